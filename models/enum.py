@@ -1,0 +1,144 @@
+"""The closed sets of values that rows hold and the API shows, each value explained."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an account may do."""
+
+    USER = "USER"
+    ADMIN = "ADMIN"  # sees and mends other people's accounts
+    SUPER_ADMIN = "SUPER_ADMIN"  # also names admins
+
+
+class RefundPolicy(StrEnum):
+    """When a generation that brought no picture gives its credits back."""
+
+    ON_FAILURE = "ON_FAILURE"  # failed: always; canceled: only while no request had left for the provider
+    BEFORE_PROVIDER = "BEFORE_PROVIDER"  # only if no request left for the provider; a refused key counts as called
+    NEVER = "NEVER"  # an admin decides
+
+
+class ReferenceImage(StrEnum):
+    """Whether a style works from a person's photo."""
+
+    REQUIRED = "REQUIRED"
+    OPTIONAL = "OPTIONAL"
+    UNUSED = "UNUSED"  # drawn from words alone; a photo is refused
+
+
+class MediaKind(StrEnum):
+    """What is made."""
+
+    IMAGE = "IMAGE"
+    VIDEO = "VIDEO"
+
+
+class GenerationStatus(StrEnum):
+    """The life of a generation; the last three are final and never left again."""
+
+    PENDING = "PENDING"  # paid for, waiting for a worker
+    PROCESSING = "PROCESSING"  # claimed by a worker that holds a lease
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in (GenerationStatus.COMPLETED, GenerationStatus.FAILED, GenerationStatus.CANCELED)
+
+
+class GenerationStage(StrEnum):
+    """What a person is told is happening right now."""
+
+    QUEUED = "QUEUED"
+    VALIDATING = "VALIDATING"  # the worker reads the row and the original again
+    GENERATING = "GENERATING"  # the provider works
+    STORING = "STORING"  # the result is checked, re-encoded and put away
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Size(StrEnum):
+    """How big the subject is made; part of the prompt."""
+
+    SMALL = "SMALL"
+    MEDIUM = "MEDIUM"
+    LARGE = "LARGE"
+
+
+class Quality(StrEnum):
+    """How many pixels the provider is asked for; priced by the collection's multipliers."""
+
+    STANDARD = "STANDARD"  # about 1 megapixel
+    HD = "HD"  # about 2K
+    ULTRA = "ULTRA"  # about 4K
+
+
+class PaidBy(StrEnum):
+    """What paid for a generation."""
+
+    CREDITS = "CREDITS"
+    PASS = "PASS"  # noqa: S105 - a time-boxed purchase, not a password
+    PLAN = "PLAN"  # an unlimited plan
+
+
+class TransactionType(StrEnum):
+    """Why a line stands in the ledger."""
+
+    BONUS = "BONUS"  # sign-up, referral
+    PURCHASE = "PURCHASE"
+    SUBSCRIPTION = "SUBSCRIPTION"  # a plan's monthly grant
+    DEDUCTION = "DEDUCTION"
+    REFUND = "REFUND"
+    ADMIN = "ADMIN"
+    REVERSAL = "REVERSAL"  # a purchase that was refunded or charged back
+
+
+class TransactionStatus(StrEnum):
+    """Whether a line has settled; every line written today is COMPLETED at once."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class FileKind(StrEnum):
+    """Where a file comes from; also the first part of its storage key."""
+
+    ORIGINAL = "ORIGINAL"
+    RESULT = "RESULT"
+
+
+class FileState(StrEnum):
+    """Bytes have a row before they exist and keep it until they are gone."""
+
+    PENDING = "PENDING"  # the row is written, the bytes may or may not be there yet
+    LIVE = "LIVE"  # stored, and something refers to it
+    DELETING = "DELETING"  # hidden from every read; the sweeper removes bytes, then the row
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, for programs; people read the message beside it."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    INVALID_INPUT = "INVALID_INPUT"
+    CONFLICT = "CONFLICT"
+    INSUFFICIENT_CREDITS = "INSUFFICIENT_CREDITS"
+    MEMBERSHIP_REQUIRED = "MEMBERSHIP_REQUIRED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    RATE_LIMITED = "RATE_LIMITED"
+    UPLOAD_FAILED = "UPLOAD_FAILED"
+    GENERATION_FAILED = "GENERATION_FAILED"  # the provider answered, with no usable image
+    GENERATION_TIMEOUT = "GENERATION_TIMEOUT"
+    CONTENT_REJECTED = "CONTENT_REJECTED"  # the provider's moderation
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_MISCONFIGURED = "PROVIDER_MISCONFIGURED"  # no key, or a key that was refused
+    PAYMENTS_UNAVAILABLE = "PAYMENTS_UNAVAILABLE"
+    UNAVAILABLE = "UNAVAILABLE"  # an outage or maintenance on our side; try again later
+    TOO_COMPLEX = "TOO_COMPLEX"  # depth, cost, aliases, tokens
+    INTERNAL = "INTERNAL"

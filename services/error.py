@@ -1,0 +1,86 @@
+"""Refusals: everything a service may answer instead of doing what it was asked.
+
+Each class is small, carries its data, and names the ErrorCode that a client sees. A refusal is an
+ordinary answer, not a crash: it is never logged with a traceback.
+"""
+
+from models.enum import ErrorCode
+from services.message import Message, message
+
+
+class Refusal(Exception):  # noqa: N818 - the house's word; `...Error` is what a client sees
+    """Base of all refusals.
+
+    `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`).
+    """
+
+    code = ErrorCode.INTERNAL
+
+    def __init__(self, text: Message, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(text.text)
+        self.message = text
+        self.field = field
+
+
+class InvalidInputError(Refusal):
+    code = ErrorCode.INVALID_INPUT
+
+
+class UploadFailedError(Refusal):
+    """The picture that was sent cannot be used: its bytes, format or size, or our storage failed."""
+
+    code = ErrorCode.UPLOAD_FAILED
+
+
+class ConflictError(Refusal):
+    code = ErrorCode.CONFLICT
+
+
+class UnauthenticatedError(Refusal):
+    code = ErrorCode.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__(message("Please sign in."))
+
+
+class ForbiddenError(Refusal):
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("You are not allowed to do this."))
+
+
+class NotFoundError(Refusal):
+    """Not there, or not yours: one answer for both."""
+
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message("This does not exist."), field)
+
+
+class InsufficientCreditsError(Refusal):
+    code = ErrorCode.INSUFFICIENT_CREDITS
+
+    def __init__(self, required: int, balance: int) -> None:
+        super().__init__(
+            message("This needs {required} credits; you have {balance}.", required=required, balance=balance)
+        )
+        self.required = required
+        self.balance = balance
+
+
+class MembershipRequiredError(Refusal):
+    code = ErrorCode.MEMBERSHIP_REQUIRED
+
+    def __init__(self, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message("This style is for members."), field)
+
+
+class UnavailableError(Refusal):
+    """An outage on our side; nothing was charged."""
+
+    code = ErrorCode.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(message("The service is unavailable right now. Please try again later."))
