@@ -1,0 +1,109 @@
+"""The one door to the database: connections, transactions, and the few statements written by hand."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from tortoise.backends.sqlite.client import SqliteTransactionWrapper
+from tortoise.connection import get_connections
+from tortoise.context import TortoiseContext
+from tortoise.transactions import in_transaction
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What a URL of ours becomes for Tortoise. SQLite waits for another process's write for 20 s before it gives up.
+_SQLITE_OPTIONS = "busy_timeout=20000&synchronous=FULL"
+_POSTGRES_OPTIONS = "minsize=1&maxsize=10&command_timeout=5"
+
+
+async def _begin_immediate(self: SqliteTransactionWrapper) -> None:
+    """Take SQLite's write lock at once: a transaction that starts reading and then writes fails under contention."""
+    await self._connection.commit()
+    await self._connection.execute("BEGIN IMMEDIATE")
+
+
+SqliteTransactionWrapper.begin = _begin_immediate  # type: ignore[method-assign]  # Tortoise 1.1.9 has no setting for it
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a DATABASE_URL names PostgreSQL rather than SQLite."""
+    return url.startswith(("postgres://", "postgresql://"))
+
+
+def tortoise_config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
+    name = "postgres" if is_postgres(url) else "sqlite"
+    if is_postgres(url):
+        address, options = re.sub(r"^postgres(ql)?://", "asyncpg://", url), _POSTGRES_OPTIONS
+    else:
+        address, options = "sqlite://" + url.removeprefix("sqlite://"), _SQLITE_OPTIONS
+    # The connection's name differs per database: Tortoise caches prepared statements by that name.
+    return {
+        "connections": {name: address + ("&" if "?" in address else "?") + options},
+        "apps": {"models": {"models": ["models", "aerich.models"], "default_connection": name}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+# aerich writes migrations offline, for PostgreSQL; the SQLite branch is added by hand (docs/decisions/0003).
+MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
+
+
+@contextlib.asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[None]:
+    """Connect for the life of a process; on the way out, wait for transactions that are still running."""
+    if not is_postgres(url):
+        Path(url.removeprefix("sqlite://").split("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+    async with TortoiseContext() as context:
+        # Requests run in contexts that were not made inside this one, so the fallback must be global.
+        await context.init(tortoise_config(url), _enable_global_fallback=True)
+        try:
+            yield
+        finally:
+            if _running:
+                await asyncio.wait(_running)
+
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in one transaction, in a task of its own that no cancellation reaches.
+
+    A Tortoise transaction that is cancelled leaks its connection for good (on SQLite: its lock). So the caller may be
+    cancelled, the transaction may not: it ends first, committed or rolled back, and then the cancellation goes on.
+    Inside another transaction it becomes a savepoint.
+    """
+
+    async def transaction() -> T:
+        async with in_transaction():
+            return await work(*args, **kwargs)
+
+    task = asyncio.ensure_future(transaction())
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # Wait as long as it takes: a second cancellation must not leave the transaction behind either.
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: the caller learns of its cancellation, not of this
+        raise
+
+
+async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
+    """Run one statement, with `$1` placeholders on both databases, and return its rows (RETURNING included)."""
+    connections = get_connections()
+    connection = connections.get(next(iter(connections.db_config)))
+    if connection.capabilities.dialect == "sqlite":
+        sql = re.sub(r"\$(\d+)", r"?\1", sql)
+    found: list[dict[str, Any]] = await connection.execute_query_dict(sql, list(values))
+    return found

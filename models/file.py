@@ -1,0 +1,46 @@
+"""Stored pictures. A row is there before its bytes are, and stays until they are gone."""
+
+from datetime import datetime
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models import ids
+from models.enum import FileKind, FileState
+from models.user import User
+
+_FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
+
+
+class File(Model):
+    """One picture and its thumbnail, both under keys of our own making."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
+    # RESTRICT: an account's files are removed one by one, bytes first, never by a cascade that forgets the bytes.
+    owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="files", on_delete=fields.RESTRICT
+    )
+    owner_id: str
+    kind = fields.CharEnumField(FileKind, "models/enum.py", max_length=16)
+    state = fields.CharEnumField(FileState, "models/enum.py", max_length=16, default=FileState.PENDING)
+    content_type = fields.CharField(max_length=32)
+    byte_size = fields.BigIntField()
+    width = fields.IntField()  # pixels, upright
+    height = fields.IntField()
+    sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
+    placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "files"
+
+    @property
+    def key(self) -> str:
+        """Where the bytes are: `originals|generated/{user}/{file}`."""
+        return f"{_FOLDERS[self.kind]}/{self.owner_id}/{self.id}"
+
+    @property
+    def thumbnail_key(self) -> str:
+        """Where the thumbnail is, beside the picture."""
+        return f"{self.key}-thumbnail"

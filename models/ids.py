@@ -1,0 +1,27 @@
+"""Identifiers: TypeIDs, which sort by creation time and say what they name (gen_01h455vb4pex5vsknk084sn02q)."""
+
+import re
+
+from typeid import TypeID
+
+USER = "usr"
+SESSION = "ses"
+TRANSACTION = "txn"
+COLLECTION = "col"
+STYLE = "sty"
+GENERATION = "gen"
+BATCH = "bat"
+FILE = "fil"
+
+LENGTH = 30  # three letters, an underscore, 26 characters of base32
+_TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id. Within one process, later ids sort after earlier ones."""
+    return str(TypeID(prefix=prefix))
+
+
+def is_id(value: str, prefix: str | None = None) -> bool:
+    """Whether `value` is a well-formed id (of that kind); anything else never reaches the database."""
+    return _TYPE_ID.fullmatch(value) is not None and (prefix is None or value.startswith(prefix + "_"))

@@ -1,0 +1,62 @@
+"""Bringing a database up to the models, once, however many processes start at the same moment."""
+
+import asyncio
+import contextlib
+import fcntl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+from aerich import Command
+from tortoise.exceptions import OperationalError
+
+from models.database import is_postgres, rows, tortoise_config
+
+LOCATION = Path(__file__).parent.parent / "migrations"
+_LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
+_LOCK_SECONDS = 60.0  # how long to wait for another process's migration
+
+
+@contextlib.asynccontextmanager
+async def _postgres_lock(url: str) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(url)
+    try:
+        # Session-scoped: a process that dies gives it back.
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY, timeout=_LOCK_SECONDS)
+        yield
+    finally:
+        await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def _file_lock(path: Path) -> AsyncIterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
+        yield
+
+
+async def migrate(url: str) -> list[str]:
+    """Apply what is missing and return its names; aerich has no lock, so we hold one.
+
+    Opens and closes connections of its own: call it before `open_database`.
+    """
+    lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(url.removeprefix("sqlite://") + ".migrating"))
+    async with lock:
+        # In a task of its own: aerich leaves its Tortoise context behind in whatever context it ran in.
+        return await asyncio.create_task(_upgrade(url))
+
+
+async def _upgrade(url: str) -> list[str]:
+    async with Command(tortoise_config(url), app="models", location=str(LOCATION)) as command:
+        applied: list[str] = await command.upgrade(run_in_transaction=True)
+        return applied
+
+
+async def missing_migrations() -> list[str]:
+    """Names of migrations that the open database has not seen; all of them where it is empty."""
+    try:
+        seen = {row["version"] for row in await rows("SELECT version FROM aerich WHERE app = $1", "models")}
+    except OperationalError:
+        seen = set()
+    return sorted(path.name for path in (LOCATION / "models").glob("[0-9]*_*.py") if path.name not in seen)
