@@ -1,6 +1,5 @@
 """The ledger: one append-only line for every movement of credits."""
 
-from datetime import datetime
 from typing import Any
 
 from tortoise import fields

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -100,10 +101,24 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
 
 
 async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
-    """Run one statement, with `$1` placeholders on both databases, and return its rows (RETURNING included)."""
+    """Run one statement written by hand and return its rows (RETURNING included).
+
+    Written once for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the moment
+    that many seconds from now (negative: ago). Leases live by the database's clock, because workers' own differ.
+    """
     connections = get_connections()
     connection = connections.get(next(iter(connections.db_config)))
-    if connection.capabilities.dialect == "sqlite":
-        sql = re.sub(r"\$(\d+)", r"?\1", sql)
-    found: list[dict[str, Any]] = await connection.execute_query_dict(sql, list(values))
+    statement = _in_dialect(sql, connection.capabilities.dialect)
+    found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found
+
+
+@functools.cache
+def _in_dialect(sql: str, dialect: str) -> str:
+    if dialect == "postgres":
+        return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
+            "NOW()", "clock_timestamp()"
+        )
+    moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '+00:00')"
+    sql = re.sub(r"LATER\((\$\d+)\)", lambda match: moment.format(f", {match[1]} || ' seconds'"), sql)
+    return re.sub(r"\$(\d+)", r"?\1", sql.replace("NOW()", moment.format("")))

@@ -1,7 +1,5 @@
 """Stored pictures. A row is there before its bytes are, and stays until they are gone."""
 
-from datetime import datetime
-
 from tortoise import fields
 from tortoise.models import Model
 

@@ -1,7 +1,5 @@
 """Generations: requests for one picture each, with everything they were sold under."""
 
-from datetime import datetime
-
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
@@ -37,9 +35,7 @@ class Generation(Model):
     batch_id = fields.CharField(max_length=ids.LENGTH)  # the request it came in with
     media = fields.CharEnumField(MediaKind, "models/enum.py", max_length=8, default=MediaKind.IMAGE)
 
-    status = fields.CharEnumField(
-        GenerationStatus, "models/enum.py", max_length=16, default=GenerationStatus.PENDING
-    )
+    status = fields.CharEnumField(GenerationStatus, "models/enum.py", max_length=16, default=GenerationStatus.PENDING)
     stage = fields.CharEnumField(GenerationStage, "models/enum.py", max_length=16, default=GenerationStage.QUEUED)
     progress = fields.FloatField(default=0.0)  # 0 to 1
     preview = fields.TextField(null=True)  # a data: URI, only while GENERATING

@@ -1,6 +1,5 @@
 """The catalogue: collections with their prices, and the styles in them."""
 
-from datetime import datetime
 from typing import Any
 
 from tortoise import fields

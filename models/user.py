@@ -1,7 +1,5 @@
 """Accounts and the sessions they are signed in with."""
 
-from datetime import datetime
-
 from tortoise import fields
 from tortoise.models import Model
 

@@ -27,7 +27,7 @@ class InvalidInputError(Refusal):
 
 
 class UploadFailedError(Refusal):
-    """The picture that was sent cannot be used: its bytes, format or size, or our storage failed."""
+    """Our storage would not take the picture; nothing was charged."""
 
     code = ErrorCode.UPLOAD_FAILED
 

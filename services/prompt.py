@@ -1,7 +1,6 @@
 """A style's prompt: its template, what a person may fill in, and the words that reach the provider."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from models.enum import Size
 from services.error import InvalidInputError
 from services.message import Message, message
+from services.text import clean_text, is_unusable
 
 SIZE = "size"  # {size}: the collection's sentence for the chosen size
 INSTRUCTION = "instruction"  # {instruction}: the person's own words, where they are not simply added at the end
@@ -134,14 +134,7 @@ def check_prompt(text: str | None, max_length: int) -> str | None:
     Raises:
         InvalidInputError: with the field ("prompt",), for control characters and texts that are too long.
     """
-    if text is None:
-        return None
-    if _is_unusable(text, multiline=True):
-        raise InvalidInputError(message("This contains characters that cannot be used."), ("prompt",))
-    words = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if len(words) > max_length:
-        raise InvalidInputError(message("At most {count} characters are allowed.", count=max_length), ("prompt",))
-    return words or None
+    return clean_text(text, max_length, field=("prompt",), multiline=True)
 
 
 def render_prompt(
@@ -187,12 +180,6 @@ def _quote(words: str) -> str:
     return f"“{words.translate(_QUOTES)}”"
 
 
-def _is_unusable(text: str, *, multiline: bool = False) -> bool:
-    """Whether `text` holds control characters, NUL or lone surrogates, which databases and providers choke on."""
-    refused, allowed = ({"Cc", "Cs"}, "\n\r\t") if multiline else ({"Cc", "Cs", "Zl", "Zp"}, "")
-    return any(unicodedata.category(character) in refused and character not in allowed for character in text)
-
-
 def _find_option(variable: StyleVariable, text: str) -> str | None:
     wanted = text.casefold()
     for option in variable.options:
@@ -205,7 +192,7 @@ def _check_value(variable: StyleVariable, given: object) -> str | None:
     field = ("variables", variable.name)
     if given is not None and not isinstance(given, str):
         raise InvalidInputError(message("This must be a text."), field)
-    if given is not None and _is_unusable(given):
+    if given is not None and is_unusable(given):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
     text = (given or "").strip()
     if not text:
@@ -228,7 +215,7 @@ def _text_problems(template: StylePrompt) -> Iterator[tuple[str, Message]]:
     for field, text in template.texts.items():
         if not text.strip():
             yield field, message("This must not be empty.")
-        if _is_unusable(text, multiline=True):
+        if is_unusable(text, multiline=True):
             yield field, message("This contains characters that cannot be used.")
             continue  # the other sentences would repeat them
         if any(token[0] in ("{", "}") for token in _TOKEN.finditer(text)):
@@ -280,7 +267,7 @@ def _line_problems(text: str, max_length: int) -> Iterator[Message]:
         yield message("This must not be empty.")
     elif text != text.strip():
         yield message("This begins or ends with a space.")
-    if _is_unusable(text):
+    if is_unusable(text):
         yield message("This contains characters that cannot be used.")
     if len(text) > max_length:
         yield message("At most {count} characters are allowed.", count=max_length)

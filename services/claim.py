@@ -1,0 +1,199 @@
+"""A worker's hold on one generation: every write names the fence, so that a holder who lost it changes nothing."""
+
+from typing import Any, Self
+
+from models import Generation
+from models.database import rows, run_tx
+from models.enum import ErrorCode, GenerationStage, RefundPolicy
+from services import credit, file
+from services.integrations.image_provider import FinalImage
+
+MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
+
+_HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
+
+
+class ClaimLostError(Exception):
+    """The lease ended, the generation was canceled or somebody else has it; whatever is being made is thrown away."""
+
+
+def is_refunded(policy: RefundPolicy, *, called: bool, canceled: bool) -> bool:
+    """Whether a generation that brought no picture gives its credits back.
+
+    `called`: a request has, or may have, left for the provider.
+    """
+    if policy is RefundPolicy.NEVER:
+        return False
+    return not called or (policy is RefundPolicy.ON_FAILURE and not canceled)
+
+
+async def _refetch(generation_id: str) -> Generation:
+    return await Generation.get(id=generation_id).select_related("original", "result", "style")
+
+
+class Claim:
+    """One worker's claim. `generation` is the row as this worker's last write left it."""
+
+    def __init__(self, generation: Generation, lease_seconds: float) -> None:
+        self.generation = generation
+        self.fence = generation.fence
+        self._lease_seconds = lease_seconds
+
+    @classmethod
+    async def take(cls, generation_id: str, worker: str, lease_seconds: float) -> Self | None:
+        """Claim a waiting generation; None when it is not waiting (any more)."""
+
+        async def work(user_id: str) -> bool:
+            await credit.touch(user_id)
+            claimed = await rows(
+                "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
+                " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
+                " lease_until = LATER($3), started_at = COALESCE(started_at, NOW()), updated_at = NOW()"
+                " WHERE id = $1 AND status = 'PENDING' RETURNING id",
+                generation_id,
+                worker,
+                float(lease_seconds),
+            )
+            if not claimed:
+                raise ClaimLostError
+            return True
+
+        waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
+        if not waiting:
+            return None
+        try:
+            await run_tx(work, waiting[0]["user_id"])
+        except ClaimLostError:
+            return None
+        return cls(await _refetch(generation_id), lease_seconds)
+
+    async def renew(self) -> None:
+        """Say that this worker lives. Raises ClaimLostError."""
+        found = await rows(
+            f"UPDATE generations SET lease_until = LATER($3) WHERE {_HELD} RETURNING id",  # noqa: S608 - a constant
+            self.generation.id,
+            self.fence,
+            float(self._lease_seconds),
+        )
+        if not found:
+            raise ClaimLostError
+
+    async def advance(self, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
+        """Move to a stage or on within it; `preview` stays as it was when None. Raises ClaimLostError."""
+        row = self.generation
+        shown = (preview or row.preview) if stage is GenerationStage.GENERATING else None
+        await self._write(
+            "stage = $3, progress = $4, preview = $5, lease_until = LATER($6)",
+            stage.value,
+            float(progress),
+            shown,
+            float(self._lease_seconds),
+        )
+        row.stage, row.progress = stage, progress
+        row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
+
+    async def record_call(self, provider: str) -> None:
+        """Write down that the provider is about to be called. Raises ClaimLostError."""
+        await self._write(
+            "provider = $3, provider_calls = provider_calls + 1,"
+            " provider_called_at = COALESCE(provider_called_at, NOW())",
+            provider,
+        )
+        self.generation.provider = provider
+
+    async def _write(self, changes: str, *values: Any) -> None:
+        found = await rows(
+            f"UPDATE generations SET {changes}, version = version + 1, updated_at = NOW()"  # noqa: S608 - constants
+            f" WHERE {_HELD} RETURNING version",
+            self.generation.id,
+            self.fence,
+            *values,
+        )
+        if not found:
+            raise ClaimLostError
+        self.generation.version = int(found[0]["version"])
+
+    async def complete(self, file_id: str, final: FinalImage) -> Generation:
+        """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
+
+        async def work() -> None:
+            await credit.touch(self.generation.user_id)
+            if not await file.use(file_id):
+                raise ClaimLostError
+            await self._write(
+                "status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,"
+                " completed_at = NOW(), result_id = $3, model = $4, provider_cost = $5, provider_request_id = $6",
+                file_id,
+                final.model[:100],
+                final.cost,
+                final.request_id[:200] if final.request_id else None,
+            )
+
+        await run_tx(work)
+        return await _refetch(self.generation.id)
+
+    async def fail(
+        self, code: ErrorCode, *, called: bool, cost: float | None = None, request_id: str | None = None
+    ) -> Generation:
+        """End badly, and refund in the same transaction if the policy says so.
+
+        `called`: a request has, or may have, left for the provider. Raises ClaimLostError.
+        """
+        row = self.generation
+        refunded = is_refunded(row.refund_policy, called=called, canceled=False)
+
+        async def work() -> None:
+            await credit.touch(row.user_id)
+            await self._write(
+                "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
+                " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
+                code.value,
+                refunded,
+                cost,
+                request_id[:200] if request_id else None,
+            )
+            if refunded:
+                await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
+
+        await run_tx(work)
+        return await _refetch(row.id)
+
+    async def hand_back(self) -> Generation:
+        """Put a generation that was not begun back in the queue. Raises ClaimLostError."""
+
+        async def work() -> None:
+            await credit.touch(self.generation.user_id)
+            await self._write("status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL")
+
+        await run_tx(work)
+        return await _refetch(self.generation.id)
+
+    @classmethod
+    async def take_over(cls, generation_id: str, lease_seconds: float) -> Self | None:
+        """Hold a generation whose worker's lease has ended, to put it in order; None when it lives after all."""
+        found = await rows(
+            "UPDATE generations SET fence = fence + 1, version = version + 1, lease_until = LATER($2),"
+            " updated_at = NOW() WHERE id = $1 AND status = 'PROCESSING' AND lease_until < NOW() RETURNING id",
+            generation_id,
+            float(lease_seconds),
+        )
+        return cls(await _refetch(generation_id), lease_seconds) if found else None
+
+
+async def lapsed(limit: int) -> list[str]:
+    """Generations whose worker gave no sign of life in time, the longest silent first."""
+    found = await rows(
+        "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() ORDER BY lease_until LIMIT $1",
+        limit,
+    )
+    return [row["id"] for row in found]
+
+
+async def waiting(limit: int, older_than: float) -> list[tuple[str, int]]:
+    """(id, fence) of generations that have waited for `older_than` seconds, oldest first."""
+    found = await rows(
+        "SELECT id, fence FROM generations WHERE status = 'PENDING' AND updated_at < LATER($2) ORDER BY id LIMIT $1",
+        limit,
+        -float(older_than),
+    )
+    return [(row["id"], row["fence"]) for row in found]

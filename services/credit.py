@@ -1,0 +1,161 @@
+"""Credits: every movement is a line of the append-only ledger, written together with the balance it makes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tortoise.queryset import QuerySet
+
+from models import CreditTransaction, User
+from models.database import rows, run_tx
+from models.enum import TransactionType
+from services.error import InsufficientCreditsError, NotFoundError
+from services.page import Page, PageRequest, paginate
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to be written. `reference` is unique in the whole ledger: the same line cannot be written twice."""
+
+    type: TransactionType
+    amount: int  # credits, negative when they leave
+    reference: str
+    generation_id: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account as one commit left it."""
+
+    user_id: str
+    credits: int
+    version: int
+
+
+async def touch(user_id: str) -> int:
+    """Move the account's version inside a transaction, and so take the account's row before any other.
+
+    Every transaction that changes something an account shows begins here or in `post`: the same order of locks
+    everywhere, and a version without gaps.
+    """
+    found = await rows("UPDATE users SET version = version + 1 WHERE id = $1 RETURNING version", user_id)
+    if not found:
+        raise NotFoundError
+    return int(found[0]["version"])
+
+
+async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+    """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
+
+    `touched`: this transaction has moved the account's version already.
+
+    Raises:
+        InsufficientCreditsError: the lines together spend more than there is; the caller's transaction must end.
+        NotFoundError: there is no such account.
+        IntegrityError: a reference is in the ledger already.
+    """
+    total = sum(line.amount for line in lines)
+    found = await rows(
+        "UPDATE users SET credits = credits + $2, ledger_sequence = ledger_sequence + $3, version = version + $4"
+        " WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0) RETURNING credits, version, ledger_sequence",
+        user_id,
+        total,
+        len(lines),
+        0 if touched else 1,
+    )
+    if not found:
+        user = await User.get_or_none(id=user_id)
+        if user is None:
+            raise NotFoundError
+        raise InsufficientCreditsError(required=-total, balance=user.credits)
+    account = Account(user_id, int(found[0]["credits"]), int(found[0]["version"]))
+    balance = account.credits - total
+    first = int(found[0]["ledger_sequence"]) - len(lines) + 1
+    written = []
+    for sequence, line in enumerate(lines, first):
+        balance += line.amount
+        written.append(
+            CreditTransaction(
+                user_id=user_id,
+                sequence=sequence,
+                type=line.type,
+                amount=line.amount,
+                balance=balance,
+                account_version=account.version,
+                reference=line.reference,
+                generation_id=line.generation_id,
+                metadata=line.metadata,
+                created_at=datetime.now(UTC),
+            )
+        )
+    await CreditTransaction.bulk_create(written)
+    return account
+
+
+def signup_bonus(user_id: str, credits: int) -> list[Line]:
+    """The line a new account starts with; none where the profile gives nothing."""
+    return [Line(TransactionType.BONUS, credits, f"signup:{user_id}", metadata={"reason": "signup"})] if credits else []
+
+
+def deduction(generation_id: str, cost: int) -> list[Line]:
+    """The line that pays for a generation; a free one needs none."""
+    return [Line(TransactionType.DEDUCTION, -cost, f"deduct:{generation_id}", generation_id)] if cost else []
+
+
+def refund(generation_id: str, cost: int) -> list[Line]:
+    """The line that gives a generation's credits back."""
+    return [Line(TransactionType.REFUND, cost, f"refund:{generation_id}", generation_id)] if cost else []
+
+
+@dataclass(frozen=True)
+class TransactionFilter:
+    """Which lines of a ledger to show."""
+
+    types: tuple[TransactionType, ...] | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class CreditService:
+    """Reads of the ledger, and grants that stand alone."""
+
+    async def grant_missing_signup_bonuses(self, credits: int) -> int:
+        """Pay accounts that never got their sign-up line, and say how many there were."""
+        missing = await rows(
+            "SELECT id FROM users WHERE NOT EXISTS"
+            " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id"
+        )
+        for row in missing:
+            await run_tx(post, row["id"], signup_bonus(row["id"], credits))
+        return len(missing) if credits else 0
+
+    async def transactions(
+        self, user_id: str, request: PageRequest[int], wanted: TransactionFilter
+    ) -> Page[CreditTransaction, int]:
+        """An account's lines, newest first."""
+        query: QuerySet[CreditTransaction] = CreditTransaction.filter(user_id=user_id)
+        if wanted.types is not None:
+            query = query.filter(type__in=wanted.types)
+        if wanted.created_after is not None:
+            query = query.filter(created_at__gt=wanted.created_after)
+        if wanted.created_before is not None:
+            query = query.filter(created_at__lt=wanted.created_before)
+        return await paginate(query, request, key="sequence", descending=True)
+
+    async def transaction(self, user_id: str, transaction_id: str) -> CreditTransaction:
+        """One line of one's own.
+
+        Raises:
+            NotFoundError: not there, or not this account's.
+        """
+        found = await CreditTransaction.get_or_none(id=transaction_id, user_id=user_id)
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def since(self, user_id: str, sequence: int, limit: int = 100) -> list[CreditTransaction]:
+        """The lines after `sequence`, oldest first, `limit` at most."""
+        query = CreditTransaction.filter(user_id=user_id, sequence__gt=sequence)
+        return await query.order_by("sequence").limit(limit)

@@ -1,0 +1,35 @@
+"""What is told on the bus after a commit: hints that save a read, never the truth itself."""
+
+from typing import Any
+
+from models import Generation
+from services.integrations.bus import Bus
+
+# What a message about a generation carries: everything that moves while it is worked on.
+_LIVE_FIELDS = ("version", "status", "stage", "progress", "preview", "attempts", "provider", "model")
+
+
+def generation_channel(generation_id: str) -> str:
+    """The channel of one generation's changes."""
+    return f"generation:{generation_id}"
+
+
+def account_channel(user_id: str) -> str:
+    """The channel of one account's changes."""
+    return f"account:{user_id}"
+
+
+class Events:
+    """Tells subscribers; an outage of the bus costs only time, because they re-read when it is quiet."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def generation_changed(self, generation: Generation) -> None:
+        """Say how a generation looks now."""
+        payload: dict[str, Any] = {name: getattr(generation, name) for name in _LIVE_FIELDS}
+        await self._bus.publish(generation_channel(generation.id), payload)
+
+    async def account_changed(self, user_id: str) -> None:
+        """Say that an account's version moved."""
+        await self._bus.publish(account_channel(user_id), {})

@@ -1,0 +1,129 @@
+"""Pictures and their rows: the row is written before the bytes and outlives them."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from models import File
+from models.database import rows
+from models.enum import FileKind, FileState
+from services.error import InvalidInputError, UnavailableError, UploadFailedError
+from services.integrations.image_door import BadImage, BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
+from services.integrations.storage import Link, Storage, StorageError
+from services.message import message
+
+log = structlog.get_logger(__name__)
+
+THUMBNAIL_TYPE = "image/webp"
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What may be sent: bytes at most, and formats by content."""
+
+    max_bytes: int
+    formats: frozenset[str]  # of JPEG, PNG, WEBP
+
+
+class FileService:
+    """Checks, stores, links and removes pictures."""
+
+    def __init__(self, storage: Storage, door: ImageDoor, limits: UploadLimits) -> None:
+        self._storage = storage
+        self._door = door
+        self.limits = limits
+
+    async def check_upload(self, data: bytes) -> CleanImage:
+        """A person's picture, decoded and made clean; nothing is stored.
+
+        Raises:
+            InvalidInputError: it is no picture that we take.
+            UnavailableError: it could not be looked at right now.
+        """
+        try:
+            return await self._door.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
+        except ImageDoorUnavailableError:
+            log.exception("image_door.unavailable")
+            raise UnavailableError from None
+        except BadImageError as error:
+            raise self._refusal(error.reason) from None
+
+    def _refusal(self, reason: BadImage) -> InvalidInputError:
+        formats = ", ".join(sorted(self.limits.formats))
+        megabytes = f"{self.limits.max_bytes / 2**20:g}"
+        texts = {
+            BadImage.EMPTY: message("The picture is empty."),
+            BadImage.TOO_MANY_BYTES: message("The picture is larger than {megabytes} MiB.", megabytes=megabytes),
+            BadImage.UNSUPPORTED_FORMAT: message("The picture must be one of: {formats}.", formats=formats),
+            BadImage.TOO_MANY_PIXELS: message("The picture has too many pixels."),
+            BadImage.DAMAGED: message("The picture is damaged or incomplete."),
+        }
+        return InvalidInputError(texts[reason], field=("image",))
+
+    async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+        """Write the row, then the bytes. The file stays PENDING until the transaction that uses it says otherwise.
+
+        Raises:
+            UploadFailedError: the storage would not take it; the sweeper removes what there is.
+        """
+        file = await File.create(
+            owner_id=owner_id,
+            kind=kind,
+            content_type=image.content_type,
+            byte_size=len(image.data),
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            placeholder=image.placeholder,
+        )
+        try:
+            await self._storage.put(file.key, image.data, image.content_type)
+            await self._storage.put(file.thumbnail_key, image.thumbnail, THUMBNAIL_TYPE)
+        except StorageError:
+            log.exception("file.store_failed", file=file.id)
+            await self.discard(file.id)
+            raise UploadFailedError(message("The picture could not be stored. Please try again.")) from None
+        return file
+
+    async def read(self, file: File) -> bytes:
+        """The stored bytes. Raises StorageError."""
+        return await self._storage.get(file.key)
+
+    async def discard(self, file_id: str) -> None:
+        """Give up a file that nothing uses; the sweeper removes it."""
+        await rows(
+            "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE id = $1 AND state = 'PENDING'", file_id
+        )
+
+    async def remove(self, file: File) -> bool:
+        """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""
+        try:
+            await self._storage.delete(file.thumbnail_key)
+            await self._storage.delete(file.key)
+        except StorageError:
+            log.exception("file.remove_failed", file=file.id)
+            return False
+        await File.filter(id=file.id, state=FileState.DELETING).delete()
+        return True
+
+    def link(self, file: File) -> Link:
+        """A signed link to the picture."""
+        return self._storage.link(file.key, file.content_type)
+
+    def download_link(self, file: File) -> Link:
+        """A signed link that makes a browser save the picture."""
+        name = f"darkroom-{file.id}.{_ENDINGS[file.content_type]}"
+        return self._storage.link(file.key, file.content_type, download_as=name)
+
+    def thumbnail_link(self, file: File) -> Link:
+        """A signed link to the thumbnail, a WebP of at most 320 pixels' width."""
+        return self._storage.link(file.thumbnail_key, THUMBNAIL_TYPE)
+
+
+async def use(file_id: str) -> bool:
+    """Make a PENDING file LIVE inside the transaction that refers to it; False when the sweeper was faster."""
+    found = await rows(
+        "UPDATE files SET state = 'LIVE', updated_at = NOW() WHERE id = $1 AND state = 'PENDING' RETURNING id", file_id
+    )
+    return bool(found)

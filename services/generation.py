@@ -1,0 +1,243 @@
+"""Generations, from a person's side: asking for one, looking at it, calling it off."""
+
+import re
+from dataclasses import dataclass, replace
+
+from models import Generation, Style, User, ids
+from models.database import rows, run_tx
+from models.enum import FileKind, GenerationStatus, MediaKind, Quality, ReferenceImage, RefundPolicy, Size
+from services import credit, file, idempotency
+from services.claim import is_refunded
+from services.error import (
+    ConflictError,
+    InsufficientCreditsError,
+    InvalidInputError,
+    MembershipRequiredError,
+    NotFoundError,
+)
+from services.event import Events
+from services.file import FileService
+from services.integrations.image_door import CleanImage
+from services.message import message
+from services.prompt import check_prompt, check_variables, render_prompt
+from services.queue import TaskQueue
+from services.style import StyleService, is_locked, price, prompt_of, variables_of
+
+OPERATION = "createGeneration"
+_RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
+_WIDEST = 4.0  # the longer side against the shorter
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a person asks for, as it came; `image` is the raw upload."""
+
+    style_id: str | None = None
+    prompt: str | None = None
+    image: bytes | None = None
+    variables: object = None
+    size: Size = Size.MEDIUM
+    quality: Quality = Quality.STANDARD
+    aspect_ratio: str | None = None
+    media: MediaKind = MediaKind.IMAGE
+    count: int = 1
+    model: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A request that passed every check: the row that each of its pictures becomes, and what it costs."""
+
+    style: Style
+    request: GenerationRequest
+    variables: dict[str, str]
+    full_prompt: str
+    cost: int  # credits for one picture
+
+
+def _check_aspect_ratio(aspect_ratio: str | None) -> None:
+    if aspect_ratio is None:
+        return
+    sides = _RATIO.fullmatch(aspect_ratio)
+    if sides is None or not 1 / _WIDEST <= int(sides[1]) / int(sides[2]) <= _WIDEST:
+        text = message("An aspect ratio looks like 3:2 and is at most 4:1.")
+        raise InvalidInputError(text, field=("aspectRatio",))
+
+
+class GenerationService:
+    """Takes orders, and calls them off."""
+
+    def __init__(
+        self, styles: StyleService, files: FileService, queue: TaskQueue, events: Events, prompt_max_length: int
+    ) -> None:
+        self._styles = styles
+        self._files = files
+        self._queue = queue
+        self._events = events
+        self._prompt_max_length = prompt_max_length
+
+    async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
+        """Check, store the photo, take the credits and write the rows in one transaction, then ring for a worker.
+
+        The same idempotency key with the same input returns what it made the first time.
+
+        Raises:
+            InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, ConflictError,
+            UploadFailedError, UnavailableError: nothing is stored and nothing is spent.
+        """
+        fingerprint = idempotency.fingerprint(request)
+        if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
+            return replayed
+        order = await self._check(user, request)
+        original = await self._files.check_upload(request.image) if request.image is not None else None
+        batch_id = ids.new_id(ids.BATCH)
+        try:
+            generations = await self._sell(user.id, order, original, batch_id, fingerprint)
+        except (InsufficientCreditsError, idempotency.UsedKeyError) as error:
+            # A twin of this request may have been faster, and have taken the last credits.
+            if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
+                return replayed
+            raise error
+        await self._events.account_changed(user.id)
+        for generation in generations:
+            await self._queue.ring(generation.id, generation.fence)
+        return generations
+
+    async def _check(self, user: User, request: GenerationRequest) -> _Order:
+        self._styles.check_request(request.media, request.count, request.model)
+        _check_aspect_ratio(request.aspect_ratio)
+        prompt = check_prompt(request.prompt, self._prompt_max_length)
+        if request.style_id is None and prompt is None:
+            raise InvalidInputError(message("Choose a style or describe the picture."), field=("styleId",))
+        style = await self._styles.style(request.style_id) if request.style_id else await self._styles.free_style()
+        if is_locked(style, user):
+            raise MembershipRequiredError(field=("styleId",))
+        if style.reference_image is ReferenceImage.REQUIRED and request.image is None:
+            raise InvalidInputError(message("This style needs a photo."), field=("image",))
+        if style.reference_image is ReferenceImage.UNUSED and request.image is not None:
+            raise InvalidInputError(message("This style takes no photo."), field=("image",))
+        template = prompt_of(style)
+        variables = check_variables(variables_of(style), request.variables)
+        full_prompt = render_prompt(
+            template,
+            has_photo=request.image is not None,
+            size=request.size,
+            variables=variables,
+            instruction=prompt,
+        )
+        cost = price(style, request.quality)
+        if user.credits < cost * request.count:  # asked again, and finally, by the transaction
+            raise InsufficientCreditsError(required=cost * request.count, balance=user.credits)
+        return _Order(style, replace(request, prompt=prompt), variables, full_prompt, cost)
+
+    async def _sell(
+        self, user_id: str, order: _Order, image: CleanImage | None, batch_id: str, fingerprint: str
+    ) -> list[Generation]:
+        original = await self._files.store(user_id, FileKind.ORIGINAL, image) if image else None
+        rows_to_write = [
+            self._row(user_id, order, batch_id, original.id if original else None) for _ in range(order.request.count)
+        ]
+        try:
+            await run_tx(self._write, user_id, order, rows_to_write, fingerprint)
+        except BaseException:
+            if original:
+                await self._files.discard(original.id)
+            raise
+        return await self._batch(user_id, batch_id)
+
+    @staticmethod
+    async def _write(user_id: str, order: _Order, generations: list[Generation], fingerprint: str) -> None:
+        await credit.post(user_id, [line for row in generations for line in credit.deduction(row.id, row.cost)])
+        if order.request.idempotency_key is not None:
+            await idempotency.remember(
+                user_id, OPERATION, order.request.idempotency_key, fingerprint, generations[0].batch_id
+            )
+        original_id = generations[0].original_id
+        if original_id is not None and not await file.use(original_id):
+            raise RuntimeError(f"{original_id} was swept while it was being sold")
+        await Generation.bulk_create(generations)
+
+    @staticmethod
+    def _row(user_id: str, order: _Order, batch_id: str, original_id: str | None) -> Generation:
+        style, request = order.style, order.request
+        return Generation(
+            user_id=user_id,
+            batch_id=batch_id,
+            media=request.media,
+            style_id=style.id,
+            collection_slug=style.collection.slug,
+            style_slug=style.slug,
+            style_title=style.title,
+            prompt=request.prompt,
+            full_prompt=order.full_prompt,
+            variables=order.variables,
+            size=request.size,
+            quality=request.quality,
+            aspect_ratio=request.aspect_ratio,
+            requested_model=request.model,
+            original_id=original_id,
+            cost=order.cost,
+            refund_policy=style.collection.refund_policy,
+        )
+
+    async def _replay(self, user_id: str, key: str | None, fingerprint: str) -> list[Generation] | None:
+        if key is None:
+            return None
+        batch_id = await idempotency.recall(user_id, OPERATION, key, fingerprint)
+        return await self._batch(user_id, batch_id) if batch_id else None
+
+    @staticmethod
+    async def _batch(user_id: str, batch_id: str) -> list[Generation]:
+        found = Generation.filter(user_id=user_id, batch_id=batch_id).order_by("id")
+        return await found.select_related("original", "result", "style", "style__collection")
+
+    async def get(self, user_id: str, generation_id: str) -> Generation:
+        """One of one's own. Raises NotFoundError."""
+        found = (
+            await Generation.filter(id=generation_id, user_id=user_id)
+            .select_related("original", "result", "style", "style__collection")
+            .first()
+        )
+        if found is None:
+            raise NotFoundError(field=("id",))
+        return found
+
+    async def cancel(self, user_id: str, generation_id: str) -> Generation:
+        """Call a generation off; its credits come back only while no request has left for the provider.
+
+        Canceling what is canceled already changes nothing.
+
+        Raises:
+            NotFoundError: not there, or not this account's.
+            ConflictError: it has ended already.
+        """
+        generation = await self.get(user_id, generation_id)
+        if not generation.status.is_final and await run_tx(self._cancel, user_id, generation_id):
+            generation = await self.get(user_id, generation_id)
+            await self._events.generation_changed(generation)
+            await self._events.account_changed(user_id)
+            return generation
+        generation = await self.get(user_id, generation_id)
+        if generation.status is not GenerationStatus.CANCELED:
+            raise ConflictError(message("This generation has already ended."), field=("id",))
+        return generation
+
+    @staticmethod
+    async def _cancel(user_id: str, generation_id: str) -> bool:
+        await credit.touch(user_id)
+        found = await rows(
+            "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"
+            " completed_at = NOW(), updated_at = NOW(), version = version + 1"
+            " WHERE id = $1 AND user_id = $2 AND status IN ('PENDING', 'PROCESSING')"
+            " RETURNING cost, refund_policy, provider_called_at",
+            generation_id,
+            user_id,
+        )
+        if not found:
+            return False
+        row = found[0]
+        if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True):
+            await Generation.filter(id=generation_id).update(refunded=True)
+            await credit.post(user_id, credit.refund(generation_id, row["cost"]), touched=True)
+        return True

@@ -1,0 +1,59 @@
+"""Languages: which are offered, which one a person wants, and a message's words in it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from babel.messages.pofile import read_po
+
+from services.message import Message
+
+DEFAULT = "en"  # the language the messages are written in
+SUPPORTED = ("en", "zh-CN")  # BCP 47, as the API spells them
+_LONGEST_HEADER = 500  # characters of an Accept-Language worth reading
+
+
+def match(wanted: str) -> str | None:
+    """The offered language for a tag such as `zh`, `zh_CN` or `en-GB`; None when there is none."""
+    tag = wanted.strip().replace("_", "-").casefold()
+    for known in SUPPORTED:
+        if tag == known.casefold() or tag.split("-")[0] == known.split("-")[0]:
+            return known
+    return None
+
+
+def from_header(accept_language: str) -> str | None:
+    """The best offered language of an Accept-Language header (RFC 9110, 12.5.4), None when it names none of ours."""
+    wanted: list[tuple[float, str]] = []
+    for part in accept_language[:_LONGEST_HEADER].split(","):
+        tag, _, parameter = part.partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        known = match(tag)
+        if known and 0 < weight <= 1:
+            wanted.append((weight, known))
+    return max(wanted, key=lambda item: item[0])[1] if wanted else None
+
+
+def choose(texts: Mapping[str, str], locale: str) -> str:
+    """Of a text in several languages, the one for `locale`, else English, else any."""
+    return texts.get(locale) or texts.get(locale.split("-")[0]) or texts.get(DEFAULT) or next(iter(texts.values()), "")
+
+
+class Translator:
+    """The catalogues of locales/, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._catalogues: dict[str, dict[str, str]] = {}
+        for locale in SUPPORTED:
+            path = folder / locale.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+            if locale != DEFAULT:
+                with path.open("rb") as file:
+                    catalogue = read_po(file)
+                self._catalogues[locale] = {str(entry.id): str(entry.string) for entry in catalogue if entry.id}
+
+    def translate(self, text: Message, locale: str) -> str:
+        """The sentence in `locale`, values filled in; English where a catalogue has no words for it."""
+        words = self._catalogues.get(locale, {}).get(text.text) or text.text
+        return words.format_map(dict(text.values)) if text.values else words

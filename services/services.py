@@ -1,0 +1,45 @@
+"""Everything the outside may ask for, in one frozen bundle that main.py fills."""
+
+from dataclasses import dataclass
+
+from services.credit import CreditService
+from services.event import Events
+from services.file import FileService
+from services.gallery import GalleryService
+from services.generation import GenerationService
+from services.integrations.bus import Bus
+from services.integrations.image_door import ImageDoor
+from services.integrations.image_provider import ImageProvider
+from services.integrations.storage import Storage
+from services.locale import Translator
+from services.profile import Profile
+from services.queue import TaskQueue
+from services.session import SessionService
+from services.style import StyleService
+from services.sweeper import Sweeper
+from services.user import UserService
+from services.worker import GenerationWorker
+
+
+@dataclass(frozen=True)
+class Services:
+    """The application without its doors."""
+
+    profile: Profile
+    translator: Translator
+    bus: Bus
+    queue: TaskQueue
+    storage: Storage
+    door: ImageDoor
+    provider: ImageProvider
+    events: Events
+    files: FileService
+    sessions: SessionService
+    users: UserService
+    credits: CreditService
+    styles: StyleService
+    generations: GenerationService
+    gallery: GalleryService
+    worker: GenerationWorker
+    sweeper: Sweeper
+    reread_seconds: float  # after how much silence a subscription reads its row again

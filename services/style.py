@@ -1,0 +1,245 @@
+"""The catalogue: collections and styles as the profile describes them, and what a style costs."""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tortoise.queryset import QuerySet
+
+from models import Collection, Style, User
+from models.database import run_tx
+from models.enum import MediaKind, PaidBy, Quality
+from services.error import InvalidInputError, NotFoundError
+from services.message import message
+from services.page import Page, PageRequest, paginate
+from services.profile import Profile, ProfileCollection, ProfileStyle
+from services.prompt import StylePrompt, StyleVariable
+
+FREE_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
+_STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
+_LONGEST_SEARCH = 100  # characters
+
+
+@dataclass(frozen=True)
+class StyleFilter:
+    """Which styles to show. `collection` is a slug, `category` a name in any language."""
+
+    collection: str | None = None
+    category: str | None = None
+    members_only: bool | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True)
+class QuoteRequest:
+    """What a price is asked for; without a style, for a bare prompt."""
+
+    style_id: str | None
+    quality: Quality
+    media: MediaKind
+    count: int
+    model: str | None
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a request would cost, in credits."""
+
+    cost: int
+    paid_by: PaidBy
+    affordable: bool
+    balance_after: int
+
+
+def cost_of(style: Style) -> int:
+    """Credits for one STANDARD image."""
+    return style.collection.base_cost if style.cost is None else style.cost
+
+
+def price(style: Style, quality: Quality) -> int:
+    """Credits for one image; rounded up once.
+
+    Raises:
+        InvalidInputError: the collection does not sell this quality.
+    """
+    multiplier = style.collection.qualities.get(quality.value)
+    if multiplier is None:
+        raise InvalidInputError(message("This quality is not offered here."), field=("quality",))
+    # Decimal: 10 * 1.1 in binary floats is a little more than 11, and would round up to 12.
+    return math.ceil(cost_of(style) * Decimal(str(multiplier)))
+
+
+def is_locked(style: Style, viewer: User | None) -> bool:
+    """Whether this viewer may not use the style."""
+    return style.members_only and not (viewer and viewer.is_member)
+
+
+def prompt_of(style: Style) -> StylePrompt:
+    """What a style's prompts are rendered from."""
+    return StylePrompt(
+        prompt=style.prompt,
+        prompt_without_photo=style.prompt_without_photo,
+        variables=variables_of(style),
+        sizes=style.collection.sizes,
+    )
+
+
+def variables_of(style: Style) -> tuple[StyleVariable, ...]:
+    """What a person may fill in."""
+    return tuple(StyleVariable.model_validate(variable) for variable in style.variables)
+
+
+class StyleService:
+    """Reads the catalogue, fills it from the profile, quotes prices."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+
+    async def collections(self) -> list[Collection]:
+        """All collections, in the profile's order."""
+        return await Collection.filter(is_active=True).order_by("position")
+
+    async def styles_of(self, collection_ids: list[str]) -> dict[str, list[Style]]:
+        """The styles of several collections at once, in order."""
+        found = self._active().filter(collection_id__in=collection_ids).order_by("position")
+        by_collection: dict[str, list[Style]] = {collection_id: [] for collection_id in collection_ids}
+        for style in await found:
+            by_collection[style.collection_id].append(style)
+        return by_collection
+
+    async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
+        """The catalogue, filtered; every word of `search` must occur in a title, description or category."""
+        query = self._active()
+        if wanted.collection is not None:
+            query = query.filter(collection__slug=wanted.collection)
+        if wanted.members_only is not None:
+            query = query.filter(members_only=wanted.members_only)
+        if wanted.category is not None:
+            query = query.filter(search_text__contains=f"\n{wanted.category[:_LONGEST_SEARCH].casefold()}\n")
+        for word in (wanted.search or "")[:_LONGEST_SEARCH].split():
+            query = query.filter(search_text__contains=word.casefold())
+        return await paginate(query, request, key="position", descending=False)
+
+    async def by_slug(self, slug: str, collection: str | None) -> Style | None:
+        """A style by its address; without a collection, the first of that slug in the catalogue."""
+        query = self._active().filter(slug=slug)
+        if collection is not None:
+            query = query.filter(collection__slug=collection)
+        return await query.order_by("position").first()
+
+    async def style(self, style_id: str) -> Style:
+        """A style of the catalogue by id.
+
+        Raises:
+            NotFoundError: there is none, or it has left the catalogue.
+        """
+        found = await self._active().get_or_none(id=style_id)
+        if found is None:
+            raise NotFoundError(field=("styleId",))
+        return found
+
+    async def collection(self, collection_id: str) -> Collection:
+        """A collection by id. Raises NotFoundError."""
+        found = await Collection.get_or_none(id=collection_id, is_active=True)
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def free_style(self) -> Style:
+        """The style of a bare prompt. Raises NotFoundError where the profile sells none."""
+        collection, slug = FREE_STYLE
+        found = await self.by_slug(slug, collection)
+        if found is None:
+            raise NotFoundError(field=("styleId",))
+        return found
+
+    def _active(self) -> QuerySet[Style]:
+        return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
+
+    def check_request(self, media: MediaKind, count: int, model: str | None) -> None:
+        """Refuse what this product does not sell.
+
+        Raises:
+            InvalidInputError: with the field that asks for it.
+        """
+        if media is not MediaKind.IMAGE:
+            raise InvalidInputError(message("Only images can be made here."), field=("media",))
+        if not 1 <= count <= self._profile.max_batch:
+            text = message("Ask for 1 to {limit} pictures at a time.", limit=self._profile.max_batch)
+            raise InvalidInputError(text, field=("count",))
+        if model is not None and model not in self._profile.models:
+            raise InvalidInputError(message("This model is not offered here."), field=("model",))
+
+    async def quote(
+        self,
+        viewer: User | None,
+        style_id: str | None,
+        quality: Quality,
+        media: MediaKind,
+        count: int,
+        model: str | None,
+    ) -> Quote:
+        """What a request would cost this viewer; nobody signed in has no credits.
+
+        Raises:
+            InvalidInputError, NotFoundError: as the request itself would be refused.
+        """
+        self.check_request(order.media, order.count, order.model)
+        style = await self.style(order.style_id) if order.style_id else await self.free_style()
+        cost = price(style, order.quality) * order.count
+        balance = viewer.credits if viewer else 0
+        return Quote(cost, PaidBy.CREDITS, affordable=balance >= cost, balance_after=balance - cost)
+
+    async def seed(self) -> int:
+        """Bring the catalogue in step with the profile and say how many styles it has.
+
+        What left the profile leaves the catalogue, but stays for the generations that were made with it.
+        """
+        return await run_tx(self._seed)
+
+    async def _seed(self) -> int:
+        kept_collections, kept_styles = [], []
+        for number, entry in enumerate(self._profile.collections, 1):
+            collection, _ = await Collection.update_or_create(_collection_row(entry, number), slug=entry.slug)
+            kept_collections.append(collection.id)
+            for position, style in enumerate(entry.styles, number * _STYLES_PER_COLLECTION):
+                row, _ = await Style.update_or_create(
+                    _style_row(entry, style, position), slug=style.slug, collection_id=collection.id
+                )
+                kept_styles.append(row.id)
+        await Collection.filter(id__not_in=kept_collections).update(is_active=False)
+        await Style.filter(id__not_in=kept_styles).update(is_active=False)
+        return len(kept_styles)
+
+
+def _collection_row(entry: ProfileCollection, position: int) -> dict[str, Any]:
+    return {
+        "title": entry.title,
+        "description": entry.description,
+        "base_cost": entry.base_cost,
+        "refund_policy": entry.refund_policy,
+        "qualities": {quality.value: multiplier for quality, multiplier in entry.qualities.items()},
+        "sizes": {size.value: sentence for size, sentence in entry.sizes.items()},
+        "position": position,
+        "is_active": True,
+    }
+
+
+def _style_row(collection: ProfileCollection, entry: ProfileStyle, position: int) -> dict[str, Any]:
+    texts = [*entry.title.values(), *entry.description.values(), *(entry.category or {}).values(), entry.slug]
+    return {
+        "title": entry.title,
+        "description": entry.description,
+        "category": entry.category,
+        # Every text is a line of its own, so that a whole category can be told from a word in a description.
+        "search_text": "\n".join(["", *texts, ""]).casefold(),
+        "members_only": entry.members_only,
+        "cost": entry.cost,
+        "reference_image": entry.reference_image,
+        "prompt": entry.prompt,
+        "prompt_without_photo": entry.prompt_without_photo,
+        "variables": [variable.model_dump() for variable in collection.prompt_of(entry).variables],
+        "position": position,
+        "is_active": True,
+    }

@@ -1,0 +1,103 @@
+"""The sweeper: finds what was left lying, whoever died, and puts it in order. Any number may run at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import structlog
+
+from models import File
+from models.database import rows
+from models.enum import ErrorCode
+from services.claim import MAX_ATTEMPTS, Claim, ClaimLostError, lapsed, waiting
+from services.crashpoint import crashpoint
+from services.event import Events
+from services.file import FileService
+from services.queue import TaskQueue
+from services.session import SessionService
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_BATCH = 100  # rows of each kind in one sweep
+
+
+class Sweeper:
+    """One pass every `every` seconds; each row stands alone, so that a bad one stops nothing."""
+
+    def __init__(
+        self,
+        queue: TaskQueue,
+        files: FileService,
+        sessions: SessionService,
+        events: Events,
+        *,
+        every: float,
+        lease: float,
+        orphan_age: float,
+    ) -> None:
+        self._queue = queue
+        self._files = files
+        self._sessions = sessions
+        self._events = events
+        self._every = every
+        self._lease = lease
+        self._orphan_age = orphan_age
+
+    async def run(self) -> None:
+        """Sweep until cancelled. The first sweep looks at everything that waits: its messages died with Redis or us."""
+        patience = 0.0
+        while True:
+            try:
+                await self.sweep(patience)
+            except Exception:  # noqa: BLE001 - the database may be away; the next sweep tries again
+                log.warning("sweep.failed", exc_info=True)
+            patience = self._every
+            await asyncio.sleep(self._every)
+
+    async def sweep(self, patience: float = 0.0) -> None:
+        """One pass. `patience`: seconds that a waiting generation's own message is given first."""
+        await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
+        for generation_id, fence in await waiting(_BATCH, patience):
+            await self._queue.ring(generation_id, fence)
+        await self._each("sweep.file", await self._unsettled_files(), self._remove)
+        await self._sessions.remove_expired()
+
+    @staticmethod
+    async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[None]]) -> None:
+        for item in found:
+            try:
+                await mend(item)
+            except Exception:
+                log.exception(event, item=str(item))
+
+    async def _settle(self, generation_id: str) -> None:
+        """A generation whose worker died: back to the queue before the call, failed after it."""
+        claim = await Claim.take_over(generation_id, self._lease)
+        if claim is None:
+            return
+        crashpoint("sweeper.taken_over")
+        row = claim.generation
+        called = row.provider_called_at is not None
+        try:
+            if called or row.attempts >= MAX_ATTEMPTS:
+                row = await claim.fail(ErrorCode.UNAVAILABLE, called=called)
+            else:
+                row = await claim.hand_back()
+        except ClaimLostError:  # canceled in this very moment
+            return
+        log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
+        await self._events.generation_changed(row)
+        await self._events.account_changed(row.user_id)
+
+    async def _unsettled_files(self) -> list[File]:
+        await rows(
+            "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
+            " RETURNING id",
+            -float(self._orphan_age),
+        )
+        return await File.filter(state="DELETING").order_by("updated_at").limit(_BATCH)
+
+    async def _remove(self, file: File) -> None:
+        await self._files.remove(file)

@@ -1,0 +1,31 @@
+"""What a person typed, made safe to keep: databases and providers choke on some characters."""
+
+import unicodedata
+
+from services.error import InvalidInputError
+from services.message import message
+
+_REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters (NUL too), lone surrogates, line and paragraph separators
+_REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
+
+
+def is_unusable(text: str, *, multiline: bool = False) -> bool:
+    """Whether `text` holds characters that cannot be stored or passed on."""
+    refused, allowed = (_REFUSED_IN_PARAGRAPHS, "\n\r\t") if multiline else (_REFUSED, "")
+    return any(unicodedata.category(character) in refused and character not in allowed for character in text)
+
+
+def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], multiline: bool = False) -> str | None:
+    """`text` trimmed, lines ending in "\\n"; None when nothing is left. `max_length` is in characters.
+
+    Raises:
+        InvalidInputError: with `field`, for characters that cannot be used and texts that are too long.
+    """
+    if text is None:
+        return None
+    if is_unusable(text, multiline=multiline):
+        raise InvalidInputError(message("This contains characters that cannot be used."), field)
+    words = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(words) > max_length:
+        raise InvalidInputError(message("At most {count} characters are allowed.", count=max_length), field)
+    return words or None

@@ -1,0 +1,159 @@
+"""Accounts: signing up and in, profile and password."""
+
+from email_validator import EmailNotValidError, validate_email
+from tortoise.exceptions import IntegrityError
+
+from models import User
+from models.database import run_tx
+from models.enum import Role
+from services import credit, locale
+from services.error import ConflictError, InvalidInputError, NotFoundError
+from services.event import Events
+from services.integrations.password import Passwords
+from services.message import message
+from services.session import NewSession, SessionService
+from services.text import clean_text
+
+PASSWORD_MIN = 8  # characters
+PASSWORD_MAX = 128  # hashing a megabyte on request would be a gift to an attacker
+NAME_MAX = 100
+
+
+def _clean_email(email: str) -> str:
+    try:
+        found = validate_email(email, check_deliverability=False)
+    except EmailNotValidError:
+        raise InvalidInputError(message("This is not an e-mail address."), field=("email",)) from None
+    return found.normalized.casefold()
+
+
+def _check_password(password: str, field: str) -> None:
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        text = message("A password has {min} to {max} characters.", min=PASSWORD_MIN, max=PASSWORD_MAX)
+        raise InvalidInputError(text, field=(field,))
+    if "\x00" in password or not password.isprintable():
+        raise InvalidInputError(message("This contains characters that cannot be used."), field=(field,))
+
+
+def _clean_name(name: str | None) -> str | None:
+    return clean_text(name, NAME_MAX, field=("name",))
+
+
+def _clean_locale(wanted: str | None) -> str | None:
+    if wanted is None:
+        return None
+    known = locale.match(wanted)
+    if known is None:
+        text = message("This language is not offered. Choose one of {locales}.", locales=", ".join(locale.SUPPORTED))
+        raise InvalidInputError(text, field=("locale",))
+    return known
+
+
+class UserService:
+    """Everything an account does with itself."""
+
+    def __init__(self, passwords: Passwords, sessions: SessionService, events: Events, signup_credits: int) -> None:
+        self._passwords = passwords
+        self._sessions = sessions
+        self._events = events
+        self._signup_credits = signup_credits
+
+    async def sign_up(self, email: str, password: str, name: str | None, wanted_locale: str | None) -> NewSession:
+        """Make an account, pay its sign-up bonus, sign it in.
+
+        Raises:
+            InvalidInputError: email, password, name or locale cannot be used.
+            ConflictError: the address has an account.
+        """
+        email = _clean_email(email)
+        _check_password(password, "password")
+        name, chosen = _clean_name(name), _clean_locale(wanted_locale)
+        if await User.filter(email=email).exists():
+            raise self._taken()
+        password_hash = await self._passwords.hash(password)
+        try:
+            user = await run_tx(self._create, email, password_hash, name, chosen)
+        except IntegrityError:  # somebody was faster
+            raise self._taken() from None
+        return await self._sessions.open(user)
+
+    @staticmethod
+    def _taken() -> ConflictError:
+        return ConflictError(message("There is an account with this e-mail address."), field=("email",))
+
+    async def _create(self, email: str, password_hash: str, name: str | None, chosen: str | None) -> User:
+        user = await User.create(email=email, password_hash=password_hash, name=name, locale=chosen)
+        account = await credit.post(user.id, credit.signup_bonus(user.id, self._signup_credits))
+        user.credits, user.version = account.credits, account.version
+        return user
+
+    async def sign_in(self, email: str, password: str) -> NewSession:
+        """Sign in. A wrong address and a wrong password answer alike, after the same time.
+
+        Raises:
+            InvalidInputError: they do not belong together.
+        """
+        user = await User.get_or_none(email=email.strip().casefold()[:320]) if "\x00" not in email else None
+        if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
+            raise InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
+        assert user is not None  # noqa: S101 - only an existing account's hash can match
+        return await self._sessions.open(user)
+
+    async def update_profile(self, user: User, changes: dict[str, str | None]) -> User:
+        """Change name or locale; what is not among `changes` stays.
+
+        Raises:
+            InvalidInputError: the name is too long, or the language is not offered.
+        """
+        clean: dict[str, str | None] = {}
+        if "name" in changes:
+            clean["name"] = _clean_name(changes["name"])
+        if "locale" in changes:
+            clean["locale"] = _clean_locale(changes["locale"])
+        if clean:
+            await run_tx(self._change, user.id, clean)
+            await self._events.account_changed(user.id)
+        return await self.get(user.id)
+
+    async def change_password(self, user: User, token: str | None, current: str, new: str) -> User:
+        """Change the password and end every other sign-in.
+
+        Raises:
+            InvalidInputError: the current password is wrong, or the new one cannot be used.
+        """
+        _check_password(new, "new")
+        if not await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1]):
+            raise InvalidInputError(message("The current password is wrong."), field=("current",))
+        await run_tx(self._change, user.id, {"password_hash": await self._passwords.hash(new)})
+        await self._sessions.end_all(user.id, but=token)
+        await self._events.account_changed(user.id)
+        return await self.get(user.id)
+
+    @staticmethod
+    async def _change(user_id: str, changes: dict[str, str | None]) -> None:
+        await credit.touch(user_id)
+        await User.filter(id=user_id).update(**changes)
+
+    async def get(self, user_id: str) -> User:
+        """An account by id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        user = await User.get_or_none(id=user_id)
+        if user is None:
+            raise NotFoundError
+        return user
+
+    async def make_admin(self, email: str) -> User:
+        """Give an existing account the ADMIN role.
+
+        Raises:
+            NotFoundError: nobody has this address.
+        """
+        user = await User.get_or_none(email=email.strip().casefold())
+        if user is None:
+            raise NotFoundError
+        if user.role is Role.USER:
+            await run_tx(self._change, user.id, {"role": Role.ADMIN.value})
+        return await self.get(user.id)

@@ -1,0 +1,236 @@
+"""Every environment variable, once, typed; nobody else reads the environment. docs/configuration.md lists them."""
+
+import contextlib
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ROOT = Path(__file__).parent
+PROFILES = ROOT / "profiles"
+LOCALES = ROOT / "locales"
+# What people leave in a key's place; such a key counts as none.
+_PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
+
+Names = Annotated[tuple[str, ...], NoDecode]  # comma-separated in the environment
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Provider(StrEnum):
+    OPENROUTER = "openrouter"
+    DEMO = "demo"
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class SettingsError(Exception):
+    """Settings that cannot work, one line per problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """What an operator chooses. Field descriptions are the documentation."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Where the server listens.")
+    port: int = Field(8000, ge=0, le=65535, description="Where the server listens.")
+    public_url: str | None = Field(None, description="How clients reach the server; links to files start with it.")
+    data_dir: Path = Field(Path("data"), description="The SQLite file, local pictures and the made-up secret key.")
+    secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
+    environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
+    database_url: str | None = Field(None, description="postgresql://user:password@host/name or sqlite:///path.")
+    redis_url: str | None = Field(None, description="redis://...: tasks and live events shared by several processes.")
+    profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="One of profiles/, without .toml.")
+    signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits a new account starts with.")
+    session_days: int = Field(30, ge=1, le=365, description="How long a sign-in lasts.")
+
+    image_provider: Provider | None = Field(None, description="openrouter or demo.")
+    openrouter_api_key: str | None = Field(None, description="The key of the OpenRouter account that pays.")
+    openrouter_base_url: str = Field("https://openrouter.ai/api/v1", description="Where OpenRouter answers.")
+    openrouter_model: str = Field("google/gemini-2.5-flash-image", description="The model asked by default.")
+    provider_image_hosts: Names = Field(
+        (), description="Hosts from which a provider's picture may be fetched by https; none: links are refused."
+    )
+    demo_seconds: float = Field(2.0, ge=0, le=60, description="How long the demo provider takes; 0 for tests.")
+
+    generation_deadline_seconds: float = Field(60.0, gt=0, description="The provider's total, retries included.")
+    generation_lease_seconds: float = Field(60.0, gt=0, description="How long a worker's claim holds with no sign.")
+    generation_sweep_seconds: float = Field(10.0, gt=0, description="How often workers look for what was left lying.")
+    file_orphan_seconds: float = Field(900.0, gt=0, description="How old an unsettled file must be to be removed.")
+    worker_concurrency: int = Field(8, ge=1, le=256, description="Generations at once in one worker process.")
+    image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode pictures, per process.")
+
+    upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")
+    upload_formats: Names | None = Field(None, description="Of JPEG, PNG, WEBP; default: the profile's.")
+    file_url_seconds: int = Field(3600, ge=60, description="How long a signed link lasts at most, at least half of it.")
+
+    cors_origins: Names = Field((), description="Browsers' origins that may call, also over WebSockets.")
+    graphiql: Switch | None = Field(None, description="The GraphiQL page at /graphql.")
+    introspection: Switch | None = Field(None, description="Whether clients may ask for the schema.")
+    subscription_reread_seconds: float = Field(
+        5.0, gt=0, description="After how much silence a subscription compares itself with the database."
+    )
+    log_format: LogFormat | None = Field(None, description="console or json.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+
+    @field_validator("cors_origins", "provider_image_hosts", "upload_formats", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("upload_formats")
+    @classmethod
+    def _known_formats(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        known = {"JPEG", "PNG", "WEBP"}
+        value = value and tuple(name.upper() for name in value)
+        if value is not None and (not value or not set(value) <= known):
+            raise ValueError("must be one or more of JPEG, PNG, WEBP, comma-separated")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgres://", "postgresql://", "sqlite://")):
+            raise ValueError("must start with postgresql:// or sqlite://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must start with redis:// or rediss://")
+        return value
+
+    @field_validator("public_url", "openrouter_base_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("must be an absolute http:// or https:// address")
+        return value.rstrip("/") if value else value
+
+    @field_validator("profile")
+    @classmethod
+    def _existing_profile(cls, value: str) -> str:
+        if not (PROFILES / f"{value}.toml").is_file():
+            there = ", ".join(sorted(path.stem for path in PROFILES.glob("*.toml")))
+            raise ValueError(f"there is no profiles/{value}.toml (there are: {there})")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        problems = []
+        if self.is_production and not self.secret_key:
+            problems.append("SECRET_KEY is required in production: `openssl rand -hex 32` makes one")
+        if self.image_provider is Provider.OPENROUTER and not self.has_openrouter_key:
+            problems.append("OPENROUTER_API_KEY is required when IMAGE_PROVIDER is openrouter")
+        if self.is_production and self.image_provider is None and not self.has_openrouter_key:
+            problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
+        if self.is_production and self.graphiql is Switch.ON:
+            problems.append("GRAPHIQL=on is for development only: its page loads scripts from another host")
+        if self.generation_lease_seconds < 2 * self.heartbeat_seconds:
+            problems.append("GENERATION_LEASE_SECONDS is too short")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def has_openrouter_key(self) -> bool:
+        """Whether there is a key that somebody meant: a placeholder out of an example file is none."""
+        key = (self.openrouter_api_key or "").strip().lower()
+        return len(key) >= 8 and not any(word in key for word in _PLACEHOLDERS)
+
+    @property
+    def provider(self) -> Provider:
+        return self.image_provider or (Provider.OPENROUTER if self.has_openrouter_key else Provider.DEMO)
+
+    @property
+    def database(self) -> str:
+        """DATABASE_URL, or the SQLite file in DATA_DIR."""
+        return self.database_url or f"sqlite://{self.data_dir.absolute()}/darkroom.sqlite3"
+
+    @property
+    def address(self) -> str:
+        """PUBLIC_URL, or what HOST and PORT make."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often a worker renews its lease: four chances before it ends."""
+        return self.generation_lease_seconds / 4
+
+    @property
+    def shows_graphiql(self) -> bool:
+        return (self.graphiql is Switch.ON) if self.graphiql else not self.is_production
+
+    @property
+    def allows_introspection(self) -> bool:
+        return (self.introspection is Switch.ON) if self.introspection else not self.is_production
+
+    @property
+    def logs_json(self) -> bool:
+        return (self.log_format is LogFormat.JSON) if self.log_format else self.is_production
+
+    def secret(self) -> str:
+        """SECRET_KEY, or one that is made once and kept in DATA_DIR, readable by its owner only."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.data_dir / "secret-key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            fresh = path.with_name(f"secret-key-{secrets.token_hex(8)}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            # Linked into place whole: of several processes starting at once, one wins and all read the same.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(fresh)
+            fresh.unlink()
+        return path.read_text()
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the environment and .env.
+
+    Raises:
+        SettingsError: with one line per problem, each naming its variable.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            text = problem["msg"].removeprefix("Value error, ")
+            problems += [f"{name}: {line}" if name else line for line in text.splitlines()]
+        raise SettingsError(problems) from error
