@@ -1,0 +1,167 @@
+"""Fetching a picture from an address that somebody else named, without being led anywhere else."""
+
+import asyncio
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+
+Resolver = Callable[[str], Awaitable[Sequence[str]]]
+
+MAX_BYTES = 12 * 1024 * 1024
+TOTAL_SECONDS = 10.0
+_CONNECT_SECONDS = 3.0  # per address
+_MAX_ADDRESSES = 4
+_MAX_URL = 2048  # characters
+_URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII without space and backslash, which parsers read differently
+_NAME = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)  # no IP address in any form
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # leaves out v4-mapped, NAT64, link-local, unique-local, multicast
+# Inside the global ranges and still no place of the open internet's (IANA special-purpose registries).
+_SPECIAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments
+        "192.88.99.0/24",  # 6to4 relays
+        "2001::/23",  # protocol assignments, Teredo
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: carries any IPv4 address
+        "3fff::/20",  # documentation
+    )
+)
+
+
+class UnsafeUrlError(Exception):
+    """The address, or what its name resolves to, is not one that we go to; nothing was sent."""
+
+
+class FetchError(Exception):
+    """The place was fine and no usable bytes came from it."""
+
+
+async def resolve(host: str) -> Sequence[str]:
+    """The IP addresses of `host`, by the system's resolver.
+
+    Raises:
+        OSError: it has none, or the resolver failed.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class SafeFetch:
+    """Gets https addresses whose host stands on a list.
+
+    The name is resolved once and every address must be global; the connection then goes to exactly such an
+    address, so a second, different DNS answer is never asked for. No redirects, no proxy, no environment, no
+    compression. `network` and `tls` replace the wire and the trusted certificates; tests listen there.
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: frozenset[str],
+        *,
+        resolver: Resolver = resolve,
+        max_bytes: int = MAX_BYTES,
+        seconds: float = TOTAL_SECONDS,
+        network: httpcore2.AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Raises ValueError for an allowed host that is not a plain lower-case DNS name."""
+        for host in allowed_hosts:
+            if not _NAME.fullmatch(host):
+                raise ValueError(f"not a plain DNS name: {host!r}")
+        self._allowed_hosts = allowed_hosts
+        self._resolver = resolver
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._network = network
+        self._tls = tls or httpx2.create_ssl_context(trust_env=False)
+
+    async def get(self, url: str) -> bytes:
+        """The bytes at `url`.
+
+        Raises:
+            UnsafeUrlError: refused before anything was sent.
+            FetchError: unreachable, a status other than 200, too large, or not done within the time.
+        """
+        host, target = self._check(url)
+        try:
+            async with asyncio.timeout(self._seconds):
+                addresses = await self._addresses(host)
+                for address in addresses[:-1]:
+                    try:
+                        return await self._get_from(address, host, target)
+                    except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                        continue  # nothing was sent: the next address may answer
+                return await self._get_from(addresses[-1], host, target)
+        except TimeoutError:
+            raise FetchError(f"{host} took longer than {self._seconds:g} s") from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
+            raise FetchError(f"{host}: {type(error).__name__}") from None
+
+    def _check(self, url: str) -> tuple[str, str]:
+        """Host and request target of an address that we may go to; messages leave out the query, often a signature."""
+        if len(url) > _MAX_URL or not _URL.fullmatch(url):
+            raise UnsafeUrlError("not a plain URL")
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise UnsafeUrlError("not a plain URL") from None
+        if parts.scheme != "https":
+            raise UnsafeUrlError("only https")
+        host = parts.netloc.lower().removesuffix(":443")
+        if host not in self._allowed_hosts:  # as a whole: user names, ports and brackets are on no list
+            raise UnsafeUrlError("the host is not on the list")
+        return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        addresses = await self._resolver(host)
+        if not addresses:
+            raise FetchError(f"{host} has no address")
+        if not all(is_global(address) for address in addresses):
+            raise UnsafeUrlError(f"{host} resolves to an address that is not global")
+        return addresses[:_MAX_ADDRESSES]
+
+    async def _get_from(self, address: str, host: str, target: str) -> bytes:
+        limits = {"connect": _CONNECT_SECONDS, "read": self._seconds, "write": self._seconds, "pool": self._seconds}
+        # A pool of its own for each fetch: a connection made for one name must not serve another at the same address.
+        async with (
+            httpcore2.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._network) as pool,
+            pool.stream(
+                "GET",
+                httpcore2.URL(scheme="https", host=address, port=443, target=target),
+                headers={"Host": host, "Accept": "image/*", "Accept-Encoding": "identity", "Connection": "close"},
+                extensions={"sni_hostname": host, "timeout": limits},
+            ) as response,
+        ):
+            if response.status != 200:
+                raise FetchError(f"{host} answered {response.status}")
+            headers = {name.lower(): value for name, value in response.headers}
+            if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise FetchError(f"{host} compressed its answer unasked")
+            body = bytearray()
+            async for piece in response.aiter_stream():
+                body += piece
+                if len(body) > self._max_bytes:
+                    raise FetchError(f"{host} sent more than {self._max_bytes} bytes")
+            return bytes(body)
+
+
+def is_global(address: str) -> bool:
+    """Whether an IP address belongs to the open internet; names and odd spellings do not."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if ip.is_multicast or ip.is_reserved or not ip.is_global:
+        return False
+    if ip.version == 6 and ip not in _GLOBAL_UNICAST:
+        return False
+    return not any(ip in network for network in _SPECIAL if network.version == ip.version)
