@@ -40,6 +40,7 @@ class ScriptedOpenRouter:
     def __init__(self, key: str = KEY) -> None:
         self.key = key
         self.calls: list[Call] = []
+        self.sent = 0  # bytes given to the wire; the kernel may hold a few MB of them
         self.called = asyncio.Event()
         self.hung_up = asyncio.Event()
         self._script: deque[Answer] = deque()
@@ -89,9 +90,11 @@ class ScriptedOpenRouter:
     async def _play(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(answer.wire)
+            self.sent += len(answer.wire)
             await writer.drain()
             while answer.repeat and not reader.at_eof():
                 writer.write(answer.repeat)
+                self.sent += len(answer.repeat)
                 await writer.drain()
                 await asyncio.sleep(answer.gap)
             if answer.ending is Ending.SILENCE:

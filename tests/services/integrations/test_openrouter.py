@@ -303,6 +303,16 @@ async def test_an_error_whose_body_never_ends_is_told_soon(
     assert time.monotonic() - started < 5  # seconds; the body is given 2
 
 
+@pytest.mark.parametrize(("code", "megabytes"), [(200, 24), (500, 1)])
+async def test_an_endless_body_is_left_at_the_cap(
+    code: int, megabytes: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(scripted.huge(code))
+    await failure(provider)
+    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    assert fake.sent < (megabytes + 16) * 2**20  # 16: what the kernel may have taken without anybody reading it
+
+
 async def test_a_redirect_is_not_followed(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     async with ScriptedOpenRouter() as trap:
         for target in (f"{trap.base_url}/chat/completions", "http://169.254.169.254/", "file:///etc/passwd"):

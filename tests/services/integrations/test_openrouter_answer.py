@@ -146,7 +146,7 @@ def test_a_cost_that_is_no_amount_is_not_known(cost: object) -> None:
     "body",
     [
         b"[" * 100_000,
-        b'{"choices":[' + b"[]," * 500_000 + b"[]]}",
+        orjson.dumps(SHAPES["images"])[:-1] + b',"x":[' + b"[]," * 500_000 + b"[]]}",
         b'{"choices":' + b"9" * 5000 + b"}",
         b'{"a":"\xff"}',
         b"null",
