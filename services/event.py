@@ -1,8 +1,10 @@
 """What is told on the bus after a commit: hints that save a read, never the truth itself."""
 
+import copy
 from typing import Any
 
 from models import Generation
+from models.enum import GenerationStage, GenerationStatus
 from services.integrations.bus import Bus
 
 # What a message about a generation carries: everything that moves while it is worked on.
@@ -17,6 +19,18 @@ def generation_channel(generation_id: str) -> str:
 def account_channel(user_id: str) -> str:
     """The channel of one account's changes."""
     return f"account:{user_id}"
+
+
+def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
+    """`generation` as a message says it looks now; None where the row itself must be read: the end has more to tell."""
+    status = GenerationStatus(news["status"])
+    if status.is_final:
+        return None
+    told = copy.copy(generation)
+    values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
+    for name in _LIVE_FIELDS:
+        setattr(told, name, values[name])
+    return told
 
 
 class Events:

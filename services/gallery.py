@@ -32,6 +32,12 @@ class GenerationFilter:
 class GalleryService:
     """Lists."""
 
+    async def by_ids(self, user_id: str, generation_ids: list[str]) -> dict[str, Generation]:
+        """Those of these generations that are the account's own."""
+        found = Generation.filter(id__in=generation_ids, user_id=user_id)
+        found = found.select_related("original", "result", "style", "style__collection")
+        return {generation.id: generation for generation in await found}
+
     async def generations(
         self, user_id: str, request: PageRequest[str], wanted: GenerationFilter, order: GenerationOrder
     ) -> Page[Generation, str]:

@@ -171,15 +171,7 @@ class StyleService:
         if model is not None and model not in self._profile.models:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))
 
-    async def quote(
-        self,
-        viewer: User | None,
-        style_id: str | None,
-        quality: Quality,
-        media: MediaKind,
-        count: int,
-        model: str | None,
-    ) -> Quote:
+    async def quote(self, viewer: User | None, order: QuoteRequest) -> Quote:
         """What a request would cost this viewer; nobody signed in has no credits.
 
         Raises:

@@ -51,7 +51,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep(patience)
-            except Exception:  # noqa: BLE001 - the database may be away; the next sweep tries again
+            except Exception:
                 log.warning("sweep.failed", exc_info=True)
             patience = self._every
             await asyncio.sleep(self._every)

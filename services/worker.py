@@ -248,7 +248,7 @@ class GenerationWorker:
                 if preview is not None or time.monotonic() - told >= _TELL_EVERY:
                     told = time.monotonic()
                     fraction = min(max(event.fraction, 0.0), 1.0)
-                    progress = _GENERATING + (_GENERATED - _GENERATING) * fraction
+                    progress = round(_GENERATING + (_GENERATED - _GENERATING) * fraction, 3)
                     await self._advance(claim, GenerationStage.GENERATING, progress, preview)
         raise ProviderError(ErrorCode.GENERATION_FAILED, "the stream ended without a picture")
 
@@ -266,8 +266,6 @@ class GenerationWorker:
         crashpoint("worker.stored")
         return file.id
 
-    async def _advance(
-        self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None
-    ) -> None:
+    async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
         await claim.advance(stage, max(progress, claim.generation.progress), preview)
         await self._events.generation_changed(claim.generation)

@@ -1,0 +1,66 @@
+# Each target does all of its own set-up; a second run starts in seconds.
+SHELL := /bin/sh
+PYTHON ?= python3.11
+BIN := .venv/bin
+PHOTO ?=
+SEED ?=
+BUDGET ?=
+NAME ?= change
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check demo crash migrate migration schema messages lock clean
+
+help: ## what there is to do
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+run: .venv/run ## set up, migrate, seed and serve on http://127.0.0.1:8000
+	@$(BIN)/python main.py
+
+test: .venv/dev ## set up and run the whole default suite, on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev ## format, lint, types, schema, catalogues and migrations in step
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+	@$(BIN)/python -m pytest tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
+
+demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
+	@$(BIN)/python tools/demo.py $(if $(PHOTO),--photo "$(PHOTO)")
+
+crash: .venv/dev ## kill the server 100 times at random and named points, and audit the database; SEED=, BUDGET=
+	@$(BIN)/python -m pytest -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),100) $(if $(SEED),--seed $(SEED))
+
+migrate: .venv/run ## bring the database up to date
+	@$(BIN)/python main.py migrate
+
+migration: .venv/dev ## write a migration from the models, for PostgreSQL; add its SQLite branch by hand; NAME=
+	@AERICH_NO_TORTOISE_V1_WARNING=1 $(BIN)/aerich migrate --offline --no-input --name $(NAME)
+
+schema: .venv/dev ## print the schema from the code into schema/schema.graphql
+	@$(BIN)/python tools/print_schema.py
+
+messages: .venv/dev ## bring the message catalogues up to date with the code
+	@$(BIN)/python tools/update_messages.py
+
+lock: .venv/dev ## write requirements/*.lock from pyproject.toml
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/run.lock
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo --extra dev pyproject.toml -o requirements/dev.lock
+
+clean: ## remove the virtual environment and caches; data/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt install python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The venv module is needed: apt install python3.11-venv"; exit 1; }
+
+# The marks below are newer than the lock files they were installed from.
+.venv/run: requirements/run.lock | .venv/bin/python
+	@echo "Installing what the server needs (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
+	@touch $@
+
+.venv/dev: requirements/dev.lock | .venv/bin/python
+	@echo "Installing what the tests need (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@touch $@ .venv/run

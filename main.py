@@ -1,0 +1,319 @@
+"""The composition root and the command line: settings become services, services become an application."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import structlog
+import uvicorn
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from models.database import open_database
+from models.migrate import migrate, missing_migrations
+from services.credit import CreditService
+from services.error import NotFoundError
+from services.event import Events
+from services.file import FileService, UploadLimits
+from services.gallery import GalleryService
+from services.generation import GenerationService
+from services.integrations.bus import Bus
+from services.integrations.demo import DemoProvider
+from services.integrations.image_door import ImageDoor
+from services.integrations.image_provider import ImageProvider
+from services.integrations.openrouter import OpenRouterProvider
+from services.integrations.password import Passwords
+from services.integrations.safe_fetch import SafeFetch
+from services.integrations.storage import LocalStorage
+from services.locale import Translator
+from services.profile import ProfileError, load_profile
+from services.queue import TaskQueue
+from services.services import Services
+from services.session import SessionService
+from services.style import StyleService
+from services.sweeper import Sweeper
+from services.user import DEMO_PASSWORD, UserService
+from services.worker import GenerationWorker, Times
+from settings import LOCALES, PROFILES, Provider, Settings, SettingsError, load_settings
+from web.app import WebOptions, create_app
+
+log = structlog.get_logger("darkroom")
+
+GRACE_SECONDS = 25  # for work under way when the process is told to stop; what takes longer is left to the sweeper
+
+
+def make_provider(settings: Settings) -> ImageProvider:
+    """The image provider that the settings name."""
+    if settings.provider is Provider.DEMO:
+        return DemoProvider(settings.demo_seconds)
+    hosts = frozenset(settings.provider_image_hosts)
+    return OpenRouterProvider(
+        settings.openrouter_api_key or "",
+        base_url=settings.openrouter_base_url,
+        model=settings.openrouter_model,
+        app_url=settings.address,
+        fetch=SafeFetch(hosts) if hosts else None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Connect everything, and give it back in the reverse order."""
+    profile = load_profile(PROFILES / f"{settings.profile}.toml")
+    signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
+    limits = UploadLimits(
+        max_bytes=settings.upload_max_bytes or profile.upload.max_bytes,
+        formats=frozenset(settings.upload_formats or profile.upload.formats),
+    )
+    times = Times(
+        lease=settings.generation_lease_seconds,
+        heartbeat=settings.heartbeat_seconds,
+        deadline=settings.generation_deadline_seconds,
+    )
+    storage = LocalStorage(
+        settings.data_dir / "files",
+        address=settings.address,
+        secret=settings.secret(),
+        link_seconds=settings.file_url_seconds,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(open_database(settings.database))
+        bus = await stack.enter_async_context(Bus.open(settings.redis_url))
+        queue = await stack.enter_async_context(TaskQueue(settings.redis_url, lease_seconds=times.lease))
+        door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
+        provider = make_provider(settings)
+        stack.push_async_callback(provider.aclose)
+        events = Events(bus)
+        files = FileService(storage, door, limits)
+        sessions = SessionService(settings.session_days)
+        styles = StyleService(profile)
+        yield Services(
+            profile=profile,
+            translator=Translator(LOCALES),
+            bus=bus,
+            queue=queue,
+            storage=storage,
+            door=door,
+            provider=provider,
+            events=events,
+            files=files,
+            sessions=sessions,
+            users=UserService(Passwords(), sessions, events, signup_credits),
+            credits=CreditService(),
+            styles=styles,
+            generations=GenerationService(styles, files, queue, events, profile.limits.prompt_max_length),
+            gallery=GalleryService(),
+            worker=GenerationWorker(provider, files, door, events, times),
+            sweeper=Sweeper(
+                queue,
+                files,
+                sessions,
+                events,
+                every=settings.generation_sweep_seconds,
+                lease=times.lease,
+                orphan_age=settings.file_orphan_seconds,
+            ),
+            reread_seconds=settings.subscription_reread_seconds,
+        )
+
+
+@contextlib.asynccontextmanager
+async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
+    """Process generations and sweep while the body runs; then let what is under way finish, within its grace."""
+    tasks = [
+        asyncio.create_task(services.queue.work(services.worker.process, concurrency), name="worker"),
+        asyncio.create_task(services.sweeper.run(), name="sweeper"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def open_server(settings: Settings) -> AsyncIterator[Services]:
+    """The services of a server; without Redis, it also does the work of a worker."""
+    async with open_services(settings) as services, contextlib.AsyncExitStack() as stack:
+        if settings.redis_url is None:
+            await stack.enter_async_context(working(services, settings.worker_concurrency))
+        yield services
+
+
+def make_app(settings: Settings) -> Starlette:
+    """The HTTP application for these settings; the database must be migrated."""
+    options = WebOptions(
+        graphiql=settings.shows_graphiql,
+        introspection=settings.allows_introspection,
+        cors_origins=settings.cors_origins,
+    )
+    return create_app(partial(open_server, settings), options)
+
+
+async def prepare(settings: Settings) -> None:
+    """Migrate and seed: what every start does first."""
+    for name in await migrate(settings.database):
+        log.info("migration.applied", name=name)
+    async with open_services(settings) as services:
+        await services.styles.seed()
+
+
+def serve(settings: Settings) -> None:
+    asyncio.run(prepare(settings))
+    if settings.provider is Provider.DEMO:
+        log.warning(
+            "provider.demo", hint="pictures are made by the demo provider; set OPENROUTER_API_KEY for real ones"
+        )
+    log.info("server.starting", address=settings.address, database=settings.database.split("://")[0])
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=64 * 1024,
+        ws_ping_interval=20,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        log_config=None,
+        access_log=False,
+    )
+
+
+async def work(settings: Settings) -> None:
+    await prepare(settings)
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with open_services(settings) as services, working(services, settings.worker_concurrency):
+        log.info("worker.started", name=services.worker.name, concurrency=settings.worker_concurrency)
+        await stop.wait()
+        log.info("worker.stopping")
+
+
+async def fill(settings: Settings) -> None:
+    """The catalogue, missing sign-up bonuses, and in development the demo account."""
+    await prepare(settings)
+    async with open_services(settings) as services:
+        granted = await services.credits.grant_missing_signup_bonuses(services.users.signup_credits)
+        print(f"The catalogue is in step with the profile; missing sign-up bonuses paid: {granted}.")
+        if not settings.is_production:
+            user = await services.users.ensure_demo_account()
+            print(f"The demo account is {user.email}, password {DEMO_PASSWORD}.")
+
+
+async def make_admin(settings: Settings, email: str) -> int:
+    async with open_services(settings) as services:
+        try:
+            user = await services.users.make_admin(email)
+        except NotFoundError:
+            print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
+            return 1
+    print(f"{user.email} is {user.role}.")
+    return 0
+
+
+async def check(settings: Settings) -> int:
+    """One line per part; 1 when something is missing."""
+
+    async def migrations() -> str:
+        async with open_database(settings.database):
+            missing = await missing_migrations()
+        return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
+
+    async def storage() -> str:
+        async with open_services(settings) as services:
+            await services.storage.check()
+        return ""
+
+    async def redis() -> str:
+        if settings.redis_url is None:
+            return ""
+        async with Redis.from_url(settings.redis_url, socket_connect_timeout=2) as client:
+            await client.ping()
+        return ""
+
+    key = "its key is set" if settings.has_openrouter_key else "no key needed"
+    parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
+        ("database", settings.database.split("@")[-1], migrations),
+        ("storage", str(settings.data_dir / "files"), storage),
+        ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: one process only", redis),
+    ]
+    broken = 0
+    print(f"ok    settings   {settings.environment}, profile {settings.profile}")
+    for name, where, ask in parts:
+        try:
+            problem = await asyncio.wait_for(ask(), timeout=10)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this part's line
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        broken += bool(problem)
+        print(f"{'FAIL' if problem else 'ok':5} {name:10} {where}{': ' + problem if problem else ''}")
+    print(f"ok    provider   {settings.provider} ({key})")
+    return 1 if broken else 0
+
+
+def configure_logs(settings: Settings) -> None:
+    """Events as lines on standard error: for people in development, JSON in production."""
+    level = logging.getLevelName(settings.log_level.upper())
+    logging.basicConfig(level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *(
+                [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+                if settings.logs_json
+                else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+            ),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="main.py", description="Darkroom, the backend for AI image apps.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="migrate, seed and serve; works too, unless REDIS_URL is set (the default)")
+    commands.add_parser("worker", help="process generations until stopped")
+    commands.add_parser("migrate", help="bring the database up to date")
+    commands.add_parser("seed", help="fill the catalogue, pay missing sign-up bonuses, make the demo account")
+    commands.add_parser("make-admin", help="give an account the ADMIN role").add_argument("email", metavar="EMAIL")
+    commands.add_parser("check", help="look at settings and connections, one line per part")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        settings = load_settings()
+        load_profile(PROFILES / f"{settings.profile}.toml")
+    except (SettingsError, ProfileError) as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return 2
+    configure_logs(settings)
+    match arguments.command:
+        case "worker":
+            asyncio.run(work(settings))
+        case "migrate":
+            print("\n".join(asyncio.run(migrate(settings.database))) or "Nothing to do.")
+        case "seed":
+            asyncio.run(fill(settings))
+        case "make-admin":
+            return asyncio.run(make_admin(settings, arguments.email))
+        case "check":
+            return asyncio.run(check(settings))
+        case _:
+            serve(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

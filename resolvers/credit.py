@@ -1,0 +1,30 @@
+"""The balance, live."""
+
+from collections.abc import AsyncGenerator
+
+import strawberry
+
+from models import ids
+from resolvers.stream import Watch
+from schema.context import Info
+from schema.credit import CreditsChange, CreditTransaction
+from schema.node import known_id
+from services.event import account_channel
+
+
+async def credits_changed(info: Info, after: strawberry.ID | None = None) -> AsyncGenerator[CreditsChange, None]:
+    """The present state, the lines since `after`, then every new line in the order of commits."""
+    viewer, services = info.context.require_viewer(), info.context.services
+    async with Watch(info.context, account_channel(viewer.id)) as watch:
+        user = await services.users.get(viewer.id)
+        seen = user.ledger_sequence
+        if after is not None:
+            seen = (await services.credits.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))).sequence
+        yield CreditsChange(credits=user.credits, version=user.version, transaction=None)
+        while True:
+            while lines := await services.credits.since(viewer.id, seen):
+                for line in lines:
+                    seen = line.sequence
+                    transaction = CreditTransaction.of(line)
+                    yield CreditsChange(credits=line.balance, version=line.account_version, transaction=transaction)
+            await watch.next()

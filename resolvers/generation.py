@@ -1,0 +1,73 @@
+"""Generations: ordering, calling off, and watching one develop."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import strawberry
+from starlette.datastructures import UploadFile
+
+from models import enum, ids
+from resolvers.stream import Watch
+from schema.context import Info
+from schema.error import user_errors
+from schema.generation import CreateGenerationInput, Generation, GenerationPayload, GenerationsPayload
+from schema.input import given
+from schema.node import known_id
+from schema.user import User
+from services.error import Refusal
+from services.event import generation_channel, overlay
+from services.generation import GenerationRequest
+
+
+async def create_generation(info: Info, input: CreateGenerationInput) -> GenerationsPayload:
+    viewer, services = info.context.require_viewer(), info.context.services
+    try:
+        style_id = given(input.style_id, None)
+        upload: Any = given(input.image, None)
+        request = GenerationRequest(
+            style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
+            prompt=given(input.prompt, None),
+            image=await upload.read() if isinstance(upload, UploadFile) else None,
+            variables=given(input.variables, None),
+            size=given(input.size, enum.Size.MEDIUM),
+            quality=given(input.quality, enum.Quality.STANDARD),
+            aspect_ratio=given(input.aspect_ratio, None),
+            media=given(input.media, enum.MediaKind.IMAGE),
+            count=given(input.count, 1),
+            model=given(input.model, None),
+            idempotency_key=given(input.idempotency_key, None),
+        )
+        generations = await services.generations.create(viewer, request)
+    except Refusal as refusal:
+        return GenerationsPayload(generations=[], viewer=User.of(viewer), errors=user_errors(refusal, info.context))
+    return GenerationsPayload(
+        generations=[Generation.of(row) for row in generations],
+        viewer=User.of(await services.users.get(viewer.id)),
+        errors=[],
+    )
+
+
+async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
+    viewer = info.context.require_viewer()
+    try:
+        row = await info.context.services.generations.cancel(viewer.id, known_id(id, ids.GENERATION))
+    except Refusal as refusal:
+        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
+    return GenerationPayload(generation=Generation.of(row), errors=[])
+
+
+async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[Generation, None]:
+    """The present state, then every change, until the end."""
+    viewer, services = info.context.require_viewer(), info.context.services
+    generation_id = known_id(id, ids.GENERATION)
+    async with Watch(info.context, generation_channel(generation_id)) as watch:
+        row = await services.generations.get(viewer.id, generation_id)
+        yield Generation.of(row)
+        while not row.status.is_final:
+            news = await watch.next()
+            told = overlay(row, news) if news is not None else None
+            if told is None:  # silence, a gap, or the end, which has more to tell than a message holds
+                told = await services.generations.get(viewer.id, generation_id)
+            if told.version > row.version:
+                row = told
+                yield Generation.of(row)

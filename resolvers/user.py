@@ -1,0 +1,70 @@
+"""Accounts: sign-up, sign-in, profile."""
+
+from schema.context import Info
+from schema.error import user_errors
+from schema.input import changes, given
+from schema.user import (
+    ChangePasswordInput,
+    SessionPayload,
+    SignInInput,
+    SignOutPayload,
+    SignUpInput,
+    UpdateProfileInput,
+    User,
+    UserPayload,
+)
+from services.error import Refusal
+from services.session import NewSession
+
+
+async def viewer(info: Info) -> User | None:
+    return User.of(info.context.viewer) if info.context.viewer else None
+
+
+async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
+    try:
+        session = await info.context.services.users.sign_up(
+            input.email, input.password, given(input.name, None), given(input.locale, None)
+        )
+    except Refusal as refusal:
+        return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
+    return _session(session)
+
+
+async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
+    try:
+        session = await info.context.services.users.sign_in(input.email, input.password)
+    except Refusal as refusal:
+        return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
+    return _session(session)
+
+
+def _session(session: NewSession) -> SessionPayload:
+    return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user), errors=[])
+
+
+async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
+    viewer, sessions = info.context.require_viewer(), info.context.services.sessions
+    if everywhere or info.context.token is None:
+        return SignOutPayload(sessions_ended=await sessions.end_all(viewer.id))
+    return SignOutPayload(sessions_ended=await sessions.end(viewer.id, info.context.token))
+
+
+async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
+    try:
+        user = await info.context.services.users.update_profile(
+            info.context.require_viewer(), changes(input, "name", "locale")
+        )
+    except Refusal as refusal:
+        return UserPayload(user=None, errors=user_errors(refusal, info.context))
+    return UserPayload(user=User.of(user), errors=[])
+
+
+async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload:
+    try:
+        user = await info.context.services.users.change_password(
+            info.context.require_viewer(), info.context.token, input.current, input.new
+        )
+    except Refusal as refusal:
+        return UserPayload(user=None, errors=user_errors(refusal, info.context))
+    return UserPayload(user=User.of(user), errors=[])

@@ -1,0 +1,95 @@
+"""What every resolver gets: the services, who is asking, and in which language to answer."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from models import Generation, Style, User
+from services import locale
+from services.error import UnauthenticatedError
+from services.message import Message
+from services.services import Services
+
+
+class Context:
+    """The context of one HTTP request, or of one WebSocket for as long as it lives.
+
+    A socket lives long: its viewer is looked up again for every operation, and loaders gather but never remember.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        token: str | None,
+        accept_language: str,
+        is_socket: bool,
+        allows_introspection: bool,
+    ) -> None:
+        self.services = services
+        self.allows_introspection = allows_introspection
+        self.token = token
+        self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
+        self._wanted_locale = locale.from_header(accept_language)
+        self._is_socket = is_socket
+        self._viewer: User | None = None
+        self._looked_up = False
+        self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
+        self.generation_by_id: DataLoader[str, Generation | None] = DataLoader(self._load_generations, cache=False)
+
+    def connect(self, token: str | None, wanted_locale: str | None) -> None:
+        """Take what a socket's connection_init says."""
+        self.token = token or self.token
+        self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
+
+    async def look_up(self) -> User | None:
+        """Find out who is asking; done before every operation, and by streams from time to time."""
+        if self._is_socket or not self._looked_up:
+            self._viewer = await self.services.sessions.user_of(self.token) if self.token else None
+            self._looked_up = not self._is_socket
+        return self._viewer
+
+    @property
+    def viewer(self) -> User | None:
+        """Who is asking; None when signed out."""
+        return self._viewer
+
+    def require_viewer(self) -> User:
+        """Who is asking. Raises UnauthenticatedError when signed out."""
+        if self._viewer is None:
+            raise UnauthenticatedError
+        return self._viewer
+
+    async def still_signed_in(self) -> None:
+        """Ask the database again. Raises UnauthenticatedError when the sign-in has ended."""
+        self._looked_up = False
+        if await self.look_up() is None:
+            raise UnauthenticatedError
+
+    @property
+    def locale(self) -> str:
+        """The language to answer in: the saved one, else what the client asked for, else the profile's."""
+        saved = self._viewer.locale if self._viewer else None
+        return saved or self._wanted_locale or locale.match(self.services.profile.locale) or locale.DEFAULT
+
+    def translate(self, text: Message) -> str:
+        """A message in the caller's language."""
+        return self.services.translator.translate(text, self.locale)
+
+    def choose(self, texts: Mapping[str, str]) -> str:
+        """Of a text in several languages, the caller's."""
+        return locale.choose(texts, self.locale)
+
+    async def _load_styles(self, collection_ids: list[str]) -> list[list[Style]]:
+        found = await self.services.styles.styles_of(collection_ids)
+        return [found[collection_id] for collection_id in collection_ids]
+
+    async def _load_generations(self, ids: list[str]) -> list[Generation | None]:
+        viewer = self._viewer
+        found = await self.services.gallery.by_ids(viewer.id, ids) if viewer else {}
+        return [found.get(generation_id) for generation_id in ids]
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

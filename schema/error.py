@@ -1,0 +1,40 @@
+"""What a person can mend, as payloads list it."""
+
+import strawberry
+
+from models import enum
+from schema.context import Context
+from schema.enum import ErrorCode
+from services import error
+
+
+@strawberry.interface(description="Something that a person, or their program, can mend.")
+class UserError:
+    code: ErrorCode
+    message: str = strawberry.field(description="In the caller's language.")
+    field: list[str] | None = strawberry.field(description="Path within the input.")
+
+
+@strawberry.type(description="An input that was refused.")
+class InputError(UserError):
+    pass
+
+
+@strawberry.type(description="The account has fewer credits than this needs.")
+class InsufficientCreditsError(UserError):
+    required: int
+    balance: int
+
+
+def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
+    """A refusal as a payload's `errors`."""
+    code: enum.ErrorCode = refusal.code
+    message = context.translate(refusal.message)
+    field = list(refusal.field) if refusal.field else None
+    if isinstance(refusal, error.InsufficientCreditsError):
+        return [
+            InsufficientCreditsError(
+                code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
+            )
+        ]
+    return [InputError(code=code, message=message, field=field)]

@@ -1,0 +1,54 @@
+"""How errors leave the server: refusals by their code, bugs by a reference, nothing of our insides."""
+
+import secrets
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+from strawberry import Schema
+from strawberry.types import ExecutionContext
+
+from models.enum import ErrorCode
+from schema.context import Context
+from services.error import Refusal
+from services.message import message
+
+log = structlog.get_logger(__name__)
+
+TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document asks for too much
+
+
+class DarkroomSchema(Schema):
+    """Strawberry's schema, telling errors in the contract's way."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Called with the errors of every answer, on every transport, before they are sent."""
+        context = execution_context.context if execution_context else None
+        for error in errors:
+            _tell(error, context if isinstance(context, Context) else None)
+
+
+def _tell(error: GraphQLError, context: Context | None) -> None:
+    original: Any = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    if isinstance(original, Refusal):
+        _set(error, original.code, context.translate(original.message) if context else original.message.text)
+        if original.field:
+            error.extensions = {**(error.extensions or {}), "field": list(original.field)}
+    elif (error.extensions or {}).pop(TOO_COMPLEX, False):
+        _set(error, ErrorCode.TOO_COMPLEX, error.message)
+    elif error.path is None and (original is None or isinstance(original, GraphQLError)):
+        # The document or its variables are wrong; graphql-core's sentence says where.
+        _set(error, ErrorCode.INVALID_INPUT, error.message)
+    else:
+        reference = secrets.token_hex(6)
+        log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)
+        text = message("Something went wrong on our side. Reference: {reference}", reference=reference)
+        _set(error, ErrorCode.INTERNAL, context.translate(text) if context else text.text.format(**text.values))
+        error.extensions = {**(error.extensions or {}), "reference": reference}
+
+
+def _set(error: GraphQLError, code: ErrorCode, text: str) -> None:
+    error.message = text
+    error.extensions = {"code": code.value}

@@ -1,0 +1,50 @@
+"""Pictures, as people see them."""
+
+from datetime import UTC, datetime
+
+import strawberry
+
+from models import File
+from schema.context import Info
+from services.integrations.image_door import THUMBNAIL_WIDTH
+
+
+@strawberry.type(description="A stored picture.")
+class MediaFile:
+    row: strawberry.Private[File]
+    content_type: str
+    byte_size: int = strawberry.field(description="Bytes.")
+    width: int | None = strawberry.field(description="Pixels, upright.")
+    height: int | None = strawberry.field(description="Pixels, upright.")
+    placeholder: str | None = strawberry.field(
+        description="A data: URI of about 100 bytes, to show while the file loads."
+    )
+
+    @strawberry.field(description="Signed and short-lived; the same for a while, so that browsers can cache.")
+    def url(self, info: Info) -> str:
+        return info.context.services.files.link(self.row).url
+
+    @strawberry.field(description="The same file with Content-Disposition: attachment.")
+    def download_url(self, info: Info) -> str:
+        return info.context.services.files.download_link(self.row).url
+
+    @strawberry.field(description="A smaller copy of at least `width` pixels, else the picture itself.")
+    def thumbnail_url(self, info: Info, width: int | None = THUMBNAIL_WIDTH) -> str | None:
+        files = info.context.services.files
+        fits = (width or THUMBNAIL_WIDTH) <= THUMBNAIL_WIDTH
+        return (files.thumbnail_link(self.row) if fits else files.link(self.row)).url
+
+    @strawberry.field(description="When the URLs stop working.")
+    def expires_at(self, info: Info) -> datetime | None:
+        return datetime.fromtimestamp(info.context.services.files.link(self.row).expires_at, UTC)
+
+    @classmethod
+    def of(cls, row: File) -> "MediaFile":
+        return cls(
+            row=row,
+            content_type=row.content_type,
+            byte_size=row.byte_size,
+            width=row.width,
+            height=row.height,
+            placeholder=row.placeholder,
+        )

@@ -1,0 +1,208 @@
+"""Generations: what a person asks for, watches and gets."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry.file_uploads import Upload
+from strawberry.scalars import JSON
+
+import models
+from models import enum
+from schema.connection import PageInfo, encode_cursor
+from schema.context import Info
+from schema.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
+from schema.error import UserError
+from schema.file import MediaFile
+from schema.node import Node
+from schema.style import Style
+from services import progress
+from services.page import Page
+
+if TYPE_CHECKING:
+    from schema.user import User
+
+
+@strawberry.type(description="A request for one picture.")
+class Generation(Node):
+    row: strawberry.Private[models.Generation]
+    media: MediaKind
+    status: GenerationStatus
+    stage: GenerationStage
+    progress: float = strawberry.field(description="0 to 1.")
+    preview_url: str | None = strawberry.field(
+        description="A partial image while GENERATING, as a data: URI, where the provider streams one."
+    )
+    prompt: str | None = strawberry.field(description="The person's own words.")
+    size: Size
+    quality: Quality
+    aspect_ratio: str | None
+    cost: int = strawberry.field(description="Credits.")
+    paid_by: PaidBy
+    refunded: bool
+    provider: str | None
+    model: str | None
+    variables: JSON
+    error_code: ErrorCode | None
+    batch_id: strawberry.ID | None
+    version: int = strawberry.field(description="Grows by one with every change.")
+    attempts: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None = strawberry.field(description="When it ended, well or not.")
+
+    @strawberry.field(description="The stage, in the caller's language.")
+    def message(self, info: Info) -> str:
+        return info.context.translate(progress.stage_message(self.stage))
+
+    @strawberry.field(description="Why it failed, in the caller's language.")
+    def error_message(self, info: Info) -> str | None:
+        return info.context.translate(progress.error_message(self.error_code)) if self.error_code else None
+
+    @strawberry.field
+    def style(self) -> Style | None:
+        return Style.of(self.row.style) if self.row.style and self.row.style.is_active else None
+
+    @strawberry.field(description="Kept when the style is gone.")
+    def style_title(self, info: Info) -> str | None:
+        return info.context.choose(self.row.style_title) or None
+
+    @strawberry.field
+    def original(self) -> MediaFile | None:
+        return MediaFile.of(self.row.original) if self.row.original else None
+
+    @strawberry.field
+    def result(self) -> MediaFile | None:
+        return MediaFile.of(self.row.result) if self.row.result else None
+
+    @strawberry.field(description="US dollars as the provider reported; admins only.")
+    def provider_cost(self, info: Info) -> float | None:
+        return self.row.provider_cost if _is_admin(info) else None
+
+    @strawberry.field(description="Admins only.")
+    def provider_request_id(self, info: Info) -> str | None:
+        return self.row.provider_request_id if _is_admin(info) else None
+
+    @strawberry.field
+    async def owner(self, info: Info) -> Annotated["User", strawberry.lazy("schema.user")]:
+        from schema.user import User as UserType  # the two types name each other
+
+        viewer = info.context.viewer
+        same = viewer is not None and viewer.id == self.row.user_id
+        return UserType.of(viewer if same and viewer else await info.context.services.users.get(self.row.user_id))
+
+    @classmethod
+    def of(cls, row: models.Generation) -> "Generation":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            media=row.media,
+            status=row.status,
+            stage=row.stage,
+            progress=row.progress,
+            preview_url=row.preview,
+            prompt=row.prompt,
+            size=row.size,
+            quality=row.quality,
+            aspect_ratio=row.aspect_ratio,
+            cost=row.cost,
+            paid_by=row.paid_by,
+            refunded=row.refunded,
+            provider=row.provider,
+            model=row.model,
+            variables=JSON(row.variables),
+            error_code=row.error_code,
+            batch_id=strawberry.ID(row.batch_id),
+            version=row.version,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            started_at=row.started_at,
+            completed_at=row.completed_at,
+        )
+
+
+def _is_admin(info: Info) -> bool:
+    viewer = info.context.viewer
+    return viewer is not None and viewer.role is not enum.Role.USER
+
+
+@strawberry.type
+class GenerationEdge:
+    cursor: str
+    node: Generation
+
+
+@strawberry.type
+class GenerationConnection:
+    page: strawberry.Private[Page[models.Generation, str]]
+    edges: list[GenerationEdge]
+    nodes: list[Generation]
+    page_info: PageInfo
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.page.count()
+
+    @classmethod
+    def of(cls, page: Page[models.Generation, str]) -> "GenerationConnection":
+        nodes = [Generation.of(row) for row in page.items]
+        edges = [
+            GenerationEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)
+        ]
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.input(description="Which generations to show; what is left out does not matter.")
+class GenerationFilter:
+    status: list[GenerationStatus] | None = strawberry.UNSET
+    media: MediaKind | None = strawberry.UNSET
+    style_id: strawberry.ID | None = strawberry.UNSET
+    collection: str | None = strawberry.UNSET
+    batch_id: strawberry.ID | None = strawberry.UNSET
+    created_after: datetime | None = strawberry.UNSET
+    created_before: datetime | None = strawberry.UNSET
+
+
+@strawberry.input
+class CreateGenerationInput:
+    style_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="With neither styleId nor prompt: INVALID_INPUT."
+    )
+    prompt: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Added to the style's template, or the whole prompt."
+    )
+    image: Upload | None = strawberry.field(
+        default=strawberry.UNSET, description="The reference image, sent with the request."
+    )
+    variables: JSON | None = strawberry.field(default=strawberry.UNSET, description="Values for the style's variables.")
+    size: Size | None = enum.Size.MEDIUM
+    quality: Quality | None = enum.Quality.STANDARD
+    aspect_ratio: str | None = strawberry.field(
+        default=strawberry.UNSET, description="1:1, 3:2, 16:9, ...; the reference image's own when left out."
+    )
+    media: MediaKind | None = enum.MediaKind.IMAGE
+    count: int | None = strawberry.field(default=1, description="1 to the viewer's maxBatch.")
+    model: str | None = strawberry.field(
+        default=strawberry.UNSET, description="One of the models that the deployment allows."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The same key with the same input returns the first result; with another input, CONFLICT.",
+    )
+
+
+@strawberry.type
+class GenerationsPayload:
+    generations: list[Generation]
+    viewer: Annotated["User", strawberry.lazy("schema.user")] | None = strawberry.field(
+        description="With the balance after the deduction."
+    )
+    errors: list[UserError]
+
+
+@strawberry.type
+class GenerationPayload:
+    generation: Generation | None
+    errors: list[UserError]

@@ -1,0 +1,22 @@
+"""Objects with an id, and how an id that came from outside is read."""
+
+import strawberry
+
+from models import ids
+from services.error import NotFoundError
+
+
+@strawberry.interface(description="An object that can be fetched again by its id.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="A TypeID; it sorts by creation time and says what it names.")
+
+
+def known_id(value: str, prefix: str, field: str = "id") -> str:
+    """An id of ours, well-formed and of that kind; anything else names nothing.
+
+    Raises:
+        NotFoundError: with `field`.
+    """
+    if not ids.is_id(value, prefix):
+        raise NotFoundError(field=(field,))
+    return str(value)

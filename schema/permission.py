@@ -1,0 +1,55 @@
+"""Who may use each root field, and whose objects each of its ids may name: one line each, checked by a test."""
+
+from typing import Any
+
+from strawberry.permission import BasePermission
+
+from schema.context import Info
+from services.error import UnauthenticatedError
+
+
+class Anyone(BasePermission):
+    """Signed in or not."""
+
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        return True
+
+
+class SignedIn(BasePermission):
+    """Any account."""
+
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        return info.context.viewer is not None
+
+    def on_unauthorized(self) -> None:
+        raise UnauthenticatedError
+
+
+# Root field -> who, and for each ID that it or its input takes, what else than one's own it may name. A stranger's
+# object always answers exactly like a missing one.
+TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
+    "Query.node": (Anyone, {"id": "one's own objects and the catalogue; else null"}),
+    "Query.nodes": (Anyone, {"ids": "one's own objects and the catalogue; else null"}),
+    "Query.viewer": (Anyone, {}),
+    "Query.collections": (Anyone, {}),
+    "Query.style": (Anyone, {}),
+    "Query.styles": (Anyone, {}),
+    "Query.quote": (Anyone, {"input.styleId": "the catalogue; else NOT_FOUND"}),
+    "Mutation.signUp": (Anyone, {}),
+    "Mutation.signIn": (Anyone, {}),
+    "Mutation.signOut": (SignedIn, {}),
+    "Mutation.updateProfile": (SignedIn, {}),
+    "Mutation.changePassword": (SignedIn, {}),
+    "Mutation.createGeneration": (SignedIn, {"input.styleId": "the catalogue, members' styles by members only"}),
+    "Mutation.cancelGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Subscription.creditsChanged": (SignedIn, {"after": "one's own; else NOT_FOUND"}),
+    # Fields of objects that take an id.
+    "User.generation": (SignedIn, {"id": "the user's; else null"}),
+    "User.generations": (SignedIn, {"filter.styleId": "matches nothing else", "filter.batchId": "the user's"}),
+}
+
+
+def allowed(field: str) -> list[type[BasePermission]]:
+    """The permission classes of a root field, from the table."""
+    return [TABLE[field][0]]

@@ -1,0 +1,118 @@
+"""The whole API on one page: each root field with its resolver, its permission and what it is for."""
+
+from collections.abc import AsyncGenerator
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+import resolvers.credit
+import resolvers.generation
+import resolvers.node
+import resolvers.style
+import resolvers.user
+from schema.credit import CreditsChange, CreditTransaction
+from schema.error import InputError, InsufficientCreditsError
+from schema.extension import EXTENSIONS
+from schema.failure import DarkroomSchema
+from schema.generation import Generation, GenerationPayload, GenerationsPayload
+from schema.node import Node
+from schema.permission import allowed
+from schema.scalar import SCALARS
+from schema.style import Collection, Quote, Style, StyleConnection
+from schema.user import SessionPayload, SignOutPayload, User, UserPayload
+
+
+@strawberry.type
+class Query:
+    node: Node | None = strawberry.field(
+        resolver=resolvers.node.node, permission_classes=allowed("Query.node"), description="Any object by its id."
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=resolvers.node.nodes,
+        permission_classes=allowed("Query.nodes"),
+        description="Up to 100 objects by their ids.",
+    )
+    viewer: User | None = strawberry.field(
+        resolver=resolvers.user.viewer, permission_classes=allowed("Query.viewer"), description="Null when signed out."
+    )
+    collections: list[Collection] = strawberry.field(
+        resolver=resolvers.style.collections,
+        permission_classes=allowed("Query.collections"),
+        description="The catalogue by product line.",
+    )
+    style: Style | None = strawberry.field(
+        resolver=resolvers.style.style, permission_classes=allowed("Query.style"), description="A style by its address."
+    )
+    styles: StyleConnection = strawberry.field(
+        resolver=resolvers.style.styles,
+        permission_classes=allowed("Query.styles"),
+        description="The catalogue as one list, in its own order.",
+    )
+    quote: Quote | None = strawberry.field(
+        resolver=resolvers.style.quote,
+        permission_classes=allowed("Query.quote"),
+        description="What a request would cost, before it is made.",
+    )
+
+
+@strawberry.type
+class Mutation:
+    sign_up: SessionPayload = strawberry.mutation(
+        resolver=resolvers.user.sign_up,
+        permission_classes=allowed("Mutation.signUp"),
+        description="Make an account with its welcome bonus, and sign it in.",
+    )
+    sign_in: SessionPayload = strawberry.mutation(
+        resolver=resolvers.user.sign_in,
+        permission_classes=allowed("Mutation.signIn"),
+        description="A token for an account.",
+    )
+    sign_out: SignOutPayload = strawberry.mutation(
+        resolver=resolvers.user.sign_out,
+        permission_classes=allowed("Mutation.signOut"),
+        description="End this sign-in, or every sign-in of the account.",
+    )
+    update_profile: UserPayload = strawberry.mutation(
+        resolver=resolvers.user.update_profile,
+        permission_classes=allowed("Mutation.updateProfile"),
+        description="Change name or language.",
+    )
+    change_password: UserPayload = strawberry.mutation(
+        resolver=resolvers.user.change_password,
+        permission_classes=allowed("Mutation.changePassword"),
+        description="Change the password and end every other sign-in.",
+    )
+    create_generation: GenerationsPayload = strawberry.mutation(
+        resolver=resolvers.generation.create_generation,
+        permission_classes=allowed("Mutation.createGeneration"),
+        description="Order one or several pictures. They are paid for at once and made in the background.",
+    )
+    cancel_generation: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.generation.cancel_generation,
+        permission_classes=allowed("Mutation.cancelGeneration"),
+        description="Call a generation off. Its credits come back while no request has left for the provider.",
+    )
+
+
+@strawberry.type
+class Subscription:
+    generation_progress: AsyncGenerator[Generation, None] = strawberry.subscription(
+        resolver=resolvers.generation.generation_progress,
+        permission_classes=allowed("Subscription.generationProgress"),
+        description="The present state, then every change; ends after COMPLETED, FAILED or CANCELED.",
+    )
+    credits_changed: AsyncGenerator[CreditsChange, None] = strawberry.subscription(
+        resolver=resolvers.credit.credits_changed,
+        permission_classes=allowed("Subscription.creditsChanged"),
+        description="The present state, then every line of the ledger; `after` replays those since that one.",
+    )
+
+
+schema = DarkroomSchema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[Collection, CreditTransaction, Generation, InputError, InsufficientCreditsError, Style, User],
+    extensions=EXTENSIONS,
+    config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+)

@@ -1,0 +1,180 @@
+"""The catalogue: collections, styles, what a person may fill in, and prices."""
+
+from typing import Annotated
+
+import strawberry
+
+import models
+from models import enum
+from schema.connection import PageInfo, encode_cursor
+from schema.context import Info
+from schema.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
+from schema.node import Node
+from services import style as catalogue
+from services.page import Page
+
+
+@strawberry.type(description="What a quality costs, as a multiple of the style's cost, rounded up once.")
+class QualityPrice:
+    quality: Quality
+    multiplier: float
+
+
+@strawberry.type(description="A product line of styles with its own prices and refund policy.")
+class Collection(Node):
+    row: strawberry.Private[models.Collection]
+    slug: str
+    base_cost: int = strawberry.field(description="Credits for one STANDARD image.")
+    refund_policy: RefundPolicy
+    qualities: list[QualityPrice]
+
+    @strawberry.field
+    def title(self, info: Info) -> str:
+        return info.context.choose(self.row.title)
+
+    @strawberry.field
+    def description(self, info: Info) -> str | None:
+        return info.context.choose(self.row.description)
+
+    @strawberry.field
+    async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.style")]]:
+        found = await info.context.styles_by_collection.load(self.row.id)
+        for style in found:
+            style.collection = self.row
+        return [Style.of(style) for style in found]
+
+    @classmethod
+    def of(cls, row: models.Collection) -> "Collection":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            slug=row.slug,
+            base_cost=row.base_cost,
+            refund_policy=row.refund_policy,
+            qualities=[
+                QualityPrice(quality=enum.Quality(name), multiplier=multiplier)
+                for name, multiplier in row.qualities.items()
+            ],
+        )
+
+
+@strawberry.type(description="What a person may fill in: costume colour, powers, background.")
+class StyleVariable:
+    name: str
+    label: str = strawberry.field(description="In the caller's language.")
+    options: list[str] = strawberry.field(description="Empty: free text.")
+    default: str | None
+    required: bool
+    max_length: int
+
+
+@strawberry.type(description="A named prompt template: a look, a hero or a scene.")
+class Style(Node):
+    row: strawberry.Private[models.Style]
+    slug: str
+    media: list[MediaKind]
+    members_only: bool
+    cost: int = strawberry.field(description="Credits for one STANDARD image.")
+    reference_image: ReferenceImage
+
+    @strawberry.field
+    def title(self, info: Info) -> str:
+        return info.context.choose(self.row.title)
+
+    @strawberry.field
+    def description(self, info: Info) -> str | None:
+        return info.context.choose(self.row.description)
+
+    @strawberry.field
+    def category(self, info: Info) -> str | None:
+        return info.context.choose(self.row.category) if self.row.category else None
+
+    @strawberry.field
+    def collection(self) -> Collection | None:
+        return Collection.of(self.row.collection)
+
+    @strawberry.field(description="For this viewer.")
+    def locked(self, info: Info) -> bool:
+        return catalogue.is_locked(self.row, info.context.viewer)
+
+    @strawberry.field(description="What a person may fill in.")
+    def variables(self, info: Info) -> list[StyleVariable]:
+        return [
+            StyleVariable(
+                name=variable.name,
+                label=info.context.choose(variable.label),
+                options=[option.value for option in variable.options],
+                default=variable.default,
+                required=variable.required,
+                max_length=variable.max_length,
+            )
+            for variable in catalogue.variables_of(self.row)
+        ]
+
+    @strawberry.field(description="The template; admins only.")
+    def prompt(self, info: Info) -> str | None:
+        viewer = info.context.viewer
+        return self.row.prompt if viewer and viewer.role is not enum.Role.USER else None
+
+    @classmethod
+    def of(cls, row: models.Style) -> "Style":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            slug=row.slug,
+            media=[enum.MediaKind.IMAGE],
+            members_only=row.members_only,
+            cost=catalogue.cost_of(row),
+            reference_image=row.reference_image,
+        )
+
+
+@strawberry.type
+class StyleEdge:
+    cursor: str
+    node: Style
+
+
+@strawberry.type
+class StyleConnection:
+    page: strawberry.Private[Page[models.Style, int]]
+    edges: list[StyleEdge]
+    nodes: list[Style]
+    page_info: PageInfo
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.page.count()
+
+    @classmethod
+    def of(cls, page: Page[models.Style, int]) -> "StyleConnection":
+        nodes = [Style.of(row) for row in page.items]
+        edges = [StyleEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.input(description="Which styles to show; what is left out does not matter.")
+class StyleFilter:
+    collection: str | None = strawberry.field(default=strawberry.UNSET, description="A collection's slug.")
+    category: str | None = strawberry.UNSET
+    members_only: bool | None = strawberry.UNSET
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Every word must occur in a title, description or category."
+    )
+
+
+@strawberry.input
+class QuoteInput:
+    style_id: strawberry.ID | None = strawberry.UNSET
+    quality: Quality | None = enum.Quality.STANDARD
+    media: MediaKind | None = enum.MediaKind.IMAGE
+    count: int | None = 1
+    model: str | None = strawberry.UNSET
+
+
+@strawberry.type(description="What a request would cost.")
+class Quote:
+    cost: int = strawberry.field(description="Credits.")
+    paid_by: PaidBy
+    affordable: bool
+    balance_after: int = strawberry.field(description="Credits; negative when they would not do.")

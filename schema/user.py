@@ -1,0 +1,160 @@
+"""Accounts and sign-ins."""
+
+from datetime import datetime
+
+import strawberry
+
+import models
+from models import enum, ids
+from schema.connection import page_request
+from schema.context import Info
+from schema.credit import CreditTransactionConnection, TransactionFilter
+from schema.enum import GenerationOrder, Role
+from schema.error import UserError
+from schema.generation import Generation, GenerationConnection, GenerationFilter
+from schema.input import given
+from schema.node import Node, known_id
+from services import credit, gallery
+from services.error import NotFoundError
+
+
+@strawberry.type(description="An account.")
+class User(Node):
+    row: strawberry.Private[models.User]
+    email: str | None = strawberry.field(description="The owner and admins.")
+    name: str | None
+    role: Role
+    locale: str | None = strawberry.field(description="Null until chosen.")
+    credits: int
+    is_member: bool
+    version: int = strawberry.field(
+        description="Grows by one with every committed change of balance, entitlement, profile, or a generation's "
+        "existence or status; stages and progress move Generation.version only."
+    )
+    created_at: datetime
+
+    @strawberry.field(description="How many pictures one request may ask for.")
+    def max_batch(self, info: Info) -> int:
+        return info.context.services.profile.max_batch
+
+    @strawberry.field
+    async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:
+        try:
+            known = known_id(id, ids.GENERATION)
+            return Generation.of(await info.context.services.generations.get(self.row.id, known))
+        except NotFoundError:
+            return None
+
+    @strawberry.field(description="Neither first nor last: 20; outside 1 to 100: INVALID_INPUT.")
+    async def generations(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: GenerationFilter | None = None,
+        order_by: GenerationOrder | None = gallery.GenerationOrder.NEWEST,
+    ) -> GenerationConnection:
+        wanted = gallery.GenerationFilter()
+        if filter is not None:
+            status: list[enum.GenerationStatus] | None = given(filter.status, None)
+            wanted = gallery.GenerationFilter(
+                status=tuple(status) if status is not None else None,
+                media=given(filter.media, None),
+                style_id=given(filter.style_id, None),
+                collection=given(filter.collection, None),
+                batch_id=given(filter.batch_id, None),
+                created_after=given(filter.created_after, None),
+                created_before=given(filter.created_before, None),
+            )
+        page = await info.context.services.gallery.generations(
+            self.row.id,
+            page_request(str, first, after, last, before),
+            wanted,
+            order_by or gallery.GenerationOrder.NEWEST,
+        )
+        return GenerationConnection.of(page)
+
+    @strawberry.field(description="The ledger, newest first.")
+    async def transactions(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: TransactionFilter | None = None,
+    ) -> CreditTransactionConnection:
+        wanted = credit.TransactionFilter()
+        if filter is not None:
+            types: list[enum.TransactionType] | None = given(filter.type, None)
+            wanted = credit.TransactionFilter(
+                types=tuple(types) if types is not None else None,
+                created_after=given(filter.created_after, None),
+                created_before=given(filter.created_before, None),
+            )
+        page = await info.context.services.credits.transactions(
+            self.row.id, page_request(int, first, after, last, before), wanted
+        )
+        return CreditTransactionConnection.of(page)
+
+    @classmethod
+    def of(cls, row: models.User) -> "User":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            email=row.email,
+            name=row.name,
+            role=row.role,
+            locale=row.locale,
+            credits=row.credits,
+            is_member=row.is_member,
+            version=row.version,
+            created_at=row.created_at,
+        )
+
+
+@strawberry.input
+class SignUpInput:
+    email: str
+    password: str
+    name: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
+
+
+@strawberry.input
+class SignInInput:
+    email: str
+    password: str
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateProfileInput:
+    name: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
+
+
+@strawberry.input
+class ChangePasswordInput:
+    current: str
+    new: str
+
+
+@strawberry.type
+class SessionPayload:
+    token: str | None = strawberry.field(description="For `Authorization: Bearer`; shown once.")
+    expires_at: datetime | None
+    user: User | None
+    errors: list[UserError]
+
+
+@strawberry.type
+class SignOutPayload:
+    sessions_ended: int
+
+
+@strawberry.type
+class UserPayload:
+    user: User | None
+    errors: list[UserError]

@@ -1,0 +1,14 @@
+"""Print the schema from the code into schema/schema.graphql."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from schema.root import schema  # noqa: E402 - the path comes first
+
+if __name__ == "__main__":
+    target = ROOT / "schema" / "schema.graphql"
+    target.write_text(schema.as_str() + "\n", encoding="utf-8")
+    print(f"wrote {target.relative_to(ROOT)}")

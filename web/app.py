@@ -1,0 +1,89 @@
+"""The HTTP application: routes, headers, and the services that live as long as it does."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.services import Services
+from web.file import serve_file
+from web.graphql import GraphQLEndpoint
+from web.health import live, ready
+
+
+class State(TypedDict):
+    """What the lifespan gives to every request."""
+
+    services: Services
+
+
+@dataclass(frozen=True)
+class WebOptions:
+    """What an operator chooses about the doors."""
+
+    graphiql: bool
+    introspection: bool
+    cors_origins: tuple[str, ...] = ()
+
+
+class SafeHeaders:
+    """Headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("X-Frame-Options", "DENY")
+            await send(message)
+
+        await self._app(scope, receive, send_safely if scope["type"] == "http" else send)
+
+
+async def home(request: Request) -> Response:
+    """Where a person who opens the address finds something to do."""
+    return RedirectResponse("/graphql")
+
+
+def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
+    """The application; `open_services` is entered when it starts and left when it stops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        async with open_services() as services:
+            yield {"services": services}
+
+    endpoint = GraphQLEndpoint(
+        graphiql=options.graphiql, introspection=options.introspection, allowed_origins=options.cors_origins
+    )
+    routes = [
+        Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", endpoint),
+        Route("/files/{token}", serve_file),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+    ]
+    if options.graphiql:
+        routes.append(Route("/", home))
+    middleware = [Middleware(SafeHeaders)]
+    if options.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
+            )
+        )
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)

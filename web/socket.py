@@ -1,0 +1,50 @@
+"""graphql-transport-ws as its specification has it, where Strawberry's handler is stricter or looser."""
+
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, PingMessage
+
+from schema.context import Context
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
+    """One socket."""
+
+    async def handle_message(self, message: Message) -> None:
+        if not _is_message(message):
+            await self.handle_invalid_message("Failed to parse message")
+            return
+        await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        if message.get("payload") is None:  # allowed: the payload is optional
+            message = {"type": "connection_init", "payload": {}}
+        await super().handle_connection_init(message)
+
+    async def handle_ping(self, message: PingMessage) -> None:
+        payload = message.get("payload")
+        await self.send_message({"type": "pong", "payload": payload} if payload else {"type": "pong"})
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        return None  # a wrong document ends its own operation, not the socket and everything else on it
+
+
+def _is_message(message: Any) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    payload = message.get("payload")
+    if message["type"] == "subscribe":
+        return (
+            isinstance(message.get("id"), str)
+            and bool(message["id"])
+            and isinstance(payload, dict)
+            and isinstance(payload.get("query"), str)
+            and isinstance(payload.get("variables"), dict | None)
+            and isinstance(payload.get("operationName"), str | None)
+        )
+    if message["type"] == "complete":
+        return isinstance(message.get("id"), str)
+    return isinstance(payload, dict | None)
