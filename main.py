@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 import uvicorn
 from redis.asyncio import Redis
-from starlette.applications import Starlette
 
 from models.database import open_database
 from models.migrate import migrate, missing_migrations
@@ -146,14 +145,13 @@ async def open_server(settings: Settings) -> AsyncIterator[Services]:
         yield services
 
 
-def make_app(settings: Settings) -> Starlette:
-    """The HTTP application for these settings; the database must be migrated."""
-    options = WebOptions(
+def web_options(settings: Settings) -> WebOptions:
+    """What the settings say about the doors."""
+    return WebOptions(
         graphiql=settings.shows_graphiql,
         introspection=settings.allows_introspection,
         cors_origins=settings.cors_origins,
     )
-    return create_app(partial(open_server, settings), options)
 
 
 async def prepare(settings: Settings) -> None:
@@ -172,7 +170,7 @@ def serve(settings: Settings) -> None:
         )
     log.info("server.starting", address=settings.address, database=settings.database.split("://")[0])
     uvicorn.run(
-        make_app(settings),
+        create_app(partial(open_server, settings), web_options(settings)),
         host=settings.host,
         port=settings.port,
         http="httptools",

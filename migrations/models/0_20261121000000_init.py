@@ -94,7 +94,6 @@ CREATE TABLE "credit_transactions" (
 );
 CREATE INDEX "idx_credit_tran_generat_9612fc" ON "credit_transactions" ("generation_id");
 CREATE INDEX "idx_credit_tran_user_id_d20d00" ON "credit_transactions" ("user_id", "type", "sequence");
- triggers refuse to change or delete it.';
 CREATE TABLE "files" (
     "id" VARCHAR(30) NOT NULL PRIMARY KEY,
     "kind" VARCHAR(16) NOT NULL,

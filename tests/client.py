@@ -1,0 +1,238 @@
+"""The door that people use: GraphQL over HTTP, a real WebSocket, server-sent events. Tests speak through it."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import websockets
+from PIL import Image, ImageDraw
+
+PATIENCE = 20.0  # seconds for anything that must happen; nothing takes nearly as long
+
+
+def photo(width: int = 320, height: int = 240, format: str = "JPEG", colour: str = "#d08050") -> bytes:
+    """A small picture of a face-like thing, drawn."""
+    image = Image.new("RGB", (width, height), "#6080a0")
+    pen = ImageDraw.Draw(image)
+    pen.ellipse([width * 0.3, height * 0.15, width * 0.7, height * 0.85], fill=colour)
+    pen.ellipse([width * 0.42, height * 0.38, width * 0.47, height * 0.45], fill="black")
+    pen.ellipse([width * 0.53, height * 0.38, width * 0.58, height * 0.45], fill="black")
+    data = io.BytesIO()
+    image.save(data, format)
+    return data.getvalue()
+
+
+@dataclass
+class Socket:
+    """One graphql-transport-ws connection, already acknowledged."""
+
+    connection: websockets.ClientConnection
+    ids: int = 0
+    inbox: dict[str, asyncio.Queue[dict[str, Any]]] = field(default_factory=dict)
+
+    async def subscribe(self, query: str, **variables: Any) -> "Stream":
+        self.ids += 1
+        stream = Stream(self, str(self.ids))
+        self.inbox[stream.id] = asyncio.Queue()
+        payload = {"query": query, "variables": variables}
+        await self.connection.send(json.dumps({"id": stream.id, "type": "subscribe", "payload": payload}))
+        return stream
+
+    async def read(self) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for text in self.connection:
+                message = json.loads(text)
+                if "id" in message:
+                    self.inbox[message["id"]].put_nowait(message)
+
+
+@dataclass
+class Stream:
+    """One subscription's messages."""
+
+    socket: Socket
+    id: str
+
+    async def message(self) -> dict[str, Any]:
+        """The next raw message: next, error or complete."""
+        return await asyncio.wait_for(self.socket.inbox[self.id].get(), PATIENCE)
+
+    async def next(self) -> Any:
+        """The root field's value of the next event."""
+        message = await self.message()
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        (value,) = message["payload"]["data"].values()
+        return value
+
+    async def rest(self) -> list[Any]:
+        """Every value until the server completes the stream."""
+        values = []
+        while (message := await self.message())["type"] == "next":
+            assert "errors" not in message["payload"], message
+            values += message["payload"]["data"].values()
+        assert message["type"] == "complete", message
+        return values
+
+    async def until(self, **wanted: Any) -> Any:
+        """The first value that has these fields."""
+        while True:
+            value = await self.next()
+            if all(value.get(name) == expected for name, expected in wanted.items()):
+                return value
+
+    async def stop(self) -> None:
+        await self.socket.connection.send(json.dumps({"id": self.id, "type": "complete"}))
+
+
+@dataclass
+class Api:
+    """A client of one server; `token` signs it in."""
+
+    http: httpx.AsyncClient
+    address: str
+    token: str | None = None
+    user: dict[str, Any] = field(default_factory=dict)
+
+    def headers(self, **more: str) -> dict[str, str]:
+        return {**({"authorization": f"Bearer {self.token}"} if self.token else {}), **more}
+
+    async def raw(self, query: str, files: dict[str, Any] | None = None, headers: dict[str, str] | None = None,
+                  **variables: Any) -> httpx.Response:  # fmt: skip
+        """POST one operation; `files`: path within the variables -> bytes, or (name, bytes, type)."""
+        operation = {"query": query, "variables": variables}
+        if not files:
+            return await self.http.post("/graphql", json=operation, headers=self.headers(**(headers or {})))
+        for path in files:
+            target = variables
+            *steps, last = path.split(".")
+            for step in steps:
+                target = target[step]
+            target[last] = None
+        form = {
+            "operations": json.dumps(operation),
+            "map": json.dumps({str(number): [f"variables.{path}"] for number, path in enumerate(files)}),
+        }
+        parts = {
+            str(number): file if isinstance(file, tuple) else (f"photo-{number}.jpg", file, "image/jpeg")
+            for number, file in enumerate(files.values())
+        }
+        return await self.http.post("/graphql", data=form, files=parts, headers=self.headers(**(headers or {})))
+
+    async def ask(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
+        """The whole `data`; no errors are expected."""
+        response = await self.raw(query, files, **variables)
+        body = response.json()
+        assert response.status_code == 200, body
+        assert "errors" not in body, body
+        return body["data"]
+
+    async def one(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
+        """The value of the only root field."""
+        (value,) = (await self.ask(query, files, **variables)).values()
+        return value
+
+    async def refused(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> dict[str, Any]:
+        """The only error that comes instead of data: a GraphQL error, or one in the payload."""
+        body = (await self.raw(query, files, **variables)).json()
+        if "errors" in body:
+            (error,) = body["errors"]
+            return {"code": error["extensions"]["code"], "message": error["message"], **error["extensions"]}
+        (value,) = body["data"].values()
+        (error,) = value["errors"]
+        return dict(error)
+
+    async def sign_up(self, email: str = "ada@example.com", password: str = "correct horse", **more: Any) -> "Api":
+        """A client that is signed in as a new account."""
+        made = await self.one(SIGN_UP, input={"email": email, "password": password, **more})
+        assert made["errors"] == [], made
+        return Api(self.http, self.address, made["token"], made["user"])
+
+    async def style(self, slug: str, collection: str) -> str:
+        """A style's id."""
+        found = await self.one(
+            "query($slug: String!, $collection: String) { style(slug: $slug, collection: $collection) { id } }",
+            slug=slug,
+            collection=collection,
+        )
+        return str(found["id"])
+
+    async def create(self, image: bytes | None = None, **input: Any) -> Any:
+        """createGeneration's payload."""
+        files = {"input.image": image} if image is not None else None
+        return await self.one(CREATE, files, input=input)
+
+    async def generation(self, id: str) -> Any:
+        """One of one's own generations, with everything in it."""
+        found = await self.one("query($id: ID!) { viewer { generation(id: $id) {" + GENERATION + "} } }", id=id)
+        return found["generation"]
+
+    async def ended(self, id: str) -> Any:
+        """The generation as it is when it has ended; watched, not polled."""
+        async with self.socket() as socket:
+            stream = await socket.subscribe(PROGRESS, id=id)
+            await stream.rest()
+        return await self.generation(id)
+
+    async def credits(self) -> int:
+        return int((await self.one("{ viewer { credits } }"))["credits"])
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        """All lines, oldest first."""
+        query = "{ viewer { transactions(last: 100) { nodes { sequence type amount balance generation { id } } } } }"
+        return list(reversed((await self.one(query))["transactions"]["nodes"]))
+
+    @contextlib.asynccontextmanager
+    async def socket(self, **payload: Any) -> AsyncIterator[Socket]:
+        """An acknowledged socket; signed in as this client unless the payload says otherwise."""
+        if self.token and not payload:
+            payload = {"Authorization": f"Bearer {self.token}"}
+        url = self.address.replace("http", "ws", 1) + "/graphql"
+        async with websockets.connect(url, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as connection:
+            await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
+            assert json.loads(await connection.recv())["type"] == "connection_ack"
+            socket = Socket(connection)
+            reader = asyncio.create_task(socket.read())
+            try:
+                yield socket
+            finally:
+                reader.cancel()
+
+
+SIGN_UP = """
+mutation($input: SignUpInput!) {
+  signUp(input: $input) { token expiresAt user { id email credits version locale name } errors { code message field } }
+}"""
+
+GENERATION = """
+id status stage progress message version attempts cost refunded paidBy errorCode errorMessage provider model prompt
+styleTitle size quality aspectRatio variables batchId createdAt startedAt completedAt previewUrl
+original { url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
+result { url byteSize contentType width height placeholder thumbnailUrl downloadUrl }
+"""
+
+CREATE = f"""
+mutation($input: CreateGenerationInput!) {{
+  createGeneration(input: $input) {{
+    generations {{ {GENERATION} }}
+    viewer {{ credits version }}
+    errors {{ code message field ... on InsufficientCreditsError {{ required balance }} }}
+  }}
+}}"""
+
+CANCEL = f"""
+mutation($id: ID!) {{
+  cancelGeneration(id: $id) {{ generation {{ {GENERATION} }} errors {{ code message field }} }}
+}}"""
+
+PROGRESS = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {GENERATION} }} }}"
+
+CREDITS = """
+subscription($after: ID) {
+  creditsChanged(after: $after) { credits version transaction { id sequence type amount balance } }
+}"""

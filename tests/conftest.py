@@ -1,0 +1,182 @@
+"""What every test may ask for: a fresh database of each kind, and a real server on it."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from client import Api
+from main import open_server, prepare, web_options
+from servers import PostgresServer, RedisServer
+from services.services import Services
+from settings import Settings, load_settings
+from web.app import create_app
+
+# Tests say what they need; what happens to be in this shell's environment is none of it.
+_KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}
+
+_postgres = PostgresServer()
+_template = "darkroom_template"
+_numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in set(os.environ) - _KEPT:
+        if not name.startswith(("PYTEST", "COV_")):
+            del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both", help="run on which")
+    parser.addoption("--kills", type=int, default=10, help="kill points of the crash campaign")
+    parser.addoption("--seed", type=int, default=None, help="of the campaigns; printed when left out")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        metafunc.parametrize("database", ["sqlite", "postgres"] if chosen == "both" else [chosen], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def templates() -> Iterator[Path]:
+    """A migrated and seeded database of each kind, to be copied; the answer is the SQLite file."""
+    folder = Path(tempfile.mkdtemp(prefix="darkroom-tests-"))
+    _postgres.start()
+    _postgres.create_database(_template)
+    for url in (f"sqlite://{folder}/template.sqlite3", _postgres.url(_template)):
+        # In a thread: the session's event loop is running already, and this must not share its contexts.
+        settings = load_settings(_env_file=None, data_dir=folder, database_url=url)
+        _in_thread(prepare(settings))
+    yield folder / "template.sqlite3"
+    _postgres.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_thread(work: Coroutine[Any, Any, None]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, templates: Path, tmp_path: Path) -> str:
+    """The URL of a database of its own, migrated and seeded; the test runs once on each kind."""
+    if request.param == "sqlite":
+        shutil.copy(templates, tmp_path / "test.sqlite3")
+        return f"sqlite://{tmp_path}/test.sqlite3"
+    name = f"darkroom_{os.getpid()}_{next(_numbers)}"
+    _postgres.create_database(name, template=_template)
+    return _postgres.url(name)
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path, templates: Path) -> Callable[[str], str]:
+    """Makes the URL of an empty database of the kind that is named."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite://{tmp_path}/empty-{next(_numbers)}.sqlite3"
+        name = f"darkroom_{os.getpid()}_{next(_numbers)}"
+        _postgres.create_database(name)
+        return _postgres.url(name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A real Redis that tests may kill."""
+    server = RedisServer(own=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Running:
+    """A server in this process, on a real port."""
+
+    api: Api  # signed out
+    services: Services
+    settings: Settings
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # Ctrl-C belongs to pytest
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Serve for as long as the body runs."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = settings.model_copy(update={"public_url": settings.public_url or address})
+    opened: list[Services] = []
+
+    @contextlib.asynccontextmanager
+    async def open_and_keep() -> AsyncIterator[Services]:
+        async with open_server(settings) as services:
+            opened.append(services)
+            yield services
+
+    app = create_app(open_and_keep, web_options(settings))
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on", timeout_graceful_shutdown=1)
+    server = _Uvicorn(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise RuntimeError("the server did not start")
+            await asyncio.sleep(0.005)
+        async with httpx.AsyncClient(base_url=address, timeout=30) as http:
+            yield Running(Api(http, address), opened[0], settings)
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """Settings for a quick server: the demo provider without its pauses, impatient sweeper and streams."""
+    return load_settings(
+        _env_file=None,
+        database_url=database,
+        data_dir=tmp_path / "data",
+        demo_seconds=0,
+        generation_sweep_seconds=0.3,
+        subscription_reread_seconds=0.5,
+        image_processes=1,
+    )
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    async with running(settings) as found:
+        yield found
+
+
+@pytest.fixture
+def api(server: Running) -> Api:
+    """A signed-out client of a running server."""
+    return server.api
+
+
+@pytest.fixture
+async def ada(api: Api) -> Api:
+    """A client signed in as a new account."""
+    return await api.sign_up("ada@example.com")
