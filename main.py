@@ -11,7 +11,6 @@ from functools import partial
 
 import structlog
 import uvicorn
-from redis.asyncio import Redis
 
 from models.database import open_database
 from models.migrate import migrate, missing_migrations
@@ -27,11 +26,11 @@ from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
 from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.password import Passwords
+from services.integrations.queue import TaskQueue, ping
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.storage import LocalStorage
 from services.locale import Translator
 from services.profile import ProfileError, load_profile
-from services.queue import TaskQueue
 from services.services import Services
 from services.session import SessionService
 from services.style import StyleService
@@ -231,10 +230,8 @@ async def check(settings: Settings) -> int:
         return ""
 
     async def redis() -> str:
-        if settings.redis_url is None:
-            return ""
-        async with Redis.from_url(settings.redis_url, socket_connect_timeout=2) as client:
-            await client.ping()
+        if settings.redis_url is not None:
+            await ping(settings.redis_url)
         return ""
 
     key = "its key is set" if settings.has_openrouter_key else "no key needed"

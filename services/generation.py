@@ -18,9 +18,9 @@ from services.error import (
 from services.event import Events
 from services.file import FileService
 from services.integrations.image_door import CleanImage
+from services.integrations.queue import TaskQueue
 from services.message import message
 from services.prompt import check_prompt, check_variables, render_prompt
-from services.queue import TaskQueue
 from services.style import StyleService, is_locked, price, prompt_of, variables_of
 
 OPERATION = "createGeneration"

@@ -10,10 +10,10 @@ from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
+from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import Profile
-from services.queue import TaskQueue
 from services.session import SessionService
 from services.style import StyleService
 from services.sweeper import Sweeper

@@ -13,7 +13,7 @@ from services.claim import MAX_ATTEMPTS, Claim, ClaimLostError, lapsed, waiting
 from services.crashpoint import crashpoint
 from services.event import Events
 from services.file import FileService
-from services.queue import TaskQueue
+from services.integrations.queue import TaskQueue
 from services.session import SessionService
 
 log = structlog.get_logger(__name__)

@@ -11,12 +11,19 @@ from typing import Self
 
 import structlog
 from docket import Docket, Worker
+from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 
 _TASK = "process"
 _RING_SECONDS = 1.0  # a doorbell that does not answer within this is broken, and the sweeper will find the row
 _SLOTS_IN_MEMORY = 64  # docket's memory backend polls slowly once all its slots are busy; `work` limits the work
+
+
+async def ping(url: str) -> None:
+    """Return when the Redis at `url` answers; raise what its client raises."""
+    async with Redis.from_url(url, socket_connect_timeout=2) as client:
+        await client.ping()
 
 
 class TaskQueue:
