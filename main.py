@@ -15,7 +15,7 @@ import uvicorn
 from models.database import open_database
 from models.migrate import migrate, missing_migrations
 from services.credit import CreditService
-from services.error import NotFoundError
+from services.error import Refusal
 from services.event import Events
 from services.file import FileService, UploadLimits
 from services.gallery import GalleryService
@@ -209,7 +209,7 @@ async def make_admin(settings: Settings, email: str) -> int:
     async with open_services(settings) as services:
         try:
             user = await services.users.make_admin(email)
-        except NotFoundError:
+        except Refusal:
             print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
             return 1
     print(f"{user.email} is {user.role}.")

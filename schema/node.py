@@ -11,12 +11,12 @@ class Node:
     id: strawberry.ID = strawberry.field(description="A TypeID; it sorts by creation time and says what it names.")
 
 
-def known_id(value: str, prefix: str, field: str = "id") -> str:
+def known_id(value: str, prefix: str, *field: str) -> str:
     """An id of ours, well-formed and of that kind; anything else names nothing.
 
     Raises:
-        NotFoundError: with `field`.
+        NotFoundError: with `field`, the path within the input; `id` when there is none.
     """
     if not ids.is_id(value, prefix):
-        raise NotFoundError(field=(field,))
+        raise NotFoundError(field=field or ("id",))
     return str(value)

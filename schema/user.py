@@ -62,9 +62,9 @@ class User(Node):
             wanted = gallery.GenerationFilter(
                 status=tuple(status) if status is not None else None,
                 media=given(filter.media, None),
-                style_id=given(filter.style_id, None),
+                style_id=_known(filter.style_id, ids.STYLE, "styleId"),
                 collection=given(filter.collection, None),
-                batch_id=given(filter.batch_id, None),
+                batch_id=_known(filter.batch_id, ids.BATCH, "batchId"),
                 created_after=given(filter.created_after, None),
                 created_before=given(filter.created_before, None),
             )
@@ -113,6 +113,11 @@ class User(Node):
             version=row.version,
             created_at=row.created_at,
         )
+
+
+def _known(value: strawberry.ID | None, prefix: str, name: str) -> str | None:
+    value = given(value, None)
+    return known_id(value, prefix, "filter", name) if value is not None else None
 
 
 @strawberry.input

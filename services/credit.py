@@ -40,7 +40,9 @@ async def touch(user_id: str) -> int:
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
     everywhere, and a version without gaps.
     """
-    found = await rows("UPDATE users SET version = version + 1 WHERE id = $1 RETURNING version", user_id)
+    found = await rows(
+        "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1 RETURNING version", user_id
+    )
     if not found:
         raise NotFoundError
     return int(found[0]["version"])
@@ -58,8 +60,9 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
     """
     total = sum(line.amount for line in lines)
     found = await rows(
-        "UPDATE users SET credits = credits + $2, ledger_sequence = ledger_sequence + $3, version = version + $4"
-        " WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0) RETURNING credits, version, ledger_sequence",
+        "UPDATE users SET credits = credits + $2, ledger_sequence = ledger_sequence + $3, version = version + $4,"
+        " updated_at = NOW() WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0)"
+        " RETURNING credits, version, ledger_sequence",
         user_id,
         total,
         len(lines),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from models import Generation
 from models.enum import GenerationStatus, MediaKind
 from services.page import Page, PageRequest, paginate
+from services.text import check_slug
 
 
 class GenerationOrder(StrEnum):
@@ -43,6 +44,8 @@ class GalleryService:
     ) -> Page[Generation, str]:
         """One page of an account's generations; ids sort by creation time, so the id is the key."""
         query = Generation.filter(user_id=user_id).select_related("original", "result", "style", "style__collection")
+        if wanted.collection is not None:
+            check_slug(wanted.collection, field=("filter", "collection"))
         if wanted.status is not None:
             query = query.filter(status__in=wanted.status)
         if wanted.media is not None:

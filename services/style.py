@@ -15,6 +15,7 @@ from services.message import message
 from services.page import Page, PageRequest, paginate
 from services.profile import Profile, ProfileCollection, ProfileStyle
 from services.prompt import StylePrompt, StyleVariable
+from services.text import check_slug, clean_text, is_slug
 
 FREE_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
 _STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
@@ -111,18 +112,23 @@ class StyleService:
     async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
         """The catalogue, filtered; every word of `search` must occur in a title, description or category."""
         query = self._active()
+        for name, text in (("category", wanted.category), ("search", wanted.search)):
+            clean_text(text, _LONGEST_SEARCH, field=("filter", name))
         if wanted.collection is not None:
+            check_slug(wanted.collection, field=("filter", "collection"))
             query = query.filter(collection__slug=wanted.collection)
         if wanted.members_only is not None:
             query = query.filter(members_only=wanted.members_only)
         if wanted.category is not None:
-            query = query.filter(search_text__contains=f"\n{wanted.category[:_LONGEST_SEARCH].casefold()}\n")
-        for word in (wanted.search or "")[:_LONGEST_SEARCH].split():
+            query = query.filter(search_text__contains=f"\n{wanted.category.casefold()}\n")
+        for word in (wanted.search or "").split():
             query = query.filter(search_text__contains=word.casefold())
         return await paginate(query, request, key="position", descending=False)
 
     async def by_slug(self, slug: str, collection: str | None) -> Style | None:
         """A style by its address; without a collection, the first of that slug in the catalogue."""
+        if not is_slug(slug) or not is_slug(collection or slug):
+            return None
         query = self._active().filter(slug=slug)
         if collection is not None:
             query = query.filter(collection__slug=collection)

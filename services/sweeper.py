@@ -90,6 +90,8 @@ class Sweeper:
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
         await self._events.generation_changed(row)
         await self._events.account_changed(row.user_id)
+        if not row.status.is_final:
+            await self._queue.ring(row.id, row.fence)
 
     async def _unsettled_files(self) -> list[File]:
         await rows(

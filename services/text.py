@@ -1,5 +1,6 @@
 """What a person typed, made safe to keep: databases and providers choke on some characters."""
 
+import re
 import unicodedata
 
 from services.error import InvalidInputError
@@ -7,6 +8,20 @@ from services.message import message
 
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters (NUL too), lone surrogates, line and paragraph separators
 _REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
+
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def is_slug(text: str) -> bool:
+    """Whether `text` can be the address of a style or collection."""
+    return len(text) <= 64 and _SLUG.fullmatch(text) is not None
+
+
+def check_slug(text: str, *, field: tuple[str, ...]) -> None:
+    """Raises InvalidInputError with `field` for what cannot be an address."""
+    if not is_slug(text):
+        raise InvalidInputError(message("This does not exist."), field)
 
 
 def is_unusable(text: str, *, multiline: bool = False) -> bool:

@@ -101,7 +101,10 @@ class UserService:
         Raises:
             InvalidInputError: they do not belong together.
         """
-        user = await User.get_or_none(email=email.strip().casefold()[:320]) if "\x00" not in email else None
+        try:
+            user = await User.get_or_none(email=_clean_email(email))
+        except InvalidInputError:
+            user = None  # no address, so nobody's
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
             raise InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
         assert user is not None  # noqa: S101 - only an existing account's hash can match
@@ -166,9 +169,10 @@ class UserService:
         """Give an existing account the ADMIN role.
 
         Raises:
-            NotFoundError: nobody has this address.
+            InvalidInputError: this is no address.
+            NotFoundError: nobody has it.
         """
-        user = await User.get_or_none(email=email.strip().casefold())
+        user = await User.get_or_none(email=_clean_email(email))
         if user is None:
             raise NotFoundError
         if user.role is Role.USER:

@@ -85,8 +85,7 @@ class GenerationWorker:
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)
         started = time.monotonic()
         try:
-            async with self._heart(claim):
-                ended = await self._develop(claim)
+            ended = await self._develop(claim)
         except ClaimLostError:
             bound.info("generation.claim_lost")
             return
@@ -136,8 +135,10 @@ class GenerationWorker:
 
     async def _develop(self, claim: Claim) -> Generation:
         try:
-            final, result = await self._make(claim)
-            stored = await self._store(claim, result)
+            # The heart stops before the last write, which it would otherwise take for a loss.
+            async with self._heart(claim):
+                final, result = await self._make(claim)
+                stored = await self._store(claim, result)
         except Failure as failure:
             crashpoint("worker.before_failure")
             return await claim.fail(

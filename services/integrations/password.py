@@ -34,5 +34,5 @@ class Passwords:
     def _verify(password_hash: str, password: str) -> bool:
         try:
             return _HASHER.verify(password_hash, password)
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates are nobody's password
             return False
