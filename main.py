@@ -35,7 +35,7 @@ from services.services import Services
 from services.session import SessionService
 from services.style import StyleService
 from services.sweeper import Sweeper
-from services.user import DEMO_PASSWORD, UserService
+from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
 from services.worker import GenerationWorker, Times
 from settings import LOCALES, PROFILES, Provider, Settings, SettingsError, load_settings
 from web.app import WebOptions, create_app
@@ -154,11 +154,13 @@ def web_options(settings: Settings) -> WebOptions:
 
 
 async def prepare(settings: Settings) -> None:
-    """Migrate and seed: what every start does first."""
+    """Migrate and fill the catalogue, in development with the demo account too: what every start does first."""
     for name in await migrate(settings.database):
         log.info("migration.applied", name=name)
     async with open_services(settings) as services:
         await services.styles.seed()
+        if not settings.is_production:
+            await services.users.ensure_demo_account()
 
 
 def serve(settings: Settings) -> None:
@@ -195,14 +197,13 @@ async def work(settings: Settings) -> None:
 
 
 async def fill(settings: Settings) -> None:
-    """The catalogue, missing sign-up bonuses, and in development the demo account."""
+    """What every start does, and sign-up bonuses that were never paid."""
     await prepare(settings)
     async with open_services(settings) as services:
         granted = await services.credits.grant_missing_signup_bonuses(services.users.signup_credits)
         print(f"The catalogue is in step with the profile; missing sign-up bonuses paid: {granted}.")
-        if not settings.is_production:
-            user = await services.users.ensure_demo_account()
-            print(f"The demo account is {user.email}, password {DEMO_PASSWORD}.")
+    if not settings.is_production:
+        print(f"The demo account is {DEMO_EMAIL}, password {DEMO_PASSWORD}.")
 
 
 async def make_admin(settings: Settings, email: str) -> int:

@@ -126,13 +126,15 @@ class CreditService:
 
     async def grant_missing_signup_bonuses(self, credits: int) -> int:
         """Pay accounts that never got their sign-up line, and say how many there were."""
+        if not credits:
+            return 0
         missing = await rows(
             "SELECT id FROM users WHERE NOT EXISTS"
             " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id"
         )
         for row in missing:
             await run_tx(post, row["id"], signup_bonus(row["id"], credits))
-        return len(missing) if credits else 0
+        return len(missing)
 
     async def transactions(
         self, user_id: str, request: PageRequest[int], wanted: TransactionFilter
