@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
+from PIL import Image
+
 from corpus import pictures as make
 from corpus.pictures import SCRIPT, SECRET, Builder, chunk, encoded, scene, segment
-from PIL import Image
 
 # Nothing of this may be in a stored file: names of metadata blocks in all three formats, and what hides in them.
 MARKERS = (

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from corpus import pictures as make
-from corpus.picture_cases import HOSTILE, MARKERS, ORDINARY, Accepted, Refused
 from PIL import Image
 
+from corpus import pictures as make
+from corpus.picture_cases import HOSTILE, MARKERS, ORDINARY, Accepted, Refused
 from services.integrations.image_door import THUMBNAIL_WIDTH, BadImage, BadImageError, CleanImage, ImageDoor
 
 LIMIT = 10 << 20  # bytes

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from corpus import pictures as make
 
+from corpus import pictures as make
 from services.integrations.image_door import BadImage, BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and the memory limit are Linux")

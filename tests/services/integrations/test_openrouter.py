@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+
 from fakes import openrouter_answer as scripted
 from fakes.openrouter import KEY, ScriptedOpenRouter
 from fakes.openrouter_answer import COST, GENERATION_ID, MODEL, Answer, data_url, good_picture
-
 from models.enum import ErrorCode, Quality
 from services.integrations.image_provider import (
     FinalImage,

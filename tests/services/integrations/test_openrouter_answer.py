@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from fakes.openrouter_answer import COST, data_url, good_picture
 
+from fakes.openrouter_answer import COST, data_url, good_picture
 from models.enum import ErrorCode
 from services.integrations.data_url import decode_picture, pictures_in_text
 from services.integrations.event_stream import EventStream

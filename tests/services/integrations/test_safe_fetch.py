@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpcore2
 import pytest
+
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import COST, GENERATION_ID, MODEL, remote_url
-
 from services.integrations.image_provider import FinalImage, ImageRequest
 from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, is_global
