@@ -15,6 +15,7 @@ from schema.error import InputError, InsufficientCreditsError
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
 from schema.generation import Generation, GenerationPayload, GenerationsPayload
+from schema.input import drop_null_defaults
 from schema.node import Node
 from schema.permission import allowed
 from schema.scalar import SCALARS
@@ -116,3 +117,4 @@ schema = DarkroomSchema(
     extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )
+drop_null_defaults(schema._schema)  # Strawberry has no public name for the built schema
