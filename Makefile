@@ -26,7 +26,7 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 	@$(BIN)/python -m pytest tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
 
 demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
-	@$(BIN)/python tools/demo.py $(if $(PHOTO),--photo "$(PHOTO)")
+	@$(BIN)/python tools/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(ARGS)
 
 crash: .venv/dev ## kill the server 100 times at random and named points, and audit the database; SEED=, BUDGET=
 	@$(BIN)/python -m pytest -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),100) $(if $(SEED),--seed $(SEED))
