@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from graphql import NoSchemaIntrospectionCustomRule
-from strawberry.extensions import MaxTokensLimiter, SchemaExtension
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from strawberry.extensions import SchemaExtension
+
+from schema import complexity
+from schema.failure import TOO_COMPLEX
 
 MAX_TOKENS = 2000  # of a document; the largest that real clients of this API send have a few hundred
+_MAX_ERRORS = 10  # of validation: enough to mend a document by, too few to make a large answer out of a small question
 
 
 class LookUpViewer(SchemaExtension):
@@ -26,8 +30,34 @@ class GuardIntrospection(SchemaExtension):
         yield
 
 
+class LimitDocument(SchemaExtension):
+    """Refuses documents that ask for too much, before they cost anything."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        yield
+
+    def on_parse(self) -> Iterator[None]:
+        yield
+        for error in self.execution_context.pre_execution_errors or ():
+            # graphql-core has one class for all syntax errors; only these two mean "too much".
+            if error.message.endswith("Parsing aborted."):
+                error.extensions = {TOO_COMPLEX: True}
+
+    def on_validate(self) -> Iterator[None]:
+        operation = self.execution_context
+        if operation.graphql_document is not None:
+            try:
+                complexity.check(operation.schema._schema, operation.graphql_document, operation.variables)
+            except complexity.TooComplexError as error:
+                operation.pre_execution_errors = [GraphQLError(str(error), extensions={TOO_COMPLEX: True})]
+        yield
+        if operation.pre_execution_errors:
+            del operation.pre_execution_errors[_MAX_ERRORS:]
+
+
 EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
     LookUpViewer,
     GuardIntrospection,
-    lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+    LimitDocument,
 ]

@@ -6,6 +6,8 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 from strawberry import Schema
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 
 from models.enum import ErrorCode
@@ -16,6 +18,8 @@ from services.message import message
 log = structlog.get_logger(__name__)
 
 TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document asks for too much
+# What Strawberry raises, on streams, where a document holds no operation that could be run.
+_NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
 class DarkroomSchema(Schema):
@@ -38,9 +42,9 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
             error.extensions = {**(error.extensions or {}), "field": list(original.field)}
     elif (error.extensions or {}).pop(TOO_COMPLEX, False):
         _set(error, ErrorCode.TOO_COMPLEX, error.message)
-    elif error.path is None and (original is None or isinstance(original, GraphQLError)):
+    elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NOTHING_TO_RUN))):
         # The document or its variables are wrong; graphql-core's sentence says where.
-        _set(error, ErrorCode.INVALID_INPUT, error.message)
+        _set(error, ErrorCode.INVALID_INPUT, error.message or "No GraphQL query found in the request")
     else:
         reference = secrets.token_hex(6)
         log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)

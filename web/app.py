@@ -34,6 +34,8 @@ class WebOptions:
     graphiql: bool
     introspection: bool
     cors_origins: tuple[str, ...] = ()
+    init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
+    heartbeat_seconds: float = 15.0  # between signs of life on a quiet event stream; proxies close at 30 or 60
 
 
 class SafeHeaders:
@@ -68,7 +70,11 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
             yield {"services": services}
 
     endpoint = GraphQLEndpoint(
-        graphiql=options.graphiql, introspection=options.introspection, allowed_origins=options.cors_origins
+        graphiql=options.graphiql,
+        introspection=options.introspection,
+        allowed_origins=options.cors_origins,
+        init_seconds=options.init_seconds,
+        heartbeat_seconds=options.heartbeat_seconds,
     )
     routes = [
         Route("/graphql", endpoint),

@@ -10,6 +10,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from services.message import message
+
 MAX_JSON_BYTES = 100 * 1024
 MULTIPART_OVERHEAD_BYTES = 64 * 1024  # operations, map and boundaries around the files
 _MAX_FILES = 10
@@ -17,12 +19,14 @@ _MAX_FIELDS = 10
 # A browser may send a form anywhere without asking; none of these headers, though, so a form from elsewhere has none.
 _PREFLIGHT_HEADERS = ("authorization", "apollo-require-preflight", "graphql-require-preflight", "x-requested-by")
 
+TOO_LARGE = message("The request is too large.")
+
 
 class TooLargeError(HTTPException):
     """More bytes than anybody needs."""
 
     def __init__(self) -> None:
-        super().__init__(413, "The request is too large.")
+        super().__init__(413, TOO_LARGE.text)
 
 
 def limited(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> Receive:
@@ -34,22 +38,22 @@ def limited(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> Rec
 
     async def counted() -> Message:
         nonlocal seen
-        message = await receive()
-        if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
+        event = await receive()
+        if event["type"] == "http.request":
+            seen += len(event.get("body", b""))
             if seen > max_bytes:
                 raise TooLargeError
-        return message
+        return event
 
     return counted
 
 
 def decode_json(data: str | bytes) -> object:
-    """Parse JSON; whatever is wrong with it is a 400, never a crash."""
+    """Parse JSON. Whatever is wrong with it raises json.JSONDecodeError, which every caller expects."""
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # UnicodeDecodeError and numbers of too many digits are ValueErrors
-        raise HTTPException(400, "Unable to parse request body as JSON") from None
+        raise json.JSONDecodeError("not JSON", "", 0) from None
 
 
 def _refuse_constant(name: str) -> object:
@@ -64,8 +68,7 @@ async def read_multipart(request: Request) -> object:
         form = await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES)
     except (MultiPartException, ValueError):
         raise HTTPException(400, "Unable to parse the multipart body") from None
-    operations = decode_json(_text(form, "operations"))
-    files_map = decode_json(_text(form, "map"))
+    operations, files_map = _part(form, "operations"), _part(form, "map")
     if not isinstance(operations, dict) or not isinstance(files_map, dict):
         raise HTTPException(400, "`operations` and `map` must be JSON objects.")
     for name, paths in files_map.items():
@@ -78,11 +81,14 @@ async def read_multipart(request: Request) -> object:
     return operations
 
 
-def _text(form: FormData, name: str) -> str:
+def _part(form: FormData, name: str) -> object:
     value = form.get(name)
     if not isinstance(value, str):
         raise HTTPException(400, f"`{name}` is missing in the form data.")
-    return value
+    try:
+        return decode_json(value)
+    except json.JSONDecodeError:
+        raise HTTPException(400, f"Unable to parse `{name}` as JSON") from None
 
 
 def _put(operations: Any, path: list[str], file: UploadFile) -> None:

@@ -1,6 +1,6 @@
 """Pictures of the local storage, behind signed links."""
 
-import time
+import asyncio
 from pathlib import PurePath
 from urllib.parse import quote
 
@@ -16,14 +16,28 @@ async def serve_file(request: Request) -> Response:
     services: Services = request.state.services
     storage = services.storage
     found = storage.resolve(request.path_params["token"]) if isinstance(storage, LocalStorage) else None
-    if found is None:
+    try:
+        status = await asyncio.to_thread(found.path.stat) if found else None
+    except FileNotFoundError:  # removed in this very moment
+        status = None
+    if found is None or status is None:
         return PlainTextResponse("Not found.", status_code=404)
     headers = {
-        "Cache-Control": f"private, max-age={max(int(found.expires_at - time.time()), 0)}, immutable",
+        "Cache-Control": f"private, max-age={found.seconds_left}, immutable",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",  # a frontend on another origin shows it
     }
     if found.download_as is not None:
         name = PurePath(found.download_as).name
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}; filename=\"{name}\""
-    return FileResponse(found.path, media_type=found.content_type, headers=headers)
+    response = FileResponse(found.path, media_type=found.content_type, headers=headers, stat_result=status)
+    if _has_it(request.headers.get("if-none-match", ""), response.headers["etag"]):
+        kept = {name: response.headers[name] for name in ("etag", "last-modified", *headers)}
+        return Response(status_code=304, headers=kept)
+    return response
+
+
+def _has_it(if_none_match: str, etag: str) -> bool:
+    """Whether a client's copy is this one (RFC 9110, 13.1.2; compared weakly)."""
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in known or etag in known

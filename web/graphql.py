@@ -1,5 +1,6 @@
 """The GraphQL endpoint: POST, graphql-transport-ws and SSE at one address."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,24 +12,38 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
+from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.streaming import SSETransport
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from models.enum import ErrorCode
 from schema.context import Context
 from schema.root import schema
+from services import locale
 from services.services import Services
-from web.body import MAX_JSON_BYTES, MULTIPART_OVERHEAD_BYTES, decode_json, limited, read_multipart
-from web.socket import SocketHandler
+from web.accept import JSON, RESPONSE_JSON, preferred
+from web.body import (
+    MAX_JSON_BYTES,
+    MULTIPART_OVERHEAD_BYTES,
+    TOO_LARGE,
+    TooLargeError,
+    decode_json,
+    limited,
+    read_multipart,
+)
+from web.socket import MAX_OPERATIONS, SocketHandler
 
-_RESPONSE_JSON = "application/graphql-response+json"
-_INIT_SECONDS = 10  # a socket that says nothing is closed with 4408
-_MAX_OPERATIONS = 20  # at once on one socket
+
+class _SubscriptionError(HTTPException):
+    """A subscription by a request that takes a single answer."""
+
+    def __init__(self) -> None:
+        super().__init__(406, "Subscriptions need `Accept: text/event-stream`, or a WebSocket.")
 
 
 class LineFeedSSE(SSETransport):
@@ -60,18 +75,32 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     request_adapter_class = _RequestAdapter
     graphql_transport_ws_handler_class = SocketHandler
-    stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: LineFeedSSE}  # noqa: RUF012 - Strawberry's own form
 
-    def __init__(self, *, graphiql: bool, introspection: bool, allowed_origins: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        graphiql: bool,
+        introspection: bool,
+        allowed_origins: Sequence[str],
+        init_seconds: float,
+        heartbeat_seconds: float,
+    ) -> None:
+        class BeatingSSE(LineFeedSSE):
+            """Strawberry makes the transport itself, without arguments."""
+
+            def __init__(self) -> None:
+                super().__init__(heartbeat_seconds)
+
+        self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: BeatingSSE}
         self._introspection = introspection
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,
             allow_queries_via_get=False,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
-            connection_init_wait_timeout=timedelta(seconds=_INIT_SECONDS),
+            connection_init_wait_timeout=timedelta(seconds=init_seconds),
             multipart_uploads_enabled=True,
-            max_subscriptions_per_connection=_MAX_OPERATIONS,
+            max_subscriptions_per_connection=MAX_OPERATIONS,
             allowed_origins=allowed_origins,
         )
 
@@ -87,7 +116,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request = Request(scope, limited(receive, request.headers, max_bytes))
             response: Response = await self.run(request)
         except HTTPException as error:
-            response = _refusal(error.status_code, error.reason)
+            response = _refusal(request, error)
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
@@ -119,11 +148,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return found
 
     def encode_json(self, data: object) -> str:
-        return orjson.dumps(data).decode()
+        try:
+            return orjson.dumps(data).decode()
+        except TypeError:  # halves of surrogate pairs, which a message about somebody's input may repeat
+            return json.dumps(data)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        request.state.sub_response = await super().get_sub_response(request)
-        response: Response = request.state.sub_response
+        response: Response = await super().get_sub_response(request)
+        response.media_type = preferred(request.headers.get("accept", "*/*"))
+        request.state.sub_response = response
         return response
 
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> Any:
@@ -136,24 +169,84 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             raise HTTPException(400, "`operationName` must be a string.")
         return found
 
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        takes_json = sub_response.media_type is not None
+        if isinstance(request_data, GraphQLRequestData) and request_data.protocol == "sse" and takes_json:
+            # urql accepts both for everything: a single answer is JSON, and only a subscription is a stream.
+            try:
+                return await self.execute_single(
+                    request, request_adapter, sub_response, context, root_value, request_data
+                )
+            except _SubscriptionError:
+                pass
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        is_post = request_adapter.method == "POST"
+        try:
+            return await self.schema.execute(
+                request_data.query,
+                root_value=root_value,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types={OperationType.QUERY, OperationType.MUTATION} if is_post else set(),
+                operation_extensions=request_data.extensions,
+            )
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise _SubscriptionError from None
+            raise HTTPException(405, "Queries and mutations are sent by POST.") from None
+        except CannotGetOperationTypeError as error:
+            raise HTTPException(400, error.as_http_error_reason()) from None
+        except MissingQueryError:
+            raise HTTPException(400, "No GraphQL query found in the request") from None
+
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         response = await super().process_result(request, result)
-        if isinstance(result, PreExecutionError) and _RESPONSE_JSON in request.headers.get("accept", ""):
-            # GraphQL over HTTP, 6.4.2: nothing was executed, so there is no data and the status says so.
-            request.state.sub_response.status_code = 400
-            response.pop("data", None)
+        errors = result.errors or []
+        if result.data is None and errors and not any(error.path for error in errors):
+            # Nothing was executed. GraphQL over HTTP, 6.4.2: under its own media type the status says so.
+            sub_response: Response = request.state.sub_response
+            if sub_response.media_type == RESPONSE_JSON:
+                is_ours = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
+                sub_response.status_code = 500 if is_ours else 400
+                response.pop("data", None)
         return response
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
         response = super().create_response(response_data, sub_response)
-        if sub_response.status_code == 400:
-            response.headers["content-type"] = f"{_RESPONSE_JSON}; charset=utf-8"
+        response.headers["content-type"] = f"{sub_response.media_type or JSON}; charset=utf-8"
         return response
 
 
-def _refusal(status: int, reason: str) -> Response:
-    code = ErrorCode.INVALID_INPUT
-    error = {"message": reason, "extensions": {"code": code.value}}
-    return JSONResponse({"errors": [error]}, status_code=status)
+def _refusal(request: Request, error: HTTPException) -> Response:
+    """A request that is no GraphQL request, answered in GraphQL's form."""
+    services: Services = request.state.services
+    text = error.reason
+    if isinstance(error, TooLargeError):  # the only one that a person can cause: with a picture
+        wanted = locale.from_header(request.headers.get("accept-language", ""))
+        text = services.translator.translate(TOO_LARGE, wanted or services.profile.locale)
+    body = {"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]}
+    media_type = preferred(request.headers.get("accept", "*/*")) or JSON
+    return JSONResponse(body, status_code=error.status_code, media_type=media_type)

@@ -4,9 +4,19 @@ from typing import Any
 
 from graphql import GraphQLError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, PingMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    PingMessage,
+    SubscribeMessage,
+)
 
+from models.enum import ErrorCode
 from schema.context import Context
+from services.message import message
+
+MAX_OPERATIONS = 20  # at once on one socket
+_TOO_MANY = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
@@ -22,6 +32,15 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if message.get("payload") is None:  # allowed: the payload is optional
             message = {"type": "connection_init", "payload": {}}
         await super().handle_connection_init(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if is_new and len(self.operations) >= MAX_OPERATIONS:
+            text = self.context.translate(_TOO_MANY)
+            error = GraphQLError(text, extensions={"code": ErrorCode.RATE_LIMITED.value})
+            await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+            return
+        await super().handle_subscribe(message)
 
     async def handle_ping(self, message: PingMessage) -> None:
         payload = message.get("payload")

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,19 +63,28 @@ class LocalFile:
     path: Path
     content_type: str
     download_as: str | None
-    expires_at: int  # Unix seconds
+    seconds_left: int  # until the link stops working
 
 
 class LocalStorage:
     """A folder of this machine; `web` serves it behind signed links."""
 
-    def __init__(self, folder: Path, *, address: str, secret: str, link_seconds: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        address: str,
+        secret: str,
+        link_seconds: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder.resolve()
         self._address = address
         self._signer = URLSafeSerializer(secret, salt="darkroom-files")
         # A link is the same for half of its life, so that browsers can cache what it leads to.
         self._window = max(link_seconds // 2, 1)
+        self._clock = clock
 
     def _path(self, key: str) -> Path:
         path = self._folder / key
@@ -126,7 +135,7 @@ class LocalStorage:
         path.unlink(missing_ok=True)
 
     def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
-        expires_at = (int(time.time()) // self._window + 2) * self._window
+        expires_at = (int(self._clock()) // self._window + 2) * self._window
         token = self._signer.dumps([key, content_type, download_as, expires_at])
         return Link(f"{self._address}/files/{token}", expires_at)
 
@@ -137,9 +146,10 @@ class LocalStorage:
             path = self._path(key)
         except (BadSignature, StorageError, ValueError, TypeError):
             return None
-        if expires_at < time.time() or not path.is_file():
+        seconds_left = int(expires_at - self._clock())
+        if seconds_left <= 0 or not path.is_file():
             return None
-        return LocalFile(path, content_type, download_as, expires_at)
+        return LocalFile(path, content_type, download_as, seconds_left)
 
     async def check(self) -> None:
         probe = "check/" + secrets.token_hex(8)
