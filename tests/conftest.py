@@ -9,7 +9,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Serve for as long as the body runs."""
+async def running(settings: Settings, **options: Any) -> AsyncIterator[Running]:
+    """Serve for as long as the body runs; `options`: fields of WebOptions that are not left to the settings."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or address})
@@ -133,7 +133,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             opened.append(services)
             yield services
 
-    app = create_app(open_and_keep, web_options(settings))
+    app = create_app(open_and_keep, replace(web_options(settings), **options))
     config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on", timeout_graceful_shutdown=1)
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
