@@ -6,6 +6,7 @@ from models import Generation
 from models.database import rows, run_tx
 from models.enum import ErrorCode, GenerationStage, RefundPolicy
 from services import credit, file
+from services.crashpoint import crashpoint
 from services.integrations.image_provider import FinalImage
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
@@ -56,6 +57,7 @@ class Claim:
             )
             if not claimed:
                 raise ClaimLostError
+            crashpoint("claim.before_commit")
             return True
 
         waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
@@ -128,6 +130,7 @@ class Claim:
                 final.cost,
                 final.request_id[:200] if final.request_id else None,
             )
+            crashpoint("completion.before_commit")
 
         await run_tx(work)
         return await _refetch(self.generation.id)
@@ -154,6 +157,7 @@ class Claim:
             )
             if refunded:
                 await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
+            crashpoint("failure.before_commit")
 
         await run_tx(work)
         return await _refetch(row.id)
@@ -164,6 +168,7 @@ class Claim:
         async def work() -> None:
             await credit.touch(self.generation.user_id)
             await self._write("status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL")
+            crashpoint("hand_back.before_commit")
 
         await run_tx(work)
         return await _refetch(self.generation.id)

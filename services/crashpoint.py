@@ -2,6 +2,36 @@
 
 import os
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+# One for every state that a process can leave behind, in the order in which a generation meets them.
+Point = Literal[
+    "file.row_written",  # a PENDING row without bytes
+    "file.picture_written",  # the picture without its thumbnail
+    "file.bytes_written",  # everything there, used by nothing
+    "generation.before_commit",  # credits, key, file and rows written, rolled back by the death
+    "generation.committed",  # sold, and nobody has rung for a worker
+    "generation.rung",  # sold, and the person has no answer
+    "claim.before_commit",
+    "worker.claimed",  # attempts counted, nothing called: back to the queue
+    "worker.before_call",  # the call written down, not made: counts as made
+    "worker.generated",  # the picture paid for and only in memory
+    "worker.stored",  # the result PENDING with its bytes
+    "worker.before_completion",
+    "completion.before_commit",
+    "worker.before_failure",
+    "failure.before_commit",  # failed and perhaps refunded, rolled back by the death
+    "worker.ended",  # ended, and nobody was told
+    "cancel.before_commit",
+    "cancel.committed",
+    "sweeper.taken_over",  # the sweeper holds a dead worker's generation, and dies as well
+    "hand_back.before_commit",
+    "sweeper.settled",  # back in the queue or failed, and nobody rang or was told
+    "sweeper.files_marked",  # old unsettled files are DELETING
+    "file.thumbnail_removed",
+    "file.bytes_removed",  # the row without its bytes
+]
+POINTS: tuple[Point, ...] = get_args(Point)
 
 
 @dataclass
@@ -13,12 +43,12 @@ class _Plan:
 _plan = _Plan()
 
 
-def arm(name: str, skip: int = 0) -> None:
-    """Kill this process as kill -9 would when it reaches `name` for the `skip` + first time."""
+def arm(name: Point, skip: int = 0) -> None:
+    """Kill this process as kill -9 would when it has passed `name` `skip` times and comes there again."""
     _plan.name, _plan.skip = name, skip
 
 
-def crashpoint(name: str) -> None:
+def crashpoint(name: Point) -> None:
     """A place that `arm` can name; does nothing otherwise."""
     if _plan.name == name:
         if _plan.skip == 0:

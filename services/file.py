@@ -7,6 +7,7 @@ import structlog
 from models import File
 from models.database import rows
 from models.enum import FileKind, FileState
+from services.crashpoint import crashpoint
 from services.error import InvalidInputError, UnavailableError, UploadFailedError
 from services.integrations.image_door import BadImage, BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
 from services.integrations.storage import Link, Storage, StorageError
@@ -77,13 +78,16 @@ class FileService:
             sha256=image.sha256,
             placeholder=image.placeholder,
         )
+        crashpoint("file.row_written")
         try:
             await self._storage.put(file.key, image.data, image.content_type)
+            crashpoint("file.picture_written")
             await self._storage.put(file.thumbnail_key, image.thumbnail, THUMBNAIL_TYPE)
         except StorageError:
             log.exception("file.store_failed", file=file.id)
             await self.discard(file.id)
             raise UploadFailedError(message("The picture could not be stored. Please try again.")) from None
+        crashpoint("file.bytes_written")
         return file
 
     async def read(self, file: File) -> bytes:
@@ -100,10 +104,12 @@ class FileService:
         """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""
         try:
             await self._storage.delete(file.thumbnail_key)
+            crashpoint("file.thumbnail_removed")
             await self._storage.delete(file.key)
         except StorageError:
             log.exception("file.remove_failed", file=file.id)
             return False
+        crashpoint("file.bytes_removed")
         await File.filter(id=file.id, state=FileState.DELETING).delete()
         return True
 

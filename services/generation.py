@@ -8,6 +8,7 @@ from models.database import rows, run_tx
 from models.enum import FileKind, GenerationStatus, MediaKind, Quality, ReferenceImage, RefundPolicy, Size
 from services import credit, file, idempotency
 from services.claim import is_refunded
+from services.crashpoint import crashpoint
 from services.error import (
     ConflictError,
     InsufficientCreditsError,
@@ -99,9 +100,11 @@ class GenerationService:
             if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
                 return replayed
             raise error
+        crashpoint("generation.committed")
         await self._events.account_changed(user.id)
         for generation in generations:
             await self._queue.ring(generation.id, generation.fence)
+        crashpoint("generation.rung")
         return generations
 
     async def _check(self, user: User, request: GenerationRequest) -> _Order:
@@ -157,6 +160,7 @@ class GenerationService:
         if original_id is not None and not await file.use(original_id):
             raise RuntimeError(f"{original_id} was swept while it was being sold")
         await Generation.bulk_create(generations)
+        crashpoint("generation.before_commit")
 
     @staticmethod
     def _row(user_id: str, order: _Order, batch_id: str, original_id: str | None) -> Generation:
@@ -214,6 +218,7 @@ class GenerationService:
         """
         generation = await self.get(user_id, generation_id)
         if not generation.status.is_final and await run_tx(self._cancel, user_id, generation_id):
+            crashpoint("cancel.committed")
             generation = await self.get(user_id, generation_id)
             await self._events.generation_changed(generation)
             await self._events.account_changed(user_id)
@@ -240,4 +245,5 @@ class GenerationService:
         if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True):
             await Generation.filter(id=generation_id).update(refunded=True)
             await credit.post(user_id, credit.refund(generation_id, row["cost"]), touched=True)
+        crashpoint("cancel.before_commit")
         return True

@@ -87,6 +87,7 @@ class Sweeper:
                 row = await claim.hand_back()
         except ClaimLostError:  # canceled in this very moment
             return
+        crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
         await self._events.generation_changed(row)
         await self._events.account_changed(row.user_id)
@@ -94,11 +95,13 @@ class Sweeper:
             await self._queue.ring(row.id, row.fence)
 
     async def _unsettled_files(self) -> list[File]:
-        await rows(
+        marked = await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
             " RETURNING id",
             -float(self._orphan_age),
         )
+        if marked:
+            crashpoint("sweeper.files_marked")
         return await File.filter(state="DELETING").order_by("updated_at").limit(_BATCH)
 
     async def _remove(self, file: File) -> None:
