@@ -150,18 +150,22 @@ async def running(settings: Settings, **options: Any) -> AsyncIterator[Running]:
         await task
 
 
-@pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
+def quick_settings(database: str, folder: Path) -> Settings:
     """Settings for a quick server: the demo provider without its pauses, impatient sweeper and streams."""
     return load_settings(
         _env_file=None,
         database_url=database,
-        data_dir=tmp_path / "data",
+        data_dir=folder / "data",
         demo_seconds=0,
         generation_sweep_seconds=0.3,
         subscription_reread_seconds=0.5,
         image_processes=1,
     )
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    return quick_settings(database, tmp_path)
 
 
 @pytest.fixture
@@ -180,3 +184,16 @@ def api(server: Running) -> Api:
 async def ada(api: Api) -> Api:
     """A client signed in as a new account."""
     return await api.sign_up("ada@example.com")
+
+
+@pytest.fixture(scope="module")
+async def door(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """One server for all tests of a module, on SQLite: for protocols, in which the database has no part.
+
+    Only one database can be open at a time, so such a module asks for no other server.
+    """
+    folder = tmp_path_factory.mktemp("door")
+    shutil.copy(templates, folder / "test.sqlite3")
+    settings = quick_settings(f"sqlite://{folder}/test.sqlite3", folder)
+    async with running(settings) as found:
+        yield found
