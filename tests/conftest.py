@@ -18,10 +18,11 @@ import pytest
 import uvicorn
 
 from client import Api
-from main import open_server, prepare, web_options
+from fakes.openrouter import ScriptedOpenRouter
+from main import open_server, open_services, prepare, web_options
 from servers import PostgresServer, RedisServer
 from services.services import Services
-from settings import Settings, load_settings
+from settings import Provider, Settings, load_settings
 from web.app import create_app
 
 # Tests say what they need; what happens to be in this shell's environment is none of it.
@@ -120,8 +121,12 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, **options: Any) -> AsyncIterator[Running]:
-    """Serve for as long as the body runs; `options`: fields of WebOptions that are not left to the settings."""
+async def running(settings: Settings, *, idle: bool = False, **options: Any) -> AsyncIterator[Running]:
+    """Serve for as long as the body runs; `options`: fields of WebOptions that are not left to the settings.
+
+    `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
+    """
+    opener = open_services if idle else open_server
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or address})
@@ -129,7 +134,7 @@ async def running(settings: Settings, **options: Any) -> AsyncIterator[Running]:
 
     @contextlib.asynccontextmanager
     async def open_and_keep() -> AsyncIterator[Services]:
-        async with open_server(settings) as services:
+        async with opener(settings) as services:
             opened.append(services)
             yield services
 
@@ -196,4 +201,40 @@ async def door(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
     shutil.copy(templates, folder / "test.sqlite3")
     settings = quick_settings(f"sqlite://{folder}/test.sqlite3", folder)
     async with running(settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def openrouter() -> AsyncIterator[ScriptedOpenRouter]:
+    """A local OpenRouter that answers as the test says; a good picture, unless it says anything."""
+    async with ScriptedOpenRouter() as fake:
+        yield fake
+
+
+@pytest.fixture
+def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Settings:
+    """Settings for a server whose pictures come from the scripted OpenRouter, and credits for any number of them."""
+    return settings.model_copy(
+        update={
+            "image_provider": Provider.OPENROUTER,
+            "openrouter_api_key": openrouter.key,
+            "openrouter_base_url": openrouter.base_url,
+            "generation_deadline_seconds": 1.0,
+            "generation_sweep_seconds": 0.2,
+            "signup_credits": 10_000,
+        }
+    )
+
+
+@pytest.fixture
+async def scripted(scripted_settings: Settings) -> AsyncIterator[Running]:
+    """A server that works, with the scripted OpenRouter."""
+    async with running(scripted_settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def idle(scripted_settings: Settings) -> AsyncIterator[Running]:
+    """A server where nothing happens by itself: tests call `services.worker.process` and `services.sweeper.sweep`."""
+    async with running(scripted_settings, idle=True) as found:
         yield found

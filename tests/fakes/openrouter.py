@@ -35,7 +35,10 @@ class Call:
 
 
 class ScriptedOpenRouter:
-    """`calls` holds every request. `called` is set by the first; `hung_up` once a client left an unfinished answer."""
+    """`calls` holds every request. `called` is set by the first; `hung_up` once a client left an unfinished answer.
+
+    While `open` is cleared, calls arrive and wait for their answers.
+    """
 
     def __init__(self, key: str = KEY) -> None:
         self.key = key
@@ -43,6 +46,8 @@ class ScriptedOpenRouter:
         self.sent = 0  # bytes given to the wire; the kernel may hold a few MB of them
         self.called = asyncio.Event()
         self.hung_up = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
         self._script: deque[Answer] = deque()
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -77,6 +82,7 @@ class ScriptedOpenRouter:
                 call = await _read_call(reader)
                 self.calls.append(call)
                 self.called.set()
+                await self.open.wait()
                 await self._play(_refusal_of(call, self.key) or self._next(), reader, writer)
         finally:
             self._connections.discard(task)
