@@ -14,6 +14,7 @@ import uvicorn
 
 from models.database import open_database
 from models.migrate import migrate, missing_migrations
+from services.audit import Audit
 from services.credit import CreditService
 from services.error import Refusal
 from services.event import Events
@@ -42,6 +43,7 @@ from web.app import WebOptions, create_app
 
 log = structlog.get_logger("darkroom")
 
+STUCK_SECONDS = 300  # `verify`: after which a generation must have ended, and a file past its age be gone
 GRACE_SECONDS = 25  # for work under way when the process is told to stop; what takes longer is left to the sweeper
 
 
@@ -254,6 +256,20 @@ async def check(settings: Settings) -> int:
     return 1 if broken else 0
 
 
+async def verify(settings: Settings) -> int:
+    """One line per promise; 1 when one is broken. The server may be running."""
+    async with open_services(settings) as services:
+        storage = services.storage
+        keys = storage.keys if isinstance(storage, LocalStorage) else None
+        audit = Audit(keys, stuck=STUCK_SECONDS, unsettled=settings.file_orphan_seconds + STUCK_SECONDS)
+        verdicts = await audit.run()
+    for verdict in verdicts:
+        named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")
+        broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""
+        print(f"{'FAIL' if broken else 'ok':5} {verdict.name:3} {verdict.promise}{broken}")
+    return 1 if any(verdict.offenders for verdict in verdicts) else 0
+
+
 def configure_logs(settings: Settings) -> None:
     """Events as lines on standard error: for people in development, JSON in production."""
     level = logging.getLevelName(settings.log_level.upper())
@@ -283,6 +299,7 @@ def parse_arguments() -> argparse.Namespace:
     commands.add_parser("seed", help="fill the catalogue, pay missing sign-up bonuses, make the demo account")
     commands.add_parser("make-admin", help="give an account the ADMIN role").add_argument("email", metavar="EMAIL")
     commands.add_parser("check", help="look at settings and connections, one line per part")
+    commands.add_parser("verify", help="audit ledger, generations and files, one line per promise")
     return parser.parse_args()
 
 
@@ -306,6 +323,8 @@ def main() -> int:
             return asyncio.run(make_admin(settings, arguments.email))
         case "check":
             return asyncio.run(check(settings))
+        case "verify":
+            return asyncio.run(verify(settings))
         case _:
             serve(settings)
     return 0

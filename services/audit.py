@@ -1,0 +1,206 @@
+"""What must hold in every database and storage folder, whatever died: named promises, each checked from outside.
+
+Every statement is one snapshot and returns the ids that break its promise, so it may run while the server works.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from models import File
+from models.database import rows
+from models.enum import FileState
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One promise. `sql` finds what breaks it; $1, where it stands, is how long ago it may have happened, negative."""
+
+    name: str
+    promise: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one promise stands; no offender means that it holds."""
+
+    name: str
+    promise: str
+    offenders: tuple[str, ...]
+
+
+INVARIANTS = (
+    Invariant(
+        "M1",
+        "a balance is the sum of its ledger",
+        """
+        SELECT id FROM users
+        WHERE credits <> (SELECT COALESCE(SUM(amount), 0) FROM credit_transactions WHERE user_id = users.id)
+        """,
+    ),
+    Invariant(
+        "M2",
+        "nobody spends what is not there",
+        """
+        SELECT id FROM users WHERE credits < 0 AND NOT overdraft_allowed
+        UNION ALL SELECT id FROM credit_transactions WHERE type = 'DEDUCTION' AND balance < 0
+        """,
+    ),
+    Invariant(
+        "M3",
+        "a generation is paid for once, at its price, by its owner",
+        """
+        SELECT id FROM (
+            SELECT g.id, g.user_id, CASE WHEN g.paid_by = 'CREDITS' THEN g.cost ELSE 0 END AS price,
+                COUNT(t.id) AS lines, COALESCE(SUM(t.amount), 0) AS total, MIN(t.user_id) AS payer
+            FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'DEDUCTION'
+            GROUP BY g.id, g.user_id, g.paid_by, g.cost
+        ) AS paid
+        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR payer <> user_id
+        """,
+    ),
+    Invariant(
+        "M4",
+        "a refund is given once, in full, exactly when the policy says so",
+        # Only a refund that a person gave, beyond the policy, has metadata: the reason.
+        """
+        SELECT id FROM (
+            SELECT g.id, g.user_id, g.cost, g.status, g.refund_policy, g.refunded,
+                CASE WHEN g.provider_called_at IS NULL THEN 0 ELSE 1 END AS called,
+                COUNT(t.id) AS lines, COUNT(t.metadata) AS given, COALESCE(SUM(t.amount), 0) AS total,
+                MIN(t.user_id) AS payee
+            FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'REFUND'
+            WHERE g.paid_by = 'CREDITS' AND g.cost > 0
+            GROUP BY g.id, g.user_id, g.cost, g.status, g.refund_policy, g.refunded, g.provider_called_at
+        ) AS refund
+        WHERE lines <> CASE WHEN refunded THEN 1 ELSE 0 END
+        OR lines > 0 AND (status NOT IN ('FAILED', 'CANCELED') OR total <> cost OR payee <> user_id)
+        OR lines = 0 AND status = 'FAILED'
+            AND (refund_policy = 'ON_FAILURE' OR refund_policy = 'BEFORE_PROVIDER' AND called = 0)
+        OR lines = 0 AND status = 'CANCELED' AND refund_policy <> 'NEVER' AND called = 0
+        OR lines > given AND (refund_policy = 'NEVER' OR status = 'CANCELED' AND called = 1)
+        """,
+    ),
+    Invariant(
+        "M6",
+        "ledger lines chain without gaps, name their cause, and end at the balance",
+        """
+        SELECT id FROM (
+            SELECT id, sequence, amount, balance,
+                LAG(sequence, 1, 0) OVER (PARTITION BY user_id ORDER BY sequence) AS earlier_sequence,
+                LAG(balance, 1, 0) OVER (PARTITION BY user_id ORDER BY sequence) AS earlier_balance
+            FROM credit_transactions
+        ) AS chain
+        WHERE sequence <> earlier_sequence + 1 OR balance <> earlier_balance + amount
+        UNION ALL
+        SELECT u.id FROM users u LEFT JOIN credit_transactions t
+            ON t.user_id = u.id AND t.sequence = u.ledger_sequence
+        WHERE u.credits <> COALESCE(t.balance, 0) OR (u.ledger_sequence > 0) <> (t.id IS NOT NULL)
+        UNION ALL
+        SELECT id FROM credit_transactions
+        WHERE type = 'DEDUCTION' AND (generation_id IS NULL OR reference <> 'deduct:' || generation_id)
+        OR type = 'REFUND' AND (generation_id IS NULL OR reference <> 'refund:' || generation_id)
+        """,
+    ),
+    Invariant(
+        "G1",
+        "an ended generation shows one end, and only one under way is leased",
+        """
+        SELECT id FROM generations
+        WHERE (status IN ('COMPLETED', 'FAILED', 'CANCELED')) <> (completed_at IS NOT NULL)
+        OR (status = 'PROCESSING') <> (lease_until IS NOT NULL)
+        OR status IN ('COMPLETED', 'FAILED', 'CANCELED') AND stage <> status
+        """,
+    ),
+    Invariant(
+        "G2",
+        "every generation ends in time",
+        "SELECT id FROM generations WHERE status IN ('PENDING', 'PROCESSING') AND created_at < LATER($1)",
+    ),
+    Invariant(
+        "G5",
+        "a generation is begun, and its provider called, a bounded number of times and on record",
+        # Three, as services.claim and services.worker have it: written out, so that a slip there is seen here.
+        """
+        SELECT id FROM generations
+        WHERE attempts > 3 OR provider_calls > 3 OR (provider_calls > 0) <> (provider_called_at IS NOT NULL)
+        OR provider_calls > 0 AND attempts = 0 OR status = 'COMPLETED' AND provider_calls = 0
+        """,
+    ),
+    Invariant(
+        "G7",
+        "a completed generation has its picture, a failed one its reason, and every one its photo",
+        """
+        SELECT g.id FROM generations g
+            LEFT JOIN files r ON r.id = g.result_id LEFT JOIN files o ON o.id = g.original_id
+        WHERE g.status = 'COMPLETED' AND (r.id IS NULL OR r.state <> 'LIVE' OR r.kind <> 'RESULT'
+            OR r.owner_id <> g.user_id OR g.error_code IS NOT NULL)
+        OR g.status <> 'COMPLETED' AND g.result_id IS NOT NULL
+        OR g.status = 'FAILED' AND g.error_code IS NULL
+        OR g.original_id IS NOT NULL AND (o.state <> 'LIVE' OR o.kind <> 'ORIGINAL' OR o.owner_id <> g.user_id)
+        """,
+    ),
+    Invariant(
+        "B1",
+        "every stored object has a row, and every row that lives is used",
+        """
+        SELECT id FROM files WHERE state = 'LIVE'
+        AND NOT EXISTS (SELECT 1 FROM generations WHERE original_id = files.id OR result_id = files.id)
+        """,
+    ),
+    Invariant(
+        "B3",
+        "files that nothing needs are soon gone",
+        "SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)",
+    ),
+)
+
+
+class Audit:
+    """Asks every promise. `keys` lists the storage; None where it cannot be listed."""
+
+    def __init__(self, keys: Callable[[], Iterable[str]] | None, *, stuck: float, unsettled: float) -> None:
+        self._keys = keys
+        # Seconds: from a request to its end, and how long the sweeper may let an unwanted file lie.
+        self._patience = {"G2": stuck, "B3": unsettled}
+
+    async def run(self) -> list[Verdict]:
+        """One verdict per promise."""
+        orphans, missing = await _compare(self._keys) if self._keys else ([], None)
+        verdicts = []
+        for invariant in INVARIANTS:
+            patience = self._patience.get(invariant.name)
+            found = [row["id"] for row in await rows(invariant.sql, *([] if patience is None else [-float(patience)]))]
+            found += orphans if invariant.name == "B1" else []
+            verdicts.append(Verdict(invariant.name, invariant.promise, tuple(found)))
+        if missing is not None:
+            verdicts.append(Verdict("B2", "every picture that lives has its bytes", tuple(missing)))
+        return verdicts
+
+
+async def _compare(keys: Callable[[], Iterable[str]]) -> tuple[list[str], list[str]]:
+    """Objects without a row, and LIVE rows without an object.
+
+    The server may be at work, so the storage is read before and after: a row comes before its bytes and leaves last.
+    """
+    before = await asyncio.to_thread(lambda: set(keys()))
+    files = await File.all().only("id", "kind", "owner_id", "state")
+    after = await asyncio.to_thread(lambda: set(keys()))
+    known = {key for file in files for key in _keys_of(file)}
+    unsettled = {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
+    # What an interrupted write left beside its key goes with its row, unless that row stays.
+    orphans = [key for key in before & after if key not in known and _beside(key) not in unsettled]
+    missing = [file.id for file in files if file.state is FileState.LIVE and not _keys_of(file) <= after]
+    still_live = await File.filter(id__in=missing, state=FileState.LIVE) if missing else []
+    return sorted(orphans), [file.id for file in still_live]
+
+
+def _keys_of(file: File) -> set[str]:
+    return {file.key, file.thumbnail_key}
+
+
+def _beside(key: str) -> str:
+    """The key that the leftover of an interrupted write belongs to (`folder/.name.1f2e` is beside `folder/name`)."""
+    folder, _, name = key.rpartition("/")
+    return f"{folder}/{name[1:].rpartition('.')[0]}" if name.startswith(".") else key
