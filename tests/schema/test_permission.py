@@ -1,0 +1,209 @@
+"""The permission table through the door: signed out is signed out, and another person's things are not there."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    get_named_type,
+    is_list_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from client import Api, photo
+from conftest import Running
+from models import ids
+from models.database import rows
+from schema.permission import TABLE, SignedIn
+from schema.root import schema
+
+BUILT: GraphQLSchema = schema._schema
+UNAUTHENTICATED = {"message": "Please sign in.", "code": "UNAUTHENTICATED"}
+MALFORMED = ["", "x", "gen_", "gen_" + "z" * 26, "gen_\x00" + "0" * 25, "' OR 1=1 --", "gen_" + "0" * 5000, "生成"]
+
+ID_ARGUMENTS = [(name, path) for name, (_, rules) in TABLE.items() for path in rules]
+
+
+def selection(kind: GraphQLOutputType, depth: int = 1) -> str:
+    """What a type shows without being asked twice, `depth` objects deep; payloads and connections only wrap."""
+    named = get_named_type(kind)
+    if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
+        return ""
+    wraps = named.name.endswith(("Payload", "Connection"))
+    parts = ["__typename"]
+    for name, below in named.fields.items():
+        inner = get_named_type(below.type)
+        hides = isinstance(inner, GraphQLObjectType | GraphQLInterfaceType) and depth == 1 and not wraps
+        if not hides and name != "edges" and not any(is_required_argument(item) for item in below.args.values()):
+            parts.append(name + selection(below.type, depth if wraps else depth - 1))
+    return " { " + " ".join(parts) + " }"
+
+
+def sample(kind: Any) -> Any:
+    """A value that a required argument accepts."""
+    named = get_named_type(kind)
+    if isinstance(named, GraphQLInputObjectType):
+        given = {name: item for name, item in named.fields.items() if is_required_input_field(item)}
+        return {name: sample(item.type) for name, item in given.items()}
+    if isinstance(named, GraphQLEnumType):
+        value: Any = next(iter(named.values))
+    else:
+        value = {"Int": 1, "Float": 1.0, "Boolean": True, "ID": ids.new_id(ids.GENERATION)}.get(named.name, "sample")
+    bare = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    return [value] if is_list_type(bare) else value
+
+
+@dataclass
+class Operation:
+    """One field with what it needs, as a document; `given` are the arguments' values."""
+
+    name: str  # Type.field
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def definition(self) -> GraphQLField:
+        kind, _, name = self.name.partition(".")
+        found = BUILT.type_map[kind]
+        assert isinstance(found, GraphQLObjectType)
+        defined: GraphQLField = found.fields[name]
+        return defined
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.name.startswith("Subscription.")
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        needed = {name: sample(item.type) for name, item in self.definition.args.items() if is_required_argument(item)}
+        return {**needed, **self.given}
+
+    @property
+    def document(self) -> str:
+        kind, _, name = self.name.partition(".")
+        declared = ", ".join(f"${name}: {self.definition.args[name].type}" for name in self.variables)
+        passed = ", ".join(f"{name}: ${name}" for name in self.variables)
+        body = name + (f"({passed})" if passed else "") + selection(self.definition.type)
+        root = kind.lower() if kind in {"Query", "Mutation", "Subscription"} else "query"
+        # What an object's field shows is asked for through the only such object that there is.
+        body = body if root == kind.lower() else f"viewer {{ {body} }}"
+        return f"{root}{f'({declared})' if declared else ''} {{ {body} }}"
+
+    def naming(self, path: str, value: str) -> "Operation":
+        """The same with an id at `path` (`input.styleId`)."""
+        first, *rest = path.split(".")
+        given = self.variables
+        if rest:
+            inner = {**(given.get(first) or {}), rest[0]: value}
+            assert len(rest) == 1, "an id deeper than one input"
+            given[first] = inner
+        else:
+            given[first] = [value] if "[" in str(self.definition.args[first].type) else value
+        return Operation(self.name, given)
+
+    async def answer(self, api: Api) -> str:
+        """What a client gets: the first message of a stream, or the whole answer; as text, to be compared."""
+        if not self.is_subscription:
+            response = await api.raw(self.document, **self.variables)
+            return json.dumps([response.status_code, response.json()])
+        async with api.socket() as socket:
+            stream = await socket.subscribe(self.document, **self.variables)
+            message = await stream.message()
+            return json.dumps([message["type"], message["payload"]])
+
+
+def refusal(answer: str) -> dict[str, Any]:
+    """The only GraphQL error of an answer."""
+    _, payload = json.loads(answer)
+    (error,) = payload if isinstance(payload, list) else payload["errors"]
+    return {"message": error["message"], "code": error["extensions"]["code"]}
+
+
+@dataclass
+class Belongings:
+    """Ids of everything that an account has, by prefix."""
+
+    of: dict[str, str]
+
+    @classmethod
+    async def collect(cls, owner: Api, style_id: str) -> "Belongings":
+        """An account's things, after its first picture."""
+        (generation,) = (await owner.create(photo(64, 64), styleId=style_id))["generations"]
+        await owner.ended(generation["id"])
+        user, mine = owner.user["id"], {}
+        sources = {
+            ids.TRANSACTION: "SELECT id FROM credit_transactions WHERE user_id = $1",
+            ids.FILE: "SELECT id FROM files WHERE owner_id = $1",
+            ids.SESSION: "SELECT id FROM sessions WHERE user_id = $1",
+        }
+        for prefix, sql in sources.items():
+            mine[prefix] = str((await rows(sql, user))[0]["id"])
+        return cls(
+            {**mine, ids.USER: user, ids.GENERATION: generation["id"], ids.BATCH: generation["batchId"]},
+        )
+
+
+async def test_whatever_asks_for_an_account_says_so_when_signed_out(api: Api) -> None:
+    answers = {}
+    for name, (who, _) in TABLE.items():
+        if who is SignedIn and not name.startswith("User."):
+            answers[name] = refusal(await Operation(name).answer(api))
+    assert len(answers) >= 7
+    assert answers == dict.fromkeys(answers, UNAUTHENTICATED)
+
+
+async def test_an_ended_sign_in_is_none(server: Running, api: Api) -> None:
+    ada = await api.sign_up()
+    await ada.ask("mutation { signOut { sessionsEnded } }")
+    operation = Operation("Mutation.cancelGeneration")
+    assert refusal(await operation.answer(ada)) == UNAUTHENTICATED
+
+
+async def test_another_persons_ids_answer_exactly_like_missing_ones(server: Running, api: Api) -> None:
+    ada, eve = await api.sign_up("ada@example.com"), await api.sign_up("eve@example.com")
+    style = await ada.style("cute", "plushify")
+    belongings = await Belongings.collect(ada, style)
+    differing = []
+    for stranger in (eve, api):
+        for name, path in ID_ARGUMENTS:
+            if stranger is api and TABLE[name][0] is SignedIn:
+                continue  # refused before any id is looked at
+            for prefix, theirs in belongings.of.items():
+                missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(stranger)
+                found = await Operation(name).naming(path, theirs).answer(stranger)
+                if found != missing or "INTERNAL" in found:
+                    differing.append((name, path, prefix, found, missing))
+    assert differing == []
+    assert await ada.credits() == 29
+    assert (await ada.generation(belongings.of[ids.GENERATION]))["status"] == "COMPLETED"
+
+
+async def test_ones_own_ids_answer_differently_from_missing_ones(server: Running, api: Api) -> None:
+    ada = await api.sign_up()
+    style = await ada.style("cute", "plushify")
+    own = {**(await Belongings.collect(ada, style)).of, ids.STYLE: style}
+    for name, path in ID_ARGUMENTS:
+        differing = set()
+        for prefix, mine in own.items():
+            missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(ada)
+            if await Operation(name).naming(path, mine).answer(ada) != missing:
+                differing.add(prefix)
+        assert differing, (name, path)
+
+
+async def test_what_is_no_id_names_nothing(server: Running, api: Api) -> None:
+    ada = await api.sign_up()
+    for name, path in ID_ARGUMENTS:
+        missing = await Operation(name).naming(path, ids.new_id("xxx")).answer(ada)
+        for value in MALFORMED:
+            answer = await Operation(name).naming(path, value).answer(ada)
+            assert "INTERNAL" not in answer, (name, path, value)
+            assert answer == missing, (name, path, value)
