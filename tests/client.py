@@ -179,6 +179,13 @@ class Api:
             await stream.rest()
         return await self.generation(id)
 
+    async def all_ended(self, ids: list[str]) -> list[Any]:
+        """These generations, in this order, when all of them have ended; at most 20, for they share a socket."""
+        async with self.socket() as socket:
+            for stream in [await socket.subscribe(PROGRESS, id=id) for id in ids]:
+                await stream.rest()
+        return [await self.generation(id) for id in ids]
+
     async def credits(self) -> int:
         return int((await self.one("{ viewer { credits } }"))["credits"])
 

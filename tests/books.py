@@ -1,0 +1,41 @@
+"""What must be true of a database and its files once nothing is under way, and the few rows that no door leads to."""
+
+from models import CreditTransaction, File, Generation, User
+from models.database import run_tx
+from models.enum import TransactionType
+from services import credit
+from services.audit import Audit
+from services.integrations.storage import LocalStorage
+from services.services import Services
+
+LONG = 3600.0  # seconds; nothing in a test is that old
+
+
+async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
+    """Every promise of services.audit holds. `all_ended`, `all_swept`: nothing may be left under way or unsettled."""
+    audit = Audit(lambda: stored_keys(services), stuck=0.0 if all_ended else LONG, unsettled=0.0 if all_swept else LONG)
+    assert {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders} == {}
+
+
+def stored_keys(services: Services) -> set[str]:
+    """Everything that the storage holds."""
+    assert isinstance(services.storage, LocalStorage)
+    return set(services.storage.keys())
+
+
+async def count_rows() -> dict[str, int]:
+    """How many rows there are of everything that a request could have made."""
+    return {
+        "generations": await Generation.all().count(),
+        "files": await File.all().count(),
+        "lines": await CreditTransaction.all().count(),
+    }
+
+
+async def adjust(user_id: str, amount: int, cause: str) -> None:
+    """Give or take credits, as an admin would."""
+    await run_tx(credit.post, user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{cause}")])
+
+
+async def make_member(user_id: str) -> None:
+    await User.filter(id=user_id).update(is_member=True)
