@@ -27,7 +27,7 @@ def from_header(accept_language: str) -> str | None:
     for part in accept_language[:_LONGEST_HEADER].split(","):
         tag, _, parameter = part.partition(";")
         try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+            weight = float(parameter.strip().casefold().removeprefix("q=")) if parameter else 1.0
         except ValueError:
             continue
         known = match(tag)

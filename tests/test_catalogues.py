@@ -1,0 +1,71 @@
+"""Every sentence for a person exists in both languages, with the same placeholders."""
+
+import ast
+import string
+from pathlib import Path
+
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+
+from tools.update_messages import CATALOGUE, ROOMS, ROOT, extract, updated
+
+HINT = "run `make messages`, then translate what is empty"
+
+
+def translated() -> list[Message]:
+    with CATALOGUE.open("rb") as file:
+        return [entry for entry in read_po(file) if entry.id]
+
+
+def placeholders(text: str) -> set[tuple[str, str | None, str | None]]:
+    return {(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(text) if name}
+
+
+def test_the_catalogue_is_in_step_with_the_code() -> None:
+    known, used = {str(entry.id) for entry in translated()}, {str(entry.id) for entry in extract() if entry.id}
+    assert used - known == set(), f"missing: {HINT}"
+    assert known - used == set(), f"unused: {HINT}"
+    assert CATALOGUE.read_text(encoding="utf-8") == updated(), HINT
+
+
+def test_every_message_is_translated_and_none_is_a_guess() -> None:
+    assert len(translated()) > 50
+    assert [entry.id for entry in translated() if not entry.string] == [], HINT
+    assert [entry.id for entry in translated() if entry.fuzzy] == []
+
+
+def test_a_translation_is_chinese() -> None:
+    for entry in translated():
+        assert any("\u4e00" <= character <= "\u9fff" for character in str(entry.string)), entry.id
+        if str(entry.id).endswith("."):
+            assert str(entry.string).endswith("。") or "参考编号" in str(entry.string), entry.id
+
+
+def test_placeholders_are_the_same_in_both_languages() -> None:
+    for entry in translated():
+        assert placeholders(str(entry.id)) == placeholders(str(entry.string)), entry.id
+
+
+def calls_of_message() -> list[tuple[Path, ast.Call]]:
+    found = []
+    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "message":
+                found.append((path, node))
+    return found
+
+
+def test_every_message_is_written_out_where_it_is_made_so_that_it_can_be_found() -> None:
+    assert len(calls_of_message()) >= len(translated())
+    for path, call in calls_of_message():
+        (text,) = call.args
+        assert isinstance(text, ast.Constant), f"{path}:{call.lineno} takes its text from somewhere else"
+        assert isinstance(text.value, str)
+
+
+def test_every_message_is_given_exactly_the_values_that_it_names() -> None:
+    for path, call in calls_of_message():
+        (text,) = call.args
+        assert isinstance(text, ast.Constant)
+        names = {name for name, _, _ in placeholders(str(text.value))}
+        assert names == {keyword.arg for keyword in call.keywords}, f"{path}:{call.lineno}"
