@@ -1,5 +1,6 @@
 """How errors leave the server: refusals by their code, bugs by a reference, nothing of our insides."""
 
+import re
 import secrets
 from typing import Any
 
@@ -18,6 +19,8 @@ from services.message import message
 log = structlog.get_logger(__name__)
 
 TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document asks for too much
+_SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: words of a schema that may be secret
+_LONGEST = 500  # characters of a message that repeats what somebody sent
 # What Strawberry raises, on streams, where a document holds no operation that could be run.
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
@@ -44,7 +47,10 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
         _set(error, ErrorCode.TOO_COMPLEX, error.message)
     elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NOTHING_TO_RUN))):
         # The document or its variables are wrong; graphql-core's sentence says where.
-        _set(error, ErrorCode.INVALID_INPUT, error.message or "No GraphQL query found in the request")
+        told = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")
+        _set(error, ErrorCode.INVALID_INPUT, told[:_LONGEST])
+    elif error.path is None and isinstance(original, ValueError) and error.nodes:
+        _set(error, ErrorCode.INVALID_INPUT, "A value in this document cannot be read.")  # int() of 5,000 digits
     else:
         reference = secrets.token_hex(6)
         log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)

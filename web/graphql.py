@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -116,7 +116,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request = Request(scope, limited(receive, request.headers, max_bytes))
             response: Response = await self.run(request)
         except HTTPException as error:
-            response = _refusal(request, error)
+            response = self._refuse(request, error)
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
@@ -239,14 +239,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         response.headers["content-type"] = f"{sub_response.media_type or JSON}; charset=utf-8"
         return response
 
-
-def _refusal(request: Request, error: HTTPException) -> Response:
-    """A request that is no GraphQL request, answered in GraphQL's form."""
-    services: Services = request.state.services
-    text = error.reason
-    if isinstance(error, TooLargeError):  # the only one that a person can cause: with a picture
-        wanted = locale.from_header(request.headers.get("accept-language", ""))
-        text = services.translator.translate(TOO_LARGE, wanted or services.profile.locale)
-    body = {"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]}
-    media_type = preferred(request.headers.get("accept", "*/*")) or JSON
-    return JSONResponse(body, status_code=error.status_code, media_type=media_type)
+    def _refuse(self, request: Request, error: HTTPException) -> Response:
+        """A request that is no GraphQL request, answered in GraphQL's form."""
+        services: Services = request.state.services
+        text = error.reason
+        if isinstance(error, TooLargeError):  # the only one that a person can cause: with a picture
+            wanted = locale.from_header(request.headers.get("accept-language", ""))
+            usual = locale.match(services.profile.locale) or locale.DEFAULT
+            text = services.translator.translate(TOO_LARGE, wanted or usual)
+        body = self.encode_json({"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]})
+        media_type = preferred(request.headers.get("accept", "*/*")) or JSON
+        return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")
