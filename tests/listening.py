@@ -1,0 +1,20 @@
+"""Who listens to the live-event bus: a stream that has ended must leave nobody behind."""
+
+import asyncio
+import time
+
+from client import PATIENCE
+from services.services import Services
+
+
+def listeners(services: Services) -> int:
+    """How many subscribers the bus has right now."""
+    return sum(len(queues) for queues in services.bus._subscribers.values())
+
+
+async def until_listening(services: Services, count: int) -> None:
+    """Return as soon as exactly `count` subscribers listen; fail when that does not come."""
+    deadline = time.monotonic() + PATIENCE
+    while listeners(services) != count:
+        assert time.monotonic() < deadline, f"{listeners(services)} listen, not {count}"
+        await asyncio.sleep(0.005)
