@@ -1,0 +1,163 @@
+"""Documents that ask for too much are refused before they cost anything; those of real clients pass easily."""
+
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, get_introspection_query, parse
+
+import client
+from client import Api
+from conftest import Running
+from schema.complexity import MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_FIELDS, Measure, Meter
+from schema.root import schema
+
+INTROSPECTION = get_introspection_query(
+    descriptions=True,
+    specified_by_url=True,
+    directive_is_repeatable=True,
+    schema_description=True,
+    input_value_deprecation=True,
+)
+CATALOGUE = """{ collections { id slug title description baseCost refundPolicy qualities { quality multiplier }
+  styles { id slug title description category cost locked variables { name label options default maxLength } } } }"""
+GALLERY = f"""query($first: Int, $after: String) {{ viewer {{ id credits generations(first: $first, after: $after) {{
+  nodes {{ {client.GENERATION} style {{ id slug title collection {{ slug title }} }} }}
+  pageInfo {{ hasNextPage endCursor }} totalCount }} }} }}"""
+
+
+def meter(query: str, variables: dict[str, Any] | None = None) -> Meter:
+    document = parse(query)
+    operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+    return Meter(schema._schema, document, operation, variables or {})
+
+
+def measure(query: str, **variables: Any) -> Measure:
+    return meter(query, variables).measure()
+
+
+def nested_spreads(count: int) -> str:
+    """Every fragment spreads the next one twice: written out, 2 to the power of `count` fields."""
+    links = [f"fragment F{number} on Query{{...F{number + 1} ...F{number + 1}}}" for number in range(count)]
+    return "{...F0}" + "".join(links) + f"fragment F{count} on Query{{__typename}}"
+
+
+@pytest.fixture
+def api(door: Running) -> Api:
+    return door.api
+
+
+async def refusal(api: Api, query: str, **variables: Any) -> dict[str, Any]:
+    response = await api.raw(query, **variables)
+    (error,) = response.json()["errors"]
+    assert response.json().get("data") is None
+    return dict(error)
+
+
+def test_nested_fragments_are_each_looked_at_once() -> None:
+    attack = nested_spreads(20)
+    assert len(attack) == 732
+    attacked = meter(attack)
+    assert attacked.measure().fields == 2**20
+    assert attacked.visited == 42  # one selection of the operation, two of each of 20 fragments, one of the last
+    longer = meter(nested_spreads(40))
+    assert longer.measure().fields == 2**40
+    assert longer.visited == 82
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        nested_spreads(20),
+        nested_spreads(60),
+        "{" + " viewer { id }" * (MAX_FIELDS // 2 + 1) + "}",
+        "{" + " ".join(f"a{number}: __typename" for number in range(MAX_ALIASES + 1)) + "}",
+        "{ __typename" + " @include(if: true)" * (MAX_DIRECTIVES + 1) + "}",
+        "query" + " @a" * (MAX_DIRECTIVES + 1) + "{ __typename }",
+        "{ viewer {" + " generation(id: 1) { owner {" * (MAX_DEPTH // 2) + "id" + "} }" * (MAX_DEPTH // 2) + "} }",
+        "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(200)),
+        "{ viewer { generations(first: 100) { nodes { owner { generations(first: 100) { nodes { id } } } } } } }",
+        "{ viewer { generations(last: 100) { nodes { owner { transactions { nodes { id amount balance type } } } } } } }",
+        "{" + " ".join(f"page{n}: styles(first: 100) {{ nodes {{ id slug title cost }} }}" for n in range(30)) + "}",
+        "mutation {" + " ".join(f"m{n}: signOut {{ sessionsEnded }}" for n in range(10)) + "}",
+        "{" + " viewer" * 3000 + "}",
+        "#\n" * 20_000 + "{ __typename }",
+        "{a" * 900 + "}" * 900,
+        "{ style(slug: " + "[" * 1500 + "]" * 400 + ") { id } }",
+    ],
+    ids=lambda query: query[:60],
+)
+async def test_a_document_that_asks_for_too_much_is_refused_whole(api: Api, query: str) -> None:
+    error = await refusal(api, query)
+    assert error["extensions"] == {"code": "TOO_COMPLEX"}
+
+
+async def test_page_sizes_multiply_wherever_they_are_written(api: Api) -> None:
+    inner = "nodes { owner { transactions(first: 100) { nodes { id amount } } } }"
+    literal = f"{{ viewer {{ generations(first: 100) {{ {inner} }} }} }}"
+    variable = f"query($n: Int) {{ viewer {{ generations(first: $n) {{ {inner} }} }} }}"
+    default = f"query($n: Int = 100) {{ viewer {{ generations(last: $n) {{ {inner} }} }} }}"
+    assert measure(literal) == measure(variable, n=100) == measure(default)
+    assert measure(variable, n=1).cost < measure(variable).cost < measure(variable, n=100).cost
+    for query, variables in ((literal, {}), (variable, {"n": 100}), (default, {})):
+        assert (await refusal(api, query, **variables))["extensions"]["code"] == "TOO_COMPLEX"
+
+
+def test_a_page_without_a_size_counts_as_twenty() -> None:
+    assert measure("{ styles { nodes { id } } }") == measure("{ styles(first: 20) { nodes { id } } }")
+
+
+def test_a_list_of_ids_counts_with_its_length() -> None:
+    by_ids = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    assert measure(by_ids, ids=["x"] * 50).cost == measure(by_ids, ids=["x"]).cost + 49
+
+
+async def test_a_size_out_of_range_is_called_just_that(api: Api) -> None:
+    for size in (-1, 0, 101, 2_000_000_000):
+        response = await api.raw("query($n: Int) { styles(first: $n) { nodes { id title } } }", n=size)
+        assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
+
+
+async def test_a_circle_of_fragments_is_a_mistake_and_not_an_endless_walk(api: Api) -> None:
+    circle = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A __typename }"
+    assert meter(circle).measure().fields <= 2
+    assert (await refusal(api, circle))["extensions"]["code"] == "INVALID_INPUT"
+
+
+async def test_every_operation_of_a_document_is_measured(api: Api) -> None:
+    query = "query Small { __typename } query Large {" + " __typename" * (MAX_FIELDS + 1) + "}"
+    response = await api.http.post("/graphql", json={"query": query, "operationName": "Small"})
+    assert response.json()["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (INTROSPECTION, {}),
+        (CATALOGUE, {}),
+        (GALLERY, {"first": 100}),
+        (client.SIGN_UP, {}),
+        (client.CREATE, {}),
+        (client.CANCEL, {}),
+        (client.PROGRESS, {}),
+        (client.CREDITS, {}),
+    ],
+)
+def test_the_documents_of_real_clients_pass_easily(query: str, variables: dict[str, Any]) -> None:
+    found = measure(query, **variables)
+    assert found.depth <= MAX_DEPTH
+    assert found.fields <= MAX_FIELDS / 4
+    assert found.aliases <= MAX_ALIASES / 4
+    assert found.directives <= MAX_DIRECTIVES / 4
+    assert found.cost <= MAX_COST * 0.75
+
+
+async def test_introspection_and_a_full_gallery_are_answered(api: Api) -> None:
+    assert (await api.ask(INTROSPECTION))["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
+    assert len((await api.ask(CATALOGUE))["collections"]) > 1
+    ada = await api.sign_up()
+    assert (await ada.ask(GALLERY, first=100))["viewer"]["generations"]["totalCount"] == 0
+
+
+async def test_circular_introspection_is_refused(api: Api) -> None:
+    query = "{ __schema { types {" + " fields { type {" * 4 + " name " + "} }" * 4 + "} } }"
+    assert (await refusal(api, query))["extensions"]["code"] == "INVALID_INPUT"
