@@ -29,7 +29,7 @@ async def count_rows() -> dict[str, int]:
     return {
         "generations": await Generation.all().count(),
         "files": await File.all().count(),
-        "lines": await CreditTransaction.all().count(),
+        "lines": await CreditTransaction.exclude(generation_id=None).count(),
     }
 
 
