@@ -1,0 +1,129 @@
+"""Rows that the tables must refuse, each of them good but for one thing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import example_rows as example
+from example_rows import NOW, Account, Row
+from models import ids
+
+
+def pending(account: Account, **changes: Any) -> Row:
+    return example.generation(account.user, **changes)
+
+
+def ended(account: Account, status: str, **changes: Any) -> Row:
+    return example.generation(account.user, **{"status": status, "stage": status, "completed_at": NOW, **changes})
+
+
+def line(account: Account, **changes: Any) -> Row:
+    return example.line(account.user, 7, **changes)
+
+
+def file(account: Account, **changes: Any) -> Row:
+    return example.file(account.user, **changes)
+
+
+def style(account: Account, **changes: Any) -> Row:
+    return example.style(account.collection, **changes)
+
+
+Make = Callable[[Account], Row]
+# What is refused -> the table, and a row that differs from a good one in just that.
+CHECKS: list[tuple[str, str, Make]] = [
+    ("ck_collections_cost", "collections", lambda a: example.collection(base_cost=-1)),
+    ("ck_collections_refund_policy", "collections", lambda a: example.collection(refund_policy="SOMETIMES")),
+    ("ck_styles_cost", "styles", lambda a: style(a, cost=-1)),
+    ("ck_styles_reference_image", "styles", lambda a: style(a, reference_image="PERHAPS")),
+    ("ck_users_credits", "users", lambda a: example.user(credits=-1)),
+    ("ck_users_counters", "users", lambda a: example.user(version=-1)),
+    ("ck_users_counters", "users", lambda a: example.user(ledger_sequence=-1)),
+    ("ck_users_role", "users", lambda a: example.user(role="GOD")),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=0)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=-1)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="PURCHASE", amount=-1)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="SUBSCRIPTION", amount=-1)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="REVERSAL", amount=1)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="ADMIN", amount=0)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="GIFT")),
+    (
+        "ck_credit_transactions_sign",
+        "credit_transactions",
+        lambda a: line(a, type="DEDUCTION", amount=1, generation_id=a.generation),
+    ),
+    (
+        "ck_credit_transactions_sign",
+        "credit_transactions",
+        lambda a: line(a, type="REFUND", amount=-1, generation_id=a.generation),
+    ),
+    ("ck_credit_transactions_amount", "credit_transactions", lambda a: line(a, amount=1_000_001)),
+    ("ck_credit_transactions_amount", "credit_transactions", lambda a: line(a, type="ADMIN", amount=-1_000_001)),
+    ("ck_credit_transactions_sequence", "credit_transactions", lambda a: example.line(a.user, 0)),
+    ("ck_credit_transactions_status", "credit_transactions", lambda a: line(a, status="MAYBE")),
+    ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="DEDUCTION", amount=-1)),
+    ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="REFUND", amount=1)),
+    ("ck_files_state", "files", lambda a: file(a, state="LOST")),
+    ("ck_files_kind", "files", lambda a: file(a, kind="COPY")),
+    ("ck_files_size", "files", lambda a: file(a, byte_size=0)),
+    ("ck_files_size", "files", lambda a: file(a, width=0)),
+    ("ck_files_size", "files", lambda a: file(a, height=-1)),
+    ("ck_generations_stage", "generations", lambda a: pending(a, stage="GENERATING")),
+    ("ck_generations_stage", "generations", lambda a: pending(a, status="LOST", stage="LOST")),
+    (
+        "ck_generations_stage",
+        "generations",
+        lambda a: pending(a, status="PROCESSING", stage="QUEUED", lease_until=NOW),
+    ),
+    ("ck_generations_stage", "generations", lambda a: ended(a, "CANCELED", stage="FAILED")),
+    ("ck_generations_end", "generations", lambda a: pending(a, completed_at=NOW)),
+    ("ck_generations_end", "generations", lambda a: ended(a, "CANCELED", completed_at=None)),
+    ("ck_generations_lease", "generations", lambda a: pending(a, lease_until=NOW)),
+    ("ck_generations_lease", "generations", lambda a: pending(a, status="PROCESSING", stage="VALIDATING")),
+    ("ck_generations_result", "generations", lambda a: pending(a, result_id=a.result)),
+    ("ck_generations_result", "generations", lambda a: ended(a, "COMPLETED")),
+    ("ck_generations_error", "generations", lambda a: ended(a, "FAILED")),
+    ("ck_generations_error", "generations", lambda a: pending(a, error_code="INTERNAL")),
+    ("ck_generations_progress", "generations", lambda a: pending(a, progress=1.01)),
+    ("ck_generations_progress", "generations", lambda a: pending(a, progress=-0.01)),
+    ("ck_generations_numbers", "generations", lambda a: pending(a, cost=-1)),
+    ("ck_generations_numbers", "generations", lambda a: pending(a, attempts=-1)),
+    ("ck_generations_numbers", "generations", lambda a: pending(a, fence=-1)),
+    ("ck_generations_numbers", "generations", lambda a: pending(a, provider_calls=-1)),
+    ("ck_generations_numbers", "generations", lambda a: pending(a, version=0)),
+    ("ck_generations_refund_policy", "generations", lambda a: pending(a, refund_policy="SOMETIMES")),
+    ("ck_generations_paid_by", "generations", lambda a: pending(a, paid_by="BARTER")),
+]
+
+# The columns that hold a value only once -> the table, and a row of which a second one is refused.
+TWINS: list[tuple[str, str, Callable[[Account, int], Row]]] = [
+    ("slug", "collections", lambda a, n: example.collection(slug="same")),
+    ("collection_id, slug", "styles", lambda a, n: style(a, slug="same")),
+    ("email", "users", lambda a, n: example.user(email="same@example.com")),
+    ("token_hash", "sessions", lambda a, n: example.session(a.user, token_hash="same")),
+    ("user_id, operation, key", "idempotency_keys", lambda a, n: example.key(a.user, key="same")),
+    ("reference", "credit_transactions", lambda a, n: example.line(a.user, n, reference="same")),
+    ("user_id, sequence", "credit_transactions", lambda a, n: example.line(a.user, 7)),
+    (
+        "generation_id",  # one deduction
+        "credit_transactions",
+        lambda a, n: example.line(a.user, n, type="DEDUCTION", amount=-1, generation_id=a.generation),
+    ),
+    (
+        "generation_id",  # one refund
+        "credit_transactions",
+        lambda a, n: example.line(a.user, n, type="REFUND", generation_id=a.generation),
+    ),
+]
+
+NOBODY, NOWHERE = ids.new_id(ids.USER), ids.new_id(ids.FILE)
+ORPHANS: list[tuple[str, str, Make]] = [
+    ("collection_id", "styles", lambda a: example.style(NOWHERE)),
+    ("user_id", "sessions", lambda a: example.session(NOBODY)),
+    ("user_id", "idempotency_keys", lambda a: example.key(NOBODY)),
+    ("user_id", "credit_transactions", lambda a: example.line(NOBODY, 1)),
+    ("owner_id", "files", lambda a: example.file(NOBODY)),
+    ("user_id", "generations", lambda a: example.generation(NOBODY)),
+    ("style_id", "generations", lambda a: pending(a, style_id=NOWHERE)),
+    ("original_id", "generations", lambda a: pending(a, original_id=NOWHERE)),
+    ("result_id", "generations", lambda a: ended(a, "COMPLETED", result_id=NOWHERE)),
+]

@@ -1,0 +1,196 @@
+"""Rows that the database takes, written by hand so that no model stands between a test and a constraint."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from models import ids
+from models.database import rows
+
+
+class Now:
+    """The database's clock, in place of a value."""
+
+
+NOW = Now()
+Row = dict[str, Any]
+
+
+async def insert(table: str, row: Row) -> Row:
+    """Write one row and give it back."""
+    holders, values = [], []
+    for value in row.values():
+        if value is NOW:
+            holders.append("NOW()")
+        else:
+            values.append(value)
+            holders.append(f"${len(values)}")
+    columns = ", ".join(f'"{name}"' for name in row)
+    sql = f'INSERT INTO "{table}" ({columns}) VALUES ({", ".join(holders)}) RETURNING 1 AS done'  # noqa: S608 - our names
+    await rows(sql, *values)
+    return row
+
+
+def user(**changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.USER),
+        "email": f"{secrets.token_hex(8)}@example.com",
+        "password_hash": "-",
+        "role": "USER",
+        "is_member": False,
+        "credits": 0,
+        "overdraft_allowed": False,
+        "version": 0,
+        "ledger_sequence": 0,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def session(user_id: str, **changes: Any) -> Row:
+    moments = {"expires_at": NOW, "created_at": NOW}
+    return {
+        "id": ids.new_id(ids.SESSION),
+        "user_id": user_id,
+        "token_hash": secrets.token_hex(32),
+        **moments,
+        **changes,
+    }
+
+
+def collection(**changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.COLLECTION),
+        "slug": secrets.token_hex(8),
+        "title": "{}",
+        "description": "{}",
+        "base_cost": 1,
+        "refund_policy": "ON_FAILURE",
+        "qualities": "{}",
+        "sizes": "{}",
+        "position": 1,
+        "is_active": True,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def style(collection_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.STYLE),
+        "collection_id": collection_id,
+        "slug": secrets.token_hex(8),
+        "title": "{}",
+        "description": "{}",
+        "search_text": "",
+        "members_only": False,
+        "reference_image": "OPTIONAL",
+        "prompt": "-",
+        "variables": "[]",
+        "position": 1,
+        "is_active": True,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def file(owner_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.FILE),
+        "owner_id": owner_id,
+        "kind": "ORIGINAL",
+        "state": "LIVE",
+        "content_type": "image/jpeg",
+        "byte_size": 1,
+        "width": 1,
+        "height": 1,
+        "sha256": secrets.token_hex(32),
+        "placeholder": "data:,",
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def generation(user_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.GENERATION),
+        "user_id": user_id,
+        "batch_id": ids.new_id(ids.BATCH),
+        "media": "IMAGE",
+        "status": "PENDING",
+        "stage": "QUEUED",
+        "progress": 0.0,
+        "version": 1,
+        "collection_slug": "plushify",
+        "style_slug": "cute",
+        "style_title": "{}",
+        "full_prompt": "-",
+        "variables": "{}",
+        "size": "MEDIUM",
+        "quality": "STANDARD",
+        "cost": 1,
+        "paid_by": "CREDITS",
+        "refund_policy": "ON_FAILURE",
+        "refunded": False,
+        "attempts": 0,
+        "fence": 0,
+        "provider_calls": 0,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def line(user_id: str, sequence: int, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.TRANSACTION),
+        "user_id": user_id,
+        "sequence": sequence,
+        "type": "BONUS",
+        "status": "COMPLETED",
+        "amount": 1,
+        "balance": 1,
+        "account_version": 1,
+        "reference": secrets.token_hex(8),
+        "created_at": NOW,
+        **changes,
+    }
+
+
+def key(user_id: str, **changes: Any) -> Row:
+    return {
+        "user_id": user_id,
+        "operation": "createGeneration",
+        "key": secrets.token_hex(8),
+        "input_hash": secrets.token_hex(32),
+        "batch_id": ids.new_id(ids.BATCH),
+        "created_at": NOW,
+        **changes,
+    }
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account with one of everything, all of it good."""
+
+    user: str
+    collection: str
+    style: str
+    original: str
+    result: str
+    generation: str
+
+    @classmethod
+    async def make(cls) -> "Account":
+        """Write it."""
+        owner = (await insert("users", user(credits=9)))["id"]
+        series = (await insert("collections", collection(slug="series")))["id"]
+        look = (await insert("styles", style(series, slug="look")))["id"]
+        original = (await insert("files", file(owner)))["id"]
+        result = (await insert("files", file(owner, kind="RESULT")))["id"]
+        made = await insert("generations", generation(owner, style_id=look, original_id=original))
+        return cls(owner, series, look, original, result, made["id"])
