@@ -74,6 +74,7 @@ class RedisBackend(BroadcastBackend):
         self._arrived: asyncio.Queue[Event] = asyncio.Queue(1024)  # bounded, so that a flood lets others run
         self._outbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
 
     @property
     def is_connected(self) -> bool:
@@ -92,6 +93,9 @@ class RedisBackend(BroadcastBackend):
 
     async def disconnect(self) -> None:
         """Stop; messages not yet sent are dropped."""
+        # A cancellation that meets an error on its way is lost (a TaskGroup of Python 3.11 raises only the error):
+        # so the tasks also ask.
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
@@ -145,7 +149,7 @@ class RedisBackend(BroadcastBackend):
             self._commands.put_nowait((name, list(topics)))
 
     async def _send_letters(self) -> None:
-        while True:
+        while not self._closing:
             await self._deliver(await self._next_letters())
 
     async def _next_letters(self) -> list[_Letter]:
@@ -177,11 +181,13 @@ class RedisBackend(BroadcastBackend):
     async def _stay_connected(self) -> None:
         loop = asyncio.get_running_loop()
         pause = 0.0
-        while True:
+        while not self._closing:
             started = loop.time()
             try:
                 await self._connection()
             except Exception as fault:  # noqa: BLE001 - whatever redis-py raises, the bus connects again
+                if self._closing:
+                    return
                 if loop.time() - started > LONGEST_PAUSE:
                     pause = 0.0  # it was a good connection, and the next may be had at once
                 log.warning("bus.disconnected", fault=repr(fault), pause=pause)

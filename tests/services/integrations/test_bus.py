@@ -84,7 +84,8 @@ async def nothing_left() -> AsyncIterator[None]:
 
     def census() -> Counter[str]:
         gc.collect()
-        return Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, kinds))
+        found = [type(thing) for thing in gc.get_objects()]  # isinstance would wake up lazily imported modules
+        return Counter(kind.__name__ for kind in found if issubclass(kind, kinds))
 
     before, tasks = census(), len(asyncio.all_tasks())
     yield
@@ -401,7 +402,25 @@ async def test_one_connection_listens_to_all_channels(redis_bus: Bus, redis: Red
         assert len(await observer.client_list(_type="normal")) == 2  # the publisher, and this observer
 
 
-async def test_a_closed_bus_leaves_neither_task_nor_connection(redis: RedisServer) -> None:
+async def test_a_closed_bus_has_ended_its_tasks(redis: RedisServer) -> None:
+    before = asyncio.all_tasks()
+    for url in (None, redis.url):
+        async with Bus.open(url) as bus:
+            assert asyncio.all_tasks() > before
+        assert asyncio.all_tasks() == before, bus
+
+
+async def test_a_bus_closes_at_once_while_redis_dies(redis: RedisServer) -> None:
+    for steps in range(40):  # a cancellation and an error meet at one of them
+        redis.start()
+        async with asyncio.timeout(DEADLINE):
+            async with Bus.open(redis.url) as bus, bus.subscribe("end"):
+                redis.kill()
+                for _ in range(steps % 14):
+                    await asyncio.sleep(0)
+
+
+async def test_a_closed_bus_leaves_neither_objects_nor_connections(redis: RedisServer) -> None:
     async with Redis.from_url(redis.url) as observer:
         await observer.ping()
 
