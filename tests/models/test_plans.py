@@ -1,0 +1,82 @@
+"""The queries that run all the time find their rows by an index, on both databases."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+import example_rows as example
+from example_rows import NOW, insert
+from models.database import is_postgres, open_database, rows
+from services.claim import lapsed, waiting
+from services.gallery import GalleryService, GenerationFilter, GenerationOrder
+from services.page import PageRequest
+
+ACCOUNTS = 20
+ENDED_EACH = 400  # so that reading the whole table is the dearer way
+
+_MULTIPLY = """
+WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < $2)
+INSERT INTO generations ({columns}) SELECT 'gen_' || substr(user_id, 10) || '_' || (100 + n), {columns_but_id}
+FROM generations, counted WHERE id = $1 RETURNING id"""
+
+
+@pytest.fixture
+async def user_id(database: str) -> AsyncIterator[str]:
+    """One of many accounts, each with many generations that have ended; a few of others wait and are worked on."""
+    async with open_database(database):
+        for _ in range(ACCOUNTS):
+            owner = (await insert("users", example.user()))["id"]
+            row = example.generation(owner, status="CANCELED", stage="CANCELED", completed_at=NOW)
+            model = (await insert("generations", row))["id"]
+            columns = [f'"{name}"' for name in row]
+            sql = _MULTIPLY.format(columns=", ".join(columns), columns_but_id=", ".join(columns[1:]))
+            assert len(await rows(sql, model, ENDED_EACH)) == ENDED_EACH
+        for _ in range(3):
+            await insert("generations", example.generation(owner))
+            worked_on = {"status": "PROCESSING", "stage": "GENERATING", "lease_until": NOW}
+            await insert("generations", example.generation(owner, **worked_on))
+        await rows("ANALYZE")
+        yield owner
+
+
+@pytest.fixture
+def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable[object]], Awaitable[str]]:
+    """How the database does what a piece of our code asks it."""
+
+    async def explain(work: Awaitable[object]) -> str:
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+            await work
+        asked = [record.args for record in caplog.records if record.name == "tortoise.db_client"]
+        (statement,) = [args for args in asked if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
+        sql, values = statement
+        found = await rows(("EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN ") + str(sql), *values)  # type: ignore[misc]  # the values that the statement was logged with
+        return "\n".join(str(row.get("QUERY PLAN") or row.get("detail")) for row in found)
+
+    return explain
+
+
+Plan = Callable[[Awaitable[object]], Awaitable[str]]
+
+
+async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: Plan) -> None:
+    page: PageRequest[str] = PageRequest(first=20, after="gen_zzzz")
+    how = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
+    assert "idx_generations_user_id_" in how
+    assert "Seq Scan on generations" not in how
+    assert "SORT" not in how.upper(), "the index has the order already"
+
+
+async def test_the_sweeper_finds_what_waits_by_its_partial_index(user_id: str, plan: Plan) -> None:
+    assert len(await waiting(100, -60)) == 3
+    how = await plan(waiting(100, -60))
+    assert "ix_generations_waiting" in how
+    assert "SORT" not in how.upper()
+
+
+async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: str, plan: Plan) -> None:
+    assert len(await lapsed(100)) == 3
+    how = await plan(lapsed(100))
+    assert "ix_generations_leased" in how
+    assert "SORT" not in how.upper()
