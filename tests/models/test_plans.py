@@ -60,23 +60,28 @@ def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable
 Plan = Callable[[Awaitable[object]], Awaitable[str]]
 
 
+def sorts(how: str) -> bool:
+    """Whether rows are sorted after they are read: an index has the order already."""
+    return "Sort" in how or "TEMP B-TREE FOR ORDER BY" in how
+
+
 async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: Plan) -> None:
     page: PageRequest[str] = PageRequest(first=20, after="gen_zzzz")
     how = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
     assert "idx_generations_user_id_" in how
     assert "Seq Scan on generations" not in how
-    assert "SORT" not in how.upper(), "the index has the order already"
+    assert not sorts(how)
 
 
 async def test_the_sweeper_finds_what_waits_by_its_partial_index(user_id: str, plan: Plan) -> None:
     assert len(await waiting(100, -60)) == 3
     how = await plan(waiting(100, -60))
     assert "ix_generations_waiting" in how
-    assert "SORT" not in how.upper()
+    assert not sorts(how)
 
 
 async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: str, plan: Plan) -> None:
     assert len(await lapsed(100)) == 3
     how = await plan(lapsed(100))
     assert "ix_generations_leased" in how
-    assert "SORT" not in how.upper()
+    assert not sorts(how)
