@@ -76,7 +76,7 @@ def test_nested_fragments_are_each_looked_at_once() -> None:
         "{ viewer {" + " generation(id: 1) { owner {" * (MAX_DEPTH // 2) + "id" + "} }" * (MAX_DEPTH // 2) + "} }",
         "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(200)),
         "{ viewer { generations(first: 100) { nodes { owner { generations(first: 100) { nodes { id } } } } } } }",
-        "{ viewer { generations(last: 100) { nodes { owner { transactions { nodes { id amount balance type } } } } } } }",
+        "{ viewer { generations(last: 100) { nodes { owner { transactions(first: 50) { nodes { id } } } } } } }",
         "{" + " ".join(f"page{n}: styles(first: 100) {{ nodes {{ id slug title cost }} }}" for n in range(30)) + "}",
         "mutation {" + " ".join(f"m{n}: signOut {{ sessionsEnded }}" for n in range(10)) + "}",
         "{" + " viewer" * 3000 + "}",
