@@ -6,7 +6,7 @@ from typing import Any
 
 from cross_web import HTTPException
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException as FormError
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -66,7 +66,7 @@ async def read_multipart(request: Request) -> object:
         raise HTTPException(400, "A multipart request needs an Authorization or a GraphQL-Require-Preflight header.")
     try:
         form = await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_JSON_BYTES)
-    except (MultiPartException, ValueError):
+    except (FormError, ValueError):
         raise HTTPException(400, "Unable to parse the multipart body") from None
     operations, files_map = _part(form, "operations"), _part(form, "map")
     if not isinstance(operations, dict) or not isinstance(files_map, dict):
