@@ -1,0 +1,204 @@
+"""Abuses of the GraphQL multipart request: each is a 4xx in JSON with a code, and leaves nothing behind."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from books import count_rows, stored_keys
+from client import CREATE, Api
+from conftest import Running
+from corpus.pictures import png
+from raw_form import BOUNDARY, CONTENT_TYPE, Part, file_map, form, operations
+
+PLACE = "variables.input.image"
+NULL_IMAGE = {"input": {"prompt": "A fox", "image": None}}
+OPERATIONS = operations(CREATE, NULL_IMAGE)
+MAP = file_map({"0": [PLACE]})
+SECOND = Part(b"1", png(), b"owl.png", b"image/png")
+HEAD = b"--" + BOUNDARY + b"\r\n"
+FILE = Part(b"0", png(), b"fox.png", b"image/png")
+GOOD = (OPERATIONS, MAP, FILE)
+
+
+@dataclass(frozen=True)
+class Abuse:
+    name: str
+    parts: tuple[Part, ...] = ()
+    body: bytes | None = None  # instead of the parts
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wire(self) -> bytes:
+        return form(self.parts) if self.body is None else self.body
+
+
+def with_map(name: str, places: object) -> Abuse:
+    return Abuse(f"map: {name}", (OPERATIONS, file_map(places), FILE))
+
+
+def with_raw_map(name: str, text: bytes) -> Abuse:
+    return Abuse(f"map: {name}", (OPERATIONS, Part(b"map", text), FILE))
+
+
+def with_raw_operations(name: str, text: bytes) -> Abuse:
+    return Abuse(f"operations: {name}", (Part(b"operations", text), MAP, FILE))
+
+
+NOT_JSON = (
+    ("empty", b""),
+    ("no JSON", b"{"),
+    ("NaN", b'{"a": NaN}'),
+    ("not UTF-8", b"\xff\xfe"),
+    ("nested 50,000 deep", b"[" * 50_000),
+    ("a number of 20,000 digits", b'{"a": ' + b"9" * 20_000 + b"}"),
+    ("null", b"null"),
+    ("a number", b"1"),
+    ("a text", b'"x"'),
+    ("a list", b"[]"),
+)
+
+ABUSES = (
+    Abuse("no parts"),
+    Abuse("only a file", (FILE,)),
+    Abuse("no operations", (MAP, FILE)),
+    Abuse("no map", (OPERATIONS, FILE)),
+    Abuse("no file", (OPERATIONS, MAP)),
+    Abuse("operations is a file", (Part(b"operations", OPERATIONS.body, b"o.json"), MAP, FILE)),
+    Abuse("map is a file", (OPERATIONS, Part(b"map", MAP.body, b"m.json"), FILE)),
+    Abuse("the file is a field", (OPERATIONS, MAP, Part(b"0", png()))),
+    *(with_raw_operations(name, text) for name, text in NOT_JSON),
+    *(with_raw_map(name, text) for name, text in NOT_JSON),
+    with_raw_operations("a batch", b"[" + OPERATIONS.body + b"]"),
+    with_raw_operations("without variables", b'{"query": "{ viewer { id } }"}'),
+    with_raw_operations("variables are a list", b'{"query": "{ viewer { id } }", "variables": []}'),
+    with_raw_operations("variables are a text", b'{"query": "{ viewer { id } }", "variables": "input"}'),
+    with_map("a place that is not there", {"0": ["variables.input.photo"]}),
+    with_map("the variables themselves", {"0": ["variables"]}),
+    with_map("the query", {"0": ["query"]}),
+    with_map("a place that is taken", {"0": ["variables.input.prompt"]}),
+    with_map("into a text", {"0": ["variables.input.prompt.0"]}),
+    with_map("into __proto__", {"0": ["__proto__.polluted"]}),
+    with_map("into the variables' __proto__", {"0": ["variables.__proto__.polluted"]}),
+    with_map("into __class__", {"0": ["variables.__class__.image"]}),
+    with_map("a list's far end", {"0": ["variables.input.image.-1"]}),
+    with_map("an index of 5,000 digits", {"0": ["variables." + "9" * 5000]}),
+    with_map("an empty path", {"0": [""]}),
+    with_map("dots", {"0": ["." * 1000]}),
+    with_map("a path of 20,000 steps", {"0": ["variables" + ".a" * 20_000]}),
+    with_map("nested lists", {"0": [[[[PLACE]]]]}),
+    with_map("a list in a list", {"0": [[PLACE]]}),
+    with_map("an object for a path", {"0": [{"path": PLACE}]}),
+    with_map("a number for a path", {"0": [1]}),
+    with_map("a text for the list", {"0": PLACE}),
+    with_map("null for the list", {"0": None}),
+    with_map("no place", {"0": []}),
+    with_map("the file twice in one list", {"0": [PLACE, PLACE]}),
+    with_map("the file in two places", {"0": [PLACE, "variables.input.prompt"]}),
+    with_map("operations for a file", {"operations": [PLACE]}),
+    with_map("a file that is not there", {"7": [PLACE]}),
+    Abuse(
+        "two files in one place", (OPERATIONS, file_map({"0": [PLACE], "1": [PLACE]}), FILE, Part(b"1", png(), b"b"))
+    ),
+    Abuse("1,000 files", (OPERATIONS, MAP, *(Part(b"%d" % number, b"x", b"f") for number in range(1000)))),
+    Abuse("1,000 fields", (*GOOD, *(Part(b"f%d" % number, b"x") for number in range(1000)))),
+    Abuse("operations of 1 MiB", (Part(b"operations", b" " * 2**20 + OPERATIONS.body), MAP, FILE)),
+    Abuse("no boundary in the header", GOOD, headers={"content-type": "multipart/form-data"}),
+    Abuse("another boundary", GOOD, headers={"content-type": "multipart/form-data; boundary=other"}),
+    Abuse("an endless boundary", GOOD, headers={"content-type": f"multipart/form-data; boundary={'b' * 5000}"}),
+    Abuse("nothing", body=b""),
+    Abuse("garbage", body=b"\x00\xff" * 500),
+    Abuse("the end is missing", body=form(GOOD, closed=False)[:-200]),
+    Abuse("a part without a head", body=HEAD + b"\r\nx\r\n" + HEAD),
+    Abuse("a head without an end", body=HEAD + b"Content-Disposition: form-data; name=" + b"a" * 90_000),
+    Abuse("10,000 heads", body=HEAD + b"X-Head: 1\r\n" * 10_000 + b"\r\nx\r\n" + HEAD),
+    Abuse("a space in a head", body=form(GOOD).replace(b"Content-Type: ", b"Content Type: ")),
+)
+
+
+async def post(api: Api, wire: bytes, **headers: str) -> Any:
+    return await api.http.post("/graphql", content=wire, headers={"content-type": CONTENT_TYPE, **headers})
+
+
+def code(response: Any) -> str:
+    """The only error's code; an answer that is not JSON in GraphQL's shape has none."""
+    assert response.headers["content-type"].startswith(("application/json", "application/graphql-response+json"))
+    (error,) = response.json()["errors"]
+    assert "Traceback" not in response.text
+    return str(error["extensions"]["code"])
+
+
+async def test_the_same_builder_makes_a_request_that_is_served(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    response = await post(ada, form(GOOD), **ada.headers())
+    assert response.status_code == 200
+    (made,) = response.json()["data"]["createGeneration"]["generations"]
+    assert made["original"]["contentType"] == "image/png"
+
+
+async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    for abuse in ABUSES:
+        response = await post(ada, abuse.wire, **{**ada.headers(), **abuse.headers})
+        assert 400 <= response.status_code < 500, (abuse.name, response.status_code, response.text[:300])
+        assert code(response) == "INVALID_INPUT", abuse.name
+        assert len(response.content) < 1000, abuse.name
+    assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
+    assert stored_keys(idle.services) == set()
+    assert (await ada.one("{ viewer { credits } }"))["credits"] == 10_000
+
+
+async def test_a_form_from_somewhere_else_is_refused_before_it_is_read(idle: Running) -> None:
+    """Browsers send forms across sites with cookies and without asking; headers beyond the usual they do not."""
+    refused = await post(idle.api, form(GOOD))
+    assert (refused.status_code, code(refused)) == (400, "INVALID_INPUT")
+    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+        refused = await post(idle.api, OPERATIONS.body, **{"content-type": content_type})
+        assert 400 <= refused.status_code < 500
+        assert code(refused) == "INVALID_INPUT"
+    for header in ("graphql-require-preflight", "apollo-require-preflight", "x-requested-by"):
+        asked = await post(idle.api, form(GOOD), **{header: "1"})
+        assert asked.status_code == 200
+        assert code(asked) == "UNAUTHENTICATED"
+    assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
+
+
+@pytest.mark.parametrize("value", ["photo.jpg", "", 1, True, [], {}, {"filename": "a.jpg"}, ["x"]])
+async def test_an_upload_is_a_file_and_nothing_else(idle: Running, value: object) -> None:
+    ada = await idle.api.sign_up()
+    variables = {"input": {"prompt": "A fox", "image": value}}
+    refused = await ada.refused(CREATE, **variables)
+    assert refused["code"] == "INVALID_INPUT"
+    literal = json.dumps(value) if not isinstance(value, dict) else "{a: 1}"
+    written = await ada.refused(
+        f'mutation {{ createGeneration(input: {{prompt: "A fox", image: {literal}}}) {{ errors {{ code }} }} }}'
+    )
+    assert written["code"] == "INVALID_INPUT"
+    assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
+
+
+async def test_a_file_where_a_text_belongs_is_refused(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    for name in ("prompt", "styleId", "size", "count", "idempotencyKey", "aspectRatio"):
+        parts = (operations(CREATE, {"input": {name: None}}), file_map({"0": [f"variables.input.{name}"]}), FILE)
+        response = await post(ada, form(parts), **ada.headers())
+        assert response.status_code in (200, 400), name
+        assert code(response) == "INVALID_INPUT", name
+    assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
+
+
+async def test_a_file_among_the_variables_of_a_style_is_refused(idle: Running) -> None:
+    """`variables` is any JSON, so a file gets as far as the style's own check."""
+    ada = await idle.api.sign_up()
+    style = await ada.style("noir", "avenger")
+    for place, input in (
+        ("powers", {"styleId": style, "variables": {"powers": None}}),
+        ("nested.0", {"styleId": style, "variables": {"nested": [None]}}),
+    ):
+        parts = (operations(CREATE, {"input": input}), file_map({"0": [f"variables.input.variables.{place}"]}), FILE)
+        response = await post(ada, form(parts), **ada.headers())
+        body = response.json()
+        codes = [error["code"] for error in body["data"]["createGeneration"]["errors"]]
+        assert (response.status_code, codes) == (200, ["INVALID_INPUT"]), (place, body)
+    assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
