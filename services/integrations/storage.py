@@ -144,9 +144,9 @@ class LocalStorage:
         try:
             key, content_type, download_as, expires_at = self._signer.loads(token)
             path = self._path(key)
+            seconds_left = int(expires_at - self._clock())
         except (BadSignature, StorageError, ValueError, TypeError):
             return None
-        seconds_left = int(expires_at - self._clock())
         if seconds_left <= 0 or not path.is_file():
             return None
         return LocalFile(path, content_type, download_as, seconds_left)
