@@ -1,0 +1,115 @@
+"""People who go on ordering while the server dies under them, ask again when no answer came, and forget nothing."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from client import Api, photo
+
+PHOTOS = (photo(96, 72), photo(64, 96, "PNG"))
+CANCELS = 0.3  # the share of orders that people call off
+FINAL = ("COMPLETED", "FAILED", "CANCELED")
+AGAIN = ("INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # answers after which a client asks once more, with the same key
+ORDER = """
+mutation($input: CreateGenerationInput!) {
+  createGeneration(input: $input) { generations { id } errors { code } }
+}"""
+CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { generation { status } errors { code } } }"
+LOOK = "query($id: ID!) { viewer { generation(id: $id) { status } } }"
+
+
+@dataclass
+class Sale:
+    """One order under one idempotency key, and every answer that it got."""
+
+    input: dict[str, Any]
+    image: bytes | None
+    answers: list[list[str]] = field(default_factory=list)  # generation ids
+
+    @property
+    def key(self) -> str:
+        return str(self.input["idempotencyKey"])
+
+
+class Customer:
+    """One person at one of their devices."""
+
+    def __init__(self, api: Api, styles: list[str], dice: random.Random, cancels: float = CANCELS) -> None:
+        self._api = api
+        self._cancels = cancels
+        self._styles = styles
+        self._dice = dice
+        self.sales: list[Sale] = []
+        self.told: dict[str, str] = {}  # generation -> the final status that this person was shown
+        self.reversals: list[str] = []  # generations that were shown with two different ends
+        self.unanswered = 0
+        self.refused = 0
+
+    async def shop(self, closing: asyncio.Event) -> None:
+        """Order until the shop closes; every order is brought to its answer first."""
+        while not closing.is_set():
+            style = self._dice.choice([None, *self._styles])
+            sale = Sale(
+                {
+                    "styleId": style,
+                    "prompt": "a quiet street" if style is None else None,
+                    "count": self._dice.choice((1, 1, 2)),
+                    "idempotencyKey": f"{self._dice.getrandbits(64):x}",
+                },
+                None if style is None else self._dice.choice(PHOTOS),
+            )
+            self.sales.append(sale)
+            await self._order(sale)
+            if self._dice.random() < self._cancels:
+                await asyncio.sleep(self._dice.uniform(0, 0.2))
+                await self._cancel(sale.answers[0][0])
+            if self._dice.random() < 0.15:
+                await self._order(sale)
+            await self._wait(sale.answers[0])
+
+    async def _order(self, sale: Sale) -> None:
+        files = {"input.image": sale.image} if sale.image else None
+        value = await self._ask(ORDER, files, input=sale.input)
+        assert value["errors"] == [], value
+        sale.answers.append([generation["id"] for generation in value["generations"]])
+
+    async def _cancel(self, generation_id: str) -> None:
+        value = await self._ask(CANCEL, None, id=generation_id)
+        if value["errors"]:
+            assert [error["code"] for error in value["errors"]] == ["CONFLICT"], value
+        else:
+            self._see(generation_id, value["generation"]["status"])
+
+    async def _wait(self, generation_ids: list[str]) -> None:
+        """Look from time to time, and not for ever: the next order shall not wait for a dead worker's lease."""
+        for generation_id in generation_ids:
+            for _ in range(8):
+                value = await self._ask(LOOK, None, id=generation_id)
+                self._see(generation_id, value["generation"]["status"])
+                if generation_id in self.told:
+                    break
+                await asyncio.sleep(0.08)
+
+    def _see(self, generation_id: str, status: str) -> None:
+        if status in FINAL and self.told.setdefault(generation_id, status) != status:
+            self.reversals.append(generation_id)
+
+    async def _ask(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> Any:
+        """The value of the only root field, asked for until there is an answer."""
+        while True:
+            try:
+                body = (await self._api.raw(query, files, **variables)).json()
+            except httpx.TransportError:
+                self.unanswered += 1
+                continue
+            value = next(iter(body["data"].values())) if body.get("data") else {}
+            errors = body.get("errors") or value.get("errors") or []
+            codes = [error.get("code") or error["extensions"]["code"] for error in errors]
+            if not any(code in AGAIN for code in codes):
+                assert "errors" not in body, body
+                return value
+            self.refused += 1
+            await asyncio.sleep(0.02)

@@ -1,0 +1,164 @@
+"""Mistakes that somebody could make in the path of the money, applied inside a server that the campaign kills.
+
+Each must be found by the campaign: what finds nothing wrong with them would find nothing wrong with us.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from campaigns.crash_load import CANCELS
+from models import File, Generation, User, ids
+from models.database import rows, run_tx
+from models.enum import FileKind, TransactionType
+from services import claim, credit, generation, idempotency, sweeper
+from services.claim import Claim
+from services.crashpoint import Point, crashpoint
+from services.credit import Account, Line
+from services.file import THUMBNAIL_TYPE, FileService
+from services.generation import GenerationService
+from services.integrations.image_door import CleanImage
+from services.sweeper import Sweeper
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake, the places to die at that bring it to light, and the promises that it breaks."""
+
+    apply: Callable[[], None]
+    points: tuple[Point, ...]
+    breaks: set[str]
+    unguarded: bool = False  # without the trigger that keeps a final status, which would catch it first
+    cancels: float = CANCELS  # the share of orders that people call off
+
+
+async def nothing(*_: object) -> list[Any]:
+    return []
+
+
+def refund_in_a_second_transaction() -> None:
+    post = credit.post
+    owed: ContextVar[list[tuple[str, Sequence[Line]]]] = ContextVar("owed")
+
+    async def put_off(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+        if lines and lines[0].type is TransactionType.REFUND:
+            owed.get().append((user_id, lines))
+            return Account(user_id, 0, 0)
+        return await post(user_id, lines, touched=touched)
+
+    async def in_two_steps(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+        later: list[tuple[str, Sequence[Line]]] = []
+        owed.set(later)
+        done = await run_tx(work, *values)
+        for user_id, lines in later:
+            crashpoint("worker.ended")
+            crashpoint("cancel.committed")
+            await run_tx(post, user_id, lines)
+        return done
+
+    credit.post = put_off
+    claim.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
+    generation.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
+
+
+def bytes_before_their_row() -> None:
+    async def store(self: FileService, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+        file = File(
+            id=ids.new_id(ids.FILE),
+            owner_id=owner_id,
+            kind=kind,
+            content_type=image.content_type,
+            byte_size=len(image.data),
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            placeholder=image.placeholder,
+        )
+        await self._storage.put(file.key, image.data, image.content_type)
+        await self._storage.put(file.thumbnail_key, image.thumbnail, THUMBNAIL_TYPE)
+        crashpoint("file.bytes_written")
+        await file.save(force_create=True)
+        return file
+
+    FileService.store = store  # type: ignore[method-assign]  # the mistake
+
+
+def row_removed_before_its_bytes() -> None:
+    async def remove(self: FileService, file: File) -> bool:
+        await file.delete()
+        crashpoint("file.bytes_removed")
+        await self._storage.delete(file.thumbnail_key)
+        await self._storage.delete(file.key)
+        return True
+
+    FileService.remove = remove  # type: ignore[method-assign]  # the mistake
+
+
+def writes_without_a_fence() -> None:
+    claim._HELD = "id = $1 AND $2 >= 0"
+
+
+def debit_by_reading_and_writing() -> None:
+    post, sell = credit.post, GenerationService._sell
+    seen: ContextVar[int | None] = ContextVar("seen", default=None)
+
+    async def reading(self: GenerationService, user_id: str, *rest: Any) -> list[Generation]:
+        seen.set((await User.get(id=user_id)).credits)
+        await asyncio.sleep(0.01)
+        return await sell(self, user_id, *rest)
+
+    async def writing(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+        account = await post(user_id, lines, touched=touched)
+        if (balance := seen.get()) is not None:
+            total = balance + sum(line.amount for line in lines)
+            await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
+        return account
+
+    GenerationService._sell = reading  # type: ignore[method-assign,assignment]  # the mistake
+    credit.post = writing
+
+
+def keys_forgotten() -> None:
+    async def no_memory(*_: object) -> None:
+        return None
+
+    idempotency.recall = no_memory  # type: ignore[assignment]  # the mistake
+    idempotency.remember = no_memory  # type: ignore[assignment]  # the mistake
+
+
+def call_not_written_down() -> None:
+    async def record_call(self: Claim, provider: str) -> None:
+        return None
+
+    Claim.record_call = record_call  # type: ignore[method-assign]  # the mistake
+
+
+def leases_not_swept() -> None:
+    sweeper.lapsed = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+
+
+def waiting_not_swept() -> None:
+    sweeper.waiting = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+
+
+def files_not_swept() -> None:
+    Sweeper._unsettled_files = nothing  # type: ignore[method-assign,assignment]  # the mistake
+
+
+MUTANTS = {
+    mutant.apply.__name__: mutant
+    for mutant in (
+        Mutant(refund_in_a_second_transaction, ("worker.ended", "cancel.committed"), {"M4"}),
+        Mutant(bytes_before_their_row, ("file.bytes_written",), {"B1"}),
+        Mutant(row_removed_before_its_bytes, ("file.bytes_written", "file.bytes_removed"), {"B1"}),
+        Mutant(writes_without_a_fence, ("sweeper.files_marked",), {"told", "M4"}, unguarded=True, cancels=0.9),
+        Mutant(debit_by_reading_and_writing, ("cancel.committed",), {"M1", "M6"}),
+        Mutant(keys_forgotten, ("generation.rung",), {"keys"}),
+        Mutant(call_not_written_down, ("worker.generated",), {"G5", "calls"}),
+        Mutant(leases_not_swept, ("worker.claimed",), {"G2"}),
+        Mutant(waiting_not_swept, ("generation.committed",), {"G2"}),
+        Mutant(files_not_swept, ("file.bytes_written",), {"B3"}),
+    )
+}

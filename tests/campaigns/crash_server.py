@@ -1,0 +1,184 @@
+"""The server that the crash campaign kills: a process that has imported everything forks one server after another.
+
+On standard input comes one line of JSON for each server (`Order`); back go two lines, its process id and, when it has
+died, its exit code. All of them take connections from one listening socket, so clients of a dead one wait for the next.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiosqlite  # noqa: F401 - imported here once, so that no server has to
+import asyncpg  # noqa: F401 - as above
+import httptools  # noqa: F401 - as above
+import uvicorn
+import uvloop  # noqa: F401 - as above
+from PIL import Image
+
+from campaigns.crash_mutants import MUTANTS
+from main import configure_logs, open_services, prepare, web_options, working
+from models.enum import ErrorCode
+from services.crashpoint import POINTS, arm
+from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
+from services.services import Services
+from services.worker import GenerationWorker, Times
+from settings import Settings, load_settings
+from web.app import create_app
+
+HALF_WRITTEN = "storage.half_written"  # bytes in a file beside their key, not yet under it
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
+CREDITS = 20_000  # of a new account
+
+
+@dataclass(frozen=True)
+class Order:
+    """One server: where it works, and where it dies by itself."""
+
+    database: str
+    folder: str
+    listener: int  # the socket's file descriptor, inherited
+    point: str | None = None
+    skip: int = 0  # how often the point is passed unharmed
+    mutant: str | None = None
+
+
+def tally(folder: Path) -> Path:
+    """The file in which the provider counts its calls, one line each; it outlives every server."""
+    return folder / "calls"
+
+
+def log(folder: Path) -> Path:
+    """What the servers say."""
+    return folder / "server.log"
+
+
+class ScriptedProvider:
+    """An ImageProvider whose answer depends on the generation's id alone: pictures, refusals, pauses, second tries."""
+
+    name = "scripted"
+
+    def __init__(self, calls: Path) -> None:
+        self._calls = os.open(calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._tried: set[str] = set()
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 48), "#806040").save(picture, "JPEG")
+        self._picture = picture.getvalue()
+
+    async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
+        os.write(self._calls, f"{request.generation_id}\n".encode())  # the kernel has it, whatever happens to us
+        dice = random.Random(request.generation_id)
+        fate = dice.random()
+        yield Progress(0.2)
+        await asyncio.sleep(dice.choice((0.0, 0.02, 0.2, 0.4)))  # some outlive a heartbeat
+        if fate < 0.15:
+            raise ProviderError(ErrorCode.CONTENT_REJECTED, "scripted")
+        if fate < 0.3:
+            raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "scripted", request_left=False)
+        if fate < 0.4 and request.generation_id not in self._tried:
+            self._tried.add(request.generation_id)
+            raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "scripted", may_retry=True, retry_after=0.01)
+        data = b"no picture" if fate > 0.95 else self._picture
+        yield FinalImage(data, model="scripted", cost=0.01, request_id=hashlib.sha256(data).hexdigest())
+
+    async def aclose(self) -> None:
+        os.close(self._calls)
+
+
+@contextlib.asynccontextmanager
+async def open_scripted(settings: Settings, folder: Path) -> AsyncIterator[Services]:
+    """The services of a server with its worker, and the provider above."""
+    times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
+    async with open_services(settings) as services:
+        provider = ScriptedProvider(tally(folder))
+        worker = GenerationWorker(provider, services.files, services.door, services.events, times)
+        services = replace(services, provider=provider, worker=worker)
+        async with working(services, settings.worker_concurrency):
+            yield services
+
+
+def die_in_a_write(skip: int) -> None:
+    """Die when a file has been written, and not yet flushed or put under its name, for the `skip` + first time."""
+    flush, left = os.fsync, skip
+
+    def dying(file: Any) -> None:
+        nonlocal left
+        if left == 0:
+            os._exit(137)
+        left -= 1
+        flush(file)
+
+    os.fsync = dying  # type: ignore[assignment]  # its parameter has another name
+
+
+def serve(order: Order) -> None:
+    """Be a server until killed."""
+    folder = Path(order.folder)
+    with log(folder).open("a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    settings = load_settings(
+        _env_file=None,
+        database_url=order.database,
+        data_dir=folder,
+        signup_credits=CREDITS,
+        image_processes=1,
+        generation_lease_seconds=LEASE,
+        generation_sweep_seconds=SWEEP,
+        file_orphan_seconds=ORPHAN,
+        log_level="warning",
+        log_format="json",
+    )
+    configure_logs(settings)
+    if order.mutant is not None:
+        MUTANTS[order.mutant].apply()
+    if order.point == HALF_WRITTEN:
+        die_in_a_write(order.skip)
+    for point in POINTS:
+        if point == order.point:
+            arm(point, order.skip)
+    asyncio.run(prepare(settings))
+    app = create_app(partial(open_scripted, settings, folder), web_options(settings))
+    config = uvicorn.Config(app, log_config=None, access_log=False, http="httptools", ws="websockets-sansio")
+    uvicorn.Server(config).run([socket.socket(fileno=order.listener)])
+
+
+def end_with_parent(parent: int) -> None:
+    """Leave nothing running when the tests are gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = Order(**json.loads(line))
+        mother = os.getpid()
+        child = os.fork()
+        if child == 0:
+            try:
+                end_with_parent(mother)
+                serve(order)
+            finally:
+                os._exit(1)
+        print(child, flush=True)  # noqa: T201 - the answer
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    main()
