@@ -96,7 +96,8 @@ INVARIANTS = (
         UNION ALL
         SELECT u.id FROM users u LEFT JOIN credit_transactions t
             ON t.user_id = u.id AND t.sequence = u.ledger_sequence
-        WHERE u.credits <> COALESCE(t.balance, 0) OR (u.ledger_sequence > 0) <> (t.id IS NOT NULL)
+        WHERE u.credits <> COALESCE(t.balance, 0)
+        OR u.ledger_sequence <> (SELECT COUNT(*) FROM credit_transactions WHERE user_id = u.id)
         UNION ALL
         SELECT id FROM credit_transactions
         WHERE type = 'DEDUCTION' AND (generation_id IS NULL OR reference <> 'deduct:' || generation_id)

@@ -1,0 +1,109 @@
+"""The audit finds what is wrong: every promise broken by hand, in a transaction that is then rolled back."""
+
+import pytest
+
+from client import Api, photo
+from conftest import Running
+from models.database import rows, run_tx
+from services.audit import Audit
+from services.integrations.storage import LocalStorage
+
+# What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
+DAMAGE = [
+    ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
+    ("UPDATE users SET credits = -1, overdraft_allowed = (1 = 1)", {"M1", "M6"}),
+    ("UPDATE users SET ledger_sequence = ledger_sequence + 1", {"M6"}),
+    ("UPDATE generations SET cost = cost + 1", {"M3"}),
+    ("UPDATE generations SET paid_by = 'PLAN'", {"M3"}),
+    ("UPDATE generations SET refunded = (1 = 1)", {"M4"}),
+    ("UPDATE generations SET attempts = 4", {"G5"}),
+    ("UPDATE generations SET provider_calls = 4", {"G5"}),
+    ("UPDATE generations SET provider_called_at = NULL", {"G5"}),
+    ("UPDATE generations SET result_id = original_id", {"G7", "B1"}),
+    ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
+    ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
+    ("UPDATE generations SET original_id = NULL", {"B1"}),
+]
+# Lines that the application would never write: type, amount, balance after it, reference.
+LINES = [
+    ("'DEDUCTION', -40, -11, 'deduct:' || g.id || '!'", {"M1", "M2", "M3", "M6"}),
+    ("'REFUND', 1, 30, 'refund:' || g.id", {"M1", "M4", "M6"}),
+    ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
+]
+
+
+class RolledBackError(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+@pytest.fixture
+async def audit(server: Running, ada: Api) -> Audit:
+    """An audit without patience, of one account with one completed picture of a photo."""
+    (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
+    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    storage = server.services.storage
+    assert isinstance(storage, LocalStorage)
+    return Audit(storage.keys, stuck=0, unsettled=0)
+
+
+async def broken_by(audit: Audit, statement: str) -> set[str]:
+    found: set[str] = set()
+
+    async def work() -> None:
+        await rows("DROP INDEX ux_credit_transactions_deduction")  # the table itself refuses a second deduction
+        await rows(statement)
+        found.update(verdict.name for verdict in await audit.run() if verdict.offenders)
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+    return found
+
+
+async def test_every_promise_is_seen_broken_and_none_beside_it(audit: Audit) -> None:
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in DAMAGE:
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+    for values, promises in LINES:
+        statement = (
+            "INSERT INTO credit_transactions"  # noqa: S608 - constants
+            " (id, user_id, generation_id, sequence, status, account_version, created_at,"
+            " type, amount, balance, reference)"
+            f" SELECT 'txn_1', g.user_id, g.id, 3, 'COMPLETED', 9, g.created_at, {values} FROM generations g"
+        )
+        assert (values, await broken_by(audit, statement)) == (values, promises)
+
+
+async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(server: Running, audit: Audit) -> None:
+    storage = server.services.storage
+    assert isinstance(storage, LocalStorage)
+    keys = sorted(storage.keys())
+    assert len(keys) == 4
+    folder, _, name = keys[0].rpartition("/")
+    beside = f"{folder}/.{name}.1f2e3d4c"
+    for listed, promises in (
+        ([*keys, "originals/nobody/fil_1"], {"B1": ("originals/nobody/fil_1",)}),
+        ([*keys, beside], {"B1": (beside,)}),
+        (keys[1:], {"B2": (name,)}),
+    ):
+        verdicts = await Audit(listed.copy, stuck=0, unsettled=0).run()
+        assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
+
+
+async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
+    server: Running, audit: Audit
+) -> None:
+    storage = server.services.storage
+    assert isinstance(storage, LocalStorage)
+    keys = sorted(storage.keys())
+    folder, _, name = keys[0].rpartition("/")
+
+    async def work() -> None:
+        await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
+        listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
+        verdicts = {verdict.name: verdict.offenders for verdict in await Audit(listed.copy, stuck=0, unsettled=9).run()}
+        assert verdicts["B1"] == ()
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
