@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,13 @@ import websockets
 from PIL import Image, ImageDraw
 
 PATIENCE = 20.0  # seconds for anything that must happen; nothing takes nearly as long
+
+
+async def until(found: Callable[[], Awaitable[Any]]) -> None:
+    """Ask again and again until `found` answers with something; for what tells nobody when it happens."""
+    async with asyncio.timeout(PATIENCE):
+        while not await found():  # noqa: ASYNC110 - rows of a database set no event
+            await asyncio.sleep(0.01)
 
 
 def photo(width: int = 320, height: int = 240, format: str = "JPEG", colour: str = "#d08050") -> bytes:

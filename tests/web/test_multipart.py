@@ -1,10 +1,7 @@
 """Abuses of the GraphQL multipart request: each is a 4xx in JSON with a code, and leaves nothing behind."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
-
-import pytest
 
 from books import count_rows, stored_keys
 from client import CREATE, Api
@@ -164,17 +161,16 @@ async def test_a_form_from_somewhere_else_is_refused_before_it_is_read(idle: Run
     assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
 
 
-@pytest.mark.parametrize("value", ["photo.jpg", "", 1, True, [], {}, {"filename": "a.jpg"}, ["x"]])
-async def test_an_upload_is_a_file_and_nothing_else(idle: Running, value: object) -> None:
+async def test_an_upload_is_a_file_and_nothing_else(idle: Running) -> None:
     ada = await idle.api.sign_up()
-    variables = {"input": {"prompt": "A fox", "image": value}}
-    refused = await ada.refused(CREATE, **variables)
-    assert refused["code"] == "INVALID_INPUT"
-    literal = json.dumps(value) if not isinstance(value, dict) else "{a: 1}"
-    written = await ada.refused(
-        f'mutation {{ createGeneration(input: {{prompt: "A fox", image: {literal}}}) {{ errors {{ code }} }} }}'
-    )
-    assert written["code"] == "INVALID_INPUT"
+    for value in ("photo.jpg", "", 1, True, [], {}, {"filename": "a.jpg"}, ["x"]):
+        refused = await ada.refused(CREATE, input={"prompt": "A fox", "image": value})
+        assert refused["code"] == "INVALID_INPUT", value
+    for literal in ('"photo.jpg"', "1", "true", "[]", "{a: 1}", "JPEG"):
+        refused = await ada.refused(
+            f'mutation {{ createGeneration(input: {{prompt: "A fox", image: {literal}}}) {{ errors {{ code }} }} }}'
+        )
+        assert refused["code"] == "INVALID_INPUT", literal
     assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
 
 
