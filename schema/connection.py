@@ -40,12 +40,10 @@ def _decode(cursor: str | None, argument: str, kind: type[K]) -> K | None:
     if cursor is None:
         return None
     try:
-        text = base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii")
-        key = kind(text)
+        key = kind(base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii"))
         # Only what we could have written ourselves: the driver would choke on numbers past 64 bits and on NUL.
-        if (isinstance(key, int) and 0 <= key < 2**63 and str(key) == text) or (
-            isinstance(key, str) and ids.is_id(key)
-        ):
+        ours = 0 <= key < 2**63 if isinstance(key, int) else ids.is_id(key)
+        if ours and encode_cursor(key) == cursor:
             return key
     except (ValueError, binascii.Error):
         pass
