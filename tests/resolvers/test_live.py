@@ -1,7 +1,6 @@
 """Live progress and credits: every stream opens with the present and tells each change once, whatever is lost."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,15 +9,10 @@ import pytest
 from books import adjust
 from client import CREDITS, PATIENCE, PROGRESS, Api, Socket, photo
 from conftest import Running, running
+from elsewhere import claimed, ordered_elsewhere
 from listening import listeners, until_listening
 from models import Generation
 from models.enum import ErrorCode, GenerationStage
-from services.claim import Claim
-from services.event import Events
-from services.generation import GenerationRequest, GenerationService
-from services.integrations.bus import Bus
-from services.integrations.queue import TaskQueue
-from services.services import Services
 from settings import Settings
 
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
@@ -29,27 +23,6 @@ async def server(settings: Settings) -> AsyncIterator[Running]:
     """A server whose sweeper keeps away from rows that these tests move by hand."""
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as found:
         yield found
-
-
-@contextlib.asynccontextmanager
-async def another_process(services: Services) -> AsyncIterator[GenerationService]:
-    """Takes orders on the same database; its bell and its messages reach nobody here."""
-    async with Bus.open(None) as bus, TaskQueue(None, lease_seconds=60) as queue:
-        yield GenerationService(services.styles, services.files, queue, Events(bus), 1000)
-
-
-async def ordered_elsewhere(services: Services, person: Api) -> str:
-    """A generation of which no message has come here, and that no worker takes."""
-    user = await services.users.get(person.user["id"])
-    async with another_process(services) as orders:
-        (generation,) = await orders.create(user, GenerationRequest(prompt="A red boat"))
-    return generation.id
-
-
-async def claimed(generation_id: str) -> Claim:
-    claim = await Claim.take(generation_id, "a worker elsewhere", 600.0)
-    assert claim is not None
-    return claim
 
 
 async def refusal(socket: Socket, query: str, **variables: Any) -> str:

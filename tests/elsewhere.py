@@ -1,0 +1,33 @@
+"""What another process does on the same database: its messages reach nobody here."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from client import Api
+from services.claim import Claim
+from services.event import Events
+from services.generation import GenerationRequest, GenerationService
+from services.integrations.bus import Bus
+from services.integrations.queue import TaskQueue
+from services.services import Services
+
+
+@contextlib.asynccontextmanager
+async def another_process(services: Services) -> AsyncIterator[GenerationService]:
+    """Takes orders on the same database; its bell and its messages reach nobody here."""
+    async with Bus.open(None) as bus, TaskQueue(None, lease_seconds=60) as queue:
+        yield GenerationService(services.styles, services.files, queue, Events(bus), 1000)
+
+
+async def ordered_elsewhere(services: Services, person: Api) -> str:
+    """A generation of which no message has come here, and that no worker takes."""
+    user = await services.users.get(person.user["id"])
+    async with another_process(services) as orders:
+        (generation,) = await orders.create(user, GenerationRequest(prompt="A red boat"))
+    return generation.id
+
+
+async def claimed(generation_id: str) -> Claim:
+    claim = await Claim.take(generation_id, "a worker elsewhere", 600.0)
+    assert claim is not None
+    return claim
