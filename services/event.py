@@ -22,9 +22,12 @@ def account_channel(user_id: str) -> str:
 
 
 def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
-    """`generation` as a message says it looks now; None where the row itself must be read: the end has more to tell."""
+    """`generation` as a message says it looks now; None where the row itself must be read.
+
+    The beginning and the end have more to tell than a message holds: when it was started, and what became of it.
+    """
     status = GenerationStatus(news["status"])
-    if status.is_final:
+    if status.is_final or (status is GenerationStatus.PROCESSING and generation.started_at is None):
         return None
     told = copy.copy(generation)
     values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
