@@ -165,17 +165,23 @@ class PostgresServer:
     def create_database(self, name: str, template: str | None = None) -> None:
         """Make `name` anew, a copy of `template` if given (nobody may be connected to that)."""
         clause = f' TEMPLATE "{template}"' if template else ""
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{clause}')
 
-        async def create() -> None:
+    def drop_database(self, name: str) -> None:
+        """Remove `name`, whoever is connected to it."""
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _execute(self, *statements: str) -> None:
+        async def execute() -> None:
             connection = await asyncpg.connect(self._given or self.url("postgres"))
             try:
-                await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-                await connection.execute(f'CREATE DATABASE "{name}"{clause}')
+                for statement in statements:
+                    await connection.execute(statement)
             finally:
                 await connection.close()
 
         with ThreadPoolExecutor(1) as thread:  # a loop may be running in this one
-            thread.submit(asyncio.run, create()).result()
+            thread.submit(asyncio.run, execute()).result()
 
     @staticmethod
     def _is_ready(status: Path, pid: int) -> bool:

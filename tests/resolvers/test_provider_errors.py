@@ -148,7 +148,8 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
         row = await Generation.get(id=one["id"])
         assert row.completed_at is not None
         assert row.provider_called_at is not None
-        assert 1.0 <= (row.completed_at - row.provider_called_at).total_seconds() < 3.0
+        # The deadline of one second begins a moment before the call is written down.
+        assert 0.5 < (row.completed_at - row.provider_called_at).total_seconds() < 3.0
     await check_books(scripted.services, all_ended=True)
 
 
