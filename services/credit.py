@@ -1,10 +1,12 @@
 """Credits: every movement is a line of the append-only ledger, written together with the balance it makes."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
 from models import CreditTransaction, User
@@ -132,9 +134,12 @@ class CreditService:
             "SELECT id FROM users WHERE NOT EXISTS"
             " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id"
         )
+        paid = 0
         for row in missing:
-            await run_tx(post, row["id"], signup_bonus(row["id"], credits))
-        return len(missing)
+            with contextlib.suppress(IntegrityError):  # another process was faster
+                await run_tx(post, row["id"], signup_bonus(row["id"], credits))
+                paid += 1
+        return paid
 
     async def transactions(
         self, user_id: str, request: PageRequest[int], wanted: TransactionFilter
