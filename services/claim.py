@@ -1,5 +1,6 @@
 """A worker's hold on one generation: every write names the fence, so that a holder who lost it changes nothing."""
 
+from datetime import datetime
 from typing import Any, Self
 
 from models import Generation
@@ -106,7 +107,7 @@ class Claim:
     async def _write(self, changes: str, *values: Any) -> None:
         found = await rows(
             f"UPDATE generations SET {changes}, version = version + 1, updated_at = NOW()"  # noqa: S608 - constants
-            f" WHERE {_HELD} RETURNING version",
+            f" WHERE {_HELD} RETURNING version, updated_at",
             self.generation.id,
             self.fence,
             *values,
@@ -114,6 +115,9 @@ class Claim:
         if not found:
             raise ClaimLostError
         self.generation.version = int(found[0]["version"])
+        moment: datetime | str = found[0]["updated_at"]
+        # SQLite has no type for moments.
+        self.generation.updated_at = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""

@@ -1,6 +1,7 @@
 """What is told on the bus after a commit: hints that save a read, never the truth itself."""
 
 import copy
+from datetime import datetime
 from typing import Any
 
 from models import Generation
@@ -9,6 +10,7 @@ from services.integrations.bus import Bus
 
 # What a message about a generation carries: everything that moves while it is worked on.
 _LIVE_FIELDS = ("version", "status", "stage", "progress", "preview", "attempts", "provider", "model")
+_LIVE_MOMENTS = ("started_at", "updated_at")
 
 
 def generation_channel(generation_id: str) -> str:
@@ -22,17 +24,19 @@ def account_channel(user_id: str) -> str:
 
 
 def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
-    """`generation` as a message says it looks now; None where the row itself must be read.
+    """`generation` as a message says it looks now; None where the row itself must be read: the end has more to tell.
 
-    The beginning and the end have more to tell than a message holds: when it was started, and what became of it.
+    The beginning does not: a subscriber who read the row instead would miss stages that have passed meanwhile.
     """
     status = GenerationStatus(news["status"])
-    if status.is_final or (status is GenerationStatus.PROCESSING and generation.started_at is None):
+    if status.is_final:
         return None
     told = copy.copy(generation)
     values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
     for name in _LIVE_FIELDS:
         setattr(told, name, values[name])
+    for name in _LIVE_MOMENTS:
+        setattr(told, name, datetime.fromisoformat(news[name]) if news[name] else None)
     return told
 
 
@@ -45,6 +49,9 @@ class Events:
     async def generation_changed(self, generation: Generation) -> None:
         """Say how a generation looks now."""
         payload: dict[str, Any] = {name: getattr(generation, name) for name in _LIVE_FIELDS}
+        for name in _LIVE_MOMENTS:
+            moment: datetime | None = getattr(generation, name)
+            payload[name] = moment.isoformat() if moment else None
         await self._bus.publish(generation_channel(generation.id), payload)
 
     async def account_changed(self, user_id: str) -> None:

@@ -64,6 +64,24 @@ async def test_two_browsers_see_the_same_story_from_the_present_to_the_end(ada: 
     assert stories[0][-1]["refunded"] is True
 
 
+async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Running) -> None:
+    fields = "version stage progress startedAt updatedAt attempts provider"
+    watching = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {fields} }} }}"
+    asking = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {fields} }} }} }}"
+    generation_id = await ordered_elsewhere(server.services, ada)
+    tell = server.services.events.generation_changed
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(watching, id=generation_id)
+        assert (await stream.next())["startedAt"] is None
+        claim = await claimed(generation_id)
+        await tell(claim.generation)
+        assert await stream.next() == (await ada.one(asking, id=generation_id))["generation"]
+        for stage in (GenerationStage.GENERATING, GenerationStage.STORING):
+            await claim.advance(stage, 0.5)
+            await tell(claim.generation)
+            assert await stream.next() == (await ada.one(asking, id=generation_id))["generation"]
+
+
 async def test_late_and_repeated_messages_are_told_to_nobody(ada: Api, server: Running) -> None:
     generation_id = await ordered_elsewhere(server.services, ada)
     tell = server.services.events.generation_changed
