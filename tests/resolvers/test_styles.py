@@ -103,7 +103,14 @@ async def test_what_is_quoted_is_what_is_charged(idle: Running) -> None:
 async def test_a_broken_multiplier_is_rounded_up_once_for_each_picture(idle: Running) -> None:
     ada = await idle.api.sign_up()
     style = await Style.get(slug="noir").select_related("collection")
-    for base, multiplier, cost in ((10, 1.1, 11), (7, 1.5, 11), (1, 0.1, 1), (3, 0.0, 0), (10, 1.15, 12)):
+    for base, multiplier, cost in (
+        (100, 1.1, 110),
+        (10, 1.1, 11),
+        (7, 1.5, 11),
+        (1, 0.1, 1),
+        (3, 0.0, 0),
+        (10, 1.15, 12),
+    ):
         style.collection.base_cost, style.collection.qualities = base, {"STANDARD": multiplier}
         await style.collection.save()
         quote = await ada.one(QUOTE, input={"styleId": style.id, "count": 3})

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from books import adjust, check_books, count_rows, stored_keys
 from client import Api, photo, until
 from conftest import Running, running
@@ -9,14 +11,15 @@ from models import File
 from models.database import rows, run_tx
 from models.enum import FileKind, FileState
 from services import credit
-from services.claim import Claim, lapsed
+from services.claim import Claim, ClaimLostError, lapsed
+from services.integrations.image_provider import FinalImage
 from settings import Settings
 
 
-async def an_orphan(server: Running, api: Api, age: float) -> File:
+async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
     """A picture stored by somebody who died before anything referred to it, `age` seconds ago."""
     image = await server.services.files.check_upload(photo(64, 48))
-    file = await server.services.files.store(str(api.user["id"]), FileKind.ORIGINAL, image)
+    file = await server.services.files.store(str(api.user["id"]), kind, image)
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", file.id, -age)
     return file
 
@@ -88,6 +91,20 @@ async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle: R
     path.rmdir()
     await idle.services.sweeper.sweep()
     assert await File.all().count() == 0
+
+
+async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referred_to(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    (made,) = (await ada.create(prompt="A fox"))["generations"]
+    claim = await Claim.take(made["id"], "slow", 60)
+    assert claim is not None
+    await claim.record_call("openrouter")
+    result = await an_orphan(idle, ada, 10_000, FileKind.RESULT)
+    await idle.services.sweeper.sweep()
+    with pytest.raises(ClaimLostError):
+        await claim.complete(result.id, FinalImage(b"", "model", None, None))
+    assert (await ada.generation(made["id"]))["status"] == "PROCESSING"  # until its lease ends
+    await check_books(idle.services, all_swept=True)
 
 
 async def test_many_sweepers_at_once_settle_each_row_once(idle: Running) -> None:
