@@ -67,7 +67,7 @@ def price(style: Style, quality: Quality) -> int:
     multiplier = style.collection.qualities.get(quality.value)
     if multiplier is None:
         raise InvalidInputError(message("This quality is not offered here."), field=("quality",))
-    # Decimal: 10 * 1.1 in binary floats is a little more than 11, and would round up to 12.
+    # Decimal: 100 * 1.1 in binary floats is a little more than 110, and would round up to 111.
     return math.ceil(cost_of(style) * Decimal(str(multiplier)))
 
 
