@@ -8,7 +8,8 @@ from services.message import message
 
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters (NUL too), lone surrogates, line and paragraph separators
 _REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
-
+# They turn round what stands after them on other people's pages (Unicode TR 9); right-to-left letters need none.
+_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -27,6 +28,8 @@ def check_slug(text: str, *, field: tuple[str, ...]) -> None:
 def is_unusable(text: str, *, multiline: bool = False) -> bool:
     """Whether `text` holds characters that cannot be stored or passed on."""
     refused, allowed = (_REFUSED_IN_PARAGRAPHS, "\n\r\t") if multiline else (_REFUSED, "")
+    if not multiline and not _TURNING.isdisjoint(text):
+        return True
     return any(unicodedata.category(character) in refused and character not in allowed for character in text)
 
 
