@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 
 from models.database import open_database
-from models.migrate import migrate, missing_migrations
+from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
 from services.audit import Audit
 from services.credit import CreditService
 from services.error import Refusal
@@ -209,6 +209,7 @@ async def fill(settings: Settings) -> None:
 
 
 async def make_admin(settings: Settings, email: str) -> int:
+    await migrate(settings.database)
     async with open_services(settings) as services:
         try:
             user = await services.users.make_admin(email)
@@ -303,15 +304,8 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    arguments = parse_arguments()
-    try:
-        settings = load_settings()
-        load_profile(PROFILES / f"{settings.profile}.toml")
-    except (SettingsError, ProfileError) as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return 2
-    configure_logs(settings)
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what the command says; the exit code."""
     match arguments.command:
         case "worker":
             asyncio.run(work(settings))
@@ -328,6 +322,23 @@ def main() -> int:
         case _:
             serve(settings)
     return 0
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        settings = load_settings()
+        load_profile(PROFILES / f"{settings.profile}.toml")
+    except (SettingsError, ProfileError) as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return 2
+    configure_logs(settings)
+    try:
+        return run(arguments, settings)
+    except DatabaseUnreachableError as error:
+        place = "DATABASE_URL" if settings.database_url else "DATA_DIR"
+        print(f"{place}: the database cannot be opened: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

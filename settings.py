@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,19 @@ LOCALES = ROOT / "locales"
 # What people leave in a key's place; such a key counts as none.
 _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
 
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+
 Names = Annotated[tuple[str, ...], NoDecode]  # comma-separated in the environment
+
+
+def _has_good_port(url: str) -> bool:
+    """Whether an address can be taken apart, and its port, if it has one, is one."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 class Environment(StrEnum):
@@ -58,7 +71,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What an operator chooses. Field descriptions are the documentation."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, allow_inf_nan=False
+    )
 
     host: str = Field("127.0.0.1", description="Where the server listens.")
     port: int = Field(8000, ge=0, le=65535, description="Where the server listens.")
@@ -115,24 +130,52 @@ class Settings(BaseSettings):
             raise ValueError("must be one or more of JPEG, PNG, WEBP, comma-separated")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _known_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not (_ORIGIN.fullmatch(origin) and _has_good_port(origin)):
+                raise ValueError("must be origins such as https://app.example.com, comma-separated, with no path")
+        return value
+
+    @field_validator("provider_image_hosts")
+    @classmethod
+    def _known_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        value = tuple(host.lower() for host in value)
+        if not all(_HOST.fullmatch(host) for host in value):
+            raise ValueError("must be host names such as images.example.com, comma-separated")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _folder(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError("must be a folder")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgres://", "postgresql://", "sqlite://")):
-            raise ValueError("must start with postgresql:// or sqlite://")
+        if value is None:
+            return value
+        if value.startswith("sqlite://"):
+            if not value.removeprefix("sqlite://").startswith("/"):
+                raise ValueError("must name a file by its full path: sqlite:///srv/darkroom.sqlite3")
+        elif not value.startswith(("postgres://", "postgresql://")) or not _has_good_port(value):
+            raise ValueError("must be postgresql://user:password@host/name or sqlite:///path")
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _known_redis(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://")):
-            raise ValueError("must start with redis:// or rediss://")
+        if value is not None and not (value.startswith(("redis://", "rediss://")) and _has_good_port(value)):
+            raise ValueError("must be redis://host:port or rediss://host:port")
         return value
 
     @field_validator("public_url", "openrouter_base_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+        if value is not None and not (re.match("https?://[^/]", value) and _has_good_port(value)):
             raise ValueError("must be an absolute http:// or https:// address")
         return value.rstrip("/") if value else value
 
@@ -155,8 +198,6 @@ class Settings(BaseSettings):
             problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
         if self.is_production and self.graphiql is Switch.ON:
             problems.append("GRAPHIQL=on is for development only: its page loads scripts from another host")
-        if self.generation_lease_seconds < 2 * self.heartbeat_seconds:
-            problems.append("GENERATION_LEASE_SECONDS is too short")
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -14,12 +14,23 @@ from models.database import is_postgres, rows, tortoise_config
 
 LOCATION = Path(__file__).parent.parent / "migrations"
 _LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
+_CONNECT_SECONDS = 10.0
 _LOCK_SECONDS = 60.0  # how long to wait for another process's migration
+
+
+class DatabaseUnreachableError(Exception):
+    """The database cannot be opened; the text is one line that says why."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}".splitlines()[0])
 
 
 @contextlib.asynccontextmanager
 async def _postgres_lock(url: str) -> AsyncIterator[None]:
-    connection = await asyncpg.connect(url)
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnreachableError(error) from error
     try:
         # Session-scoped: a process that dies gives it back.
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY, timeout=_LOCK_SECONDS)
@@ -30,8 +41,12 @@ async def _postgres_lock(url: str) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _file_lock(path: Path) -> AsyncIterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        raise DatabaseUnreachableError(error) from error
+    with handle:
         await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
         yield
 
@@ -40,6 +55,9 @@ async def migrate(url: str) -> list[str]:
     """Apply what is missing and return its names; aerich has no lock, so we hold one.
 
     Opens and closes connections of its own: call it before `open_database`.
+
+    Raises:
+        DatabaseUnreachableError: it cannot be opened.
     """
     lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(url.removeprefix("sqlite://") + ".migrating"))
     async with lock:
