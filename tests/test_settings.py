@@ -1,0 +1,229 @@
+"""Settings: what cannot work stops the start with one line per problem, and the secret key is made once."""
+
+import asyncio
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings import ROOT, Environment, Provider, Settings, SettingsError, load_settings
+
+KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
+SECRET = "0123456789abcdef0123456789abcdef"
+
+# One wrong variable at a time; each must be named by the only problem.
+WRONG: list[tuple[str, str]] = [
+    ("PORT", "eighty"),
+    ("PORT", "-1"),
+    ("PORT", "65536"),
+    ("PUBLIC_URL", "darkroom.example.com"),
+    ("PUBLIC_URL", "ftp://darkroom.example.com"),
+    ("PUBLIC_URL", "https://"),
+    ("PUBLIC_URL", "https://darkroom.example.com:port"),
+    ("DATA_DIR", __file__),
+    ("SECRET_KEY", "short"),
+    ("ENVIRONMENT", "staging"),
+    ("DATABASE_URL", "mysql://user@host/name"),
+    ("DATABASE_URL", "darkroom.sqlite3"),
+    ("DATABASE_URL", "sqlite://:memory:"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "postgresql://user:hush@host:port/name"),
+    ("REDIS_URL", "localhost:6379"),
+    ("REDIS_URL", "redis://host:port"),
+    ("PROFILE", "nothing-there"),
+    ("PROFILE", "../../etc/passwd"),
+    ("SIGNUP_CREDITS", "-1"),
+    ("SIGNUP_CREDITS", "1000001"),
+    ("SIGNUP_CREDITS", "many"),
+    ("SESSION_DAYS", "0"),
+    ("SESSION_DAYS", "366"),
+    ("IMAGE_PROVIDER", "midjourney"),
+    ("OPENROUTER_BASE_URL", "openrouter.ai"),
+    ("PROVIDER_IMAGE_HOSTS", "https://images.example.com"),
+    ("PROVIDER_IMAGE_HOSTS", "images.example.com,in valid"),
+    ("PROVIDER_IMAGE_HOSTS", "images.example.com:8080"),
+    ("DEMO_SECONDS", "-1"),
+    ("DEMO_SECONDS", "61"),
+    ("GENERATION_DEADLINE_SECONDS", "0"),
+    ("GENERATION_DEADLINE_SECONDS", "inf"),
+    ("GENERATION_DEADLINE_SECONDS", "nan"),
+    ("GENERATION_LEASE_SECONDS", "0"),
+    ("GENERATION_SWEEP_SECONDS", "-5"),
+    ("FILE_ORPHAN_SECONDS", "0"),
+    ("WORKER_CONCURRENCY", "0"),
+    ("WORKER_CONCURRENCY", "257"),
+    ("IMAGE_PROCESSES", "0"),
+    ("UPLOAD_MAX_BYTES", "1023"),
+    ("UPLOAD_FORMATS", "GIF"),
+    ("UPLOAD_FORMATS", "JPEG,SVG"),
+    ("UPLOAD_FORMATS", ","),
+    ("FILE_URL_SECONDS", "59"),
+    ("CORS_ORIGINS", "app.example.com"),
+    ("CORS_ORIGINS", "https://app.example.com,https://app.example.com/path"),
+    ("CORS_ORIGINS", "https://app.example.com:99999"),
+    ("GRAPHIQL", "yes"),
+    ("INTROSPECTION", "1"),
+    ("SUBSCRIPTION_REREAD_SECONDS", "0"),
+    ("LOG_FORMAT", "xml"),
+    ("LOG_LEVEL", "loud"),
+]
+
+PLACEHOLDERS = [
+    "your-key",
+    "sk-or-v1-...",
+    "changeme",
+    "<your key here>",
+    "sk-or-v1-xxxxxxxxxxxxxxxx",
+    "TODO",
+    "key",
+    "  ",
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without a .env."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def problems(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    """What stops a start with these variables."""
+    with monkeypatch.context() as environment:
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        try:
+            load_settings()
+        except SettingsError as error:
+            return error.problems
+    return []
+
+
+def production(**more: Any) -> dict[str, Any]:
+    return {"environment": "production", "secret_key": SECRET, "openrouter_api_key": KEY, **more}
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    (line,) = problems(monkeypatch, **{name: value})
+    assert line.startswith(f"{name}: ")
+    assert "\n" not in line
+    assert "hush" not in line, "passwords are told to nobody"
+
+
+def test_every_setting_that_can_be_wrong_is_in_the_table() -> None:
+    anything_goes = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
+    assert {name for name, _ in WRONG} | anything_goes == {name.upper() for name in Settings.model_fields}
+
+
+def test_several_wrong_settings_are_all_told_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = problems(monkeypatch, PORT="eighty", ENVIRONMENT="staging", SESSION_DAYS="0")
+    assert [line.partition(":")[0] for line in lines] == ["PORT", "ENVIRONMENT", "SESSION_DAYS"]
+
+
+def test_nothing_at_all_is_enough_in_development(here: Path) -> None:
+    settings = load_settings()
+    assert settings.provider is Provider.DEMO
+    assert settings.database == f"sqlite://{here}/data/darkroom.sqlite3"
+    assert settings.address == "http://127.0.0.1:8000"
+    assert (settings.redis_url, settings.shows_graphiql, settings.allows_introspection) == (None, True, True)
+    assert settings.logs_json is False
+
+
+def test_the_environment_comes_before_the_env_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / ".env").write_text("PORT=8001\nSESSION_DAYS=3\nCORS_ORIGINS=https://a.example, https://b.example:8443,\n")
+    monkeypatch.setenv("PORT", "8002")
+    settings = load_settings()
+    assert (settings.port, settings.session_days) == (8002, 3)
+    assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
+
+
+def test_an_empty_variable_counts_as_left_out(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    assert load_settings() == Settings(_env_file=None)
+
+
+def test_addresses_lose_their_last_slash(here: Path) -> None:
+    settings = load_settings(public_url="https://pictures.example.com/", openrouter_base_url="https://or.example/api/")
+    assert (settings.address, settings.openrouter_base_url) == (
+        "https://pictures.example.com",
+        "https://or.example/api",
+    )
+
+
+@pytest.mark.parametrize("key", PLACEHOLDERS)
+def test_a_placeholder_is_no_key(here: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    settings = load_settings(openrouter_api_key=key)
+    assert (settings.has_openrouter_key, settings.provider) == (False, Provider.DEMO)
+    for more in ({"IMAGE_PROVIDER": "openrouter"}, {"ENVIRONMENT": "production", "SECRET_KEY": SECRET}):
+        (line,) = problems(monkeypatch, OPENROUTER_API_KEY=key, **more)
+        assert line.startswith("OPENROUTER_API_KEY ")
+
+
+def test_a_real_key_means_openrouter_unless_the_demo_is_named(here: Path) -> None:
+    assert load_settings(openrouter_api_key=KEY).provider is Provider.OPENROUTER
+    assert load_settings(openrouter_api_key=KEY, image_provider="demo").provider is Provider.DEMO
+
+
+def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = problems(monkeypatch, ENVIRONMENT="production", GRAPHIQL="on")
+    assert [line.partition(" ")[0].partition("=")[0] for line in lines] == [
+        "SECRET_KEY",
+        "OPENROUTER_API_KEY",
+        "GRAPHIQL",
+    ]
+    assert not (here / "data").exists()
+
+
+def test_production_is_closed_unless_it_is_opened(here: Path) -> None:
+    settings = load_settings(**production())
+    assert settings.environment is Environment.PRODUCTION
+    assert (settings.shows_graphiql, settings.allows_introspection, settings.logs_json) == (False, False, True)
+    opened = load_settings(**production(introspection="on", log_format="console", image_provider="demo"))
+    assert (opened.allows_introspection, opened.logs_json, opened.provider) == (True, False, Provider.DEMO)
+
+
+def test_a_given_secret_is_used_and_none_is_written(here: Path) -> None:
+    assert load_settings(secret_key=SECRET).secret() == SECRET
+    assert list(here.iterdir()) == []
+
+
+def test_a_secret_is_made_once_for_its_owner_only(here: Path) -> None:
+    secret = load_settings(data_dir=here / "deep" / "data").secret()
+    assert len(secret) >= 64
+    assert load_settings(data_dir=here / "deep" / "data").secret() == secret
+    assert load_settings(data_dir=here / "other").secret() != secret
+    (file,) = (here / "deep" / "data").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+MAKING = """
+import sys
+from pathlib import Path
+from settings import load_settings
+settings = load_settings(_env_file=None, data_dir=Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(settings.secret())
+"""
+
+
+async def test_processes_that_start_at_once_agree_on_the_secret(here: Path) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", MAKING, str(here / "data"),
+            cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout
+        assert await process.stdout.readline() == b"ready\n"
+    secrets = {out for out, _ in await asyncio.gather(*(process.communicate(b"go\n") for process in processes))}
+    assert secrets == {((here / "data" / "secret-key").read_text() + "\n").encode()}
+    assert [path.name for path in (here / "data").iterdir()] == ["secret-key"]
