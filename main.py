@@ -29,7 +29,7 @@ from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.password import Passwords
 from services.integrations.queue import TaskQueue, ping
 from services.integrations.safe_fetch import SafeFetch
-from services.integrations.storage import LocalStorage
+from services.integrations.storage import LocalStorage, Storage
 from services.locale import Translator
 from services.profile import ProfileError, load_profile
 from services.services import Services
@@ -61,6 +61,16 @@ def make_provider(settings: Settings) -> ImageProvider:
     )
 
 
+def make_storage(settings: Settings) -> Storage:
+    """Where the settings keep pictures."""
+    return LocalStorage(
+        settings.data_dir / "files",
+        address=settings.address,
+        secret=settings.secret(),
+        link_seconds=settings.file_url_seconds,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Connect everything, and give it back in the reverse order."""
@@ -75,12 +85,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         heartbeat=settings.heartbeat_seconds,
         deadline=settings.generation_deadline_seconds,
     )
-    storage = LocalStorage(
-        settings.data_dir / "files",
-        address=settings.address,
-        secret=settings.secret(),
-        link_seconds=settings.file_url_seconds,
-    )
+    storage = make_storage(settings)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(open_database(settings.database))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
@@ -229,8 +234,7 @@ async def check(settings: Settings) -> int:
         return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
 
     async def storage() -> str:
-        async with open_services(settings) as services:
-            await services.storage.check()
+        await make_storage(settings).check()
         return ""
 
     async def redis() -> str:
