@@ -86,9 +86,18 @@ class FileService:
         except StorageError:
             log.exception("file.store_failed", file=file.id)
             await self.discard(file.id)
-            raise UploadFailedError(message("The picture could not be stored. Please try again.")) from None
+            raise self._not_stored() from None
+        if not await File.exists(id=file.id, state=FileState.PENDING):
+            # This process slept past the sweeper's patience: the row was given up, and nobody else knows the bytes.
+            log.warning("file.swept_while_storing", file=file.id)
+            await self._remove_bytes(file)
+            raise self._not_stored()
         crashpoint("file.bytes_written")
         return file
+
+    @staticmethod
+    def _not_stored() -> UploadFailedError:
+        return UploadFailedError(message("The picture could not be stored. Please try again."))
 
     async def read(self, file: File) -> bytes:
         """The stored bytes. Raises StorageError."""
@@ -102,6 +111,15 @@ class FileService:
 
     async def remove(self, file: File) -> bool:
         """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""
+        if not await self._remove_bytes(file):
+            # To the end of the queue: what cannot be removed must not keep the sweeper from what can.
+            await rows("UPDATE files SET updated_at = NOW() WHERE id = $1", file.id)
+            return False
+        crashpoint("file.bytes_removed")
+        await File.filter(id=file.id, state=FileState.DELETING).delete()
+        return True
+
+    async def _remove_bytes(self, file: File) -> bool:
         try:
             await self._storage.delete(file.thumbnail_key)
             crashpoint("file.thumbnail_removed")
@@ -109,8 +127,6 @@ class FileService:
         except StorageError:
             log.exception("file.remove_failed", file=file.id)
             return False
-        crashpoint("file.bytes_removed")
-        await File.filter(id=file.id, state=FileState.DELETING).delete()
         return True
 
     def link(self, file: File) -> Link:

@@ -60,7 +60,7 @@ class Sweeper:
         """One pass. `patience`: seconds that a waiting generation's own message is given first."""
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
         for generation_id, fence in await waiting(_BATCH, patience):
-            await self._queue.ring(generation_id, fence)
+            await self._queue.ring(generation_id, fence, again=True)
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
         await self._sessions.remove_expired()
 

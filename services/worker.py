@@ -7,8 +7,9 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -141,12 +142,15 @@ class GenerationWorker:
                 stored = await self._store(claim, result)
         except Failure as failure:
             crashpoint("worker.before_failure")
-            return await claim.fail(
-                failure.code, called=failure.called, cost=failure.cost, request_id=failure.request_id
+            return await self._end(
+                claim,
+                partial(
+                    claim.fail, failure.code, called=failure.called, cost=failure.cost, request_id=failure.request_id
+                ),
             )
         try:
             crashpoint("worker.before_completion")
-            return await claim.complete(stored, final)
+            return await self._end(claim, partial(claim.complete, stored, final))
         except ClaimLostError:
             await self._files.discard(stored)
             raise
@@ -193,15 +197,17 @@ class GenerationWorker:
         )
 
     async def _call_provider(self, claim: Claim, request: ImageRequest) -> FinalImage:
-        called = False  # whether any request has, or may have, left
+        called = in_flight = False  # whether any request has, or may have, left; and whether one is under way
         try:
             async with asyncio.timeout(self._times.deadline) as deadline:
                 for attempt in range(1, _PROVIDER_TRIES + 1):
                     await claim.record_call(self._provider.name)
                     crashpoint("worker.before_call")
+                    in_flight = True
                     try:
                         return await self._listen(claim, request)
                     except ProviderError as error:
+                        in_flight = False
                         called = called or error.request_left
                         log.warning(
                             "provider.refused",
@@ -223,7 +229,7 @@ class GenerationWorker:
                         log.exception("provider.crashed", generation=request.generation_id)
                         raise Failure(ErrorCode.INTERNAL, called=True) from error
         except TimeoutError:
-            raise Failure(ErrorCode.GENERATION_TIMEOUT, called=True) from None
+            raise Failure(ErrorCode.GENERATION_TIMEOUT, called=called or in_flight) from None
         raise AssertionError  # the last attempt returns or raises
 
     @staticmethod
@@ -268,5 +274,28 @@ class GenerationWorker:
         return file.id
 
     async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
-        await claim.advance(stage, max(progress, claim.generation.progress), preview)
-        await self._events.generation_changed(claim.generation)
+        try:
+            await claim.advance(stage, max(progress, claim.generation.progress), preview)
+        except ClaimLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is being made is worth more than a line about it
+            log.warning("generation.progress_not_written", generation=claim.generation.id, error=repr(error))
+        else:
+            await self._events.generation_changed(claim.generation)
+
+    async def _end(self, claim: Claim, write: Callable[[], Awaitable[Generation]]) -> Generation:
+        """Write the end; a database that is away for a moment must not cost a picture that is paid for."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._times.lease / 2  # the heart has stopped, and the fence guards against the rest
+        pause = 0.1
+        while True:
+            try:
+                return await write()
+            except ClaimLostError:
+                raise
+            except Exception as error:
+                if loop.time() + pause > give_up:
+                    raise
+                log.warning("generation.end_not_written", generation=claim.generation.id, error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)

@@ -40,6 +40,7 @@ class TaskQueue:
         self._docket.register(self._answer, names=[_TASK])
         self._process: Callable[[str], Awaitable[None]] | None = None
         self._slots = asyncio.Semaphore(1)
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         await self._docket.__aenter__()
@@ -48,12 +49,17 @@ class TaskQueue:
     async def __aexit__(self, *_: object) -> None:
         await self._docket.__aexit__(None, None, None)
 
-    async def ring(self, generation_id: str, fence: int) -> None:
-        """Ask any worker to look at a generation; an outage is only noted."""
+    async def ring(self, generation_id: str, fence: int, *, again: bool = False) -> None:
+        """Ask any worker to look at a generation; an outage is only noted.
+
+        `again`: the first message may have been lost where docket still counts it as known, so this one has a key of
+        its own. A message too many changes nothing.
+        """
         try:
             async with asyncio.timeout(_RING_SECONDS):
                 # The fence is part of the key: a dead worker's message still counts as running.
-                await self._docket.add(_TASK, key=f"gen:{generation_id}:{fence}")(generation_id)
+                key = f"gen:{generation_id}:{fence}" + (f":{secrets.token_hex(4)}" if again else "")
+                await self._docket.add(_TASK, key=key)(generation_id)
         except Exception as error:  # noqa: BLE001 - whatever the backend throws, the row is safe and will be swept
             log.warning("queue.ring_failed", generation=generation_id, error=repr(error))
 
@@ -67,10 +73,19 @@ class TaskQueue:
             minimum_check_interval=timedelta(milliseconds=50 if self._in_memory else 5),
             redelivery_timeout=self._lease,
         ) as worker:
-            await worker.run_forever()
+            running = asyncio.create_task(worker.run_forever())
+            try:
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                self._stopping = True  # before docket hands out the rest of what it has taken
+                running.cancel()
+                await asyncio.wait([running])
+                raise
 
     async def _answer(self, generation_id: str) -> None:
         async with self._slots:
+            if self._stopping:
+                return  # the row waits on for whoever works next
             if self._process is None:
                 raise RuntimeError("a message reached a process that does not work")
             await self._process(generation_id)
