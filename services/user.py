@@ -111,9 +111,21 @@ class UserService:
         except InvalidInputError:
             user = None  # no address, so nobody's
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
-            raise InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
+            raise self._wrong()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
-        return await self._sessions.open(user)
+        session = await run_tx(self._open_if_unchanged, user)
+        if session is None:  # the password was changed while it was being checked
+            raise self._wrong()
+        return session
+
+    @staticmethod
+    def _wrong() -> InvalidInputError:
+        return InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
+
+    async def _open_if_unchanged(self, user: User) -> NewSession | None:
+        # A write takes the row, so that a change of password comes before or after, never between.
+        same = User.filter(id=user.id, password_hash=user.password_hash)
+        return await self._sessions.open(user) if await same.update(password_hash=user.password_hash) else None
 
     async def update_profile(self, user: User, changes: dict[str, str | None]) -> User:
         """Change name or locale; what is not among `changes` stays.
@@ -138,16 +150,20 @@ class UserService:
             InvalidInputError: the current password is wrong, or the new one cannot be used.
         """
         _check_password(new, "new")
-        if not await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1]):
+        matches = await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1])
+        if not matches or not await run_tx(self._replace_password, user, await self._passwords.hash(new), token):
             raise InvalidInputError(message("The current password is wrong."), field=("current",))
-        await run_tx(self._replace_password, user.id, await self._passwords.hash(new), token)
         await self._events.account_changed(user.id)
         return await self.get(user.id)
 
-    async def _replace_password(self, user_id: str, password_hash: str, token: str | None) -> None:
+    async def _replace_password(self, user: User, password_hash: str, token: str | None) -> bool:
         # Together: whoever stole the old password must not stay signed in because we died in between.
-        await self._change(user_id, {"password_hash": password_hash})
-        await self._sessions.end_all(user_id, but=token)
+        await credit.touch(user.id)
+        same = User.filter(id=user.id, password_hash=user.password_hash)
+        if not await same.update(password_hash=password_hash):
+            return False  # changed meanwhile, so `current` is not it any more
+        await self._sessions.end_all(user.id, but=token)
+        return True
 
     @staticmethod
     async def _change(user_id: str, changes: Mapping[str, object]) -> None:

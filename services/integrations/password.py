@@ -1,6 +1,7 @@
 """Password hashing with argon2id, off the event loop."""
 
 import asyncio
+import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -8,6 +9,11 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 # OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 4  # hashes in flight: each takes a thread and 19 MiB
+
+
+def _composed(password: str) -> str:
+    # Keyboards differ in how they spell an accented letter; a person's password is the same on all of them.
+    return unicodedata.normalize("NFC", password)
 
 
 class Passwords:
@@ -21,12 +27,12 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """The argon2id hash, with its parameters and salt inside."""
         async with self._slots:
-            return await asyncio.to_thread(_HASHER.hash, password)
+            return await asyncio.to_thread(_HASHER.hash, _composed(password))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether `password` made the hash; None stands for an account that does not exist."""
         async with self._slots:
-            return await asyncio.to_thread(self._verify, password_hash or self._nobody, password) and bool(
+            return await asyncio.to_thread(self._verify, password_hash or self._nobody, _composed(password)) and bool(
                 password_hash
             )
 
