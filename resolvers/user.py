@@ -28,7 +28,7 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
         )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
-    return _session(session)
+    return _session(info, session)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
@@ -36,15 +36,17 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
         session = await info.context.services.users.sign_in(input.email, input.password)
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
-    return _session(session)
+    return _session(info, session)
 
 
-def _session(session: NewSession) -> SessionPayload:
+def _session(info: Info, session: NewSession) -> SessionPayload:
+    info.context.become(session.user)
     return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user), errors=[])
 
 
 async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
     viewer, sessions = info.context.require_viewer(), info.context.services.sessions
+    info.context.become(None)
     if everywhere or info.context.token is None:
         return SignOutPayload(sessions_ended=await sessions.end_all(viewer.id))
     return SignOutPayload(sessions_ended=await sessions.end(viewer.id, info.context.token))
@@ -57,6 +59,7 @@ async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
         )
     except Refusal as refusal:
         return UserPayload(user=None, errors=user_errors(refusal, info.context))
+    info.context.become(user)
     return UserPayload(user=User.of(user), errors=[])
 
 

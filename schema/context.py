@@ -62,6 +62,10 @@ class Context:
             raise UnauthenticatedError
         return self._viewer
 
+    def become(self, viewer: User | None) -> None:
+        """Answer the rest of this operation as to `viewer`: who has just signed in, changed, or signed out."""
+        self._viewer = viewer
+
     async def still_signed_in(self) -> None:
         """Ask the database again. Raises UnauthenticatedError when the sign-in has ended."""
         self._looked_up = False
