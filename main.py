@@ -263,6 +263,7 @@ async def check(settings: Settings) -> int:
 
 async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
+    await migrate(settings.database)
     async with open_services(settings) as services:
         storage = services.storage
         keys = storage.keys if isinstance(storage, LocalStorage) else None
@@ -279,6 +280,10 @@ def configure_logs(settings: Settings) -> None:
     """Events as lines on standard error: for people in development, JSON in production."""
     level = logging.getLevelName(settings.log_level.upper())
     logging.basicConfig(level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    # Plain tracebacks: the pretty ones show local variables, passwords and tokens among them.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
@@ -288,7 +293,7 @@ def configure_logs(settings: Settings) -> None:
             *(
                 [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
                 if settings.logs_json
-                else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+                else [console]
             ),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

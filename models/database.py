@@ -8,17 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import asyncpg
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What a URL of ours becomes for Tortoise. SQLite waits for another process's write for 20 s before it gives up.
-_SQLITE_OPTIONS = "busy_timeout=20000&synchronous=FULL"
-_POSTGRES_OPTIONS = "minsize=1&maxsize=10&command_timeout=5"
+_SQLITE_OPTIONS = {"busy_timeout": 20_000, "synchronous": "FULL"}  # ms to wait for another process's write
+_POSTGRES_OPTIONS = "minsize=1&maxsize=10&command_timeout=5"  # connections, and seconds for a statement
 
 
 async def _begin_immediate(self: SqliteTransactionWrapper) -> None:
@@ -35,16 +36,38 @@ def is_postgres(url: str) -> bool:
     return url.startswith(("postgres://", "postgresql://"))
 
 
+def sqlite_path(url: str) -> Path:
+    """The file that a `sqlite:///path` names."""
+    return Path(url.removeprefix("sqlite://"))
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database could not be reached, rather than that it refused what it was told."""
+    while error is not None:
+        if isinstance(error, (DBConnectionError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+            return True
+        if isinstance(error, (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def tortoise_config(url: str) -> dict[str, Any]:
     """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
     name = "postgres" if is_postgres(url) else "sqlite"
+    connection: str | dict[str, Any]
     if is_postgres(url):
-        address, options = re.sub(r"^postgres(ql)?://", "asyncpg://", url), _POSTGRES_OPTIONS
+        address = re.sub(r"^postgres(ql)?://", "asyncpg://", url)
+        # libpq's word, which hosting companies write into their URLs, and asyncpg's for the same.
+        address = re.sub(r"([?&])sslmode=", r"\1ssl=", address)
+        connection = address + ("&" if "?" in address else "?") + _POSTGRES_OPTIONS
     else:
-        address, options = "sqlite://" + url.removeprefix("sqlite://"), _SQLITE_OPTIONS
+        # A path, not a URL: a folder's name may hold `#` and `?`.
+        credentials = {"file_path": str(sqlite_path(url)), **_SQLITE_OPTIONS}
+        connection = {"engine": "tortoise.backends.sqlite", "credentials": credentials}
     # The connection's name differs per database: Tortoise caches prepared statements by that name.
     return {
-        "connections": {name: address + ("&" if "?" in address else "?") + options},
+        "connections": {name: connection},
         "apps": {"models": {"models": ["models", "aerich.models"], "default_connection": name}},
         "use_tz": True,
         "timezone": "UTC",
@@ -59,7 +82,7 @@ MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
 async def open_database(url: str) -> AsyncIterator[None]:
     """Connect for the life of a process; on the way out, wait for transactions that are still running."""
     if not is_postgres(url):
-        Path(url.removeprefix("sqlite://").split("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
     async with TortoiseContext() as context:
         # Requests run in contexts that were not made inside this one, so the fallback must be global.
         await context.init(tortoise_config(url), _enable_global_fallback=True)

@@ -10,7 +10,7 @@ import asyncpg
 from aerich import Command
 from tortoise.exceptions import OperationalError
 
-from models.database import is_postgres, rows, tortoise_config
+from models.database import is_postgres, rows, sqlite_path, tortoise_config
 
 LOCATION = Path(__file__).parent.parent / "migrations"
 _LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
@@ -59,7 +59,7 @@ async def migrate(url: str) -> list[str]:
     Raises:
         DatabaseUnreachableError: it cannot be opened.
     """
-    lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(url.removeprefix("sqlite://") + ".migrating"))
+    lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(f"{sqlite_path(url)}.migrating"))
     async with lock:
         # In a task of its own: aerich leaves its Tortoise context behind in whatever context it ran in.
         return await asyncio.create_task(_upgrade(url))

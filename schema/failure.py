@@ -11,15 +11,18 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 
+from models.database import is_outage
 from models.enum import ErrorCode
 from schema.context import Context
-from services.error import Refusal
+from services.error import Refusal, UnavailableError
 from services.message import message
 
 log = structlog.get_logger(__name__)
 
 TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document asks for too much
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: words of a schema that may be secret
+# graphql-core's, too: a wrong input object is repeated whole, the password in it included.
+_REPEATED = re.compile(r",? found: .*", re.IGNORECASE | re.DOTALL)
 _LONGEST = 500  # characters of a message that repeats what somebody sent
 # What Strawberry raises, on streams, where a document holds no operation that could be run.
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
@@ -48,9 +51,14 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
     elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NOTHING_TO_RUN))):
         # The document or its variables are wrong; graphql-core's sentence says where.
         told = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")
+        told = _REPEATED.sub(".", told)
         _set(error, ErrorCode.INVALID_INPUT, told[:_LONGEST])
     elif error.path is None and isinstance(original, ValueError) and error.nodes:
         _set(error, ErrorCode.INVALID_INPUT, "A value in this document cannot be read.")  # int() of 5,000 digits
+    elif is_outage(original):
+        log.warning("graphql.unavailable", path=error.path, error=repr(original))
+        refusal = UnavailableError()
+        _set(error, refusal.code, context.translate(refusal.message) if context else refusal.message.text)
     else:
         reference = secrets.token_hex(6)
         log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)
