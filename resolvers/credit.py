@@ -21,10 +21,16 @@ async def credits_changed(info: Info, after: strawberry.ID | None = None) -> Asy
         if after is not None:
             seen = (await services.credits.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))).sequence
         yield CreditsChange(credits=user.credits, version=user.version, transaction=None)
+        present = user.ledger_sequence
         while True:
             while lines := await services.credits.since(viewer.id, seen):
                 for line in lines:
                     seen = line.sequence
-                    transaction = CreditTransaction.of(line)
-                    yield CreditsChange(credits=line.balance, version=line.account_version, transaction=transaction)
+                    # A replayed line is old news: its own balance and version would tell the client to go back.
+                    is_replayed = seen <= present
+                    yield CreditsChange(
+                        credits=user.credits if is_replayed else line.balance,
+                        version=user.version if is_replayed else line.account_version,
+                        transaction=CreditTransaction.of(line),
+                    )
             await watch.next()

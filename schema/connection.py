@@ -42,7 +42,7 @@ def _decode(cursor: str | None, argument: str, kind: type[K]) -> K | None:
     try:
         key = kind(base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii"))
         # Only what we could have written ourselves: the driver would choke on numbers past 64 bits and on NUL.
-        ours = 0 <= key < 2**63 if isinstance(key, int) else ids.is_id(key)
+        ours = 0 <= key < 2**31 if isinstance(key, int) else ids.is_id(key)
         if ours and encode_cursor(key) == cursor:
             return key
     except (ValueError, binascii.Error):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 
 from schema import complexity
@@ -46,6 +46,12 @@ class LimitDocument(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         operation = self.execution_context
+        # The property makes up a name where none was given.
+        if operation.graphql_document is not None and operation._provided_operation_name is None:
+            definitions = operation.graphql_document.definitions
+            if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > 1:
+                # The specification, 6.1: which one is meant cannot be guessed.
+                operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
         if operation.graphql_document is not None:
             try:
                 complexity.check(operation.schema._schema, operation.graphql_document, operation.variables)

@@ -12,6 +12,7 @@ from schema.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.node import Node
 from services import style as catalogue
 from services.page import Page
+from services.prompt import VariableOption
 
 
 @strawberry.type(description="What a quality costs, as a multiple of the style's cost, rounded up once.")
@@ -62,10 +63,17 @@ class Collection(Node):
 class StyleVariable:
     name: str
     label: str = strawberry.field(description="In the caller's language.")
-    options: list[str] = strawberry.field(description="Empty: free text.")
+    options: list[str] = strawberry.field(
+        description="In the caller's language; accepted in every language. Empty: free text."
+    )
     default: str | None
     required: bool
     max_length: int
+
+
+def _shown(option: VariableOption, info: Info) -> str:
+    """An option in the caller's language; it is accepted in every language."""
+    return info.context.choose(option.label) or option.value
 
 
 @strawberry.type(description="A named prompt template: a look, a hero or a scene.")
@@ -103,8 +111,11 @@ class Style(Node):
             StyleVariable(
                 name=variable.name,
                 label=info.context.choose(variable.label),
-                options=[option.value for option in variable.options],
-                default=variable.default,
+                options=[_shown(option, info) for option in variable.options],
+                default=next(
+                    (_shown(option, info) for option in variable.options if option.value == variable.default),
+                    variable.default,
+                ),
                 required=variable.required,
                 max_length=variable.max_length,
             )

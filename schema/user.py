@@ -62,9 +62,9 @@ class User(Node):
             wanted = gallery.GenerationFilter(
                 status=tuple(status) if status is not None else None,
                 media=given(filter.media, None),
-                style_id=_known(filter.style_id, ids.STYLE, "styleId"),
+                style_id=_known(filter.style_id, ids.STYLE),
                 collection=given(filter.collection, None),
-                batch_id=_known(filter.batch_id, ids.BATCH, "batchId"),
+                batch_id=_known(filter.batch_id, ids.BATCH),
                 created_after=given(filter.created_after, None),
                 created_before=given(filter.created_before, None),
             )
@@ -115,9 +115,10 @@ class User(Node):
         )
 
 
-def _known(value: strawberry.ID | None, prefix: str, name: str) -> str | None:
+def _known(value: strawberry.ID | None, prefix: str) -> str | None:
     value = given(value, None)
-    return known_id(value, prefix, "filter", name) if value is not None else None
+    # What is no id of that kind is nobody's, and finds nothing.
+    return value if value is None or ids.is_id(value, prefix) else ""
 
 
 @strawberry.input

@@ -7,7 +7,7 @@ from enum import StrEnum
 from models import Generation
 from models.enum import GenerationStatus, MediaKind
 from services.page import Page, PageRequest, paginate
-from services.text import check_slug
+from services.text import slug_or_none_at_all
 
 
 class GenerationOrder(StrEnum):
@@ -44,8 +44,6 @@ class GalleryService:
     ) -> Page[Generation, str]:
         """One page of an account's generations; ids sort by creation time, so the id is the key."""
         query = Generation.filter(user_id=user_id).select_related("original", "result", "style", "style__collection")
-        if wanted.collection is not None:
-            check_slug(wanted.collection, field=("filter", "collection"))
         if wanted.status is not None:
             query = query.filter(status__in=wanted.status)
         if wanted.media is not None:
@@ -53,7 +51,7 @@ class GalleryService:
         if wanted.style_id is not None:
             query = query.filter(style_id=wanted.style_id)
         if wanted.collection is not None:
-            query = query.filter(collection_slug=wanted.collection)
+            query = query.filter(collection_slug=slug_or_none_at_all(wanted.collection))
         if wanted.batch_id is not None:
             query = query.filter(batch_id=wanted.batch_id)
         if wanted.created_after is not None:

@@ -19,11 +19,13 @@ class UsedKeyError(Exception):
 
 
 def fingerprint(request: Any) -> str:
-    """SHA-256 of a request dataclass, pictures included, its key left out.
+    """SHA-256 of a request dataclass, pictures included, its key left out; empty where there is no key.
 
     Raises:
         InvalidInputError: the request holds what cannot even be written down.
     """
+    if request.idempotency_key is None:
+        return ""
     plain = {field.name: getattr(request, field.name) for field in fields(request) if field.name != "idempotency_key"}
     try:
         text = orjson.dumps(plain, default=_digest, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

@@ -15,7 +15,7 @@ from services.message import message
 from services.page import Page, PageRequest, paginate
 from services.profile import Profile, ProfileCollection, ProfileStyle
 from services.prompt import StylePrompt, StyleVariable
-from services.text import check_slug, clean_text, is_slug
+from services.text import clean_text, is_slug, slug_or_none_at_all
 
 FREE_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
 _STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
@@ -115,8 +115,7 @@ class StyleService:
         for name, text in (("category", wanted.category), ("search", wanted.search)):
             clean_text(text, _LONGEST_SEARCH, field=("filter", name))
         if wanted.collection is not None:
-            check_slug(wanted.collection, field=("filter", "collection"))
-            query = query.filter(collection__slug=wanted.collection)
+            query = query.filter(collection__slug=slug_or_none_at_all(wanted.collection))
         if wanted.members_only is not None:
             query = query.filter(members_only=wanted.members_only)
         if wanted.category is not None:

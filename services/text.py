@@ -19,10 +19,9 @@ def is_slug(text: str) -> bool:
     return len(text) <= 64 and _SLUG.fullmatch(text) is not None
 
 
-def check_slug(text: str, *, field: tuple[str, ...]) -> None:
-    """Raises InvalidInputError with `field` for what cannot be an address."""
-    if not is_slug(text):
-        raise InvalidInputError(message("This does not exist."), field)
+def slug_or_none_at_all(text: str) -> str:
+    """`text` where it can be an address, else one that nothing has: a filter by it finds nothing."""
+    return text if is_slug(text) else ""
 
 
 def is_unusable(text: str, *, multiline: bool = False) -> bool:

@@ -92,4 +92,6 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
                 CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
             )
         )
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    application = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    application.router.redirect_slashes = False  # its redirects repeat whatever Host header came
+    return application

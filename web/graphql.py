@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -110,13 +110,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return
         request = Request(scope)
         services: Services = request.state.services
-        is_multipart = request.headers.get("content-type", "").startswith("multipart/form-data")
+        is_multipart = request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
         max_bytes = services.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
         try:
             request = Request(scope, limited(receive, request.headers, max_bytes))
             response: Response = await self.run(request)
         except HTTPException as error:
             response = self._refuse(request, error)
+        except ClientDisconnect:
+            return  # in the middle of its body, as phones do: nobody is there to be answered
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:

@@ -207,9 +207,9 @@ async def test_titles_come_in_the_callers_language(idle: Running) -> None:
     assert (english["title"], chinese["title"]) == ("Noir", "黑色")
     assert chinese["collection"]["title"] == "英雄变身"
     assert [variable["label"] for variable in chinese["variables"]] == ["战衣颜色", "超能力", "背景"]
-    assert [variable["options"] for variable in chinese["variables"]] == [
-        variable["options"] for variable in english["variables"]
-    ]
+    costumes = [style["variables"][0]["options"] for style in (english, chinese)]
+    assert [options[0] for options in costumes] == ["Crimson and gold", "绯红与金"]
+    assert len(costumes[0]) == len(costumes[1])
     assert await idle.api.one('{ style(slug: "nothing") { id } }') is None
     assert await idle.api.one('{ style(slug: "noir", collection: "scenes") { id } }') is None
 
