@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3.11
 BIN := .venv/bin
 PHOTO ?=
+export PHOTO
 SEED ?=
 BUDGET ?=
 MUTANTS ?=
@@ -27,7 +28,7 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 	@$(BIN)/python -m pytest -n 0 tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
 
 demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
-	@$(BIN)/python tools/demo.py $(if $(PHOTO),--photo "$(PHOTO)") $(ARGS)
+	@$(BIN)/python tools/demo.py $${PHOTO:+--photo "$$PHOTO"} $(ARGS)
 
 crash: .venv/dev ## kill the server 100 times per database at random and named points, and audit; SEED=, BUDGET=, MUTANTS=1
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),100) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants)

@@ -179,6 +179,17 @@ class Settings(BaseSettings):
             raise ValueError("must be an absolute http:// or https:// address")
         return value.rstrip("/") if value else value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if origin != "*" and (
+                parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is no origin, such as https://app.example.com")
+        return value
+
     @field_validator("profile")
     @classmethod
     def _existing_profile(cls, value: str) -> str:
@@ -224,7 +235,8 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """PUBLIC_URL, or what HOST and PORT make."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -269,9 +281,22 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
     except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"]).upper()
-            text = problem["msg"].removeprefix("Value error, ")
-            problems += [f"{name}: {line}" if name else line for line in text.splitlines()]
+        problems = _lines(error)
+        # What is missing is looked for only when every field is right; so once more, without the wrong ones.
+        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        defaults = {name: Settings.model_fields[name].default for name in wrong & Settings.model_fields.keys()}
+        if defaults:
+            try:
+                Settings(**{**given, **defaults})
+            except ValidationError as more:
+                problems += _lines(more)
         raise SettingsError(problems) from error
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        text = problem["msg"].removeprefix("Value error, ")
+        lines += [f"{name}: {line}" if name else line for line in text.splitlines()]
+    return lines
