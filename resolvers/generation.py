@@ -39,10 +39,12 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
         )
         generations = await services.generations.create(viewer, request)
     except Refusal as refusal:
-        return GenerationsPayload(generations=[], viewer=User.of(viewer), errors=user_errors(refusal, info.context))
+        errors = user_errors(refusal, info.context)
+        return GenerationsPayload(generations=[], viewer=User.of(await services.users.get(viewer.id)), errors=errors)
+    info.context.become(await services.users.get(viewer.id))
     return GenerationsPayload(
         generations=[Generation.of(row) for row in generations],
-        viewer=User.of(await services.users.get(viewer.id)),
+        viewer=User.of(info.context.require_viewer()),
         errors=[],
     )
 
