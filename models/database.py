@@ -22,6 +22,17 @@ _SQLITE_OPTIONS = {"busy_timeout": 20_000, "synchronous": "FULL"}  # ms to wait 
 _POSTGRES_OPTIONS = "minsize=1&maxsize=10&command_timeout=5"  # connections, and seconds for a statement
 
 
+_OUTAGES = (
+    DBConnectionError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that is lost in the middle of a statement
+)
+
+
 async def _begin_immediate(self: SqliteTransactionWrapper) -> None:
     """Take SQLite's write lock at once: a transaction that starts reading and then writes fails under contention."""
     await self._connection.commit()
@@ -44,9 +55,7 @@ def sqlite_path(url: str) -> Path:
 def is_outage(error: BaseException | None) -> bool:
     """Whether the database could not be reached, rather than that it refused what it was told."""
     while error is not None:
-        if isinstance(error, (DBConnectionError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
-            return True
-        if isinstance(error, (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)):
+        if isinstance(error, _OUTAGES):
             return True
         error = error.__cause__ or error.__context__
     return False

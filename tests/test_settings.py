@@ -227,3 +227,23 @@ async def test_processes_that_start_at_once_agree_on_the_secret(here: Path) -> N
     secrets = {out for out, _ in await asyncio.gather(*(process.communicate(b"go\n") for process in processes))}
     assert secrets == {((here / "data" / "secret-key").read_text() + "\n").encode()}
     assert [path.name for path in (here / "data").iterdir()] == ["secret-key"]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as told:
+        load_settings(_env_file=None, environment="production", port="eighty")
+    names = [line.split(":")[0].split(" ")[0] for line in told.value.problems]
+    assert names == ["PORT", "SECRET_KEY", "OPENROUTER_API_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://localhost:8000"),  # noqa: S104 - nothing is bound here
+        ("::", "http://localhost:8000"),
+        ("::1", "http://[::1]:8000"),
+    ],
+)
+def test_links_lead_to_an_address_that_can_be_opened(host: str, address: str) -> None:
+    assert load_settings(_env_file=None, host=host).address == address

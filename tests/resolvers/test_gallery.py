@@ -28,7 +28,19 @@ query({ARGUMENTS}, $filter: TransactionFilter) {{
   }}
 }}"""
 # Nothing, no base64, -1, a number past 64 bits, NUL, a text that is no id.
-NO_CURSORS = ("", "x", "=", "null", "MQ", "LTE=", "OTk5OTk5OTk5OTk5OTk5OTk5OTk=", "AA==", "ä", "Z2VuXzE=")
+NO_CURSORS = (
+    "",
+    "x",
+    "=",
+    "null",
+    "MQ",
+    "LTE=",
+    "OTk5OTk5OTk5OTk5OTk5OTk5OTk=",
+    "AA==",
+    "MjE0NzQ4MzY0OA==",
+    "ä",
+    "Z2VuXzE=",
+)
 
 
 async def sell(api: Api, count: int) -> list[str]:
