@@ -27,6 +27,8 @@ from client import PATIENCE, Api, photo
 from conftest import Running
 from models.enum import ErrorCode
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -157,6 +157,7 @@ async def test_production_has_no_demo_account(main: Commands) -> None:
         assert await rows("SELECT id FROM users") == []
 
 
+@pytest.mark.any_database
 async def test_an_account_becomes_admin_by_its_address(main: Commands, database: str) -> None:
     made, nobody = [
         await main.run("make-admin", email, DATABASE_URL=database) for email in ("Demo@Example.com", "eve@example.com")
@@ -194,6 +195,7 @@ async def test_a_database_that_cannot_be_opened_is_one_line(main: Commands, comm
     assert "hush" not in line
 
 
+@pytest.mark.any_database
 async def test_a_worker_starts_and_stops_when_it_is_told(main: Commands, database: str) -> None:
     async with main.running("worker", until="worker.started", DATABASE_URL=database) as process:
         process.terminate()

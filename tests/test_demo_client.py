@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from client import PATIENCE, photo
@@ -15,6 +16,8 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
 from server_process import free_port
 from settings import Provider, Settings
+
+pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,6 +1,7 @@
 """Password hashing with argon2id, off the event loop."""
 
 import asyncio
+import functools
 import unicodedata
 
 from argon2 import PasswordHasher
@@ -16,13 +17,17 @@ def _composed(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+@functools.cache
+def _nobodys_hash() -> str:
+    """Checked against where there is no such account, so that both answers take the same time."""
+    return _HASHER.hash("nobody's password")
+
+
 class Passwords:
     """Makes and checks password hashes; a burst of sign-ins waits here instead of filling the memory."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        # Checked against when there is no such account, so that both answers take the same time.
-        self._nobody = _HASHER.hash("nobody's password")
 
     async def hash(self, password: str) -> str:
         """The argon2id hash, with its parameters and salt inside."""
@@ -32,13 +37,11 @@ class Passwords:
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether `password` made the hash; None stands for an account that does not exist."""
         async with self._slots:
-            return await asyncio.to_thread(self._verify, password_hash or self._nobody, _composed(password)) and bool(
-                password_hash
-            )
+            return await asyncio.to_thread(self._verify, password_hash, _composed(password))
 
     @staticmethod
-    def _verify(password_hash: str, password: str) -> bool:
+    def _verify(password_hash: str | None, password: str) -> bool:
         try:
-            return _HASHER.verify(password_hash, password)
+            return _HASHER.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates are nobody's password
             return False
