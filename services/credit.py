@@ -13,7 +13,7 @@ from models import CreditTransaction, User
 from models.database import rows, run_tx
 from models.enum import TransactionType
 from services.error import InsufficientCreditsError, NotFoundError
-from services.page import Page, PageRequest, paginate
+from services.page import Page, PageRequest, created_between, paginate
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,7 @@ class CreditService:
         query: QuerySet[CreditTransaction] = CreditTransaction.filter(user_id=user_id)
         if wanted.types is not None:
             query = query.filter(type__in=wanted.types)
-        if wanted.created_after is not None:
-            query = query.filter(created_at__gt=wanted.created_after)
-        if wanted.created_before is not None:
-            query = query.filter(created_at__lt=wanted.created_before)
+        query = created_between(query, wanted.created_after, wanted.created_before)
         return await paginate(query, request, key="sequence", descending=True)
 
     async def transaction(self, user_id: str, transaction_id: str) -> CreditTransaction:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from models import Generation
 from models.enum import GenerationStatus, MediaKind
-from services.page import Page, PageRequest, paginate
+from services.page import Page, PageRequest, created_between, paginate
 from services.text import slug_or_none_at_all
 
 
@@ -54,8 +54,5 @@ class GalleryService:
             query = query.filter(collection_slug=slug_or_none_at_all(wanted.collection))
         if wanted.batch_id is not None:
             query = query.filter(batch_id=wanted.batch_id)
-        if wanted.created_after is not None:
-            query = query.filter(created_at__gt=wanted.created_after)
-        if wanted.created_before is not None:
-            query = query.filter(created_at__lt=wanted.created_before)
+        query = created_between(query, wanted.created_after, wanted.created_before)
         return await paginate(query, request, key="id", descending=order is GenerationOrder.NEWEST)

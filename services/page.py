@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from tortoise.models import Model
@@ -43,6 +44,15 @@ class Page(Generic[M, K]):
     has_next: bool
     has_previous: bool
     count: Callable[[], Awaitable[int]]
+
+
+def created_between(query: QuerySet[M], after: datetime | None, before: datetime | None) -> QuerySet[M]:
+    """Of `query`, what was made after the one moment and before the other; None sets no bound."""
+    if after is not None:
+        query = query.filter(created_at__gt=after)
+    if before is not None:
+        query = query.filter(created_at__lt=before)
+    return query
 
 
 async def paginate(query: QuerySet[M], request: PageRequest[K], *, key: str, descending: bool) -> Page[M, K]:

@@ -40,7 +40,7 @@ def _check_password(password: str, field: str) -> None:
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         text = message("A password has {min} to {max} characters.", min=PASSWORD_MIN, max=PASSWORD_MAX)
         raise InvalidInputError(text, field=(field,))
-    if "\x00" in password or not password.isprintable():
+    if not password.isprintable():
         raise InvalidInputError(message("This contains characters that cannot be used."), field=(field,))
 
 
