@@ -11,8 +11,9 @@ from schema.connection import PageInfo, encode_cursor
 from schema.context import Info
 from schema.enum import TransactionStatus, TransactionType
 from schema.generation import Generation
+from schema.input import given
 from schema.node import Node
-from services import history
+from services import credit, history
 from services.page import Page
 
 if TYPE_CHECKING:
@@ -94,6 +95,15 @@ class TransactionFilter:
     type: list[TransactionType] | None = strawberry.UNSET
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
+
+    def wanted(self) -> credit.TransactionFilter:
+        """What the service is asked for."""
+        types: list[TransactionType] | None = given(self.type, None)
+        return credit.TransactionFilter(
+            types=tuple(types) if types is not None else None,
+            created_after=given(self.created_after, None),
+            created_before=given(self.created_before, None),
+        )
 
 
 @strawberry.type(description="A change of an account's credits, or its present state.")

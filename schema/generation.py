@@ -8,15 +8,16 @@ from strawberry.file_uploads import Upload
 from strawberry.scalars import JSON
 
 import models
-from models import enum
+from models import enum, ids
 from schema.connection import PageInfo, encode_cursor
 from schema.context import Info
 from schema.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.error import UserError
 from schema.file import MediaFile
+from schema.input import given
 from schema.node import Node
 from schema.style import Style
-from services import progress
+from services import gallery, progress
 from services.page import Page
 
 if TYPE_CHECKING:
@@ -163,6 +164,25 @@ class GenerationFilter:
     batch_id: strawberry.ID | None = strawberry.UNSET
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
+
+    def wanted(self) -> gallery.GenerationFilter:
+        """What the service is asked for."""
+        status: list[GenerationStatus] | None = given(self.status, None)
+        return gallery.GenerationFilter(
+            status=tuple(status) if status is not None else None,
+            media=given(self.media, None),
+            style_id=_known(self.style_id, ids.STYLE),
+            collection=given(self.collection, None),
+            batch_id=_known(self.batch_id, ids.BATCH),
+            created_after=given(self.created_after, None),
+            created_before=given(self.created_before, None),
+        )
+
+
+def _known(value: strawberry.ID | None, prefix: str) -> str | None:
+    value = given(value, None)
+    # What is no id of that kind is nobody's, and finds nothing.
+    return value if value is None or ids.is_id(value, prefix) else ""
 
 
 @strawberry.input

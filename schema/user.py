@@ -5,14 +5,13 @@ from datetime import datetime
 import strawberry
 
 import models
-from models import enum, ids
+from models import ids
 from schema.connection import page_request
 from schema.context import Info
 from schema.credit import CreditTransactionConnection, TransactionFilter
 from schema.enum import GenerationOrder, Role
 from schema.error import UserError
 from schema.generation import Generation, GenerationConnection, GenerationFilter
-from schema.input import given
 from schema.node import Node, known_id
 from services import credit, gallery
 from services.error import NotFoundError
@@ -56,22 +55,10 @@ class User(Node):
         filter: GenerationFilter | None = None,
         order_by: GenerationOrder | None = gallery.GenerationOrder.NEWEST,
     ) -> GenerationConnection:
-        wanted = gallery.GenerationFilter()
-        if filter is not None:
-            status: list[enum.GenerationStatus] | None = given(filter.status, None)
-            wanted = gallery.GenerationFilter(
-                status=tuple(status) if status is not None else None,
-                media=given(filter.media, None),
-                style_id=_known(filter.style_id, ids.STYLE),
-                collection=given(filter.collection, None),
-                batch_id=_known(filter.batch_id, ids.BATCH),
-                created_after=given(filter.created_after, None),
-                created_before=given(filter.created_before, None),
-            )
         page = await info.context.services.gallery.generations(
             self.row.id,
             page_request(str, first, after, last, before),
-            wanted,
+            filter.wanted() if filter else gallery.GenerationFilter(),
             order_by or gallery.GenerationOrder.NEWEST,
         )
         return GenerationConnection.of(page)
@@ -86,16 +73,10 @@ class User(Node):
         before: str | None = None,
         filter: TransactionFilter | None = None,
     ) -> CreditTransactionConnection:
-        wanted = credit.TransactionFilter()
-        if filter is not None:
-            types: list[enum.TransactionType] | None = given(filter.type, None)
-            wanted = credit.TransactionFilter(
-                types=tuple(types) if types is not None else None,
-                created_after=given(filter.created_after, None),
-                created_before=given(filter.created_before, None),
-            )
         page = await info.context.services.credits.transactions(
-            self.row.id, page_request(int, first, after, last, before), wanted
+            self.row.id,
+            page_request(int, first, after, last, before),
+            filter.wanted() if filter else credit.TransactionFilter(),
         )
         return CreditTransactionConnection.of(page)
 
@@ -113,12 +94,6 @@ class User(Node):
             version=row.version,
             created_at=row.created_at,
         )
-
-
-def _known(value: strawberry.ID | None, prefix: str) -> str | None:
-    value = given(value, None)
-    # What is no id of that kind is nobody's, and finds nothing.
-    return value if value is None or ids.is_id(value, prefix) else ""
 
 
 @strawberry.input
