@@ -4,6 +4,19 @@ from models.credit import CreditTransaction
 from models.file import File
 from models.generation import Generation, IdempotencyKey
 from models.style import Collection, Style
+from models.upload import Upload
 from models.user import Session, User
+from models.worker import Worker
 
-__all__ = ["Collection", "CreditTransaction", "File", "Generation", "IdempotencyKey", "Session", "Style", "User"]
+__all__ = [
+    "Collection",
+    "CreditTransaction",
+    "File",
+    "Generation",
+    "IdempotencyKey",
+    "Session",
+    "Style",
+    "Upload",
+    "User",
+    "Worker",
+]

@@ -65,6 +65,7 @@ class Generation(Model):
     )
     result_id: str | None
 
+    priority = fields.IntField(default=0)  # the higher is made first; of the same, the older
     cost = fields.IntField()  # credits
     paid_by = fields.CharEnumField(PaidBy, "models/enum.py", max_length=8, default=PaidBy.CREDITS)
     refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
@@ -91,8 +92,8 @@ class Generation(Model):
 
     class Meta:
         table = "generations"
-        # Ids sort by creation time, so (user, id) is the gallery's order. The sweeper's partial indexes
-        # (waiting, leased) are written by hand in the migration.
+        # Ids sort by creation time, so (user, id) is the gallery's order. The partial indexes of the queue and the
+        # sweeper (waiting, leased, recent) are written by hand in the migrations.
         indexes = (
             Index(fields=("user_id", "id")),
             Index(fields=("user_id", "status", "id")),

@@ -12,6 +12,7 @@ STYLE = "sty"
 GENERATION = "gen"
 BATCH = "bat"
 FILE = "fil"
+UPLOAD = "upl"
 
 LENGTH = 30  # three letters, an underscore, 26 characters of base32
 _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")
