@@ -25,11 +25,12 @@ from services.integrations.bus import Bus
 from services.integrations.demo import DemoProvider
 from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
+from services.integrations.local_storage import LocalStorage
 from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.password import Passwords
 from services.integrations.queue import TaskQueue, ping
 from services.integrations.safe_fetch import SafeFetch
-from services.integrations.storage import LocalStorage, Storage
+from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import ProfileError, load_profile
 from services.services import Services
@@ -265,9 +266,8 @@ async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings) as services:
-        storage = services.storage
-        keys = storage.keys if isinstance(storage, LocalStorage) else None
-        audit = Audit(keys, stuck=STUCK_SECONDS, unsettled=settings.file_orphan_seconds + STUCK_SECONDS)
+        unsettled = settings.file_orphan_seconds + STUCK_SECONDS
+        audit = Audit(services.storage.keys, stuck=STUCK_SECONDS, unsettled=unsettled)
         verdicts = await audit.run()
     for verdict in verdicts:
         named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")

@@ -21,22 +21,22 @@ class MediaFile:
     )
 
     @strawberry.field(description="Signed and short-lived; the same for a while, so that browsers can cache.")
-    def url(self, info: Info) -> str:
-        return info.context.services.files.link(self.row).url
+    async def url(self, info: Info) -> str:
+        return (await info.context.services.files.link(self.row)).url
 
     @strawberry.field(description="The same file with Content-Disposition: attachment.")
-    def download_url(self, info: Info) -> str:
-        return info.context.services.files.download_link(self.row).url
+    async def download_url(self, info: Info) -> str:
+        return (await info.context.services.files.download_link(self.row)).url
 
     @strawberry.field(description="A smaller copy of at least `width` pixels, else the picture itself.")
-    def thumbnail_url(self, info: Info, width: int | None = THUMBNAIL_WIDTH) -> str | None:
+    async def thumbnail_url(self, info: Info, width: int | None = THUMBNAIL_WIDTH) -> str | None:
         files = info.context.services.files
         fits = (width or THUMBNAIL_WIDTH) <= THUMBNAIL_WIDTH
-        return (files.thumbnail_link(self.row) if fits else files.link(self.row)).url
+        return (await (files.thumbnail_link(self.row) if fits else files.link(self.row))).url
 
     @strawberry.field(description="When the URLs stop working.")
-    def expires_at(self, info: Info) -> datetime | None:
-        return datetime.fromtimestamp(info.context.services.files.link(self.row).expires_at, UTC)
+    async def expires_at(self, info: Info) -> datetime | None:
+        return datetime.fromtimestamp((await info.context.services.files.link(self.row)).expires_at, UTC)
 
     @classmethod
     def of(cls, row: File) -> "MediaFile":

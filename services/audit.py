@@ -3,8 +3,7 @@
 Every statement is one snapshot and returns the ids that break its promise, so it may run while the server works.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from models import File
@@ -159,35 +158,34 @@ INVARIANTS = (
 
 
 class Audit:
-    """Asks every promise. `keys` lists the storage; None where it cannot be listed."""
+    """Asks every promise. `keys` lists the storage."""
 
-    def __init__(self, keys: Callable[[], Iterable[str]] | None, *, stuck: float, unsettled: float) -> None:
+    def __init__(self, keys: Callable[[], Awaitable[set[str]]], *, stuck: float, unsettled: float) -> None:
         self._keys = keys
         # Seconds: from a request to its end, and how long the sweeper may let an unwanted file lie.
         self._patience = {"G2": stuck, "B3": unsettled}
 
     async def run(self) -> list[Verdict]:
         """One verdict per promise."""
-        orphans, missing = await _compare(self._keys) if self._keys else ([], None)
+        orphans, missing = await _compare(self._keys)
         verdicts = []
         for invariant in INVARIANTS:
             patience = self._patience.get(invariant.name)
             found = [row["id"] for row in await rows(invariant.sql, *([] if patience is None else [-float(patience)]))]
             found += orphans if invariant.name == "B1" else []
             verdicts.append(Verdict(invariant.name, invariant.promise, tuple(found)))
-        if missing is not None:
-            verdicts.append(Verdict("B2", "every picture that lives has its bytes", tuple(missing)))
+        verdicts.append(Verdict("B2", "every picture that lives has its bytes", tuple(missing)))
         return verdicts
 
 
-async def _compare(keys: Callable[[], Iterable[str]]) -> tuple[list[str], list[str]]:
+async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], list[str]]:
     """Objects without a row, and LIVE rows without an object.
 
     The server may be at work, so the storage is read before and after: a row comes before its bytes and leaves last.
     """
-    before = await asyncio.to_thread(lambda: set(keys()))
+    before = await keys()
     files = await File.all().only("id", "kind", "owner_id", "state")
-    after = await asyncio.to_thread(lambda: set(keys()))
+    after = await keys()
     known = {key for file in files for key in _keys_of(file)}
     unsettled = {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
     # What an interrupted write left beside its key goes with its row, unless that row stays.

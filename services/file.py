@@ -129,18 +129,18 @@ class FileService:
             return False
         return True
 
-    def link(self, file: File) -> Link:
+    async def link(self, file: File) -> Link:
         """A signed link to the picture."""
-        return self._storage.link(file.key, file.content_type)
+        return await self._storage.link(file.key, file.content_type)
 
-    def download_link(self, file: File) -> Link:
+    async def download_link(self, file: File) -> Link:
         """A signed link that makes a browser save the picture."""
         name = f"darkroom-{file.id}.{_ENDINGS[file.content_type]}"
-        return self._storage.link(file.key, file.content_type, download_as=name)
+        return await self._storage.link(file.key, file.content_type, download_as=name)
 
-    def thumbnail_link(self, file: File) -> Link:
+    async def thumbnail_link(self, file: File) -> Link:
         """A signed link to the thumbnail, a WebP of at most 320 pixels' width."""
-        return self._storage.link(file.thumbnail_key, THUMBNAIL_TYPE)
+        return await self._storage.link(file.thumbnail_key, THUMBNAIL_TYPE)
 
 
 async def use(file_id: str) -> bool:

@@ -5,7 +5,6 @@ from models.database import run_tx
 from models.enum import TransactionType
 from services import credit
 from services.audit import Audit
-from services.integrations.storage import LocalStorage
 from services.services import Services
 
 LONG = 3600.0  # seconds; nothing in a test is that old
@@ -13,15 +12,14 @@ LONG = 3600.0  # seconds; nothing in a test is that old
 
 async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
     """Every promise of services.audit holds. `all_ended`, `all_swept`: nothing may be left under way or unsettled."""
-    audit = Audit(lambda: stored_keys(services), stuck=0.0 if all_ended else LONG, unsettled=0.0 if all_swept else LONG)
+    audit = Audit(services.storage.keys, stuck=0.0 if all_ended else LONG, unsettled=0.0 if all_swept else LONG)
     broken = {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders}
     assert broken == {}, broken
 
 
-def stored_keys(services: Services) -> set[str]:
+async def stored_keys(services: Services) -> set[str]:
     """Everything that the storage holds."""
-    assert isinstance(services.storage, LocalStorage)
-    return set(services.storage.keys())
+    return await services.storage.keys()
 
 
 async def count_rows() -> dict[str, int]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from services.integrations.storage import LocalStorage
+from services.integrations.local_storage import LocalStorage
 from services.services import Services
 
 

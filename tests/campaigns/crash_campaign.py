@@ -25,7 +25,7 @@ from models import File, Generation, IdempotencyKey
 from models.database import rows
 from services.audit import Audit
 from services.crashpoint import POINTS
-from services.integrations.storage import LocalStorage
+from services.integrations.local_storage import LocalStorage
 
 ALL_POINTS: tuple[str, ...] = (*POINTS, HALF_WRITTEN)
 # What must have been left lying for a place to be reached at all: where to die before.

@@ -73,7 +73,7 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
     assert await ada.generation(id) == canceled
     await idle.services.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
-    assert {key.split("/")[0] for key in stored_keys(idle.services)} == {"originals"}
+    assert {key.split("/")[0] for key in await stored_keys(idle.services)} == {"originals"}
     await check_books(idle.services, all_ended=True, all_swept=True)
 
 
@@ -85,7 +85,7 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle: Running) ->
     await claim.record_call("openrouter")
     image = await idle.services.files.check_upload(photo(64, 48))
     stored = await idle.services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
-    assert stored.key in stored_keys(idle.services)
+    assert stored.key in await stored_keys(idle.services)
     assert (await ada.one(CANCEL, id=id))["errors"] == []
     try:
         await claim.complete(stored.id, FinalImage(b"", "model", None, None))
@@ -93,7 +93,7 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle: Running) ->
         await idle.services.files.discard(stored.id)
     await idle.services.sweeper.sweep()
     assert await File.filter(id=stored.id).count() == 0
-    assert not {stored.key, stored.thumbnail_key} & stored_keys(idle.services)
+    assert not {stored.key, stored.thumbnail_key} & await stored_keys(idle.services)
     await check_books(idle.services, all_ended=True, all_swept=True)
 
 

@@ -80,7 +80,7 @@ async def test_hostile_pictures_are_refused_with_nothing_stored_and_nothing_spen
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["image"]), case.name
         assert refused["message"].isprintable(), case.name
     assert await count_rows() == NOTHING
-    assert stored_keys(idle.services) == set()
+    assert await stored_keys(idle.services) == set()
     assert await ada.credits() == 10_000
 
 
@@ -230,7 +230,7 @@ async def test_no_file_name_or_declared_type_matters(idle: Running) -> None:
         assert download.headers["content-disposition"].endswith(f'filename="darkroom-{file.id}.png"'), name
     user = str(ada.user["id"])
     rows = await File.all()
-    assert stored_keys(idle.services) == {
+    assert await stored_keys(idle.services) == {
         f"originals/{user}/{row.id}{end}" for row in rows for end in ("", "-thumbnail")
     }
     assert len(rows) >= len(FILE_NAMES) - 2

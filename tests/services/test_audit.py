@@ -1,12 +1,13 @@
 """The audit finds what is wrong: every promise broken by hand, in a transaction that is then rolled back."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from client import Api, photo
 from conftest import Running
 from models.database import rows, run_tx
 from services.audit import Audit
-from services.integrations.storage import LocalStorage
 
 # What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
 DAMAGE = [
@@ -41,9 +42,16 @@ async def audit(server: Running, ada: Api) -> Audit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
-    storage = server.services.storage
-    assert isinstance(storage, LocalStorage)
-    return Audit(storage.keys, stuck=0, unsettled=0)
+    return Audit(server.services.storage.keys, stuck=0, unsettled=0)
+
+
+def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
+    """A storage's `keys` that tells of these."""
+
+    async def listed() -> set[str]:
+        return set(keys)
+
+    return listed
 
 
 async def broken_by(audit: Audit, statement: str) -> set[str]:
@@ -75,9 +83,7 @@ async def test_every_promise_is_seen_broken_and_none_beside_it(audit: Audit) -> 
 
 
 async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(server: Running, audit: Audit) -> None:
-    storage = server.services.storage
-    assert isinstance(storage, LocalStorage)
-    keys = sorted(storage.keys())
+    keys = sorted(await server.services.storage.keys())
     assert len(keys) == 4
     folder, _, name = keys[0].rpartition("/")
     beside = f"{folder}/.{name}.1f2e3d4c"
@@ -86,22 +92,21 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(ser
         ([*keys, beside], {"B1": (beside,)}),
         (keys[1:], {"B2": (name,)}),
     ):
-        verdicts = await Audit(listed.copy, stuck=0, unsettled=0).run()
+        verdicts = await Audit(listing(listed), stuck=0, unsettled=0).run()
         assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
 
 
 async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
     server: Running, audit: Audit
 ) -> None:
-    storage = server.services.storage
-    assert isinstance(storage, LocalStorage)
-    keys = sorted(storage.keys())
+    keys = sorted(await server.services.storage.keys())
     folder, _, name = keys[0].rpartition("/")
 
     async def work() -> None:
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
-        verdicts = {verdict.name: verdict.offenders for verdict in await Audit(listed.copy, stuck=0, unsettled=9).run()}
+        found = await Audit(listing(listed), stuck=0, unsettled=9).run()
+        verdicts = {verdict.name: verdict.offenders for verdict in found}
         assert verdicts["B1"] == ()
         raise RolledBackError
 

@@ -40,8 +40,8 @@ async def test_orphans_go_with_their_bytes_once_they_are_old_enough(idle: Runnin
     young, old = await an_orphan(idle, ada, limit - 60), await an_orphan(idle, ada, limit + 60)
     await idle.services.sweeper.sweep()
     assert {file.id for file in await File.all()} == {live.id, young.id}
-    assert stored_keys(idle.services) == {key for file in (live, young) for key in (file.key, file.thumbnail_key)}
-    assert old.key not in stored_keys(idle.services)
+    assert await stored_keys(idle.services) == {key for file in (live, young) for key in (file.key, file.thumbnail_key)}
+    assert old.key not in await stored_keys(idle.services)
     assert (await ada.http.get(sold["original"]["url"])).status_code == 200
     await idle.services.worker.process(sold["id"])
     assert (await ada.generation(sold["id"]))["status"] == "COMPLETED"
@@ -57,7 +57,7 @@ async def test_a_working_server_sweeps_orphans_by_itself(scripted_settings: Sett
         await ada.ended(made["id"])
         await an_orphan(server, ada, 0)
         await until(two_files_are_left)
-        assert len(stored_keys(server.services)) == 4
+        assert len(await stored_keys(server.services)) == 4
         await check_books(server.services, all_ended=True, all_swept=True)
 
 
@@ -75,7 +75,7 @@ async def test_whatever_an_interrupted_write_or_removal_left_is_removed(idle: Ru
     (folder / half_removed.thumbnail_key).unlink()
     await idle.services.sweeper.sweep()
     assert await File.all().count() == 0
-    assert stored_keys(idle.services) == set()
+    assert await stored_keys(idle.services) == set()
 
 
 async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle: Running) -> None:
@@ -87,7 +87,7 @@ async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle: R
     await idle.services.sweeper.sweep()
     left = await File.all()
     assert [(file.id, file.state) for file in left] == [(stubborn.id, FileState.DELETING)]
-    assert other.key not in stored_keys(idle.services)
+    assert other.key not in await stored_keys(idle.services)
     path.rmdir()
     await idle.services.sweeper.sweep()
     assert await File.all().count() == 0

@@ -19,7 +19,7 @@ from services.file import FileService
 from services.generation import GenerationRequest, GenerationService
 from services.integrations.image_provider import FinalImage
 from services.integrations.queue import TaskQueue
-from services.integrations.storage import Link, Storage
+from services.integrations.storage import Link, Storage, Target
 from services.services import Services
 from services.worker import GenerationWorker, Times
 from settings import Settings
@@ -70,14 +70,20 @@ class SlowStorage:
             self.written.set()
             await self.gate.wait()
 
-    async def get(self, key: str) -> bytes:
-        return await self.inner.get(key)
+    async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        return await self.inner.get(key, max_bytes=max_bytes)
 
     async def delete(self, key: str) -> None:
         await self.inner.delete(key)
 
-    def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
-        return self.inner.link(key, content_type, download_as=download_as)
+    async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
+        return await self.inner.link(key, content_type, download_as=download_as)
+
+    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
+        return await self.inner.upload_target(key, content_type, max_bytes=max_bytes, seconds=seconds)
+
+    async def keys(self) -> set[str]:
+        return await self.inner.keys()
 
     async def check(self) -> None:
         await self.inner.check()
@@ -270,13 +276,13 @@ async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is
     await idle.services.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], ended["result_id"]) == ("FAILED", None)
-    assert any(key.startswith("generated/") for key in stored_keys(idle.services))
+    assert any(key.startswith("generated/") for key in await stored_keys(idle.services))
     storage.gate.set()
     await asyncio.wait_for(zombie, PATIENCE)
     assert await row_of(id) == ended
     await idle.services.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
-    assert not any(key.startswith("generated/") for key in stored_keys(idle.services))
+    assert not any(key.startswith("generated/") for key in await stored_keys(idle.services))
     await check_books(idle.services, all_ended=True, all_swept=True)
 
 

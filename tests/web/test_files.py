@@ -18,7 +18,8 @@ from books import stored_keys
 from client import Api, photo
 from conftest import Running
 from models import File
-from services.integrations.storage import LocalStorage, MissingObjectError, StorageError
+from services.integrations.local_storage import LocalStorage, LocalUpload
+from services.integrations.storage import MissingObjectError, StorageError, TooLargeError
 
 SECRET = "s" * 32
 KEY = "originals/usr_1/fil_1"
@@ -46,6 +47,11 @@ def storage(tmp_path: Path, clock: Clock) -> LocalStorage:
 
 def token_of(url: str) -> str:
     return urlsplit(url).path.removeprefix("/files/")
+
+
+def forged(token: str) -> str:
+    """The same token with another signature. Not by its last letter: two bits of that mean nothing."""
+    return token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +168,7 @@ async def test_forged_and_foreign_links_lead_nowhere(ada: Api, door: Running, ge
         URLSafeSerializer(secret, salt="darkroom-files").dumps(["../../test.sqlite3", *payload[1:]]),
         URLSafeSerializer(secret, salt="darkroom-files").dumps("text"),
         URLSafeSerializer(secret, salt="darkroom-files").dumps([*payload[:3], 1]),
-        token[:-1] + ("A" if token[-1] != "A" else "B"),
+        forged(token),
         "x" + token,
         token.rpartition(".")[0],
         payload[0].replace("/", "%2F"),
@@ -171,7 +177,7 @@ async def test_forged_and_foreign_links_lead_nowhere(ada: Api, door: Running, ge
         "%ff%fe",
         "x" * 20_000,
     ]
-    for wrong in forged:
+    for wrong in wrongs:
         response = await ada.http.get(f"{ada.address}/files/{wrong}")
         assert response.status_code == 404, wrong
         assert response.text in ("Not found.", "Not Found")
@@ -184,16 +190,18 @@ async def test_a_removed_file_takes_half_written_leftovers_with_it_and_its_links
         path = door.settings.data_dir / "files" / key
         await asyncio.to_thread(path.with_name(f".{path.name}.0badf00d").write_bytes, b"half of a pic")
     assert await door.services.files.remove(file)
-    assert [key for key in stored_keys(door.services) if file.id in key] == []
+    assert [key for key in await stored_keys(door.services) if file.id in key] == []
     for name in ("url", "downloadUrl", "thumbnailUrl"):
         assert (await ada.http.get(generation["result"][name])).status_code == 404
 
 
-def test_a_link_is_the_same_within_its_window_and_another_in_the_next(storage: LocalStorage, clock: Clock) -> None:
+async def test_a_link_is_the_same_within_its_window_and_another_in_the_next(
+    storage: LocalStorage, clock: Clock
+) -> None:
     links = []
     for seconds in range(0, 900, 10):
         clock.now = 999_900.0 + seconds  # windows of 300 seconds, this one at its very beginning
-        links.append(storage.link(KEY, "image/png"))
+        links.append(await storage.link(KEY, "image/png"))
     assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
     assert links[0].expires_at == 999_900 + 600
 
@@ -202,7 +210,7 @@ async def test_a_link_lasts_at_least_half_of_its_life_and_then_ends(storage: Loc
     await storage.put(KEY, b"bytes", "image/png")
     for start in (999_900.0, 1_000_000.5, 1_000_199.9):
         clock.now = start
-        link = storage.link(KEY, "image/png")
+        link = await storage.link(KEY, "image/png")
         assert 300 <= link.expires_at - start <= 600
         found = storage.resolve(token_of(link.url))
         assert found is not None
@@ -229,8 +237,8 @@ async def test_a_key_that_is_none_of_ours_is_refused_everywhere(storage: LocalSt
         await storage.get(key)
     with pytest.raises(StorageError):
         await storage.delete(key)
-    assert storage.resolve(token_of(storage.link(key, "image/png").url)) is None
-    assert list(storage.keys()) == []
+    assert storage.resolve(token_of((await storage.link(key, "image/png")).url)) is None
+    assert await storage.keys() == set()
 
 
 @pytest.mark.parametrize("planted", ["originals/usr_1/fil_1", "originals/usr_1", "originals"])
@@ -253,7 +261,7 @@ async def test_a_symbolic_link_inside_the_folder_leads_nowhere(
     for operation in operations:
         with pytest.raises(StorageError):
             await operation()
-    assert storage.resolve(token_of(storage.link(KEY, "image/png").url)) is None
+    assert storage.resolve(token_of((await storage.link(KEY, "image/png")).url)) is None
     assert (outside / "fil_1").read_bytes() == b"secret"
     assert (outside / "usr_1" / "fil_1").read_bytes() == b"secret"
 
@@ -264,10 +272,10 @@ async def test_the_storage_keeps_replaces_and_forgets(storage: LocalStorage) -> 
     await storage.put(KEY, b"old", "image/png")
     await storage.put(KEY, b"new", "image/png")
     assert await storage.get(KEY) == b"new"
-    assert list(storage.keys()) == [KEY]
+    assert await storage.keys() == {KEY}
     await storage.delete(KEY)
     await storage.delete(KEY)
-    assert list(storage.keys()) == []
+    assert await storage.keys() == set()
 
 
 async def test_a_write_that_fails_leaves_nothing_half_written(storage: LocalStorage, tmp_path: Path) -> None:
@@ -275,4 +283,26 @@ async def test_a_write_that_fails_leaves_nothing_half_written(storage: LocalStor
     (tmp_path / "files" / "originals" / "usr_1").write_bytes(b"a file where a folder should be")
     with pytest.raises(StorageError):
         await storage.put(KEY, b"x", "image/png")
-    assert list(storage.keys()) == ["originals/usr_1"]
+    assert await storage.keys() == {"originals/usr_1"}
+
+
+async def test_what_is_larger_than_wanted_is_not_read(storage: LocalStorage) -> None:
+    await storage.put(KEY, b"12345", "image/png")
+    assert await storage.get(KEY, max_bytes=5) == b"12345"
+    with pytest.raises(TooLargeError):
+        await storage.get(KEY, max_bytes=4)
+
+
+async def test_an_upload_address_says_what_it_takes_until_it_ends(storage: LocalStorage, clock: Clock) -> None:
+    target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+    assert (target.method, target.headers, target.fields) == ("POST", {}, {})
+    assert target.expires_at == clock.now + 60
+    address, _, token = target.url.rpartition("/")
+    assert address == "https://pictures.example/uploads"
+    clock.now += 59
+    assert storage.resolve_upload(token) == LocalUpload(KEY, "image/png", 1000)
+    assert storage.resolve(token) is None, "an upload address must not read"
+    assert storage.resolve_upload(token_of((await storage.link(KEY, "image/png")).url)) is None
+    assert storage.resolve_upload(forged(token)) is None
+    clock.now += 1
+    assert storage.resolve_upload(token) is None

@@ -132,9 +132,9 @@ def code(response: Any) -> str:
 @pytest.fixture
 async def nothing_left(door: Running) -> AsyncIterator[None]:
     """The test makes no row, stores no byte and moves no credit."""
-    before = await count_rows(), stored_keys(door.services)
+    before = await count_rows(), await stored_keys(door.services)
     yield
-    assert (await count_rows(), stored_keys(door.services)) == before
+    assert (await count_rows(), await stored_keys(door.services)) == before
 
 
 async def test_the_same_builder_makes_a_request_that_is_served(door: Running) -> None:
