@@ -161,7 +161,7 @@ async def test_forged_and_foreign_links_lead_nowhere(ada: Api, door: Running, ge
     payload = URLSafeSerializer(secret, salt="darkroom-files").loads(token)
     another = await ada.http.get(url.replace(token, URLSafeSerializer(secret, salt="darkroom-files").dumps(payload)))
     assert another.status_code == 200  # so what follows is refused for what is wrong with it
-    forged = [
+    wrongs = [
         URLSafeSerializer("x" * 64, salt="darkroom-files").dumps(payload),
         URLSafeSerializer(secret, salt="something-else").dumps(payload),
         URLSafeSerializer(secret, salt="darkroom-files").dumps([payload[0] + "x", *payload[1:]]),
