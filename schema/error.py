@@ -1,5 +1,7 @@
 """What a person can mend, as payloads list it."""
 
+from datetime import datetime
+
 import strawberry
 
 from models import enum
@@ -26,6 +28,11 @@ class InsufficientCreditsError(UserError):
     balance: int
 
 
+@strawberry.type(description="As much as is allowed was taken already.")
+class QuotaExceededError(UserError):
+    resets_at: datetime = strawberry.field(description="When there is room again.")
+
+
 def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
     """A refusal as a payload's `errors`."""
     code: enum.ErrorCode = refusal.code
@@ -37,4 +44,6 @@ def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
                 code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
             )
         ]
+    if isinstance(refusal, error.QuotaExceededError):
+        return [QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)]
     return [InputError(code=code, message=message, field=field)]

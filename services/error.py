@@ -4,6 +4,8 @@ Each class is small, carries its data, and names the ErrorCode that a client see
 ordinary answer, not a crash: it is never logged with a traceback.
 """
 
+from datetime import datetime
+
 from models.enum import ErrorCode
 from services.message import Message, message
 
@@ -55,8 +57,8 @@ class NotFoundError(Refusal):
 
     code = ErrorCode.NOT_FOUND
 
-    def __init__(self, field: tuple[str, ...] | None = None) -> None:
-        super().__init__(message("This does not exist."), field)
+    def __init__(self, field: tuple[str, ...] | None = None, text: Message | None = None) -> None:
+        super().__init__(text or message("This does not exist."), field)
 
 
 class InsufficientCreditsError(Refusal):
@@ -75,6 +77,16 @@ class MembershipRequiredError(Refusal):
 
     def __init__(self, field: tuple[str, ...] | None = None) -> None:
         super().__init__(message("This style is for members."), field)
+
+
+class QuotaExceededError(Refusal):
+    """As much as is allowed was taken already; there is room again at `resets_at`."""
+
+    code = ErrorCode.QUOTA_EXCEEDED
+
+    def __init__(self, text: Message, resets_at: datetime) -> None:
+        super().__init__(text)
+        self.resets_at = resets_at
 
 
 class UnavailableError(Refusal):

@@ -21,12 +21,15 @@ class UsedKeyError(Exception):
 def fingerprint(request: Any) -> str:
     """SHA-256 of a request dataclass, pictures included, its key left out; empty where there is no key.
 
+    What was not given is no part of it, so that a request repeated across an update that adds a field is the same.
+
     Raises:
         InvalidInputError: the request holds what cannot even be written down.
     """
     if request.idempotency_key is None:
         return ""
-    plain = {field.name: getattr(request, field.name) for field in fields(request) if field.name != "idempotency_key"}
+    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name != "idempotency_key"}
+    plain = {name: value for name, value in given.items() if value is not None}
     try:
         text = orjson.dumps(plain, default=_digest, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:  # lone surrogates, numbers past 64 bits
@@ -40,6 +43,18 @@ def _digest(value: object) -> str:
     raise TypeError
 
 
+def check_key(key: str) -> None:
+    """Raises InvalidInputError where a key is empty, too long or unprintable."""
+    if not 1 <= len(key) <= KEY_MAX or is_unusable(key):
+        text = message("An idempotency key has 1 to {limit} printable characters.", limit=KEY_MAX)
+        raise InvalidInputError(text, field=("idempotencyKey",))
+
+
+def used_otherwise() -> ConflictError:
+    """The refusal of a key that came with another input before."""
+    return ConflictError(message("This idempotency key was used for another request."), field=("idempotencyKey",))
+
+
 async def recall(user_id: str, operation: str, key: str, input_hash: str) -> str | None:
     """The batch that this key made, None when it is new.
 
@@ -47,15 +62,12 @@ async def recall(user_id: str, operation: str, key: str, input_hash: str) -> str
         InvalidInputError: the key is empty, too long or unprintable.
         ConflictError: the key came with another input before.
     """
-    if not 1 <= len(key) <= KEY_MAX or is_unusable(key):
-        text = message("An idempotency key has 1 to {limit} printable characters.", limit=KEY_MAX)
-        raise InvalidInputError(text, field=("idempotencyKey",))
+    check_key(key)
     known = await IdempotencyKey.get_or_none(user_id=user_id, operation=operation, key=key)
     if known is None:
         return None
     if known.input_hash != input_hash:
-        text = message("This idempotency key was used for another request.")
-        raise ConflictError(text, field=("idempotencyKey",))
+        raise used_otherwise()
     return known.batch_id
 
 
