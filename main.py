@@ -16,9 +16,11 @@ from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
 from services.audit import Audit
 from services.credit import CreditService
+from services.crew import Crew
 from services.error import Refusal
 from services.event import Events
 from services.file import FileService, UploadLimits
+from services.forecast import ForecastService
 from services.gallery import GalleryService
 from services.generation import GenerationService
 from services.integrations.bus import Bus
@@ -33,6 +35,7 @@ from services.integrations.safe_fetch import SafeFetch
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import ProfileError, load_profile
+from services.roster import Roster
 from services.services import Services
 from services.session import SessionService
 from services.style import StyleService
@@ -45,7 +48,7 @@ from web.app import WebOptions, create_app
 log = structlog.get_logger("darkroom")
 
 STUCK_SECONDS = 300  # `verify`: after which a generation must have ended, and a file past its age be gone
-GRACE_SECONDS = 25  # for work under way when the process is told to stop; what takes longer is left to the sweeper
+SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
 
 
 def make_provider(settings: Settings) -> ImageProvider:
@@ -90,7 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(open_database(settings.database))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
-        queue = await stack.enter_async_context(TaskQueue(settings.redis_url, lease_seconds=times.lease))
+        queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
         door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
         provider = make_provider(settings)
         stack.push_async_callback(provider.aclose)
@@ -98,6 +101,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         files = FileService(storage, door, limits)
         sessions = SessionService(settings.session_days)
         styles = StyleService(profile)
+        roster = Roster(every=settings.generation_sweep_seconds)
         yield Services(
             profile=profile,
             translator=Translator(LOCALES),
@@ -112,9 +116,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             users=UserService(Passwords(), sessions, events, signup_credits),
             credits=CreditService(),
             styles=styles,
-            generations=GenerationService(styles, files, queue, events, profile.limits.prompt_max_length),
+            generations=GenerationService(styles, files, queue, events, profile.limits),
             gallery=GalleryService(),
-            worker=GenerationWorker(provider, files, door, events, times),
+            forecast=ForecastService(roster),
+            roster=roster,
+            worker=GenerationWorker(
+                provider, files, door, events, times, per_user=settings.generation_user_concurrency
+            ),
+            crew=Crew(queue, bus, roster, poll=settings.generation_sweep_seconds, grace=settings.stop_grace_seconds),
             sweeper=Sweeper(
                 queue,
                 files,
@@ -130,17 +139,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 @contextlib.asynccontextmanager
 async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
-    """Process generations and sweep while the body runs; then let what is under way finish, within its grace."""
-    tasks = [
-        asyncio.create_task(services.queue.work(services.worker.process, concurrency), name="worker"),
-        asyncio.create_task(services.sweeper.run(), name="sweeper"),
-    ]
+    """Make generations and sweep while the body runs; then let what is under way finish, within its grace."""
+    sweeping = asyncio.create_task(services.sweeper.run(), name="sweeper")
     try:
-        yield
+        async with services.crew.working(services.worker, concurrency):
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        sweeping.cancel()
+        await asyncio.wait([sweeping], timeout=SWEEP_GRACE_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -98,9 +98,17 @@ class Settings(BaseSettings):
 
     generation_deadline_seconds: float = Field(60.0, gt=0, description="The provider's total, retries included.")
     generation_lease_seconds: float = Field(60.0, gt=0, description="How long a worker's claim holds with no sign.")
-    generation_sweep_seconds: float = Field(10.0, gt=0, description="How often workers look for what was left lying.")
+    generation_sweep_seconds: float = Field(
+        10.0, gt=0, description="How often workers look at the table for what waits and what was left lying."
+    )
     file_orphan_seconds: float = Field(900.0, gt=0, description="How old an unsettled file must be to be removed.")
     worker_concurrency: int = Field(8, ge=1, le=256, description="Generations at once in one worker process.")
+    generation_user_concurrency: int = Field(
+        4, ge=1, le=256, description="Generations of one account at once, in all workers together; the rest wait."
+    )
+    stop_grace_seconds: float = Field(
+        25.0, ge=0, le=3600, description="How long a worker that is told to stop lets generations finish."
+    )
     image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode pictures, per process.")
 
     upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")

@@ -12,6 +12,8 @@ from services.integrations.image_provider import FinalImage
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
 
+_CANDIDATES = 8  # looked at together; when other workers have taken them all, the next are
+
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 
 
@@ -42,19 +44,26 @@ class Claim:
         self._lease_seconds = lease_seconds
 
     @classmethod
-    async def take(cls, generation_id: str, worker: str, lease_seconds: float) -> Self | None:
-        """Claim a waiting generation; None when it is not waiting (any more)."""
+    async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
+        """Claim a waiting generation; None when it is not waiting (any more), or its account's turn is not yet.
+
+        `per_user`: how many generations of one account are made at once.
+        """
 
         async def work(user_id: str) -> bool:
+            # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
             await credit.touch(user_id)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
                 " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
                 " lease_until = LATER($3), started_at = COALESCE(started_at, NOW()), updated_at = NOW()"
-                " WHERE id = $1 AND status = 'PENDING' RETURNING id",
+                " WHERE id = $1 AND status = 'PENDING' AND $5 > (SELECT COUNT(*) FROM generations"
+                " WHERE user_id = $4 AND status = 'PROCESSING') RETURNING id",
                 generation_id,
                 worker,
                 float(lease_seconds),
+                user_id,
+                per_user,
             )
             if not claimed:
                 raise ClaimLostError
@@ -166,12 +175,39 @@ class Claim:
         await run_tx(work)
         return await _refetch(row.id)
 
-    async def hand_back(self) -> Generation:
-        """Put a generation that was not begun back in the queue. Raises ClaimLostError."""
+    @classmethod
+    async def take_next(cls, worker: str, lease_seconds: float, per_user: int) -> Self | None:
+        """Claim the generation whose turn it is; None when none waits that may be begun."""
+        while True:
+            candidates = await next_in_line(per_user)
+            if not candidates:
+                return None
+            for generation_id in candidates:
+                claim = await cls.take(generation_id, worker, lease_seconds, per_user)
+                if claim is not None:
+                    return claim
+
+    async def settle(self, *, died: bool) -> Generation:
+        """End what cannot go on: back to the queue before the provider was called, failed after it.
+
+        `died`: the worker did; the attempt counts, for the generation itself may have killed it. Raises ClaimLostError.
+        """
+        row = await _refetch(self.generation.id)
+        called = row.provider_called_at is not None
+        if called or (died and row.attempts >= MAX_ATTEMPTS):
+            return await self.fail(ErrorCode.UNAVAILABLE, called=called)
+        return await self.hand_back(counts=died)
+
+    async def hand_back(self, *, counts: bool = True) -> Generation:
+        """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
 
         async def work() -> None:
             await credit.touch(self.generation.user_id)
-            await self._write("status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL")
+            await self._write(
+                "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
+                " attempts = attempts - $3",
+                0 if counts else 1,
+            )
             crashpoint("hand_back.before_commit")
 
         await run_tx(work)
@@ -198,11 +234,12 @@ async def lapsed(limit: int) -> list[str]:
     return [row["id"] for row in found]
 
 
-async def waiting(limit: int, older_than: float) -> list[tuple[str, int]]:
-    """(id, fence) of generations that have waited for `older_than` seconds, oldest first."""
+async def next_in_line(per_user: int) -> list[str]:
+    """The next few whose turn it is: the highest priority first, then the oldest, past accounts that have enough."""
     found = await rows(
-        "SELECT id, fence FROM generations WHERE status = 'PENDING' AND updated_at < LATER($2) ORDER BY id LIMIT $1",
-        limit,
-        -float(older_than),
+        "SELECT id FROM generations WHERE status = 'PENDING' AND user_id NOT IN (SELECT user_id FROM generations"
+        " WHERE status = 'PROCESSING' GROUP BY user_id HAVING COUNT(*) >= $1) ORDER BY priority DESC, id LIMIT $2",
+        per_user,
+        _CANDIDATES,
     )
-    return [(row["id"], row["fence"]) for row in found]
+    return [row["id"] for row in found]

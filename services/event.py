@@ -13,6 +13,9 @@ _LIVE_FIELDS = ("version", "status", "stage", "progress", "preview", "attempts",
 _LIVE_MOMENTS = ("started_at", "updated_at")
 
 
+CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
+
+
 def generation_channel(generation_id: str) -> str:
     """The channel of one generation's changes."""
     return f"generation:{generation_id}"
@@ -53,6 +56,11 @@ class Events:
             moment: datetime | None = getattr(generation, name)
             payload[name] = moment.isoformat() if moment else None
         await self._bus.publish(generation_channel(generation.id), payload)
+
+    async def generation_canceled(self, generation: Generation) -> None:
+        """Say that a generation is canceled, to subscribers and to the worker that may be making it."""
+        await self.generation_changed(generation)
+        await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
     async def account_changed(self, user_id: str) -> None:
         """Say that an account's version moved."""

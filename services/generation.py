@@ -21,6 +21,7 @@ from services.file import FileService
 from services.integrations.image_door import CleanImage
 from services.integrations.queue import TaskQueue
 from services.message import message
+from services.profile import Limits
 from services.prompt import check_prompt, check_variables, render_prompt
 from services.style import StyleService, is_locked, price, prompt_of, variables_of
 
@@ -55,6 +56,7 @@ class _Order:
     variables: dict[str, str]
     full_prompt: str
     cost: int  # credits for one picture
+    priority: int
 
 
 def _check_aspect_ratio(aspect_ratio: str | None) -> None:
@@ -70,13 +72,13 @@ class GenerationService:
     """Takes orders, and calls them off."""
 
     def __init__(
-        self, styles: StyleService, files: FileService, queue: TaskQueue, events: Events, prompt_max_length: int
+        self, styles: StyleService, files: FileService, queue: TaskQueue, events: Events, limits: Limits
     ) -> None:
         self._styles = styles
         self._files = files
         self._queue = queue
         self._events = events
-        self._prompt_max_length = prompt_max_length
+        self._limits = limits
 
     async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
         """Check, store the photo, take the credits and write the rows in one transaction, then ring for a worker.
@@ -110,7 +112,7 @@ class GenerationService:
     async def _check(self, user: User, request: GenerationRequest) -> _Order:
         self._styles.check_request(request.media, request.count, request.model)
         _check_aspect_ratio(request.aspect_ratio)
-        prompt = check_prompt(request.prompt, self._prompt_max_length)
+        prompt = check_prompt(request.prompt, self._limits.prompt_max_length)
         if request.style_id is None and prompt is None:
             raise InvalidInputError(message("Choose a style or describe the picture."), field=("styleId",))
         style = await self._styles.style(request.style_id) if request.style_id else await self._styles.free_style()
@@ -132,7 +134,8 @@ class GenerationService:
         cost = price(style, request.quality)
         if user.credits < cost * request.count:  # asked again, and finally, by the transaction
             raise InsufficientCreditsError(required=cost * request.count, balance=user.credits)
-        return _Order(style, replace(request, prompt=prompt), variables, full_prompt, cost)
+        priority = 1 if user.is_member and self._limits.members_first else 0
+        return _Order(style, replace(request, prompt=prompt), variables, full_prompt, cost, priority)
 
     async def _sell(
         self, user_id: str, order: _Order, image: CleanImage | None, batch_id: str, fingerprint: str
@@ -181,6 +184,7 @@ class GenerationService:
             aspect_ratio=request.aspect_ratio,
             requested_model=request.model,
             original_id=original_id,
+            priority=order.priority,
             cost=order.cost,
             refund_policy=style.collection.refund_policy,
         )
@@ -220,7 +224,7 @@ class GenerationService:
         if not generation.status.is_final and await run_tx(self._cancel, user_id, generation_id):
             crashpoint("cancel.committed")
             generation = await self.get(user_id, generation_id)
-            await self._events.generation_changed(generation)
+            await self._events.generation_canceled(generation)
             await self._events.account_changed(user_id)
             return generation
         generation = await self.get(user_id, generation_id)

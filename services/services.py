@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from services.credit import CreditService
+from services.crew import Crew
 from services.event import Events
 from services.file import FileService
+from services.forecast import ForecastService
 from services.gallery import GalleryService
 from services.generation import GenerationService
 from services.integrations.bus import Bus
@@ -14,6 +16,7 @@ from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import Profile
+from services.roster import Roster
 from services.session import SessionService
 from services.style import StyleService
 from services.sweeper import Sweeper
@@ -40,6 +43,9 @@ class Services:
     styles: StyleService
     generations: GenerationService
     gallery: GalleryService
+    forecast: ForecastService
+    roster: Roster
     worker: GenerationWorker
+    crew: Crew
     sweeper: Sweeper
     reread_seconds: float  # after how much silence a subscription reads its row again

@@ -8,8 +8,7 @@ import structlog
 
 from models import File
 from models.database import rows
-from models.enum import ErrorCode
-from services.claim import MAX_ATTEMPTS, Claim, ClaimLostError, lapsed, waiting
+from services.claim import Claim, ClaimLostError, lapsed
 from services.crashpoint import crashpoint
 from services.event import Events
 from services.file import FileService
@@ -46,21 +45,17 @@ class Sweeper:
         self._orphan_age = orphan_age
 
     async def run(self) -> None:
-        """Sweep until cancelled. The first sweep looks at everything that waits: its messages died with Redis or us."""
-        patience = 0.0
+        """Sweep until cancelled."""
         while True:
             try:
-                await self.sweep(patience)
+                await self.sweep()
             except Exception:
                 log.warning("sweep.failed", exc_info=True)
-            patience = self._every
             await asyncio.sleep(self._every)
 
-    async def sweep(self, patience: float = 0.0) -> None:
-        """One pass. `patience`: seconds that a waiting generation's own message is given first."""
+    async def sweep(self) -> None:
+        """One pass. What waits is not looked for here: every worker's crew does that."""
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
-        for generation_id, fence in await waiting(_BATCH, patience):
-            await self._queue.ring(generation_id, fence, again=True)
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
         await self._sessions.remove_expired()
 
@@ -78,13 +73,8 @@ class Sweeper:
         if claim is None:
             return
         crashpoint("sweeper.taken_over")
-        row = claim.generation
-        called = row.provider_called_at is not None
         try:
-            if called or row.attempts >= MAX_ATTEMPTS:
-                row = await claim.fail(ErrorCode.UNAVAILABLE, called=called)
-            else:
-                row = await claim.hand_back()
+            row = await claim.settle(died=True)
         except ClaimLostError:  # canceled in this very moment
             return
         crashpoint("sweeper.settled")

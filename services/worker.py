@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -29,12 +30,15 @@ from services.integrations.image_provider import (
     ProviderError,
     ReferencePhoto,
 )
-from services.integrations.storage import StorageError
+from services.integrations.storage import MissingObjectError, StorageError
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _PROVIDER_TRIES = 3  # calls of one generation, the first included, and only where the work never started
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
+_LONGEST_PAUSE = 5.0  # seconds between two tries of a storage that is away
 _TELL_EVERY = 0.2  # seconds between progress messages of one generation; previews are told at once
 _RESULT_MAX_BYTES = 24 * 2**20
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
@@ -48,6 +52,7 @@ class Times:
     lease: float
     heartbeat: float
     deadline: float  # of the provider, its retries included
+    storage: float = 120.0  # how long a storage that is away is waited for, before a picture is given up
 
 
 class Failure(Exception):  # noqa: N818 - how a generation ends, not an error of the program
@@ -65,20 +70,35 @@ class GenerationWorker:
     """Claims, calls the provider once, stores the result, ends the generation. Safe to be told twice, late or never."""
 
     def __init__(
-        self, provider: ImageProvider, files: FileService, door: ImageDoor, events: Events, times: Times
+        self,
+        provider: ImageProvider,
+        files: FileService,
+        door: ImageDoor,
+        events: Events,
+        times: Times,
+        *,
+        per_user: int = 4,  # generations of one account at once, in all workers together
     ) -> None:
         self._provider = provider
         self._files = files
         self._door = door
         self._events = events
         self._times = times
+        self._per_user = per_user
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:
-        """Take one generation to its end, if it is waiting."""
-        claim = await Claim.take(generation_id, self.name, self._times.lease)
-        if claim is None:
-            return
+        """Take one generation to its end, if it is waiting and may be begun."""
+        claim = await Claim.take(generation_id, self.name, self._times.lease, self._per_user)
+        if claim is not None:
+            await self.make(claim)
+
+    async def take_next(self) -> Claim | None:
+        """Claim the generation whose turn it is; None when none waits that may be begun."""
+        return await Claim.take_next(self.name, self._times.lease, self._per_user)
+
+    async def make(self, claim: Claim) -> None:
+        """Take what was claimed to its end. When cancelled, it is first put in order for others."""
         crashpoint("worker.claimed")
         generation = claim.generation
         await self._events.account_changed(generation.user_id)
@@ -90,6 +110,9 @@ class GenerationWorker:
         except ClaimLostError:
             bound.info("generation.claim_lost")
             return
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.create_task(self._let_go(claim)))
+            raise
         crashpoint("worker.ended")
         bound.info(
             "generation.ended",
@@ -100,6 +123,19 @@ class GenerationWorker:
         )
         await self._events.generation_changed(ended)
         await self._events.account_changed(ended.user_id)
+
+    async def _let_go(self, claim: Claim) -> None:
+        """This process stops, or the generation was called off; in the second case there is nothing left to do."""
+        try:
+            row = await claim.settle(died=False)
+        except ClaimLostError:
+            return
+        except Exception as error:  # noqa: BLE001 - the lease will end, and the sweeper will find it
+            log.warning("generation.not_settled", generation=claim.generation.id, error=repr(error))
+            return
+        log.info("generation.let_go", generation=row.id, status=row.status, refunded=row.refunded)
+        await self._events.generation_changed(row)
+        await self._events.account_changed(row.user_id)
 
     @contextlib.asynccontextmanager
     async def _heart(self, claim: Claim) -> AsyncIterator[None]:
@@ -179,7 +215,7 @@ class GenerationWorker:
         reference = None
         if row.original is not None:
             try:
-                data = await self._files.read(row.original)
+                data = await self._patiently(partial(self._files.read, row.original))
             except StorageError:
                 log.exception("generation.original_unreadable", generation=row.id)
                 raise Failure(ErrorCode.UNAVAILABLE, called=False) from None
@@ -267,11 +303,29 @@ class GenerationWorker:
 
     async def _store(self, claim: Claim, result: CleanImage) -> str:
         try:
-            file = await self._files.store(claim.generation.user_id, FileKind.RESULT, result)
+            # The picture is paid for: it is stored again, not made again.
+            store = partial(self._files.store, claim.generation.user_id, FileKind.RESULT, result)
+            file = await self._patiently(store)
         except UploadFailedError:
             raise Failure(ErrorCode.UNAVAILABLE, called=True) from None
         crashpoint("worker.stored")
         return file.id
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what needs the storage, again and again while it does not answer; the heart beats meanwhile."""
+        loop = asyncio.get_running_loop()
+        give_up, pause = loop.time() + self._times.storage, _FIRST_PAUSE
+        while True:
+            try:
+                return await work()
+            except MissingObjectError:
+                raise
+            except (StorageError, UploadFailedError) as error:
+                if loop.time() + pause > give_up:
+                    raise
+                log.warning("storage.waited_for", error=repr(error), pause=pause)
+                await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
         try:

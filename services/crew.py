@@ -1,0 +1,114 @@
+"""A worker process at work: its slots, what wakes them, and how they stop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from services.event import CANCELED_CHANNEL
+from services.integrations.bus import Bus
+from services.integrations.queue import TaskQueue
+from services.roster import Roster
+from services.worker import GenerationWorker
+
+log = structlog.get_logger(__name__)
+
+_LAST_WORDS = 3.0  # seconds in which a generation that is cut off is put in order
+
+
+class Crew:
+    """Makes generations, several at once: each slot takes the one whose turn it is, then the next, until none waits.
+
+    A bell on the queue wakes a slot at once. Bells may be lost, with Redis or without it, so every `poll` seconds the
+    table is looked at as well. `grace`: seconds that what is under way gets to finish when the process stops.
+    """
+
+    def __init__(self, queue: TaskQueue, bus: Bus, roster: Roster, *, poll: float, grace: float) -> None:
+        self._queue = queue
+        self._bus = bus
+        self._roster = roster
+        self._poll = poll
+        self._grace = grace
+        self._bells = 0
+        self._stopping = False
+        self._slots: set[asyncio.Task[None]] = set()
+        self._making: dict[str, asyncio.Task[None]] = {}  # by generation
+
+    @contextlib.asynccontextmanager
+    async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
+        """Work while the body runs; then take nothing more, and let what is under way finish or be handed back."""
+        self._stopping = False
+        tasks = [
+            asyncio.create_task(self._queue.listen(lambda: self._wake(worker, concurrency)), name="bell"),
+            asyncio.create_task(self._look_from_time_to_time(worker, concurrency), name="poll"),
+            asyncio.create_task(self._hear_of_cancels(), name="cancels"),
+        ]
+        try:
+            yield
+        finally:
+            self._stopping = True
+            for task in tasks:
+                task.cancel()
+            await self._finish()
+            with contextlib.suppress(Exception):
+                await self._roster.retire(worker.name)
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
+
+    def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
+        # Slots that are busy look for more by themselves when they are done; one bell, one more slot.
+        self._bells += 1
+        if not self._stopping and len(self._slots) < concurrency:
+            slot = asyncio.create_task(self._fill_a_slot(worker, concurrency))
+            self._slots.add(slot)
+            slot.add_done_callback(self._slots.discard)
+
+    async def _fill_a_slot(self, worker: GenerationWorker, concurrency: int) -> None:
+        while not self._stopping:
+            heard = self._bells
+            try:
+                claim = await worker.take_next()
+            except Exception:
+                log.warning("crew.no_claim", exc_info=True)
+                return
+            if claim is None:
+                if heard == self._bells:
+                    return
+                continue  # a bell while we looked: look again, for it may have meant us
+            self._wake(worker, concurrency)  # where one waited, another may
+            making = asyncio.create_task(worker.make(claim))
+            self._making[claim.generation.id] = making
+            try:
+                await asyncio.wait([making])
+            finally:
+                self._making.pop(claim.generation.id, None)
+            if making.cancelled():
+                await self._queue.ring(claim.generation.id, claim.fence)  # it may wait again: for others, if we stop
+            elif error := making.exception():
+                log.error("crew.generation_crashed", generation=claim.generation.id, exc_info=error)
+
+    async def _look_from_time_to_time(self, worker: GenerationWorker, concurrency: int) -> None:
+        while True:
+            try:
+                await self._roster.report(worker.name, concurrency)
+            except Exception as error:  # noqa: BLE001 - a database that is away comes back
+                log.warning("crew.not_reported", error=repr(error))
+            self._wake(worker, concurrency)
+            await asyncio.sleep(self._poll)
+
+    async def _hear_of_cancels(self) -> None:
+        async with self._bus.subscribe(CANCELED_CHANNEL) as messages:
+            while True:
+                message = await messages.get()
+                # What is missed costs little: the worker finds its claim gone at its next write.
+                if isinstance(message, dict) and (making := self._making.get(str(message.get("id")))):
+                    making.cancel()
+
+    async def _finish(self) -> None:
+        if self._slots:
+            log.info("crew.finishing", generations=len(self._making), grace=self._grace)
+            await asyncio.wait(self._slots, timeout=self._grace)
+        for making in self._making.values():
+            making.cancel()  # which puts its generation in order
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=_LAST_WORDS)
