@@ -1,0 +1,64 @@
+"""Presigned S3 addresses, made without asking S3: links to read, and forms to send with."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4PostAuth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+
+
+class _LinkAuth(S3SigV4QueryAuth):
+    """botocore's signature in the query, made at a moment of our choice: botocore itself knows only now."""
+
+    def __init__(self, credentials: ReadOnlyCredentials, region: str, moment: datetime, seconds: int) -> None:
+        super().__init__(credentials, "s3", region, expires=seconds)
+        self._moment = moment
+
+    def add_auth(self, request: AWSRequest) -> None:
+        request.context["timestamp"] = self._moment.strftime(SIGV4_TIMESTAMP)
+        self._modify_request_before_signing(request)  # type: ignore[attr-defined]  # its stub leaves it out
+        text = self.string_to_sign(request, self.canonical_request(request))
+        self._inject_signature_to_request(request, self.signature(text, request))  # type: ignore[attr-defined]  # so it does
+
+
+def sign_link(
+    url: str,
+    answer: Mapping[str, str],
+    credentials: ReadOnlyCredentials,
+    region: str,
+    *,
+    moment: int,
+    seconds: int,
+) -> str:
+    """A GET of `url` that works from `moment` (Unix seconds) for so long; `answer`: response-... parameters."""
+    request = AWSRequest(method="GET", url=url, params=dict(answer))
+    _LinkAuth(credentials, region, datetime.fromtimestamp(moment, UTC), seconds).add_auth(request)
+    return str(request.url)
+
+
+def sign_form(
+    bucket: str,
+    key: str,
+    content_type: str,
+    credentials: ReadOnlyCredentials,
+    region: str,
+    *,
+    max_bytes: int,
+    expires_at: int,
+) -> dict[str, str]:
+    """The fields of a form that S3 takes from anybody until then, for this key, type and size only."""
+    fields = {"key": key, "Content-Type": content_type}
+    request = AWSRequest(method="POST")
+    request.context["s3-presign-post-fields"] = fields
+    request.context["s3-presign-post-policy"] = {
+        "expiration": datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "conditions": [
+            {"bucket": bucket},
+            {"key": key},
+            {"Content-Type": content_type},
+            ["content-length-range", 1, max_bytes],
+        ],
+    }
+    S3SigV4PostAuth(credentials, "s3", region).add_auth(request)
+    return fields

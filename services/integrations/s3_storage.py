@@ -1,0 +1,198 @@
+"""Pictures in a bucket of S3, or of any store that speaks like it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiohttp import ClientError as ConnectionClientError
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from services.integrations.s3_signing import sign_form, sign_link
+from services.integrations.storage import Link, MissingObjectError, StorageError, Target, TooLargeError, check_key
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+DEADLINE = 20.0  # seconds for one operation, second attempt included
+_CONNECT_TIMEOUT = 2  # seconds, each attempt
+_READ_TIMEOUT = 10  # seconds without a byte
+_CONNECTIONS = 50  # at once, per process
+
+
+class S3Storage:
+    """One bucket, one client for the life of the process; entered with `async with`.
+
+    `endpoint_url`: another store than AWS's. `public_url`: that store's address as clients reach it.
+    Without `access_key_id`, credentials come from where AWS's tools look for them, an instance's role included.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        region: str,
+        prefix: str,
+        link_seconds: int,
+        endpoint_url: str | None = None,
+        public_url: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        deadline: float = DEADLINE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bucket = bucket
+        self._region = region
+        self._prefix = f"{prefix}/"
+        self._endpoint_url = endpoint_url
+        self._public_url = public_url
+        self._session = aioboto3.Session(
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token,
+            region_name=region,
+        )
+        self._deadline = deadline
+        # A link is the same for half of its life, so that browsers can cache what it leads to.
+        self._window = max(link_seconds // 2, 1)
+        self._clock = clock
+        self._stack = contextlib.AsyncExitStack()
+        self._client: S3Client
+
+    async def __aenter__(self) -> Self:
+        # Without checksums that only AWS knows, and with the bucket in the path, which every other store understands.
+        config = AioConfig(
+            signature_version="s3v4",
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            max_pool_connections=_CONNECTIONS,
+            s3={"addressing_style": "path" if self._endpoint_url else "auto"},
+            connect_timeout=_CONNECT_TIMEOUT,
+            read_timeout=_READ_TIMEOUT,
+        )
+        client = self._session.client("s3", endpoint_url=self._endpoint_url, config=config)
+        self._client = await self._stack.enter_async_context(client)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        name = self._name(key)
+        async with self._asking("put"):
+            await self._client.put_object(Bucket=self._bucket, Key=name, Body=data, ContentType=content_type)
+
+    async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        name = self._name(key)
+        async with self._asking("get"):
+            answer = await self._client.get_object(Bucket=self._bucket, Key=name)
+            async with answer["Body"] as body:
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise TooLargeError(f"more than {max_bytes} bytes")
+                return await body.read()
+
+    async def delete(self, key: str) -> None:
+        name = self._name(key)
+        with contextlib.suppress(MissingObjectError):
+            async with self._asking("delete"):
+                await self._client.delete_object(Bucket=self._bucket, Key=name)
+
+    async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
+        url = f"{self._address()}/{self._name(key)}"
+        life = 2 * self._window
+        answer = {
+            "response-content-type": content_type,  # never what somebody may have sent with the bytes
+            "response-cache-control": f"private, max-age={life}, immutable",
+        }
+        if download_as is not None:
+            answer["response-content-disposition"] = _attachment(download_as)
+        start = int(self._clock()) // self._window * self._window
+        credentials = await self._credentials()
+        return Link(sign_link(url, answer, credentials, self._region, moment=start, seconds=life), start + life)
+
+    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
+        expires_at = int(self._clock()) + seconds
+        fields = sign_form(
+            self._bucket,
+            self._name(key),
+            content_type,
+            await self._credentials(),
+            self._region,
+            max_bytes=max_bytes,
+            expires_at=expires_at,
+        )
+        return Target(self._address(), "POST", expires_at, fields=fields)
+
+    async def check(self) -> None:
+        try:
+            async with self._asking("check"):
+                await self._client.head_bucket(Bucket=self._bucket)
+        except MissingObjectError:
+            raise StorageError(f"there is no bucket {self._bucket!r}") from None
+
+    async def keys(self) -> set[str]:
+        found: set[str] = set()
+        after = self._prefix
+        while after:
+            async with self._asking("list"):
+                page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, StartAfter=after)
+            names = [item["Key"] for item in page.get("Contents", ())]
+            found.update(name.removeprefix(self._prefix) for name in names)
+            after = names[-1] if page["IsTruncated"] else ""
+        return found
+
+    def _name(self, key: str) -> str:
+        check_key(key)
+        return self._prefix + key
+
+    def _address(self) -> str:
+        """Where clients find the bucket."""
+        if own := self._public_url or self._endpoint_url:
+            return f"{own}/{self._bucket}"
+        parts = urlsplit(self._client.meta.endpoint_url)
+        if "." in self._bucket:  # which no certificate of AWS covers as a host's name
+            return urlunsplit(parts._replace(path=f"/{self._bucket}"))
+        return urlunsplit(parts._replace(netloc=f"{self._bucket}.{parts.netloc}", path=""))
+
+    async def _credentials(self) -> ReadOnlyCredentials:
+        async with self._asking("sign"):
+            found = await self._session.get_credentials()  # type: ignore[misc]  # its stub forgets that it is a coroutine
+            if found is None:
+                raise StorageError("S3 sign: there are no credentials")
+            frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
+            return frozen
+
+    @contextlib.asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[None]:
+        """One operation under the deadline. Its errors name no more than their kind: texts of S3 may hold anything."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            text = f"S3 {what}: {code if code.isalnum() else 'refused'} (HTTP {status})"
+            # A bucket that is missing has lost nothing yet: only keys are ever taken for gone.
+            missing = status == 404 and code != "NoSuchBucket"
+            raise (MissingObjectError if missing else StorageError)(text) from error
+        except TimeoutError as error:
+            raise StorageError(f"S3 {what}: no answer in time") from error
+        except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError) as error:
+            raise StorageError(f"S3 {what}: {type(error).__name__}") from error
+
+
+def _attachment(download_as: str) -> str:
+    """A Content-Disposition that saves under this name (RFC 6266): in ASCII, and in full for whoever reads that."""
+    name = PurePath(download_as).name
+    plain = "".join(
+        letter if letter.isascii() and letter.isprintable() and letter not in '"\\%' else "_" for letter in name
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
