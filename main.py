@@ -65,14 +65,31 @@ def make_provider(settings: Settings) -> ImageProvider:
     )
 
 
-def make_storage(settings: Settings) -> Storage:
+@contextlib.asynccontextmanager
+async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
     """Where the settings keep pictures."""
-    return LocalStorage(
-        settings.data_dir / "files",
-        address=settings.address,
-        secret=settings.secret(),
+    if settings.s3_bucket is None:
+        yield LocalStorage(
+            settings.data_dir / "files",
+            address=settings.address,
+            secret=settings.secret(),
+            link_seconds=settings.file_url_seconds,
+        )
+        return
+    from services.integrations.s3_storage import S3Storage  # a third of a second, for those who need it
+
+    async with S3Storage(
+        settings.s3_bucket,
+        region=settings.s3_region,
+        prefix=settings.s3_prefix,
         link_seconds=settings.file_url_seconds,
-    )
+        endpoint_url=settings.s3_endpoint_url,
+        public_url=settings.s3_public_url,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=settings.aws_secret_access_key,
+        session_token=settings.aws_session_token,
+    ) as storage:
+        yield storage
 
 
 @contextlib.asynccontextmanager
@@ -89,9 +106,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         heartbeat=settings.heartbeat_seconds,
         deadline=settings.generation_deadline_seconds,
     )
-    storage = make_storage(settings)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(open_database(settings.database))
+        storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
         queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
         door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
@@ -241,7 +258,8 @@ async def check(settings: Settings) -> int:
         return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
 
     async def storage() -> str:
-        await make_storage(settings).check()
+        async with open_storage(settings) as place:
+            await place.check()
         return ""
 
     async def redis() -> str:
@@ -252,7 +270,7 @@ async def check(settings: Settings) -> int:
     key = "its key is set" if settings.has_openrouter_key else "no key needed"
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
-        ("storage", str(settings.data_dir / "files"), storage),
+        ("storage", settings.storage_place, storage),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: one process only", redis),
     ]
     broken = 0

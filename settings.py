@@ -21,6 +21,8 @@ _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+_STORE = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~/-]*)?")
+_LONGEST_LINK = 7 * 24 * 3600  # seconds; S3 takes no signature for longer
 
 Names = Annotated[tuple[str, ...], NoDecode]  # comma-separated in the environment
 
@@ -115,6 +117,23 @@ class Settings(BaseSettings):
     upload_formats: Names | None = Field(None, description="Of JPEG, PNG, WEBP; default: the profile's.")
     file_url_seconds: int = Field(3600, ge=60, description="How long a signed link lasts at most, at least half of it.")
 
+    s3_bucket: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket that keeps pictures."
+    )
+    s3_endpoint_url: str | None = Field(None, description="A store that speaks like S3, where it is not AWS's.")
+    s3_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="The region that requests are signed for.")
+    s3_prefix: str = Field(
+        "darkroom",
+        pattern=r"^[a-z0-9_-]{1,60}(/[a-z0-9_-]{1,60})*$",
+        description="What our keys in the bucket begin with.",
+    )
+    s3_public_url: str | None = Field(
+        None, description="The store's address as clients reach it; links are signed for it."
+    )
+    aws_access_key_id: str | None = Field(None, description="The name of a key to the bucket.")
+    aws_secret_access_key: str | None = Field(None, description="That key.")
+    aws_session_token: str | None = Field(None, description="What belongs to a key that is lent for a while.")
+
     cors_origins: Names = Field((), description="Browsers' origins that may call, also over WebSockets.")
     graphiql: Switch | None = Field(None, description="The GraphiQL page at /graphql.")
     introspection: Switch | None = Field(None, description="Whether clients may ask for the schema.")
@@ -187,6 +206,14 @@ class Settings(BaseSettings):
             raise ValueError("must be an absolute http:// or https:// address")
         return value.rstrip("/") if value else value
 
+    @field_validator("s3_endpoint_url", "s3_public_url")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        # An account name would end up in links, a query in the middle of them.
+        if value is not None and not (_STORE.fullmatch(value) and _has_good_port(value)):
+            raise ValueError("must be an http:// or https:// address with neither a user nor a query")
+        return value.rstrip("/") if value else value
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -217,9 +244,23 @@ class Settings(BaseSettings):
             problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
         if self.is_production and self.graphiql is Switch.ON:
             problems.append("GRAPHIQL=on is for development only: its page loads scripts from another host")
+        problems += self._storage_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _storage_problems(self) -> list[str]:
+        problems = []
+        if self.s3_bucket is None:
+            needless = {"S3_ENDPOINT_URL": self.s3_endpoint_url, "S3_PUBLIC_URL": self.s3_public_url}
+            problems += [f"{name} is set, but S3_BUCKET is not" for name, value in needless.items() if value]
+        elif self.file_url_seconds > _LONGEST_LINK:
+            problems.append(f"FILE_URL_SECONDS is at most {_LONGEST_LINK} with S3_BUCKET")
+        if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
+            problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are given together, or neither of them")
+        elif self.aws_session_token and not self.aws_access_key_id:
+            problems.append("AWS_SESSION_TOKEN is set, but AWS_ACCESS_KEY_ID is not")
+        return problems
 
     @property
     def is_production(self) -> bool:
@@ -239,6 +280,14 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """DATABASE_URL, or the SQLite file in DATA_DIR."""
         return self.database_url or f"sqlite://{self.data_dir.absolute()}/darkroom.sqlite3"
+
+    @property
+    def storage_place(self) -> str:
+        """Where pictures are, for people to read."""
+        if self.s3_bucket is None:
+            return str(self.data_dir / "files")
+        place = f"s3://{self.s3_bucket}/{self.s3_prefix}"
+        return f"{place} at {self.s3_endpoint_url}" if self.s3_endpoint_url else f"{place} in {self.s3_region}"
 
     @property
     def address(self) -> str:

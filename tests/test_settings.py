@@ -60,6 +60,16 @@ WRONG: list[tuple[str, str]] = [
     ("UPLOAD_FORMATS", "JPEG,SVG"),
     ("UPLOAD_FORMATS", ","),
     ("FILE_URL_SECONDS", "59"),
+    ("S3_BUCKET", "Pictures"),
+    ("S3_BUCKET", "no"),
+    ("S3_BUCKET", "pictures/of/us"),
+    ("S3_ENDPOINT_URL", "minio:9000"),
+    ("S3_ENDPOINT_URL", "http://minio:port"),
+    ("S3_ENDPOINT_URL", "http://admin:hush@minio:9000"),
+    ("S3_PUBLIC_URL", "https://pictures.example.com/?of=us"),
+    ("S3_REGION", "the moon"),
+    ("S3_PREFIX", "../everything"),
+    ("S3_PREFIX", "/darkroom"),
     ("CORS_ORIGINS", "app.example.com"),
     ("CORS_ORIGINS", "https://app.example.com,https://app.example.com/path"),
     ("CORS_ORIGINS", "https://app.example.com:99999"),
@@ -117,6 +127,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(
 
 def test_every_setting_that_can_be_wrong_is_in_the_table() -> None:
     anything_goes = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
+    anything_goes |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     assert {name for name, _ in WRONG} | anything_goes == {name.upper() for name in Settings.model_fields}
 
 
@@ -168,6 +179,40 @@ def test_a_placeholder_is_no_key(here: Path, monkeypatch: pytest.MonkeyPatch, ke
 def test_a_real_key_means_openrouter_unless_the_demo_is_named(here: Path) -> None:
     assert load_settings(openrouter_api_key=KEY).provider is Provider.OPENROUTER
     assert load_settings(openrouter_api_key=KEY, image_provider="demo").provider is Provider.DEMO
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"S3_ENDPOINT_URL": "http://minio:9000"}, "S3_ENDPOINT_URL"),
+        ({"S3_PUBLIC_URL": "http://localhost:9000"}, "S3_PUBLIC_URL"),
+        ({"S3_BUCKET": "pictures", "AWS_ACCESS_KEY_ID": "AKIA"}, "AWS_ACCESS_KEY_ID"),
+        ({"S3_BUCKET": "pictures", "AWS_SECRET_ACCESS_KEY": "hush"}, "AWS_ACCESS_KEY_ID"),
+        ({"S3_BUCKET": "pictures", "AWS_SESSION_TOKEN": "hush"}, "AWS_SESSION_TOKEN"),
+        ({"S3_BUCKET": "pictures", "FILE_URL_SECONDS": "604801"}, "FILE_URL_SECONDS"),
+    ],
+)
+def test_half_of_an_object_storage_is_one_line(
+    here: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    (line,) = problems(monkeypatch, **variables)
+    assert line.startswith(f"{named} ")
+    assert "hush" not in line
+
+
+def test_an_object_storage_with_and_without_keys_of_its_own(here: Path) -> None:
+    role = load_settings(s3_bucket="pictures")
+    assert role.storage_place == "s3://pictures/darkroom in us-east-1"
+    own = load_settings(
+        s3_bucket="pictures",
+        s3_endpoint_url="http://minio:9000/",
+        s3_public_url="https://pictures.example.com",
+        aws_access_key_id="AKIA",
+        aws_secret_access_key="hush",
+        aws_session_token="lent",
+        file_url_seconds=604_800,
+    )
+    assert own.storage_place == "s3://pictures/darkroom at http://minio:9000"
 
 
 def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
