@@ -43,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both", help="run on which")
     parser.addoption("--kills", type=int, default=10, help="kill points of the crash campaign")
     parser.addoption("--seed", type=int, default=None, help="of the campaigns; printed when left out")
+    parser.addoption("--budget", type=float, default=0, help="of the chaos drills: 0 the short form, 1 the long one")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
