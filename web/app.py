@@ -18,13 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.services import Services
 from web.file import serve_file
 from web.graphql import GraphQLEndpoint
-from web.health import live, ready
+from web.health import Readiness, live, ready
 
 
 class State(TypedDict):
     """What the lifespan gives to every request."""
 
     services: Services
+    readiness: Readiness
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class WebOptions:
     introspection: bool
     cors_origins: tuple[str, ...] = ()
     init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
+    health_seconds: float = 2.0  # that each part is given to say how it is
     heartbeat_seconds: float = 15.0  # between signs of life on a quiet event stream; proxies close at 30 or 60
 
 
@@ -67,7 +69,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with open_services() as services:
-            yield {"services": services}
+            yield {"services": services, "readiness": Readiness(services, options.health_seconds)}
 
     endpoint = GraphQLEndpoint(
         graphiql=options.graphiql,
