@@ -14,6 +14,7 @@ import uvicorn
 
 from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
+from models.postgres import PATIENT, QUICK, Limits
 from services.audit import Audit
 from services.credit import CreditService
 from services.crew import Crew
@@ -93,8 +94,8 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Connect everything, and give it back in the reverse order."""
+async def open_services(settings: Settings, database_limits: Limits = QUICK) -> AsyncIterator[Services]:
+    """Connect everything, and give it back in the reverse order; `database_limits`: how long PostgreSQL may take."""
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
     limits = UploadLimits(
@@ -107,7 +108,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         deadline=settings.generation_deadline_seconds,
     )
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(open_database(settings.database))
+        database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
+        await stack.enter_async_context(database)
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
         queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
@@ -289,7 +291,7 @@ async def check(settings: Settings) -> int:
 async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
-    async with open_services(settings) as services:
+    async with open_services(settings, PATIENT) as services:
         unsettled = settings.file_orphan_seconds + STUCK_SECONDS
         audit = Audit(services.storage.keys, stuck=STUCK_SECONDS, unsettled=unsettled)
         verdicts = await audit.run()

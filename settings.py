@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     database_url: str | None = Field(None, description="postgresql://user:password@host/name or sqlite:///path.")
+    database_pool_size: int = Field(
+        10, ge=1, le=1000, description="Connections to PostgreSQL that one process opens at most."
+    )
     redis_url: str | None = Field(None, description="redis://...: tasks and live events shared by several processes.")
     profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="One of profiles/, without .toml.")
     signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits a new account starts with.")

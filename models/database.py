@@ -3,43 +3,47 @@
 import asyncio
 import contextlib
 import functools
+import random
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
-from tortoise.backends.sqlite.client import SqliteTransactionWrapper
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
+from models.postgres import QUICK, Limits
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _SQLITE_OPTIONS = {"busy_timeout": 20_000, "synchronous": "FULL"}  # ms to wait for another process's write
-_POSTGRES_OPTIONS = "minsize=1&maxsize=10&command_timeout=5"  # connections, and seconds for a statement
-
+POOL_SIZE = 10  # connections to PostgreSQL, of one process
 
 _OUTAGES = (
     DBConnectionError,
-    OSError,
+    OSError,  # NoConnectionError and TimeoutError among them
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
+    asyncpg.OperatorInterventionError,  # it starts, it stops, a statement took too long
+    asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,  # deadlocks, again and again
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # it is a replica now
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a connection says that is lost in the middle of a statement
 )
+_SQLITE_OUTAGES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 
-
-async def _begin_immediate(self: SqliteTransactionWrapper) -> None:
-    """Take SQLite's write lock at once: a transaction that starts reading and then writes fails under contention."""
-    await self._connection.commit()
-    await self._connection.execute("BEGIN IMMEDIATE")
-
-
-SqliteTransactionWrapper.begin = _begin_immediate  # type: ignore[method-assign]  # Tortoise 1.1.9 has no setting for it
+# Two transactions in each other's way: one was rolled back for certain, and may simply be run again.
+_COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_REPEATS = 3
+_PAUSE = 0.02  # seconds before the first repeat, doubled each time, of which a random part is waited
 
 
 def is_postgres(url: str) -> bool:
@@ -57,23 +61,23 @@ def is_outage(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _OUTAGES):
             return True
+        if isinstance(error, sqlite3.Error):
+            # Without the extension in the upper bits; absent where the module itself complains.
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
         error = error.__cause__ or error.__context__
     return False
 
 
-def tortoise_config(url: str) -> dict[str, Any]:
+def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> dict[str, Any]:
     """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
-    name = "postgres" if is_postgres(url) else "sqlite"
-    connection: str | dict[str, Any]
     if is_postgres(url):
-        address = re.sub(r"^postgres(ql)?://", "asyncpg://", url)
-        # libpq's word, which hosting companies write into their URLs, and asyncpg's for the same.
-        address = re.sub(r"([?&])sslmode=", r"\1ssl=", address)
-        connection = address + ("&" if "?" in address else "?") + _POSTGRES_OPTIONS
+        name = "postgres"
+        credentials = {"dsn": url, "pool_size": pool_size, "limits": limits}
     else:
+        name = "sqlite"
         # A path, not a URL: a folder's name may hold `#` and `?`.
         credentials = {"file_path": str(sqlite_path(url)), **_SQLITE_OPTIONS}
-        connection = {"engine": "tortoise.backends.sqlite", "credentials": credentials}
+    connection = {"engine": f"models.{name}", "credentials": credentials}
     # The connection's name differs per database: Tortoise caches prepared statements by that name.
     return {
         "connections": {name: connection},
@@ -88,13 +92,16 @@ MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
 
 
 @contextlib.asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[None]:
-    """Connect for the life of a process; on the way out, wait for transactions that are still running."""
+async def open_database(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> AsyncIterator[None]:
+    """Connect for the life of a process; on the way out, wait for transactions that are still running.
+
+    `pool_size` and `limits` are PostgreSQL's. It need not be there yet: connections are made when they are needed.
+    """
     if not is_postgres(url):
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
     async with TortoiseContext() as context:
         # Requests run in contexts that were not made inside this one, so the fallback must be global.
-        await context.init(tortoise_config(url), _enable_global_fallback=True)
+        await context.init(tortoise_config(url, pool_size=pool_size, limits=limits), _enable_global_fallback=True)
         try:
             yield
         finally:
@@ -111,11 +118,23 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
     A Tortoise transaction that is cancelled leaks its connection for good (on SQLite: its lock). So the caller may be
     cancelled, the transaction may not: it ends first, committed or rolled back, and then the cancellation goes on.
     Inside another transaction it becomes a savepoint.
+
+    After a deadlock or a serialization failure `work` is run again, so it must not remember its first run. After a
+    connection that was lost it is not: whether a COMMIT arrived is unknown.
     """
 
-    async def transaction() -> T:
+    async def once() -> T:
         async with in_transaction():
             return await work(*args, **kwargs)
+
+    async def transaction() -> T:
+        if isinstance(_connection(), TransactionalDBClient):
+            return await once()  # PostgreSQL has rolled back the outer one, which alone can be repeated
+        for repeat in range(_REPEATS):
+            with contextlib.suppress(*_COLLISIONS):
+                return await once()
+            await asyncio.sleep(random.uniform(0, _PAUSE * 2**repeat))
+        return await once()
 
     task = asyncio.ensure_future(transaction())
     _running.add(task)
@@ -132,14 +151,18 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
         raise
 
 
+def _connection() -> BaseDBAsyncClient:
+    connections = get_connections()
+    return connections.get(next(iter(connections.db_config)))
+
+
 async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     """Run one statement written by hand and return its rows (RETURNING included).
 
     Written once for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the moment
     that many seconds from now (negative: ago). Leases live by the database's clock, because workers' own differ.
     """
-    connections = get_connections()
-    connection = connections.get(next(iter(connections.db_config)))
+    connection = _connection()
     statement = _in_dialect(sql, connection.capabilities.dialect)
     found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found

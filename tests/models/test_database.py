@@ -16,7 +16,7 @@ from tortoise.connection import get_connections
 import example_rows as example
 from example_rows import insert
 from models import CreditTransaction, User, ids
-from models.database import open_database, rows, run_tx, tortoise_config
+from models.database import open_database, rows, run_tx
 from models.enum import TransactionType
 from services import credit
 from services.error import NotFoundError
@@ -219,8 +219,3 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     async with open_database(f"sqlite://{folder}/darkroom.sqlite3"):
         assert await rows("SELECT 1 AS one") == [{"one": 1}]
     assert [path.name for path in folder.glob("*.sqlite3")] == ["darkroom.sqlite3"]
-
-
-def test_hosting_companies_word_for_tls_is_understood() -> None:
-    config = tortoise_config("postgresql://user@host/name?sslmode=require")
-    assert config["connections"]["postgres"].startswith("asyncpg://user@host/name?ssl=require&")
