@@ -37,6 +37,7 @@ class Context:
         self._viewer: User | None = None
         self._looked_up = False
         self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
+        self.queue_position: DataLoader[str, int | None] = DataLoader(self._load_positions, cache=False)
         self.generation_by_id: DataLoader[str, Generation | None] = DataLoader(self._load_generations, cache=False)
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
@@ -89,6 +90,10 @@ class Context:
     async def _load_styles(self, collection_ids: list[str]) -> list[list[Style]]:
         found = await self.services.styles.styles_of(collection_ids)
         return [found[collection_id] for collection_id in collection_ids]
+
+    async def _load_positions(self, generation_ids: list[str]) -> list[int | None]:
+        found = await self.services.forecast.positions(generation_ids)
+        return [found.get(generation_id) for generation_id in generation_ids]
 
     async def _load_generations(self, ids: list[str]) -> list[Generation | None]:
         viewer = self._viewer

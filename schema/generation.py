@@ -61,6 +61,18 @@ class Generation(Node):
     def error_message(self, info: Info) -> str | None:
         return info.context.translate(progress.error_message(self.error_code)) if self.error_code else None
 
+    @strawberry.field(description="While QUEUED: how many are ahead; 0 is next.")
+    async def queue_position(self, info: Info) -> int | None:
+        return await self._position(info)
+
+    @strawberry.field(description="Until done, from recent generations of the same kind; null where nobody can tell.")
+    async def estimated_seconds(self, info: Info) -> float | None:
+        return await info.context.services.forecast.seconds(self.row, await self._position(info))
+
+    async def _position(self, info: Info) -> int | None:
+        waits = self.status is GenerationStatus.PENDING
+        return await info.context.queue_position.load(self.row.id) if waits else None
+
     @strawberry.field
     def style(self) -> Style | None:
         return Style.of(self.row.style) if self.row.style and self.row.style.is_active else None

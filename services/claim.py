@@ -8,6 +8,7 @@ from models.database import rows, run_tx
 from models.enum import ErrorCode, GenerationStage, RefundPolicy
 from services import credit, file
 from services.crashpoint import crashpoint
+from services.credit import Account
 from services.integrations.image_provider import FinalImage
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
@@ -36,10 +37,11 @@ async def _refetch(generation_id: str) -> Generation:
 
 
 class Claim:
-    """One worker's claim. `generation` is the row as this worker's last write left it."""
+    """One worker's claim. `generation` and `account` are as this worker's last writes left them."""
 
-    def __init__(self, generation: Generation, lease_seconds: float) -> None:
+    def __init__(self, generation: Generation, lease_seconds: float, account: Account | None = None) -> None:
         self.generation = generation
+        self.account = account
         self.fence = generation.fence
         self._lease_seconds = lease_seconds
 
@@ -50,9 +52,9 @@ class Claim:
         `per_user`: how many generations of one account are made at once.
         """
 
-        async def work(user_id: str) -> bool:
+        async def work(user_id: str) -> Account:
             # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
-            await credit.touch(user_id)
+            account = await credit.touch(user_id)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
                 " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
@@ -68,16 +70,16 @@ class Claim:
             if not claimed:
                 raise ClaimLostError
             crashpoint("claim.before_commit")
-            return True
+            return account
 
         waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
         if not waiting:
             return None
         try:
-            await run_tx(work, waiting[0]["user_id"])
+            account = await run_tx(work, waiting[0]["user_id"])
         except ClaimLostError:
             return None
-        return cls(await _refetch(generation_id), lease_seconds)
+        return cls(await _refetch(generation_id), lease_seconds, account)
 
     async def renew(self) -> None:
         """Say that this worker lives. Raises ClaimLostError."""
@@ -132,7 +134,7 @@ class Claim:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
 
         async def work() -> None:
-            await credit.touch(self.generation.user_id)
+            self.account = await credit.touch(self.generation.user_id)
             if not await file.use(file_id):
                 raise ClaimLostError
             await self._write(
@@ -159,7 +161,7 @@ class Claim:
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
         async def work() -> None:
-            await credit.touch(row.user_id)
+            self.account = await credit.touch(row.user_id)
             await self._write(
                 "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
                 " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
@@ -169,7 +171,7 @@ class Claim:
                 request_id[:200] if request_id else None,
             )
             if refunded:
-                await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
+                self.account = await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
             crashpoint("failure.before_commit")
 
         await run_tx(work)
@@ -202,7 +204,7 @@ class Claim:
         """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
 
         async def work() -> None:
-            await credit.touch(self.generation.user_id)
+            self.account = await credit.touch(self.generation.user_id)
             await self._write(
                 "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
                 " attempts = attempts - $3",

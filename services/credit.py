@@ -15,6 +15,8 @@ from models.enum import TransactionType
 from services.error import InsufficientCreditsError, NotFoundError
 from services.page import Page, PageRequest, created_between, paginate
 
+PAGE = 100  # lines of the ledger that are read at once
+
 
 @dataclass(frozen=True)
 class Line:
@@ -29,25 +31,29 @@ class Line:
 
 @dataclass(frozen=True)
 class Account:
-    """An account as one commit left it."""
+    """An account as one commit left it, with the lines that it wrote."""
 
     user_id: str
     credits: int
     version: int
+    sequence: int  # of the newest ledger line
+    lines: tuple[CreditTransaction, ...] = ()
 
 
-async def touch(user_id: str) -> int:
+async def touch(user_id: str) -> Account:
     """Move the account's version inside a transaction, and so take the account's row before any other.
 
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
     everywhere, and a version without gaps.
     """
     found = await rows(
-        "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1 RETURNING version", user_id
+        "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1"
+        " RETURNING credits, version, ledger_sequence",
+        user_id,
     )
     if not found:
         raise NotFoundError
-    return int(found[0]["version"])
+    return Account(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
 async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
@@ -75,9 +81,9 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
         if user is None:
             raise NotFoundError
         raise InsufficientCreditsError(required=-total, balance=user.credits)
-    account = Account(user_id, int(found[0]["credits"]), int(found[0]["version"]))
-    balance = account.credits - total
-    first = int(found[0]["ledger_sequence"]) - len(lines) + 1
+    credits, version, newest = (int(found[0][name]) for name in ("credits", "version", "ledger_sequence"))
+    balance = credits - total
+    first = newest - len(lines) + 1
     written = []
     for sequence, line in enumerate(lines, first):
         balance += line.amount
@@ -88,7 +94,7 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
                 type=line.type,
                 amount=line.amount,
                 balance=balance,
-                account_version=account.version,
+                account_version=version,
                 reference=line.reference,
                 generation_id=line.generation_id,
                 metadata=line.metadata,
@@ -96,7 +102,7 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
             )
         )
     await CreditTransaction.bulk_create(written)
-    return account
+    return Account(user_id, credits, version, newest, tuple(written))
 
 
 def signup_bonus(user_id: str, credits: int) -> list[Line]:
@@ -162,7 +168,7 @@ class CreditService:
             raise NotFoundError
         return found
 
-    async def since(self, user_id: str, sequence: int, limit: int = 100) -> list[CreditTransaction]:
+    async def since(self, user_id: str, sequence: int, limit: int = PAGE) -> list[CreditTransaction]:
         """The lines after `sequence`, oldest first, `limit` at most."""
         query = CreditTransaction.filter(user_id=user_id, sequence__gt=sequence)
         return await query.order_by("sequence").limit(limit)

@@ -4,13 +4,27 @@ import copy
 from datetime import datetime
 from typing import Any
 
-from models import Generation
-from models.enum import GenerationStage, GenerationStatus
+from models import CreditTransaction, Generation
+from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
+from services.credit import Account
 from services.integrations.bus import Bus
 
 # What a message about a generation carries: everything that moves while it is worked on.
 _LIVE_FIELDS = ("version", "status", "stage", "progress", "preview", "attempts", "provider", "model")
 _LIVE_MOMENTS = ("started_at", "updated_at")
+_LINE_FIELDS = (
+    "id",
+    "user_id",
+    "sequence",
+    "type",
+    "status",
+    "amount",
+    "balance",
+    "account_version",
+    "reference",
+    "generation_id",
+    "metadata",
+)
 
 
 CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
@@ -43,6 +57,24 @@ def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
     return told
 
 
+def told_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
+    """The lines after number `seen` as a message about an account tells them; None where the ledger must be read."""
+    if int(news["sequence"]) <= seen:
+        return []
+    lines = [
+        CreditTransaction(
+            **{
+                **line,
+                "type": TransactionType(line["type"]),
+                "status": TransactionStatus(line["status"]),
+                "created_at": datetime.fromisoformat(line["created_at"]),
+            }
+        )
+        for line in news["lines"]
+    ]
+    return lines if [line.sequence for line in lines] == list(range(seen + 1, int(news["sequence"]) + 1)) else None
+
+
 class Events:
     """Tells subscribers; an outage of the bus costs only time, because they re-read when it is quiet."""
 
@@ -62,6 +94,11 @@ class Events:
         await self.generation_changed(generation)
         await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
-    async def account_changed(self, user_id: str) -> None:
-        """Say that an account's version moved."""
-        await self._bus.publish(account_channel(user_id), {})
+    async def account_changed(self, account: Account) -> None:
+        """Say how an account looks now, and which lines were written."""
+        lines = [
+            {name: getattr(line, name) for name in _LINE_FIELDS} | {"created_at": line.created_at.isoformat()}
+            for line in account.lines
+        ]
+        payload = {"credits": account.credits, "version": account.version, "sequence": account.sequence, "lines": lines}
+        await self._bus.publish(account_channel(account.user_id), payload)

@@ -9,6 +9,7 @@ from models.enum import FileKind, GenerationStatus, MediaKind, Quality, Referenc
 from services import credit, file, idempotency
 from services.claim import is_refunded
 from services.crashpoint import crashpoint
+from services.credit import Account
 from services.error import (
     ConflictError,
     InsufficientCreditsError,
@@ -96,14 +97,14 @@ class GenerationService:
         original = await self._files.check_upload(request.image) if request.image is not None else None
         batch_id = ids.new_id(ids.BATCH)
         try:
-            generations = await self._sell(user.id, order, original, batch_id, fingerprint)
+            generations, account = await self._sell(user.id, order, original, batch_id, fingerprint)
         except (InsufficientCreditsError, idempotency.UsedKeyError) as error:
             # A twin of this request may have been faster, and have taken the last credits.
             if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
                 return replayed
             raise error
         crashpoint("generation.committed")
-        await self._events.account_changed(user.id)
+        await self._events.account_changed(account)
         for generation in generations:
             await self._queue.ring(generation.id, generation.fence)
         crashpoint("generation.rung")
@@ -139,22 +140,23 @@ class GenerationService:
 
     async def _sell(
         self, user_id: str, order: _Order, image: CleanImage | None, batch_id: str, fingerprint: str
-    ) -> list[Generation]:
+    ) -> tuple[list[Generation], Account]:
         original = await self._files.store(user_id, FileKind.ORIGINAL, image) if image else None
         rows_to_write = [
             self._row(user_id, order, batch_id, original.id if original else None) for _ in range(order.request.count)
         ]
         try:
-            await run_tx(self._write, user_id, order, rows_to_write, fingerprint)
+            account = await run_tx(self._write, user_id, order, rows_to_write, fingerprint)
         except BaseException:
             if original:
                 await self._files.discard(original.id)
             raise
-        return await self._batch(user_id, batch_id)
+        return await self._batch(user_id, batch_id), account
 
     @staticmethod
-    async def _write(user_id: str, order: _Order, generations: list[Generation], fingerprint: str) -> None:
-        await credit.post(user_id, [line for row in generations for line in credit.deduction(row.id, row.cost)])
+    async def _write(user_id: str, order: _Order, generations: list[Generation], fingerprint: str) -> Account:
+        lines = [line for row in generations for line in credit.deduction(row.id, row.cost)]
+        account = await credit.post(user_id, lines)
         if order.request.idempotency_key is not None:
             await idempotency.remember(
                 user_id, OPERATION, order.request.idempotency_key, fingerprint, generations[0].batch_id
@@ -164,6 +166,7 @@ class GenerationService:
             raise RuntimeError(f"{original_id} was swept while it was being sold")
         await Generation.bulk_create(generations)
         crashpoint("generation.before_commit")
+        return account
 
     @staticmethod
     def _row(user_id: str, order: _Order, batch_id: str, original_id: str | None) -> Generation:
@@ -221,11 +224,12 @@ class GenerationService:
             ConflictError: it has ended already.
         """
         generation = await self.get(user_id, generation_id)
-        if not generation.status.is_final and await run_tx(self._cancel, user_id, generation_id):
+        account = None if generation.status.is_final else await run_tx(self._cancel, user_id, generation_id)
+        if account is not None:
             crashpoint("cancel.committed")
             generation = await self.get(user_id, generation_id)
             await self._events.generation_canceled(generation)
-            await self._events.account_changed(user_id)
+            await self._events.account_changed(account)
             return generation
         generation = await self.get(user_id, generation_id)
         if generation.status is not GenerationStatus.CANCELED:
@@ -233,8 +237,8 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(user_id: str, generation_id: str) -> bool:
-        await credit.touch(user_id)
+    async def _cancel(user_id: str, generation_id: str) -> Account | None:
+        account = await credit.touch(user_id)
         found = await rows(
             "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"
             " completed_at = NOW(), updated_at = NOW(), version = version + 1"
@@ -244,10 +248,10 @@ class GenerationService:
             user_id,
         )
         if not found:
-            return False
+            return None
         row = found[0]
         if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True):
             await Generation.filter(id=generation_id).update(refunded=True)
-            await credit.post(user_id, credit.refund(generation_id, row["cost"]), touched=True)
+            account = await credit.post(user_id, credit.refund(generation_id, row["cost"]), touched=True)
         crashpoint("cancel.before_commit")
-        return True
+        return account

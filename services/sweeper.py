@@ -80,7 +80,8 @@ class Sweeper:
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
         await self._events.generation_changed(row)
-        await self._events.account_changed(row.user_id)
+        if claim.account is not None:
+            await self._events.account_changed(claim.account)
         if not row.status.is_final:
             await self._queue.ring(row.id, row.fence)
 

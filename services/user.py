@@ -10,6 +10,7 @@ from models import User
 from models.database import run_tx
 from models.enum import Role
 from services import credit, locale
+from services.credit import Account
 from services.error import ConflictError, InvalidInputError, NotFoundError
 from services.event import Events
 from services.integrations.password import Passwords
@@ -139,8 +140,7 @@ class UserService:
         if "locale" in changes:
             clean["locale"] = _clean_locale(changes["locale"])
         if clean:
-            await run_tx(self._change, user.id, clean)
-            await self._events.account_changed(user.id)
+            await self._events.account_changed(await run_tx(self._change, user.id, clean))
         return await self.get(user.id)
 
     async def change_password(self, user: User, token: str | None, current: str, new: str) -> User:
@@ -151,24 +151,27 @@ class UserService:
         """
         _check_password(new, "new")
         matches = await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1])
-        if not matches or not await run_tx(self._replace_password, user, await self._passwords.hash(new), token):
+        password_hash = await self._passwords.hash(new) if matches else ""
+        account = await run_tx(self._replace_password, user, password_hash, token) if matches else None
+        if account is None:
             raise InvalidInputError(message("The current password is wrong."), field=("current",))
-        await self._events.account_changed(user.id)
+        await self._events.account_changed(account)
         return await self.get(user.id)
 
-    async def _replace_password(self, user: User, password_hash: str, token: str | None) -> bool:
+    async def _replace_password(self, user: User, password_hash: str, token: str | None) -> Account | None:
         # Together: whoever stole the old password must not stay signed in because we died in between.
-        await credit.touch(user.id)
+        account = await credit.touch(user.id)
         same = User.filter(id=user.id, password_hash=user.password_hash)
         if not await same.update(password_hash=password_hash):
-            return False  # changed meanwhile, so `current` is not it any more
+            return None  # changed meanwhile, so `current` is not it any more
         await self._sessions.end_all(user.id, but=token)
-        return True
+        return account
 
     @staticmethod
-    async def _change(user_id: str, changes: Mapping[str, object]) -> None:
-        await credit.touch(user_id)
+    async def _change(user_id: str, changes: Mapping[str, object]) -> Account:
+        account = await credit.touch(user_id)
         await User.filter(id=user_id).update(**changes)
+        return account
 
     async def get(self, user_id: str) -> User:
         """An account by id.

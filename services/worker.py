@@ -101,11 +101,10 @@ class GenerationWorker:
         """Take what was claimed to its end. When cancelled, it is first put in order for others."""
         crashpoint("worker.claimed")
         generation = claim.generation
-        await self._events.account_changed(generation.user_id)
-        await self._events.generation_changed(generation)
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)
         started = time.monotonic()
         try:
+            await self._tell(claim, generation)
             ended = await self._develop(claim)
         except ClaimLostError:
             bound.info("generation.claim_lost")
@@ -121,8 +120,7 @@ class GenerationWorker:
             refunded=ended.refunded,
             seconds=round(time.monotonic() - started, 3),
         )
-        await self._events.generation_changed(ended)
-        await self._events.account_changed(ended.user_id)
+        await self._tell(claim, ended)
 
     async def _let_go(self, claim: Claim) -> None:
         """This process stops, or the generation was called off; in the second case there is nothing left to do."""
@@ -134,8 +132,12 @@ class GenerationWorker:
             log.warning("generation.not_settled", generation=claim.generation.id, error=repr(error))
             return
         log.info("generation.let_go", generation=row.id, status=row.status, refunded=row.refunded)
+        await self._tell(claim, row)
+
+    async def _tell(self, claim: Claim, row: Generation) -> None:
         await self._events.generation_changed(row)
-        await self._events.account_changed(row.user_id)
+        if claim.account is not None:
+            await self._events.account_changed(claim.account)
 
     @contextlib.asynccontextmanager
     async def _heart(self, claim: Claim) -> AsyncIterator[None]:
