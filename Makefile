@@ -30,8 +30,8 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
 	@$(BIN)/python tools/demo.py $${PHOTO:+--photo "$$PHOTO"} $(ARGS)
 
-crash: .venv/dev ## kill the server 100 times per database at random and named points, and audit; SEED=, BUDGET=, MUTANTS=1
-	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),100) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants)
+crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and named points, and audit; SEED=, MUTANTS=1
+	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants)
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate

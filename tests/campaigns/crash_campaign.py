@@ -1,134 +1,84 @@
-"""The crash campaign: servers that die one after another under load, and what must be true afterwards."""
+"""The crash campaign: processes that die one after another under load, and what must be true afterwards."""
 
 import asyncio
 import contextlib
 import hashlib
-import json
-import os
 import random
 import signal
-import socket
-import sys
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from campaigns.crash_load import CANCELS, Customer
-from campaigns.crash_server import HALF_WRITTEN, Order, tally
+from campaigns.crash_plan import EMPTIED, NAP, UNNAMED, Step, Topology, length
+from campaigns.crash_server import LEASE, SWEEP, Order, tally
+from campaigns.crash_zygote import Life, Zygote
 from client import Api
 from models import File, Generation, IdempotencyKey
 from models.database import rows
+from servers import RedisServer
 from services.audit import Audit
-from services.crashpoint import POINTS
 from services.integrations.local_storage import LocalStorage
 
-ALL_POINTS: tuple[str, ...] = (*POINTS, HALF_WRITTEN)
-# What must have been left lying for a place to be reached at all: where to die before.
-LEFT_BY: dict[str | None, tuple[str, ...]] = {
-    "sweeper.taken_over": ("worker.claimed",),
-    "hand_back.before_commit": ("worker.claimed",),
-    "sweeper.settled": ("worker.before_call",),
-    "sweeper.files_marked": ("file.row_written",),
-    "file.thumbnail_removed": ("worker.stored",),
-    "file.bytes_removed": ("file.bytes_written",),
-}
-NAMED_PATIENCE = 4.0  # seconds for a server to come to the place where it dies; sweeping starts after ORPHAN
-RANDOM_LIFE = 1.4  # seconds that a server lives at most before it is killed at a random moment
+NAMED_PATIENCE = 4.0  # seconds for a process to come to the place where it dies; sweeping starts after ORPHAN
+RANDOM_LIFE = 1.4  # seconds that a process lives at most before it is killed at a random moment
+AWAKE = 0.6  # seconds that one lives on after a nap, for what it may still do wrong
 ACCOUNTS, DEVICES = 3, 2  # people, and how many devices each of them orders from at once
 
 
-class Zygote:
-    """The process out of which all servers are forked, and the socket that they share."""
+@dataclass(frozen=True)
+class Site:
+    """Where a campaign happens."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._process: asyncio.subprocess.Process | None = None
+    zygote: Zygote
+    topology: Topology
+    database: str
+    folder: Path
+    redis: RedisServer | None = None
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Zygote"]:
-        program = Path(__file__).with_name("crash_server.py")
-        roots = os.pathsep.join(str(program.parents[number]) for number in (1, 2))
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(program),
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": roots},
-            pass_fds=[self._listener.fileno()],
-            start_new_session=True,  # Ctrl-C is for the tests, and these end with them
+    async def fork(self, role: str, **order: Any) -> Life:
+        """Start a process."""
+        settings = {"redis_url": self.redis.url} if self.redis else {}
+        return await self.zygote.fork(
+            Order(self.database, str(self.folder), self.zygote.listener, role, settings, **order)
         )
-        try:
-            yield self
-        finally:
-            self._process.kill()
-            await self._process.wait()
-            self._listener.close()
-
-    async def fork(self, database: str, folder: Path, **order: Any) -> "Server":
-        """Start a server; the one before it must be dead."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        whole = Order(database, str(folder), self._listener.fileno(), **order)
-        self._process.stdin.write(json.dumps(asdict(whole)).encode() + b"\n")
-        return Server(int(await self._answer()), asyncio.create_task(self._answer()))
-
-    async def _answer(self) -> bytes:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        assert line, "the mother of all servers has died"
-        return line
-
-
-@dataclass
-class Server:
-    """One life of the server."""
-
-    pid: int
-    death: asyncio.Task[bytes]  # of its exit code
-
-    async def died_by_itself(self, within: float) -> bool:
-        """Whether it reached the place where it was to die; killed in any case."""
-        await asyncio.wait([self.death], timeout=within)
-        if not self.death.done():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-        code = int(await self.death)
-        assert code in (137, -signal.SIGKILL), f"a server ended with {code} and nobody had killed it"
-        return code == 137
 
 
 @dataclass
 class Campaign:
-    """One database, one folder, and servers that die over them."""
+    """One database, one folder, and processes that die over them."""
 
-    zygote: Zygote
-    database: str
-    folder: Path
+    site: Site
     dice: random.Random
     mutant: str | None = None
     cancels: float = CANCELS
     customers: list[Customer] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
     random_kills: int = 0
+    naps: int = 0
+    zombies: int = 0  # naps in which somebody else took the sleeper's work
+    emptied: int = 0
     audits: int = 0
     findings: dict[str, set[str]] = field(default_factory=dict)  # broken promise -> what broke it
+    _todo: deque[Step] = field(default_factory=deque)
+    _spare: int = 0  # steps that may be tried once more
+    _busy: int = 0  # processes that have something before them
+    _sleeping: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: others must be awake to take over
+    _forgetting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def kills(self) -> int:
         return self.hits.total() + self.random_kills
 
     async def open(self, http: httpx.AsyncClient) -> None:
-        """Sign people up at a server that lives."""
-        async with self._alive():
-            visitor = Api(http, self.zygote.address)
+        """Sign people up at servers that live."""
+        async with self._alive(self.site.topology.roles):
+            visitor = Api(http, self.site.zygote.address)
             styles = [await visitor.style("cute", "plushify"), await visitor.style("noir", "avenger")]
             for number in range(ACCOUNTS):
                 api = await visitor.sign_up(f"person-{number}@example.com")
@@ -136,45 +86,121 @@ class Campaign:
                     self.customers.append(Customer(api, styles, random.Random(self.dice.random()), self.cancels))
 
     @contextlib.asynccontextmanager
-    async def _alive(self) -> AsyncIterator[None]:
-        server = await self.zygote.fork(self.database, self.folder, mutant=self.mutant)
+    async def _alive(self, roles: Iterable[str]) -> AsyncIterator[None]:
+        lives = [await self.site.fork(role, mutant=self.mutant) for role in roles]
         try:
             yield
         finally:
-            await server.died_by_itself(within=0)
+            for life in lives:
+                await life.ends(within=0)
 
-    async def kill(self, point: str | None) -> bool:
-        """One server from its birth to its death, and whether it died where it was meant to (None: anywhere)."""
-        skip = 0 if point in LEFT_BY else self.dice.randrange(3)
-        server = await self.zygote.fork(self.database, self.folder, mutant=self.mutant, point=point, skip=skip)
-        within = self.dice.uniform(0, RANDOM_LIFE) if point is None else NAMED_PATIENCE
-        if await server.died_by_itself(within):
-            self.hits[str(point)] += 1
+    async def _meet(self, role: str, fate: str) -> bool:
+        """One process from its birth to its death, and whether it met what was planned."""
+        if fate in UNNAMED:
+            life = await self.site.fork(role, mutant=self.mutant)
+            try:
+                met = await self._befall(life, fate)
+            finally:
+                await life.ends(within=0)
+            self.random_kills += 1
+            return met
+        skip = 0 if len(self.site.topology.step(fate)) > 1 else self.dice.randrange(3)
+        life = await self.site.fork(role, mutant=self.mutant, point=fate, skip=skip)
+        if await life.ends(NAMED_PATIENCE):
+            self.hits[fate] += 1
             return True
         self.random_kills += 1
-        return point is None
+        return False
 
-    async def run(self, plan: Sequence[str | None], patience: float) -> None:
-        """Kill by the plan while people order, then let one server live until everything has ended, and look."""
+    async def _befall(self, life: Life, fate: str) -> bool:
+        if fate == NAP:
+            async with self._sleeping:
+                return await self._nap(life)
+        await asyncio.sleep(self.dice.uniform(0, RANDOM_LIFE))
+        if fate == EMPTIED and self.site.redis:
+            async with self._forgetting:
+                await asyncio.to_thread(self.site.redis.restart)
+            self.emptied += 1
+            await asyncio.sleep(self.dice.uniform(0, RANDOM_LIFE))
+        return True
+
+    async def _nap(self, life: Life) -> bool:
+        """Stop a worker that holds a generation, for longer than its lease; false when it came to hold none."""
+
+        async def held() -> list[Generation]:
+            return await Generation.filter(status="PROCESSING", worker__contains=f":{life.pid}:")
+
+        if not await self._until(held, NAMED_PATIENCE):
+            return False
+        life.send(signal.SIGSTOP)
+        began = time.monotonic()
+        mine = {row.id: row.fence for row in await held()}
+
+        async def lost() -> list[Generation]:
+            return [row for row in await Generation.filter(id__in=mine) if row.fence != mine[row.id]]
+
+        taken = await self._until(lost, NAMED_PATIENCE) if mine else []
+        await asyncio.sleep(LEASE + SWEEP - (time.monotonic() - began))
+        life.send(signal.SIGCONT)
+        self.naps += 1
+        self.zombies += bool(taken)
+        await asyncio.sleep(AWAKE)
+        return True
+
+    @staticmethod
+    async def _until(look: Callable[[], Awaitable[list[Any]]], patience: float) -> list[Any]:
+        """What is found first, or nothing when patience ends."""
+        deadline = time.monotonic() + patience
+        while True:
+            if (found := await look()) or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(0.01)
+
+    async def _lives(self, role: str) -> None:
+        """One place in the topology: whoever dies there is replaced, until nobody has anything before them."""
+        while True:
+            step = next((step for step in self._todo if self.site.topology.takes(role, step)), None)
+            if step is not None:
+                self._todo.remove(step)
+                self._busy += 1
+                for fate in step:
+                    met = await self._meet(role, fate)
+                if not met and self._spare:  # what leads there was canceled, say: once more
+                    self._todo.append(step)
+                    self._spare -= 1
+                self._busy -= 1
+            elif self._busy:
+                async with self._alive([role]):
+                    await self._something(role)
+            else:
+                return
+
+    async def _something(self, role: str) -> None:
+        """Return when there is something to do for this role, or for nobody any more."""
+        while True:
+            if not self._busy or any(self.site.topology.takes(role, step) for step in self._todo):
+                return
+            await asyncio.sleep(0.02)
+
+    async def run(self, steps: Sequence[Step], patience: float) -> None:
+        """Kill by the plan while people order, then let everybody live until everything has ended, and look."""
         closing = asyncio.Event()
+        self._todo, self._spare = deque(steps), length(steps)
         shopping = [asyncio.create_task(customer.shop(closing)) for customer in self.customers]
         watching = asyncio.create_task(self._watch())
+        dying = [asyncio.create_task(self._lives(role)) for role in self.site.topology.roles]
         try:
-            waiting, spare = deque(plan), len(plan) // 5
-            while waiting:
-                point = waiting.popleft()
-                if not await self.kill(point) and point and spare:  # what leads there was canceled, say: once more
-                    waiting.extend([*LEFT_BY.get(point, ()), point])
-                    spare -= 1
-            async with self._alive():
+            await asyncio.gather(*dying)
+            async with self._alive(self.site.topology.roles):
                 closing.set()
                 await asyncio.wait_for(asyncio.gather(*shopping), 60)
                 await self._quiet(patience)
                 await self._look()
         finally:
-            for task in (*shopping, watching):
+            tasks = (*shopping, watching, *dying)
+            for task in tasks:
                 task.cancel()
-            for problem in await asyncio.gather(*shopping, watching, return_exceptions=True):
+            for problem in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(problem, Exception):
                     raise problem
 
@@ -206,7 +232,7 @@ class Campaign:
         self.audits += 1
 
     def _storage(self) -> LocalStorage:
-        return LocalStorage(self.folder / "files", address="", secret="unused", link_seconds=60)
+        return LocalStorage(self.site.folder / "files", address="", secret="unused", link_seconds=60)
 
     async def _look(self) -> None:
         """Everything that must be true when nothing is under way any more."""
@@ -217,12 +243,16 @@ class Campaign:
         for customer in self.customers:
             self._find("told", customer.reversals)
             self._find("told", [id for id, status in customer.told.items() if generations[id].status != status])
-        calls = Counter(tally(self.folder).read_text().split())
-        self._find("calls", [id for id, made in calls.items() if made > generations[id].provider_calls])
+        calls = [line.split() for line in tally(self.site.folder).read_text().splitlines()]
+        made = Counter(id for id, _ in calls)
+        self._find("calls", [id for id in made if made[id] > generations[id].provider_calls])
+        # Nobody begins again what somebody else may have been paid for.
+        callers = Counter(id for id, _ in {(id, caller) for id, caller in calls})
+        self._find("twice", [id for id in callers if callers[id] > 1])
         lines = await rows("SELECT generation_id FROM credit_transactions WHERE generation_id IS NOT NULL")
         self._find("lines", {row["generation_id"] for row in lines} - generations.keys())
         for file in await File.filter(state="LIVE"):
-            data = (self.folder / "files" / file.key).read_bytes()
+            data = (self.site.folder / "files" / file.key).read_bytes()
             if (hashlib.sha256(data).hexdigest(), len(data)) != (file.sha256, file.byte_size):
                 self._find("bytes", [file.id])
 
@@ -240,23 +270,14 @@ class Campaign:
         ends = Counter(row["status"] for row in await rows("SELECT status FROM generations"))
         broken = ", ".join(f"{promise} ({len(found)})" for promise, found in sorted(self.findings.items()))
         again = sum(len(sale.answers) - 1 for customer in self.customers for sale in customer.sales)
+        points = self.site.topology.points
         return (
             f"{self.kills} kills ({self.random_kills} at random moments, {self.hits.total()} at {len(self.hits)} of"
-            f" {len(ALL_POINTS)} named places), {sum(len(customer.sales) for customer in self.customers)} orders,"
+            f" {len(points)} named places, each {min(self.hits[point] for point in points)} times or more),"
+            f" {self.naps} naps past a lease ({self.zombies} of them lost a generation), Redis emptied {self.emptied}"
+            f" times, {sum(len(customer.sales) for customer in self.customers)} orders,"
             f" {again} sent again, {sum(customer.unanswered for customer in self.customers)} requests cut off,"
             f" {sum(customer.refused for customer in self.customers)} refused and repeated,"
             f" {ends.total()} generations ({', '.join(f'{count} {name}' for name, count in sorted(ends.items()))}),"
             f" {self.audits} audits, broken promises: {broken or 'none'}"
         )
-
-
-def plan(dice: random.Random, kills: int) -> list[str | None]:
-    """Two thirds of the deaths at named places, each right after what it needs; None: at a random moment."""
-    steps: list[list[str | None]] = [[*LEFT_BY.get(point, ()), point] for point in ALL_POINTS]
-    wanted = kills * 2 // 3
-    named: list[list[str | None]] = []
-    while (missing := wanted - sum(len(step) for step in named)) > 0:
-        named += [step for step in dice.sample(steps, len(steps)) if len(step) <= missing][: max(missing // 2, 1)]
-    steps = named + [[None]] * (kills - wanted)
-    dice.shuffle(steps)
-    return [point for step in steps for point in step]

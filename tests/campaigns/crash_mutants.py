@@ -1,4 +1,4 @@
-"""Mistakes that somebody could make in the path of the money, applied inside a server that the campaign kills.
+"""Mistakes that somebody could make in the path of the money, applied inside processes that the campaign kills.
 
 Each must be found by the campaign: what finds nothing wrong with them would find nothing wrong with us.
 """
@@ -10,26 +10,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.crash_load import CANCELS
+from campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
 from models import File, Generation, User, ids
 from models.database import rows, run_tx
 from models.enum import FileKind, TransactionType
 from services import claim, credit, generation, idempotency, sweeper
 from services.claim import Claim
-from services.crashpoint import Point, crashpoint
+from services.crashpoint import crashpoint
 from services.credit import Account, Line
+from services.crew import Crew
 from services.file import THUMBNAIL_TYPE, FileService
 from services.generation import GenerationService
 from services.integrations.image_door import CleanImage
 from services.sweeper import Sweeper
+from services.worker import GenerationWorker
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake, the places to die at that bring it to light, and the promises that it breaks."""
+    """One mistake, what must happen to bring it to light, and the promises that it breaks."""
 
     apply: Callable[[], None]
-    points: tuple[Point, ...]
+    fates: tuple[str, ...]
     breaks: set[str]
+    where: tuple[Topology, ...] = (EMBEDDED,)
     unguarded: bool = False  # without the trigger that keeps a final status, which would catch it first
     cancels: float = CANCELS  # the share of orders that people call off
 
@@ -100,6 +104,10 @@ def writes_without_a_fence() -> None:
     claim._HELD = "id = $1 AND $2 >= 0"
 
 
+def zombies_may_write() -> None:
+    writes_without_a_fence()
+
+
 def debit_by_reading_and_writing() -> None:
     post, sell = credit.post, GenerationService._sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
@@ -139,26 +147,55 @@ def leases_not_swept() -> None:
     sweeper.lapsed = nothing  # type: ignore[attr-defined,assignment]  # the mistake
 
 
-def waiting_not_swept() -> None:
-    sweeper.waiting = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+def a_bell_is_all_there_is() -> None:
+    async def answer(self: Crew, worker: GenerationWorker, _: int) -> None:
+        if (claimed := await worker.take_next()) is not None:
+            await worker.make(claimed)
+
+    Crew._fill_a_slot = answer  # type: ignore[method-assign,assignment]  # the mistake
+    Crew._look_from_time_to_time = nothing  # type: ignore[method-assign,assignment]  # the mistake
+    sweeper.waiting = nothing  # type: ignore[attr-defined]  # the mistake
+
+
+def claimed_by_reading_and_writing() -> None:
+    async def take(cls: type[Claim], generation_id: str, worker: str, lease_seconds: float, _: int) -> Claim | None:
+        row = await Generation.get_or_none(id=generation_id, status="PENDING")
+        if row is None:
+            return None
+        await asyncio.sleep(0.01)
+        await rows(
+            "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', fence = $2, attempts = attempts + 1,"
+            " version = version + 1, worker = $3, lease_until = LATER($4), updated_at = NOW() WHERE id = $1"
+            " RETURNING id",
+            row.id,
+            row.fence + 1,
+            worker,
+            lease_seconds,
+        )
+        return cls(await claim._refetch(row.id), lease_seconds)
+
+    Claim.take = classmethod(take)  # type: ignore[method-assign,assignment]  # the mistake
 
 
 def files_not_swept() -> None:
     Sweeper._unsettled_files = nothing  # type: ignore[method-assign,assignment]  # the mistake
 
 
+BOTH = (EMBEDDED, CLUSTER)
 MUTANTS = {
     mutant.apply.__name__: mutant
     for mutant in (
-        Mutant(refund_in_a_second_transaction, ("worker.ended", "cancel.committed"), {"M4"}),
-        Mutant(bytes_before_their_row, ("file.bytes_written",), {"B1"}),
-        Mutant(row_removed_before_its_bytes, ("file.bytes_written", "file.bytes_removed"), {"B1"}),
+        Mutant(refund_in_a_second_transaction, ("worker.ended", "cancel.committed"), {"M4"}, BOTH),
+        Mutant(bytes_before_their_row, ("file.bytes_written",), {"B1"}, BOTH),
+        Mutant(row_removed_before_its_bytes, ("file.bytes_removed",), {"B1"}, BOTH),
         Mutant(writes_without_a_fence, ("sweeper.files_marked",), {"told", "M4"}, unguarded=True, cancels=0.9),
-        Mutant(debit_by_reading_and_writing, ("cancel.committed",), {"M1", "M6"}),
-        Mutant(keys_forgotten, ("generation.rung",), {"keys"}),
-        Mutant(call_not_written_down, ("worker.generated",), {"G5", "calls"}),
-        Mutant(leases_not_swept, ("worker.claimed",), {"G2"}),
-        Mutant(waiting_not_swept, ("generation.committed",), {"G2"}),
-        Mutant(files_not_swept, ("file.bytes_written",), {"B3"}),
+        Mutant(zombies_may_write, (NAP,), {"told", "M4"}, (CLUSTER,), unguarded=True),
+        Mutant(claimed_by_reading_and_writing, ("worker.ended",), {"twice"}, (CLUSTER,)),
+        Mutant(debit_by_reading_and_writing, ("cancel.committed",), {"M1", "M6"}, BOTH),
+        Mutant(keys_forgotten, ("generation.rung",), {"keys"}, BOTH),
+        Mutant(call_not_written_down, ("worker.generated",), {"G5", "calls"}, BOTH),
+        Mutant(leases_not_swept, ("worker.claimed",), {"G2"}, BOTH),
+        Mutant(a_bell_is_all_there_is, ("generation.committed",), {"G2"}, BOTH),
+        Mutant(files_not_swept, ("file.bytes_written",), {"B3"}, BOTH),
     )
 }

@@ -1,7 +1,8 @@
-"""The server that the crash campaign kills: a process that has imported everything forks one server after another.
+"""What the crash campaign kills: a process that has imported everything forks servers and workers.
 
-On standard input comes one line of JSON for each server (`Order`); back go two lines, its process id and, when it has
-died, its exit code. All of them take connections from one listening socket, so clients of a dead one wait for the next.
+On standard input comes one line of JSON for each of them (`Order`); back goes a line with its process id, and one with
+its exit code when it has died. All servers take connections from one listening socket, so clients of a dead one wait
+for the next.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ import uvloop  # noqa: F401 - as above
 from PIL import Image
 
 from campaigns.crash_mutants import MUTANTS
+from campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
 from main import configure_logs, open_services, prepare, web_options, working
 from models.enum import ErrorCode
 from services.crashpoint import POINTS, arm
@@ -38,7 +40,6 @@ from services.worker import GenerationWorker, Times
 from settings import Settings, load_settings
 from web.app import create_app
 
-HALF_WRITTEN = "storage.half_written"  # bytes in a file beside their key, not yet under it
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
 CREDITS = 20_000  # of a new account
@@ -46,23 +47,25 @@ CREDITS = 20_000  # of a new account
 
 @dataclass(frozen=True)
 class Order:
-    """One server: where it works, and where it dies by itself."""
+    """One process: what it does and with what, and where it dies by itself."""
 
     database: str
     folder: str
     listener: int  # the socket's file descriptor, inherited
+    role: str = ALONE
+    settings: dict[str, Any] = field(default_factory=dict)  # beyond those that every process has
     point: str | None = None
     skip: int = 0  # how often the point is passed unharmed
     mutant: str | None = None
 
 
 def tally(folder: Path) -> Path:
-    """The file in which the provider counts its calls, one line each; it outlives every server."""
+    """The file in which the provider counts its calls, one line each: for what, and in which process."""
     return folder / "calls"
 
 
 def log(folder: Path) -> Path:
-    """What the servers say."""
+    """What the processes say."""
     return folder / "server.log"
 
 
@@ -79,7 +82,9 @@ class ScriptedProvider:
         self._picture = picture.getvalue()
 
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
-        os.write(self._calls, f"{request.generation_id}\n".encode())  # the kernel has it, whatever happens to us
+        os.write(
+            self._calls, f"{request.generation_id} {os.getpid()}\n".encode()
+        )  # the kernel has it, whatever happens to us
         dice = random.Random(request.generation_id)
         fate = dice.random()
         yield Progress(0.2)
@@ -99,14 +104,16 @@ class ScriptedProvider:
 
 
 @contextlib.asynccontextmanager
-async def open_scripted(settings: Settings, folder: Path) -> AsyncIterator[Services]:
-    """The services of a server with its worker, and the provider above."""
+async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIterator[Services]:
+    """The services of a process with this role, and the provider above."""
     times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
     async with open_services(settings) as services:
         provider = ScriptedProvider(tally(folder))
         worker = GenerationWorker(provider, services.files, services.door, services.events, times)
         services = replace(services, provider=provider, worker=worker)
-        async with working(services, settings.worker_concurrency):
+        async with contextlib.AsyncExitStack() as stack:
+            if role != SERVER:
+                await stack.enter_async_context(working(services, settings.worker_concurrency))
             yield services
 
 
@@ -124,8 +131,15 @@ def die_in_a_write(skip: int) -> None:
     os.fsync = dying  # type: ignore[assignment]  # its parameter has another name
 
 
-def serve(order: Order) -> None:
-    """Be a server until killed."""
+async def work(settings: Settings, folder: Path) -> None:
+    """What `main.py worker` does, until killed."""
+    await prepare(settings)
+    async with open_scripted(settings, folder, WORKER):
+        await asyncio.Event().wait()
+
+
+def live(order: Order) -> None:
+    """Be what was ordered until killed."""
     folder = Path(order.folder)
     with log(folder).open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -141,6 +155,7 @@ def serve(order: Order) -> None:
         file_orphan_seconds=ORPHAN,
         log_level="warning",
         log_format="json",
+        **order.settings,
     )
     configure_logs(settings)
     if order.mutant is not None:
@@ -150,8 +165,10 @@ def serve(order: Order) -> None:
     for point in POINTS:
         if point == order.point:
             arm(point, order.skip)
+    if order.role == WORKER:
+        asyncio.run(work(settings, folder))
     asyncio.run(prepare(settings))
-    app = create_app(partial(open_scripted, settings, folder), web_options(settings))
+    app = create_app(partial(open_scripted, settings, folder, order.role), web_options(settings))
     config = uvicorn.Config(app, log_config=None, access_log=False, http="httptools", ws="websockets-sansio")
     uvicorn.Server(config).run([socket.socket(fileno=order.listener)])
 
@@ -164,19 +181,32 @@ def end_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def say(*words: object) -> None:
+    """One line to the tests, whole even when a signal's handler speaks in between."""
+    os.write(1, " ".join(map(str, words)).encode() + b"\n")
+
+
+def bury(*_: object) -> None:
+    """Tell of every child that has died."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            say("died", found[0], os.waitstatus_to_exitcode(found[1]))
+
+
 def main() -> None:
+    signal.signal(signal.SIGCHLD, bury)
     for line in sys.stdin:
         order = Order(**json.loads(line))
         mother = os.getpid()
         child = os.fork()
         if child == 0:
             try:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 end_with_parent(mother)
-                serve(order)
+                live(order)
             finally:
                 os._exit(1)
-        print(child, flush=True)  # noqa: T201 - the answer
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201 - the answer
+        say("born", child)
 
 
 if __name__ == "__main__":
