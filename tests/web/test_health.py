@@ -28,7 +28,7 @@ async def test_a_server_that_can_work_says_so_without_a_sign_in(api: Api) -> Non
 async def test_a_database_without_migrations_lives_but_is_not_ready(
     kind: str, empty_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    async with running(quick_settings(empty_database(kind), tmp_path)) as server:
+    async with running(quick_settings(empty_database(kind), tmp_path), idle=True) as server:
         assert (await server.api.http.get("/health/live")).status_code == 200
         ready = await server.api.http.get("/health/ready")
     assert ready.status_code == 503
