@@ -49,7 +49,7 @@ def refund_in_a_second_transaction() -> None:
     async def put_off(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
         if lines and lines[0].type is TransactionType.REFUND:
             owed.get().append((user_id, lines))
-            return Account(user_id, 0, 0)
+            return Account(user_id, 0, 0, 0)
         return await post(user_id, lines, touched=touched)
 
     async def in_two_steps(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
@@ -112,7 +112,7 @@ def debit_by_reading_and_writing() -> None:
     post, sell = credit.post, GenerationService._sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
-    async def reading(self: GenerationService, user_id: str, *rest: Any) -> list[Generation]:
+    async def reading(self: GenerationService, user_id: str, *rest: Any) -> Any:
         seen.set((await User.get(id=user_id)).credits)
         await asyncio.sleep(0.01)
         return await sell(self, user_id, *rest)
