@@ -13,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiohttp import ClientError as ConnectionClientError
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.handlers import add_expect_header
 
 from services.integrations.s3_signing import sign_form, sign_link
 from services.integrations.storage import Link, MissingObjectError, StorageError, Target, TooLargeError, check_key
@@ -80,6 +81,8 @@ class S3Storage:
         )
         client = self._session.client("s3", endpoint_url=self._endpoint_url, config=config)
         self._client = await self._stack.enter_async_context(client)
+        # Some stores never answer `Expect: 100-continue`, and aiohttp would wait for that until the deadline.
+        self._client.meta.events.unregister("before-call.s3", add_expect_header)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,0 +1,106 @@
+"""An S3 for tests: moto's server in a thread of this process, and one that answers only what it is told to."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]  # no stubs for a client that only tests use
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+from moto.server import ThreadedMotoServer
+
+BUCKET = "pictures"
+KEY_ID = "AKIATESTTESTTESTTEST"
+SECRET = "hush-hush-hush-hush-hush-hush-hush-hush"
+REGION = "eu-central-1"
+
+
+@dataclass
+class S3Server:
+    """moto, which checks neither signatures nor the policies of forms. Stopped, it refuses connections."""
+
+    url: str
+    _server: ThreadedMotoServer
+
+    def client(self) -> Any:
+        """A plain, blocking client: what is in the bucket, seen from outside."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+        )
+
+    def make_bucket(self, name: str) -> None:
+        self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def fill(self, keys: Iterable[str]) -> None:
+        """Many small objects at once, past HTTP."""
+        bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key in keys:
+            bucket.put_object(BUCKET, key, b"x")
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """A server with the empty bucket BUCKET."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request otherwise
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    server = S3Server(f"http://{host}:{port}", moto)
+    server.make_bucket(BUCKET)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass
+class ScriptedS3:
+    """Gives the same raw answer to every request, or none; counts what came and what stayed open."""
+
+    url: str = ""
+    answer: bytes | None = None  # None: silence
+    requests: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open.add(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.requests += 1
+                length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                await reader.readexactly(int(length[0].partition(b":")[2]) if length else 0)
+                if self.answer is not None:
+                    writer.write(self.answer)
+                    await writer.drain()
+        self.open.discard(writer)
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def scripted_s3() -> AsyncIterator[ScriptedS3]:
+    fake = ScriptedS3()
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    fake.url = f"http://{host}:{port}"
+    try:
+        yield fake
+    finally:
+        server.close()
+        for writer in list(fake.open):
+            writer.close()
+
+
+def refusal(status: str, code: str, text: str = "as the script says") -> bytes:
+    """An answer of S3 that is an error."""
+    body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+    return f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
