@@ -31,9 +31,9 @@ async def count_rows() -> dict[str, int]:
     }
 
 
-async def adjust(user_id: str, amount: int, cause: str) -> None:
+async def adjust(user_id: str, amount: int, cause: str) -> credit.Account:
     """Give or take credits, as an admin would."""
-    await run_tx(credit.post, user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{cause}")])
+    return await run_tx(credit.post, user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{cause}")])
 
 
 async def make_member(user_id: str) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from redis import Redis
 
 from client import Api
 from fakes.openrouter import ScriptedOpenRouter
-from main import open_server, open_services, prepare, web_options
+from main import open_server, open_services, prepare, web_options, working
+from models.database import is_postgres
 from servers import PostgresServer, RedisServer
 from services.services import Services
 from settings import Provider, Settings, load_settings
@@ -126,12 +128,21 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
+async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
+    """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
+    async with open_server(settings) as services, contextlib.AsyncExitStack() as stack:
+        if settings.redis_url is not None:
+            await stack.enter_async_context(working(services, settings.worker_concurrency))
+        yield services
+
+
+@contextlib.asynccontextmanager
 async def running(settings: Settings, *, idle: bool = False, **options: Any) -> AsyncIterator[Running]:
     """Serve for as long as the body runs; `options`: fields of WebOptions that are not left to the settings.
 
     `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
     """
-    opener = open_services if idle else open_server
+    opener = open_services if idle else open_server_and_worker
     # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -175,9 +186,25 @@ def quick_settings(database: str, folder: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """A real Redis that no test may kill."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
-    return quick_settings(database, tmp_path)
+def settings(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """SQLite and memory, or PostgreSQL and Redis."""
+    found = quick_settings(database, tmp_path)
+    if not is_postgres(database):
+        return found
+    url = request.getfixturevalue("shared_redis").url
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    return found.model_copy(update={"redis_url": url})
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from services.services import Services
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
     """Takes orders on the same database; its bell and its messages reach nobody here."""
-    async with Bus.open(None) as bus, TaskQueue(None, lease_seconds=60) as queue:
-        yield GenerationService(services.styles, services.files, queue, Events(bus), 1000)
+    async with Bus.open(None) as bus, TaskQueue(None) as queue:
+        yield GenerationService(services.styles, services.files, queue, Events(bus), services.profile.limits)
 
 
 async def ordered_elsewhere(services: Services, person: Api) -> str:
@@ -28,6 +28,6 @@ async def ordered_elsewhere(services: Services, person: Api) -> str:
 
 
 async def claimed(generation_id: str) -> Claim:
-    claim = await Claim.take(generation_id, "a worker elsewhere", 600.0)
+    claim = await Claim.take(generation_id, "a worker elsewhere", 600.0, 4)
     assert claim is not None
     return claim

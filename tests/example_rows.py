@@ -115,6 +115,22 @@ def file(owner_id: str, **changes: Any) -> Row:
     }
 
 
+def upload(owner_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.UPLOAD),
+        "owner_id": owner_id,
+        "content_type": "image/jpeg",
+        "byte_size": 1,
+        "idempotency_key": secrets.token_hex(8),
+        "created_at": NOW,
+        **changes,
+    }
+
+
+def worker(**changes: Any) -> Row:
+    return {"name": secrets.token_hex(8), "concurrency": 8, "seen_at": NOW, **changes}
+
+
 def generation(user_id: str, **changes: Any) -> Row:
     return {
         "id": ids.new_id(ids.GENERATION),
@@ -132,6 +148,7 @@ def generation(user_id: str, **changes: Any) -> Row:
         "variables": "{}",
         "size": "MEDIUM",
         "quality": "STANDARD",
+        "priority": 0,
         "cost": 1,
         "paid_by": "CREDITS",
         "refund_policy": "ON_FAILURE",

@@ -4,12 +4,13 @@ import asyncio
 import time
 
 from client import PATIENCE
+from services.event import CANCELED_CHANNEL
 from services.services import Services
 
 
 def listeners(services: Services) -> int:
-    """How many subscribers the bus has right now."""
-    return sum(len(queues) for queues in services.bus._subscribers.values())
+    """How many subscribers the bus has right now; the worker's own ear is not counted."""
+    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel != CANCELED_CHANNEL)
 
 
 async def until_listening(services: Services, count: int) -> None:

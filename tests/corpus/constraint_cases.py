@@ -24,6 +24,10 @@ def file(account: Account, **changes: Any) -> Row:
     return example.file(account.user, **changes)
 
 
+def upload(account: Account, **changes: Any) -> Row:
+    return example.upload(account.user, **changes)
+
+
 def style(account: Account, **changes: Any) -> Row:
     return example.style(account.collection, **changes)
 
@@ -31,6 +35,9 @@ def style(account: Account, **changes: Any) -> Row:
 Make = Callable[[Account], Row]
 # What is refused -> the table, and a row that differs from a good one in just that.
 CHECKS: list[tuple[str, str, Make]] = [
+    ("ck_generations_priority", "generations", lambda a: pending(a, priority=-1)),
+    ("ck_uploads_size", "uploads", lambda a: upload(a, byte_size=0)),
+    ("ck_workers_concurrency", "workers", lambda _: example.worker(concurrency=0)),
     ("ck_collections_cost", "collections", lambda a: example.collection(base_cost=-1)),
     ("ck_collections_refund_policy", "collections", lambda a: example.collection(refund_policy="SOMETIMES")),
     ("ck_styles_cost", "styles", lambda a: style(a, cost=-1)),
@@ -100,6 +107,7 @@ TWINS: list[tuple[str, str, Callable[[Account, int], Row]]] = [
     ("collection_id, slug", "styles", lambda a, n: style(a, slug="same")),
     ("email", "users", lambda a, n: example.user(email="same@example.com")),
     ("token_hash", "sessions", lambda a, n: example.session(a.user, token_hash="same")),
+    ("owner_id, idempotency_key", "uploads", lambda a, n: example.upload(a.user, idempotency_key="same")),
     ("user_id, operation, key", "idempotency_keys", lambda a, n: example.key(a.user, key="same")),
     ("reference", "credit_transactions", lambda a, n: example.line(a.user, n, reference="same")),
     ("user_id, sequence", "credit_transactions", lambda a, n: example.line(a.user, 7)),
@@ -122,6 +130,7 @@ ORPHANS: list[tuple[str, str, Make]] = [
     ("user_id", "idempotency_keys", lambda a: example.key(NOBODY)),
     ("user_id", "credit_transactions", lambda a: example.line(NOBODY, 1)),
     ("owner_id", "files", lambda a: example.file(NOBODY)),
+    ("owner_id", "uploads", lambda a: example.upload(NOBODY)),
     ("user_id", "generations", lambda a: example.generation(NOBODY)),
     ("style_id", "generations", lambda a: pending(a, style_id=NOWHERE)),
     ("original_id", "generations", lambda a: pending(a, original_id=NOWHERE)),

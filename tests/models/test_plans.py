@@ -8,7 +8,7 @@ import pytest
 import example_rows as example
 from example_rows import NOW, insert
 from models.database import is_postgres, open_database, rows
-from services.claim import lapsed, waiting
+from services.claim import lapsed, next_in_line
 from services.gallery import GalleryService, GenerationFilter, GenerationOrder
 from services.page import PageRequest
 
@@ -73,11 +73,12 @@ async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: 
     assert not sorts(how)
 
 
-async def test_the_sweeper_finds_what_waits_by_its_partial_index(user_id: str, plan: Plan) -> None:
-    assert len(await waiting(100, -60)) == 3
-    how = await plan(waiting(100, -60))
+async def test_workers_find_whose_turn_it_is_by_a_partial_index(user_id: str, plan: Plan) -> None:
+    assert len(await next_in_line(per_user=9)) == 3
+    how = await plan(next_in_line(per_user=9))
     assert "ix_generations_waiting" in how
-    assert not sorts(how)
+    assert "ix_generations_leased" in how  # by which those who have enough are known
+    assert not sorts(how.partition("SubPlan")[0].partition("LIST SUBQUERY")[0])
 
 
 async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: str, plan: Plan) -> None:

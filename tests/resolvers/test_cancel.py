@@ -48,7 +48,7 @@ async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idl
         for slug, collection, cost in (("free", "sandbox", 1), ("noir", "avenger", 10)):
             before = await ada.credits()
             id = await order(ada, slug, collection)
-            claim = await Claim.take(id, "worker", 60)
+            claim = await Claim.take(id, "worker", 60, 4)
             assert claim is not None
             if called:
                 await claim.record_call("openrouter")
@@ -80,7 +80,7 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
 async def test_a_result_already_stored_is_swept_with_its_bytes(idle: Running) -> None:
     ada = await idle.api.sign_up()
     id = await order(ada)
-    claim = await Claim.take(id, "worker", 60)
+    claim = await Claim.take(id, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
     image = await idle.services.files.check_upload(photo(64, 48))
@@ -158,7 +158,7 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
     for number in range(60):
         (made,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]
         id = made["id"]
-        claim = await Claim.take(id, "worker", 0 if number % 3 == 0 else 60)  # every third lease has lapsed
+        claim = await Claim.take(id, "worker", 0 if number % 3 == 0 else 60, 4)  # every third lease has lapsed
         assert claim is not None
         called = number % 4 != 0
         if called:

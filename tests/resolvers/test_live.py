@@ -13,6 +13,7 @@ from elsewhere import claimed, ordered_elsewhere
 from listening import listeners, until_listening
 from models import Generation
 from models.enum import ErrorCode, GenerationStage
+from services.credit import Account
 from settings import Settings
 
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
@@ -160,7 +161,7 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
     async def chatter() -> None:
         while True:
             await server.services.events.generation_changed(await Generation.get(id=generation_id))
-            await server.services.events.account_changed(ada.user["id"])
+            await server.services.events.account_changed(Account(ada.user["id"], 30, 1, 1))
             await asyncio.sleep(0.02)
 
     async with ada.socket() as socket:
@@ -188,8 +189,9 @@ async def test_credits_open_with_the_present_and_tell_every_line_once_in_order(a
         assert (first["credits"], first["transaction"]) == (30, None)
 
         async def change(number: int) -> None:
-            await adjust(ada.user["id"], 1 if number % 2 else 2, str(number))
-            await server.services.events.account_changed(ada.user["id"])
+            await server.services.events.account_changed(
+                await adjust(ada.user["id"], 1 if number % 2 else 2, str(number))
+            )
 
         await asyncio.gather(*(change(number) for number in range(50)))
         told = [await stream.next() for _ in range(50)]
@@ -224,8 +226,7 @@ async def test_after_replays_exactly_the_lines_that_were_missed(ada: Api, server
         assert told[-1]["version"] == first["version"]
         newest = await socket.subscribe(CREDITS, after=told[-1]["transaction"]["id"])
         assert (await newest.next())["transaction"] is None
-        await adjust(ada.user["id"], 7, "new")
-        await server.services.events.account_changed(ada.user["id"])
+        await server.services.events.account_changed(await adjust(ada.user["id"], 7, "new"))
         for each in (stream, newest):
             assert (await each.next())["transaction"]["amount"] == 7
 
@@ -236,8 +237,7 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
 
     async def keep_changing() -> None:
         for number in range(40):
-            await adjust(ada.user["id"], 1, str(number))
-            await server.services.events.account_changed(ada.user["id"])
+            await server.services.events.account_changed(await adjust(ada.user["id"], 1, str(number)))
         done.set()
 
     changing = asyncio.create_task(keep_changing())

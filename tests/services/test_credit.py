@@ -153,7 +153,7 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
     user = await account(5)
 
     async def touched_and_paid() -> None:
-        assert await credit.touch(user) == 2
+        assert (await credit.touch(user)).version == 2
         assert (await credit.post(user, credit.deduction(ids.new_id(ids.GENERATION), 1), touched=True)).version == 2
 
     await run_tx(touched_and_paid)

@@ -3,11 +3,12 @@
 import asyncio
 import time
 
+from books import check_books
 from client import PATIENCE, Api
 from conftest import running
+from fakes.openrouter import ScriptedOpenRouter
 from models import Generation
 from models.enum import GenerationStatus
-from services.integrations.queue import TaskQueue
 from settings import Settings
 
 
@@ -26,6 +27,11 @@ async def test_what_waits_when_a_worker_stops_is_left_for_the_next(settings: Set
     assert ended == ["COMPLETED"] * 4
 
 
+async def order(api: Api) -> str:
+    made = await api.create(prompt="A red boat")
+    return str(made["generations"][0]["id"])
+
+
 async def _until_one_is_under_way(ada: Api, ids: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE
     while "PROCESSING" not in [(await ada.generation(each))["status"] for each in ids]:
@@ -33,24 +39,28 @@ async def _until_one_is_under_way(ada: Api, ids: list[str]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_second_bell_is_heard_where_the_first_message_hangs() -> None:
-    heard: list[str] = []
-    twice, never = asyncio.Event(), asyncio.Event()
-
-    async def process(generation_id: str) -> None:
-        heard.append(generation_id)
-        if len(heard) == 2:
-            twice.set()
-        await never.wait()
-
-    async with TaskQueue(None, lease_seconds=60) as queue:
-        work = asyncio.create_task(queue.work(process, concurrency=4))
-        await queue.ring("gen_1", 0)
-        await queue.ring("gen_1", 0)  # the same message: docket knows it
-        await queue.ring("gen_1", 0, again=True)
-        async with asyncio.timeout(PATIENCE):
-            await twice.wait()
-        assert heard == ["gen_1", "gen_1"]
-        never.set()
-        work.cancel()
-        await asyncio.wait([work])
+async def test_what_takes_too_long_is_handed_back_before_the_call_and_failed_after_it(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    hasty = scripted_settings.model_copy(update={"stop_grace_seconds": 0.1, "generation_deadline_seconds": 30.0})
+    async with running(hasty) as server:
+        ada = await server.api.sign_up()
+        openrouter.open.clear()
+        called = await order(ada)
+        await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+    openrouter.open.set()
+    async with running(hasty, idle=True) as server:
+        api = Api(server.api.http, server.api.address, ada.token, ada.user)
+        ended = await api.generation(called)
+        assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True)
+        id = await order(api)
+        claim = await server.services.worker.take_next()
+        assert claim is not None
+        making = asyncio.create_task(server.services.worker.make(claim))
+        await asyncio.sleep(0)  # it has begun, and not yet called anybody
+        making.cancel()
+        await asyncio.wait([making])
+        back = await api.generation(id)
+        # An attempt that we broke off ourselves is not held against the generation.
+        assert (back["status"], back["stage"], back["attempts"]) == ("PENDING", "QUEUED", 0)
+        await check_books(server.services, all_ended=False, all_swept=False)

@@ -96,7 +96,7 @@ async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle: R
 async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referred_to(idle: Running) -> None:
     ada = await idle.api.sign_up()
     (made,) = (await ada.create(prompt="A fox"))["generations"]
-    claim = await Claim.take(made["id"], "slow", 60)
+    claim = await Claim.take(made["id"], "slow", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
     result = await an_orphan(idle, ada, 10_000, FileKind.RESULT)
@@ -111,7 +111,7 @@ async def test_many_sweepers_at_once_settle_each_row_once(idle: Running) -> None
     ada = await idle.api.sign_up()
     made = [(await ada.create(photo(64, 48), prompt="A fox"))["generations"][0]["id"] for _ in range(6)]
     for number, id in enumerate(made):
-        claim = await Claim.take(id, "dead", 0)
+        claim = await Claim.take(id, "dead", 0, 99)
         assert claim is not None
         if number % 2:
             await claim.record_call("openrouter")
@@ -131,7 +131,7 @@ async def test_a_row_that_cannot_be_settled_stops_no_other(idle: Running) -> Non
     ada = await idle.api.sign_up()
     made = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(3)]
     for id in made:
-        claim = await Claim.take(id, "dead", 0)
+        claim = await Claim.take(id, "dead", 0, 99)
         assert claim is not None
         await claim.record_call("openrouter")
     # A refund that is in the ledger already, so that the sweeper's own is refused by the database.

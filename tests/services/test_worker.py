@@ -49,7 +49,7 @@ async def until_lapsed(id: str) -> None:
 
 async def died(id: str, *, called: bool) -> None:
     """A worker took it, perhaps called the provider, and was never heard of again."""
-    claim = await Claim.take(id, "dead", 0)
+    claim = await Claim.take(id, "dead", 0, 4)
     assert claim is not None
     if called:
         await claim.record_call("openrouter")
@@ -146,8 +146,10 @@ async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scrip
 
 async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Running) -> None:
     ada, services = await scripted.api.sign_up(), scripted.services
-    async with TaskQueue(None, lease_seconds=60) as nobody_listens:
-        deaf = GenerationService(services.styles, services.files, nobody_listens, services.events, 2000)
+    async with TaskQueue(None) as nobody_listens:
+        deaf = GenerationService(
+            services.styles, services.files, nobody_listens, services.events, services.profile.limits
+        )
         user = await User.get(id=ada.user["id"])
         sold = await deaf.create(user, GenerationRequest(prompt="A fox", count=3))
         ended = await ada.all_ended([row.id for row in sold])
@@ -216,7 +218,7 @@ async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle: Run
             assert (await ada.generation(id))["attempts"] == attempt
         ended = await ada.generation(id)
         assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True)
-        assert await Claim.take(id, "fourth", 60) is None
+        assert await Claim.take(id, "fourth", 60, 4) is None
     assert await ada.credits() == 10_000
     await check_books(idle.services, all_ended=True)
 
@@ -289,11 +291,11 @@ async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is
 async def test_nothing_that_an_older_holder_writes_arrives(idle: Running) -> None:
     ada = await idle.api.sign_up()
     id = await order(ada)
-    zombie = await Claim.take(id, "zombie", 0)
+    zombie = await Claim.take(id, "zombie", 0, 4)
     assert zombie is not None
     await until_lapsed(id)
     await idle.services.sweeper.sweep()  # back in the queue
-    holder = await Claim.take(id, "holder", 60)
+    holder = await Claim.take(id, "holder", 60, 4)
     assert holder is not None
     assert holder.fence > zombie.fence
     image = await idle.services.files.check_upload(photo(64, 48))

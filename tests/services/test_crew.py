@@ -1,0 +1,153 @@
+"""Whose turn it is, how many at once, what wakes a worker, and what a person who waits is told."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+from books import adjust, check_books, make_member
+from client import PATIENCE, Api, until
+from conftest import Running, running
+from fakes.openrouter import ScriptedOpenRouter
+from models import Generation
+from models.database import rows
+from models.enum import GenerationStatus
+from servers import RedisServer
+from settings import Settings
+
+LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
+
+
+async def order(api: Api, count: int = 1) -> list[str]:
+    made: list[str] = []
+    for size in [4] * (count // 4) + [count % 4] * bool(count % 4):
+        made += [each["id"] for each in (await api.create(prompt="A red boat", count=size))["generations"]]
+    return made
+
+
+async def look(api: Api, id: str) -> Any:
+    return (await api.ask(LOOK, id=id))["viewer"]["generation"]
+
+
+async def test_members_come_first_and_then_who_ordered_first(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up("ada@example.com"), await idle.api.sign_up("eve@example.com")
+    await make_member(str(eve.user["id"]))
+    first, second = await order(ada), await order(ada)
+    members = await order(eve)
+    taken = [await idle.services.worker.take_next() for _ in range(3)]
+    assert [claim.generation.id for claim in taken if claim] == [*members, *first, *second]
+    assert await idle.services.worker.take_next() is None
+
+
+async def test_one_account_cannot_take_all_workers(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up("ada@example.com"), await idle.api.sign_up("eve@example.com")
+    limit = idle.settings.generation_user_concurrency
+    hers = await order(ada, limit + 3)
+    others = await order(eve)
+    taken = await asyncio.gather(*(idle.services.worker.take_next() for _ in range(limit + 4)))
+    owners = Counter(claim.generation.user_id for claim in taken if claim)
+    assert owners == {ada.user["id"]: limit, eve.user["id"]: 1}
+    (one, *_) = [claim for claim in taken if claim and claim.generation.user_id == ada.user["id"]]
+    await idle.services.worker.make(one)
+    following = await idle.services.worker.take_next()
+    assert following is not None
+    assert following.generation.id == hers[limit]
+    assert others
+
+
+async def test_every_order_of_one_account_is_made_although_only_some_at_once(scripted: Running) -> None:
+    ada = await scripted.api.sign_up()
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            (found,) = await rows("SELECT COUNT(*) AS busy FROM generations WHERE status = 'PROCESSING'")
+            most = max(most, found["busy"])
+            await asyncio.sleep(0.001)
+
+    watching = asyncio.create_task(watch())
+    started = time.monotonic()
+    ended = await ada.all_ended(await order(ada, 12))
+    watching.cancel()
+    assert {one["status"] for one in ended} == {"COMPLETED"}
+    assert most <= scripted.settings.generation_user_concurrency
+    assert time.monotonic() - started < PATIENCE
+    await check_books(scripted.services, all_ended=True)
+
+
+async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may_take(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up("ada@example.com"), await idle.api.sign_up("eve@example.com")
+    await make_member(str(eve.user["id"]))
+    (first,) = await order(ada)
+    assert await look(ada, first) == {"status": "PENDING", "queuePosition": 0, "estimatedSeconds": None}
+    await idle.services.worker.process(first)
+    assert await look(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
+    await rows("UPDATE generations SET completed_at = LATER($1) WHERE id = $2 RETURNING id", 10.0, first)
+    idle.services.forecast._known.clear()  # it remembers for some seconds that there was nothing to go by
+
+    second, third = await order(ada, 2)
+    (members,) = await order(eve)
+    await idle.services.roster.report("somebody", 2)
+    told = {id: await look(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
+    assert [told[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
+    one = told[members]["estimatedSeconds"]
+    assert 9 < one < 11
+    assert [told[id]["estimatedSeconds"] for id in (second, third)] == [one, 2 * one]
+
+    claim = await idle.services.worker.take_next()
+    assert claim is not None
+    under_way = await look(eve, members)
+    assert (under_way["status"], under_way["queuePosition"]) == ("PROCESSING", None)
+    assert 0 < under_way["estimatedSeconds"] <= one
+
+
+async def test_a_page_of_waiting_generations_asks_for_all_positions_at_once(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    await adjust(str(ada.user["id"]), 100, "many")
+    ids = await order(ada, 12)
+    page = await ada.ask("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
+    nodes = page["viewer"]["generations"]["nodes"]
+    assert nodes == [{"id": id, "queuePosition": number} for number, id in enumerate(ids)]
+
+
+async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    slow = scripted_settings.model_copy(update={"generation_deadline_seconds": 60.0, "worker_concurrency": 1})
+    async with running(slow) as server:
+        ada = await server.api.sign_up()
+        openrouter.open.clear()
+        (id,) = await order(ada)
+        await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+        await server.services.generations.cancel(str(ada.user["id"]), id)
+        # The only slot is free again long before the provider answers or the lease ends.
+        (following,) = await order(ada)
+
+        async def taken() -> bool:
+            return (await Generation.get(id=following)).status is GenerationStatus.PROCESSING
+
+        await until(taken)
+        openrouter.open.set()
+        assert (await ada.ended(following))["status"] == "COMPLETED"
+        assert (await ada.generation(id))["status"] == "CANCELED"
+
+
+async def test_work_goes_on_while_redis_is_away(scripted_settings: Settings, redis: RedisServer) -> None:
+    async with running(scripted_settings.model_copy(update={"redis_url": redis.url})) as server:
+        ada = await server.api.sign_up()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        redis.kill()
+        try:
+            assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        finally:
+            redis.start()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        await check_books(server.services, all_ended=True)
+
+
+async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings: Settings) -> None:
+    nowhere = scripted_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    async with running(nowhere) as server:
+        ada = await server.api.sign_up()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
