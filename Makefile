@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo crash migrate migration schema messages lock clean
+.PHONY: help run test check demo crash chaos migrate migration schema messages lock clean
 
 help: ## what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch i
 
 crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and named points, and audit; SEED=, MUTANTS=1
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants)
+
+chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under load, and audit; SEED=, BUDGET= (share, 1)
+	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos*.py -m "not mutants" --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate
