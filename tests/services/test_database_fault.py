@@ -82,3 +82,20 @@ async def test_a_database_that_is_away_is_an_outage_and_comes_back(
             assert time.monotonic() < deadline, body
             await asyncio.sleep(0.05)
         assert body["data"]["viewer"]["credits"] == 30
+
+
+async def test_a_server_that_starts_before_its_database_serves_when_it_comes(
+    mortal_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    settings = quick_settings(mortal_postgres.url("darkroom"), tmp_path)
+    await asyncio.create_task(prepare(settings))
+    mortal_postgres.kill()
+    async with running(settings, idle=True) as server:
+        query = "{ collections { slug } }"
+        burst = await asyncio.gather(*(server.api.refused(query) for _ in range(20)))
+        assert {refused["code"] for refused in burst} == {"UNAVAILABLE"}
+        mortal_postgres.start()
+        deadline = time.monotonic() + 10  # seconds: what was promised
+        while "errors" in (body := (await server.api.raw(query)).json()):
+            assert time.monotonic() < deadline, body
+            await asyncio.sleep(0.05)
