@@ -11,7 +11,7 @@ from conftest import Running, running
 from settings import Settings
 
 CREDITS = 30
-PURCHASES = 80  # 1,000 hold as well, in a minute; the line for a connection is what they all stand in
+PURCHASES = 80  # several times the pool, so that most of them wait for a connection
 
 
 async def test_purchases_at_once_spend_what_there_is_and_not_more(settings: Settings) -> None:
