@@ -163,7 +163,8 @@ async def test_postgresql_may_die_and_everybody_is_told_so_at_once(
         during = crowd.answers(gone - 0.2, back)
         seen += during
         slow = max(slow, slowest(during))
-        refused = [answer.ended - back for answer in crowd.answers(back, next_gone) if answer.code is not None]
+        after = [answer for answer in crowd.answers(back) if answer.ended < next_gone]  # the others met the next outage
+        refused = [answer.ended - back for answer in after if answer.code is not None]
         recoveries.append(max(refused, default=0.0))
     report(
         f"PostgreSQL killed {len(outages)} times: {dict(codes(seen))} meanwhile",
