@@ -50,7 +50,7 @@ class S3Server:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A server with the empty bucket BUCKET."""
+    """A server with the empty bucket BUCKET; one at a time."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request otherwise
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
@@ -61,6 +61,7 @@ def s3_server() -> Iterator[S3Server]:
         yield server
     finally:
         server.stop()
+        s3_backends.reset()  # what moto keeps belongs to the process, not to the server
 
 
 @dataclass

@@ -1,0 +1,70 @@
+"""A server whose pictures are in S3: people notice nothing, until S3 is gone."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from PIL import Image
+
+from books import check_books, stored_keys
+from client import photo
+from conftest import Running, running
+from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
+from settings import Settings
+
+pytestmark = pytest.mark.any_database
+
+
+@pytest.fixture
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def server(settings: Settings, s3: S3Server) -> AsyncIterator[Running]:
+    place = {
+        "s3_bucket": BUCKET,
+        "s3_endpoint_url": s3.url,
+        "s3_region": REGION,
+        "s3_prefix": "our/shop",
+        "stop_grace_seconds": 0.0,  # the last generation here cannot end
+        "aws_access_key_id": KEY_ID,
+        "aws_secret_access_key": SECRET,
+    }
+    async with running(settings.model_copy(update=place)) as found:
+        yield found
+
+
+async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_are_taken(
+    server: Running, s3: S3Server
+) -> None:
+    ada = await server.api.sign_up()
+    style = await ada.style("cute", "plushify")
+    (made,) = (await ada.create(photo(), styleId=style))["generations"]
+    done = await ada.ended(made["id"])
+    assert done["status"] == "COMPLETED"
+    async with httpx.AsyncClient() as browser:
+        for name, width in (("url", done["result"]["width"]), ("thumbnailUrl", 320)):
+            assert done["result"][name].startswith(f"{s3.url}/{BUCKET}/our/shop/generated/{ada.user['id']}/")
+            found = await browser.get(done["result"][name])
+            assert Image.open(io.BytesIO(found.content)).width <= width
+        saved = await browser.get(done["result"]["downloadUrl"])
+        assert saved.headers["content-disposition"].startswith("attachment; filename=")
+    assert len(await stored_keys(server.services)) == 4
+    assert (await server.api.http.get("/health/ready")).status_code == 200
+    await check_books(server.services, all_ended=True)
+
+    s3.stop()
+    credits = await ada.credits()
+    refused = await ada.create(photo(), styleId=style)
+    assert (refused["generations"], [error["code"] for error in refused["errors"]]) == ([], ["UPLOAD_FAILED"])
+    assert s3.url not in str(refused["errors"])
+    assert await ada.credits() == credits
+    assert (await server.api.http.get("/health/ready")).status_code == 503
+    # What needs no storage yet is taken; a worker may still find it there again.
+    (accepted,) = (await ada.create(prompt="a cat on the moon"))["generations"]
+    assert accepted["status"] in ("PENDING", "PROCESSING")
+    # And what is known is shown, links too.
+    assert (await ada.generation(made["id"]))["result"]["url"] == done["result"]["url"]
