@@ -41,6 +41,7 @@ from services.services import Services
 from services.session import SessionService
 from services.style import StyleService
 from services.sweeper import Sweeper
+from services.upload import UploadService
 from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
 from services.worker import GenerationWorker, Times
 from settings import LOCALES, PROFILES, Provider, Settings, SettingsError, load_settings
@@ -118,6 +119,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         stack.push_async_callback(provider.aclose)
         events = Events(bus)
         files = FileService(storage, door, limits)
+        uploads = UploadService(storage, limits, settings.upload_seconds)
         sessions = SessionService(settings.session_days)
         styles = StyleService(profile)
         roster = Roster(every=settings.generation_sweep_seconds)
@@ -131,11 +133,12 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             provider=provider,
             events=events,
             files=files,
+            uploads=uploads,
             sessions=sessions,
             users=UserService(Passwords(), sessions, events, signup_credits),
             credits=CreditService(),
             styles=styles,
-            generations=GenerationService(styles, files, queue, events, profile.limits),
+            generations=GenerationService(styles, files, queue, events, profile.limits, uploads),
             gallery=GalleryService(),
             forecast=ForecastService(roster),
             roster=roster,
@@ -146,6 +149,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             sweeper=Sweeper(
                 queue,
                 files,
+                uploads,
                 sessions,
                 events,
                 every=settings.generation_sweep_seconds,
@@ -293,7 +297,8 @@ async def verify(settings: Settings) -> int:
     await migrate(settings.database)
     async with open_services(settings, PATIENT) as services:
         unsettled = settings.file_orphan_seconds + STUCK_SECONDS
-        audit = Audit(services.storage.keys, stuck=STUCK_SECONDS, unsettled=unsettled)
+        sent_ahead = settings.upload_seconds + STUCK_SECONDS
+        audit = Audit(services.storage.keys, stuck=STUCK_SECONDS, unsettled=unsettled, sent_ahead=sent_ahead)
         verdicts = await audit.run()
     for verdict in verdicts:
         named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")

@@ -23,11 +23,13 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
     viewer, services = info.context.require_viewer(), info.context.services
     try:
         style_id = given(input.style_id, None)
-        upload: Any = given(input.image, None)
+        upload_id = given(input.upload_id, None)
+        image: Any = given(input.image, None)
         request = GenerationRequest(
             style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
             prompt=given(input.prompt, None),
-            image=await upload.read() if isinstance(upload, UploadFile) else None,
+            image=await image.read() if isinstance(image, UploadFile) else None,
+            upload_id=known_id(upload_id, ids.UPLOAD, "uploadId") if upload_id is not None else None,
             variables=given(input.variables, None),
             size=given(input.size, enum.Size.MEDIUM),
             quality=given(input.quality, enum.Quality.STANDARD),

@@ -208,6 +208,9 @@ class CreateGenerationInput:
     image: Upload | None = strawberry.field(
         default=strawberry.UNSET, description="The reference image, sent with the request."
     )
+    upload_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Or sent ahead with createUpload."
+    )
     variables: JSON | None = strawberry.field(default=strawberry.UNSET, description="Values for the style's variables.")
     size: Size | None = enum.Size.MEDIUM
     quality: Quality | None = enum.Quality.STANDARD

@@ -40,7 +40,14 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.signOut": (SignedIn, {}),
     "Mutation.updateProfile": (SignedIn, {}),
     "Mutation.changePassword": (SignedIn, {}),
-    "Mutation.createGeneration": (SignedIn, {"input.styleId": "the catalogue, members' styles by members only"}),
+    "Mutation.createUpload": (SignedIn, {}),
+    "Mutation.createGeneration": (
+        SignedIn,
+        {
+            "input.styleId": "the catalogue, members' styles by members only",
+            "input.uploadId": "one's own; else NOT_FOUND",
+        },
+    ),
     "Mutation.cancelGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.creditsChanged": (SignedIn, {"after": "one's own; else NOT_FOUND"}),

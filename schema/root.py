@@ -9,9 +9,10 @@ import resolvers.credit
 import resolvers.generation
 import resolvers.node
 import resolvers.style
+import resolvers.upload
 import resolvers.user
 from schema.credit import CreditsChange, CreditTransaction
-from schema.error import InputError, InsufficientCreditsError
+from schema.error import InputError, InsufficientCreditsError, QuotaExceededError
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
 from schema.generation import Generation, GenerationPayload, GenerationsPayload
@@ -20,6 +21,7 @@ from schema.node import Node
 from schema.permission import allowed
 from schema.scalar import SCALARS
 from schema.style import Collection, Quote, Style, StyleConnection
+from schema.upload import UploadPayload
 from schema.user import SessionPayload, SignOutPayload, User, UserPayload
 
 
@@ -83,6 +85,11 @@ class Mutation:
         permission_classes=allowed("Mutation.changePassword"),
         description="Change the password and end every other sign-in.",
     )
+    create_upload: UploadPayload = strawberry.mutation(
+        resolver=resolvers.upload.create_upload,
+        permission_classes=allowed("Mutation.createUpload"),
+        description="Say where to send a picture, ahead of the request that uses it.",
+    )
     create_generation: GenerationsPayload = strawberry.mutation(
         resolver=resolvers.generation.create_generation,
         permission_classes=allowed("Mutation.createGeneration"),
@@ -113,7 +120,16 @@ schema = DarkroomSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Collection, CreditTransaction, Generation, InputError, InsufficientCreditsError, Style, User],
+    types=[
+        Collection,
+        CreditTransaction,
+        Generation,
+        InputError,
+        InsufficientCreditsError,
+        QuotaExceededError,
+        Style,
+        User,
+    ],
     extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )

@@ -6,14 +6,14 @@ Every statement is one snapshot and returns the ids that break its promise, so i
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from models import File
+from models import File, Upload
 from models.database import rows
 from models.enum import FileState
 
 
 @dataclass(frozen=True)
 class Invariant:
-    """One promise. `sql` finds what breaks it; $1, where it stands, is how long ago it may have happened, negative."""
+    """One promise. `sql` finds what breaks it; $1 and $2, where they stand, are how long ago it may have happened."""
 
     name: str
     promise: str
@@ -152,7 +152,10 @@ INVARIANTS = (
     Invariant(
         "B3",
         "files that nothing needs are soon gone",
-        "SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)",
+        """
+        SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)
+        UNION ALL SELECT id FROM uploads WHERE created_at < LATER($2)
+        """,
     ),
 )
 
@@ -160,18 +163,20 @@ INVARIANTS = (
 class Audit:
     """Asks every promise. `keys` lists the storage."""
 
-    def __init__(self, keys: Callable[[], Awaitable[set[str]]], *, stuck: float, unsettled: float) -> None:
+    def __init__(
+        self, keys: Callable[[], Awaitable[set[str]]], *, stuck: float, unsettled: float, sent_ahead: float
+    ) -> None:
         self._keys = keys
-        # Seconds: from a request to its end, and how long the sweeper may let an unwanted file lie.
-        self._patience = {"G2": stuck, "B3": unsettled}
+        # Seconds: from a request to its end, how long an unwanted file may lie, and how long a picture sent ahead.
+        self._patience: dict[str, tuple[float, ...]] = {"G2": (stuck,), "B3": (unsettled, sent_ahead)}
 
     async def run(self) -> list[Verdict]:
         """One verdict per promise."""
         orphans, missing = await _compare(self._keys)
         verdicts = []
         for invariant in INVARIANTS:
-            patience = self._patience.get(invariant.name)
-            found = [row["id"] for row in await rows(invariant.sql, *([] if patience is None else [-float(patience)]))]
+            ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]
+            found = [row["id"] for row in await rows(invariant.sql, *ago)]
             found += orphans if invariant.name == "B1" else []
             verdicts.append(Verdict(invariant.name, invariant.promise, tuple(found)))
         verdicts.append(Verdict("B2", "every picture that lives has its bytes", tuple(missing)))
@@ -185,9 +190,10 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     """
     before = await keys()
     files = await File.all().only("id", "kind", "owner_id", "state")
+    uploads = {upload.key for upload in await Upload.all().only("id", "owner_id")}
     after = await keys()
-    known = {key for file in files for key in _keys_of(file)}
-    unsettled = {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
+    known = uploads | {key for file in files for key in _keys_of(file)}
+    unsettled = uploads | {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
     # What an interrupted write left beside its key goes with its row, unless that row stays.
     orphans = [key for key in before & after if key not in known and _beside(key) not in unsettled]
     missing = [file.id for file in files if file.state is FileState.LIVE and not _keys_of(file) <= after]

@@ -30,6 +30,8 @@ Point = Literal[
     "sweeper.files_marked",  # old unsettled files are DELETING
     "file.thumbnail_removed",
     "file.bytes_removed",  # the row without its bytes
+    "upload.row_written",  # announced, and nobody was told where to send it
+    "upload.bytes_removed",  # the row of an old upload without its bytes
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 

@@ -35,8 +35,8 @@ class FileService:
         self._door = door
         self.limits = limits
 
-    async def check_upload(self, data: bytes) -> CleanImage:
-        """A person's picture, decoded and made clean; nothing is stored.
+    async def check_upload(self, data: bytes, *, field: str = "image") -> CleanImage:
+        """A person's picture, decoded and made clean; nothing is stored. `field` of the input led to it.
 
         Raises:
             InvalidInputError: it is no picture that we take.
@@ -48,9 +48,9 @@ class FileService:
             log.exception("image_door.unavailable")
             raise UnavailableError from None
         except BadImageError as error:
-            raise self._refusal(error.reason) from None
+            raise self._refusal(error.reason, field) from None
 
-    def _refusal(self, reason: BadImage) -> InvalidInputError:
+    def _refusal(self, reason: BadImage, field: str) -> InvalidInputError:
         formats = ", ".join(sorted(self.limits.formats))
         megabytes = f"{self.limits.max_bytes / 2**20:g}"
         texts = {
@@ -60,7 +60,7 @@ class FileService:
             BadImage.TOO_MANY_PIXELS: message("The picture has too many pixels."),
             BadImage.DAMAGED: message("The picture is damaged or incomplete."),
         }
-        return InvalidInputError(texts[reason], field=("image",))
+        return InvalidInputError(texts[reason], field=(field,))
 
     async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
         """Write the row, then the bytes. The file stays PENDING until the transaction that uses it says otherwise.

@@ -25,6 +25,7 @@ from services.message import message
 from services.profile import Limits
 from services.prompt import check_prompt, check_variables, render_prompt
 from services.style import StyleService, is_locked, price, prompt_of, variables_of
+from services.upload import UploadService
 
 OPERATION = "createGeneration"
 _RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
@@ -33,11 +34,12 @@ _WIDEST = 4.0  # the longer side against the shorter
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What a person asks for, as it came; `image` is the raw upload."""
+    """What a person asks for, as it came; `image` is the raw picture."""
 
     style_id: str | None = None
     prompt: str | None = None
     image: bytes | None = None
+    upload_id: str | None = None  # or sent ahead
     variables: object = None
     size: Size = Size.MEDIUM
     quality: Quality = Quality.STANDARD
@@ -46,6 +48,10 @@ class GenerationRequest:
     count: int = 1
     model: str | None = None
     idempotency_key: str | None = None
+
+    @property
+    def has_photo(self) -> bool:
+        return self.image is not None or self.upload_id is not None
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,17 @@ class GenerationService:
     """Takes orders, and calls them off."""
 
     def __init__(
-        self, styles: StyleService, files: FileService, queue: TaskQueue, events: Events, limits: Limits
+        self,
+        styles: StyleService,
+        files: FileService,
+        queue: TaskQueue,
+        events: Events,
+        limits: Limits,
+        uploads: UploadService,
     ) -> None:
         self._styles = styles
         self._files = files
+        self._uploads = uploads
         self._queue = queue
         self._events = events
         self._limits = limits
@@ -94,7 +107,7 @@ class GenerationService:
         if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
             return replayed
         order = await self._check(user, request)
-        original = await self._files.check_upload(request.image) if request.image is not None else None
+        original = await self._photo(user.id, request)
         batch_id = ids.new_id(ids.BATCH)
         try:
             generations, account = await self._sell(user.id, order, original, batch_id, fingerprint)
@@ -110,24 +123,33 @@ class GenerationService:
         crashpoint("generation.rung")
         return generations
 
+    async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
+        if request.upload_id is not None:
+            data = await self._uploads.read(user_id, request.upload_id)
+            return await self._files.check_upload(data, field="uploadId")
+        return await self._files.check_upload(request.image) if request.image is not None else None
+
     async def _check(self, user: User, request: GenerationRequest) -> _Order:
         self._styles.check_request(request.media, request.count, request.model)
         _check_aspect_ratio(request.aspect_ratio)
+        if request.image is not None and request.upload_id is not None:
+            raise InvalidInputError(message("Send a photo or name an upload, not both."), field=("uploadId",))
         prompt = check_prompt(request.prompt, self._limits.prompt_max_length)
         if request.style_id is None and prompt is None:
             raise InvalidInputError(message("Choose a style or describe the picture."), field=("styleId",))
         style = await self._styles.style(request.style_id) if request.style_id else await self._styles.free_style()
         if is_locked(style, user):
             raise MembershipRequiredError(field=("styleId",))
-        if style.reference_image is ReferenceImage.REQUIRED and request.image is None:
+        if style.reference_image is ReferenceImage.REQUIRED and not request.has_photo:
             raise InvalidInputError(message("This style needs a photo."), field=("image",))
-        if style.reference_image is ReferenceImage.UNUSED and request.image is not None:
-            raise InvalidInputError(message("This style takes no photo."), field=("image",))
+        if style.reference_image is ReferenceImage.UNUSED and request.has_photo:
+            field = "image" if request.image is not None else "uploadId"
+            raise InvalidInputError(message("This style takes no photo."), field=(field,))
         template = prompt_of(style)
         variables = check_variables(variables_of(style), request.variables)
         full_prompt = render_prompt(
             template,
-            has_photo=request.image is not None,
+            has_photo=request.has_photo,
             size=request.size,
             variables=variables,
             instruction=prompt,

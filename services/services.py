@@ -20,6 +20,7 @@ from services.roster import Roster
 from services.session import SessionService
 from services.style import StyleService
 from services.sweeper import Sweeper
+from services.upload import UploadService
 from services.user import UserService
 from services.worker import GenerationWorker
 
@@ -37,6 +38,7 @@ class Services:
     provider: ImageProvider
     events: Events
     files: FileService
+    uploads: UploadService
     sessions: SessionService
     users: UserService
     credits: CreditService

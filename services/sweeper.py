@@ -14,6 +14,7 @@ from services.event import Events
 from services.file import FileService
 from services.integrations.queue import TaskQueue
 from services.session import SessionService
+from services.upload import UploadService
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,7 @@ class Sweeper:
         self,
         queue: TaskQueue,
         files: FileService,
+        uploads: UploadService,
         sessions: SessionService,
         events: Events,
         *,
@@ -38,6 +40,7 @@ class Sweeper:
     ) -> None:
         self._queue = queue
         self._files = files
+        self._uploads = uploads
         self._sessions = sessions
         self._events = events
         self._every = every
@@ -57,6 +60,7 @@ class Sweeper:
         """One pass. What waits is not looked for here: every worker's crew does that."""
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
+        await self._uploads.remove_expired(_BATCH)
         await self._sessions.remove_expired()
 
     @staticmethod

@@ -12,7 +12,13 @@ LONG = 3600.0  # seconds; nothing in a test is that old
 
 async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
     """Every promise of services.audit holds. `all_ended`, `all_swept`: nothing may be left under way or unsettled."""
-    audit = Audit(services.storage.keys, stuck=0.0 if all_ended else LONG, unsettled=0.0 if all_swept else LONG)
+    unsettled = 0.0 if all_swept else LONG
+    audit = Audit(
+        services.storage.keys,
+        stuck=0.0 if all_ended else LONG,
+        unsettled=unsettled,
+        sent_ahead=services.uploads.seconds + unsettled,
+    )
     broken = {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders}
     assert broken == {}, broken
 

@@ -16,7 +16,9 @@ from services.services import Services
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
     """Takes orders on the same database; its bell and its messages reach nobody here."""
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
-        yield GenerationService(services.styles, services.files, queue, Events(bus), services.profile.limits)
+        yield GenerationService(
+            services.styles, services.files, queue, Events(bus), services.profile.limits, services.uploads
+        )
 
 
 async def ordered_elsewhere(services: Services, person: Api) -> str:

@@ -62,6 +62,7 @@ WRONG: list[tuple[str, str]] = [
     ("UPLOAD_FORMATS", "GIF"),
     ("UPLOAD_FORMATS", "JPEG,SVG"),
     ("UPLOAD_FORMATS", ","),
+    ("UPLOAD_SECONDS", "1"),
     ("FILE_URL_SECONDS", "59"),
     ("S3_BUCKET", "Pictures"),
     ("S3_BUCKET", "no"),

@@ -19,6 +19,7 @@ from services.services import Services
 from web.file import serve_file
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
+from web.upload import receive_upload
 
 
 class State(TypedDict):
@@ -82,6 +83,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
+        Route("/uploads/{token}", receive_upload, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
     ]

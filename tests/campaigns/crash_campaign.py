@@ -216,7 +216,7 @@ class Campaign:
         while time.monotonic() < deadline:
             (busy,) = await rows(
                 "SELECT (SELECT COUNT(*) FROM generations WHERE status IN ('PENDING', 'PROCESSING'))"
-                " + (SELECT COUNT(*) FROM files WHERE state <> 'LIVE') AS left_over"
+                " + (SELECT COUNT(*) FROM files WHERE state <> 'LIVE') + (SELECT COUNT(*) FROM uploads) AS left_over"
             )
             if busy["left_over"] == 0:
                 return
@@ -227,7 +227,8 @@ class Campaign:
             self.findings.setdefault(promise, set()).update(found)
 
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
-        for verdict in await Audit(self._storage().keys, stuck=stuck, unsettled=unsettled).run():
+        audit = Audit(self._storage().keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
+        for verdict in await audit.run():
             self._find(verdict.name, verdict.offenders)
         self.audits += 1
 

@@ -27,9 +27,9 @@ LEFT_BY: dict[str, Step] = {
     "file.bytes_removed": ("file.bytes_written",),
 }
 # Where only one kind of process comes; the rest is reached by both.
-_BY_SERVERS = ("generation.", "cancel.")
+_BY_SERVERS = ("generation.", "cancel.", "upload.row_written")
 _BY_WORKERS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "hand_back.", "file.thumbnail_removed",
-               "file.bytes_removed", NAP)  # fmt: skip
+               "file.bytes_removed", "upload.bytes_removed", NAP)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from web.app import create_app
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
+SENT_AHEAD = 3  # seconds that a picture sent ahead can be used; half of them, sent
 CREDITS = 20_000  # of a new account
 
 
@@ -153,6 +154,7 @@ def live(order: Order) -> None:
         generation_lease_seconds=LEASE,
         generation_sweep_seconds=SWEEP,
         file_orphan_seconds=ORPHAN,
+        upload_seconds=SENT_AHEAD,
         log_level="warning",
         log_format="json",
         **order.settings,

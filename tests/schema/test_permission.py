@@ -30,6 +30,9 @@ BUILT: GraphQLSchema = schema._schema
 UNAUTHENTICATED = {"message": "Please sign in.", "code": "UNAUTHENTICATED"}
 MALFORMED = ["", "x", "gen_", "gen_" + "z" * 26, "gen_\x00" + "0" * 25, "' OR 1=1 --", "gen_" + "0" * 5000, "生成"]
 
+# What an input must hold as well, before anybody looks at its id.
+COMPANIONS: dict[str, dict[str, Any]] = {"input.uploadId": {"prompt": "A fox"}}
+
 ID_ARGUMENTS = [(name, path) for name, (_, rules) in TABLE.items() for path in rules]
 
 
@@ -102,7 +105,7 @@ class Operation:
         first, *rest = path.split(".")
         given = self.variables
         if rest:
-            inner = {**(given.get(first) or {}), rest[0]: value}
+            inner = {**(given.get(first) or {}), rest[0]: value, **COMPANIONS.get(path, {})}
             assert len(rest) == 1, "an id deeper than one input"
             given[first] = inner
         else:
@@ -138,11 +141,16 @@ class Belongings:
         """An account's things, after its first picture."""
         (generation,) = (await owner.create(photo(64, 64), styleId=style_id))["generations"]
         await owner.ended(generation["id"])
+        announced = {"contentType": "image/png", "byteSize": 1}
+        await owner.ask(
+            "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
+        )
         user, mine = owner.user["id"], {}
         sources = {
             ids.TRANSACTION: "SELECT id FROM credit_transactions WHERE user_id = $1",
             ids.FILE: "SELECT id FROM files WHERE owner_id = $1",
             ids.SESSION: "SELECT id FROM sessions WHERE user_id = $1",
+            ids.UPLOAD: "SELECT id FROM uploads WHERE owner_id = $1",
         }
         for prefix, sql in sources.items():
             mine[prefix] = str((await rows(sql, user))[0]["id"])

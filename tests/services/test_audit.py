@@ -24,6 +24,11 @@ DAMAGE = [
     ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
     ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
     ("UPDATE generations SET original_id = NULL", {"B1"}),
+    (
+        "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
+        " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",
+        {"B3"},
+    ),
 ]
 # Lines that the application would never write: type, amount, balance after it, reference.
 LINES = [
@@ -42,7 +47,7 @@ async def audit(server: Running, ada: Api) -> Audit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
-    return Audit(server.services.storage.keys, stuck=0, unsettled=0)
+    return Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
 
 
 def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
@@ -92,7 +97,7 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(ser
         ([*keys, beside], {"B1": (beside,)}),
         (keys[1:], {"B2": (name,)}),
     ):
-        verdicts = await Audit(listing(listed), stuck=0, unsettled=0).run()
+        verdicts = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
         assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
 
 
@@ -105,9 +110,31 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
     async def work() -> None:
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
-        found = await Audit(listing(listed), stuck=0, unsettled=9).run()
+        found = await Audit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
         verdicts = {verdict.name: verdict.offenders for verdict in found}
         assert verdicts["B1"] == ()
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+
+
+async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(server: Running, audit: Audit) -> None:
+    storage = server.services.storage
+    keys = sorted(await storage.keys())
+
+    async def work() -> None:
+        (row,) = await rows(
+            "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
+            " SELECT 'upl_1', id, 'image/png', 1, LATER($1) FROM users LIMIT 1 RETURNING owner_id",
+            -100.0,
+        )
+        folder = f"uploads/{row['owner_id']}"
+        listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
+        for patience, offenders in ((200, ()), (50, ("upl_1",))):
+            found = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
+            verdicts = {verdict.name: verdict.offenders for verdict in found if verdict.offenders}
+            assert verdicts == ({"B3": offenders} if offenders else {})
         raise RolledBackError
 
     with pytest.raises(RolledBackError):

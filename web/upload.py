@@ -1,0 +1,55 @@
+"""Where pictures are sent ahead to the local storage: the same form that an S3 store takes."""
+
+from cross_web import HTTPException
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException as FormError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+
+from services.integrations.local_storage import LocalStorage
+from services.integrations.storage import StorageError
+from services.services import Services
+from web.body import MULTIPART_OVERHEAD_BYTES, TooLargeError, limited
+
+_MAX_FIELDS = 20  # a store's policy takes some; here they mean nothing
+
+
+async def receive_upload(request: Request) -> Response:
+    """Take the `file` part of a form; a second one replaces it. 204 when it is stored, as S3 answers."""
+    services: Services = request.state.services
+    storage, token = services.storage, request.path_params["token"]
+    target = storage.resolve_upload(token) if isinstance(storage, LocalStorage) else None
+    if target is None or not isinstance(storage, LocalStorage):
+        return PlainTextResponse("Not found.", status_code=404)
+    try:
+        data = await _read_file(request, target.max_bytes)
+        # Once more: a sender who took longer than the target lives could come after the sweeper.
+        if storage.resolve_upload(token) is None:
+            return PlainTextResponse("Not found.", status_code=404)
+        await storage.put(target.key, data, target.content_type)
+    except HTTPException as error:
+        return PlainTextResponse(error.reason, status_code=error.status_code)
+    except StorageError:
+        return PlainTextResponse("The picture could not be stored. Please try again.", status_code=503)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
+    return Response(status_code=204)
+
+
+async def _read_file(request: Request, max_bytes: int) -> bytes:
+    """The bytes of the form's only file, counted while they come."""
+    limited_request = Request(
+        request.scope, limited(request.receive, request.headers, max_bytes + MULTIPART_OVERHEAD_BYTES)
+    )
+    try:
+        async with limited_request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise HTTPException(400, "The form has no file in a part named `file`.")
+            if (file.size or 0) > max_bytes:
+                raise TooLargeError
+            if not file.size:
+                raise HTTPException(400, "The file is empty.")
+            return await file.read()
+    except (FormError, ValueError):
+        raise HTTPException(400, "Unable to parse the multipart body") from None
