@@ -15,6 +15,7 @@ from models.database import is_outage
 from models.enum import ErrorCode
 from schema.context import Context
 from services.error import Refusal, UnavailableError
+from services.integrations.storage import StorageError
 from services.message import message
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
         _set(error, ErrorCode.INVALID_INPUT, told[:_LONGEST])
     elif error.path is None and isinstance(original, ValueError) and error.nodes:
         _set(error, ErrorCode.INVALID_INPUT, "A value in this document cannot be read.")  # int() of 5,000 digits
-    elif is_outage(original):
+    elif is_outage(original) or isinstance(original, StorageError):
         log.warning("graphql.unavailable", path=error.path, error=repr(original))
         refusal = UnavailableError()
         _set(error, refusal.code, context.translate(refusal.message) if context else refusal.message.text)
