@@ -4,22 +4,26 @@ import asyncio
 from collections import Counter
 
 import httpx
+import pytest
 
 from books import check_books
 from client import CREATE
 from conftest import Running, running
 from settings import Settings
 
-CREDITS = 30
-PURCHASES = 80  # several times the pool, so that most of them wait for a connection
+LONG = (pytest.mark.chaos, pytest.mark.timeout(600))
 
 
-async def test_purchases_at_once_spend_what_there_is_and_not_more(settings: Settings) -> None:
-    settings = settings.model_copy(update={"signup_credits": CREDITS})
+# Several times the pool, so that most of them wait for a connection.
+@pytest.mark.parametrize(("balance", "purchases"), [(30, 80), pytest.param(400, 1000, marks=LONG)])
+async def test_purchases_at_once_spend_what_there_is_and_not_more(
+    settings: Settings, balance: int, purchases: int
+) -> None:
+    settings = settings.model_copy(update={"signup_credits": balance})
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
-        told = await _buy(server, ada.headers(), PURCHASES)
-        assert told == {None: CREDITS, "INSUFFICIENT_CREDITS": PURCHASES - CREDITS}
+        told = await _buy(server, ada.headers(), purchases)
+        assert told == {None: balance, "INSUFFICIENT_CREDITS": purchases - balance}
         assert await ada.credits() == 0
         await check_books(server.services)
 
