@@ -18,6 +18,7 @@ from settings import Settings
 from web.health import Question
 
 
+@pytest.mark.any_database
 async def test_a_server_that_can_work_says_so_without_a_sign_in(api: Api) -> None:
     live, ready = await api.http.get("/health/live"), await api.http.get("/health/ready")
     assert (live.status_code, live.json()) == (200, {"status": "ok"})
@@ -35,6 +36,7 @@ async def test_a_database_without_migrations_lives_but_is_not_ready(
     assert ready.json() == {"status": "unavailable", "database": "unavailable", "storage": "ok"}
 
 
+@pytest.mark.any_database
 async def test_a_storage_that_takes_nothing_is_not_ready(server: Running) -> None:
     folder = server.settings.data_dir / "files"
     folder.rename(folder.with_name("files-elsewhere"))
@@ -62,7 +64,7 @@ async def test_a_cluster_says_whether_workers_report_and_whether_redis_answers(
     async def is_slower() -> bool:
         return await readiness(server) == (200, good | {"status": "degraded", "redis": "degraded"})
 
-    async with running(settings.model_copy(update={"redis_url": redis.url})) as server:
+    async with running(settings.model_copy(update={"redis_url": redis.url}), idle=True) as server:
         assert await readiness(server) == (200, good | {"status": "degraded", "workers": "none seen"})
         async with working(server.services, 1):
             await until(is_good)
