@@ -10,6 +10,7 @@ from PIL import Image
 from books import check_books, stored_keys
 from client import photo
 from conftest import Running, running
+from models.database import rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from settings import Settings
 
@@ -68,3 +69,27 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
     assert accepted["status"] in ("PENDING", "PROCESSING")
     # And what is known is shown, links too.
     assert (await ada.generation(made["id"]))["result"]["url"] == done["result"]["url"]
+
+
+async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -> None:
+    ada, data = await server.api.sign_up(), photo()
+    announced = await ada.one(
+        "mutation($input: CreateUploadInput!)"
+        " { createUpload(input: $input) { upload { id url method headers fields } } }",
+        input={"contentType": "image/jpeg", "byteSize": len(data)},
+    )
+    target = announced["upload"]
+    assert target["fields"]["key"] == f"our/shop/uploads/{ada.user['id']}/{target['id']}"
+    order = {"styleId": await ada.style("cute", "plushify"), "uploadId": target["id"]}
+    assert (await ada.create(**order))["errors"][0]["message"] == "The picture has not arrived yet."
+    form = {"data": target["fields"], "files": {"file": data}}
+    async with httpx.AsyncClient() as http:
+        sent = await http.request(target["method"], target["url"], headers=target["headers"], **form)
+    assert sent.status_code in (200, 201, 204), sent.text
+    made = await ada.create(**order)
+    assert made["errors"] == []
+    assert (await ada.ended(made["generations"][0]["id"]))["status"] == "COMPLETED"
+    await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)
+    await server.services.sweeper.sweep()
+    assert {key.split("/")[0] for key in await stored_keys(server.services)} == {"originals", "generated"}
+    await check_books(server.services, all_ended=True, all_swept=True)
