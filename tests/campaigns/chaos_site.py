@@ -202,7 +202,7 @@ class Site:
 
     async def broken(self, keys: Callable[[], Awaitable[set[str]]]) -> dict[str, tuple[str, ...]]:
         """The promises that do not hold now that nothing is under way."""
-        verdicts = await Audit(keys, stuck=0, unsettled=0).run()
+        verdicts = await Audit(keys, stuck=0, unsettled=0, sent_ahead=0).run()
         return {f"{verdict.name} {verdict.promise}": verdict.offenders for verdict in verdicts if verdict.offenders}
 
 
