@@ -31,7 +31,7 @@ demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch i
 	@$(BIN)/python tools/demo.py $${PHOTO:+--photo "$$PHOTO"} $(ARGS)
 
 crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and named points, and audit; SEED=, MUTANTS=1
-	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants)
+	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants) $(ARGS)
 
 chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under load, and audit; SEED=, BUDGET= (share, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))

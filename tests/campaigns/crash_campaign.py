@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from campaigns.crash_load import CANCELS, Customer
-from campaigns.crash_plan import EMPTIED, NAP, UNNAMED, Step, Topology, length
+from campaigns.crash_plan import EMPTIED, NAP, UNNAMED, Step, Topology
 from campaigns.crash_server import LEASE, SWEEP, Order, tally
 from campaigns.crash_zygote import Life, Zygote
 from client import Api
@@ -23,7 +23,7 @@ from models import File, Generation, IdempotencyKey
 from models.database import rows
 from servers import RedisServer
 from services.audit import Audit
-from services.integrations.local_storage import LocalStorage
+from services.integrations.storage import Storage
 
 NAMED_PATIENCE = 4.0  # seconds for a process to come to the place where it dies; sweeping starts after ORPHAN
 RANDOM_LIFE = 1.4  # seconds that a process lives at most before it is killed at a random moment
@@ -39,14 +39,17 @@ class Site:
     topology: Topology
     database: str
     folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
     redis: RedisServer | None = None
+
+    def order(self, role: str, **order: Any) -> Order:
+        """A process that works here."""
+        settings = {"public_url": self.zygote.address, **self.settings}
+        return Order(self.database, str(self.folder), self.zygote.listener, role, settings, **order)
 
     async def fork(self, role: str, **order: Any) -> Life:
         """Start a process."""
-        settings = {"redis_url": self.redis.url} if self.redis else {}
-        return await self.zygote.fork(
-            Order(self.database, str(self.folder), self.zygote.listener, role, settings, **order)
-        )
+        return await self.zygote.fork(self.order(role, **order))
 
 
 @dataclass
@@ -55,6 +58,7 @@ class Campaign:
 
     site: Site
     dice: random.Random
+    storage: Storage
     mutant: str | None = None
     cancels: float = CANCELS
     customers: list[Customer] = field(default_factory=list)
@@ -182,10 +186,13 @@ class Campaign:
                 return
             await asyncio.sleep(0.02)
 
-    async def run(self, steps: Sequence[Step], patience: float) -> None:
-        """Kill by the plan while people order, then let everybody live until everything has ended, and look."""
+    async def run(self, steps: Sequence[Step], patience: float, spare: int = 0) -> None:
+        """Kill by the plan while people order, then let everybody live until everything has ended, and look.
+
+        `spare`: how many steps may be tried once more because nobody came to their place in time.
+        """
         closing = asyncio.Event()
-        self._todo, self._spare = deque(steps), length(steps)
+        self._todo, self._spare = deque(steps), spare
         shopping = [asyncio.create_task(customer.shop(closing)) for customer in self.customers]
         watching = asyncio.create_task(self._watch())
         dying = [asyncio.create_task(self._lives(role)) for role in self.site.topology.roles]
@@ -207,8 +214,9 @@ class Campaign:
     async def _watch(self) -> None:
         """Audit while everything is in motion: each promise is one snapshot, and never broken in between."""
         while True:
+            began = time.monotonic()
             await self._audit(stuck=60, unsettled=60)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(max(0.2, 2 * (time.monotonic() - began)))  # the longer it takes, the less often
 
     @staticmethod
     async def _quiet(patience: float) -> None:
@@ -227,13 +235,10 @@ class Campaign:
             self.findings.setdefault(promise, set()).update(found)
 
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
-        audit = Audit(self._storage().keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
+        audit = Audit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
         for verdict in await audit.run():
             self._find(verdict.name, verdict.offenders)
         self.audits += 1
-
-    def _storage(self) -> LocalStorage:
-        return LocalStorage(self.site.folder / "files", address="", secret="unused", link_seconds=60)
 
     async def _look(self) -> None:
         """Everything that must be true when nothing is under way any more."""
@@ -253,7 +258,7 @@ class Campaign:
         lines = await rows("SELECT generation_id FROM credit_transactions WHERE generation_id IS NOT NULL")
         self._find("lines", {row["generation_id"] for row in lines} - generations.keys())
         for file in await File.filter(state="LIVE"):
-            data = (self.site.folder / "files" / file.key).read_bytes()
+            data = await self.storage.get(file.key)
             if (hashlib.sha256(data).hexdigest(), len(data)) != (file.sha256, file.byte_size):
                 self._find("bytes", [file.id])
 

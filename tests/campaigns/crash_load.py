@@ -4,7 +4,6 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -21,7 +20,7 @@ mutation($input: CreateGenerationInput!) {
 }"""
 ANNOUNCE = """
 mutation($input: CreateUploadInput!) {
-  createUpload(input: $input) { upload { id url } errors { code } }
+  createUpload(input: $input) { upload { id url fields } errors { code } }
 }"""
 CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { generation { status } errors { code } } }"
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status } } }"
@@ -97,14 +96,14 @@ class Customer:
         while True:
             value = await self._ask(ANNOUNCE, None, input=input)
             assert value["errors"] == [], value
-            address = urlsplit(value["upload"]["url"]).path  # the server's own address is another one
+            target = value["upload"]
             try:
-                sent = await self._api.http.post(address, files={"file": sale.image})
+                sent = await self._api.http.post(target["url"], data=target["fields"], files={"file": sale.image})
             except httpx.TransportError:
                 self.unanswered += 1
                 continue
             if sent.status_code == 204:
-                sale.input["uploadId"] = value["upload"]["id"]
+                sale.input["uploadId"] = target["id"]
                 return
             assert sent.status_code == 404, sent.text
 

@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.crashpoint import POINTS
@@ -62,7 +61,7 @@ class Topology:
 EMBEDDED = Topology((ALONE,), (*POINTS, HALF_WRITTEN))
 CLUSTER = Topology(
     (SERVER, SERVER, WORKER, WORKER),
-    (*POINTS, HALF_WRITTEN),
+    POINTS,  # a bucket takes an object whole, or not
     (ANYWHERE, NAP, ANYWHERE, NAP, ANYWHERE, EMPTIED),
 )
 
@@ -79,8 +78,3 @@ def plan(dice: random.Random, kills: int, topology: Topology) -> list[Step]:
     steps += [(fate,) for fate in itertools.islice(itertools.cycle(topology.unnamed), kills - wanted + missing)]
     dice.shuffle(steps)
     return steps
-
-
-def length(steps: Sequence[Step]) -> int:
-    """How many deaths are in it."""
-    return sum(len(step) for step in steps)

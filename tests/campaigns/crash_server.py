@@ -34,6 +34,7 @@ from campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
 from main import configure_logs, open_services, prepare, web_options, working
 from models.enum import ErrorCode
 from services.crashpoint import POINTS, arm
+from services.integrations import s3_storage  # noqa: F401 - imported here once, as above
 from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
 from services.services import Services
 from services.worker import GenerationWorker, Times
@@ -68,6 +69,24 @@ def tally(folder: Path) -> Path:
 def log(folder: Path) -> Path:
     """What the processes say."""
     return folder / "server.log"
+
+
+def settings_of(order: Order) -> Settings:
+    """What the process is told, and what it would be told by its environment."""
+    return load_settings(
+        _env_file=None,
+        database_url=order.database,
+        data_dir=order.folder,
+        signup_credits=CREDITS,
+        image_processes=1,
+        generation_lease_seconds=LEASE,
+        generation_sweep_seconds=SWEEP,
+        file_orphan_seconds=ORPHAN,
+        upload_seconds=SENT_AHEAD,
+        log_level="warning",
+        log_format="json",
+        **order.settings,
+    )
 
 
 class ScriptedProvider:
@@ -145,20 +164,7 @@ def live(order: Order) -> None:
     with log(folder).open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    settings = load_settings(
-        _env_file=None,
-        database_url=order.database,
-        data_dir=folder,
-        signup_credits=CREDITS,
-        image_processes=1,
-        generation_lease_seconds=LEASE,
-        generation_sweep_seconds=SWEEP,
-        file_orphan_seconds=ORPHAN,
-        upload_seconds=SENT_AHEAD,
-        log_level="warning",
-        log_format="json",
-        **order.settings,
-    )
+    settings = settings_of(order)
     configure_logs(settings)
     if order.mutant is not None:
         MUTANTS[order.mutant].apply()
