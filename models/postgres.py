@@ -1,6 +1,5 @@
 """PostgreSQL as Tortoise's backend: no wait without an end, and no connection that is lost or kept when it is bad."""
 
-import asyncio
 import contextlib
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +19,7 @@ from tortoise.backends.base.client import (
 from models.admission import Admission, StandstillError
 
 _PATIENCE = 2.0  # seconds for a connection, old or new; then those who wait are told, within the 3 s that were promised
+_CONNECT = 10.0  # seconds by the clock, in case nobody waits any more
 _LIMIT = 60.0  # seconds in a line that moves: the proxies in front of a server wait as long for an answer, as a rule
 _IDLE = 300.0  # seconds after which a connection that nobody needs is closed
 
@@ -81,11 +81,13 @@ class _Pool(asyncpg.Pool):
             raise NoConnectionError("All connections to the database are busy.") from None
         try:
             # One deadline for both waits, or those who waited in vain once would do so again.
-            async with asyncio.timeout_at(deadline):
+            async with self._admission.within(deadline):
                 connection = await super().acquire()
         except BaseException as error:
             self._admission.leave()
             if isinstance(error, _LOST):
+                if self.get_size() == 0:
+                    self._admission.dismiss()  # or all who wait would find out one after another
                 raise NoConnectionError(f"{type(error).__name__}: {error}") from error
             raise
         self._admission.served()
@@ -168,7 +170,7 @@ class PostgresClient(AsyncpgDBClient):
         self._pool = await _Pool(
             self._dsn,
             self._size,
-            timeout=_PATIENCE,
+            timeout=_CONNECT,
             command_timeout=self._limits.client,
             server_settings=server_settings(self._dsn, self._limits),
         )

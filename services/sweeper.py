@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _BATCH = 100  # rows of each kind in one sweep
+_FAILURES = 3  # of the storage, after which the rest waits for the next sweep
 
 
 class Sweeper:
@@ -64,23 +65,27 @@ class Sweeper:
         await self._sessions.remove_expired()
 
     @staticmethod
-    async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[None]]) -> None:
+    async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[bool]]) -> None:
+        """Mend one after another; what cannot be mended stops no other, but an outage is not asked a hundred times."""
+        failures = 0
         for item in found:
             try:
-                await mend(item)
+                failures += not await mend(item)
             except Exception:
                 log.exception(event, item=str(item))
+            if failures == _FAILURES:
+                return
 
-    async def _settle(self, generation_id: str) -> None:
+    async def _settle(self, generation_id: str) -> bool:
         """A generation whose worker died: back to the queue before the call, failed after it."""
         claim = await Claim.take_over(generation_id, self._lease)
         if claim is None:
-            return
+            return True
         crashpoint("sweeper.taken_over")
         try:
             row = await claim.settle(died=True)
         except ClaimLostError:  # canceled in this very moment
-            return
+            return True
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
         await self._events.generation_changed(row)
@@ -88,6 +93,7 @@ class Sweeper:
             await self._events.account_changed(claim.account)
         if not row.status.is_final:
             await self._queue.ring(row.id, row.fence)
+        return True
 
     async def _unsettled_files(self) -> list[File]:
         marked = await rows(
@@ -99,5 +105,5 @@ class Sweeper:
             crashpoint("sweeper.files_marked")
         return await File.filter(state="DELETING").order_by("updated_at").limit(_BATCH)
 
-    async def _remove(self, file: File) -> None:
-        await self._files.remove(file)
+    async def _remove(self, file: File) -> bool:
+        return await self._files.remove(file)

@@ -11,6 +11,7 @@ from tortoise.connection import get_connections
 
 from models.database import is_outage, open_database, rows, run_tx
 from models.postgres import QUICK, Limits, NoConnectionError, server_settings
+from server_process import free_port
 
 POOL = 3
 SOON = 3.0  # seconds: what was promised of any answer while there is no database
@@ -199,3 +200,11 @@ async def test_the_addresss_own_words_reach_postgresql(url: str, query: str) -> 
 async def test_a_password_may_hold_anything(url: str) -> None:
     async with open_database(url.replace("postgres@", "postgres:p%40ss%2F%3A%3F%23%5B%5D%25@", 1)):
         assert await rows("SELECT 1 AS one") == [{"one": 1}]
+
+
+async def test_five_hundred_who_ask_a_database_that_is_away_are_all_told_at_once() -> None:
+    async with open_database(f"postgresql://postgres@127.0.0.1:{free_port()}/nothing"):
+        started = time.monotonic()
+        answers = await asyncio.gather(*(rows("SELECT 1 AS one") for _ in range(500)), return_exceptions=True)
+        assert time.monotonic() - started < 3
+    assert {type(answer) for answer in answers} == {NoConnectionError}
