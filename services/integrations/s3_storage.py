@@ -19,6 +19,7 @@ from services.integrations.s3_signing import sign_form, sign_link
 from services.integrations.storage import Link, MissingObjectError, StorageError, Target, TooLargeError, check_key
 
 if TYPE_CHECKING:
+    from aiobotocore.response import StreamingBody
     from types_aiobotocore_s3 import S3Client
 
 DEADLINE = 20.0  # seconds for one operation, second attempt included
@@ -97,10 +98,15 @@ class S3Storage:
         name = self._name(key)
         async with self._asking("get"):
             answer = await self._client.get_object(Bucket=self._bucket, Key=name)
-            async with answer["Body"] as body:
-                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+            body = answer["Body"]
+            async with body:
+                if max_bytes is None:
+                    return await body.read()
+                # Not every store says beforehand how much it sends.
+                said = answer.get("ContentLength", 0)
+                if said > max_bytes or len(data := await _read(body, max_bytes + 1)) > max_bytes:
                     raise TooLargeError(f"more than {max_bytes} bytes")
-                return await body.read()
+                return data
 
     async def delete(self, key: str) -> None:
         name = self._name(key)
@@ -135,11 +141,13 @@ class S3Storage:
         return Target(self._address(), "POST", expires_at, fields=fields)
 
     async def check(self) -> None:
-        try:
-            async with self._asking("check"):
+        async with self._asking("check"):
+            try:
                 await self._client.head_bucket(Bucket=self._bucket)
-        except MissingObjectError:
-            raise StorageError(f"there is no bucket {self._bucket!r}") from None
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
+                raise StorageError(f"there is no bucket {self._bucket!r}") from None
 
     async def keys(self) -> set[str]:
         found: set[str] = set()
@@ -149,6 +157,8 @@ class S3Storage:
                 page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, StartAfter=after)
             names = [item["Key"] for item in page.get("Contents", ())]
             found.update(name.removeprefix(self._prefix) for name in names)
+            if "IsTruncated" not in page or (page["IsTruncated"] and not names):
+                raise StorageError("S3 list: no list came back")
             after = names[-1] if page["IsTruncated"] else ""
         return found
 
@@ -183,13 +193,22 @@ class S3Storage:
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             text = f"S3 {what}: {code if code.isalnum() else 'refused'} (HTTP {status})"
-            # A bucket that is missing has lost nothing yet: only keys are ever taken for gone.
-            missing = status == 404 and code != "NoSuchBucket"
-            raise (MissingObjectError if missing else StorageError)(text) from error
+            # Only what the store itself calls gone is gone: a missing bucket has lost nothing, and a proxy that finds
+            # no store says 404, too.
+            raise (MissingObjectError if code == "NoSuchKey" else StorageError)(text) from error
         except TimeoutError as error:
             raise StorageError(f"S3 {what}: no answer in time") from error
-        except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError) as error:
+        # RecursionError: botocore asks for the bucket's region when it is redirected, and is redirected there, too.
+        except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError, RecursionError) as error:
             raise StorageError(f"S3 {what}: {type(error).__name__}") from error
+
+
+async def _read(body: "StreamingBody", most: int) -> bytes:
+    """As much of a body as there is, up to so many bytes."""
+    found = b""
+    while len(found) < most and (chunk := await body.read(most - len(found))):
+        found += chunk
+    return found
 
 
 def _attachment(download_as: str) -> str:

@@ -140,9 +140,11 @@ async def test_a_key_that_is_none_of_ours_is_refused_before_anything_is_asked(
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
         b"what is this?\r\n\r\n",
         b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nno backend",
+        b"HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\n\r\n",
         None,
     ],
-    ids=["403", "no bucket", "500", "503", "half", "nonsense", "502", "silence"],
+    ids=["403", "no bucket", "500", "503", "half", "nonsense", "502", "404 of a proxy", "301", "silence"],
 )
 async def test_whatever_goes_wrong_is_a_storage_error_in_time_that_tells_no_secret(
     fake: ScriptedS3, scripted: S3Storage, answer: bytes | None
@@ -183,6 +185,25 @@ async def test_deleting_what_is_not_there_succeeds_also_where_the_store_says_so(
     await scripted.delete(KEY)
     with pytest.raises(MissingObjectError):
         await scripted.get(KEY)
+
+
+async def test_a_store_that_does_not_say_how_much_it_sends_is_read_no_further_than_wanted(
+    fake: ScriptedS3, scripted: S3Storage
+) -> None:
+    fake.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    assert await scripted.get(KEY, max_bytes=5) == b"hello"
+    fake.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n"  # and never ends
+    with pytest.raises(TooLargeError):
+        await scripted.get(KEY, max_bytes=4)
+
+
+@pytest.mark.parametrize("what", ["<a></a>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"])
+async def test_a_list_that_is_none_is_not_taken_for_an_empty_one(
+    fake: ScriptedS3, scripted: S3Storage, what: str
+) -> None:
+    fake.answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(what)}\r\n\r\n{what}".encode()
+    with pytest.raises(StorageError, match="S3 list: no list came back"):
+        await scripted.keys()
 
 
 async def test_a_store_that_is_down_refuses_soon_and_links_are_made_all_the_same(
