@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from services.event import CANCELED_CHANNEL
+from services.event import CANCELED_CHANNEL, WAITING_CHANNEL
 from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
 from services.roster import Roster
@@ -20,7 +20,8 @@ _LAST_WORDS = 3.0  # seconds in which a generation that is cut off is put in ord
 class Crew:
     """Makes generations, several at once: each slot takes the one whose turn it is, then the next, until none waits.
 
-    A bell on the queue wakes a slot at once. Bells may be lost, with Redis or without it, so every `poll` seconds the
+    A bell on the queue wakes a slot at once. It is heard by one worker only, and by a full one as likely as not; that
+    one passes it on, over the bus, to all. Bells may be lost, with Redis or without it, so every `poll` seconds the
     table is looked at as well. `grace`: seconds that what is under way gets to finish when the process stops.
     """
 
@@ -31,6 +32,7 @@ class Crew:
         self._poll = poll
         self._grace = grace
         self._bells = 0
+        self._heard_when_full = asyncio.Event()
         self._stopping = False
         self._slots: set[asyncio.Task[None]] = set()
         self._making: dict[str, asyncio.Task[None]] = {}  # by generation
@@ -40,7 +42,9 @@ class Crew:
         """Work while the body runs; then take nothing more, and let what is under way finish or be handed back."""
         self._stopping = False
         tasks = [
-            asyncio.create_task(self._queue.listen(lambda: self._wake(worker, concurrency)), name="bell"),
+            asyncio.create_task(self._queue.listen(lambda: self._answer(worker, concurrency)), name="bell"),
+            asyncio.create_task(self._pass_bells_on(), name="bells passed on"),
+            asyncio.create_task(self._hear_of_bells_passed_on(worker, concurrency), name="bells passed here"),
             asyncio.create_task(self._look_from_time_to_time(worker, concurrency), name="poll"),
             asyncio.create_task(self._hear_of_cancels(), name="cancels"),
         ]
@@ -54,6 +58,11 @@ class Crew:
             with contextlib.suppress(Exception):
                 await self._roster.retire(worker.name)
             await asyncio.wait(tasks, timeout=_LAST_WORDS)
+
+    def _answer(self, worker: GenerationWorker, concurrency: int) -> None:
+        if len(self._slots) >= concurrency:
+            self._heard_when_full.set()
+        self._wake(worker, concurrency)
 
     def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
         # Slots that are busy look for more by themselves when they are done; one bell, one more slot.
@@ -95,6 +104,18 @@ class Crew:
                 log.warning("crew.not_reported", error=repr(error))
             self._wake(worker, concurrency)
             await asyncio.sleep(self._poll)
+
+    async def _pass_bells_on(self) -> None:
+        while True:
+            await self._heard_when_full.wait()
+            self._heard_when_full.clear()  # many bells at once are one message
+            await self._bus.publish(WAITING_CHANNEL, {})
+
+    async def _hear_of_bells_passed_on(self, worker: GenerationWorker, concurrency: int) -> None:
+        async with self._bus.subscribe(WAITING_CHANNEL) as messages:
+            while True:
+                await messages.get()  # or a gap, in which there may have been one
+                self._wake(worker, concurrency)
 
     async def _hear_of_cancels(self) -> None:
         async with self._bus.subscribe(CANCELED_CHANNEL) as messages:

@@ -28,6 +28,7 @@ _LINE_FIELDS = (
 
 
 CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
+WAITING_CHANNEL = "waiting"  # for workers: a full one heard of something that waits
 
 
 def generation_channel(generation_id: str) -> str:

@@ -1,6 +1,7 @@
 """Whose turn it is, how many at once, what wakes a worker, and what a person who waits is told."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from typing import Any
@@ -15,6 +16,9 @@ from models import Generation
 from models.database import rows
 from models.enum import GenerationStatus
 from servers import RedisServer
+from services.crew import Crew
+from services.integrations.bus import Bus
+from services.integrations.queue import TaskQueue
 from settings import Settings
 
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
@@ -154,3 +158,37 @@ async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings:
     async with running(nowhere) as server:
         ada = await server.api.sign_up()
         assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+
+
+@pytest.mark.any_database
+async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter, shared_redis: RedisServer
+) -> None:
+    url = shared_redis.url
+    patient = {"redis_url": url, "generation_deadline_seconds": 60.0, "generation_user_concurrency": 100}
+    async with (
+        running(scripted_settings.model_copy(update=patient), idle=True) as server,
+        Bus.open(url) as bus,
+        TaskQueue(url) as queue,
+        contextlib.AsyncExitStack() as workers,
+    ):
+        services = server.services
+
+        async def employ(queue: TaskQueue, bus: Bus, concurrency: int) -> None:
+            # Neither looks at the table by itself while this test lasts.
+            crew = Crew(queue, bus, services.roster, poll=600.0, grace=5.0)
+            await workers.enter_async_context(crew.working(services.worker, concurrency))
+            workers.callback(openrouter.open.set)
+
+        async def all_taken() -> bool:
+            return not await Generation.filter(status=GenerationStatus.PENDING).exists()
+
+        ada = await server.api.sign_up()
+        openrouter.open.clear()
+        await employ(services.queue, services.bus, 1)
+        await order(ada)
+        await until(all_taken)
+        await employ(queue, bus, 8)
+        for _ in range(8):  # half of the bells, or so, are heard by the one that is full
+            await order(ada)
+            await until(all_taken)
