@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,9 +141,18 @@ class LocalStorage:
         return LocalUpload(key, content_type, max_bytes) if self._clock() < expires_at else None
 
     async def check(self) -> None:
-        probe = "check/" + secrets.token_hex(8)
-        await self.put(probe, b"darkroom", "text/plain")
-        await self.delete(probe)
+        try:
+            await asyncio.to_thread(self._probe)
+        except OSError as error:
+            raise StorageError(str(error)) from error
+
+    def _probe(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # A file without a name: a process that is killed over it leaves nothing that no row knows.
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(b"darkroom")
+            file.flush()
+            os.fsync(file.fileno())
 
     async def keys(self) -> set[str]:
         return await asyncio.to_thread(self._listed)

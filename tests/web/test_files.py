@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -284,6 +285,20 @@ async def test_a_write_that_fails_leaves_nothing_half_written(storage: LocalStor
     with pytest.raises(StorageError):
         await storage.put(KEY, b"x", "image/png")
     assert await storage.keys() == {"originals/usr_1"}
+
+
+async def test_a_check_that_is_killed_leaves_nothing_that_no_row_knows(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(_: int) -> None:
+        seen.append(list((tmp_path / "files").iterdir()))
+
+    monkeypatch.setattr(os, "fsync", look)  # while the bytes are on their way to the disk
+    await storage.check()
+    assert seen == [[]]
+    assert await storage.keys() == set()
 
 
 async def test_what_is_larger_than_wanted_is_not_read(storage: LocalStorage) -> None:
