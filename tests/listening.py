@@ -4,13 +4,14 @@ import asyncio
 import time
 
 from client import PATIENCE
-from services.event import CANCELED_CHANNEL
+from services.event import CANCELED_CHANNEL, WAITING_CHANNEL
 from services.services import Services
 
 
 def listeners(services: Services) -> int:
-    """How many subscribers the bus has right now; the worker's own ear is not counted."""
-    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel != CANCELED_CHANNEL)
+    """How many subscribers the bus has right now; the worker's own ears are not counted."""
+    workers = {CANCELED_CHANNEL, WAITING_CHANNEL}
+    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel not in workers)
 
 
 async def until_listening(services: Services, count: int) -> None:
