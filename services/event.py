@@ -26,6 +26,8 @@ _LINE_FIELDS = (
     "metadata",
 )
 
+# While servers are updated one by one, messages of another release arrive: a field is missing, a state is unknown.
+_OTHER_RELEASE = (KeyError, ValueError, TypeError)
 
 CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
 WAITING_CHANNEL = "waiting"  # for workers: a full one heard of something that waits
@@ -46,34 +48,41 @@ def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
 
     The beginning does not: a subscriber who read the row instead would miss stages that have passed meanwhile.
     """
-    status = GenerationStatus(news["status"])
-    if status.is_final:
+    try:
+        status = GenerationStatus(news["status"])
+        if status.is_final:
+            return None
+        told = copy.copy(generation)
+        values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
+        for name in _LIVE_FIELDS:
+            setattr(told, name, values[name])
+        for name in _LIVE_MOMENTS:
+            setattr(told, name, datetime.fromisoformat(news[name]) if news[name] else None)
+    except _OTHER_RELEASE:
         return None
-    told = copy.copy(generation)
-    values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
-    for name in _LIVE_FIELDS:
-        setattr(told, name, values[name])
-    for name in _LIVE_MOMENTS:
-        setattr(told, name, datetime.fromisoformat(news[name]) if news[name] else None)
     return told
 
 
 def told_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
     """The lines after number `seen` as a message about an account tells them; None where the ledger must be read."""
-    if int(news["sequence"]) <= seen:
-        return []
-    lines = [
-        CreditTransaction(
-            **{
-                **line,
-                "type": TransactionType(line["type"]),
-                "status": TransactionStatus(line["status"]),
-                "created_at": datetime.fromisoformat(line["created_at"]),
-            }
-        )
-        for line in news["lines"]
-    ]
-    return lines if [line.sequence for line in lines] == list(range(seen + 1, int(news["sequence"]) + 1)) else None
+    try:
+        newest = int(news["sequence"])
+        if newest <= seen:
+            return []
+        lines = [
+            CreditTransaction(
+                **{name: line[name] for name in _LINE_FIELDS}
+                | {
+                    "type": TransactionType(line["type"]),
+                    "status": TransactionStatus(line["status"]),
+                    "created_at": datetime.fromisoformat(line["created_at"]),
+                }
+            )
+            for line in news["lines"]
+        ]
+    except _OTHER_RELEASE:
+        return None
+    return lines if [line.sequence for line in lines] == list(range(seen + 1, newest + 1)) else None
 
 
 class Events:

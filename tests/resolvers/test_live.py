@@ -14,6 +14,7 @@ from listening import listeners, until_listening
 from models import Generation
 from models.enum import ErrorCode, GenerationStage
 from services.credit import Account
+from services.event import account_channel, generation_channel
 from settings import Settings
 
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
@@ -250,3 +251,24 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
             await stream.stop()
         await changing
     await until_listening(server.services, 0)
+
+
+async def test_messages_of_another_release_are_looked_up_rather_than_believed(ada: Api, server: Running) -> None:
+    """Servers are updated one by one: a field may be missing, and a state unknown here."""
+    user_id, bus = str(ada.user["id"]), server.services.bus
+    generation_id = await ordered_elsewhere(server.services, ada)
+    async with ada.socket() as socket:
+        progress, credits = await socket.subscribe(PROGRESS, id=generation_id), await socket.subscribe(CREDITS)
+        before = await credits.next()
+        await progress.next()
+        odd_ones: list[dict[str, object]] = [{}, {"sequence": 10**6, "lines": [{"type": "TIP"}]}, {"sequence": 10**6}]
+        for number, odd in enumerate(odd_ones, 1):
+            await adjust(user_id, 1, f"told oddly, {number}")
+            await bus.publish(account_channel(user_id), odd)
+            assert (await credits.next())["credits"] == before["credits"] + number
+        claim = await claimed(generation_id)
+        await bus.publish(generation_channel(generation_id), {"status": "PROCESSING", "version": 2})
+        assert (await progress.next())["stage"] == "VALIDATING"
+        await claim.fail(ErrorCode.GENERATION_FAILED, called=True)
+        await bus.publish(generation_channel(generation_id), {"status": "ADORED", "version": 3})
+        assert [event["stage"] for event in await progress.rest()] == ["FAILED"]
