@@ -197,8 +197,9 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     # What an interrupted write left beside its key goes with its row, unless that row stays.
     orphans = [key for key in before & after if key not in known and _beside(key) not in unsettled]
     missing = [file.id for file in files if file.state is FileState.LIVE and not _keys_of(file) <= after]
-    still_live = await File.filter(id__in=missing, state=FileState.LIVE) if missing else []
-    return sorted(orphans), [file.id for file in still_live]
+    # All of them, not those that are missing by name: of a lost bucket, these are more than a statement takes.
+    still_live = {file.id for file in await File.filter(state=FileState.LIVE).only("id")} if missing else set()
+    return sorted(orphans), [id for id in missing if id in still_live]
 
 
 def _keys_of(file: File) -> set[str]:

@@ -101,6 +101,29 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(ser
         assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
 
 
+async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(audit: Audit) -> None:
+    many = 33_000  # PostgreSQL takes 32,767
+    missing: tuple[str, ...] = ()
+
+    async def work() -> None:
+        nonlocal missing
+        await rows(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+            " INSERT INTO files (id, owner_id, kind, state, content_type, byte_size, width, height, sha256,"
+            " placeholder, created_at, updated_at)"
+            " SELECT 'fil_' || n.i, f.owner_id, f.kind, 'LIVE', f.content_type, 1, 1, 1, '', '', f.created_at,"
+            " f.updated_at FROM n, (SELECT * FROM files LIMIT 1) AS f",
+            many,
+        )
+        found = await Audit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
+        (missing,) = [verdict.offenders for verdict in found if verdict.name == "B2"]
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+    assert len(missing) == many + 2
+
+
 async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
     server: Running, audit: Audit
 ) -> None:
