@@ -118,8 +118,10 @@ class Settings(BaseSettings):
 
     upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")
     upload_formats: Names | None = Field(None, description="Of JPEG, PNG, WEBP; default: the profile's.")
-    upload_seconds: int = Field(3600, ge=2, description="How long a picture sent ahead can be used.")
-    file_url_seconds: int = Field(3600, ge=60, description="How long a signed link lasts at most, at least half of it.")
+    upload_seconds: int = Field(3600, ge=2, le=_LONGEST_LINK, description="How long a picture sent ahead can be used.")
+    file_url_seconds: int = Field(
+        3600, ge=60, le=366 * 24 * 3600, description="How long a signed link lasts at most, at least half of it."
+    )
 
     s3_bucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket that keeps pictures."

@@ -63,6 +63,8 @@ WRONG: list[tuple[str, str]] = [
     ("UPLOAD_FORMATS", "JPEG,SVG"),
     ("UPLOAD_FORMATS", ","),
     ("UPLOAD_SECONDS", "1"),
+    ("UPLOAD_SECONDS", "1000000000000"),  # ends after the last date that there is
+    ("FILE_URL_SECONDS", "1000000000000"),
     ("FILE_URL_SECONDS", "59"),
     ("S3_BUCKET", "Pictures"),
     ("S3_BUCKET", "no"),
