@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from models import File, Upload
 from models.database import rows
 from models.enum import FileState
+from services.integrations.storage import StorageError
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,11 @@ class Audit:
         self._patience: dict[str, tuple[float, ...]] = {"G2": (stuck,), "B3": (unsettled, sent_ahead)}
 
     async def run(self) -> list[Verdict]:
-        """One verdict per promise."""
-        orphans, missing = await _compare(self._keys)
+        """One verdict per promise. A storage that does not answer breaks B1 and B2, and hides none of the others."""
+        try:
+            orphans, missing = await _compare(self._keys)
+        except StorageError as error:
+            orphans = missing = [f"the storage does not answer: {error}"]
         verdicts = []
         for invariant in INVARIANTS:
             ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]

@@ -34,13 +34,14 @@ class Crew:
         self._bells = 0
         self._heard_when_full = asyncio.Event()
         self._stopping = False
+        self._cut_off = False  # the grace is over
         self._slots: set[asyncio.Task[None]] = set()
         self._making: dict[str, asyncio.Task[None]] = {}  # by generation
 
     @contextlib.asynccontextmanager
     async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
         """Work while the body runs; then take nothing more, and let what is under way finish or be handed back."""
-        self._stopping = False
+        self._stopping = self._cut_off = False
         tasks = [
             asyncio.create_task(self._queue.listen(lambda: self._answer(worker, concurrency)), name="bell"),
             asyncio.create_task(self._pass_bells_on(), name="bells passed on"),
@@ -48,6 +49,8 @@ class Crew:
             asyncio.create_task(self._look_from_time_to_time(worker, concurrency), name="poll"),
             asyncio.create_task(self._hear_of_cancels(), name="cancels"),
         ]
+        for task in tasks:
+            task.add_done_callback(_say_why)
         try:
             yield
         finally:
@@ -84,6 +87,9 @@ class Crew:
                 if heard == self._bells:
                     return
                 continue  # a bell while we looked: look again, for it may have meant us
+            if self._cut_off:  # it came too late
+                await worker.let_go(claim)
+                return
             self._wake(worker, concurrency)  # where one waited, another may
             making = asyncio.create_task(worker.make(claim))
             self._making[claim.generation.id] = making
@@ -129,7 +135,14 @@ class Crew:
         if self._slots:
             log.info("crew.finishing", generations=len(self._making), grace=self._grace)
             await asyncio.wait(self._slots, timeout=self._grace)
+        self._cut_off = True
         for making in self._making.values():
             making.cancel()  # which puts its generation in order
         if self._slots:
             await asyncio.wait(self._slots, timeout=_LAST_WORDS)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        # Nothing is lost: the table is looked at, and claims are checked at every write. It is a bug all the same.
+        log.error("crew.task_ended", task=task.get_name(), exc_info=error)

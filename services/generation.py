@@ -1,5 +1,6 @@
 """Generations, from a person's side: asking for one, looking at it, calling it off."""
 
+import asyncio
 import re
 from dataclasses import dataclass, replace
 
@@ -118,8 +119,7 @@ class GenerationService:
             raise error
         crashpoint("generation.committed")
         await self._events.account_changed(account)
-        for generation in generations:
-            await self._queue.ring(generation.id, generation.fence)
+        await asyncio.gather(*(self._queue.ring(generation.id, generation.fence) for generation in generations))
         crashpoint("generation.rung")
         return generations
 

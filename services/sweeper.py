@@ -49,17 +49,28 @@ class Sweeper:
         self._orphan_age = orphan_age
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled. A storage that hangs keeps nobody from settling what dead workers left."""
+        await asyncio.gather(self._again_and_again(self.settle), self._again_and_again(self.clean_up))
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.sweep()
+                await work()
             except Exception:
                 log.warning("sweep.failed", exc_info=True)
             await asyncio.sleep(self._every)
 
     async def sweep(self) -> None:
-        """One pass. What waits is not looked for here: every worker's crew does that."""
+        """One pass over everything."""
+        await self.settle()
+        await self.clean_up()
+
+    async def settle(self) -> None:
+        """Generations whose workers died. What waits is not looked for here: every worker's crew does that."""
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
+
+    async def clean_up(self) -> None:
+        """Files that nothing needs, uploads and sign-ins whose time is over."""
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
         await self._uploads.remove_expired(_BATCH)
         await self._sessions.remove_expired()

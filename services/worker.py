@@ -110,7 +110,7 @@ class GenerationWorker:
             bound.info("generation.claim_lost")
             return
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.create_task(self._let_go(claim)))
+            await asyncio.shield(asyncio.create_task(self.let_go(claim)))
             raise
         crashpoint("worker.ended")
         bound.info(
@@ -122,7 +122,7 @@ class GenerationWorker:
         )
         await self._tell(claim, ended)
 
-    async def _let_go(self, claim: Claim) -> None:
+    async def let_go(self, claim: Claim) -> None:
         """This process stops, or the generation was called off; in the second case there is nothing left to do."""
         try:
             row = await claim.settle(died=False)

@@ -6,8 +6,10 @@ import pytest
 
 from client import Api, photo
 from conftest import Running
+from models import User
 from models.database import rows, run_tx
 from services.audit import Audit
+from services.integrations.storage import StorageError
 
 # What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
 DAMAGE = [
@@ -162,3 +164,16 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(serve
 
     with pytest.raises(RolledBackError):
         await run_tx(work)
+
+
+@pytest.mark.any_database
+async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Running) -> None:
+    async def silent() -> set[str]:
+        raise StorageError("connection refused")
+
+    ada = await server.api.sign_up()
+    await User.filter(id=ada.user["id"]).update(credits=31)
+    audit = Audit(silent, stuck=60, unsettled=60, sent_ahead=60)
+    verdicts = {verdict.name: verdict.offenders for verdict in await audit.run()}
+    assert verdicts["M1"] == (str(ada.user["id"]),)
+    assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
