@@ -107,6 +107,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         lease=settings.generation_lease_seconds,
         heartbeat=settings.heartbeat_seconds,
         deadline=settings.generation_deadline_seconds,
+        storage=settings.storage_patience_seconds,
     )
     async with contextlib.AsyncExitStack() as stack:
         database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)

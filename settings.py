@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     generation_sweep_seconds: float = Field(
         10.0, gt=0, description="How often workers look at the table for what waits and what was left lying."
     )
+    storage_patience_seconds: float = Field(
+        120.0, ge=0, le=3600, description="How long a worker waits for a storage that is away before it gives up."
+    )
     file_orphan_seconds: float = Field(900.0, gt=0, description="How old an unsettled file must be to be removed.")
     worker_concurrency: int = Field(8, ge=1, le=256, description="Generations at once in one worker process.")
     generation_user_concurrency: int = Field(

@@ -182,6 +182,7 @@ def quick_settings(database: str, folder: Path) -> Settings:
         demo_seconds=0,
         generation_sweep_seconds=0.3,
         subscription_reread_seconds=0.5,
+        storage_patience_seconds=0.3,
         image_processes=1,
     )
 

@@ -55,6 +55,7 @@ WRONG: list[tuple[str, str]] = [
     ("DATABASE_POOL_SIZE", "0"),
     ("GENERATION_USER_CONCURRENCY", "0"),
     ("STOP_GRACE_SECONDS", "-1"),
+    ("STORAGE_PATIENCE_SECONDS", "-1"),
     ("WORKER_CONCURRENCY", "0"),
     ("WORKER_CONCURRENCY", "257"),
     ("IMAGE_PROCESSES", "0"),
