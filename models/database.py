@@ -102,6 +102,9 @@ async def open_database(url: str, *, pool_size: int = POOL_SIZE, limits: Limits 
     async with TortoiseContext() as context:
         # Requests run in contexts that were not made inside this one, so the fallback must be global.
         await context.init(tortoise_config(url, pool_size=pool_size, limits=limits), _enable_global_fallback=True)
+        if not is_postgres(url):
+            # Connect now: whoever was cancelled while the first query connects would leave SQLite's lock behind.
+            await rows("SELECT 1 AS connected")
         try:
             yield
         finally:
