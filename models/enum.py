@@ -120,6 +120,21 @@ class FileState(StrEnum):
     DELETING = "DELETING"  # hidden from every read; the sweeper removes bytes, then the row
 
 
+class MailPurpose(StrEnum):
+    """What the link in a mail does for its reader."""
+
+    VERIFY = "VERIFY"  # proves that the address is theirs
+    RESET = "RESET"  # chooses a new password
+
+
+class ExportState(StrEnum):
+    """An export of one's own data has a row before it has bytes, and keeps it until they are gone."""
+
+    PENDING = "PENDING"  # asked for; a worker makes it
+    READY = "READY"
+    DELETING = "DELETING"  # past its time; the sweeper removes bytes, then the row
+
+
 class ErrorCode(StrEnum):
     """What went wrong, for programs; people read the message beside it."""
 

@@ -11,7 +11,7 @@ _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
 class File(Model):
-    """One picture and its thumbnail, both under keys of our own making."""
+    """One picture and its thumbnails, all under keys of our own making."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
     # RESTRICT: an account's files are removed one by one, bytes first, never by a cascade that forgets the bytes.
@@ -26,6 +26,7 @@ class File(Model):
     width = fields.IntField()  # pixels, upright
     height = fields.IntField()
     sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
+    thumbnail_widths: list[int] = fields.JSONField()  # pixels, rising; each is a WebP beside the picture
     placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)

@@ -1,8 +1,11 @@
 """Generations: requests for one picture each, with everything they were sold under."""
 
+from typing import Self
+
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from models import ids
 from models.enum import (
@@ -55,6 +58,10 @@ class Generation(Model):
     quality = fields.CharEnumField(Quality, "models/enum.py", max_length=8)
     aspect_ratio = fields.CharField(max_length=8, null=True)
     requested_model = fields.CharField(max_length=100, null=True)
+    # What it was regenerated or refined from. No foreign key: that one may be deleted while this is made.
+    parent_id = fields.CharField(max_length=ids.LENGTH, null=True)
+    # What was said before `full_prompt`, oldest first, where a picture is refined: the parent's prompts.
+    earlier_prompts: list[str] = fields.JSONField(default=list)
 
     original: fields.ForeignKeyNullableRelation[File] = fields.ForeignKeyField(
         "models.File", related_name="used_by", null=True, on_delete=fields.RESTRICT
@@ -85,18 +92,28 @@ class Generation(Model):
         ErrorCode, "models/enum.py", max_length=32, null=True
     )
 
+    is_favorite = fields.BooleanField(default=False)
+    share_slug = fields.CharField(max_length=64, null=True, unique=True)  # null: not shared
+    shared_at = fields.DatetimeField(null=True)
+    search_text = fields.TextField()  # prompt, style titles and id, case-folded
+    # A deleted generation is in no list; its row stays for the figures, without words or pictures.
+    deleted_at = fields.DatetimeField(null=True)
+
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
     started_at = fields.DatetimeField(null=True)
     completed_at = fields.DatetimeField(null=True)  # when it ended, well or not
 
+    @classmethod
+    def present(cls) -> QuerySet[Self]:
+        """Those that were not deleted, with everything that shows them."""
+        return cls.filter(deleted_at__isnull=True).select_related("original", "result", "style", "style__collection")
+
     class Meta:
         table = "generations"
-        # Ids sort by creation time, so (user, id) is the gallery's order. The partial indexes of the queue and the
-        # sweeper (waiting, leased, recent) are written by hand in the migrations.
+        # Ids sort by creation time, so (user, id) is the gallery's order. The partial indexes of the gallery (not
+        # deleted), the queue and the sweeper (waiting, leased, recent) are written by hand in the migrations.
         indexes = (
-            Index(fields=("user_id", "id")),
-            Index(fields=("user_id", "status", "id")),
             Index(fields=("batch_id",)),
             Index(fields=("original_id",)),
             Index(fields=("result_id",)),

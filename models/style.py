@@ -7,6 +7,7 @@ from tortoise.models import Model
 
 from models import ids
 from models.enum import ReferenceImage, RefundPolicy
+from models.user import User
 
 Localised = dict[str, str]  # locale -> text
 
@@ -41,6 +42,11 @@ class Style(Model):
         "models.Collection", related_name="styles", on_delete=fields.RESTRICT
     )
     collection_id: str
+    # Someone's own style; it is priced like the collection it stands in, and no part of the catalogue.
+    owner: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="styles", null=True, on_delete=fields.RESTRICT
+    )
+    owner_id: str | None
     slug = fields.CharField(max_length=64)
     title: Localised = fields.JSONField()
     description: Localised = fields.JSONField()
@@ -60,3 +66,4 @@ class Style(Model):
     class Meta:
         table = "styles"
         unique_together = (("collection", "slug"),)
+        indexes = (("owner_id", "id"),)

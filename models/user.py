@@ -10,12 +10,15 @@ from models.enum import Role
 class User(Model):
     """One account.
 
-    `credits` is a cache of the ledger's sum, moved only together with a ledger line. `version` grows by one with
-    every committed change of balance, entitlement, profile, or a generation's existence or status, without gaps.
+    `credits` is a cache of the ledger's sum, moved only together with a ledger line. `version` grows by one,
+    without gaps, with every committed change of balance, entitlement, profile, or a generation's existence, status,
+    favorite or share.
     """
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.USER))
-    email = fields.CharField(max_length=320, unique=True)  # as typed, domain lower-cased, then case-folded
+    # As typed, domain lower-cased, then case-folded; of an account that is gone, an address that nobody can have.
+    email = fields.CharField(max_length=320, unique=True)
+    email_verified = fields.BooleanField(default=False)
     password_hash = fields.CharField(max_length=255)  # argon2id
     name = fields.CharField(max_length=100, null=True)
     role = fields.CharEnumField(Role, "models/enum.py", max_length=16, default=Role.USER)
@@ -25,6 +28,7 @@ class User(Model):
     overdraft_allowed = fields.BooleanField(default=False)  # set only by lines that may pass below zero
     version = fields.BigIntField(default=0)
     ledger_sequence = fields.BigIntField(default=0)  # of the newest ledger line
+    deleted_at = fields.DatetimeField(null=True)  # the person is gone; the row stays for the ledger, without a name
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

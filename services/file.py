@@ -9,7 +9,14 @@ from models.database import rows
 from models.enum import FileKind, FileState
 from services.crashpoint import crashpoint
 from services.error import InvalidInputError, UnavailableError, UploadFailedError
-from services.integrations.image_door import BadImage, BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
+from services.integrations.image_door import (
+    THUMBNAIL_WIDTH,
+    BadImage,
+    BadImageError,
+    CleanImage,
+    ImageDoor,
+    ImageDoorUnavailableError,
+)
 from services.integrations.storage import Link, Storage, StorageError
 from services.message import message
 
@@ -76,6 +83,7 @@ class FileService:
             width=image.width,
             height=image.height,
             sha256=image.sha256,
+            thumbnail_widths=[THUMBNAIL_WIDTH],
             placeholder=image.placeholder,
         )
         crashpoint("file.row_written")

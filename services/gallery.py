@@ -35,15 +35,14 @@ class GalleryService:
 
     async def by_ids(self, user_id: str, generation_ids: list[str]) -> dict[str, Generation]:
         """Those of these generations that are the account's own."""
-        found = Generation.filter(id__in=generation_ids, user_id=user_id)
-        found = found.select_related("original", "result", "style", "style__collection")
+        found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
         return {generation.id: generation for generation in await found}
 
     async def generations(
         self, user_id: str, request: PageRequest[str], wanted: GenerationFilter, order: GenerationOrder
     ) -> Page[Generation, str]:
         """One page of an account's generations; ids sort by creation time, so the id is the key."""
-        query = Generation.filter(user_id=user_id).select_related("original", "result", "style", "style__collection")
+        query = Generation.present().filter(user_id=user_id)
         if wanted.status is not None:
             query = query.filter(status__in=wanted.status)
         if wanted.media is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from models import Generation, Style, User, ids
@@ -53,6 +54,11 @@ class GenerationRequest:
     @property
     def has_photo(self) -> bool:
         return self.image is not None or self.upload_id is not None
+
+
+def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str, str]) -> str:
+    """What a search looks through, case-folded: each text on a line of its own."""
+    return "\n".join([*([prompt] if prompt else []), *style_title.values(), generation_id]).casefold()
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,10 @@ class GenerationService:
     @staticmethod
     def _row(user_id: str, order: _Order, batch_id: str, original_id: str | None) -> Generation:
         style, request = order.style, order.request
+        generation_id = ids.new_id(ids.GENERATION)
         return Generation(
+            id=generation_id,
+            search_text=search_text(generation_id, request.prompt, style.title),
             user_id=user_id,
             batch_id=batch_id,
             media=request.media,
@@ -222,16 +231,11 @@ class GenerationService:
 
     @staticmethod
     async def _batch(user_id: str, batch_id: str) -> list[Generation]:
-        found = Generation.filter(user_id=user_id, batch_id=batch_id).order_by("id")
-        return await found.select_related("original", "result", "style", "style__collection")
+        return await Generation.present().filter(user_id=user_id, batch_id=batch_id).order_by("id")
 
     async def get(self, user_id: str, generation_id: str) -> Generation:
         """One of one's own. Raises NotFoundError."""
-        found = (
-            await Generation.filter(id=generation_id, user_id=user_id)
-            .select_related("original", "result", "style", "style__collection")
-            .first()
-        )
+        found = await Generation.present().get_or_none(id=generation_id, user_id=user_id)
         if found is None:
             raise NotFoundError(field=("id",))
         return found

@@ -178,6 +178,39 @@ def line(user_id: str, sequence: int, **changes: Any) -> Row:
     }
 
 
+def api_key(user_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.API_KEY),
+        "user_id": user_id,
+        "name": "laptop",
+        "hint": "abcd",
+        "salt": secrets.token_hex(16),
+        "key_hash": secrets.token_hex(32),
+        "created_at": NOW,
+        **changes,
+    }
+
+
+def mail_token(user_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.MAIL_TOKEN),
+        "user_id": user_id,
+        "purpose": "VERIFY",
+        "email": "ada@example.com",
+        "token_hash": secrets.token_hex(32),
+        "expires_at": NOW,
+        "created_at": NOW,
+        **changes,
+    }
+
+
+def data_export(owner_id: str, **changes: Any) -> Row:
+    moments = {"created_at": NOW}
+    return (
+        {"id": ids.new_id(ids.DATA_EXPORT), "owner_id": owner_id, "state": "PENDING", "attempts": 0} | moments | changes
+    )
+
+
 def key(user_id: str, **changes: Any) -> Row:
     return {
         "user_id": user_id,

@@ -88,6 +88,7 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_lease", "generations", lambda a: pending(a, status="PROCESSING", stage="VALIDATING")),
     ("ck_generations_result", "generations", lambda a: pending(a, result_id=a.result)),
     ("ck_generations_result", "generations", lambda a: ended(a, "COMPLETED")),
+    ("ck_generations_result", "generations", lambda a: ended(a, "COMPLETED", result_id=a.result, deleted_at=NOW)),
     ("ck_generations_error", "generations", lambda a: ended(a, "FAILED")),
     ("ck_generations_error", "generations", lambda a: pending(a, error_code="INTERNAL")),
     ("ck_generations_progress", "generations", lambda a: pending(a, progress=1.01)),
@@ -99,6 +100,9 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_numbers", "generations", lambda a: pending(a, version=0)),
     ("ck_generations_refund_policy", "generations", lambda a: pending(a, refund_policy="SOMETIMES")),
     ("ck_generations_paid_by", "generations", lambda a: pending(a, paid_by="BARTER")),
+    ("ck_data_exports_state", "data_exports", lambda a: example.data_export(a.user, state="LOST")),
+    ("ck_data_exports_attempts", "data_exports", lambda a: example.data_export(a.user, attempts=-1)),
+    ("ck_mail_tokens_purpose", "mail_tokens", lambda a: example.mail_token(a.user, purpose="ADVERTISE")),
 ]
 
 # The columns that hold a value only once -> the table, and a row of which a second one is refused.
@@ -111,6 +115,9 @@ TWINS: list[tuple[str, str, Callable[[Account, int], Row]]] = [
     ("user_id, operation, key", "idempotency_keys", lambda a, n: example.key(a.user, key="same")),
     ("reference", "credit_transactions", lambda a, n: example.line(a.user, n, reference="same")),
     ("user_id, sequence", "credit_transactions", lambda a, n: example.line(a.user, 7)),
+    ("share_slug", "generations", lambda a, n: pending(a, share_slug="same")),
+    ("key_hash", "api_keys", lambda a, n: example.api_key(a.user, key_hash="same")),
+    ("token_hash", "mail_tokens", lambda a, n: example.mail_token(a.user, token_hash="same")),
     (
         "generation_id",  # one deduction
         "credit_transactions",
@@ -131,6 +138,10 @@ ORPHANS: list[tuple[str, str, Make]] = [
     ("user_id", "credit_transactions", lambda a: example.line(NOBODY, 1)),
     ("owner_id", "files", lambda a: example.file(NOBODY)),
     ("owner_id", "uploads", lambda a: example.upload(NOBODY)),
+    ("owner_id", "styles", lambda a: style(a, owner_id=NOBODY)),
+    ("owner_id", "data_exports", lambda a: example.data_export(NOBODY)),
+    ("user_id", "api_keys", lambda a: example.api_key(NOBODY)),
+    ("user_id", "mail_tokens", lambda a: example.mail_token(NOBODY)),
     ("user_id", "generations", lambda a: example.generation(NOBODY)),
     ("style_id", "generations", lambda a: pending(a, style_id=NOWHERE)),
     ("original_id", "generations", lambda a: pending(a, original_id=NOWHERE)),

@@ -68,7 +68,7 @@ def sorts(how: str) -> bool:
 async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: Plan) -> None:
     page: PageRequest[str] = PageRequest(first=20, after="gen_zzzz")
     how = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
-    assert "idx_generations_user_id_" in how
+    assert "ix_generations_gallery" in how
     assert "Seq Scan on generations" not in how
     assert not sorts(how)
 
