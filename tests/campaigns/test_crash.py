@@ -24,7 +24,7 @@ from servers import RedisServer
 PATIENCE = 20.0  # seconds until everything that was under way has ended; it takes about two
 MUTANT_PATIENCE = 4.0  # seconds; what has not ended by then never will
 MUTANT_ROUNDS, MUTANT_KILLS = 5, 4  # a mutant that survives this many deaths has escaped
-EMBEDDED_SHARE, CLUSTER_SHARE = 0.4, 0.6  # of all kills
+EMBEDDED_SHARE, CLUSTER_SHARE = 0.5, 0.5  # of all kills
 
 # One server on SQLite, and the cluster on PostgreSQL; --database postgres tries one server on PostgreSQL instead.
 pytestmark = pytest.mark.any_database
