@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from models import Generation, Style, User, ids
-from models.database import rows, run_tx
-from models.enum import FileKind, GenerationStatus, MediaKind, Quality, ReferenceImage, RefundPolicy, Size
+from models.database import run_tx
+from models.enum import FileKind, GenerationStatus, MediaKind, Quality, ReferenceImage, Size
 from services import credit, file, idempotency
-from services.claim import is_refunded
+from services.cancellation import call_off
 from services.crashpoint import crashpoint
 from services.credit import Account
 from services.error import (
@@ -111,8 +111,8 @@ class GenerationService:
             UploadFailedError, UnavailableError: nothing is stored and nothing is spent.
         """
         fingerprint = idempotency.fingerprint(request)
-        if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
-            return replayed
+        if (replayed := await self._replay(user.id, request.idempotency_key, fingerprint)) is not None:
+            return replayed  # without those that were deleted since
         order = await self._check(user, request)
         original = await self._photo(user.id, request)
         batch_id = ids.new_id(ids.BATCH)
@@ -120,7 +120,7 @@ class GenerationService:
             generations, account = await self._sell(user.id, order, original, batch_id, fingerprint)
         except (InsufficientCreditsError, idempotency.UsedKeyError) as error:
             # A twin of this request may have been faster, and have taken the last credits.
-            if replayed := await self._replay(user.id, request.idempotency_key, fingerprint):
+            if (replayed := await self._replay(user.id, request.idempotency_key, fingerprint)) is not None:
                 return replayed
             raise error
         crashpoint("generation.committed")
@@ -264,20 +264,8 @@ class GenerationService:
 
     @staticmethod
     async def _cancel(user_id: str, generation_id: str) -> Account | None:
-        account = await credit.touch(user_id)
-        found = await rows(
-            "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"
-            " completed_at = NOW(), updated_at = NOW(), version = version + 1"
-            " WHERE id = $1 AND user_id = $2 AND status IN ('PENDING', 'PROCESSING')"
-            " RETURNING cost, refund_policy, provider_called_at",
-            generation_id,
-            user_id,
-        )
-        if not found:
+        canceled, account = await call_off(await credit.touch(user_id), [generation_id])
+        if not canceled:
             return None
-        row = found[0]
-        if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True):
-            await Generation.filter(id=generation_id).update(refunded=True)
-            account = await credit.post(user_id, credit.refund(generation_id, row["cost"]), touched=True)
         crashpoint("cancel.before_commit")
         return account

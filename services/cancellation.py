@@ -1,0 +1,36 @@
+"""Calling generations off: what a cancel and a deletion have in common, inside the transaction of either."""
+
+from collections.abc import Sequence
+
+from models import Generation
+from models.database import rows
+from models.enum import RefundPolicy
+from services import credit
+from services.claim import is_refunded
+from services.credit import Account
+
+
+async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[list[str], Account]:
+    """Cancel those of the account's generations that have not ended, and refund them as their policies say.
+
+    `account`: as `credit.touch` left it in this transaction. Answers with the canceled ones, and the account after.
+    """
+    marks = ", ".join(f"${number}" for number in range(2, len(generation_ids) + 2))
+    found = await rows(
+        "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
+        " completed_at = NOW(), updated_at = NOW(), version = version + 1"
+        f" WHERE user_id = $1 AND id IN ({marks}) AND status IN ('PENDING', 'PROCESSING')"
+        " RETURNING id, cost, refund_policy, provider_called_at",
+        account.user_id,
+        *generation_ids,
+    )
+    refunded = [
+        row
+        for row in found
+        if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True)
+    ]
+    if refunded:
+        await Generation.filter(id__in=[row["id"] for row in refunded]).update(refunded=True)
+        lines = [line for row in refunded for line in credit.refund(row["id"], row["cost"])]
+        account = await credit.post(account.user_id, lines, touched=True)
+    return [row["id"] for row in found], account
