@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -38,6 +39,7 @@ class WebOptions:
     cors_origins: tuple[str, ...] = ()
     init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
     health_seconds: float = 2.0  # that each part is given to say how it is
+    upload_seconds: float = 60.0  # that a photo sent ahead is given to arrive, apart from what its size takes
     heartbeat_seconds: float = 15.0  # between signs of life on a quiet event stream; proxies close at 30 or 60
 
 
@@ -83,7 +85,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
-        Route("/uploads/{token}", receive_upload, methods=["POST"]),
+        Route("/uploads/{token}", partial(receive_upload, patience=options.upload_seconds), methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
     ]
