@@ -9,6 +9,7 @@ from models.enum import ErrorCode, GenerationStage, RefundPolicy
 from services import credit, file
 from services.crashpoint import crashpoint
 from services.credit import Account
+from services.gallery_news import ChangeKind
 from services.integrations.image_provider import FinalImage
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
@@ -70,7 +71,7 @@ class Claim:
             if not claimed:
                 raise ClaimLostError
             crashpoint("claim.before_commit")
-            return account
+            return account.about(ChangeKind.UPDATED, [generation_id])
 
         waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
         if not waiting:
@@ -133,8 +134,8 @@ class Claim:
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
 
-        async def work() -> None:
-            self.account = await credit.touch(self.generation.user_id)
+        async def work() -> Account:
+            account = await credit.touch(self.generation.user_id)
             if not await file.use(file_id):
                 raise ClaimLostError
             await self._write(
@@ -146,8 +147,9 @@ class Claim:
                 final.request_id[:200] if final.request_id else None,
             )
             crashpoint("completion.before_commit")
+            return account.about(ChangeKind.UPDATED, [self.generation.id])
 
-        await run_tx(work)
+        self.account = await run_tx(work)
         return await _refetch(self.generation.id)
 
     async def fail(
@@ -160,8 +162,8 @@ class Claim:
         row = self.generation
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
-        async def work() -> None:
-            self.account = await credit.touch(row.user_id)
+        async def work() -> Account:
+            account = await credit.touch(row.user_id)
             await self._write(
                 "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
                 " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
@@ -171,10 +173,11 @@ class Claim:
                 request_id[:200] if request_id else None,
             )
             if refunded:
-                self.account = await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
+                account = await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
             crashpoint("failure.before_commit")
+            return account.about(ChangeKind.UPDATED, [row.id])
 
-        await run_tx(work)
+        self.account = await run_tx(work)
         return await _refetch(row.id)
 
     @classmethod
@@ -203,16 +206,17 @@ class Claim:
     async def hand_back(self, *, counts: bool = True) -> Generation:
         """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
 
-        async def work() -> None:
-            self.account = await credit.touch(self.generation.user_id)
+        async def work() -> Account:
+            account = await credit.touch(self.generation.user_id)
             await self._write(
                 "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
                 " attempts = attempts - $3",
                 0 if counts else 1,
             )
             crashpoint("hand_back.before_commit")
+            return account.about(ChangeKind.UPDATED, [self.generation.id])
 
-        await run_tx(work)
+        self.account = await run_tx(work)
         return await _refetch(self.generation.id)
 
     @classmethod

@@ -1,10 +1,10 @@
 """Credits: every movement is a line of the append-only ledger, written together with the balance it makes."""
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
@@ -13,6 +13,7 @@ from models import CreditTransaction, User
 from models.database import rows, run_tx
 from models.enum import TransactionType
 from services.error import InsufficientCreditsError, NotFoundError
+from services.gallery_news import ChangeKind, GalleryNews
 from services.page import Page, PageRequest, created_between, paginate
 
 PAGE = 100  # lines of the ledger that are read at once
@@ -31,20 +32,34 @@ class Line:
 
 @dataclass(frozen=True)
 class Account:
-    """An account as one commit left it, with the lines that it wrote."""
+    """An account as one commit left it, with the lines that it wrote and the generations that it changed."""
 
     user_id: str
     credits: int
     version: int
     sequence: int  # of the newest ledger line
     lines: tuple[CreditTransaction, ...] = ()
+    generations: tuple[GalleryNews, ...] = ()
+
+    def about(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
+        """The same account, also telling what this transaction did to these generations.
+
+        Every transaction that makes or deletes generations, or changes their status, favorite or share, ends with
+        `return account.about(ChangeKind.UPDATED, [generation_id])`, on the last account that `touch` or `post` gave it;
+        what it returns is what `Events.account_changed` tells after the commit. A version that is told without its
+        generations looks like one of credits alone: the galleries that watch would stay behind.
+
+        `favorite`: the list of favorites changed, too (a mark set or cleared, or a favorite deleted).
+        """
+        news = tuple(GalleryNews(kind, generation_id, favorite) for generation_id in generation_ids)
+        return replace(self, generations=self.generations + news)
 
 
 async def touch(user_id: str) -> Account:
     """Move the account's version inside a transaction, and so take the account's row before any other.
 
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
-    everywhere, and a version without gaps.
+    everywhere, and a version without gaps. Where it is about generations, it says so by `Account.about`.
     """
     found = await rows(
         "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1"

@@ -7,6 +7,7 @@ from typing import Any
 from models import CreditTransaction, Generation
 from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
 from services.credit import Account
+from services.gallery_news import ChangeKind, GalleryNews
 from services.integrations.bus import Bus
 
 # What a message about a generation carries: everything that moves while it is worked on.
@@ -85,6 +86,17 @@ def told_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | Non
     return lines if [line.sequence for line in lines] == list(range(seen + 1, newest + 1)) else None
 
 
+def told_generations(news: dict[str, Any]) -> tuple[GalleryNews, ...] | None:
+    """The generations that a message about an account tells of; None where the gallery must be read."""
+    try:
+        return tuple(
+            GalleryNews(ChangeKind(change["kind"]), str(change["id"]), bool(change["favorite"]))
+            for change in news["generations"]
+        )
+    except _OTHER_RELEASE:
+        return None
+
+
 class Events:
     """Tells subscribers; an outage of the bus costs only time, because they re-read when it is quiet."""
 
@@ -105,10 +117,19 @@ class Events:
         await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
     async def account_changed(self, account: Account) -> None:
-        """Say how an account looks now, and which lines were written."""
+        """Say how an account looks now, which lines were written and which generations were changed."""
         lines = [
             {name: getattr(line, name) for name in _LINE_FIELDS} | {"created_at": line.created_at.isoformat()}
             for line in account.lines
         ]
-        payload = {"credits": account.credits, "version": account.version, "sequence": account.sequence, "lines": lines}
+        payload = {
+            "credits": account.credits,
+            "version": account.version,
+            "sequence": account.sequence,
+            "lines": lines,
+            "generations": [
+                {"kind": change.kind, "id": change.generation_id, "favorite": change.favorite}
+                for change in account.generations
+            ],
+        }
         await self._bus.publish(account_channel(account.user_id), payload)
