@@ -96,6 +96,23 @@ class LocalStorage:
                 raise TooLargeError(f"more than {max_bytes} bytes")
             return file.read()
 
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        try:
+            part = await asyncio.to_thread(self._read_part, self._path(key), start, size)
+        except FileNotFoundError as error:
+            raise MissingObjectError(key) from error
+        except OSError as error:
+            raise StorageError(str(error)) from error
+        if len(part) != size:
+            raise StorageError("the file ends too early")
+        return part
+
+    @staticmethod
+    def _read_part(path: Path, start: int, size: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
     async def delete(self, key: str) -> None:
         try:
             await asyncio.to_thread(self._remove, self._path(key))

@@ -49,6 +49,10 @@ class Storage(Protocol):
         """Raises MissingObjectError, TooLargeError (before anything is read), StorageError."""
         ...
 
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        """`size` bytes from `start` of what has that many. Raises MissingObjectError, StorageError."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Raises StorageError."""
         ...
