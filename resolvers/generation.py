@@ -16,7 +16,7 @@ from schema.node import known_id
 from schema.user import User
 from services.error import Refusal
 from services.event import generation_channel, overlay
-from services.generation import GenerationRequest
+from services.order import GenerationRequest
 
 
 async def create_generation(info: Info, input: CreateGenerationInput) -> GenerationsPayload:
@@ -71,7 +71,9 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
             news = await watch.next()
             told = overlay(row, news) if news is not None else None
             if told is None:  # silence, a gap, or the end, which has more to tell than a message holds
-                told = await services.generations.get(viewer.id, generation_id)
+                told = await services.generations.last(viewer.id, generation_id)
+                if told.deleted_at is not None and told.status is not enum.GenerationStatus.CANCELED:
+                    return  # it ended and was deleted meanwhile: there is nothing left to show
             if told.version > row.version:
                 row = told
                 yield Generation.of(row)

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from client import Api
 from services.claim import Claim
 from services.event import Events
-from services.generation import GenerationRequest, GenerationService
+from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
+from services.order import GenerationRequest
 from services.services import Services
 
 

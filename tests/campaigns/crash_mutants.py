@@ -20,8 +20,8 @@ from services.crashpoint import crashpoint
 from services.credit import Account, Line
 from services.crew import Crew
 from services.file import THUMBNAIL_TYPE, FileService
-from services.generation import GenerationService
 from services.integrations.image_door import CleanImage
+from services.sale import Sales
 from services.sweeper import Sweeper
 from services.worker import GenerationWorker
 
@@ -109,10 +109,10 @@ def zombies_may_write() -> None:
 
 
 def debit_by_reading_and_writing() -> None:
-    post, sell = credit.post, GenerationService._sell
+    post, sell = credit.post, Sales.sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
-    async def reading(self: GenerationService, user_id: str, *rest: Any) -> Any:
+    async def reading(self: Sales, user_id: str, *rest: Any) -> Any:
         seen.set((await User.get(id=user_id)).credits)
         await asyncio.sleep(0.01)
         return await sell(self, user_id, *rest)
@@ -124,7 +124,7 @@ def debit_by_reading_and_writing() -> None:
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
         return account
 
-    GenerationService._sell = reading  # type: ignore[method-assign,assignment]  # the mistake
+    Sales.sell = reading  # type: ignore[method-assign,assignment]  # the mistake
     credit.post = writing
 
 

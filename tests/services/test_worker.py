@@ -16,10 +16,11 @@ from models.database import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.claim import Claim, ClaimLostError, lapsed
 from services.file import FileService
-from services.generation import GenerationRequest, GenerationService
+from services.generation import GenerationService
 from services.integrations.image_provider import FinalImage
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Link, Storage, Target
+from services.order import GenerationRequest
 from services.services import Services
 from services.worker import GenerationWorker, Times
 from settings import Settings
@@ -72,6 +73,9 @@ class SlowStorage:
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         return await self.inner.get(key, max_bytes=max_bytes)
+
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        return await self.inner.get_part(key, start, size)
 
     async def delete(self, key: str) -> None:
         await self.inner.delete(key)

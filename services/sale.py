@@ -1,0 +1,102 @@
+"""Sales: an order becomes rows and the lines that pay for them in one transaction, once for each idempotency key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from models import Generation, ids
+from models.database import run_tx
+from services import credit, idempotency
+from services.crashpoint import crashpoint
+from services.credit import Account
+from services.error import Refusal
+from services.event import Events
+from services.integrations.queue import TaskQueue
+from services.order import Order
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What tells a repeated request from a new one; without a key every request is new."""
+
+    operation: str
+    key: str | None
+    fingerprint: str
+
+    @classmethod
+    def of(cls, operation: str, request: Any) -> Self:
+        """The ticket of a request dataclass. Raises InvalidInputError where it holds what cannot be written down."""
+        return cls(operation, request.idempotency_key, idempotency.fingerprint(request))
+
+
+class Sales:
+    """Sells orders, and tells workers and subscribers."""
+
+    def __init__(self, queue: TaskQueue, events: Events) -> None:
+        self._queue = queue
+        self._events = events
+
+    async def once(
+        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+    ) -> list[Generation]:
+        """What the ticket's first use sold, without what was deleted since; for a new one, what `sell` sells now.
+
+        Raises:
+            InvalidInputError, ConflictError: the key is no key, or came with another input before.
+            Refusal: whatever `sell` refuses.
+        """
+        if (replayed := await self._replay(user_id, ticket)) is not None:
+            return replayed
+        try:
+            return await sell()
+        except (Refusal, idempotency.UsedKeyError) as error:
+            # A twin of this request may have been faster, and have taken the last credits.
+            if (replayed := await self._replay(user_id, ticket)) is not None:
+                return replayed
+            raise error
+
+    async def _replay(self, user_id: str, ticket: Ticket) -> list[Generation] | None:
+        if ticket.key is None:
+            return None
+        batch_id = await idempotency.recall(user_id, ticket.operation, ticket.key, ticket.fingerprint)
+        return await self._batch(user_id, batch_id) if batch_id else None
+
+    async def sell(
+        self, user_id: str, order: Order, ticket: Ticket, hold: Callable[[], Awaitable[None]]
+    ) -> list[Generation]:
+        """Take the credits and write the rows in one transaction, then ring for workers.
+
+        `hold` makes sure of what the rows refer to, inside the transaction and with the account's row taken; where it
+        refuses, nothing is sold.
+
+        Raises:
+            InsufficientCreditsError: nothing is spent.
+            UsedKeyError: a twin was faster; see `once`.
+        """
+        batch_id = ids.new_id(ids.BATCH)
+        made = [order.row(user_id, batch_id) for _ in range(order.count)]
+        account = await run_tx(self._write, user_id, made, ticket, hold)
+        sold = await self._batch(user_id, batch_id)
+        crashpoint("generation.committed")
+        await self._events.account_changed(account)
+        await asyncio.gather(*(self._queue.ring(generation.id, generation.fence) for generation in sold))
+        crashpoint("generation.rung")
+        return sold
+
+    @staticmethod
+    async def _write(
+        user_id: str, made: list[Generation], ticket: Ticket, hold: Callable[[], Awaitable[None]]
+    ) -> Account:
+        lines = [line for row in made for line in credit.deduction(row.id, row.cost)]
+        account = await credit.post(user_id, lines)
+        if ticket.key is not None:
+            await idempotency.remember(user_id, ticket.operation, ticket.key, ticket.fingerprint, made[0].batch_id)
+        await hold()
+        await Generation.bulk_create(made)
+        crashpoint("generation.before_commit")
+        return account
+
+    @staticmethod
+    async def _batch(user_id: str, batch_id: str) -> list[Generation]:
+        return await Generation.present().filter(user_id=user_id, batch_id=batch_id).order_by("id")
