@@ -73,9 +73,16 @@ async def _upgrade(url: str) -> list[str]:
 
 
 async def missing_migrations() -> list[str]:
-    """Names of migrations that the open database has not seen; all of them where it is empty."""
+    """Names of migrations that the open database has not seen; all of them where it is empty.
+
+    Raises:
+        OperationalError, OSError, asyncpg.PostgresError: it does not answer, which says nothing about migrations.
+    """
     try:
         seen = {row["version"] for row in await rows("SELECT version FROM aerich WHERE app = $1", "models")}
-    except OperationalError:
+    except OperationalError as error:
+        # SQLite has one code for everything that is wrong with a statement.
+        if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or "no such table" in str(error)):
+            raise
         seen = set()
     return sorted(path.name for path in (LOCATION / "models").glob("[0-9]*_*.py") if path.name not in seen)

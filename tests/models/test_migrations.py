@@ -2,20 +2,33 @@
 
 import ast
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 from aerich import Command
 from tortoise import Tortoise
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
 
-from models.database import MIGRATION_CONFIG, is_postgres, open_database, rows, tortoise_config
+from models.database import (
+    MIGRATION_CONFIG,
+    is_outage,
+    is_postgres,
+    open_database,
+    rows,
+    sqlite_path,
+    tortoise_config,
+)
 from models.migrate import LOCATION, migrate, missing_migrations
+from models.postgres import Limits
 
 T = TypeVar("T")
 KINDS = ("sqlite", "postgres")
@@ -66,6 +79,42 @@ async def test_an_empty_database_comes_up_and_a_second_time_changes_nothing(empt
     assert alone(migrate(empty)) == NAMES
     assert alone(migrate(empty)) == []
     assert alone(missing()) == []
+
+
+@contextlib.asynccontextmanager
+async def held(url: str) -> AsyncIterator[None]:
+    """Somebody else has locked what tells of migrations, and a second is too long to wait for it."""
+    if is_postgres(url):
+        stranger = await asyncpg.connect(url)
+        async with stranger.transaction():
+            await stranger.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
+            yield
+        await stranger.close()
+        return
+    await rows("PRAGMA journal_mode = DELETE")  # with a log written ahead, readers wait for nobody
+    await rows("PRAGMA busy_timeout = 0")
+    with contextlib.closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as locking:
+        locking.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+async def test_a_database_that_does_not_answer_is_not_said_to_be_empty(empty: str) -> None:
+    async def locked() -> BaseException:
+        async with open_database(empty, limits=Limits(lock=0.1)), held(empty):
+            with pytest.raises((asyncpg.PostgresError, OperationalError)) as failed:
+                await missing_migrations()
+            return failed.value
+
+    async def unreadable() -> None:
+        async with open_database(empty):
+            # What both databases answer with the class that they have for a table that is not there.
+            await rows("ALTER TABLE aerich RENAME COLUMN app TO other")
+            with pytest.raises(OperationalError):
+                await missing_migrations()
+
+    alone(migrate(empty))
+    assert is_outage(alone(locked()))
+    alone(unreadable())
 
 
 async def test_of_processes_that_start_at_once_exactly_one_migrates(empty: str) -> None:
