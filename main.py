@@ -15,9 +15,11 @@ import uvicorn
 from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
 from models.postgres import PATIENT, QUICK, Limits
+from services.api_key import ApiKeyService
 from services.audit import Audit
 from services.credit import CreditService
 from services.crew import Crew
+from services.deletion import DeletionService
 from services.error import Refusal
 from services.event import Events
 from services.file import FileService, UploadLimits
@@ -39,6 +41,7 @@ from services.profile import ProfileError, load_profile
 from services.roster import Roster
 from services.services import Services
 from services.session import SessionService
+from services.share import ShareService
 from services.style import StyleService
 from services.sweeper import Sweeper
 from services.upload import UploadService
@@ -136,11 +139,14 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             files=files,
             uploads=uploads,
             sessions=sessions,
+            api_keys=ApiKeyService(settings.secret(), events),
             users=UserService(Passwords(), sessions, events, signup_credits),
             credits=CreditService(),
             styles=styles,
             generations=GenerationService(styles, files, queue, events, profile.limits, uploads),
+            deletion=DeletionService(events),
             gallery=GalleryService(),
+            shares=ShareService(storage, events, settings.address),
             forecast=ForecastService(roster),
             roster=roster,
             worker=GenerationWorker(

@@ -5,6 +5,7 @@ import asyncio
 import strawberry
 
 from models import User, ids
+from schema.api_key import ApiKey
 from schema.context import Info
 from schema.credit import CreditTransaction
 from schema.generation import Generation
@@ -42,6 +43,8 @@ async def _find(info: Info, id: str) -> Node | None:
                 return UserType.of(viewer)
             case ids.GENERATION, User(id=owner):
                 return Generation.of(await services.generations.get(owner, id))
+            case ids.API_KEY, User(id=owner):
+                return ApiKey.of(await services.api_keys.get(owner, id))
             case ids.TRANSACTION, User(id=owner):
                 return CreditTransaction.of(await services.credits.transaction(owner, id))
     except NotFoundError:

@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 
 from models import Generation, Style, User
 from services import locale
+from services.api_key import is_api_key
 from services.error import UnauthenticatedError
 from services.message import Message
 from services.services import Services
@@ -48,9 +49,17 @@ class Context:
     async def look_up(self) -> User | None:
         """Find out who is asking; done before every operation, and by streams from time to time."""
         if self._is_socket or not self._looked_up:
-            self._viewer = await self.services.sessions.user_of(self.token) if self.token else None
+            self._viewer = await self._user_of(self.token) if self.token else None
             self._looked_up = not self._is_socket
         return self._viewer
+
+    async def _user_of(self, token: str) -> User | None:
+        return await (self.services.api_keys if is_api_key(token) else self.services.sessions).user_of(token)
+
+    @property
+    def uses_api_key(self) -> bool:
+        """Whether a program asks with an API key, rather than a person who signed in."""
+        return self.token is not None and is_api_key(self.token)
 
     @property
     def viewer(self) -> User | None:

@@ -5,7 +5,7 @@ from typing import Any
 from strawberry.permission import BasePermission
 
 from schema.context import Info
-from services.error import UnauthenticatedError
+from services.error import ForbiddenError, UnauthenticatedError
 
 
 class Anyone(BasePermission):
@@ -25,6 +25,17 @@ class SignedIn(BasePermission):
         raise UnauthenticatedError
 
 
+class OwnSignIn(SignedIn):
+    """A person who signed in. An API key is not enough: whoever finds one must not take over the account with it."""
+
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        if not super().has_permission(source, info, **kwargs):
+            return False
+        if info.context.uses_api_key:
+            raise ForbiddenError
+        return True
+
+
 # Root field -> who, and for each ID that it or its input takes, what else than one's own it may name. A stranger's
 # object always answers exactly like a missing one.
 TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
@@ -34,12 +45,15 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Query.collections": (Anyone, {}),
     "Query.style": (Anyone, {}),
     "Query.styles": (Anyone, {}),
+    "Query.sharedGeneration": (Anyone, {}),
     "Query.quote": (Anyone, {"input.styleId": "the catalogue; else NOT_FOUND"}),
     "Mutation.signUp": (Anyone, {}),
     "Mutation.signIn": (Anyone, {}),
-    "Mutation.signOut": (SignedIn, {}),
+    "Mutation.signOut": (OwnSignIn, {}),
     "Mutation.updateProfile": (SignedIn, {}),
-    "Mutation.changePassword": (SignedIn, {}),
+    "Mutation.changePassword": (OwnSignIn, {}),
+    "Mutation.createApiKey": (OwnSignIn, {}),
+    "Mutation.revokeApiKey": (OwnSignIn, {"id": "one's own; else NOT_FOUND"}),
     "Mutation.createUpload": (SignedIn, {}),
     "Mutation.createGeneration": (
         SignedIn,
@@ -49,6 +63,9 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
         },
     ),
     "Mutation.cancelGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
+    "Mutation.shareGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Mutation.unshareGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.creditsChanged": (SignedIn, {"after": "one's own; else NOT_FOUND"}),
     # Fields of objects that take an id.

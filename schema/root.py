@@ -5,13 +5,18 @@ from collections.abc import AsyncGenerator
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+import resolvers.api_key
 import resolvers.credit
+import resolvers.deletion
 import resolvers.generation
 import resolvers.node
+import resolvers.share
 import resolvers.style
 import resolvers.upload
 import resolvers.user
+from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
+from schema.deleted import DeletedPayload
 from schema.error import InputError, InsufficientCreditsError, QuotaExceededError
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
@@ -20,6 +25,7 @@ from schema.input import drop_null_defaults
 from schema.node import Node
 from schema.permission import allowed
 from schema.scalar import SCALARS
+from schema.share import SharedGeneration
 from schema.style import Collection, Quote, Style, StyleConnection
 from schema.upload import UploadPayload
 from schema.user import SessionPayload, SignOutPayload, User, UserPayload
@@ -56,6 +62,11 @@ class Query:
         permission_classes=allowed("Query.quote"),
         description="What a request would cost, before it is made.",
     )
+    shared_generation: SharedGeneration | None = strawberry.field(
+        resolver=resolvers.share.shared_generation,
+        permission_classes=allowed("Query.sharedGeneration"),
+        description="What is shared at this address; null for whatever is not.",
+    )
 
 
 @strawberry.type
@@ -85,6 +96,16 @@ class Mutation:
         permission_classes=allowed("Mutation.changePassword"),
         description="Change the password and end every other sign-in.",
     )
+    create_api_key: ApiKeyPayload = strawberry.mutation(
+        resolver=resolvers.api_key.create_api_key,
+        permission_classes=allowed("Mutation.createApiKey"),
+        description="A key with which a program signs in as this account.",
+    )
+    revoke_api_key: DeletedPayload = strawberry.mutation(
+        resolver=resolvers.api_key.revoke_api_key,
+        permission_classes=allowed("Mutation.revokeApiKey"),
+        description="End an API key at once.",
+    )
     create_upload: UploadPayload = strawberry.mutation(
         resolver=resolvers.upload.create_upload,
         permission_classes=allowed("Mutation.createUpload"),
@@ -99,6 +120,21 @@ class Mutation:
         resolver=resolvers.generation.cancel_generation,
         permission_classes=allowed("Mutation.cancelGeneration"),
         description="Call a generation off. Its credits come back while no request has left for the provider.",
+    )
+    delete_generations: DeletedPayload = strawberry.mutation(
+        resolver=resolvers.deletion.delete_generations,
+        permission_classes=allowed("Mutation.deleteGenerations"),
+        description="Delete up to 100 pictures, files included; what is under way is called off first.",
+    )
+    share_generation: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.share.share_generation,
+        permission_classes=allowed("Mutation.shareGeneration"),
+        description="Give a finished picture a public address: the chosen one, else one that nobody can guess.",
+    )
+    unshare_generation: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.share.unshare_generation,
+        permission_classes=allowed("Mutation.unshareGeneration"),
+        description="Take the public address back, page and pictures at once.",
     )
 
 
@@ -121,6 +157,7 @@ schema = DarkroomSchema(
     mutation=Mutation,
     subscription=Subscription,
     types=[
+        ApiKey,
         Collection,
         CreditTransaction,
         Generation,

@@ -6,6 +6,7 @@ import strawberry
 
 import models
 from models import ids
+from schema.api_key import ApiKey
 from schema.connection import page_request
 from schema.context import Info
 from schema.credit import CreditTransactionConnection, TransactionFilter
@@ -79,6 +80,10 @@ class User(Node):
             filter.wanted() if filter else credit.TransactionFilter(),
         )
         return CreditTransactionConnection.of(page)
+
+    @strawberry.field(description="Newest first.")
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        return [ApiKey.of(row) for row in await info.context.services.api_keys.of(self.row.id)]
 
     @classmethod
     def of(cls, row: models.User) -> "User":

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from services.api_key import ApiKeyService
 from services.credit import CreditService
 from services.crew import Crew
+from services.deletion import DeletionService
 from services.event import Events
 from services.file import FileService
 from services.forecast import ForecastService
@@ -18,6 +20,7 @@ from services.locale import Translator
 from services.profile import Profile
 from services.roster import Roster
 from services.session import SessionService
+from services.share import ShareService
 from services.style import StyleService
 from services.sweeper import Sweeper
 from services.upload import UploadService
@@ -40,11 +43,14 @@ class Services:
     files: FileService
     uploads: UploadService
     sessions: SessionService
+    api_keys: ApiKeyService
     users: UserService
     credits: CreditService
     styles: StyleService
     generations: GenerationService
     gallery: GalleryService
+    deletion: DeletionService
+    shares: ShareService
     forecast: ForecastService
     roster: Roster
     worker: GenerationWorker

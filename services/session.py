@@ -47,7 +47,7 @@ class SessionService:
             .select_related("user")
             .first()
         )
-        return session.user if session else None
+        return session.user if session and session.user.deleted_at is None else None
 
     async def end(self, user_id: str, token: str) -> int:
         """End one sign-in and say how many ended."""

@@ -107,7 +107,7 @@ class Reader:
         else:
             files = {"input.image": photo()} if "image" in variables.get("input", {}) else None
             value = await self.api.one(operation.text, files, **variables)
-        for kind in ("sty", "upl", "gen"):
+        for kind in ("sty", "upl", "gen", "key"):
             ids = set(re.findall(rf'"({kind}_[0-9a-z]{{26}})"', json.dumps(value)))
             if len(ids) == 1:
                 self.known[kind] = ids.pop()

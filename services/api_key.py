@@ -1,0 +1,140 @@
+"""API keys: with one, a program signs in as the account that made it."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from models import ApiKey, User
+from models.database import rows, run_tx
+from services import credit
+from services.credit import Account
+from services.error import ConflictError, InvalidInputError, NotFoundError
+from services.event import Events
+from services.idempotency import fingerprint, recall, remember
+from services.message import message
+from services.text import clean_text
+
+PREFIX = "dk_"
+_LENGTH = len(PREFIX) + 43  # 256 bits in base64; a sign-in's token is shorter, whatever it begins with
+NAME_MAX = 100  # characters
+MOST = 20  # keys of one account
+_OPERATION = "createApiKey"
+_USE_PRECISION = timedelta(minutes=1)  # within which a further use is not written down: reading stays reading
+
+
+@dataclass(frozen=True)
+class NewApiKey:
+    """What a person gets once; `key` is None where SECRET_KEY has changed since and it cannot be made again."""
+
+    row: ApiKey
+    key: str | None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    name: str
+    idempotency_key: str | None
+
+
+def is_api_key(token: str) -> bool:
+    """Whether a bearer's token looks like an API key rather than a sign-in's."""
+    return len(token) == _LENGTH and token.startswith(PREFIX)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()  # of 256 random bits, so there is nothing to guess
+
+
+class ApiKeyService:
+    """Makes, finds and revokes keys. `secret` is the deployment's."""
+
+    def __init__(self, secret: str, events: Events) -> None:
+        self._secret = secret.encode()
+        self._events = events
+
+    def _key(self, row: ApiKey) -> str:
+        """The key's text, made from what is stored and the secret that is not: a repeated request gets it again."""
+        digest = hmac.digest(self._secret, f"api-key:{row.id}:{row.salt}".encode(), "sha256")
+        return PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    async def create(self, user: User, name: str, idempotency_key: str | None) -> NewApiKey:
+        """Make a key, or give back the one that this idempotency key made.
+
+        Raises:
+            InvalidInputError: the name or the idempotency key cannot be used.
+            ConflictError: there are enough keys, the idempotency key came with another name, or its key was revoked.
+        """
+        words = clean_text(name, NAME_MAX, field=("name",))
+        if words is None:
+            raise InvalidInputError(message("A key needs a name."), field=("name",))
+        wanted = _Wanted(words, idempotency_key)
+        row, account = await run_tx(self._create, user.id, wanted, fingerprint(wanted))
+        if account is not None:
+            await self._events.account_changed(account)
+        key = self._key(row)
+        return NewApiKey(row, key if _hash(key) == row.key_hash else None)
+
+    async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, Account | None]:
+        # The account's row first, as everywhere; its version moves only if there is something new to show.
+        if not await rows("UPDATE users SET version = version WHERE id = $1 RETURNING id", user_id):
+            raise NotFoundError
+        key = wanted.idempotency_key
+        known = await recall(user_id, _OPERATION, key, input_hash) if key is not None else None
+        if known is not None:
+            row = await ApiKey.get_or_none(id=known, user_id=user_id)
+            if row is None:
+                text = message("The key that this request made was revoked.")
+                raise ConflictError(text, field=("idempotencyKey",))
+            return row, None
+        if await ApiKey.filter(user_id=user_id).count() >= MOST:
+            raise ConflictError(message("An account has at most {limit} keys. Revoke one first.", limit=MOST))
+        row = ApiKey(user_id=user_id, name=wanted.name, salt=secrets.token_hex(32))
+        text = self._key(row)
+        row.hint, row.key_hash = text[-4:], _hash(text)
+        await row.save(force_create=True)
+        if key is not None:
+            await remember(user_id, _OPERATION, key, input_hash, row.id)
+        return row, await credit.touch(user_id)
+
+    async def of(self, user_id: str) -> list[ApiKey]:
+        """An account's keys, newest first."""
+        return await ApiKey.filter(user_id=user_id).order_by("-id")
+
+    async def get(self, user_id: str, key_id: str) -> ApiKey:
+        """One of an account's keys.
+
+        Raises:
+            NotFoundError: not there, or not this account's.
+        """
+        row = await ApiKey.get_or_none(id=key_id, user_id=user_id)
+        if row is None:
+            raise NotFoundError(field=("id",))
+        return row
+
+    async def revoke(self, user_id: str, key_id: str) -> None:
+        """End a key at once; sockets that it opened end when they are next looked at.
+
+        Raises:
+            NotFoundError: not there, or not this account's.
+        """
+        await self._events.account_changed(await run_tx(self._revoke, user_id, key_id))
+
+    @staticmethod
+    async def _revoke(user_id: str, key_id: str) -> Account:
+        account = await credit.touch(user_id)
+        if not await ApiKey.filter(id=key_id, user_id=user_id).delete():
+            raise NotFoundError(field=("id",))
+        return account
+
+    async def user_of(self, key: str) -> User | None:
+        """Whose key this is; None when it is nobody's, revoked, or its account is gone."""
+        row = await ApiKey.filter(key_hash=_hash(key)).select_related("user").first() if key.isascii() else None
+        if row is None or row.user.deleted_at is not None:
+            return None
+        now = datetime.now(UTC)
+        if row.last_used_at is None or now - row.last_used_at > _USE_PRECISION:
+            await ApiKey.filter(id=row.id).update(last_used_at=now)
+        return row.user
