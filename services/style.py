@@ -1,6 +1,7 @@
 """The catalogue: collections and styles as the profile describes them, and what a style costs."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -9,8 +10,8 @@ from tortoise.queryset import QuerySet
 
 from models import Collection, Style, User
 from models.database import run_tx
-from models.enum import MediaKind, PaidBy, Quality
-from services.error import InvalidInputError, NotFoundError
+from models.enum import MediaKind, PaidBy, Quality, Size
+from services.error import InvalidInputError, MembershipRequiredError, NotFoundError
 from services.message import message
 from services.page import Page, PageRequest, paginate
 from services.profile import Profile, ProfileCollection, ProfileStyle
@@ -19,7 +20,10 @@ from services.text import clean_text, is_slug, slug_or_none_at_all
 
 FREE_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
 _STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
+FIRST_ADDED_POSITION = 1_000_000_000  # of the catalogue's styles that admins added; no profile counts so far
 _LONGEST_SEARCH = 100  # characters
+# What {size} says in an own style, where its collection has no sentences for it.
+_PLAIN_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,23 @@ def is_locked(style: Style, viewer: User | None) -> bool:
 
 def prompt_of(style: Style) -> StylePrompt:
     """What a style's prompts are rendered from."""
+    is_own = style.owner_id is not None
     return StylePrompt(
         prompt=style.prompt,
         prompt_without_photo=style.prompt_without_photo,
         variables=variables_of(style),
-        sizes=style.collection.sizes,
+        sizes=style.collection.sizes or (_PLAIN_SIZES if is_own else {}),
+        is_own=is_own,
     )
+
+
+def search_text(
+    title: Mapping[str, str], description: Mapping[str, str], category: Mapping[str, str] | None, *more: str
+) -> str:
+    """What a search among styles looks through, case-folded; never the prompt, which is not everybody's to know."""
+    texts = [*title.values(), *description.values(), *(category or {}).values(), *more]
+    # Every text is a line of its own, so that a whole category can be told from a word in a description.
+    return "\n".join(["", *(" ".join(text.split()) for text in texts), ""]).casefold()
 
 
 def variables_of(style: Style) -> tuple[StyleVariable, ...]:
@@ -111,7 +126,15 @@ class StyleService:
 
     async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
         """The catalogue, filtered; every word of `search` must occur in a title, description or category."""
-        query = self._active()
+        return await paginate(self._matching(self._active(), wanted), request, key="position", descending=False)
+
+    async def own_styles(self, viewer: User | None, request: PageRequest[str], wanted: StyleFilter) -> Page[Style, str]:
+        """The viewer's own styles, newest first, filtered like the catalogue; nobody signed in has none."""
+        own = self._usable().filter(owner_id=viewer.id if viewer else "")
+        return await paginate(self._matching(own, wanted), request, key="id", descending=True)
+
+    @staticmethod
+    def _matching(query: QuerySet[Style], wanted: StyleFilter) -> QuerySet[Style]:
         for name, text in (("category", wanted.category), ("search", wanted.search)):
             clean_text(text, _LONGEST_SEARCH, field=("filter", name))
         if wanted.collection is not None:
@@ -122,7 +145,7 @@ class StyleService:
             query = query.filter(search_text__contains=f"\n{wanted.category.casefold()}\n")
         for word in (wanted.search or "").split():
             query = query.filter(search_text__contains=word.casefold())
-        return await paginate(query, request, key="position", descending=False)
+        return query
 
     async def by_slug(self, slug: str, collection: str | None) -> Style | None:
         """A style by its address; without a collection, the first of that slug in the catalogue."""
@@ -133,14 +156,14 @@ class StyleService:
             query = query.filter(collection__slug=collection)
         return await query.order_by("position").first()
 
-    async def style(self, style_id: str) -> Style:
-        """A style of the catalogue by id.
+    async def style(self, style_id: str, viewer: User | None = None) -> Style:
+        """A style by id: one of the catalogue, or the viewer's own.
 
         Raises:
-            NotFoundError: there is none, or it has left the catalogue.
+            NotFoundError: there is none, it has left the catalogue, was deleted, or is somebody else's own.
         """
-        found = await self._active().get_or_none(id=style_id)
-        if found is None:
+        found = await self._usable().get_or_none(id=style_id)
+        if found is None or (found.owner_id is not None and (viewer is None or found.owner_id != viewer.id)):
             raise NotFoundError(field=("styleId",))
         return found
 
@@ -160,6 +183,12 @@ class StyleService:
         return found
 
     def _active(self) -> QuerySet[Style]:
+        """The catalogue."""
+        return self._usable().filter(owner_id__isnull=True)
+
+    @staticmethod
+    def _usable() -> QuerySet[Style]:
+        """The catalogue, and everybody's own styles."""
         return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
 
     def check_request(self, media: MediaKind, count: int, model: str | None) -> None:
@@ -180,10 +209,12 @@ class StyleService:
         """What a request would cost this viewer; nobody signed in has no credits.
 
         Raises:
-            InvalidInputError, NotFoundError: as the request itself would be refused.
+            InvalidInputError, NotFoundError, MembershipRequiredError: as the request itself would be refused.
         """
         self.check_request(order.media, order.count, order.model)
-        style = await self.style(order.style_id) if order.style_id else await self.free_style()
+        style = await self.style(order.style_id, viewer) if order.style_id else await self.free_style()
+        if is_locked(style, viewer):
+            raise MembershipRequiredError(field=("styleId",))
         cost = price(style, order.quality) * order.count
         balance = viewer.credits if viewer else 0
         return Quote(cost, PaidBy.CREDITS, affordable=balance >= cost, balance_after=balance - cost)
@@ -191,7 +222,8 @@ class StyleService:
     async def seed(self) -> int:
         """Bring the catalogue in step with the profile and say how many styles it has.
 
-        What left the profile leaves the catalogue, but stays for the generations that were made with it.
+        What left the profile leaves the catalogue, but stays for the generations that were made with it. Own styles
+        and those that admins added are none of the profile's business.
         """
         return await run_tx(self._seed)
 
@@ -206,7 +238,8 @@ class StyleService:
                 )
                 kept_styles.append(row.id)
         await Collection.filter(id__not_in=kept_collections).update(is_active=False)
-        await Style.filter(id__not_in=kept_styles).update(is_active=False)
+        seeded = Style.filter(owner_id__isnull=True, position__lt=FIRST_ADDED_POSITION)
+        await seeded.filter(id__not_in=kept_styles).update(is_active=False)
         return len(kept_styles)
 
 
@@ -224,13 +257,11 @@ def _collection_row(entry: ProfileCollection, position: int) -> dict[str, Any]:
 
 
 def _style_row(collection: ProfileCollection, entry: ProfileStyle, position: int) -> dict[str, Any]:
-    texts = [*entry.title.values(), *entry.description.values(), *(entry.category or {}).values(), entry.slug]
     return {
         "title": entry.title,
         "description": entry.description,
         "category": entry.category,
-        # Every text is a line of its own, so that a whole category can be told from a word in a description.
-        "search_text": "\n".join(["", *texts, ""]).casefold(),
+        "search_text": search_text(entry.title, entry.description, entry.category, entry.slug),
         "members_only": entry.members_only,
         "cost": entry.cost,
         "reference_image": entry.reference_image,
