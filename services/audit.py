@@ -135,11 +135,25 @@ INVARIANTS = (
         """
         SELECT g.id FROM generations g
             LEFT JOIN files r ON r.id = g.result_id LEFT JOIN files o ON o.id = g.original_id
-        WHERE g.status = 'COMPLETED' AND (r.id IS NULL OR r.state <> 'LIVE' OR r.kind <> 'RESULT'
-            OR r.owner_id <> g.user_id OR g.error_code IS NOT NULL)
+        WHERE g.status = 'COMPLETED' AND g.error_code IS NOT NULL
+        OR g.status = 'COMPLETED' AND g.deleted_at IS NULL
+            AND (r.id IS NULL OR r.state <> 'LIVE' OR r.kind <> 'RESULT' OR r.owner_id <> g.user_id)
         OR g.status <> 'COMPLETED' AND g.result_id IS NOT NULL
         OR g.status = 'FAILED' AND g.error_code IS NULL
-        OR g.original_id IS NOT NULL AND (o.state <> 'LIVE' OR o.kind <> 'ORIGINAL' OR o.owner_id <> g.user_id)
+        OR g.original_id IS NOT NULL AND (o.state <> 'LIVE' OR o.owner_id <> g.user_id
+            OR o.kind <> 'ORIGINAL' AND g.parent_id IS NULL)
+        """,
+    ),
+    Invariant(
+        "G8",
+        "a deleted generation has ended, and kept neither words nor pictures nor a share",
+        """
+        SELECT id FROM generations WHERE deleted_at IS NOT NULL
+        AND (status NOT IN ('COMPLETED', 'FAILED', 'CANCELED') OR original_id IS NOT NULL OR result_id IS NOT NULL
+            OR prompt IS NOT NULL OR full_prompt <> '' OR search_text <> '' OR preview IS NOT NULL
+            OR CAST(variables AS TEXT) <> '{}' OR CAST(style_title AS TEXT) <> '{}'
+            OR CAST(earlier_prompts AS TEXT) <> '[]'
+            OR is_favorite OR share_slug IS NOT NULL OR shared_at IS NOT NULL)
         """,
     ),
     Invariant(

@@ -35,13 +35,13 @@ class Passwords:
             return await asyncio.to_thread(_HASHER.hash, _composed(password))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether `password` made the hash; None stands for an account that does not exist."""
+        """Whether `password` made the hash; None stands for an account that does not exist, "" for one without any."""
         async with self._slots:
             return await asyncio.to_thread(self._verify, password_hash, _composed(password))
 
     @staticmethod
     def _verify(password_hash: str | None, password: str) -> bool:
         try:
-            return _HASHER.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
+            return _HASHER.verify(password_hash or _nobodys_hash(), password) and bool(password_hash)
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates are nobody's password
             return False
