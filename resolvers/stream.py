@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from schema.context import Context
-from services.integrations.bus import Subscription
+from services.integrations.bus import Gap, Subscription
 
 
 class Watch:
@@ -32,11 +32,20 @@ class Watch:
         Raises:
             UnauthenticatedError: the subscriber's sign-in has ended.
         """
+        found = await self.hear()
+        return found if isinstance(found, dict) else None
+
+    async def hear(self, within: float | None = None) -> dict[str, object] | Gap | None:
+        """The next message; GAP when something was missed, None after silence: of `within` seconds, where given.
+
+        Raises:
+            UnauthenticatedError: the subscriber's sign-in has ended.
+        """
         assert self._messages is not None  # noqa: S101 - only used inside `async with`
         every = self._context.services.reread_seconds
-        found = await self._messages.get(timeout=every)
+        found = await self._messages.get(timeout=every if within is None else min(within, every))
         now = asyncio.get_running_loop().time()
         if now - self._checked_at >= every:
             await self._context.still_signed_in()
             self._checked_at = now
-        return found if isinstance(found, dict) else None
+        return found

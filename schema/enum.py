@@ -17,6 +17,7 @@ from models.enum import (
     TransactionType,
 )
 from services.gallery import GenerationOrder
+from services.gallery_news import ChangeKind
 
 strawberry.enum(Role, description="What an account may do.")
 strawberry.enum(
@@ -30,6 +31,10 @@ strawberry.enum(MediaKind, description="What is made.")
 strawberry.enum(GenerationStatus, description="The life of a generation; the last three are final.")
 strawberry.enum(GenerationStage, description="What is happening right now.")
 strawberry.enum(GenerationOrder, description="Which generations come first.")
+strawberry.enum(
+    ChangeKind,
+    description="What happened to a list. SNAPSHOT: the opening, or something was missed: read the list again.",
+)
 strawberry.enum(Size, description="How big the subject is made; part of the prompt.")
 strawberry.enum(Quality, description="How many pixels; priced by the collection's multipliers.")
 strawberry.enum(PaidBy, description="What paid for a generation. PLAN: an unlimited plan.")
@@ -47,6 +52,7 @@ strawberry.enum(
 )
 
 __all__ = [
+    "ChangeKind",
     "ErrorCode",
     "GenerationOrder",
     "GenerationStage",

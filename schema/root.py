@@ -8,8 +8,10 @@ from strawberry.schema.config import StrawberryConfig
 import resolvers.api_key
 import resolvers.credit
 import resolvers.deletion
+import resolvers.gallery_changed
 import resolvers.generation
 import resolvers.node
+import resolvers.regeneration
 import resolvers.share
 import resolvers.style
 import resolvers.upload
@@ -20,6 +22,7 @@ from schema.deleted import DeletedPayload
 from schema.error import InputError, InsufficientCreditsError, QuotaExceededError
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
+from schema.gallery_change import GalleryChange
 from schema.generation import Generation, GenerationPayload, GenerationsPayload
 from schema.input import drop_null_defaults
 from schema.node import Node
@@ -116,6 +119,16 @@ class Mutation:
         permission_classes=allowed("Mutation.createGeneration"),
         description="Order one or several pictures. They are paid for at once and made in the background.",
     )
+    regenerate: GenerationsPayload = strawberry.mutation(
+        resolver=resolvers.regeneration.regenerate,
+        permission_classes=allowed("Mutation.regenerate"),
+        description="Order the same again, whatever became of it, or variations of a finished picture. Today's price.",
+    )
+    refine_generation: GenerationsPayload = strawberry.mutation(
+        resolver=resolvers.regeneration.refine_generation,
+        permission_classes=allowed("Mutation.refineGeneration"),
+        description="Order a finished picture once more, with one change. What came of that can be refined again.",
+    )
     cancel_generation: GenerationPayload = strawberry.mutation(
         resolver=resolvers.generation.cancel_generation,
         permission_classes=allowed("Mutation.cancelGeneration"),
@@ -144,6 +157,16 @@ class Subscription:
         resolver=resolvers.generation.generation_progress,
         permission_classes=allowed("Subscription.generationProgress"),
         description="The present state, then every change; ends after COMPLETED, FAILED or CANCELED.",
+    )
+    gallery_changed: AsyncGenerator[GalleryChange, None] = strawberry.subscription(
+        resolver=resolvers.gallery_changed.gallery_changed,
+        permission_classes=allowed("Subscription.galleryChanged"),
+        description="SNAPSHOT, then every change of the account's generations; SNAPSHOT again when any was missed.",
+    )
+    favorite_changed: AsyncGenerator[GalleryChange, None] = strawberry.subscription(
+        resolver=resolvers.gallery_changed.favorite_changed,
+        permission_classes=allowed("Subscription.favoriteChanged"),
+        description="SNAPSHOT, then every mark set or cleared, DELETED for a favorite; SNAPSHOT after a loss.",
     )
     credits_changed: AsyncGenerator[CreditsChange, None] = strawberry.subscription(
         resolver=resolvers.credit.credits_changed,

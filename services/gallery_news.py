@@ -7,6 +7,7 @@ from enum import StrEnum
 class ChangeKind(StrEnum):
     """What happened to a generation, as a list of generations sees it."""
 
+    SNAPSHOT = "SNAPSHOT"  # said by streams alone, never by a transaction: read the list again
     CREATED = "CREATED"
     UPDATED = "UPDATED"  # its status, favorite or share
     DELETED = "DELETED"

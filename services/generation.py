@@ -13,6 +13,7 @@ from services.credit import Account
 from services.error import ConflictError, NotFoundError
 from services.event import Events
 from services.file import FileService
+from services.gallery_news import ChangeKind
 from services.integrations.image_door import CleanImage
 from services.integrations.queue import TaskQueue
 from services.message import message
@@ -119,7 +120,7 @@ class GenerationService:
         if not canceled:
             return None
         crashpoint("cancel.before_commit")
-        return account
+        return account.about(ChangeKind.UPDATED, canceled)
 
 
 async def _use(original_id: str | None) -> None:

@@ -12,6 +12,7 @@ from services.crashpoint import crashpoint
 from services.credit import Account
 from services.error import Refusal
 from services.event import Events
+from services.gallery_news import ChangeKind
 from services.integrations.queue import TaskQueue
 from services.order import Order
 
@@ -95,7 +96,7 @@ class Sales:
         await hold()
         await Generation.bulk_create(made)
         crashpoint("generation.before_commit")
-        return account
+        return account.about(ChangeKind.CREATED, [row.id for row in made])
 
     @staticmethod
     async def _batch(user_id: str, batch_id: str) -> list[Generation]:

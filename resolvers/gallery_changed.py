@@ -1,0 +1,79 @@
+"""The gallery, live: every change of an account's generations, and of its favorites."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import strawberry
+
+from resolvers.stream import Watch
+from schema.context import Info
+from schema.gallery_change import GalleryChange
+from schema.generation import Generation
+from services.event import account_channel
+from services.feed import Feed, Step
+from services.gallery_news import ChangeKind, GalleryNews
+
+_PATIENCE = 0.25  # seconds that a message which comes early waits for the one before it; they are milliseconds apart
+
+
+async def gallery_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
+    """A SNAPSHOT of the present version, then every change in the order of versions."""
+    async with aclosing(_steps(info)) as steps:
+        async for version, changes in steps:
+            for event in await _told(info, version, changes):
+                yield event
+
+
+async def favorite_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
+    """The same for the favorites: marks that were set or cleared, and favorites that were deleted."""
+    async with aclosing(_steps(info)) as steps:
+        async for version, changes in steps:
+            favorites = None if changes is None else tuple(change for change in changes if change.favorite)
+            for event in await _told(info, version, favorites):
+                yield event
+
+
+async def _steps(info: Info) -> AsyncGenerator[Step, None]:
+    """Every version of the account with what it changed; versions that may have been missed become one to read."""
+    viewer, services = info.context.require_viewer(), info.context.services
+    now = asyncio.get_running_loop().time
+    async with Watch(info.context, account_channel(viewer.id)) as watch:
+        feed = Feed((await services.users.get(viewer.id)).version)
+        yield feed.version, None
+        patient_until = 0.0
+        while True:
+            was_waiting = feed.is_waiting
+            left = patient_until - now() if was_waiting else None
+            news = await watch.hear(left) if left is None or left > 0 else None
+            steps = feed.take(news) if isinstance(news, dict) else None
+            if steps is None:
+                version = (await services.users.get(viewer.id)).version
+                # Silence is only silence where the account stands as it was told.
+                steps = [] if news is None and version <= feed.version else feed.jump(version)
+            for step in steps:
+                yield step
+            if feed.is_waiting and (steps or not was_waiting):
+                patient_until = now() + _PATIENCE
+
+
+async def _told(info: Info, version: int, changes: tuple[GalleryNews, ...] | None) -> list[GalleryChange]:
+    """One step as the client gets it: the generations as they are now, read together."""
+    if changes is None:
+        return [GalleryChange(kind=ChangeKind.SNAPSHOT, version=version, generation_id=None, generation=None)]
+    viewer, gallery = info.context.require_viewer(), info.context.services.gallery
+    wanted = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
+    found = await gallery.by_ids(viewer.id, wanted) if wanted else {}
+    told = []
+    for change in changes:
+        row = found.get(change.generation_id)
+        told.append(
+            GalleryChange(
+                # What was made and has been deleted since is gone; its own message is still to come.
+                kind=change.kind if row else ChangeKind.DELETED,
+                version=version,
+                generation_id=strawberry.ID(change.generation_id),
+                generation=Generation.of(row) if row else None,
+            )
+        )
+    return told
