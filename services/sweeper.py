@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _BATCH = 100  # rows of each kind in one sweep
-_FAILURES = 3  # of the storage, after which the rest waits for the next sweep
+_FAILURES = 3  # of the storage, after which the rest waits for the next sweep: each costs its whole deadline
 
 
 class Sweeper:
@@ -72,7 +72,7 @@ class Sweeper:
     async def clean_up(self) -> None:
         """Files that nothing needs, uploads and sign-ins whose time is over."""
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
-        await self._uploads.remove_expired(_BATCH)
+        await self._each("sweep.upload", await self._uploads.expired(_BATCH), self._uploads.remove)
         await self._sessions.remove_expired()
 
     @staticmethod

@@ -16,7 +16,6 @@ from services.message import message
 log = structlog.get_logger(__name__)
 
 MOST = 20  # uploads of one account at once
-_BROKEN = 3  # failures of the storage that end a sweep: it is down, and each costs its whole deadline
 _MISSING = ("uploadId",)
 
 
@@ -129,23 +128,23 @@ class UploadService:
             log.exception("upload.read_failed", upload=upload.id)
             raise UnavailableError from None
 
-    async def remove_expired(self, limit: int) -> None:
-        """Remove uploads past their time, used or not: bytes, then the row. What cannot be removed stays for later."""
+    async def expired(self, limit: int) -> list[Upload]:
+        """Uploads past their time, used or not."""
         found = await rows(
             # In any order, so that what cannot be removed does not keep the sweeper from what can.
             "SELECT id FROM uploads WHERE created_at < LATER($1) ORDER BY RANDOM() LIMIT $2",
             -float(self.seconds),
             limit,
         )
-        failures = 0
-        for upload in await Upload.filter(id__in=[row["id"] for row in found]):
-            try:
-                await self._storage.delete(upload.key)
-            except StorageError:
-                log.exception("upload.remove_failed", upload=upload.id)
-                failures += 1
-                if failures == _BROKEN:
-                    return
-                continue
-            crashpoint("upload.bytes_removed")
-            await Upload.filter(id=upload.id).delete()
+        return await Upload.filter(id__in=[row["id"] for row in found])
+
+    async def remove(self, upload: Upload) -> bool:
+        """Remove bytes, then the row; False when the storage would not."""
+        try:
+            await self._storage.delete(upload.key)
+        except StorageError:
+            log.exception("upload.remove_failed", upload=upload.id)
+            return False
+        crashpoint("upload.bytes_removed")
+        await Upload.filter(id=upload.id).delete()
+        return True

@@ -18,6 +18,7 @@ from models import Upload, ids
 from models.database import rows
 from services.integrations.local_storage import LocalStorage
 from services.integrations.storage import StorageError
+from services.sweeper import Sweeper
 from services.upload import MOST, UploadService
 
 ANNOUNCE = """
@@ -280,7 +281,10 @@ async def test_a_storage_that_is_down_does_not_hold_up_a_sweep(idle: Running, tm
     for _ in range(6):
         await age((await announce(ada, b"x"))["id"], 3601)
     storage = DeadStorage(tmp_path / "dead", address="http://localhost", secret="x" * 32, link_seconds=60)
-    await UploadService(storage, idle.services.files.limits, 3600).remove_expired(100)
+    services = idle.services
+    uploads = UploadService(storage, services.files.limits, 3600)
+    times = {"every": 1.0, "lease": 60.0, "orphan_age": 900.0}
+    await Sweeper(services.queue, services.files, uploads, services.sessions, services.events, **times).sweep()
     assert storage.asked == 3
     assert await Upload.all().count() == 6
     await idle.services.sweeper.sweep()
