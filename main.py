@@ -38,6 +38,7 @@ from services.integrations.safe_fetch import SafeFetch
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import ProfileError, load_profile
+from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.services import Services
 from services.session import SessionService
@@ -127,6 +128,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         sessions = SessionService(settings.session_days)
         styles = StyleService(profile)
         roster = Roster(every=settings.generation_sweep_seconds)
+        generations = GenerationService(styles, files, queue, events, profile.limits, uploads)
         yield Services(
             profile=profile,
             translator=Translator(LOCALES),
@@ -143,7 +145,8 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             users=UserService(Passwords(), sessions, events, signup_credits),
             credits=CreditService(),
             styles=styles,
-            generations=GenerationService(styles, files, queue, events, profile.limits, uploads),
+            generations=generations,
+            regenerations=RegenerationService(generations, styles, queue, events, profile.limits),
             deletion=DeletionService(events),
             gallery=GalleryService(),
             shares=ShareService(storage, events, settings.address),

@@ -41,6 +41,7 @@ class Generation(Node):
     cost: int = strawberry.field(description="Credits.")
     paid_by: PaidBy
     refunded: bool
+    is_favorite: bool
     provider: str | None
     model: str | None
     variables: JSON
@@ -89,6 +90,17 @@ class Generation(Node):
     def result(self) -> MediaFile | None:
         return MediaFile.of(self.row.result) if self.row.result else None
 
+    @strawberry.field(description="The page that anyone may open; null while it is not shared.")
+    def share_url(self, info: Info) -> str | None:
+        return info.context.services.shares.page_url(self.row)
+
+    @strawberry.field(description="What it was regenerated or refined from; null when that is gone.")
+    async def parent(self, info: Info) -> "Generation | None":
+        if self.row.parent_id is None:
+            return None
+        found = await info.context.generation_by_id.load(self.row.parent_id)
+        return Generation.of(found) if found else None
+
     @strawberry.field(description="US dollars as the provider reported; admins only.")
     def provider_cost(self, info: Info) -> float | None:
         return self.row.provider_cost if _is_admin(info) else None
@@ -122,6 +134,7 @@ class Generation(Node):
             cost=row.cost,
             paid_by=row.paid_by,
             refunded=row.refunded,
+            is_favorite=row.is_favorite,
             provider=row.provider,
             model=row.model,
             variables=JSON(row.variables),
@@ -149,7 +162,7 @@ class GenerationEdge:
 
 @strawberry.type
 class GenerationConnection:
-    page: strawberry.Private[Page[models.Generation, str]]
+    page: strawberry.Private[Page[models.Generation, gallery.GenerationKey]]
     edges: list[GenerationEdge]
     nodes: list[Generation]
     page_info: PageInfo
@@ -159,21 +172,34 @@ class GenerationConnection:
         return await self.page.count()
 
     @classmethod
-    def of(cls, page: Page[models.Generation, str]) -> "GenerationConnection":
+    def of(
+        cls, page: Page[models.Generation, gallery.GenerationKey], order: gallery.GenerationOrder
+    ) -> "GenerationConnection":
         nodes = [Generation.of(row) for row in page.items]
         edges = [
-            GenerationEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)
+            GenerationEdge(cursor=encode_cursor(key, order), node=node)
+            for key, node in zip(page.keys, nodes, strict=True)
         ]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page, order))
+
+
+def generation_key(text: str) -> gallery.GenerationKey:
+    """A key as a cursor holds it. Raises ValueError."""
+    flag, separator, id = text.rpartition(" ")
+    return gallery.FavoriteKey(bool(int(flag)), id) if separator else id
 
 
 @strawberry.input(description="Which generations to show; what is left out does not matter.")
 class GenerationFilter:
     status: list[GenerationStatus] | None = strawberry.UNSET
     media: MediaKind | None = strawberry.UNSET
+    is_favorite: bool | None = strawberry.UNSET
     style_id: strawberry.ID | None = strawberry.UNSET
     collection: str | None = strawberry.UNSET
     batch_id: strawberry.ID | None = strawberry.UNSET
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Every word must occur in the prompt, a title of the style or the id."
+    )
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
 
@@ -183,9 +209,11 @@ class GenerationFilter:
         return gallery.GenerationFilter(
             status=tuple(status) if status is not None else None,
             media=given(self.media, None),
+            is_favorite=given(self.is_favorite, None),
             style_id=_known(self.style_id, ids.STYLE),
             collection=given(self.collection, None),
             batch_id=_known(self.batch_id, ids.BATCH),
+            search=given(self.search, None),
             created_after=given(self.created_after, None),
             created_before=given(self.created_before, None),
         )

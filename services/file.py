@@ -23,7 +23,7 @@ from services.message import message
 log = structlog.get_logger(__name__)
 
 THUMBNAIL_TYPE = "image/webp"
-_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class FileService:
 
     async def download_link(self, file: File) -> Link:
         """A signed link that makes a browser save the picture."""
-        name = f"darkroom-{file.id}.{_ENDINGS[file.content_type]}"
+        name = f"darkroom-{file.id}.{ENDINGS[file.content_type]}"
         return await self._storage.link(file.key, file.content_type, download_as=name)
 
     async def thumbnail_link(self, file: File) -> Link:

@@ -18,6 +18,7 @@ from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.profile import Profile
+from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.session import SessionService
 from services.share import ShareService
@@ -48,6 +49,7 @@ class Services:
     credits: CreditService
     styles: StyleService
     generations: GenerationService
+    regenerations: RegenerationService
     gallery: GalleryService
     deletion: DeletionService
     shares: ShareService

@@ -4,16 +4,20 @@ import re
 import secrets
 import string
 from dataclasses import dataclass
+from datetime import datetime
 
 from tortoise.exceptions import IntegrityError
 
 from models import File, Generation
 from models.database import rows, run_tx
 from models.enum import GenerationStatus
+from models.style import Localised
 from services import credit
 from services.credit import Account
 from services.error import ConflictError, InvalidInputError, NotFoundError
 from services.event import Events
+from services.file import ENDINGS
+from services.gallery_news import ChangeKind
 from services.integrations.storage import Storage
 from services.message import message
 from services.text import is_slug
@@ -37,6 +41,18 @@ class ShareLinks:
     picture: str
     download: str
     thumbnail: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """All that anybody may know of a shared picture: whoever shows it has nothing else in hand."""
+
+    title: Localised
+    file: File
+    file_name: str  # to be saved under
+    created_at: datetime
+    shared_by: str | None  # its owner's name
+    links: ShareLinks
 
 
 class _OvertakenError(Exception):
@@ -112,21 +128,31 @@ class ShareService:
             if await self._move(generation, None):
                 return await self._own(user_id, generation_id)
 
-    async def find(self, slug: str) -> Generation | None:
-        """What is shared at an address, its owner joined; None for whatever is not."""
+    async def find(self, slug: str) -> Shared | None:
+        """What is shared at an address; None for whatever is not, deleted, or no address at all."""
         folded = _folded(slug)
         if folded is None:
             return None
-        shared = Generation.present().filter(
-            share_slug=folded, status=GenerationStatus.COMPLETED, user__deleted_at__isnull=True
-        )
-        return await shared.select_related("user").first()
-
-    def links(self, generation: Generation) -> ShareLinks | None:
-        """The addresses of a shared picture; None while it is not shared."""
-        if generation.share_slug is None:
+        query = Generation.present().filter(share_slug=folded, user__deleted_at__isnull=True)
+        found = await query.select_related("user").first()
+        if found is None or found.result is None:
             return None
-        page = f"{self._address}/s/{generation.share_slug}"
+        name = f"darkroom-{folded}.{ENDINGS[found.result.content_type]}"
+        return Shared(
+            title=found.style_title,
+            file=found.result,
+            file_name=name,
+            created_at=found.created_at,
+            shared_by=found.user.name,
+            links=self._links(folded),
+        )
+
+    def page_url(self, generation: Generation) -> str | None:
+        """The address of a shared picture's page; None while it is not shared."""
+        return self._links(generation.share_slug).page if generation.share_slug else None
+
+    def _links(self, slug: str) -> ShareLinks:
+        page = f"{self._address}/s/{slug}"
         return ShareLinks(page, f"{page}/picture", f"{page}/picture?download=1", f"{page}/thumbnail")
 
     async def read_part(self, file: File, start: int, size: int) -> bytes:
@@ -168,4 +194,4 @@ class ShareService:
         )
         if not found:
             raise _OvertakenError
-        return account
+        return account.about(ChangeKind.UPDATED, [generation.id])

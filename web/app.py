@@ -20,6 +20,7 @@ from services.services import Services
 from web.file import serve_file
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
+from web.share import not_shared, send_picture, send_thumbnail, show_page
 from web.upload import receive_upload
 
 
@@ -86,6 +87,10 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
         Route("/uploads/{token}", partial(receive_upload, patience=options.upload_seconds), methods=["POST"]),
+        Route("/s/{slug}", show_page),
+        Route("/s/{slug}/picture", send_picture),
+        Route("/s/{slug}/thumbnail", send_thumbnail),
+        Route("/s/{rest:path}", not_shared),
         Route("/health/live", live),
         Route("/health/ready", ready),
     ]

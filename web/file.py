@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from services.integrations.local_storage import LocalStorage
 from services.services import Services
+from web.conditional import has_copy
 
 
 async def serve_file(request: Request) -> Response:
@@ -31,13 +32,7 @@ async def serve_file(request: Request) -> Response:
         name = PurePath(found.download_as).name
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}; filename=\"{name}\""
     response = FileResponse(found.path, media_type=found.content_type, headers=headers, stat_result=status)
-    if _has_it(request.headers.get("if-none-match", ""), response.headers["etag"]):
+    if has_copy(request.headers.get("if-none-match", ""), response.headers["etag"]):
         kept = {name: response.headers[name] for name in ("etag", "last-modified", *headers)}
         return Response(status_code=304, headers=kept)
     return response
-
-
-def _has_it(if_none_match: str, etag: str) -> bool:
-    """Whether a client's copy is this one (RFC 9110, 13.1.2; compared weakly)."""
-    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in known or etag in known
