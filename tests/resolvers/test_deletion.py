@@ -96,7 +96,8 @@ async def test_who_watches_a_picture_that_is_deleted_sees_it_canceled_and_the_st
         (last,) = await stream.rest()
         assert (last["status"], last["prompt"], last["original"]) == ("CANCELED", None, None)
         again = await socket.subscribe(PROGRESS, id=made["id"])
-        assert (await again.message())["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+        (error,) = (await again.message())["payload"]["errors"]
+        assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 async def test_one_that_cannot_be_deleted_stops_no_other(idle: Running) -> None:
