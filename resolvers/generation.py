@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 from starlette.datastructures import UploadFile
 
+import models
 from models import enum, ids
 from resolvers.stream import Watch
 from schema.context import Info
@@ -41,14 +42,23 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
         )
         generations = await services.generations.create(viewer, request)
     except Refusal as refusal:
-        errors = user_errors(refusal, info.context)
-        return GenerationsPayload(generations=[], viewer=User.of(await services.users.get(viewer.id)), errors=errors)
-    info.context.become(await services.users.get(viewer.id))
+        return await unsold(info, refusal)
+    return await sold(info, generations)
+
+
+async def sold(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
+    """What was ordered, with the balance that is left."""
+    viewer = await info.context.services.users.get(info.context.require_viewer().id)
+    info.context.become(viewer)
     return GenerationsPayload(
-        generations=[Generation.of(row) for row in generations],
-        viewer=User.of(info.context.require_viewer()),
-        errors=[],
+        generations=[Generation.of(row) for row in generations], viewer=User.of(viewer), errors=[]
     )
+
+
+async def unsold(info: Info, refusal: Refusal) -> GenerationsPayload:
+    """Why nothing was ordered."""
+    viewer = await info.context.services.users.get(info.context.require_viewer().id)
+    return GenerationsPayload(generations=[], viewer=User.of(viewer), errors=user_errors(refusal, info.context))
 
 
 async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:

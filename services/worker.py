@@ -221,13 +221,20 @@ class GenerationWorker:
             except StorageError:
                 log.exception("generation.original_unreadable", generation=row.id)
                 raise Failure(ErrorCode.UNAVAILABLE, called=False) from None
-            reference = ReferencePhoto(data, row.original.content_type, row.original.width, row.original.height)
+            reference = ReferencePhoto(
+                data,
+                row.original.content_type,
+                row.original.width,
+                row.original.height,
+                is_result=row.original.kind is FileKind.RESULT,
+            )
         return ImageRequest(
             generation_id=row.id,
             prompt=row.full_prompt,
             style=f"{row.collection_slug}/{row.style_slug}",
             model=row.requested_model,
             reference=reference,
+            earlier_prompts=tuple(row.earlier_prompts),
             size=row.size,
             quality=row.quality,
             aspect_ratio=row.aspect_ratio,

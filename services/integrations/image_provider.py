@@ -15,6 +15,7 @@ class ReferencePhoto:
     content_type: str  # image/jpeg, image/png or image/webp
     width: int  # pixels
     height: int
+    is_result: bool = False  # made here before, to be varied or refined; else somebody's own
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class ImageRequest:
     style: str | None = None  # "collection/slug", for providers that draw by rule
     model: str | None = None  # None: the provider's default
     reference: ReferencePhoto | None = None
+    earlier_prompts: tuple[str, ...] = ()  # oldest first; where a result is refined, what was said before `prompt`
     size: Size = Size.MEDIUM
     quality: Quality = Quality.STANDARD
     aspect_ratio: str | None = None  # "3:2"; None: the reference's own, else square

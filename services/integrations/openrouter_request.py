@@ -29,14 +29,24 @@ class ImageFields(TypedDict):
 
 
 def messages(request: ImageRequest) -> list[ChatCompletionMessageParam]:
-    """One message of the person's: the prompt, then the reference photo as a data URL, never as an address."""
+    """The earlier prompts, a message each; last the prompt, with the reference as a data URL, never as an address.
+
+    All are the person's, also where the reference is a picture that the model made. Returned as the assistant's own
+    (`images`, in OpenRouter's ChatAssistantMessage), Gemini 3 refuses it without the signature of the thoughts that
+    led to it: "Image part is missing a thought_signature" (ai.google.dev/gemini-api/docs/thought-signatures;
+    vercel/ai#10462), and words of an assistant as well (googleapis/js-genai#1116). Such signatures are good for one
+    model behind one address, and a picture is refined for as long as it is kept.
+    """
     parts: list[ChatCompletionContentPartParam] = [{"type": "text", "text": request.prompt}]
     if request.reference is not None:
         encoded = base64.b64encode(request.reference.data).decode("ascii")
         parts.append(
             {"type": "image_url", "image_url": {"url": f"data:{request.reference.content_type};base64,{encoded}"}}
         )
-    return [{"role": "user", "content": parts}]
+    earlier: list[ChatCompletionMessageParam] = [
+        {"role": "user", "content": [{"type": "text", "text": prompt}]} for prompt in request.earlier_prompts
+    ]
+    return [*earlier, {"role": "user", "content": parts}]
 
 
 def image_fields(request: ImageRequest) -> ImageFields:
