@@ -154,6 +154,11 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
         raise
 
 
+def dialect() -> str:
+    """Which kind of database is open: `postgres` or `sqlite`."""
+    return _connection().capabilities.dialect
+
+
 def _connection() -> BaseDBAsyncClient:
     connections = get_connections()
     return connections.get(next(iter(connections.db_config)))

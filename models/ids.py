@@ -1,8 +1,9 @@
 """Identifiers: TypeIDs, which sort by creation time and say what they name (gen_01h455vb4pex5vsknk084sn02q)."""
 
 import re
+from datetime import datetime
 
-from typeid import TypeID
+from typeid import TypeID, base32
 
 USER = "usr"
 SESSION = "ses"
@@ -24,6 +25,12 @@ _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")
 def new_id(prefix: str) -> str:
     """A fresh id. Within one process, later ids sort after earlier ones."""
     return str(TypeID(prefix=prefix))
+
+
+def first_of(prefix: str, moment: datetime) -> str:
+    """The id before all that are made from `moment` on; of the moments before 1970, the first of all."""
+    milliseconds = max(int(moment.timestamp() * 1000), 0)
+    return f"{prefix}_{base32.encode((milliseconds << 80).to_bytes(16))}"
 
 
 def is_id(value: str, prefix: str | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import strawberry
@@ -11,7 +12,7 @@ from services.error import InvalidInputError
 from services.message import message
 from services.page import Page, PageRequest
 
-K = TypeVar("K", int, str)
+K = TypeVar("K")
 
 
 @strawberry.type(description="Where a page lies within its list.")
@@ -22,40 +23,61 @@ class PageInfo:
     end_cursor: str | None
 
     @classmethod
-    def of(cls, page: Page[Any, Any]) -> "PageInfo":
+    def of(cls, page: Page[Any, Any], order: str = "") -> "PageInfo":
         return cls(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
-            start_cursor=encode_cursor(page.keys[0]) if page.keys else None,
-            end_cursor=encode_cursor(page.keys[-1]) if page.keys else None,
+            start_cursor=encode_cursor(page.keys[0], order) if page.keys else None,
+            end_cursor=encode_cursor(page.keys[-1], order) if page.keys else None,
         )
 
 
-def encode_cursor(key: int | str) -> str:
-    """An opaque cursor for a row's key."""
-    return base64.urlsafe_b64encode(str(key).encode()).decode()
+def encode_cursor(key: object, order: str = "") -> str:
+    """An opaque cursor for a row's key; `order` is part of it where a list has several."""
+    parts = [order] if order else []
+    for part in key if isinstance(key, tuple) else (key,):
+        parts.append(str(int(part) if isinstance(part, bool) else part))
+    return base64.urlsafe_b64encode(" ".join(parts).encode()).decode()
 
 
-def _decode(cursor: str | None, argument: str, kind: type[K]) -> K | None:
+def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: str) -> K | None:
     if cursor is None:
         return None
     try:
-        key = kind(base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii"))
+        text = base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii")
+        key = read(text.removeprefix(order).lstrip())
         # Only what we could have written ourselves: the driver would choke on numbers past 64 bits and on NUL.
-        ours = 0 <= key < 2**31 if isinstance(key, int) else ids.is_id(key)
-        if ours and encode_cursor(key) == cursor:
+        if _is_ours(key) and encode_cursor(key, order) == cursor:
             return key
     except (ValueError, binascii.Error):
         pass
     raise InvalidInputError(message("This is not a cursor of this list."), field=(argument,))
 
 
+def _is_ours(key: object) -> bool:
+    match key:
+        case bool():
+            return True
+        case int():
+            return 0 <= key < 2**31
+        case str():
+            return ids.is_id(key)
+        case tuple():
+            return all(_is_ours(part) for part in key)
+    return False
+
+
 def page_request(
-    kind: type[K], first: int | None, after: str | None, last: int | None, before: str | None
+    read: Callable[[str], K],
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    order: str = "",
 ) -> PageRequest[K]:
-    """A list field's arguments, cursors decoded.
+    """A list field's arguments, cursors decoded; `read` makes a key of its text, or raises ValueError.
 
     Raises:
-        InvalidInputError: a size outside 1 to 100, both directions at once, or a cursor that is none.
+        InvalidInputError: a size outside 1 to 100, both directions at once, or a cursor that is none of this order.
     """
-    return PageRequest(first, _decode(after, "after", kind), last, _decode(before, "before", kind))
+    return PageRequest(first, _decode(after, "after", read, order), last, _decode(before, "before", read, order))

@@ -1,5 +1,6 @@
 """Generations: what a person asks for, watches and gets."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -183,10 +184,14 @@ class GenerationConnection:
         return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page, order))
 
 
-def generation_key(text: str) -> gallery.GenerationKey:
-    """A key as a cursor holds it. Raises ValueError."""
-    flag, separator, id = text.rpartition(" ")
-    return gallery.FavoriteKey(bool(int(flag)), id) if separator else id
+def generation_key(order: gallery.GenerationOrder) -> Callable[[str], gallery.GenerationKey]:
+    """How a key is read from a cursor of this order."""
+
+    def favorite_key(text: str) -> gallery.GenerationKey:
+        flag, _, id = text.partition(" ")
+        return gallery.FavoriteKey(bool(int(flag)), id)
+
+    return favorite_key if order is gallery.GenerationOrder.FAVORITES_FIRST else str
 
 
 @strawberry.input(description="Which generations to show; what is left out does not matter.")

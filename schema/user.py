@@ -12,7 +12,7 @@ from schema.context import Info
 from schema.credit import CreditTransactionConnection, TransactionFilter
 from schema.enum import GenerationOrder, Role
 from schema.error import UserError
-from schema.generation import Generation, GenerationConnection, GenerationFilter
+from schema.generation import Generation, GenerationConnection, GenerationFilter, generation_key
 from schema.node import Node, known_id
 from services import credit, gallery
 from services.error import NotFoundError
@@ -22,6 +22,7 @@ from services.error import NotFoundError
 class User(Node):
     row: strawberry.Private[models.User]
     email: str | None = strawberry.field(description="The owner and admins.")
+    email_verified: bool
     name: str | None
     role: Role
     locale: str | None = strawberry.field(description="Null until chosen.")
@@ -56,13 +57,14 @@ class User(Node):
         filter: GenerationFilter | None = None,
         order_by: GenerationOrder | None = gallery.GenerationOrder.NEWEST,
     ) -> GenerationConnection:
+        order = order_by or gallery.GenerationOrder.NEWEST
         page = await info.context.services.gallery.generations(
             self.row.id,
-            page_request(str, first, after, last, before),
+            page_request(generation_key(order), first, after, last, before, order),
             filter.wanted() if filter else gallery.GenerationFilter(),
-            order_by or gallery.GenerationOrder.NEWEST,
+            order,
         )
-        return GenerationConnection.of(page)
+        return GenerationConnection.of(page, order)
 
     @strawberry.field(description="The ledger, newest first.")
     async def transactions(
@@ -91,6 +93,7 @@ class User(Node):
             id=strawberry.ID(row.id),
             row=row,
             email=row.email,
+            email_verified=row.email_verified,
             name=row.name,
             role=row.role,
             locale=row.locale,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
-from models import Generation
+from models import Generation, ids
 from models.enum import GenerationStatus, MediaKind
 from services.page import Page, PageRequest, created_between, paginate
+from services.search import search_page, search_words
 from services.text import slug_or_none_at_all
 
 
@@ -15,6 +17,17 @@ class GenerationOrder(StrEnum):
 
     NEWEST = "NEWEST"
     OLDEST = "OLDEST"
+    FAVORITES_FIRST = "FAVORITES_FIRST"
+
+
+class FavoriteKey(NamedTuple):
+    """A place in the order FAVORITES_FIRST, newest first among favourites and among the rest."""
+
+    is_favorite: bool
+    id: str
+
+
+GenerationKey: TypeAlias = str | FavoriteKey  # the id alone in the other orders: ids sort by creation time
 
 
 @dataclass(frozen=True)
@@ -23,9 +36,11 @@ class GenerationFilter:
 
     status: tuple[GenerationStatus, ...] | None = None
     media: MediaKind | None = None
+    is_favorite: bool | None = None
     style_id: str | None = None
     collection: str | None = None  # slug
     batch_id: str | None = None
+    search: str | None = None  # every word of it in the prompt, a title of the style or the id
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -39,19 +54,30 @@ class GalleryService:
         return {generation.id: generation for generation in await found}
 
     async def generations(
-        self, user_id: str, request: PageRequest[str], wanted: GenerationFilter, order: GenerationOrder
-    ) -> Page[Generation, str]:
-        """One page of an account's generations; ids sort by creation time, so the id is the key."""
+        self, user_id: str, request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
+    ) -> Page[Generation, GenerationKey]:
+        """One page of an account's generations; the request's keys are of the same order.
+
+        Raises:
+            InvalidInputError: a search that is too long, or holds what cannot be used.
+        """
         query = Generation.present().filter(user_id=user_id)
         if wanted.status is not None:
             query = query.filter(status__in=wanted.status)
         if wanted.media is not None:
             query = query.filter(media=wanted.media)
+        if wanted.is_favorite is not None:
+            query = query.filter(is_favorite=wanted.is_favorite)
         if wanted.style_id is not None:
             query = query.filter(style_id=wanted.style_id)
         if wanted.collection is not None:
             query = query.filter(collection_slug=slug_or_none_at_all(wanted.collection))
         if wanted.batch_id is not None:
             query = query.filter(batch_id=wanted.batch_id)
-        query = created_between(query, wanted.created_after, wanted.created_before)
-        return await paginate(query, request, key="id", descending=order is GenerationOrder.NEWEST)
+        query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.GENERATION)
+        key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
+        descending = order is not GenerationOrder.OLDEST
+        words = search_words(wanted.search)
+        if words:
+            return await search_page(query, words, request, key, descending=descending)
+        return await paginate(query, request, key=key, descending=descending)

@@ -2,20 +2,23 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
 
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models import ids
+from models.keyset import After, Before
 from services.error import InvalidInputError
 from services.message import message
 
 M = TypeVar("M", bound=Model)
-K = TypeVar("K", int, str)
+K = TypeVar("K")  # a column's value, or a tuple of several columns' values
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
+_ID_SLACK = timedelta(minutes=10)  # far more than ever lies between making an id and writing its row
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class PageRequest(Generic[K]):
         if self.first is not None and self.last is not None:
             raise InvalidInputError(message("Give either first or last, not both."), field=("last",))
 
+    @property
+    def size(self) -> int:
+        """How many rows were asked for."""
+        return self.last or self.first or DEFAULT_SIZE
+
+    def walks_down(self, *, descending: bool) -> bool:
+        """Whether the rows are read from the greatest key to the least."""
+        return descending != (self.last is not None)
+
 
 @dataclass(frozen=True)
 class Page(Generic[M, K]):
@@ -46,34 +58,64 @@ class Page(Generic[M, K]):
     count: Callable[[], Awaitable[int]]
 
 
-def created_between(query: QuerySet[M], after: datetime | None, before: datetime | None) -> QuerySet[M]:
-    """Of `query`, what was made after the one moment and before the other; None sets no bound."""
+def created_between(
+    query: QuerySet[M], after: datetime | None, before: datetime | None, *, prefix: str | None = None
+) -> QuerySet[M]:
+    """Of `query`, what was made after the one moment and before the other; None sets no bound.
+
+    `prefix`: of ids by which the list is ordered. They hold the time, too, so that the index is entered at the right
+    place rather than read up to there.
+    """
     if after is not None:
         query = query.filter(created_at__gt=after)
+        if prefix:
+            query = query.filter(id__gt=ids.first_of(prefix, after - _ID_SLACK))
     if before is not None:
         query = query.filter(created_at__lt=before)
+        if prefix:
+            query = query.filter(id__lt=ids.first_of(prefix, before + _ID_SLACK))
     return query
 
 
-async def paginate(query: QuerySet[M], request: PageRequest[K], *, key: str, descending: bool) -> Page[M, K]:
-    """One page of `query` in the order of `key`, which must be unique within it."""
-    total = query
-    beyond, within = ("lt", "gt") if descending else ("gt", "lt")
+def beyond(query: QuerySet[M], request: PageRequest[K], key: tuple[str, ...], *, descending: bool) -> QuerySet[M]:
+    """Of `query` in the order of `key`, what lies between the request's two cursors."""
+    following, preceding = (Before, After) if descending else (After, Before)
     if request.after is not None:
-        query = query.filter(**{f"{key}__{beyond}": request.after})
+        query = query.filter(following(key, _values(request.after)))
     if request.before is not None:
-        query = query.filter(**{f"{key}__{within}": request.before})
-    backwards = request.last is not None
-    size = request.last if request.last is not None else request.first or DEFAULT_SIZE
+        query = query.filter(preceding(key, _values(request.before)))
+    return query
+
+
+def _values(key: object) -> tuple[object, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+async def paginate(
+    query: QuerySet[M], request: PageRequest[K], *, key: str | tuple[str, ...], descending: bool
+) -> Page[M, K]:
+    """One page of `query` in the order of `key`, which must be unique within it; every column in one direction."""
+    columns = (key,) if isinstance(key, str) else key
+    sign = "-" if request.walks_down(descending=descending) else ""
+    wanted = beyond(query, request, columns, descending=descending)
     # One row more than asked for tells whether there are more in that direction.
-    found = await query.order_by(("-" if descending != backwards else "") + key).limit(size + 1)
-    more, items = len(found) > size, found[:size]
+    found = await wanted.order_by(*(sign + column for column in columns)).limit(request.size + 1)
+    return page_of(found, request, columns, query.count)
+
+
+def page_of(
+    found: list[M], request: PageRequest[K], columns: tuple[str, ...], count: Callable[[], Awaitable[int]]
+) -> Page[M, K]:
+    """The page whose rows are `found`, as they were read: one more than asked for if there are more."""
+    backwards = request.last is not None
+    more, items = len(found) > request.size, found[: request.size]
     if backwards:
         items.reverse()
+    keys: list[Any] = [tuple(getattr(item, column) for column in columns) for item in items]
     return Page(
         items=items,
-        keys=[getattr(item, key) for item in items],
+        keys=[key if len(columns) > 1 else key[0] for key in keys],
         has_next=request.before is not None if backwards else more,
         has_previous=more if backwards else request.after is not None,
-        count=total.count,
+        count=count,
     )
