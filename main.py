@@ -37,6 +37,7 @@ from services.integrations.queue import TaskQueue, ping
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.storage import Storage
 from services.locale import Translator
+from services.own_style import OwnStyleService
 from services.profile import ProfileError, load_profile
 from services.regeneration import RegenerationService
 from services.roster import Roster
@@ -145,6 +146,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             users=UserService(Passwords(), sessions, events, signup_credits),
             credits=CreditService(),
             styles=styles,
+            own_styles=OwnStyleService(profile.limits),
             generations=generations,
             regenerations=RegenerationService(generations, styles, queue, events, profile.limits),
             deletion=DeletionService(events),

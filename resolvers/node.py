@@ -36,7 +36,7 @@ async def _find(info: Info, id: str) -> Node | None:
     try:
         match id.split("_")[0], viewer:
             case ids.STYLE, _:
-                return Style.of(await services.styles.style(id))
+                return Style.of(await services.styles.style(id, viewer))
             case ids.COLLECTION, _:
                 return Collection.of(await services.styles.collection(id))
             case ids.USER, User(id=own) if own == id:

@@ -26,7 +26,7 @@ async def styles(
     before: str | None = None,
     filter: StyleFilter | None = None,
 ) -> StyleConnection:
-    wanted = catalogue.StyleFilter()
+    services, wanted = info.context.services, catalogue.StyleFilter()
     if filter is not None:
         wanted = catalogue.StyleFilter(
             collection=given(filter.collection, None),
@@ -34,8 +34,11 @@ async def styles(
             members_only=given(filter.members_only, None),
             search=given(filter.search, None),
         )
-    page = await info.context.services.styles.styles(page_request(int, first, after, last, before), wanted)
-    return StyleConnection.of(page)
+    if filter is not None and given(filter.own, False):
+        own = page_request(str, first, after, last, before)
+        return StyleConnection.of(await services.styles.own_styles(info.context.viewer, own, wanted))
+    request = page_request(int, first, after, last, before)
+    return StyleConnection.of(await services.styles.styles(request, wanted))
 
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:

@@ -11,6 +11,7 @@ import resolvers.deletion
 import resolvers.gallery_changed
 import resolvers.generation
 import resolvers.node
+import resolvers.own_style
 import resolvers.regeneration
 import resolvers.share
 import resolvers.style
@@ -26,6 +27,7 @@ from schema.gallery_change import GalleryChange
 from schema.generation import Generation, GenerationPayload, GenerationsPayload
 from schema.input import drop_null_defaults
 from schema.node import Node
+from schema.own_style import StylePayload
 from schema.permission import allowed
 from schema.scalar import SCALARS
 from schema.share import SharedGeneration
@@ -148,6 +150,21 @@ class Mutation:
         resolver=resolvers.share.unshare_generation,
         permission_classes=allowed("Mutation.unshareGeneration"),
         description="Take the public address back, page and pictures at once.",
+    )
+    create_style: StylePayload = strawberry.mutation(
+        resolver=resolvers.own_style.create_style,
+        permission_classes=allowed("Mutation.createStyle"),
+        description="Make a style of one's own, priced like a bare prompt; nobody else sees or uses it.",
+    )
+    update_style: StylePayload = strawberry.mutation(
+        resolver=resolvers.own_style.update_style,
+        permission_classes=allowed("Mutation.updateStyle"),
+        description="Change a style of one's own; generations made with it stay as they are.",
+    )
+    delete_style: DeletedPayload = strawberry.mutation(
+        resolver=resolvers.own_style.delete_style,
+        permission_classes=allowed("Mutation.deleteStyle"),
+        description="Remove a style of one's own; generations made with it keep its title.",
     )
 
 

@@ -84,6 +84,7 @@ class Style(Node):
     members_only: bool
     cost: int = strawberry.field(description="Credits for one STANDARD image.")
     reference_image: ReferenceImage
+    preview_url: str | None = strawberry.field(description="A picture in this style, where the product has one.")
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -91,15 +92,15 @@ class Style(Node):
 
     @strawberry.field
     def description(self, info: Info) -> str | None:
-        return info.context.choose(self.row.description)
+        return info.context.choose(self.row.description) or None
 
     @strawberry.field
     def category(self, info: Info) -> str | None:
         return info.context.choose(self.row.category) if self.row.category else None
 
-    @strawberry.field
+    @strawberry.field(description="Null: someone's own style, priced like a bare prompt.")
     def collection(self) -> Collection | None:
-        return Collection.of(self.row.collection)
+        return Collection.of(self.row.collection) if self.row.owner_id is None else None
 
     @strawberry.field(description="For this viewer.")
     def locked(self, info: Info) -> bool:
@@ -122,10 +123,15 @@ class Style(Node):
             for variable in catalogue.variables_of(self.row)
         ]
 
-    @strawberry.field(description="The template; admins only.")
+    @strawberry.field(description="Made by this viewer, for themselves.")
+    def is_own(self, info: Info) -> bool:
+        return catalogue.is_own(self.row, info.context.viewer)
+
+    @strawberry.field(description="The template; its owner and admins only.")
     def prompt(self, info: Info) -> str | None:
         viewer = info.context.viewer
-        return self.row.prompt if viewer and viewer.role is not enum.Role.USER else None
+        is_admin = viewer is not None and viewer.role is not enum.Role.USER
+        return self.row.prompt if is_admin or catalogue.is_own(self.row, viewer) else None
 
     @classmethod
     def of(cls, row: models.Style) -> "Style":
@@ -137,6 +143,7 @@ class Style(Node):
             members_only=row.members_only,
             cost=catalogue.cost_of(row),
             reference_image=row.reference_image,
+            preview_url=None,  # no profile brings pictures
         )
 
 
@@ -148,7 +155,7 @@ class StyleEdge:
 
 @strawberry.type
 class StyleConnection:
-    page: strawberry.Private[Page[models.Style, int]]
+    page: strawberry.Private[Page[models.Style, int] | Page[models.Style, str]]
     edges: list[StyleEdge]
     nodes: list[Style]
     page_info: PageInfo
@@ -158,7 +165,7 @@ class StyleConnection:
         return await self.page.count()
 
     @classmethod
-    def of(cls, page: Page[models.Style, int]) -> "StyleConnection":
+    def of(cls, page: Page[models.Style, int] | Page[models.Style, str]) -> "StyleConnection":
         nodes = [Style.of(row) for row in page.items]
         edges = [StyleEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
         return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
@@ -171,6 +178,9 @@ class StyleFilter:
     members_only: bool | None = strawberry.UNSET
     search: str | None = strawberry.field(
         default=strawberry.UNSET, description="Every word must occur in a title, description or category."
+    )
+    own: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="True: the viewer's own styles, newest first; else the catalogue."
     )
 
 

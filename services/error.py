@@ -48,8 +48,8 @@ class UnauthenticatedError(Refusal):
 class ForbiddenError(Refusal):
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self) -> None:
-        super().__init__(message("You are not allowed to do this."))
+    def __init__(self, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message("You are not allowed to do this."), field)
 
 
 class NotFoundError(Refusal):

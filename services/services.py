@@ -17,6 +17,7 @@ from services.integrations.image_provider import ImageProvider
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
+from services.own_style import OwnStyleService
 from services.profile import Profile
 from services.regeneration import RegenerationService
 from services.roster import Roster
@@ -48,6 +49,7 @@ class Services:
     users: UserService
     credits: CreditService
     styles: StyleService
+    own_styles: OwnStyleService
     generations: GenerationService
     regenerations: RegenerationService
     gallery: GalleryService

@@ -80,15 +80,20 @@ def is_locked(style: Style, viewer: User | None) -> bool:
     return style.members_only and not (viewer and viewer.is_member)
 
 
+def is_own(style: Style, viewer: User | None) -> bool:
+    """Whether this viewer made the style for themselves."""
+    return viewer is not None and style.owner_id == viewer.id
+
+
 def prompt_of(style: Style) -> StylePrompt:
     """What a style's prompts are rendered from."""
-    is_own = style.owner_id is not None
+    is_own_words = style.owner_id is not None
     return StylePrompt(
         prompt=style.prompt,
         prompt_without_photo=style.prompt_without_photo,
         variables=variables_of(style),
-        sizes=style.collection.sizes or (_PLAIN_SIZES if is_own else {}),
-        is_own=is_own,
+        sizes=style.collection.sizes or (_PLAIN_SIZES if is_own_words else {}),
+        is_own=is_own_words,
     )
 
 
@@ -163,7 +168,7 @@ class StyleService:
             NotFoundError: there is none, it has left the catalogue, was deleted, or is somebody else's own.
         """
         found = await self._usable().get_or_none(id=style_id)
-        if found is None or (found.owner_id is not None and (viewer is None or found.owner_id != viewer.id)):
+        if found is None or not (found.owner_id is None or is_own(found, viewer)):
             raise NotFoundError(field=("styleId",))
         return found
 
