@@ -6,6 +6,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from books import check_books
 from client import Api, photo
 from conftest import Running, running
@@ -14,6 +16,7 @@ from fakes import openrouter_answer as answer
 from fakes.openrouter import KEY, ScriptedOpenRouter
 from fakes.openrouter_answer import Answer, status
 from models import Generation
+from models.database import is_postgres
 from settings import Settings
 
 # What a provider says, and no person may ever read.
@@ -128,7 +131,9 @@ async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_r
 ) -> None:
     ada = await scripted.api.sign_up()
     noir = await ada.style("noir", "avenger")
-    for case in CASES:
+    # The database has no part in what an answer means: on PostgreSQL, one answer for each end will do.
+    ends = {(case.code, case.calls): case for case in CASES}
+    for case in ends.values() if is_postgres(scripted.settings.database) else CASES:
         before, calls = await ada.credits(), len(openrouter.calls)
         openrouter.script(case.answer)
         free, hero = await ada.all_ended(await order(ada, noir))
@@ -164,6 +169,7 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
     await check_books(scripted.services, all_ended=True)
 
 
+@pytest.mark.any_database
 async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
@@ -181,6 +187,7 @@ async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
     await check_books(scripted.services, all_ended=True)
 
 
+@pytest.mark.any_database
 async def test_only_the_last_answer_of_several_calls_decides(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await scripted.api.sign_up()
     openrouter.script(status(429, retry_after="0"), status(401, "authentication"))
@@ -209,6 +216,7 @@ async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(script
             await check_books(server.services, all_ended=True)
 
 
+@pytest.mark.any_database
 async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secret(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
@@ -224,6 +232,7 @@ async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secre
         assert len(openrouter.calls) == 2
 
 
+@pytest.mark.any_database
 async def test_every_shape_of_a_good_answer_becomes_a_picture(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:

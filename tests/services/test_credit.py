@@ -11,13 +11,13 @@ import example_rows as example
 from client import Api
 from example_rows import insert
 from models import CreditTransaction, User, ids
-from models.database import open_database, rows, run_tx
+from models.database import is_postgres, open_database, rows, run_tx
 from models.enum import TransactionType
 from services import credit
 from services.credit import CreditService, Line
 from services.error import InsufficientCreditsError, NotFoundError
 
-SPENDS, CREDITS = 10_000, 500
+SPENDS, FEWER_SPENDS, CREDITS = 10_000, 1_000, 500
 AT_ONCE = 64  # more than there are connections
 
 
@@ -56,7 +56,8 @@ async def audited(user: str) -> tuple[User, list[CreditTransaction]]:
     return found, lines
 
 
-async def test_ten_thousand_spends_at_once_take_exactly_what_there_is(opened: str) -> None:
+async def test_thousands_of_spends_at_once_take_exactly_what_there_is(opened: str) -> None:
+    spends = SPENDS if is_postgres(opened) else FEWER_SPENDS  # SQLite lets them in one at a time, so there is no race
     user = await account(CREDITS)
     slots = asyncio.Semaphore(AT_ONCE)
     lowest = CREDITS
@@ -71,7 +72,7 @@ async def test_ten_thousand_spends_at_once_take_exactly_what_there_is(opened: st
             lowest = min(lowest, left.credits)
             return True
 
-    spent = sum(await asyncio.gather(*(spend() for _ in range(SPENDS))))
+    spent = sum(await asyncio.gather(*(spend() for _ in range(spends))))
     found, lines = await audited(user)
     assert (spent, lowest, found.credits) == (CREDITS, 0, 0)
     assert [line.amount for line in lines] == [CREDITS] + [-1] * CREDITS
