@@ -185,12 +185,12 @@ class ShareService:
     async def _write(generation: Generation, slug: str | None) -> Account:
         account = await credit.touch(generation.user_id)
         found = await rows(
-            "UPDATE generations SET share_slug = $3, shared_at = CASE WHEN $3 IS NULL THEN NULL ELSE NOW() END,"
+            "UPDATE generations SET share_slug = NULLIF($3, ''), shared_at = CASE WHEN $3 <> '' THEN NOW() END,"
             " updated_at = NOW(), version = version + 1"
             " WHERE id = $1 AND COALESCE(share_slug, '') = $2 AND deleted_at IS NULL RETURNING id",
             generation.id,
             generation.share_slug or "",
-            slug,
+            slug or "",
         )
         if not found:
             raise _OvertakenError
