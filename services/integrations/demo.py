@@ -10,6 +10,7 @@ from typing import TypeVar
 from PIL import Image
 
 from models.enum import ErrorCode, Quality
+from services.integrations.demo_looks.again import refine, vary
 from services.integrations.demo_looks.develop import STEPS, previews
 from services.integrations.demo_looks.gallery import make
 from services.integrations.demo_looks.photo import UnreadablePhotoError, open_photo
@@ -97,7 +98,10 @@ def _draw(request: ImageRequest, dice: random.Random) -> Image.Image:
     own = 1.0 if photo is None else photo.width / photo.height
     width, height = fit_side(read_ratio(request.aspect_ratio) or clamp_ratio(own), WORKING_SIDE)
     sheet = Sheet(width, height, dice, request.size, own_words(request.prompt), dict(request.variables))
-    return make(request.style, sheet, None if photo is None else crop_to(photo, width, height))
+    framed = None if photo is None else crop_to(photo, width, height)
+    if framed is not None and request.reference is not None and request.reference.is_result:
+        return (refine if request.earlier_prompts else vary)(sheet, framed)
+    return make(request.style, sheet, framed)
 
 
 def _encode(picture: Image.Image, long_side: int) -> bytes:

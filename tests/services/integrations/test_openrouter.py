@@ -199,6 +199,25 @@ async def test_the_request_is_exactly_this(fake: ScriptedOpenRouter, provider: O
     assert call.headers["content-type"] == "application/json"
 
 
+async def test_a_conversation_is_told_in_the_persons_turns_and_ends_with_the_picture(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    made = ReferencePhoto(good_picture(), "image/png", 64, 64, is_result=True)
+    await collect(provider, ImageRequest("gen_1", "Now in blue", reference=made, earlier_prompts=(PROMPT, "A hat")))
+    [call] = fake.calls
+    assert call.body["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": PROMPT}]},
+        {"role": "user", "content": [{"type": "text", "text": "A hat"}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Now in blue"},
+                {"type": "image_url", "image_url": {"url": data_url(good_picture())}},
+            ],
+        },
+    ]
+
+
 async def test_the_request_follows_model_ratio_and_quality(
     fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
