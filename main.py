@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 import uvicorn
 
+from adapters import make_mailer, make_provider, open_storage
 from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
 from models.postgres import PATIENT, QUICK, Limits
@@ -20,34 +21,34 @@ from services.audit import Audit
 from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
+from services.departure import DepartureService
 from services.error import Refusal
 from services.event import Events
+from services.favorite import FavoriteService
 from services.file import FileService, UploadLimits
 from services.forecast import ForecastService
 from services.gallery import GalleryService
 from services.generation import GenerationService
 from services.integrations.bus import Bus
-from services.integrations.demo import DemoProvider
 from services.integrations.image_door import ImageDoor
-from services.integrations.image_provider import ImageProvider
-from services.integrations.local_storage import LocalStorage
-from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.password import Passwords
 from services.integrations.queue import TaskQueue, ping
-from services.integrations.safe_fetch import SafeFetch
-from services.integrations.storage import Storage
 from services.locale import Translator
+from services.mail import MailService
 from services.own_style import OwnStyleService
+from services.password_reset import PasswordResetService
 from services.profile import ProfileError, load_profile
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.services import Services
 from services.session import SessionService
 from services.share import ShareService
+from services.stats import StatsService
 from services.style import StyleService
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
+from services.verification import VerificationService
 from services.worker import GenerationWorker, Times
 from settings import LOCALES, PROFILES, Provider, Settings, SettingsError, load_settings
 from web.app import WebOptions, create_app
@@ -58,52 +59,12 @@ STUCK_SECONDS = 300  # `verify`: after which a generation must have ended, and a
 SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
 
 
-def make_provider(settings: Settings) -> ImageProvider:
-    """The image provider that the settings name."""
-    if settings.provider is Provider.DEMO:
-        return DemoProvider(settings.demo_seconds)
-    hosts = frozenset(settings.provider_image_hosts)
-    return OpenRouterProvider(
-        settings.openrouter_api_key or "",
-        base_url=settings.openrouter_base_url,
-        model=settings.openrouter_model,
-        app_url=settings.address,
-        fetch=SafeFetch(hosts) if hosts else None,
-    )
-
-
-@contextlib.asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
-    """Where the settings keep pictures."""
-    if settings.s3_bucket is None:
-        yield LocalStorage(
-            settings.data_dir / "files",
-            address=settings.address,
-            secret=settings.secret(),
-            link_seconds=settings.file_url_seconds,
-        )
-        return
-    from services.integrations.s3_storage import S3Storage  # a third of a second, for those who need it
-
-    async with S3Storage(
-        settings.s3_bucket,
-        region=settings.s3_region,
-        prefix=settings.s3_prefix,
-        link_seconds=settings.file_url_seconds,
-        endpoint_url=settings.s3_endpoint_url,
-        public_url=settings.s3_public_url,
-        access_key_id=settings.aws_access_key_id,
-        secret_access_key=settings.aws_secret_access_key,
-        session_token=settings.aws_session_token,
-    ) as storage:
-        yield storage
-
-
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings, database_limits: Limits = QUICK) -> AsyncIterator[Services]:
     """Connect everything, and give it back in the reverse order; `database_limits`: how long PostgreSQL may take."""
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
+    translator = Translator(LOCALES)
     limits = UploadLimits(
         max_bytes=settings.upload_max_bytes or profile.upload.max_bytes,
         formats=frozenset(settings.upload_formats or profile.upload.formats),
@@ -126,13 +87,18 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         events = Events(bus)
         files = FileService(storage, door, limits)
         uploads = UploadService(storage, limits, settings.upload_seconds)
-        sessions = SessionService(settings.session_days)
+        sessions, passwords = SessionService(settings.session_days), Passwords()
+        mail = MailService(make_mailer(settings), translator, settings.app_address)
+        stack.push_async_callback(mail.aclose)
+        verification = VerificationService(mail, events)
         styles = StyleService(profile)
         roster = Roster(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, files, queue, events, profile.limits, uploads)
+        deletion = DeletionService(events)
+        departures = DepartureService(passwords, deletion, uploads, events)
         yield Services(
             profile=profile,
-            translator=Translator(LOCALES),
+            translator=translator,
             bus=bus,
             queue=queue,
             storage=storage,
@@ -143,14 +109,19 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             uploads=uploads,
             sessions=sessions,
             api_keys=ApiKeyService(settings.secret(), events),
-            users=UserService(Passwords(), sessions, events, signup_credits),
+            users=UserService(passwords, sessions, events, verification, signup_credits),
+            verification=verification,
+            password_resets=PasswordResetService(mail, passwords, sessions, events),
             credits=CreditService(),
             styles=styles,
             own_styles=OwnStyleService(profile.limits),
             generations=generations,
             regenerations=RegenerationService(generations, styles, queue, events, profile.limits),
-            deletion=DeletionService(events),
+            deletion=deletion,
+            departures=departures,
             gallery=GalleryService(),
+            favorites=FavoriteService(events),
+            stats=StatsService(),
             shares=ShareService(storage, events, settings.address),
             forecast=ForecastService(roster),
             roster=roster,
@@ -163,6 +134,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
                 files,
                 uploads,
                 sessions,
+                departures,
                 events,
                 every=settings.generation_sweep_seconds,
                 lease=times.lease,
@@ -301,6 +273,7 @@ async def check(settings: Settings) -> int:
         broken += bool(problem)
         print(f"{'FAIL' if problem else 'ok':5} {name:10} {where}{': ' + problem if problem else ''}")
     print(f"ok    provider   {settings.provider} ({key})")
+    print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_place}")
     return 1 if broken else 0
 
 

@@ -12,7 +12,7 @@ from schema.generation import Generation
 from schema.node import Node
 from schema.style import Collection, Style
 from schema.user import User as UserType
-from services.error import InvalidInputError, NotFoundError
+from services.error import InvalidInputError
 from services.message import message
 
 MAX_NODES = 100
@@ -29,24 +29,27 @@ async def nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
 
 
 async def _find(info: Info, id: str) -> Node | None:
-    viewer: User | None = info.context.viewer
-    services = info.context.services
+    """Loaders gather what is asked for at once, one statement for each kind; they know whose is whose."""
+    context = info.context
+    viewer: User | None = context.viewer
     if not ids.is_id(id):
         return None
-    try:
-        match id.split("_")[0], viewer:
-            case ids.STYLE, _:
-                return Style.of(await services.styles.style(id, viewer))
-            case ids.COLLECTION, _:
-                return Collection.of(await services.styles.collection(id))
-            case ids.USER, User(id=own) if own == id:
-                return UserType.of(viewer)
-            case ids.GENERATION, User(id=owner):
-                return Generation.of(await services.generations.get(owner, id))
-            case ids.API_KEY, User(id=owner):
-                return ApiKey.of(await services.api_keys.get(owner, id))
-            case ids.TRANSACTION, User(id=owner):
-                return CreditTransaction.of(await services.credits.transaction(owner, id))
-    except NotFoundError:
-        pass
+    match id.split("_")[0]:
+        case ids.STYLE:
+            style = await context.style_by_id.load(id)
+            return Style.of(style) if style else None
+        case ids.COLLECTION:
+            collection = await context.collection_by_id.load(id)
+            return Collection.of(collection) if collection else None
+        case ids.USER:
+            return UserType.of(viewer) if viewer and viewer.id == id else None
+        case ids.GENERATION:
+            generation = await context.generation_by_id.load(id)
+            return Generation.of(generation) if generation else None
+        case ids.API_KEY:
+            key = await context.api_key_by_id.load(id)
+            return ApiKey.of(key) if key else None
+        case ids.TRANSACTION:
+            line = await context.transaction_by_id.load(id)
+            return CreditTransaction.of(line) if line else None
     return None

@@ -1,17 +1,20 @@
 """What every resolver gets: the services, who is asking, and in which language to answer."""
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import Generation, Style, User
+from models import Collection, Style, User
 from services import locale
 from services.api_key import is_api_key
 from services.error import UnauthenticatedError
 from services.message import Message
 from services.services import Services
+from services.stats import Stats
+
+T = TypeVar("T")
 
 
 class Context:
@@ -39,7 +42,12 @@ class Context:
         self._looked_up = False
         self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
         self.queue_position: DataLoader[str, int | None] = DataLoader(self._load_positions, cache=False)
-        self.generation_by_id: DataLoader[str, Generation | None] = DataLoader(self._load_generations, cache=False)
+        self.style_by_id: DataLoader[str, Style | None] = DataLoader(self._load_visible_styles, cache=False)
+        self.collection_by_id: DataLoader[str, Collection | None] = DataLoader(self._load_collections, cache=False)
+        self.generation_by_id = self._own(services.gallery.by_ids)
+        self.transaction_by_id = self._own(services.credits.by_ids)
+        self.api_key_by_id = self._own(services.api_keys.by_ids)
+        self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Take what a socket's connection_init says."""
@@ -104,10 +112,27 @@ class Context:
         found = await self.services.forecast.positions(generation_ids)
         return [found.get(generation_id) for generation_id in generation_ids]
 
-    async def _load_generations(self, ids: list[str]) -> list[Generation | None]:
-        viewer = self._viewer
-        found = await self.services.gallery.by_ids(viewer.id, ids) if viewer else {}
-        return [found.get(generation_id) for generation_id in ids]
+    async def _load_visible_styles(self, ids: list[str]) -> list[Style | None]:
+        found = await self.services.styles.by_ids(ids, self._viewer)
+        return [found.get(style_id) for style_id in ids]
+
+    async def _load_collections(self, ids: list[str]) -> list[Collection | None]:
+        found = await self.services.styles.collections_by_ids(ids)
+        return [found.get(collection_id) for collection_id in ids]
+
+    async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
+        found = await self.services.stats.by_users(user_ids)
+        return [found.get(user_id, Stats()) for user_id in user_ids]
+
+    def _own(self, by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]]) -> DataLoader[str, T | None]:
+        """A loader of the viewer's own objects; nobody signed in has any."""
+
+        async def load(ids: list[str]) -> list[T | None]:
+            viewer = self._viewer
+            found = await by_ids(viewer.id, ids) if viewer else {}
+            return [found.get(object_id) for object_id in ids]
+
+        return DataLoader(load, cache=False)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -8,15 +8,18 @@ from strawberry.schema.config import StrawberryConfig
 import resolvers.api_key
 import resolvers.credit
 import resolvers.deletion
+import resolvers.gallery
 import resolvers.gallery_changed
 import resolvers.generation
 import resolvers.node
 import resolvers.own_style
+import resolvers.password_reset
 import resolvers.regeneration
 import resolvers.share
 import resolvers.style
 import resolvers.upload
 import resolvers.user
+import resolvers.verification
 from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
@@ -34,6 +37,7 @@ from schema.share import SharedGeneration
 from schema.style import Collection, Quote, Style, StyleConnection
 from schema.upload import UploadPayload
 from schema.user import SessionPayload, SignOutPayload, User, UserPayload
+from schema.verification import SentPayload
 
 
 @strawberry.type
@@ -101,6 +105,26 @@ class Mutation:
         permission_classes=allowed("Mutation.changePassword"),
         description="Change the password and end every other sign-in.",
     )
+    request_email_verification: SentPayload = strawberry.mutation(
+        resolver=resolvers.verification.request_email_verification,
+        permission_classes=allowed("Mutation.requestEmailVerification"),
+        description="Mail a link that proves the account's address; nothing is sent where it is proven.",
+    )
+    verify_email: UserPayload = strawberry.mutation(
+        resolver=resolvers.verification.verify_email,
+        permission_classes=allowed("Mutation.verifyEmail"),
+        description="Take a mailed link as proof. No errors: it worked; `user` is shown to its owner only.",
+    )
+    request_password_reset: SentPayload = strawberry.mutation(
+        resolver=resolvers.password_reset.request_password_reset,
+        permission_classes=allowed("Mutation.requestPasswordReset"),
+        description="Mail a link for a new password; answers the same whether the account exists or not.",
+    )
+    reset_password: SessionPayload = strawberry.mutation(
+        resolver=resolvers.password_reset.reset_password,
+        permission_classes=allowed("Mutation.resetPassword"),
+        description="Choose a new password by a mailed link; ends every sign-in and signs in anew.",
+    )
     create_api_key: ApiKeyPayload = strawberry.mutation(
         resolver=resolvers.api_key.create_api_key,
         permission_classes=allowed("Mutation.createApiKey"),
@@ -136,6 +160,11 @@ class Mutation:
         permission_classes=allowed("Mutation.cancelGeneration"),
         description="Call a generation off. Its credits come back while no request has left for the provider.",
     )
+    delete_account: DeletedPayload = strawberry.mutation(
+        resolver=resolvers.deletion.delete_account,
+        permission_classes=allowed("Mutation.deleteAccount"),
+        description="Delete the account with everything in it, for good; its ledger stays without a name.",
+    )
     delete_generations: DeletedPayload = strawberry.mutation(
         resolver=resolvers.deletion.delete_generations,
         permission_classes=allowed("Mutation.deleteGenerations"),
@@ -165,6 +194,11 @@ class Mutation:
         resolver=resolvers.own_style.delete_style,
         permission_classes=allowed("Mutation.deleteStyle"),
         description="Remove a style of one's own; generations made with it keep its title.",
+    )
+    set_favorite: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.gallery.set_favorite,
+        permission_classes=allowed("Mutation.setFavorite"),
+        description="Mark a generation as a favorite, or take the mark away.",
     )
 
 

@@ -14,6 +14,7 @@ from schema.enum import GenerationOrder, Role
 from schema.error import UserError
 from schema.generation import Generation, GenerationConnection, GenerationFilter, generation_key
 from schema.node import Node, known_id
+from schema.stats import UserStats
 from services import credit, gallery
 from services.error import NotFoundError
 
@@ -37,6 +38,10 @@ class User(Node):
     @strawberry.field(description="How many pictures one request may ask for.")
     def max_batch(self, info: Info) -> int:
         return info.context.services.profile.max_batch
+
+    @strawberry.field
+    async def stats(self, info: Info) -> UserStats:
+        return UserStats.of(await info.context.stats_by_user.load(self.row.id))
 
     @strawberry.field
     async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:
@@ -92,7 +97,7 @@ class User(Node):
         return cls(
             id=strawberry.ID(row.id),
             row=row,
-            email=row.email,
+            email=row.email if row.deleted_at is None else None,
             email_verified=row.email_verified,
             name=row.name,
             role=row.role,

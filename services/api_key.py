@@ -103,16 +103,9 @@ class ApiKeyService:
         """An account's keys, newest first."""
         return await ApiKey.filter(user_id=user_id).order_by("-id")
 
-    async def get(self, user_id: str, key_id: str) -> ApiKey:
-        """One of an account's keys.
-
-        Raises:
-            NotFoundError: not there, or not this account's.
-        """
-        row = await ApiKey.get_or_none(id=key_id, user_id=user_id)
-        if row is None:
-            raise NotFoundError(field=("id",))
-        return row
+    async def by_ids(self, user_id: str, key_ids: list[str]) -> dict[str, ApiKey]:
+        """Those of these keys that are the account's own."""
+        return {row.id: row for row in await ApiKey.filter(id__in=key_ids, user_id=user_id)}
 
     async def revoke(self, user_id: str, key_id: str) -> None:
         """End a key at once; sockets that it opened end when they are next looked at.

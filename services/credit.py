@@ -183,6 +183,11 @@ class CreditService:
             raise NotFoundError
         return found
 
+    async def by_ids(self, user_id: str, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
+        """Those of these lines that are the account's own."""
+        found = CreditTransaction.filter(id__in=transaction_ids, user_id=user_id)
+        return {line.id: line for line in await found}
+
     async def since(self, user_id: str, sequence: int, limit: int = PAGE) -> list[CreditTransaction]:
         """The lines after `sequence`, oldest first, `limit` at most."""
         query = CreditTransaction.filter(user_id=user_id, sequence__gt=sequence)

@@ -10,8 +10,19 @@ from services.credit import Account
 from services.gallery_news import ChangeKind, GalleryNews
 from services.integrations.bus import Bus
 
-# What a message about a generation carries: everything that moves while it is worked on.
-_LIVE_FIELDS = ("version", "status", "stage", "progress", "preview", "attempts", "provider", "model")
+# What a message about a generation carries: everything that moves while it is worked on, by us and by its owner.
+_LIVE_FIELDS = (
+    "version",
+    "status",
+    "stage",
+    "progress",
+    "preview",
+    "attempts",
+    "provider",
+    "model",
+    "is_favorite",
+    "share_slug",
+)
 _LIVE_MOMENTS = ("started_at", "updated_at")
 _LINE_FIELDS = (
     "id",

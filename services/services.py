@@ -6,7 +6,9 @@ from services.api_key import ApiKeyService
 from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
+from services.departure import DepartureService
 from services.event import Events
+from services.favorite import FavoriteService
 from services.file import FileService
 from services.forecast import ForecastService
 from services.gallery import GalleryService
@@ -18,15 +20,18 @@ from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
 from services.own_style import OwnStyleService
+from services.password_reset import PasswordResetService
 from services.profile import Profile
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.session import SessionService
 from services.share import ShareService
+from services.stats import StatsService
 from services.style import StyleService
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import UserService
+from services.verification import VerificationService
 from services.worker import GenerationWorker
 
 
@@ -47,13 +52,18 @@ class Services:
     sessions: SessionService
     api_keys: ApiKeyService
     users: UserService
+    verification: VerificationService
+    password_resets: PasswordResetService
     credits: CreditService
     styles: StyleService
     own_styles: OwnStyleService
     generations: GenerationService
     regenerations: RegenerationService
     gallery: GalleryService
+    favorites: FavoriteService
+    stats: StatsService
     deletion: DeletionService
+    departures: DepartureService
     shares: ShareService
     forecast: ForecastService
     roster: Roster

@@ -161,6 +161,15 @@ class StyleService:
             query = query.filter(collection__slug=collection)
         return await query.order_by("position").first()
 
+    async def by_ids(self, style_ids: list[str], viewer: User | None) -> dict[str, Style]:
+        """Those of these styles that are in the catalogue, or the viewer's own."""
+        found = await self._usable().filter(id__in=style_ids)
+        return {style.id: style for style in found if style.owner_id is None or is_own(style, viewer)}
+
+    async def collections_by_ids(self, collection_ids: list[str]) -> dict[str, Collection]:
+        """Those of these collections that are in the catalogue."""
+        return {found.id: found for found in await Collection.filter(id__in=collection_ids, is_active=True)}
+
     async def style(self, style_id: str, viewer: User | None = None) -> Style:
         """A style by id: one of the catalogue, or the viewer's own.
 
@@ -170,13 +179,6 @@ class StyleService:
         found = await self._usable().get_or_none(id=style_id)
         if found is None or not (found.owner_id is None or is_own(found, viewer)):
             raise NotFoundError(field=("styleId",))
-        return found
-
-    async def collection(self, collection_id: str) -> Collection:
-        """A collection by id. Raises NotFoundError."""
-        found = await Collection.get_or_none(id=collection_id, is_active=True)
-        if found is None:
-            raise NotFoundError
         return found
 
     async def free_style(self) -> Style:

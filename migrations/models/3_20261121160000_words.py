@@ -32,7 +32,7 @@ _BATCH = 1000  # rows
 
 
 async def _fold(db: BaseDBAsyncClient) -> None:
-    """Fold the case of what migration 2 filled with the database's lower(), which is another thing (on SQLite: ASCII's)."""
+    """Fold the case of what migration 2 filled with the database's lower(), which folds less (on SQLite: ASCII only)."""
     postgres = db.capabilities.dialect == "postgres"
     first, second = ("$1", "$2") if postgres else ("?1", "?2")
     last = ""
@@ -42,7 +42,8 @@ async def _fold(db: BaseDBAsyncClient) -> None:
         for row in found:
             folded = row["search_text"].casefold()
             if folded != row["search_text"]:
-                await db.execute_query(f"UPDATE generations SET search_text = {second} WHERE id = {first}", [row["id"], folded])
+                sql = f"UPDATE generations SET search_text = {second} WHERE id = {first}"
+                await db.execute_query(sql, [row["id"], folded])
         last = found[-1]["id"]
 
 
