@@ -239,6 +239,24 @@ mutation($input: CreateGenerationInput!) {{
   }}
 }}"""
 
+REGENERATE = f"""
+mutation($input: RegenerateInput!) {{
+  regenerate(input: $input) {{
+    generations {{ {GENERATION} parent {{ id }} }}
+    viewer {{ credits version }}
+    errors {{ code message field ... on InsufficientCreditsError {{ required balance }} }}
+  }}
+}}"""
+
+REFINE = f"""
+mutation($input: RefineGenerationInput!) {{
+  refineGeneration(input: $input) {{
+    generations {{ {GENERATION} parent {{ id }} }}
+    viewer {{ credits version }}
+    errors {{ code message field ... on InsufficientCreditsError {{ required balance }} }}
+  }}
+}}"""
+
 CANCEL = f"""
 mutation($id: ID!) {{
   cancelGeneration(id: $id) {{ generation {{ {GENERATION} }} errors {{ code message field }} }}
