@@ -49,8 +49,9 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
             steps = feed.take(news) if isinstance(news, dict) else None
             if steps is None:
                 version = (await services.users.get(viewer.id)).version
-                # Silence is only silence where the account stands as it was told.
-                steps = [] if news is None and version <= feed.version else feed.jump(version)
+                # Silence is only silence where nothing waits and the account stands as it was told.
+                is_quiet = news is None and not was_waiting and version <= feed.version
+                steps = [] if is_quiet else feed.jump(version)
             for step in steps:
                 yield step
             if feed.is_waiting and (steps or not was_waiting):

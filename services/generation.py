@@ -1,5 +1,6 @@
 """Generations, from a person's side: asking for one, looking at it, calling it off."""
 
+import contextlib
 from dataclasses import replace
 from functools import partial
 
@@ -24,6 +25,10 @@ from services.style import StyleService
 from services.upload import UploadService
 
 OPERATION = "createGeneration"
+
+
+class _EndedAlreadyError(Exception):
+    """Ends a transaction that would have changed nothing."""
 
 
 class GenerationService:
@@ -102,7 +107,10 @@ class GenerationService:
             ConflictError: it has ended already.
         """
         generation = await self.get(user_id, generation_id)
-        account = None if generation.status.is_final else await run_tx(self._cancel, user_id, generation_id)
+        account = None
+        if not generation.status.is_final:
+            with contextlib.suppress(_EndedAlreadyError):
+                account = await run_tx(self._cancel, user_id, generation_id)
         if account is not None:
             crashpoint("cancel.committed")
             generation = await self.get(user_id, generation_id)
@@ -115,10 +123,10 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(user_id: str, generation_id: str) -> Account | None:
+    async def _cancel(user_id: str, generation_id: str) -> Account:
         canceled, account = await call_off(await credit.touch(user_id), [generation_id])
         if not canceled:
-            return None
+            raise _EndedAlreadyError  # the account's version moves only with a change
         crashpoint("cancel.before_commit")
         return account.about(ChangeKind.UPDATED, canceled)
 
