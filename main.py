@@ -24,6 +24,7 @@ from services.deletion import DeletionService
 from services.departure import DepartureService
 from services.error import Refusal
 from services.event import Events
+from services.export import ExportService
 from services.favorite import FavoriteService
 from services.file import FileService, UploadLimits
 from services.forecast import ForecastService
@@ -96,6 +97,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         generations = GenerationService(styles, files, queue, events, profile.limits, uploads)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, events)
+        exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
         yield Services(
             profile=profile,
             translator=translator,
@@ -119,6 +121,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
             regenerations=RegenerationService(generations, styles, queue, events, profile.limits),
             deletion=deletion,
             departures=departures,
+            exports=exports,
             gallery=GalleryService(),
             favorites=FavoriteService(events),
             stats=StatsService(),
@@ -135,6 +138,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
                 uploads,
                 sessions,
                 departures,
+                exports,
                 events,
                 every=settings.generation_sweep_seconds,
                 lease=times.lease,

@@ -24,11 +24,15 @@ async def viewer(info: Info) -> User | None:
 async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
     try:
         session = await info.context.services.users.sign_up(
-            input.email, input.password, given(input.name, None), given(input.locale, None)
+            input.email,
+            input.password,
+            given(input.name, None),
+            given(input.locale, None),
+            info.context.locale,
         )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
-    return _session(info, session)
+    return signed_in(info, session)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
@@ -36,10 +40,10 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
         session = await info.context.services.users.sign_in(input.email, input.password)
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
-    return _session(info, session)
+    return signed_in(info, session)
 
 
-def _session(info: Info, session: NewSession) -> SessionPayload:
+def signed_in(info: Info, session: NewSession) -> SessionPayload:
     info.context.become(session.user)
     return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user), errors=[])
 

@@ -70,6 +70,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.refineGeneration": (SignedIn, {"input.id": "one's own; else NOT_FOUND"}),
     "Mutation.cancelGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Mutation.deleteAccount": (OwnSignIn, {}),
+    "Mutation.requestDataExport": (SignedIn, {}),
     "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
     "Mutation.shareGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Mutation.unshareGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),

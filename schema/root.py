@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 import resolvers.api_key
 import resolvers.credit
 import resolvers.deletion
+import resolvers.export
 import resolvers.gallery
 import resolvers.gallery_changed
 import resolvers.generation
@@ -24,6 +25,7 @@ from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
 from schema.error import InputError, InsufficientCreditsError, QuotaExceededError
+from schema.export import DataExportPayload
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
 from schema.gallery_change import GalleryChange
@@ -159,6 +161,11 @@ class Mutation:
         resolver=resolvers.generation.cancel_generation,
         permission_classes=allowed("Mutation.cancelGeneration"),
         description="Call a generation off. Its credits come back while no request has left for the provider.",
+    )
+    request_data_export: DataExportPayload = strawberry.mutation(
+        resolver=resolvers.export.request_data_export,
+        permission_classes=allowed("Mutation.requestDataExport"),
+        description="A zip of everything in this account, made in the background; ask again for its address.",
     )
     delete_account: DeletedPayload = strawberry.mutation(
         resolver=resolvers.deletion.delete_account,

@@ -92,8 +92,8 @@ class ApiKeyService:
         if await ApiKey.filter(user_id=user_id).count() >= MOST:
             raise ConflictError(message("An account has at most {limit} keys. Revoke one first.", limit=MOST))
         row = ApiKey(user_id=user_id, name=wanted.name, salt=secrets.token_hex(32))
-        text = self._key(row)
-        row.hint, row.key_hash = text[-4:], _hash(text)
+        made = self._key(row)
+        row.hint, row.key_hash = made[-4:], _hash(made)
         await row.save(force_create=True)
         if key is not None:
             await remember(user_id, _OPERATION, key, input_hash, row.id)

@@ -8,6 +8,7 @@ from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
 from services.event import Events
+from services.export import ExportService
 from services.favorite import FavoriteService
 from services.file import FileService
 from services.forecast import ForecastService
@@ -64,6 +65,7 @@ class Services:
     stats: StatsService
     deletion: DeletionService
     departures: DepartureService
+    exports: ExportService
     shares: ShareService
     forecast: ForecastService
     roster: Roster

@@ -8,9 +8,12 @@ import structlog
 
 from models import File
 from models.database import rows
+from services import mail_token
 from services.claim import Claim, ClaimLostError, lapsed
 from services.crashpoint import crashpoint
+from services.departure import DepartureService
 from services.event import Events
+from services.export import ExportService
 from services.file import FileService
 from services.integrations.queue import TaskQueue
 from services.session import SessionService
@@ -33,6 +36,8 @@ class Sweeper:
         files: FileService,
         uploads: UploadService,
         sessions: SessionService,
+        departures: DepartureService,
+        exports: ExportService,
         events: Events,
         *,
         every: float,
@@ -43,14 +48,20 @@ class Sweeper:
         self._files = files
         self._uploads = uploads
         self._sessions = sessions
+        self._departures = departures
+        self._exports = exports
         self._events = events
         self._every = every
         self._lease = lease
         self._orphan_age = orphan_age
 
     async def run(self) -> None:
-        """Sweep until cancelled. A storage that hangs keeps nobody from settling what dead workers left."""
-        await asyncio.gather(self._again_and_again(self.settle), self._again_and_again(self.clean_up))
+        """Sweep until cancelled. A storage that hangs keeps nobody from settling what dead workers left.
+
+        Exports are made beside it: a large one takes minutes.
+        """
+        work = (self.settle, self.clean_up, self._exports.make_waiting)
+        await asyncio.gather(*(self._again_and_again(one) for one in work))
 
     async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -63,6 +74,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """One pass over everything."""
         await self.settle()
+        await self._exports.make_waiting()
         await self.clean_up()
 
     async def settle(self) -> None:
@@ -70,10 +82,13 @@ class Sweeper:
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
 
     async def clean_up(self) -> None:
-        """Files that nothing needs, uploads and sign-ins whose time is over."""
+        """What accounts that are gone have left, files that nothing needs, and whatever has had its time."""
+        await self._each("sweep.account", await self._departures.unfinished(_BATCH), self._departures.finish)
         await self._each("sweep.file", await self._unsettled_files(), self._remove)
         await self._each("sweep.upload", await self._uploads.expired(_BATCH), self._uploads.remove)
+        await self._each("sweep.export", await self._exports.expired(_BATCH), self._exports.remove)
         await self._sessions.remove_expired()
+        await mail_token.remove_expired()
 
     @staticmethod
     async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[bool]]) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 from collections.abc import Mapping
 
-from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
 from models import User
 from models.database import run_tx
 from models.enum import Role
-from services import credit, locale
+from services import credit, locale, mail_token
+from services.credential import PASSWORD_MAX, check_password, clean_email
 from services.credit import Account
 from services.error import ConflictError, InvalidInputError, NotFoundError
 from services.event import Events
@@ -17,32 +17,12 @@ from services.integrations.password import Passwords
 from services.message import message
 from services.session import NewSession, SessionService
 from services.text import clean_text
+from services.verification import VerificationService
 
-PASSWORD_MIN = 8  # characters
-PASSWORD_MAX = 128  # hashing a megabyte on request would be a gift to an attacker
 NAME_MAX = 100
 
 DEMO_EMAIL, DEMO_NAME = "demo@example.com", "演示用户"
 DEMO_PASSWORD = "darkroom-demo"  # noqa: S105 - for everybody who tries a development server
-
-
-def _clean_email(email: str) -> str:
-    try:
-        # Addresses of test networks are good addresses: whether mail arrives is for a mail to prove.
-        found = validate_email(email, check_deliverability=False, globally_deliverable=False, strict=True)
-        if "." not in found.domain:
-            raise EmailNotValidError
-    except EmailNotValidError:
-        raise InvalidInputError(message("This is not an e-mail address."), field=("email",)) from None
-    return found.normalized.casefold()
-
-
-def _check_password(password: str, field: str) -> None:
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        text = message("A password has {min} to {max} characters.", min=PASSWORD_MIN, max=PASSWORD_MAX)
-        raise InvalidInputError(text, field=(field,))
-    if not password.isprintable():
-        raise InvalidInputError(message("This contains characters that cannot be used."), field=(field,))
 
 
 def _clean_name(name: str | None) -> str | None:
@@ -62,21 +42,33 @@ def _clean_locale(wanted: str | None) -> str | None:
 class UserService:
     """Everything an account does with itself."""
 
-    def __init__(self, passwords: Passwords, sessions: SessionService, events: Events, signup_credits: int) -> None:
+    def __init__(
+        self,
+        passwords: Passwords,
+        sessions: SessionService,
+        events: Events,
+        verification: VerificationService,
+        signup_credits: int,
+    ) -> None:
         self._passwords = passwords
         self._sessions = sessions
         self._events = events
+        self._verification = verification
         self.signup_credits = signup_credits
 
-    async def sign_up(self, email: str, password: str, name: str | None, wanted_locale: str | None) -> NewSession:
-        """Make an account, pay its sign-up bonus, sign it in.
+    async def sign_up(
+        self, email: str, password: str, name: str | None, wanted_locale: str | None, spoken: str = locale.DEFAULT
+    ) -> NewSession:
+        """Make an account, pay its sign-up bonus, sign it in, and mail a link that proves its address.
+
+        `spoken` is the language that this is asked in, which nobody has chosen to keep.
 
         Raises:
             InvalidInputError: email, password, name or locale cannot be used.
             ConflictError: the address has an account.
         """
-        email = _clean_email(email)
-        _check_password(password, "password")
+        email = clean_email(email)
+        check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
         if await User.filter(email=email).exists():
             raise self._taken()
@@ -85,6 +77,7 @@ class UserService:
             user = await run_tx(self._create, email, password_hash, name, chosen)
         except IntegrityError:  # somebody was faster
             raise self._taken() from None
+        self._verification.welcome(user, spoken)
         return await self._sessions.open(user)
 
     @staticmethod
@@ -108,7 +101,7 @@ class UserService:
             InvalidInputError: they do not belong together.
         """
         try:
-            user = await User.get_or_none(email=_clean_email(email))
+            user = await User.get_or_none(email=clean_email(email))
         except InvalidInputError:
             user = None  # no address, so nobody's
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
@@ -149,7 +142,7 @@ class UserService:
         Raises:
             InvalidInputError: the current password is wrong, or the new one cannot be used.
         """
-        _check_password(new, "new")
+        check_password(new, "new")
         matches = await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1])
         password_hash = await self._passwords.hash(new) if matches else ""
         account = await run_tx(self._replace_password, user, password_hash, token) if matches else None
@@ -165,6 +158,7 @@ class UserService:
         if not await same.update(password_hash=password_hash):
             return None  # changed meanwhile, so `current` is not it any more
         await self._sessions.end_all(user.id, but=token)
+        await mail_token.void(user.id)
         return account
 
     @staticmethod
@@ -200,7 +194,7 @@ class UserService:
             InvalidInputError: this is no address.
             NotFoundError: nobody has it.
         """
-        user = await User.get_or_none(email=_clean_email(email))
+        user = await User.get_or_none(email=clean_email(email))
         if user is None:
             raise NotFoundError
         if user.role is Role.USER:

@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from adapters import open_storage
 from campaigns.crash_campaign import Campaign, Site
 from campaigns.crash_load import CANCELS
 from campaigns.crash_mutants import MUTANTS
 from campaigns.crash_plan import ANYWHERE, CLUSTER, EMBEDDED, SERVER, plan
 from campaigns.crash_server import settings_of
 from campaigns.crash_zygote import Zygote
-from main import open_storage
 from models.database import is_postgres, open_database, rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from servers import RedisServer
@@ -63,15 +63,6 @@ def cluster(
         "aws_secret_access_key": SECRET,
     }
     return Site(zygote, CLUSTER, empty_database("postgres"), tmp_path, settings, redis)
-
-
-@pytest.fixture
-def dice(request: pytest.FixtureRequest) -> random.Random:
-    """Seeded by --seed, so that a campaign can be repeated; pytest shows the seed when it fails."""
-    seed = request.config.getoption("--seed")
-    seed = secrets.randbelow(10**6) if seed is None else seed
-    print(f"\n{request.node.name}: --seed {seed}")  # noqa: T201 - part of the campaign's report
-    return random.Random(f"{seed} {request.node.name}")
 
 
 @contextlib.asynccontextmanager

@@ -67,7 +67,7 @@ async def test_what_is_nearly_a_key_is_nobodys(ada: Api) -> None:
     key = (await make(ada))["key"]
     for wrong in (key[:-1], key + "x", key.swapcase(), "dk_" + "A" * 43, "dk_" + "é" * 43, key.replace("dk_", "dx_")):
         response = await ada.http.post(
-            "/graphql", json={"query": KEYS}, headers={"authorization": f"Bearer {wrong}".encode()}
+            "/graphql", json={"query": KEYS}, headers={b"authorization": f"Bearer {wrong}".encode()}
         )
         assert response.json() == {"data": {"viewer": None}}, wrong
 

@@ -1,0 +1,63 @@
+"""Settings become the parts that speak to the outside: provider, mailer, storage."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from services.integrations.console_mailer import ConsoleMailer
+from services.integrations.demo import DemoProvider
+from services.integrations.image_provider import ImageProvider
+from services.integrations.local_storage import LocalStorage
+from services.integrations.mail import Mailer
+from services.integrations.openrouter import OpenRouterProvider
+from services.integrations.safe_fetch import SafeFetch
+from services.integrations.smtp_mailer import SmtpMailer
+from services.integrations.storage import Storage
+from settings import Provider, Settings
+
+
+def make_provider(settings: Settings) -> ImageProvider:
+    """The image provider that the settings name."""
+    if settings.provider is Provider.DEMO:
+        return DemoProvider(settings.demo_seconds)
+    hosts = frozenset(settings.provider_image_hosts)
+    return OpenRouterProvider(
+        settings.openrouter_api_key or "",
+        base_url=settings.openrouter_base_url,
+        model=settings.openrouter_model,
+        app_url=settings.address,
+        fetch=SafeFetch(hosts) if hosts else None,
+    )
+
+
+def make_mailer(settings: Settings) -> Mailer | None:
+    """What delivers mail: the settings' server; without one the log in development, and nothing in production."""
+    if settings.smtp_url is not None and settings.mail_from is not None:
+        return SmtpMailer(settings.smtp_url, settings.mail_from)
+    return None if settings.is_production else ConsoleMailer()
+
+
+@contextlib.asynccontextmanager
+async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
+    """Where the settings keep pictures."""
+    if settings.s3_bucket is None:
+        yield LocalStorage(
+            settings.data_dir / "files",
+            address=settings.address,
+            secret=settings.secret(),
+            link_seconds=settings.file_url_seconds,
+        )
+        return
+    from services.integrations.s3_storage import S3Storage  # a third of a second, for those who need it
+
+    async with S3Storage(
+        settings.s3_bucket,
+        region=settings.s3_region,
+        prefix=settings.s3_prefix,
+        link_seconds=settings.file_url_seconds,
+        endpoint_url=settings.s3_endpoint_url,
+        public_url=settings.s3_public_url,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=settings.aws_secret_access_key,
+        session_token=settings.aws_session_token,
+    ) as storage:
+        yield storage

@@ -1,0 +1,15 @@
+"""Mail in development: printed to the log instead of being sent, links included."""
+
+import structlog
+
+from services.integrations.mail import Mail
+
+log = structlog.get_logger(__name__)
+
+
+class ConsoleMailer:
+    """Prints. Never for production: whoever reads the log could use the links."""
+
+    async def send(self, mail: Mail) -> None:
+        """Print the mail."""
+        log.info("mail.printed", to=mail.to, subject=mail.subject, text=mail.text)

@@ -1,0 +1,91 @@
+"""A new password for who forgot theirs, by way of their mailbox."""
+
+import structlog
+
+from models import User
+from models.database import rows, run_tx
+from models.enum import MailPurpose
+from models.mail import MailToken
+from services import credit, mail_token
+from services.credential import check_password, clean_email
+from services.credit import Account
+from services.error import QuotaExceededError, UnavailableError
+from services.event import Events
+from services.integrations.password import Passwords
+from services.mail import MailService
+from services.session import NewSession, SessionService
+
+log = structlog.get_logger(__name__)
+
+
+class PasswordResetService:
+    """Sends links to accounts' addresses, and takes them with a new password."""
+
+    def __init__(self, mail: MailService, passwords: Passwords, sessions: SessionService, events: Events) -> None:
+        self._mail = mail
+        self._passwords = passwords
+        self._sessions = sessions
+        self._events = events
+
+    async def request(self, email: str, locale: str) -> None:
+        """Send a link to the account with this address, if there is one.
+
+        Everything that depends on whether there is one comes after the answer, so that neither the answer nor its
+        time tells.
+
+        Raises:
+            InvalidInputError: this is no address.
+            UnavailableError: there is no mail here.
+        """
+        self._mail.require()
+        self._mail.in_background(self._send(clean_email(email), locale))
+
+    async def _send(self, email: str, locale: str) -> None:
+        user = await User.get_or_none(email=email, deleted_at=None)
+        if user is None:
+            return
+        try:
+            token = await run_tx(self._issue, user)
+        except QuotaExceededError:
+            log.info("password_reset.enough", user=user.id)
+            return
+        if token is None:
+            return
+        try:
+            await self._mail.send(MailPurpose.RESET, email, token, user.locale or locale)
+        except UnavailableError:
+            await mail_token.forget(token)
+            raise
+
+    @staticmethod
+    async def _issue(user: User) -> str | None:
+        # Changing nothing, for a mail is nothing that an account shows; it makes twins wait for each other.
+        held = await rows(
+            "UPDATE users SET version = version WHERE id = $1 AND email = $2 AND deleted_at IS NULL RETURNING id",
+            user.id,
+            user.email,
+        )
+        return await mail_token.issue(user.id, user.email, MailPurpose.RESET) if held else None
+
+    async def reset(self, token: str, password: str) -> NewSession:
+        """Replace the password, end every sign-in, and sign in anew. API keys stay; the address is proven as well.
+
+        Raises:
+            InvalidInputError: the link does not work any more, or the password cannot be used.
+        """
+        check_password(password, "password")
+        row = await mail_token.find(token, MailPurpose.RESET)
+        password_hash = await self._passwords.hash(password)
+        account, session = await run_tx(self._reset, row, password_hash)
+        await self._events.account_changed(account)
+        return session
+
+    async def _reset(self, row: MailToken, password_hash: str) -> tuple[Account, NewSession]:
+        account = await credit.touch(row.user_id)
+        await mail_token.spend(row)
+        same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
+        if not await same.update(password_hash=password_hash, email_verified=True):
+            raise mail_token.dead_link()
+        await mail_token.void(row.user_id)
+        await self._sessions.end_all(row.user_id)
+        return account, await self._sessions.open(await User.get(id=row.user_id))
