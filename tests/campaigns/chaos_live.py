@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,7 +50,7 @@ async def told(socket: Socket, query: str, **variables: Any) -> AsyncIterator[An
 
 
 @dataclass
-class Subscriber:
+class Subscriber(ABC):
     """What every subscriber does: keep a subscription, at any server, until it has heard all."""
 
     apis: Sequence[Api]
@@ -69,11 +70,13 @@ class Subscriber:
                 pass  # cut off, or nobody there: like everything that ends early, a reason to come back
             await asyncio.sleep(0 if self.is_done() else self.dice.uniform(RECONNECT, 2 * RECONNECT))
 
+    @abstractmethod
     def is_done(self) -> bool:
-        raise NotImplementedError
+        """Whether it has heard all."""
 
+    @abstractmethod
     async def listen(self, socket: Socket) -> None:
-        raise NotImplementedError
+        """Follow until all is heard or this socket tells nothing more."""
 
 
 @dataclass

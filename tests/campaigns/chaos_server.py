@@ -1,20 +1,14 @@
 """The mother of the chaos drills' servers and workers: it has imported everything, and forks one process after another.
 
-On standard input comes one line of JSON for each process (`Order`); back come lines of JSON: its process id, and, when
-it has ended, its exit code. Each does what `main.py serve` and `main.py worker` do, with a provider that costs nothing.
+Each (`Order`) does what `main.py serve` and `main.py worker` do, with a provider that costs nothing.
 """
 
 import argparse
 import asyncio
-import ctypes
 import io
-import json
 import os
 import random
-import select
-import signal
 import sys
-import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +21,13 @@ import uvloop  # noqa: F401 - as above
 from PIL import Image
 
 import main
+from campaigns.fork_server import fork_orders
 from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderEvent
 from services.integrations.redis_bus import RedisBackend
 from settings import load_settings
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PROVIDER_SECONDS = 0.05
 LOSS = 0.3  # of the messages on the bus, in the drill that loses any
-REAP_SECONDS = 0.02  # how often the mother looks who has ended
 
 
 @dataclass(frozen=True)
@@ -100,53 +93,10 @@ def live(order: Order) -> int:
         os.dup2(file.fileno(), sys.stderr.fileno())
     settings = load_settings(_env_file=None, **order.settings)
     main.configure_logs(settings)
-    main.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))
+    main.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is main's by import
     lose_messages(Path(order.folder), random.Random(order.seed))
     return main.run(argparse.Namespace(command=order.command), settings)
 
 
-def end_with_parent(parent: int) -> None:
-    """Leave nothing running when the tests are gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def answer(**said: int) -> None:
-    os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
-
-
-def fork(order: Order) -> int:
-    mother = os.getpid()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            end_with_parent(mother)
-            code = live(order)
-        except Exception:  # noqa: BLE001 - whatever it is, the log has it
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return child
-
-
-def bear() -> None:
-    children = 0
-    orders = open(0, "rb", buffering=0)  # noqa: SIM115 - unbuffered, or select would not see a second line
-    while True:
-        if select.select([orders], [], [], REAP_SECONDS)[0]:
-            line = orders.readline()
-            if not line:
-                return
-            answer(pid=fork(Order(**json.loads(line))))
-            children += 1
-        while children and (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            children -= 1
-            answer(pid=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
-
-
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
-    bear()
+    fork_orders(Order, live)

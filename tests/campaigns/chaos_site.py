@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +14,7 @@ import asyncpg
 import httpx
 
 from campaigns.chaos_server import Order
+from campaigns.fork_server import ForkServer, Life
 from client import Api
 from models.database import open_database, rows
 from server_process import HOST, free_port
@@ -41,55 +39,6 @@ async def until(found: Callable[[], Awaitable[bool]], what: str, patience: float
     return time.monotonic() - started
 
 
-class Mother:
-    """The process out of which all others are forked."""
-
-    def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
-        self._born: asyncio.Queue[int] = asyncio.Queue()
-        self._deaths: dict[int, asyncio.Future[int]] = {}
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Mother"]:
-        program = Path(__file__).with_name("chaos_server.py")
-        roots = os.pathsep.join(str(program.parents[number]) for number in (1, 2))
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(program),
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": roots},
-            start_new_session=True,  # Ctrl-C is for the tests, and these end with them
-        )
-        listening = asyncio.create_task(self._listen())
-        try:
-            yield self
-        finally:
-            listening.cancel()
-            self._process.kill()
-            await self._process.wait()
-
-    async def fork(self, order: Order) -> tuple[int, asyncio.Future[int]]:
-        """A new process's id, and its exit code when it has ended."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-        pid = await asyncio.wait_for(self._born.get(), PATIENCE)
-        return pid, self._deaths[pid]
-
-    async def _listen(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            said = json.loads(line)
-            if "code" in said:
-                self._deaths[said["pid"]].set_result(said["code"])
-            else:
-                self._deaths[said["pid"]] = asyncio.get_running_loop().create_future()
-                self._born.put_nowait(said["pid"])
-
-
 @dataclass
 class Member:
     """One place of the site, and the process that has it now."""
@@ -99,8 +48,7 @@ class Member:
     command: str
     port: int
     http: httpx.AsyncClient = field(init=False)
-    pid: int = 0
-    death: asyncio.Future[int] | None = None
+    life: Life | None = None
     starts: int = 0
 
     def __post_init__(self) -> None:
@@ -120,12 +68,12 @@ class Member:
         self.starts += 1
         settings = {**self.site.settings, "port": self.port}
         order = Order(self.command, str(self.log), settings, str(self.site.folder), self.site.seed + self.starts)
-        self.pid, self.death = await self.site.mother.fork(order)
+        self.life = await self.site.mother.fork(order)
         await until(self._works, f"{self.name} starts")
 
     async def _works(self) -> bool:
-        assert self.death is not None
-        assert not self.death.done(), f"{self.name} ended:\n{self.log.read_text()[-3000:]}"
+        assert self.life is not None
+        assert not self.life.death.done(), f"{self.name} ended:\n{self.log.read_text()[-3000:]}"
         if self.command == "worker":
             return self.log.read_text().count('"worker.started"') == self.starts if self.log.exists() else False
         with contextlib.suppress(httpx.TransportError):
@@ -134,9 +82,9 @@ class Member:
 
     async def stop(self) -> int:
         """Ask it to end; its exit code."""
-        assert self.death is not None
-        os.kill(self.pid, signal.SIGTERM)
-        return await asyncio.wait_for(asyncio.shield(self.death), PATIENCE)
+        assert self.life is not None
+        self.life.send(signal.SIGTERM)
+        return await asyncio.wait_for(asyncio.shield(self.life.death), PATIENCE)
 
 
 @dataclass
@@ -144,7 +92,7 @@ class Site:
     """All of it."""
 
     folder: Path
-    mother: Mother
+    mother: ForkServer
     postgres: PostgresServer
     redis: RedisServer
     hands: ThreadPoolExecutor  # one thread, for as long as the site: what it started ends with it
@@ -214,7 +162,7 @@ async def open_site(folder: Path, seed: int, **given: Any) -> AsyncIterator[Site
         hands = stack.enter_context(ThreadPoolExecutor(1))
         stack.callback(postgres.stop)
         stack.callback(redis.stop)
-        mother = await stack.enter_async_context(Mother().running())
+        mother = await stack.enter_async_context(ForkServer("chaos_server.py").running())
         site = Site(folder, mother, postgres, redis, hands, seed, given)
         await site.in_hands(postgres.start)
         await site.in_hands(redis.start)

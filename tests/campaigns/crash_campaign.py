@@ -17,7 +17,8 @@ import httpx
 from campaigns.crash_load import CANCELS, Customer
 from campaigns.crash_plan import EMPTIED, NAP, UNNAMED, Step, Topology
 from campaigns.crash_server import LEASE, SWEEP, Order, tally
-from campaigns.crash_zygote import Life, Zygote
+from campaigns.crash_zygote import Zygote, dies
+from campaigns.fork_server import Life
 from client import Api
 from models import File, Generation, IdempotencyKey
 from models.database import rows
@@ -96,7 +97,7 @@ class Campaign:
             yield
         finally:
             for life in lives:
-                await life.ends(within=0)
+                await dies(life, within=0)
 
     async def _meet(self, role: str, fate: str) -> bool:
         """One process from its birth to its death, and whether it met what was planned."""
@@ -105,12 +106,12 @@ class Campaign:
             try:
                 met = await self._befall(life, fate)
             finally:
-                await life.ends(within=0)
+                await dies(life, within=0)
             self.random_kills += 1
             return met
         skip = 0 if len(self.site.topology.step(fate)) > 1 else self.dice.randrange(3)
         life = await self.site.fork(role, mutant=self.mutant, point=fate, skip=skip)
-        if await life.ends(NAMED_PATIENCE):
+        if await dies(life, NAMED_PATIENCE):
             self.hits[fate] += 1
             return True
         self.random_kills += 1

@@ -1,19 +1,14 @@
 """What the crash campaign kills: a process that has imported everything forks servers and workers.
 
-On standard input comes one line of JSON for each of them (`Order`); back goes a line with its process id, and one with
-its exit code when it has died. All servers take connections from one listening socket, so clients of a dead one wait
-for the next.
+All servers take connections from one listening socket, so clients of a dead one wait for the next.
 """
 
 import asyncio
 import contextlib
-import ctypes
 import hashlib
 import io
-import json
 import os
 import random
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -31,6 +26,7 @@ from PIL import Image
 
 from campaigns.crash_mutants import MUTANTS
 from campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
+from campaigns.fork_server import fork_orders
 from main import configure_logs, open_services, prepare, web_options, working
 from models.enum import ErrorCode
 from services.crashpoint import POINTS, arm
@@ -41,7 +37,6 @@ from services.worker import GenerationWorker, Times
 from settings import Settings, load_settings
 from web.app import create_app
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
 SENT_AHEAD = 3  # seconds that a picture sent ahead can be used; half of them, sent
 CREDITS = 20_000  # of a new account
@@ -158,7 +153,7 @@ async def work(settings: Settings, folder: Path) -> None:
         await asyncio.Event().wait()
 
 
-def live(order: Order) -> None:
+def live(order: Order) -> int:
     """Be what was ordered until killed."""
     folder = Path(order.folder)
     with log(folder).open("a") as file:
@@ -179,44 +174,8 @@ def live(order: Order) -> None:
     app = create_app(partial(open_scripted, settings, folder, order.role), web_options(settings))
     config = uvicorn.Config(app, log_config=None, access_log=False, http="httptools", ws="websockets-sansio")
     uvicorn.Server(config).run([socket.socket(fileno=order.listener)])
-
-
-def end_with_parent(parent: int) -> None:
-    """Leave nothing running when the tests are gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def say(*words: object) -> None:
-    """One line to the tests, whole even when a signal's handler speaks in between."""
-    os.write(1, " ".join(map(str, words)).encode() + b"\n")
-
-
-def bury(*_: object) -> None:
-    """Tell of every child that has died."""
-    with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            say("died", found[0], os.waitstatus_to_exitcode(found[1]))
-
-
-def main() -> None:
-    signal.signal(signal.SIGCHLD, bury)
-    for line in sys.stdin:
-        order = Order(**json.loads(line))
-        mother = os.getpid()
-        child = os.fork()
-        if child == 0:
-            try:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                end_with_parent(mother)
-                live(order)
-            finally:
-                os._exit(1)
-        say("born", child)
+    return 1  # nobody here ends but by being killed
 
 
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
-    main()
+    fork_orders(Order, live)

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
@@ -20,14 +19,6 @@ SHARE = 0.4  # of the requests to S3 that fail
 ORDERS, BUYERS = 200, 4
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600), pytest.mark.any_database]
-
-
-@pytest.fixture
-def dice(request: pytest.FixtureRequest) -> random.Random:
-    chosen = request.config.getoption("--seed")
-    seed = secrets.randbelow(10**6) if chosen is None else chosen
-    print(f"\n{request.node.name}: --seed {seed}")  # noqa: T201 - part of the drill's report
-    return random.Random(f"{seed} {request.node.name}")
 
 
 @pytest.fixture(scope="module")
