@@ -6,7 +6,7 @@ Every statement is one snapshot and returns the ids that break its promise, so i
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from models import File, Upload
+from models import DataExport, File, Upload
 from models.database import rows
 from models.enum import FileState
 from services.integrations.storage import StorageError
@@ -157,6 +157,19 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "U1",
+        "an account that is gone has no name, no way in and, soon, nothing in its gallery",
+        """
+        SELECT id FROM users WHERE deleted_at IS NOT NULL
+        AND (email <> id || '@deleted.invalid' OR password_hash <> '' OR name IS NOT NULL OR role <> 'USER'
+            OR EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM api_keys WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)
+            OR users.deleted_at < LATER($1) AND EXISTS
+                (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL))
+        """,
+    ),
+    Invariant(
         "B1",
         "every stored object has a row, and every row that lives is used",
         """
@@ -170,6 +183,7 @@ INVARIANTS = (
         """
         SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)
         UNION ALL SELECT id FROM uploads WHERE created_at < LATER($2)
+        UNION ALL SELECT id FROM data_exports WHERE state <> 'PENDING' AND expires_at < LATER($1)
         """,
     ),
 )
@@ -183,7 +197,7 @@ class Audit:
     ) -> None:
         self._keys = keys
         # Seconds: from a request to its end, how long an unwanted file may lie, and how long a picture sent ahead.
-        self._patience: dict[str, tuple[float, ...]] = {"G2": (stuck,), "B3": (unsettled, sent_ahead)}
+        self._patience: dict[str, tuple[float, ...]] = {"G2": (stuck,), "U1": (stuck,), "B3": (unsettled, sent_ahead)}
 
     async def run(self) -> list[Verdict]:
         """One verdict per promise. A storage that does not answer breaks B1 and B2, and hides none of the others."""
@@ -208,10 +222,11 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     """
     before = await keys()
     files = await File.all().only("id", "kind", "owner_id", "state")
-    uploads = {upload.key for upload in await Upload.all().only("id", "owner_id")}
+    passing = {upload.key for upload in await Upload.all().only("id", "owner_id")}
+    passing |= {export.key for export in await DataExport.all().only("id", "owner_id")}
     after = await keys()
-    known = uploads | {key for file in files for key in _keys_of(file)}
-    unsettled = uploads | {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
+    known = passing | {key for file in files for key in _keys_of(file)}
+    unsettled = passing | {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
     # What an interrupted write left beside its key goes with its row, unless that row stays.
     orphans = [key for key in before & after if key not in known and _beside(key) not in unsettled]
     missing = [file.id for file in files if file.state is FileState.LIVE and not _keys_of(file) <= after]

@@ -138,6 +138,14 @@ class UploadService:
         )
         return await Upload.filter(id__in=[row["id"] for row in found])
 
+    async def remove_bytes_of(self, user_id: str) -> None:
+        """Remove at once what an account has sent ahead. Raises StorageError.
+
+        The rows stay for their time, because more may still come to the addresses that were given out.
+        """
+        for upload in await Upload.filter(owner_id=user_id):
+            await self._storage.delete(upload.key)
+
     async def remove(self, upload: Upload) -> bool:
         """Remove bytes, then the row; False when the storage would not."""
         try:

@@ -1,0 +1,138 @@
+"""Deleting an account: everything that says who it was goes, the ledger stays, and the address is free again."""
+
+from typing import Any
+
+import example_rows as example
+from books import check_books, stored_keys
+from client import CREDITS, Api, photo
+from conftest import Running
+from example_rows import NOW, insert
+from models import CreditTransaction, File, Generation, Upload, User
+from models.database import is_postgres, rows
+from services.order import GenerationRequest
+
+LEAVE = """
+mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code message field } } }"""
+PASSWORD = "correct canary battery"  # what nobody but its owner has said
+EMAIL = "canary@example.com"
+MINE = {"password": PASSWORD, "confirmEmail": "Canary@Example.com"}
+STYLE = {"title": "Canary style", "prompt": "A canary. {instruction}", "description": "Canary", "category": "Canary"}
+
+
+async def tables_that_name(word: str, database: str) -> set[str]:
+    """Every table with a row that holds the word, in whatever column."""
+    listed = (
+        "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
+        if is_postgres(database)
+        else "SELECT name FROM sqlite_master WHERE type = 'table'"
+    )
+    names = [row["name"] for row in await rows(listed)]
+    assert "credit_transactions" in names
+    return {name for name in names if word in str(await rows(f'SELECT * FROM "{name}"')).casefold()}  # noqa: S608 - names of tables
+
+
+async def settle_down(api: Api) -> dict[str, Any]:
+    """Fill an account with everything that a person can leave: words everywhere, files of each kind."""
+    made = await api.one(
+        "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }",
+        input=STYLE,
+    )
+    assert made["errors"] == []
+    await api.ask('mutation { createApiKey(name: "Canary key") { key } }')
+    announce = {"contentType": "image/jpeg", "byteSize": len(photo()), "idempotencyKey": "canary-upload"}
+    announced = await api.one(
+        "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { url } } }", input=announce
+    )
+    assert (await api.http.post(announced["upload"]["url"], files={"file": photo()})).status_code == 204
+    sold = await api.create(photo(), styleId=made["style"]["id"], prompt="Canary words", idempotencyKey="canary-order")
+    assert sold["errors"] == []
+    generation: dict[str, Any] = sold["generations"][0]
+    return generation
+
+
+async def test_an_account_that_is_deleted_leaves_no_word_and_no_file(idle: Running) -> None:
+    database = idle.settings.database
+    ada = await idle.api.sign_up(EMAIL, PASSWORD, name="Canary Lovelace", locale="en")
+    made = await settle_down(ada)
+    await idle.services.worker.process(made["id"])
+    shared = await ada.one(
+        'mutation($id: ID!) { shareGeneration(id: $id, slug: "my-canary") { errors { message } } }', id=made["id"]
+    )
+    assert shared["errors"] == []
+    (waiting,) = (await ada.create(photo(), prompt="Another canary"))["generations"]
+    told = {"users", "generations", "styles", "api_keys", "idempotency_keys", "uploads"}
+    assert await tables_that_name("canary", database) >= told
+    balance = await ada.credits()
+    assert await ada.one(LEAVE, input=MINE) == {"deletedIds": [ada.user["id"]], "errors": []}
+
+    assert await tables_that_name("canary", database) == set()
+    assert await idle.api.one('{ sharedGeneration(slug: "my-canary") { __typename } }') is None
+    await idle.services.sweeper.sweep()
+    assert await stored_keys(idle.services) == set()
+    assert await File.all().count() == 0
+    assert (await Generation.get(id=waiting["id"])).refunded
+    left = await User.get(id=ada.user["id"])
+    assert left.credits == balance + waiting["cost"]
+    assert await CreditTransaction.filter(user_id=left.id).count() == 4
+    await check_books(idle.services, all_ended=True, all_swept=True)
+
+
+async def test_nobody_is_signed_in_to_an_account_that_is_gone_and_its_address_is_free(idle: Running) -> None:
+    ada = await idle.api.sign_up(EMAIL, PASSWORD)
+    elsewhere = await idle.api.one(
+        "mutation($input: SignInInput!) { signIn(input: $input) { token } }",
+        input={"email": EMAIL, "password": PASSWORD},
+    )
+    async with Api(ada.http, ada.address, elsewhere["token"]).socket() as socket:
+        stream = await socket.subscribe(CREDITS)
+        await stream.next()
+        await ada.ask(LEAVE, input=MINE)
+        while (message := await stream.message())["type"] == "next" and "errors" not in message["payload"]:
+            pass
+        (error,) = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    for token in (ada.token, elsewhere["token"]):
+        assert await Api(ada.http, ada.address, token).one("{ viewer { id } }") is None
+    for email in (EMAIL, f"{ada.user['id']}@deleted.invalid"):
+        for password in (PASSWORD, "", "nobody's password"):
+            refused = await idle.api.refused(
+                "mutation($input: SignInInput!) { signIn(input: $input) { errors { code field } } }",
+                input={"email": email, "password": password},
+            )
+            assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["password"])
+    again = await idle.api.sign_up(EMAIL, PASSWORD)
+    assert again.user["id"] != ada.user["id"]
+    assert await again.credits() == 10_000
+
+
+async def test_a_wrong_password_or_address_and_a_program_delete_no_account(idle: Running) -> None:
+    ada = await idle.api.sign_up(EMAIL, PASSWORD)
+    for wrong, field in (
+        ({"password": "correct horse"}, "password"),
+        ({"password": None}, "password"),
+        ({"confirmEmail": "eve@example.com"}, "confirmEmail"),
+        ({"confirmEmail": ""}, "confirmEmail"),
+    ):
+        refused = await ada.refused(LEAVE, input={**MINE, **wrong})
+        assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [field])
+    key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
+    assert (await Api(ada.http, ada.address, key).refused(LEAVE, input=MINE))["code"] == "FORBIDDEN"
+    assert (await ada.one("{ viewer { email } }"))["email"] == EMAIL
+
+
+async def test_what_an_interrupted_deletion_or_a_late_order_left_is_finished_by_the_sweeper(idle: Running) -> None:
+    ada = await idle.api.sign_up(EMAIL, PASSWORD)
+    before = await User.get(id=ada.user["id"])  # as a request knows it that began before
+    await ada.ask(LEAVE, input=MINE)
+    late = GenerationRequest(prompt="A late canary", image=photo(), idempotency_key="late-canary")
+    (sold,) = await idle.services.generations.create(before, late)
+    ended = {"status": "CANCELED", "stage": "CANCELED", "completed_at": NOW, "cost": 0}
+    for _ in range(120):  # more than one transaction takes
+        await insert("generations", example.generation(before.id, search_text="canary", **ended))
+    await idle.services.sweeper.sweep()
+    assert await Generation.present().count() == 0
+    assert (await Generation.get(id=sold.id)).refunded
+    assert await tables_that_name("canary", idle.settings.database) == set()
+    assert await stored_keys(idle.services) == set()
+    assert await Upload.all().count() == 0
+    await check_books(idle.services, all_ended=True, all_swept=True)

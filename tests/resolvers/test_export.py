@@ -1,0 +1,120 @@
+"""An export of one's own data: everything its owner sees, nothing secret, made once and kept for its time."""
+
+import asyncio
+import io
+import json
+import zipfile
+from typing import Any
+
+from books import check_books, stored_keys
+from client import Api, photo
+from conftest import Running
+from models import DataExport
+from models.database import rows
+
+EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
+OWN = {"title": "Mine", "prompt": "Paint it. {instruction}"}
+
+
+async def export(api: Api) -> dict[str, Any]:
+    answer = await api.one(EXPORT)
+    assert answer["errors"] == []
+    found: dict[str, Any] = answer["dataExport"]
+    return found
+
+
+async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up(name="Ada"), await idle.api.sign_up("eve@example.com")
+    style = await ada.one("mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=OWN)
+    key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
+    (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
+    await idle.services.worker.process(made["id"])
+    (gone, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
+    await ada.ask("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[gone["id"]])
+    await eve.create(photo(), prompt="Nobody else's business")
+
+    assert await export(ada) == await export(ada) == {"url": None, "expiresAt": None}
+    await idle.services.sweeper.sweep()
+    ready = await export(ada)
+    answer = await ada.http.get(ready["url"])
+    assert answer.headers["content-type"] == "application/zip"
+    assert "darkroom-data.zip" in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    text = archive.read("data.json").decode()
+    data = json.loads(text)
+    assert {name: data["account"][name] for name in ("id", "email", "name", "credits")} == {
+        "id": ada.user["id"],
+        "email": "ada@example.com",
+        "name": "Ada",
+        "credits": await ada.credits(),
+    }
+    first, second = data["generations"]
+    assert [first["id"], second["id"]] == [made["id"], kept["id"]]
+    assert (first["prompt"], first["status"], second["status"]) == ("A fox", "COMPLETED", "PENDING")
+    shown = await ada.generation(made["id"])
+    for picture in ("original", "result"):
+        assert archive.read(first[picture]) == (await ada.http.get(shown[picture]["url"])).content
+    assert second["result"] is None
+    pictures = {first["original"], first["result"], second["original"]}
+    assert set(archive.namelist()) == {"data.json", *pictures}
+    assert len(data["transactions"]) == len(await ada.ledger())
+    assert [own["prompt"] for own in data["styles"]] == [OWN["prompt"]]
+    assert [kept["name"] for kept in data["apiKeys"]] == ["laptop"]
+    hashes = await rows("SELECT password_hash AS hash FROM users UNION ALL SELECT key_hash FROM api_keys")
+    for secret in (key, "correct horse", "Nobody else", "argon2", *(row["hash"] for row in hashes)):
+        assert secret not in text
+    await check_books(idle.services)
+
+
+async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    await asyncio.gather(*(export(ada) for _ in range(5)))
+    await asyncio.gather(*(idle.services.exports.make_waiting() for _ in range(3)))
+    (row,) = await DataExport.all()
+    assert row.attempts == 1
+    ready = await export(ada)
+    assert ready == await export(ada)
+    await idle.services.sweeper.sweep()
+    assert row.key in await stored_keys(idle.services)
+    await rows("UPDATE data_exports SET expires_at = LATER($1) RETURNING id", -1.0)
+    assert (await export(ada))["url"] is None  # a new one
+    await idle.services.exports.make_waiting()
+    await idle.services.sweeper.sweep()
+    (new,) = await DataExport.all()
+    assert await stored_keys(idle.services) == {new.key}
+    assert (await ada.http.get(ready["url"])).status_code == 404
+    await check_books(idle.services, all_swept=True)
+
+
+async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_works_is_given_up(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    await export(ada)
+    row = await idle.services.exports.take()  # a worker that says nothing more
+    assert row is not None
+    await idle.services.exports.make_waiting()
+    assert (await export(ada))["url"] is None
+    await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
+    await idle.services.exports.make_waiting()
+    assert (await export(ada))["url"] is not None
+    await rows("UPDATE data_exports SET state = 'PENDING', attempts = 3, expires_at = NULL RETURNING id")
+    await idle.services.exports.make_waiting()
+    await idle.services.sweeper.clean_up()
+    assert await DataExport.all().count() == 0
+    assert await stored_keys(idle.services) == set()
+
+
+async def test_an_account_that_goes_while_its_export_is_made_leaves_none(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    await export(ada)
+    row = await idle.services.exports.take()
+    assert row is not None
+    leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+    mine = {"password": "correct horse", "confirmEmail": "ada@example.com"}
+    assert await ada.one(leave, input=mine) == {"errors": []}
+    await idle.services.sweeper.sweep()
+    assert await DataExport.all().count() == 1  # somebody may be writing it
+    await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
+    await idle.services.sweeper.sweep()
+    assert await DataExport.all().count() == 0
+    assert await stored_keys(idle.services) == set()
