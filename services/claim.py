@@ -119,7 +119,7 @@ class Claim:
     async def _write(self, changes: str, *values: Any) -> None:
         found = await rows(
             f"UPDATE generations SET {changes}, version = version + 1, updated_at = NOW()"  # noqa: S608 - constants
-            f" WHERE {_HELD} RETURNING version, updated_at",
+            f" WHERE {_HELD} RETURNING version, updated_at, is_favorite",
             self.generation.id,
             self.fence,
             *values,
@@ -127,6 +127,7 @@ class Claim:
         if not found:
             raise ClaimLostError
         self.generation.version = int(found[0]["version"])
+        self.generation.is_favorite = bool(found[0]["is_favorite"])  # its owner may have marked it meanwhile
         moment: datetime | str = found[0]["updated_at"]
         # SQLite has no type for moments.
         self.generation.updated_at = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)

@@ -14,6 +14,7 @@ from conftest import Running, running
 from elsewhere import another_process, claimed, ordered_elsewhere
 from listening import until_listening
 from models.database import run_tx
+from models.enum import GenerationStage
 from servers import RedisServer
 from services import credit
 from services.event import account_channel
@@ -22,6 +23,7 @@ from settings import Settings
 
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status version isFavorite } } }"
 FAVORITES = "subscription { favoriteChanged { kind version generationId generation { id isFavorite } } }"
+PROGRESS = "subscription($id: ID!) { generationProgress(id: $id) { version isFavorite } }"
 SHOWN = "{ viewer { version generations(first: 100) { nodes { id status version isFavorite } } } }"
 ORDER = 'mutation($count: Int!) { createGeneration(input: {prompt: "A red boat", count: $count}) {'
 ORDER += " generations { id } errors { code } } }"
@@ -235,6 +237,21 @@ async def test_favorites_are_told_when_a_mark_is_set_cleared_or_deleted(ada: Api
         assert [kind for kind, _, _ in await told(gallery, 6)] == ["UPDATED"] * 4 + ["DELETED"] * 2
         await ordered_elsewhere(server.services, ada)
         assert await told(stream, 1) == [("SNAPSHOT", start + 7, None)]
+
+
+async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, server: Running) -> None:
+    (one,) = await order(ada)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(PROGRESS, id=one)
+        assert (await stream.next())["isFavorite"] is False
+        claim = await claimed(one)
+        await ada.one(FAVORITE, id=one, to=True)
+        event = await stream.next()
+        assert (event["version"], event["isFavorite"]) == (3, True)
+        await claim.advance(GenerationStage.GENERATING, 0.1)
+        await server.services.events.generation_changed(claim.generation)
+        event = await stream.next()
+        assert (event["version"], event["isFavorite"]) == (4, True)
 
 
 async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: Api, server: Running) -> None:
