@@ -76,6 +76,7 @@ async def test_a_database_that_is_away_is_an_outage_and_comes_back(
         for query in ("{ viewer { id } }", "{ collections { slug } }"):
             refused = await ada.refused(query)
             assert (refused["code"], "reference" in refused) == ("UNAVAILABLE", False)
+        assert (await server.api.http.get("/s/the-fox")).status_code == 503
         mortal_postgres.start()
         deadline = time.monotonic() + PATIENCE
         while "errors" in (body := (await ada.raw("{ viewer { credits } }")).json()):
