@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo crash chaos migrate migration schema messages lock node clean
+.PHONY: help run test check demo crash chaos bench migrate migration schema messages lock node clean
 
 help: ## what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and na
 chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under load, and audit; SEED=, BUDGET= (share, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
+
+bench: .venv/dev ## what a page of a gallery costs at ROWS generations (1000000) against 100; takes minutes
+	@PYTHONPATH=.:tests $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate

@@ -1,10 +1,12 @@
 """Searching a list of generations: by reading where matches are many, by the index of words where they are few."""
 
+from typing import Any
+
 from tortoise.queryset import QuerySet
 
 from models import Generation
 from models.keyset import After, Before
-from models.search import UNINDEXED_ID, HasPairs, character_pairs, has_word_index
+from models.search import UNINDEXED_ID, HasPairs, character_pairs, has_word_index, under_way
 from services.error import InvalidInputError
 from services.message import message
 from services.page import K, Page, PageRequest, beyond, page_of, paginate
@@ -13,10 +15,10 @@ from services.text import clean_text
 _LONGEST = 200  # characters
 _MOST_WORDS = 10
 
-# Generations that are read in the list's order before the index is asked. A word of which they hold a page is common,
-# and the index would gather its matches by the ten thousand; what the index gathers is then at most as many in each
-# stretch of this length as a page has rows.
-WINDOW = 2000
+# Generations that are read in the list's order, for each one that a page holds, before the index is asked. Of a word
+# that is more common than one in so many they hold the page; of any other the index has few enough to sort, unless
+# they lie together at the far end.
+_READ_FOR_EACH = 200
 
 
 def search_words(text: str | None) -> tuple[str, ...]:
@@ -47,17 +49,29 @@ async def search_page(
     pairs = character_pairs(words) if has_word_index() else []
     if not pairs:
         return await paginate(matching, request, key=key, descending=descending)
-    indexed = matching.filter(HasPairs(pairs))
-    down = request.walks_down(descending=descending)
-    sign, towards = ("-", After) if down else ("", Before)
-    in_order = [sign + column for column in key]
+    down, wanted = request.walks_down(descending=descending), request.size + 1
+    in_order = [("-" if down else "") + column for column in key]
     ahead = beyond(query, request, key, descending=descending).order_by(*in_order)
-    edge = await ahead.offset(WINDOW).limit(1).values_list(*key)
+    edge = await ahead.offset(_READ_FOR_EACH * wanted).limit(1).values_list(*key)
     near = beyond(matching, request, key, descending=descending)
     if edge:
-        near = near.filter(towards(key, edge[0]))
-    found = await near.order_by(*in_order).limit(request.size + 1)
-    if edge and len(found) <= request.size:
-        far = beyond(indexed, request, key, descending=descending).annotate(place=UNINDEXED_ID)
-        found = await far.order_by(*in_order[:-1], sign + "place").limit(request.size + 1)
-    return page_of(found, request, key, indexed.count)
+        near = near.filter((After if down else Before)(key, edge[0]))
+    found = await near.order_by(*in_order).limit(wanted)
+
+    parts = [matching.filter(HasPairs(pairs)), matching.filter(under_way())]
+    if edge and len(found) < wanted:
+        # Two statements, for an index has only what has ended; keys alone, for there may be thousands to sort.
+        keys: list[tuple[Any, ...]] = []
+        for part in parts:
+            far = beyond(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)
+            keys += (
+                await far.order_by(*in_order[:-1], in_order[-1].replace("id", "place")).limit(wanted).values_list(*key)
+            )
+        chosen = sorted(keys, reverse=down)[:wanted]
+        by_id = {row.id: row for row in await Generation.present().filter(id__in=[one[-1] for one in chosen])}
+        found = [by_id[one[-1]] for one in chosen if one[-1] in by_id]
+
+    async def count() -> int:
+        return sum([await part.count() for part in parts])
+
+    return page_of(found, request, key, count)

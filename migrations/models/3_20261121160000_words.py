@@ -6,10 +6,10 @@ RUN_IN_TRANSACTION = True
 
 # Every two neighbouring characters, and every single one that is no letter or digit of ASCII (an id has those), as
 # numbers: smaller than texts, and compared alike under every collation. models/search.py makes the same ones. Only
-# names of pg_catalog: a restore runs it with an empty search_path. Its cost says that LIKE is cheaper.
+# names of pg_catalog: a restore runs it with an empty search_path. Its cost is measured, in comparisons.
 # Only what has ended is indexed, because while one is under way each sign of life would write all its pairs again.
 _POSTGRES = """
-CREATE FUNCTION "character_pairs"(text) RETURNS bigint[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS $$
+CREATE FUNCTION "character_pairs"(text) RETURNS bigint[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 20000 AS $$
     SELECT coalesce(array_agg(DISTINCT "pair"), '{}') FROM (
         SELECT unnest(ARRAY[
             CASE WHEN "second" NOT IN (10, 32) THEN "first" << 21 | "second" END,
