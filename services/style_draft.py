@@ -76,7 +76,9 @@ def write(style: Style, words: Mapping[str, Any], author: str, *, prompt_max_len
     if not texts["title"]:
         raise _empty("title")
     style.title, style.description, style.category = texts["title"], texts["description"], texts["category"] or None
-    style.search_text = search_text(style.title, style.description, style.category, style.slug)
+    # A slug of our own making is no word that anybody looks for.
+    named = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
+    style.search_text = search_text(style.title, style.description, style.category, *named)
     if "reference_image" in words:
         if words["reference_image"] is None:
             raise _empty("referenceImage")
@@ -154,7 +156,8 @@ def _check_template(style: Style) -> None:
     template = prompt_of(style)
     if template.is_own and not template.uses_size:
         template = template.model_copy(update={"sizes": {}})  # nobody must use them
-    for problem in template_problems(template):
+    # The variables first: where one of them is wrong, what the prompt makes of it is only a consequence.
+    for problem in sorted(template_problems(template), key=lambda problem: problem.field[0] != "variables"):
         raise InvalidInputError(_shown(problem.message), field=tuple(_camel(step) for step in problem.field))
 
 
