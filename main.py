@@ -174,6 +174,7 @@ def web_options(settings: Settings) -> WebOptions:
     return WebOptions(
         graphiql=settings.shows_graphiql,
         introspection=settings.allows_introspection,
+        address=settings.address,
         cors_origins=settings.cors_origins,
     )
 

@@ -37,10 +37,16 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     try:
+        if input.cookie:
+            info.context.require_cookies()
         session = await info.context.services.users.sign_in(input.email, input.password)
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
-    return signed_in(info, session)
+    payload = signed_in(info, session)
+    if input.cookie:
+        info.context.set_cookie(session)
+        payload.token = None  # no script of the page shall hold it
+    return payload
 
 
 def signed_in(info: Info, session: NewSession) -> SessionPayload:
@@ -51,6 +57,8 @@ def signed_in(info: Info, session: NewSession) -> SessionPayload:
 async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
     viewer, sessions = info.context.require_viewer(), info.context.services.sessions
     info.context.become(None)
+    if info.context.is_cookie:
+        info.context.set_cookie(None)
     if everywhere or info.context.token is None:
         return SignOutPayload(sessions_ended=await sessions.end_all(viewer.id))
     return SignOutPayload(sessions_ended=await sessions.end(viewer.id, info.context.token))

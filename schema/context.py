@@ -9,9 +9,10 @@ from strawberry.dataloader import DataLoader
 from models import Collection, Style, User
 from services import locale
 from services.api_key import is_api_key
-from services.error import UnauthenticatedError
-from services.message import Message
+from services.error import InvalidInputError, UnauthenticatedError
+from services.message import Message, message
 from services.services import Services
+from services.session import NewSession
 from services.stats import Stats
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Context:
         services: Services,
         *,
         token: str | None,
+        is_cookie: bool,
         accept_language: str,
         is_socket: bool,
         allows_introspection: bool,
@@ -35,6 +37,10 @@ class Context:
         self.services = services
         self.allows_introspection = allows_introspection
         self.token = token
+        self.is_cookie = is_cookie  # the token came in a cookie
+        self.takes_cookies = False  # the answer can set one; said by the web, which sets it
+        self.changes_cookie = False
+        self.cookie: NewSession | None = None  # to be set, or cleared, where `changes_cookie`
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)
         self._is_socket = is_socket
@@ -51,7 +57,8 @@ class Context:
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Take what a socket's connection_init says."""
-        self.token = token or self.token
+        if token:
+            self.token, self.is_cookie = token, False
         self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
 
     async def look_up(self) -> User | None:
@@ -83,6 +90,15 @@ class Context:
     def become(self, viewer: User | None) -> None:
         """Answer the rest of this operation as to `viewer`: who has just signed in, changed, or signed out."""
         self._viewer = viewer
+
+    def require_cookies(self) -> None:
+        """Raises InvalidInputError where the answer cannot set a cookie: on sockets and streams."""
+        if not self.takes_cookies:
+            raise InvalidInputError(message("A cookie can be set only by an ordinary POST request."), ("cookie",))
+
+    def set_cookie(self, session: NewSession | None) -> None:
+        """Let the answer keep a sign-in in a cookie; None clears it."""
+        self.cookie, self.changes_cookie = session, True
 
     async def still_signed_in(self) -> None:
         """Ask the database again. Raises UnauthenticatedError when the sign-in has ended."""

@@ -121,6 +121,9 @@ class SignUpInput:
 class SignInInput:
     email: str
     password: str
+    cookie: bool | None = strawberry.field(
+        default=False, description="Keep the sign-in in an HttpOnly cookie; `token` is null then."
+    )
 
 
 @strawberry.input(description="What is left out stays as it is.")

@@ -17,6 +17,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.services import Services
+from web.account_page import reset, show_reset, show_verification, verify
+from web.cookie import SessionCookie
 from web.file import serve_file
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
@@ -37,6 +39,7 @@ class WebOptions:
 
     graphiql: bool
     introspection: bool
+    address: str  # PUBLIC_URL; by https, cookies are Secure
     cors_origins: tuple[str, ...] = ()
     init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
     health_seconds: float = 2.0  # that each part is given to say how it is
@@ -81,6 +84,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         allowed_origins=options.cors_origins,
         init_seconds=options.init_seconds,
         heartbeat_seconds=options.heartbeat_seconds,
+        cookie=SessionCookie(options.address, options.cors_origins),
     )
     routes = [
         Route("/graphql", endpoint),
@@ -91,6 +95,10 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),
         Route("/s/{rest:path}", not_shared),
+        Route("/verify-email", show_verification, methods=["GET"]),
+        Route("/verify-email", verify, methods=["POST"]),
+        Route("/reset-password", show_reset, methods=["GET"]),
+        Route("/reset-password", reset, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
     ]
@@ -100,7 +108,11 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     if options.cors_origins:
         middleware.append(
             Middleware(
-                CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
+                CORSMiddleware,
+                allow_origins=list(options.cors_origins),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                allow_credentials="*" not in options.cors_origins,  # cookies go only to pages that are named
             )
         )
     application = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)

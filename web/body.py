@@ -17,7 +17,13 @@ MULTIPART_OVERHEAD_BYTES = 64 * 1024  # operations, map and boundaries around th
 _MAX_FILES = 10
 _MAX_FIELDS = 10
 # A browser may send a form anywhere without asking; none of these headers, though, so a form from elsewhere has none.
-_PREFLIGHT_HEADERS = ("authorization", "apollo-require-preflight", "graphql-require-preflight", "x-requested-by")
+_PREFLIGHT_HEADERS = (
+    "authorization",
+    "apollo-require-preflight",
+    "graphql-require-preflight",
+    "x-requested-by",
+    "x-graphql-yoga-csrf",
+)
 
 TOO_LARGE = message("The request is too large.")
 

@@ -36,6 +36,7 @@ from web.body import (
     limited,
     read_multipart,
 )
+from web.cookie import SessionCookie
 from web.socket import MAX_OPERATIONS, SocketHandler
 
 
@@ -84,6 +85,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         allowed_origins: Sequence[str],
         init_seconds: float,
         heartbeat_seconds: float,
+        cookie: SessionCookie,
     ) -> None:
         class BeatingSSE(LineFeedSSE):
             """Strawberry makes the transport itself, without arguments."""
@@ -93,6 +95,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
         self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: BeatingSSE}
         self._introspection = introspection
+        self._cookie = cookie
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,
@@ -122,9 +125,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        authorization = request.headers.get("authorization")
+        cookie = self._cookie.token(request) if authorization is None else None
         return Context(
             request.state.services,
-            token=bearer(request.headers.get("authorization")),
+            token=cookie or bearer(authorization),
+            is_cookie=cookie is not None,
             accept_language=request.headers.get("accept-language", ""),
             is_socket=isinstance(request, WebSocket),
             allows_introspection=self._introspection,
@@ -136,7 +142,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         token = bearer(authorization) or said.get("token")
         wanted = said.get("locale")
         context.connect(token if isinstance(token, str) else None, wanted if isinstance(wanted, str) else None)
-        if context.token is not None and await context.look_up() is None:
+        # A cookie is sent along when its time is over, too; who signs in by a token wants to know that it failed.
+        if context.token is not None and not context.is_cookie and await context.look_up() is None:
             raise ConnectionRejectionError
         return UnsetType()  # an acknowledgement without a payload
 
@@ -203,8 +210,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         is_post = request_adapter.method == "POST"
+        context.takes_cookies = True
         try:
-            return await self.schema.execute(
+            result = await self.schema.execute(
                 request_data.query,
                 root_value=root_value,
                 variable_values=request_data.variables,
@@ -213,6 +221,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 allowed_operation_types={OperationType.QUERY, OperationType.MUTATION} if is_post else set(),
                 operation_extensions=request_data.extensions,
             )
+            self._cookie.write(sub_response, context)
+            return result
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise _SubscriptionError from None

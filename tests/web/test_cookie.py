@@ -1,0 +1,156 @@
+"""Signing in by cookie: a browser keeps it, no script reads it, and no other page can use it."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from client import Api, photo
+from conftest import Running, running
+from settings import Settings
+
+pytestmark = pytest.mark.any_database
+
+NAME = "darkroom_session"
+PAGE, EVIL = "https://app.example.com", "https://evil.example.com"
+VIEWER = "{ viewer { email } }"
+ADA = {"data": {"viewer": {"email": "ada@example.com"}}}
+NOBODY = {"data": {"viewer": None}}
+SIGN_IN = """
+mutation($input: SignInInput!) {
+  signIn(input: $input) { token expiresAt user { email } errors { code field } }
+}"""
+INPUT = {"email": "ada@example.com", "password": "correct horse", "cookie": True}
+SIGN_OUT = "mutation { signOut { sessionsEnded } }"
+UPLOAD = "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { code } } }"
+
+
+@pytest.fixture
+async def browser(server: Running) -> AsyncIterator[Api]:
+    """A browser that has ada's cookie; she signed up elsewhere."""
+    await server.api.sign_up()
+    async with httpx.AsyncClient(base_url=server.api.address, timeout=30) as http:
+        api = Api(http, server.api.address)
+        assert (await api.one(SIGN_IN, input=INPUT))["errors"] == []
+        yield api
+
+
+async def viewer(api: Api, **headers: str) -> Any:
+    """The whole answer to who is asking."""
+    return (await api.raw(VIEWER, headers=headers)).json()
+
+
+async def socket_viewer(api: Api, cookie: str, **headers: str) -> Any:
+    """The same over a socket that sends nothing but the cookie; None where it is not opened."""
+    try:
+        async with websockets.connect(
+            api.address.replace("http", "ws", 1) + "/graphql",
+            subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
+            additional_headers={"cookie": f"{NAME}={cookie}", **headers},
+        ) as connection:
+            await connection.send(json.dumps({"type": "connection_init"}))
+            assert json.loads(await connection.recv())["type"] == "connection_ack"
+            await connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": VIEWER}}))
+            return json.loads(await connection.recv())["payload"]
+    except websockets.InvalidStatus:
+        return None
+
+
+async def test_a_cookie_takes_the_tokens_place(browser: Api) -> None:
+    response = await browser.raw(SIGN_IN, input=INPUT)
+    made = response.json()["data"]["signIn"]
+    assert made["token"] is None
+    assert made["expiresAt"]
+    assert made["user"] == {"email": "ada@example.com"}
+    (kept,) = response.headers.get_list("set-cookie")
+    parts = {part.strip().casefold() for part in kept.split(";")[1:]}
+    assert kept.startswith(f"{NAME}=")
+    assert {"httponly", "samesite=lax", "path=/"} < parts
+    assert "secure" not in parts, "this server is reached by plain http"
+    (age,) = (int(part.removeprefix("max-age=")) for part in parts if part.startswith("max-age="))
+    assert 29 * 86400 < age <= 30 * 86400
+    assert await viewer(browser) == ADA
+
+
+async def test_without_asking_for_one_there_is_no_cookie(browser: Api) -> None:
+    response = await browser.raw(SIGN_IN, input={**INPUT, "cookie": False})
+    assert "set-cookie" not in response.headers
+    wrong = await browser.raw(SIGN_IN, input={**INPUT, "password": "wrong horse"})
+    assert "set-cookie" not in wrong.headers
+
+
+async def test_signing_out_ends_the_sign_in_and_clears_the_cookie(browser: Api) -> None:
+    stolen = browser.http.cookies[NAME]
+    assert await browser.one(SIGN_OUT) == {"sessionsEnded": 1}
+    assert NAME not in browser.http.cookies
+    assert await viewer(browser) == NOBODY
+    assert await viewer(browser, cookie=f"{NAME}={stolen}") == NOBODY
+
+
+async def test_a_token_goes_before_the_cookie_even_a_wrong_one(browser: Api) -> None:
+    eve = await replace(browser).sign_up("eve@example.com")
+    assert (await viewer(eve))["data"]["viewer"]["email"] == "eve@example.com"
+    assert await viewer(browser, authorization="Bearer wrong") == NOBODY
+
+
+async def test_another_page_cannot_use_the_cookie(browser: Api) -> None:
+    cookie = browser.http.cookies[NAME]
+    for origin in (EVIL, PAGE, "null", "", f"{browser.address}.evil.example.com"):
+        assert await viewer(browser, origin=origin) == NOBODY, origin
+        assert await socket_viewer(browser, cookie, origin=origin or "null") is None, origin
+    assert await viewer(browser, origin=browser.address) == ADA
+    assert (await socket_viewer(browser, cookie, origin=browser.address)) == ADA
+    assert await socket_viewer(browser, cookie) == NOBODY, "no page's socket comes without an origin"
+    assert await socket_viewer(browser, "stale", origin=browser.address) == NOBODY
+
+
+async def test_a_form_cannot_use_the_cookie(browser: Api) -> None:
+    text = json.dumps({"query": SIGN_OUT})
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/plain; charset=application/json"):
+        response = await browser.http.post("/graphql", content=text, headers={"content-type": content_type})
+        assert response.status_code in (400, 415), content_type
+    form = {"operations": json.dumps({"query": UPLOAD, "variables": {"input": {"image": None}}})}
+    form["map"] = json.dumps({"0": ["variables.input.image"]})
+    refused = await browser.http.post("/graphql", data=form, files={"0": photo()})
+    assert refused.status_code == 400
+    asked = {"apollo-require-preflight": "1"}
+    taken = await browser.http.post("/graphql", data=form, files={"0": photo()}, headers=asked)
+    assert taken.json()["data"]["createGeneration"]["errors"] == [{"code": "INVALID_INPUT"}], "no style"
+    assert await viewer(browser) == ADA
+
+
+async def test_a_socket_cannot_set_a_cookie_and_says_so(browser: Api) -> None:
+    async with replace(browser).socket() as socket:
+        stream = await socket.subscribe(SIGN_IN, input=INPUT)
+        made = await stream.next()
+    assert made["token"] is None
+    assert made["errors"] == [{"code": "INVALID_INPUT", "field": ["cookie"]}]
+
+
+async def test_pages_that_are_named_use_the_cookie_and_https_makes_it_secure(settings: Settings) -> None:
+    public = {"public_url": "https://api.example.com", "cors_origins": (PAGE,)}
+    async with running(settings.model_copy(update=public)) as server:
+        await server.api.sign_up()
+        response = await server.api.raw(SIGN_IN, headers={"origin": PAGE}, input=INPUT)
+        assert "; Secure" in response.headers["set-cookie"]
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert response.headers["access-control-allow-origin"] == PAGE
+        value = response.headers["set-cookie"].split(";")[0].split("=", 1)[1]
+        sent = {"cookie": f"{NAME}={value}"}
+        assert await viewer(server.api, origin=PAGE, **sent) == ADA
+        assert await viewer(server.api, origin="https://api.example.com", **sent) == ADA
+        assert await viewer(server.api, origin=EVIL, **sent) == NOBODY
+        assert await socket_viewer(server.api, value, origin=PAGE) == ADA
+
+
+async def test_where_every_page_may_call_none_may_use_the_cookie(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"cors_origins": ("*",)})) as server:
+        ada = await server.api.sign_up()
+        answer = await server.api.raw(VIEWER, headers={"origin": EVIL, "cookie": f"{NAME}={ada.token}"})
+        assert answer.json() == NOBODY
+        assert "access-control-allow-credentials" not in answer.headers
+        assert await socket_viewer(server.api, str(ada.token), origin=EVIL) == NOBODY

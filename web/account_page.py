@@ -1,0 +1,120 @@
+"""Two small pages that mailed links lead to where the deployment names no app of its own: no script, only a form."""
+
+from html import escape
+from urllib.parse import parse_qs
+
+from cross_web import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+
+from services import locale
+from services.credential import PASSWORD_MAX, PASSWORD_MIN
+from services.error import Refusal
+from services.message import Message, message
+from services.services import Services
+from web.body import limited
+
+_MAX_BYTES = 4 * 1024  # of a form: a token and a password
+_MAX_TOKEN = 100  # characters
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",  # the page holds the token
+    "X-Robots-Tag": "noindex",
+}
+
+_VERIFY_TITLE = message("Confirm your e-mail address")
+_RESET_TITLE = message("Choose a new password")
+
+
+async def show_verification(request: Request) -> Response:
+    """A button: links are also opened by programs that look for harm in mails, and those press nothing."""
+    return _form(request, _VERIFY_TITLE, "", message("Confirm"))
+
+
+async def verify(request: Request) -> Response:
+    """What the button does."""
+    services: Services = request.state.services
+    try:
+        await services.verification.verify((await _sent(request))["token"])
+    except Refusal as refusal:
+        return _page(request, _VERIFY_TITLE, _said(request, refusal.message, is_error=True), status=400)
+    return _page(request, _VERIFY_TITLE, _said(request, message("Your address is confirmed. Thank you!")))
+
+
+async def show_reset(request: Request) -> Response:
+    """A field for the new password."""
+    return _form(request, _RESET_TITLE, _password_field(request), message("Save"))
+
+
+async def reset(request: Request) -> Response:
+    """What the form does. The sign-in that comes with a new password is ended: here is no app to give it to."""
+    services: Services = request.state.services
+    try:
+        sent = await _sent(request)
+        session = await services.password_resets.reset(sent["token"], sent["password"])
+        await services.sessions.end(session.user.id, session.token)
+    except Refusal as refusal:
+        again = _said(request, refusal.message, is_error=True)
+        if refusal.field == ("password",):  # the link still works
+            return _form(request, _RESET_TITLE, again + _password_field(request), message("Save"), sent["token"], 400)
+        return _page(request, _RESET_TITLE, again, status=400)
+    done = message("Your new password is saved. Sign in with it in the app; every other sign-in has ended.")
+    return _page(request, _RESET_TITLE, _said(request, done))
+
+
+async def _sent(request: Request) -> dict[str, str]:
+    """The form's fields; what is missing or cannot be read is empty."""
+    body = b""
+    try:
+        async for chunk in Request(request.scope, limited(request.receive, request.headers, _MAX_BYTES)).stream():
+            body += chunk
+    except (HTTPException, ClientDisconnect):
+        body = b""
+    found = parse_qs(body.decode("latin-1"), errors="replace")
+    return {name: found.get(name, [""])[0] for name in ("token", "password")}
+
+
+def _language(request: Request) -> str:
+    services: Services = request.state.services
+    wanted = locale.from_header(request.headers.get("accept-language", ""))
+    return wanted or locale.match(services.profile.locale) or locale.DEFAULT
+
+
+def _text(request: Request, text: Message) -> str:
+    services: Services = request.state.services
+    return escape(services.translator.translate(text, _language(request)))
+
+
+def _said(request: Request, text: Message, *, is_error: bool = False) -> str:
+    return f'<p role="{"alert" if is_error else "status"}">{_text(request, text)}</p>'
+
+
+def _password_field(request: Request) -> str:
+    label = message("New password, {min} to {max} characters", min=PASSWORD_MIN, max=PASSWORD_MAX)
+    return (
+        f'<p><label for="password">{_text(request, label)}</label><br>'
+        '<input id="password" name="password" type="password"'
+        f' autocomplete="new-password" required minlength="{PASSWORD_MIN}" maxlength="{PASSWORD_MAX}"></p>'
+    )
+
+
+def _form(
+    request: Request, title: Message, fields: str, button: Message, token: str | None = None, status: int = 200
+) -> Response:
+    shown = escape((request.query_params.get("token", "") if token is None else token)[:_MAX_TOKEN])
+    hidden = f'<input type="hidden" name="token" value="{shown}">'
+    # Without an address, a form is sent to where its page came from; but for the query, with the token in it.
+    action = escape(request.url.path.rpartition("/")[2])
+    words = _text(request, button)
+    body = f'<form method="post" action="{action}">{fields}{hidden}<button>{words}</button></form>'
+    return _page(request, title, body, status=status)
+
+
+def _page(request: Request, title: Message, body: str, *, status: int = 200) -> Response:
+    words = _text(request, title)
+    html = (
+        f'<!doctype html><html lang="{_language(request)}"><head><meta charset="utf-8"><title>{words}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
+        f"<body><main><h1>{words}</h1>{body}</main></body></html>"
+    )
+    return HTMLResponse(html, status, headers={**_HEADERS, "Content-Language": _language(request)})
