@@ -1,10 +1,9 @@
 """A worker that is told to stop finishes what it has begun, and begins nothing more."""
 
 import asyncio
-import time
 
 from books import check_books
-from client import PATIENCE, Api
+from client import PATIENCE, Api, until
 from conftest import running
 from fakes.openrouter import ScriptedOpenRouter
 from models import Generation
@@ -17,7 +16,7 @@ async def test_what_waits_when_a_worker_stops_is_left_for_the_next(settings: Set
     async with running(slow) as server:
         ada = await server.api.sign_up()
         orders = await ada.create(prompt="A red boat", count=4)
-        await _until_one_is_under_way(ada, [each["id"] for each in orders["generations"]])
+        await until(Generation.filter(status=GenerationStatus.PROCESSING).exists)
     async with running(slow, idle=True):
         left = [row.status for row in await Generation.all().order_by("id")]
     assert sorted(left) == [GenerationStatus.COMPLETED] + [GenerationStatus.PENDING] * 3
@@ -30,13 +29,6 @@ async def test_what_waits_when_a_worker_stops_is_left_for_the_next(settings: Set
 async def order(api: Api) -> str:
     made = await api.create(prompt="A red boat")
     return str(made["generations"][0]["id"])
-
-
-async def _until_one_is_under_way(ada: Api, ids: list[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while "PROCESSING" not in [(await ada.generation(each))["status"] for each in ids]:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 async def test_what_takes_too_long_is_handed_back_before_the_call_and_failed_after_it(
