@@ -1,0 +1,111 @@
+"""The pages behind mailed links: forms without a script, which change nothing before somebody presses the button."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from client import Api
+from conftest import Running
+from mail_server import Mailbox, mail_server
+from settings import Settings
+
+pytestmark = pytest.mark.any_database
+
+FORGOT = 'mutation { requestPasswordReset(email: "ada@example.com") { sent } }'
+SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token errors { code } } }"
+EVIL = "\"><script>alert('x')</script>"
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Mailbox]:
+    async with mail_server() as found:
+        yield found
+
+
+@pytest.fixture
+def settings(settings: Settings, box: Mailbox) -> Settings:
+    return settings.model_copy(update={"smtp_url": box.url, "mail_from": "hello@darkroom.example"})
+
+
+def link(box: Mailbox) -> str:
+    """Where the newest mail leads."""
+    found = re.search(r"https?://\S+", box.mails[-1].get_content())
+    assert found is not None
+    return found[0]
+
+
+async def press(http: httpx.AsyncClient, page: httpx.Response, **typed: str) -> httpx.Response:
+    """Send the page's form as a browser does, with what a person typed."""
+    found = re.search(r'<form method="post" action="([^"]*)">', page.text)
+    assert found is not None, page.text
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+    sent = {name: html.unescape(value) for name, value in fields.items()}
+    return await http.post(str(page.url.join(found[1])), data={**sent, **typed})
+
+
+async def signs_in(api: Api, password: str) -> bool:
+    made = await api.one(SIGN_IN, input={"email": "ada@example.com", "password": password})
+    return made["token"] is not None
+
+
+def is_safe(page: httpx.Response) -> bool:
+    policy = page.headers["content-security-policy"]
+    return (
+        "default-src 'none'" in policy
+        and "form-action 'self'" in policy
+        and page.headers["cache-control"] == "no-store"
+        and page.headers["referrer-policy"] == "no-referrer"
+        and "<script" not in page.text
+        and "http" not in page.text
+    )
+
+
+async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada: Api, box: Mailbox) -> None:
+    await box.arrived(1)
+    for _ in range(2):
+        page = await ada.http.get(link(box))
+        assert (page.status_code, is_safe(page)) == (200, True)
+    assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
+    done = await press(ada.http, page)
+    assert (done.status_code, is_safe(done)) == (200, True)
+    assert "Your address is confirmed." in done.text
+    assert (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
+    again = await press(ada.http, page)
+    assert again.status_code == 400
+    assert "This link does not work any more." in again.text
+
+
+async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, box: Mailbox) -> None:
+    await box.arrived(1)
+    await ada.ask(FORGOT)
+    await box.arrived(2)
+    page = await ada.http.get(link(box))
+    short = await press(ada.http, page, password="short")
+    assert (short.status_code, is_safe(short)) == (400, True)
+    done = await press(ada.http, short, password="battery staple 电池")
+    assert (done.status_code, is_safe(done)) == (200, True)
+    assert "Your new password is saved." in done.text
+    assert "set-cookie" not in done.headers
+    assert await ada.one("{ viewer { id } }") is None
+    assert [await signs_in(ada, word) for word in ("correct horse", "battery staple 电池")] == [False, True]
+    assert (await press(ada.http, page, password="another one")).status_code == 400
+
+
+async def test_what_is_no_link_of_ours_is_answered_without_repeating_it(api: Api) -> None:
+    for path in ("/verify-email", "/reset-password"):
+        page = await api.http.get(path, params={"token": EVIL})
+        assert (page.status_code, is_safe(page)) == (200, True)
+        for data in ({}, {"token": EVIL, "password": "battery staple"}, {"token": "x" * 9000}, {"token": "\x00"}):
+            answer = await api.http.post(path, data=data)
+            assert (answer.status_code, is_safe(answer)) == (400, True), (path, data)
+        assert (await api.http.put(path)).status_code == 405
+
+
+async def test_the_pages_speak_chinese(api: Api) -> None:
+    page = await api.http.get("/reset-password?token=x", headers={"accept-language": "zh-CN"})
+    assert '<html lang="zh-CN">' in page.text
+    assert "设置新密码" in page.text
+    assert page.text.count('<label for="password">') == page.text.count('id="password"') == 1
