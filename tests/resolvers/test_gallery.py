@@ -1,7 +1,10 @@
 """The gallery and the ledger as their owner pages through them, and any object by its id."""
 
 import asyncio
+import base64
 from typing import Any
+
+import pytest
 
 from books import adjust
 from client import GENERATION, PATIENCE, PROGRESS, Api, photo
@@ -27,6 +30,11 @@ query({ARGUMENTS}, $filter: TransactionFilter) {{
     }}
   }}
 }}"""
+SET_FAVORITE = """
+mutation($id: ID!, $isFavorite: Boolean!) {
+  setFavorite(id: $id, isFavorite: $isFavorite) { generation { id isFavorite version } errors { code message field } }
+}"""
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 # Nothing, no base64, -1, a number past 64 bits, NUL, a text that is no id.
 NO_CURSORS = (
     "",
@@ -63,6 +71,13 @@ async def page(api: Api, query: str, **arguments: Any) -> dict[str, Any]:
 
 async def ids(api: Api, query: str = GALLERY, **arguments: Any) -> list[str]:
     return [node["id"] for node in (await page(api, query, **{"first": 100, **arguments}))["nodes"]]
+
+
+async def mark(api: Api, id: str, is_favorite: bool = True) -> dict[str, Any]:
+    made = await api.one(SET_FAVORITE, id=id, isFavorite=is_favorite)
+    assert made["errors"] == []
+    generation: dict[str, Any] = made["generation"]
+    return generation
 
 
 # Paging
@@ -103,6 +118,77 @@ async def test_every_page_size_leads_through_both_lists_in_both_directions(idle:
     assert await ids(ada, orderBy="OLDEST") == sold
     oldest = await page(ada, GALLERY, first=2, orderBy="OLDEST")
     assert await ids(ada, orderBy="OLDEST", first=2, after=oldest["pageInfo"]["endCursor"]) == sold[2:4]
+
+
+async def test_favorites_come_first_and_are_paged_like_any_other_order(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    sold = await sell(ada, 9)
+    for marked in ([], [sold[1], sold[4], sold[8]], sold):
+        for id in marked:
+            await mark(ada, id)
+        whole = marked[::-1] + [id for id in reversed(sold) if id not in marked]
+        order = {"orderBy": "FAVORITES_FIRST"}
+        assert await ids(ada, **order) == whole
+        for size in (1, 2, 4):
+            forwards: list[str] = []
+            backwards: list[str] = []
+            after = before = None
+            while len(forwards) < len(whole):
+                found = await page(ada, GALLERY, first=size, after=after, **order)
+                forwards += [node["id"] for node in found["nodes"]]
+                after = found["pageInfo"]["endCursor"]
+                assert found["pageInfo"]["hasNextPage"] == (len(forwards) < len(whole))
+                found = await page(ada, GALLERY, last=size, before=before, **order)
+                backwards = [node["id"] for node in found["nodes"]] + backwards
+                before = found["pageInfo"]["startCursor"]
+            assert forwards == backwards == whole
+
+
+async def test_a_cursor_belongs_to_its_order(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    await sell(ada, 3)
+    orders = ("NEWEST", "OLDEST", "FAVORITES_FIRST")
+    cursors = {order: (await page(ada, GALLERY, first=1, orderBy=order))["pageInfo"]["endCursor"] for order in orders}
+    for order in orders:
+        assert len(await ids(ada, orderBy=order, after=cursors[order])) == 2
+        for other in set(orders) - {order}:
+            for places in ({"after": cursors[other]}, {"before": cursors[other]}):
+                refused = await ada.refused(GALLERY, None, orderBy=order, **places)
+                assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*places]), (order, other)
+    id = (await ids(ada))[0]
+    forgeries = (f"1 {id[:-1]}", f"2 {id}", f" 1 {id}", "1 ", id)
+    for text in (*(f"FAVORITES_FIRST {key}" for key in forgeries), f"NEWEST 1 {id}"):
+        order = text.partition(" ")[0]
+        forged = base64.urlsafe_b64encode(text.encode()).decode()
+        assert (await ada.refused(GALLERY, None, orderBy=order, after=forged))["code"] == "INVALID_INPUT", text
+
+
+@pytest.mark.parametrize("direction", ["forwards", "backwards"])
+async def test_pages_stay_in_place_while_others_go(idle: Running, direction: str) -> None:
+    ada = await idle.api.sign_up()
+    await sell(ada, 20)
+    there = await ids(ada)
+    doomed = there[2::3]  # some before, some behind, some right at the edge of a page
+    seen: list[str] = []
+    place: dict[str, Any] = {}
+    while True:
+        found = await page(ada, GALLERY, **({"first": 4} if direction == "forwards" else {"last": 4}), **place)
+        nodes = [node["id"] for node in found["nodes"]]
+        seen = seen + nodes if direction == "forwards" else nodes + seen
+        info = found["pageInfo"]
+        going, doomed = doomed[:2], doomed[2:]
+        if going:
+            assert (await ada.one(DELETE, ids=going))["deletedIds"] == going
+        edge = nodes[-1] if direction == "forwards" else nodes[0]
+        await ada.one(DELETE, ids=[edge])  # the cursor's own row; its place remains
+        if not info["hasNextPage" if direction == "forwards" else "hasPreviousPage"]:
+            break
+        place = {"after": info["endCursor"]} if direction == "forwards" else {"before": info["startCursor"]}
+        if not await ids(ada, **place):
+            break
+    assert len(seen) == len(set(seen))
+    assert seen == [id for id in there if id in seen]
+    assert set(await ids(ada)) <= set(seen)  # nothing that is still there was passed over
 
 
 async def test_twenty_come_where_no_number_is_named(idle: Running) -> None:
@@ -250,6 +336,88 @@ async def test_a_gallery_holds_nothing_of_anybody_else(idle: Running) -> None:
     theirs = await sell(eve, 1)
     assert await ids(eve, before=cursor) == theirs  # somebody else's cursor is a place, not a key
     assert len(await ids(eve, LEDGER)) == 2
+
+
+# Favorites and figures
+
+
+async def test_a_favorite_is_set_and_cleared_and_repeating_changes_nothing(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up(), await idle.api.sign_up("eve@example.com")
+    kept, other = await sell(ada, 2)
+
+    async def version() -> int:
+        return int((await ada.one("{ viewer { version } }"))["version"])
+
+    before = await version()
+    for is_favorite, moved in ((False, 0), (True, 1), (True, 1), (False, 2), (False, 2), (True, 3)):
+        generation = await mark(ada, kept, is_favorite)
+        assert generation == {"id": kept, "isFavorite": is_favorite, "version": 1 + moved}
+        assert await version() == before + moved
+    for is_favorite, expected in ((True, [kept]), (False, [other])):
+        assert await ids(ada, filter={"isFavorite": is_favorite}) == expected
+    for id in (kept, kept[:-4] + "0000", "gen_1", "", "x\x00"):
+        refused = await eve.refused(SET_FAVORITE, id=id, isFavorite=True)
+        assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
+    assert (await idle.api.refused(SET_FAVORITE, id=kept, isFavorite=True))["code"] == "UNAUTHENTICATED"
+    await ada.one(DELETE, ids=[kept])
+    assert (await ada.refused(SET_FAVORITE, id=kept, isFavorite=True))["code"] == "NOT_FOUND"
+
+
+async def test_fifty_marks_at_once_have_one_outcome(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    (id,) = await sell(ada, 1)
+    query = "query($id: ID!) { viewer { version generation(id: $id) { isFavorite version } } }"
+    before = await ada.one(query, id=id)
+    assert {one["isFavorite"] for one in await asyncio.gather(*(mark(ada, id) for _ in range(50)))} == {True}
+    after = await ada.one(query, id=id)
+    assert after["generation"] == {"isFavorite": True, "version": before["generation"]["version"] + 1}
+    assert after["version"] == before["version"] + 1
+    await asyncio.gather(*(mark(ada, id, number % 2 == 0) for number in range(50)))
+    mixed = await ada.one(query, id=id)
+    flips = mixed["generation"]["version"] - after["generation"]["version"]
+    assert mixed["version"] - after["version"] == flips
+    assert mixed["generation"]["isFavorite"] == (flips % 2 == 0)
+
+
+async def test_who_watches_a_generation_sees_its_mark(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    (id,) = await sell(ada, 1)
+    async with ada.socket() as socket:
+        query = "subscription($id: ID!) { generationProgress(id: $id) { version isFavorite } }"
+        stream = await socket.subscribe(query, id=id)
+        assert await stream.next() == {"version": 1, "isFavorite": False}
+        await mark(ada, id)
+        assert await stream.next() == {"version": 2, "isFavorite": True}
+
+
+async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
+    idle: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada, eve = await idle.api.sign_up(), await idle.api.sign_up("eve@example.com")
+    query = "{ viewer { stats { totalGenerations failedGenerations favorites creditsSpent lastGenerationAt } } }"
+
+    async def stats() -> dict[str, Any]:
+        found: dict[str, Any] = (await ada.one(query))["stats"]
+        return found
+
+    zero = {"totalGenerations": 0, "failedGenerations": 0, "favorites": 0, "creditsSpent": 0, "lastGenerationAt": None}
+    assert await stats() == zero
+    openrouter.script(picture(), picture(), status(500))
+    first, second, failed, waiting = await sell(ada, 4)
+    for id in (first, second, failed):
+        await idle.services.worker.process(id)
+    price = (await ada.generation(first))["cost"]
+    assert price > 0
+    await mark(ada, first)
+    await mark(ada, waiting)
+    newest = (await ada.generation(waiting))["createdAt"]
+    everything = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
+    assert await stats() == {**everything, "lastGenerationAt": newest}
+    await adjust(str(ada.user["id"]), -5, "a gift that was taken back")  # no purchase of pictures
+    await ada.one(DELETE, ids=[first, failed])
+    rest = {"totalGenerations": 1, "failedGenerations": 0, "favorites": 1, "creditsSpent": 3 * price}
+    assert await stats() == {**rest, "lastGenerationAt": newest}
+    assert (await eve.one(query))["stats"] == zero
 
 
 # By id
