@@ -26,7 +26,7 @@ class File(Model):
     width = fields.IntField()  # pixels, upright
     height = fields.IntField()
     sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
-    thumbnail_widths: list[int] = fields.JSONField()  # pixels, rising; each is a WebP beside the picture
+    thumbnail_widths: list[int] = fields.JSONField()  # pixels, rising, from 320 on; each is a WebP beside the picture
     placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -41,5 +41,14 @@ class File(Model):
 
     @property
     def thumbnail_key(self) -> str:
-        """Where the thumbnail is, beside the picture."""
+        """Where the narrowest thumbnail is, beside the picture; every picture has it."""
         return f"{self.key}-thumbnail"
+
+    def thumbnail_key_of(self, width: int) -> str:
+        """Where the thumbnail of one of `thumbnail_widths` is."""
+        return self.thumbnail_key if width == self.thumbnail_widths[0] else f"{self.thumbnail_key}-{width}"
+
+    @property
+    def thumbnail_keys(self) -> list[str]:
+        """Where all its thumbnails are."""
+        return [self.thumbnail_key_of(width) for width in self.thumbnail_widths]

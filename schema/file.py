@@ -6,13 +6,17 @@ import strawberry
 
 from models import File
 from schema.context import Info
-from services.integrations.image_door import THUMBNAIL_WIDTH
+from services.file import thumbnail_width
+from services.integrations.image_door import THUMBNAIL_WIDTHS
 from services.share import ShareLinks
+
+_USUAL = THUMBNAIL_WIDTHS[0]
 
 
 @strawberry.type(description="A stored picture.")
 class MediaFile:
     row: strawberry.Private[File]
+    name: strawberry.Private[str]  # that it is saved under, without its ending
     # Of a shared picture: signed links carry the storage's key, and the account's id in it.
     shared: strawberry.Private[ShareLinks | None]
     content_type: str
@@ -33,15 +37,17 @@ class MediaFile:
     async def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
-        return (await info.context.services.files.download_link(self.row)).url
+        return (await info.context.services.files.download_link(self.row, self.name)).url
 
-    @strawberry.field(description="A smaller copy of at least `width` pixels, else the picture itself.")
-    async def thumbnail_url(self, info: Info, width: int | None = THUMBNAIL_WIDTH) -> str | None:
-        fits = (width or THUMBNAIL_WIDTH) <= THUMBNAIL_WIDTH
+    @strawberry.field(
+        description="A WebP for a space of `width` pixels (1 to 4096): the narrowest of 320, 640 and 1280 that fills "
+        "it, else the picture itself."
+    )
+    async def thumbnail_url(self, info: Info, width: int | None = _USUAL) -> str | None:
+        wanted = _USUAL if width is None else width
         if self.shared:
-            return self.shared.thumbnail if fits else self.shared.picture
-        files = info.context.services.files
-        return (await (files.thumbnail_link(self.row) if fits else files.link(self.row))).url
+            return self.shared.thumbnail if thumbnail_width(self.row, wanted) == _USUAL else self.shared.picture
+        return (await info.context.services.files.thumbnail_link(self.row, wanted)).url
 
     @strawberry.field(description="When the URLs stop working; null where they live as long as a share.")
     async def expires_at(self, info: Info) -> datetime | None:
@@ -50,9 +56,10 @@ class MediaFile:
         return datetime.fromtimestamp((await info.context.services.files.link(self.row)).expires_at, UTC)
 
     @classmethod
-    def of(cls, row: File, shared: ShareLinks | None = None) -> "MediaFile":
+    def of(cls, row: File, name: str = "picture", shared: ShareLinks | None = None) -> "MediaFile":
         return cls(
             row=row,
+            name=name,
             shared=shared,
             content_type=row.content_type,
             byte_size=row.byte_size,

@@ -18,7 +18,7 @@ from schema.file import MediaFile
 from schema.input import given
 from schema.node import Node
 from schema.style import Style
-from services import gallery, progress
+from services import download, gallery, progress
 from services.page import Page
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ class Generation(Node):
 
     @strawberry.field
     def original(self) -> MediaFile | None:
-        return MediaFile.of(self.row.original) if self.row.original else None
+        return MediaFile.of(self.row.original, download.original_name(self.row)) if self.row.original else None
 
     @strawberry.field
     def result(self) -> MediaFile | None:
-        return MediaFile.of(self.row.result) if self.row.result else None
+        return MediaFile.of(self.row.result, download.result_name(self.row)) if self.row.result else None
 
     @strawberry.field(description="The page that anyone may open; null while it is not shared.")
     def share_url(self, info: Info) -> str | None:

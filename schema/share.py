@@ -25,7 +25,7 @@ class SharedGeneration:
     def of(cls, shared: Shared) -> "SharedGeneration":
         return cls(
             titles=shared.title,
-            result=MediaFile.of(shared.file, shared.links),
+            result=MediaFile.of(shared.file, shared=shared.links),
             created_at=shared.created_at,
             shared_by=shared.shared_by,
         )

@@ -221,7 +221,7 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     The server may be at work, so the storage is read before and after: a row comes before its bytes and leaves last.
     """
     before = await keys()
-    files = await File.all().only("id", "kind", "owner_id", "state")
+    files = await File.all().only("id", "kind", "owner_id", "state", "thumbnail_widths")
     passing = {upload.key for upload in await Upload.all().only("id", "owner_id")}
     passing |= {export.key for export in await DataExport.all().only("id", "owner_id")}
     after = await keys()
@@ -236,7 +236,7 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
 
 
 def _keys_of(file: File) -> set[str]:
-    return {file.key, file.thumbnail_key}
+    return {file.key, *file.thumbnail_keys}
 
 
 def _beside(key: str) -> str:

@@ -1,5 +1,6 @@
 """Pictures and their rows: the row is written before the bytes and outlives them."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -10,7 +11,6 @@ from models.enum import FileKind, FileState
 from services.crashpoint import crashpoint
 from services.error import InvalidInputError, UnavailableError, UploadFailedError
 from services.integrations.image_door import (
-    THUMBNAIL_WIDTH,
     BadImage,
     BadImageError,
     CleanImage,
@@ -22,6 +22,7 @@ from services.message import message
 
 log = structlog.get_logger(__name__)
 
+WIDEST = 4096  # pixels; no picture is stored wider
 THUMBNAIL_TYPE = "image/webp"
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -83,14 +84,12 @@ class FileService:
             width=image.width,
             height=image.height,
             sha256=image.sha256,
-            thumbnail_widths=[THUMBNAIL_WIDTH],
+            thumbnail_widths=sorted(image.thumbnails),
             placeholder=image.placeholder,
         )
         crashpoint("file.row_written")
         try:
-            await self._storage.put(file.key, image.data, image.content_type)
-            crashpoint("file.picture_written")
-            await self._storage.put(file.thumbnail_key, image.thumbnail, THUMBNAIL_TYPE)
+            await self._write_bytes(file, image)
         except StorageError:
             log.exception("file.store_failed", file=file.id)
             await self.discard(file.id)
@@ -102,6 +101,21 @@ class FileService:
             raise self._not_stored()
         crashpoint("file.bytes_written")
         return file
+
+    async def _write_bytes(self, file: File, image: CleanImage) -> None:
+        async def write_picture() -> None:
+            await self._storage.put(file.key, image.data, image.content_type)
+            crashpoint("file.picture_written")
+
+        thumbnails = (
+            self._storage.put(file.thumbnail_key_of(width), data, THUMBNAIL_TYPE)
+            for width, data in image.thumbnails.items()
+        )
+        # All at once, and all to their end: bytes that came after the file was given up would belong to nobody.
+        outcomes = await asyncio.gather(write_picture(), *thumbnails, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     @staticmethod
     def _not_stored() -> UploadFailedError:
@@ -129,7 +143,8 @@ class FileService:
 
     async def _remove_bytes(self, file: File) -> bool:
         try:
-            await self._storage.delete(file.thumbnail_key)
+            for key in file.thumbnail_keys:
+                await self._storage.delete(key)
             crashpoint("file.thumbnail_removed")
             await self._storage.delete(file.key)
         except StorageError:
@@ -141,14 +156,31 @@ class FileService:
         """A signed link to the picture."""
         return await self._storage.link(file.key, file.content_type)
 
-    async def download_link(self, file: File) -> Link:
-        """A signed link that makes a browser save the picture."""
-        name = f"darkroom-{file.id}.{ENDINGS[file.content_type]}"
-        return await self._storage.link(file.key, file.content_type, download_as=name)
+    async def download_link(self, file: File, name: str) -> Link:
+        """A signed link that makes a browser save the picture under this name; the ending is added."""
+        return await self._storage.link(file.key, file.content_type, download_as=f"{name}.{ENDINGS[file.content_type]}")
 
-    async def thumbnail_link(self, file: File) -> Link:
-        """A signed link to the thumbnail, a WebP of at most 320 pixels' width."""
-        return await self._storage.link(file.thumbnail_key, THUMBNAIL_TYPE)
+    async def thumbnail_link(self, file: File, width: int) -> Link:
+        """A signed link to the thumbnail that `thumbnail_width` finds, else to the picture itself.
+
+        Raises:
+            InvalidInputError: no picture is that wide.
+        """
+        found = thumbnail_width(file, width)
+        if found is None:
+            return await self.link(file)
+        return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+
+
+def thumbnail_width(file: File, wanted: int) -> int | None:
+    """The narrowest of the file's thumbnails that is made for a space of `wanted` pixels; None: the picture itself.
+
+    Raises:
+        InvalidInputError: no picture is that wide.
+    """
+    if not 1 <= wanted <= WIDEST:
+        raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=WIDEST), field=("width",))
+    return next((width for width in file.thumbnail_widths if width >= wanted), None)
 
 
 async def use(file_id: str) -> bool:

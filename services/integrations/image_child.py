@@ -3,8 +3,8 @@
 Started by image_door.py as a plain file with `python -I`, so it imports only the standard library and Pillow.
 A frame is a length (4 bytes, big endian), that many bytes of JSON, then the bytes which that JSON announces:
 
-    job      {"task": "clean" | "preview", "size": bytes, "formats": [...], "width": pixels}  the picture
-    answer   {"format", "width", "height", "parts": [bytes, ...]}  the parts, one after another
+    job      {"task": "clean" | "preview", "size": bytes, "formats": [...], "widths": [pixels, ...]}  the picture
+    answer   {"format", "width", "height", "widths", "parts": [bytes, ...]}  the parts, one after another
     refusal  {"reason": a BadImage}
 """
 
@@ -207,24 +207,31 @@ def stored(image: Image.Image, name: str) -> bytes:
     raise RefusedError("TOO_MANY_PIXELS")
 
 
-def clean(data: bytes, formats: list[str], width: int, limits: Limits) -> Answer:
-    """What is stored: the picture, its thumbnail, its placeholder."""
+def clean(data: bytes, formats: list[str], widths: list[int], limits: Limits) -> Answer:
+    """What is stored: the picture, its placeholder, its thumbnails from the narrowest on.
+
+    The narrowest is always made, of the others those that are smaller than the picture.
+    """
     name = format_of(data, formats)
     image = decoded(opened(data, name, limits), STORED_SIDE)
-    thumbnail = resized(image, fitted(image.size, (width, TALLEST * width)))
-    tiny = resized(thumbnail, fitted(thumbnail.size, (PLACEHOLDER_SIDE, PLACEHOLDER_SIDE)))
+    head = {"format": name, "width": image.width, "height": image.height}
+    picture = stored(image, name)  # first: of all this it wants the most memory
+    made = sorted(width for width in widths if width == min(widths) or width < image.width)
+    thumbnails: list[bytes] = []
+    for width in reversed(made):  # each out of the wider one, which is a fraction of the work
+        image = resized(image, fitted(image.size, (width, TALLEST * width)))
+        # Method 2 takes half the time of 4, for 4 % more bytes.
+        thumbnails.insert(0, encoded(image, "WEBP", quality=80, method=2))
+    tiny = resized(image, fitted(image.size, (PLACEHOLDER_SIDE, PLACEHOLDER_SIDE)))
     if tiny.mode == "RGBA":  # an alpha plane would double its bytes
         tiny = Image.alpha_composite(Image.new("RGBA", tiny.size, "white"), tiny).convert("RGB")
-    parts = [
-        stored(image, name),
-        encoded(thumbnail, "WEBP", quality=80, method=4),
-        small_webp(tiny, PLACEHOLDER_BYTES, (20, 0)),
-    ]
-    return {"format": name, "width": image.width, "height": image.height}, parts
+    placeholder = small_webp(tiny, PLACEHOLDER_BYTES, (20, 0))
+    return head | {"widths": made}, [picture, placeholder, *thumbnails]
 
 
-def preview(data: bytes, formats: list[str], width: int, limits: Limits) -> Answer:
+def preview(data: bytes, formats: list[str], widths: list[int], limits: Limits) -> Answer:
     """A passing look at a picture that is still being made."""
+    (width,) = widths
     image = decoded(opened(data, format_of(data, formats), limits), TALLEST * width)
     image = resized(image, fitted(image.size, (width, TALLEST * width)))
     webp = small_webp(image, PREVIEW_BYTES, (70, 45, 20))
@@ -235,7 +242,7 @@ def answer(job: dict[str, Any], data: bytes, limits: Limits) -> Answer:
     """Do one job; whatever is wrong with its picture becomes a reason."""
     try:
         work = preview if job["task"] == "preview" else clean
-        return work(data, job["formats"], job["width"], limits)
+        return work(data, job["formats"], job["widths"], limits)
     except RefusedError as refused:
         return {"reason": str(refused)}, []
     except (MemoryError, Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -250,7 +257,7 @@ def warm_up() -> None:
     """Make Pillow load its writers, readers and codecs while files can still be opened."""
     for name in MAGIC:
         data = encoded(Image.new("RGB", (2, 2)), name)
-        clean(data, [name], 1, Limits(4, 2))
+        clean(data, [name], [1], Limits(4, 2))
 
 
 def limit(memory_mib: int) -> None:

@@ -19,7 +19,7 @@ import structlog
 CHILD = Path(__file__).with_name("image_child.py")
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 ALL_FORMATS = frozenset(CONTENT_TYPES)
-THUMBNAIL_WIDTH = 320  # pixels
+THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, rising; a gallery on any screen, and a picture that fills a phone
 MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: 4096 x 4096 pixels of PNG seldom have more
 MAX_HEADER_BYTES = 4096
 MAX_ANSWER_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise make 64 MiB of PNG
@@ -60,8 +60,9 @@ class CleanImage:
     """A picture that we wrote ourselves: 8-bit sRGB or RGBA, upright, one frame, no metadata.
 
     `data` is JPEG, PNG or WebP as it came, its long side at most 4096 pixels; `sha256` is hex, of `data`.
-    `placeholder` is a data URI of about 100 characters (WebP, 16 pixels, transparency on white); `thumbnail` is
-    WebP, at most THUMBNAIL_WIDTH wide and four times that high, never larger than the picture.
+    `placeholder` is a data URI of about 100 characters (WebP, 16 pixels, transparency on white); `thumbnails`
+    are WebP under the width that each fits into, at most four times that high, never larger than the picture: the
+    first of THUMBNAIL_WIDTHS always, the others where they are narrower than the picture.
     """
 
     data: bytes
@@ -70,7 +71,7 @@ class CleanImage:
     height: int
     sha256: str
     placeholder: str
-    thumbnail: bytes
+    thumbnails: dict[int, bytes]
 
 
 class _ChildLostError(Exception):
@@ -85,6 +86,7 @@ class _Answer:
     format: str
     width: int
     height: int
+    widths: list[int]
     parts: list[bytes]
 
 
@@ -132,9 +134,9 @@ class ImageDoor:
             ImageDoorUnavailableError: we are.
         """
         answer = await self._run(
-            {"task": "clean", "formats": sorted(formats), "width": THUMBNAIL_WIDTH}, data, max_bytes
+            {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}, data, max_bytes
         )
-        stored, thumbnail, placeholder = answer.parts
+        stored, placeholder, *thumbnails = answer.parts
         digest = await asyncio.to_thread(hashlib.sha256, stored)  # tens of milliseconds for the largest
         return CleanImage(
             data=stored,
@@ -143,7 +145,7 @@ class ImageDoor:
             height=answer.height,
             sha256=digest.hexdigest(),
             placeholder=_data_uri(placeholder),
-            thumbnail=thumbnail,
+            thumbnails=dict(zip(answer.widths, thumbnails, strict=True)),
         )
 
     async def preview(self, data: bytes, *, width: int = 256) -> str:
@@ -154,7 +156,7 @@ class ImageDoor:
             BadImageError: the picture is to blame.
             ImageDoorUnavailableError: we are.
         """
-        job = {"task": "preview", "formats": sorted(ALL_FORMATS), "width": width}
+        job = {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
         return _data_uri((await self._run(job, data, MAX_PREVIEW_BYTES)).parts[0])
 
     async def aclose(self) -> None:
@@ -270,7 +272,14 @@ async def _exchange(process: Process, job: dict[str, Any], data: bytes) -> _Answ
         answer = json.loads(await reader.readexactly(size))
         reason = BadImage(answer["reason"]) if "reason" in answer else None
         sizes = [int(size) for size in answer["parts"]]
-        found = _Answer(reason, answer.get("format", ""), answer.get("width", 0), answer.get("height", 0), [])
+        found = _Answer(
+            reason,
+            answer.get("format", ""),
+            answer.get("width", 0),
+            answer.get("height", 0),
+            answer.get("widths", []),
+            [],
+        )
     except (ValueError, KeyError, TypeError):
         raise ConnectionError from None
     if sum(sizes) > MAX_ANSWER_BYTES or min(sizes, default=0) < 0:

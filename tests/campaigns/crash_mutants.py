@@ -78,10 +78,12 @@ def bytes_before_their_row() -> None:
             width=image.width,
             height=image.height,
             sha256=image.sha256,
+            thumbnail_widths=sorted(image.thumbnails),
             placeholder=image.placeholder,
         )
         await self._storage.put(file.key, image.data, image.content_type)
-        await self._storage.put(file.thumbnail_key, image.thumbnail, THUMBNAIL_TYPE)
+        for width, thumbnail in image.thumbnails.items():
+            await self._storage.put(file.thumbnail_key_of(width), thumbnail, THUMBNAIL_TYPE)
         crashpoint("file.bytes_written")
         await file.save(force_create=True)
         return file
@@ -93,8 +95,8 @@ def row_removed_before_its_bytes() -> None:
     async def remove(self: FileService, file: File) -> bool:
         await file.delete()
         crashpoint("file.bytes_removed")
-        await self._storage.delete(file.thumbnail_key)
-        await self._storage.delete(file.key)
+        for key in (*file.thumbnail_keys, file.key):
+            await self._storage.delete(key)
         return True
 
     FileService.remove = remove  # type: ignore[method-assign]  # the mistake

@@ -92,11 +92,15 @@ async def test_a_download_link_makes_a_browser_save_the_file_under_a_sensible_na
     picture = generation["result"]
     shown, saved = [await ada.http.get(picture[name]) for name in ("url", "downloadUrl")]
     assert saved.content == shown.content
+    day, end = generation["createdAt"][:10], generation["id"][-6:]
     ending = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}[picture["contentType"]]
-    name = re.compile(rf"attachment; filename\*=UTF-8''(darkroom-fil_\w+\.{ending}); filename=\"(\S+)\"")
-    match = name.fullmatch(saved.headers["content-disposition"])
-    assert match
-    assert match[1] == match[2]
+    name = f"cute-{day}-{end}.{ending}"
+    assert saved.headers["content-disposition"] == f"attachment; filename*=UTF-8''{name}; filename=\"{name}\""
+    photo = await ada.http.get(generation["original"]["downloadUrl"])
+    assert f"original-{day}-{end}.jpg" in photo.headers["content-disposition"]
+    (made,) = (await ada.create(prompt="A red boat"))["generations"]
+    free = await ada.http.get((await ada.ended(made["id"]))["result"]["downloadUrl"])
+    assert f'filename="picture-{day}-{made["id"][-6:]}.' in free.headers["content-disposition"]
 
 
 async def test_thumbnail_and_placeholder_are_small_pictures_of_the_same_shape(ada: Api, generation: Any) -> None:
@@ -113,13 +117,44 @@ async def test_thumbnail_and_placeholder_are_small_pictures_of_the_same_shape(ad
     assert len(picture["placeholder"]) < 400
 
 
-async def test_a_wider_thumbnail_is_the_picture_itself(ada: Api, generation: Any) -> None:
-    query = (
-        "query($id: ID!, $width: Int) { viewer { generation(id: $id) { result { url thumbnailUrl(width: $width) } } } }"
-    )
-    for width, is_whole in ((None, False), (320, False), (321, True), (0, False), (-5, False)):
-        result = (await ada.one(query, id=generation["id"], width=width))["generation"]["result"]
-        assert (result["thumbnailUrl"] == result["url"]) is is_whole
+THUMBNAIL = """
+query($id: ID!, $width: Int) {
+  viewer { generation(id: $id) { result { url downloadUrl thumbnailUrl(width: $width) width } } }
+}"""
+
+
+async def test_a_thumbnail_is_the_narrowest_that_fills_the_space_else_the_picture_itself(ada: Api) -> None:
+    style = await ada.style("cute", "plushify")
+    (made,) = (await ada.create(photo(1000, 1500), styleId=style, size="LARGE"))["generations"]
+    generation = await ada.ended(made["id"])
+    widths = (await File.get(made_by__id=generation["id"])).thumbnail_widths
+    picture = generation["result"]
+    assert widths == [320, *(width for width in (640, 1280) if width < picture["width"])]
+    assert 640 in widths
+    for asked, expected in ((None, 320), (1, 320), (320, 320), (321, 640), (640, 640), (4096, picture["width"])):
+        found = (await ada.one(THUMBNAIL, id=generation["id"], width=asked))["generation"]["result"]
+        response = await ada.http.get(found["thumbnailUrl"])
+        assert Image.open(io.BytesIO(response.content)).width == expected
+        assert (found["thumbnailUrl"] == found["url"]) is (asked == 4096)
+        assert "immutable" in response.headers["cache-control"]
+        held = {"if-none-match": response.headers["etag"]}
+        assert (await ada.http.get(found["thumbnailUrl"], headers=held)).status_code == 304
+
+
+async def test_no_thumbnail_is_wider_than_any_picture(ada: Api, generation: Any) -> None:
+    for width in (0, -5, 4097, 2**31 - 1):
+        answer = (await ada.raw(THUMBNAIL, id=generation["id"], width=width)).json()
+        (error,) = answer["errors"]
+        assert error["extensions"]["code"] == "INVALID_INPUT"
+        assert answer["data"]["viewer"]["generation"]["result"]["thumbnailUrl"] is None
+        assert answer["data"]["viewer"]["generation"]["result"]["url"]
+
+
+async def test_the_three_links_are_the_same_each_time_within_their_window(ada: Api, generation: Any) -> None:
+    asked = [(await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"] for _ in range(3)]
+    again = (await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"]
+    # A window may end between two of them, but not between each.
+    assert again in asked
 
 
 async def test_ranges_and_head_are_answered(ada: Api, generation: Any) -> None:
@@ -135,6 +170,11 @@ async def test_ranges_and_head_are_answered(ada: Api, generation: Any) -> None:
     assert (await ranged("bytes=10-")).content == whole[10:]
     assert (await ranged("bytes=-7")).content == whole[-7:]
     assert (await ranged(f"bytes={len(whole)}-")).status_code == 416
+    several = await ranged("bytes=0-4,10-14")
+    assert several.status_code == 206
+    assert several.headers["content-type"].startswith("multipart/byteranges")
+    for part in (whole[:5], whole[10:15]):
+        assert part in several.content
     assert (await ranged("bytes=0-9", **{"if-range": '"another"'})).content == whole
     assert (await ranged("bytes=0-9", **{"if-range": first.headers["etag"]})).content == whole[:10]
     assert first.headers["x-content-type-options"] == "nosniff"
@@ -142,6 +182,7 @@ async def test_ranges_and_head_are_answered(ada: Api, generation: Any) -> None:
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["content-length"]) == len(whole)
     assert head.headers["accept-ranges"] == "bytes"
+    assert head.headers["etag"] == first.headers["etag"]
 
 
 async def test_who_has_the_picture_is_told_so_without_bytes(ada: Api, generation: Any) -> None:
@@ -237,6 +278,8 @@ async def test_a_key_that_is_none_of_ours_is_refused_everywhere(storage: LocalSt
     with pytest.raises(StorageError):
         await storage.get(key)
     with pytest.raises(StorageError):
+        await storage.get_part(key, 0, 1)
+    with pytest.raises(StorageError):
         await storage.delete(key)
     assert storage.resolve(token_of((await storage.link(key, "image/png")).url)) is None
     assert await storage.keys() == set()
@@ -256,6 +299,7 @@ async def test_a_symbolic_link_inside_the_folder_leads_nowhere(
     link.symlink_to(target)
     operations: list[Callable[[], Any]] = [
         lambda: storage.get(KEY),
+        lambda: storage.get_part(KEY, 0, 6),
         lambda: storage.put(KEY, b"overwritten", "image/png"),
         lambda: storage.delete(KEY),
     ]
@@ -306,6 +350,17 @@ async def test_what_is_larger_than_wanted_is_not_read(storage: LocalStorage) -> 
     assert await storage.get(KEY, max_bytes=5) == b"12345"
     with pytest.raises(TooLargeError):
         await storage.get(KEY, max_bytes=4)
+
+
+async def test_parts_are_read_alone(storage: LocalStorage) -> None:
+    await storage.put(KEY, b"0123456789", "image/png")
+    assert await storage.get_part(KEY, 0, 10) == b"0123456789"
+    assert await storage.get_part(KEY, 3, 4) == b"3456"
+    for start, size in ((8, 3), (10, 1)):
+        with pytest.raises(StorageError):
+            await storage.get_part(KEY, start, size)
+    with pytest.raises(MissingObjectError):
+        await storage.get_part(KEY + "x", 0, 1)
 
 
 async def test_an_upload_address_says_what_it_takes_until_it_ends(storage: LocalStorage, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from corpus import pictures as make
 from corpus.picture_cases import HOSTILE, MARKERS, ORDINARY, Accepted, Refused
-from services.integrations.image_door import THUMBNAIL_WIDTH, BadImage, BadImageError, CleanImage, ImageDoor
+from services.integrations.image_door import THUMBNAIL_WIDTHS, BadImage, BadImageError, CleanImage, ImageDoor
 
 LIMIT = 10 << 20  # bytes
 
@@ -61,17 +61,20 @@ async def test_an_ordinary_picture_comes_out_clean(door: ImageDoor, case: Accept
     assert clean.content_type == f"image/{case.format.lower()}"
     assert clean.sha256 == hashlib.sha256(clean.data).hexdigest()
     assert getattr(image, "n_frames", 1) == 1
-    assert not [marker for marker in MARKERS if marker in clean.data + clean.thumbnail]
+    assert not [marker for marker in MARKERS if marker in clean.data + b"".join(clean.thumbnails.values())]
     assert not {"exif", "xmp", "icc_profile", "comment", "photoshop"} & image.info.keys()
 
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case.name)
 async def test_a_picture_brings_a_thumbnail_and_a_placeholder(door: ImageDoor, case: Accepted) -> None:
     clean = await door.clean(case.build(), max_bytes=LIMIT)
-    thumbnail = Image.open(io.BytesIO(clean.thumbnail), formats=("WEBP",))
-    assert thumbnail.width <= min(THUMBNAIL_WIDTH, clean.width)
-    assert thumbnail.height <= min(4 * THUMBNAIL_WIDTH, clean.height)
-    assert thumbnail.mode == case.mode
+    narrowest, *wider = THUMBNAIL_WIDTHS
+    assert list(clean.thumbnails) == [narrowest, *(width for width in wider if width < clean.width)]
+    for width, data in clean.thumbnails.items():
+        thumbnail = Image.open(io.BytesIO(data), formats=("WEBP",))
+        assert thumbnail.width <= min(width, clean.width)
+        assert thumbnail.height <= min(4 * width, clean.height)
+        assert thumbnail.mode == case.mode
     assert len(clean.placeholder) <= 200
     assert max(decoded(clean.placeholder).size) <= 16
 
@@ -132,11 +135,31 @@ async def test_a_profile_of_another_colour_space_is_ignored(door: ImageDoor) -> 
     assert shows_the_scene(picture(await door.clean(data, max_bytes=LIMIT)))
 
 
+@pytest.mark.parametrize(
+    ("size", "made"),
+    [
+        ((200, 150), {320: (200, 150)}),
+        ((640, 480), {320: (320, 240)}),
+        ((1000, 750), {320: (320, 240), 640: (640, 480)}),
+        ((2000, 1500), {320: (320, 240), 640: (640, 480), 1280: (1280, 960)}),
+        ((700, 4000), {320: (224, 1280), 640: (448, 2560)}),  # at most four times as high as wide
+    ],
+)
+async def test_thumbnails_are_made_at_every_width_below_the_picture_s(
+    door: ImageDoor, size: tuple[int, int], made: dict[int, tuple[int, int]]
+) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", size, "#804020").save(data, "JPEG")
+    clean = await door.clean(data.getvalue(), max_bytes=LIMIT)
+    found = {width: Image.open(io.BytesIO(thumbnail)).size for width, thumbnail in clean.thumbnails.items()}
+    assert found == made
+
+
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
 async def test_transparency_stays_in_picture_and_thumbnail(door: ImageDoor, name: str) -> None:
     data = make.encoded(make.scene("RGBA", (800, 600)), name)
     clean = await door.clean(data, max_bytes=LIMIT)
-    for image in (picture(clean), Image.open(io.BytesIO(clean.thumbnail))):
+    for image in (picture(clean), Image.open(io.BytesIO(clean.thumbnails[320]))):
         alpha = image.getchannel("A")
         assert alpha.getpixel((10, 10)) == 0
         assert alpha.getpixel((image.width - 10, 10)) == 255
