@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from books import check_books, count_rows, make_member
-from client import REGENERATE, Api, photo
+from client import REGENERATE, Api, photo, until
 from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import data_url, good_picture, picture, status
 from models import Collection, File, Generation, Style
+from models.database import is_postgres, rows, run_tx
+from services import credit
 from settings import Settings
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
@@ -173,6 +175,32 @@ async def test_a_strangers_generation_and_a_deleted_one_are_not_there(idle: Runn
     await ada.ask(DELETE, ids=[id])
     assert await ada.refused(REGENERATE, input={"id": id}) == refused
     assert await eve.credits() == 10_000
+
+
+@pytest.mark.parametrize("variation", [False, True], ids=["same", "variation"])
+async def test_a_deletion_that_comes_in_between_is_seen_before_anything_is_paid(idle: Running, variation: bool) -> None:
+    ada = await idle.api.sign_up()
+    id, user_id = await finished(idle, ada), str(ada.user["id"])
+    taken = asyncio.Event()
+
+    async def waited_for() -> bool:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return bool(await rows(waiting))
+
+    async def delete() -> None:
+        await credit.touch(user_id)  # takes the account's row, so that the other may look, but not pay
+        taken.set()
+        if is_postgres(idle.settings.database):
+            await until(waited_for)
+        await idle.services.deletion.delete(user_id, [id])
+
+    deletion = asyncio.create_task(run_tx(delete))
+    await taken.wait()
+    refused = await ada.refused(REGENERATE, input={"id": id, "asVariation": variation})
+    await deletion
+    assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
+    assert await ada.credits() == 10_000 - 1
+    await check_books(idle.services)
 
 
 # Variations
