@@ -147,7 +147,8 @@ class S3Storage:
         async with self._asking("get"):
             wanted = f"bytes={start}-{start + size - 1}"
             answer = await self._client.get_object(Bucket=self._bucket, Key=name, Range=wanted)
-            async with answer["Body"] as body:
+            body = answer["Body"]
+            async with body:
                 # A store that does not know ranges sends everything from the beginning.
                 whole = answer["ResponseMetadata"]["HTTPStatusCode"] != 206
                 part = (await _read(body, start + size))[start:] if whole else await _read(body, size + 1)
