@@ -34,7 +34,7 @@ crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and na
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants) $(ARGS)
 
 chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under load, and audit; SEED=, BUDGET= (share, 1)
-	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py tests/campaigns/test_interleavings.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
 
 bench: .venv/dev ## what a page of a gallery costs at ROWS generations (1000000) against 100; takes minutes

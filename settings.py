@@ -123,12 +123,7 @@ class Settings(BaseSettings):
     upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")
     upload_formats: Names | None = Field(None, description="Of JPEG, PNG, WEBP; default: the profile's.")
     upload_seconds: int = Field(3600, ge=2, le=_LONGEST_LINK, description="How long a picture sent ahead can be used.")
-    data_export_seconds: int = Field(
-        7 * 24 * 3600,
-        ge=24 * 3600,
-        le=366 * 24 * 3600,
-        description="How long an export of one's own data is kept, and no new one made.",
-    )
+    data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(
         3600, ge=60, le=366 * 24 * 3600, description="How long a signed link lasts at most, at least half of it."
     )

@@ -70,6 +70,7 @@ WRONG: list[tuple[str, str]] = [
     ("UPLOAD_FORMATS", "GIF"),
     ("UPLOAD_FORMATS", "JPEG,SVG"),
     ("UPLOAD_FORMATS", ","),
+    ("DATA_EXPORT_SECONDS", "3600"),
     ("UPLOAD_SECONDS", "1"),
     ("UPLOAD_SECONDS", "1000000000000"),  # ends after the last date that there is
     ("FILE_URL_SECONDS", "1000000000000"),

@@ -11,6 +11,20 @@ from models.database import rows, run_tx
 from services.audit import Audit
 from services.integrations.storage import StorageError
 
+
+def deleted(**kept: str) -> str:
+    """What makes the generation a deleted one that kept something."""
+    empty = {"prompt": "NULL", "full_prompt": "''", "search_text": "''", "variables": "'{}'", "style_title": "'{}'"}
+    columns = {"deleted_at": "completed_at", "result_id": "NULL", "original_id": "NULL", **empty, **kept}
+    return "UPDATE generations SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
+
+
+def gone(**kept: str) -> str:
+    """What makes nobody of the account, but for something."""
+    columns = {"deleted_at": "created_at", "email": "id || '@deleted.invalid'", "password_hash": "''", **kept}
+    return "UPDATE users SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
+
+
 # What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
 DAMAGE = [
     ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
@@ -26,6 +40,19 @@ DAMAGE = [
     ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
     ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
     ("UPDATE generations SET original_id = NULL", {"B1"}),
+    ("UPDATE files SET kind = 'RESULT'", {"G7", "B1", "B2"}),
+    (deleted(), {"B1"}),  # for here nobody marked its files
+    (deleted(original_id="original_id"), {"G8", "B1"}),
+    (deleted(prompt="'A fox'"), {"G8", "B1"}),
+    (deleted(full_prompt="'A fox'"), {"G8", "B1"}),
+    (deleted(search_text="'a fox'"), {"G8", "B1"}),
+    (deleted(variables='\'{"a": "fox"}\''), {"G8", "B1"}),
+    (deleted(style_title='\'{"en": "Fox"}\''), {"G8", "B1"}),
+    (deleted(earlier_prompts="'[\"A fox\"]'"), {"G8", "B1"}),
+    (deleted(is_favorite="(1 = 1)"), {"G8", "B1"}),
+    (deleted(share_slug="'a-fox'", shared_at="created_at"), {"G8", "B1"}),
+    (gone(), {"U1"}),  # for it left its sign-in, and its gallery
+    (gone(name="'Ada'"), {"U1"}),
     (
         "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
         " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",

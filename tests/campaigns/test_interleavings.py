@@ -1,0 +1,217 @@
+"""Two who want opposite things of one picture at the same moment: whatever the order, one defined outcome."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from books import check_books
+from client import photo
+from models import CreditTransaction, File, Generation, User
+from models.enum import FileKind, FileState, TransactionType
+from services.claim import Claim, ClaimLostError
+from services.error import ConflictError, NotFoundError
+from services.integrations.image_door import CleanImage
+from services.integrations.image_provider import FinalImage
+from services.order import GenerationRequest
+from services.regeneration import RegenerationRequest
+from services.services import Services
+
+if TYPE_CHECKING:
+    from conftest import Running  # at run time, that is this folder's
+
+SHORT, LONG = 40, 1000  # interleavings of each race
+AUDITED_EVERY = 20  # interleavings
+YIELDS = 60  # of the event loop, at most, before one of them begins; a transaction takes about as many
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+class Race:
+    """One account whose generations two sides fight over, again and again."""
+
+    def __init__(self, services: Services, user: User, photo: CleanImage, dice: random.Random, rounds: int) -> None:
+        self.services = services
+        self.user = user
+        self.rounds = rounds
+        self._photo = photo
+        self._dice = dice
+        self.outcomes: set[str] = set()
+
+    async def order(self) -> str:
+        """A waiting generation of a photo; its original is a row of its own, cheaper than a request with a picture."""
+        (made,) = await self.services.generations.create(self.user, GenerationRequest(prompt="A fox"))
+        file = await self.services.files.store(self.user.id, FileKind.ORIGINAL, self._photo)
+        await File.filter(id=file.id).update(state=FileState.LIVE)
+        await Generation.filter(id=made.id).update(original_id=file.id)
+        return made.id
+
+    async def work(self, id: str) -> Coroutine[Any, Any, Generation]:
+        """The last step of a worker that has made the picture of a generation."""
+        claim = await Claim.take(id, "worker", 600, 1000)
+        assert claim is not None
+        await claim.record_call("openrouter")
+        stored = await self.services.files.store(self.user.id, FileKind.RESULT, self._photo)
+
+        async def complete() -> Generation:
+            try:
+                return await claim.complete(stored.id, FinalImage(b"", "model", None, None))
+            except ClaimLostError:
+                await self.services.files.discard(stored.id)  # as the worker does
+                raise
+
+        return complete()
+
+    async def run(self, *sides: Awaitable[Any]) -> list[Any]:
+        """Let the sides go, each a little later than another; what they answer, or the class of what they raise."""
+
+        async def late(side: Awaitable[Any], yields: int) -> Any:
+            for _ in range(yields):
+                await asyncio.sleep(0)
+            return await side
+
+        started = [late(side, self._dice.randrange(YIELDS)) for side in sides]
+        answers = await asyncio.gather(*started, return_exceptions=True)
+        return [type(answer) if isinstance(answer, BaseException) else answer for answer in answers]
+
+    async def refunds(self, id: str) -> int:
+        return await CreditTransaction.filter(generation_id=id, type=TransactionType.REFUND).count()
+
+    async def again(self, one: Callable[[], Awaitable[str]]) -> None:
+        """So many interleavings, each ending in an outcome that it may have; the audit looks again and again."""
+        for number in range(1, self.rounds + 1):
+            self.outcomes.add(await one())
+            if number % AUDITED_EVERY == 0 or number == self.rounds:
+                await check_books(self.services)
+        await self.services.sweeper.clean_up()
+        unsettled = await File.exclude(state=FileState.LIVE).count()
+        assert unsettled == 0
+
+
+@pytest.fixture
+async def race(idle: "Running", dice: random.Random, pytestconfig: pytest.Config) -> Race:
+    ada = await idle.api.sign_up()
+    user = await User.get(id=ada.user["id"])
+    rounds = max(SHORT, round(LONG * float(pytestconfig.getoption("--budget"))))
+    return Race(idle.services, user, await idle.services.files.check_upload(photo(64, 48)), dice, rounds)
+
+
+async def test_delete_against_complete(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        deleted, completed = await race.run(race.services.deletion.delete(race.user.id, [id]), await race.work(id))
+        row = await Generation.get(id=id)
+        assert (deleted.deleted, deleted.missing) == ([id], [])
+        assert row.deleted_at is not None
+        assert await race.refunds(id) == 0  # the provider was called
+        if completed is ClaimLostError:
+            assert row.status == "CANCELED"
+        else:
+            assert (completed.id, row.status) == (id, "COMPLETED")
+        return str(row.status)
+
+    await race.again(one)
+    assert race.outcomes == {"CANCELED", "COMPLETED"}
+
+
+async def test_delete_against_cancel(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        deleted, canceled = await race.run(
+            race.services.deletion.delete(race.user.id, [id]), race.services.generations.cancel(race.user.id, id)
+        )
+        row = await Generation.get(id=id)
+        assert (deleted.deleted, row.status, row.refunded) == ([id], "CANCELED", True)
+        assert row.deleted_at is not None
+        assert await race.refunds(id) == 1
+        assert canceled is NotFoundError or canceled.status == "CANCELED"
+        return "gone" if canceled is NotFoundError else "canceled first"
+
+    await race.again(one)
+
+
+async def test_delete_twice(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        answers = await race.run(*(race.services.deletion.delete(race.user.id, [id]) for _ in range(2)))
+        assert sorted(answer.deleted for answer in answers) == [[], [id]]
+        assert sorted(answer.missing for answer in answers) == [[], [0]]
+        assert await race.refunds(id) == 1
+        return f"by the {['first', 'second'][answers[1].deleted == [id]]}"
+
+    await race.again(one)
+    assert len(race.outcomes) == 2
+
+
+async def test_delete_against_regenerate_of_the_same_photo(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        photo_id = (await Generation.get(id=id)).original_id
+        deleted, made = await race.run(
+            race.services.deletion.delete(race.user.id, [id]),
+            race.services.regenerations.regenerate(race.user, RegenerationRequest(id)),
+        )
+        assert deleted.deleted == [id]
+        state = (await File.get(id=photo_id)).state
+        children = await Generation.filter(parent_id=id)
+        if made is NotFoundError:
+            assert (children, state) == ([], FileState.DELETING)
+            return "deleted first"
+        (child,) = made
+        assert ([row.id for row in children], child.original_id, state) == ([child.id], photo_id, FileState.LIVE)
+        return "regenerated first"
+
+    await race.again(one)
+    assert len(race.outcomes) == 2
+
+
+async def test_cancel_against_complete(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        canceled, completed = await race.run(race.services.generations.cancel(race.user.id, id), await race.work(id))
+        row = await Generation.get(id=id)
+        if canceled is ConflictError:
+            assert (completed.id, row.status, row.refunded) == (id, "COMPLETED", False)
+        else:
+            assert (completed, canceled.status, row.status) == (ClaimLostError, "CANCELED", "CANCELED")
+        assert await race.refunds(id) == 0
+        return str(row.status)
+
+    await race.again(one)
+    assert race.outcomes == {"CANCELED", "COMPLETED"}
+
+
+async def test_regenerate_twice_with_one_key(race: Race) -> None:
+    source = await race.order()
+    numbers = iter(range(race.rounds))
+
+    async def one() -> str:
+        request = RegenerationRequest(source, idempotency_key=f"again-{next(numbers)}")
+        before = await Generation.filter(parent_id=source).count()
+        first, second = await race.run(*(race.services.regenerations.regenerate(race.user, request) for _ in range(2)))
+        assert [row.id for row in first] == [row.id for row in second]
+        assert await Generation.filter(parent_id=source).count() == before + 1
+        return "once"
+
+    await race.again(one)
+
+
+async def test_a_favorite_marked_fifty_times_at_once(race: Race) -> None:
+    race.rounds = max(2, race.rounds // 50)
+    id = await race.order()
+    mark = False
+
+    async def one() -> str:
+        nonlocal mark
+        mark = not mark
+        before, version = await Generation.get(id=id), (await User.get(id=race.user.id)).version
+        answers = await race.run(*(race.services.favorites.set(race.user.id, id, is_favorite=mark) for _ in range(50)))
+        assert {answer.is_favorite for answer in answers} == {mark}
+        after = await Generation.get(id=id)
+        assert (after.is_favorite, after.version) == (mark, before.version + 1)
+        assert (await User.get(id=race.user.id)).version == version + 1
+        return "once"
+
+    await race.again(one)
