@@ -77,8 +77,6 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.updateStyle": (SignedIn, {"id": "admins: the catalogue's; else NOT_FOUND"}),
     "Mutation.deleteStyle": (SignedIn, {"id": "admins: the catalogue's; else NOT_FOUND"}),
     "Mutation.setFavorite": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
-    # After everything that a picture is needed for: the tests go through this list in its order.
-    "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.galleryChanged": (SignedIn, {}),
     "Subscription.favoriteChanged": (SignedIn, {}),
@@ -86,6 +84,8 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     # Fields of objects that take an id.
     "User.generation": (SignedIn, {"id": "the user's; else null"}),
     "User.generations": (SignedIn, {"filter.styleId": "matches nothing else", "filter.batchId": "the user's"}),
+    # Last, after everything that needs a picture: the tests go through this list in its order.
+    "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
 }
 
 

@@ -68,6 +68,7 @@ def fake(module_fake: ScriptedS3) -> ScriptedS3:
 OPERATIONS: list[Callable[[S3Storage], Awaitable[Any]]] = [
     lambda storage: storage.put(KEY, b"bytes", "image/png"),
     lambda storage: storage.get(KEY),
+    lambda storage: storage.get_part(KEY, 0, 100),
     lambda storage: storage.delete(KEY),
     lambda storage: storage.check(),
     lambda storage: storage.keys(),
@@ -106,6 +107,29 @@ async def test_what_is_larger_than_wanted_is_not_read_and_costs_no_connection(st
     assert len(await storage.get(KEY)) == 2_000_000
 
 
+async def test_parts_of_an_object_are_read_alone_and_cost_no_connection(storage: S3Storage) -> None:
+    data = bytes(range(256)) * 1000
+    await storage.put(KEY, data, "image/png")
+    for start, size in ((0, 1), (0, 100), (77, 1000), (len(data) - 1, 1), (0, len(data))):
+        assert await storage.get_part(KEY, start, size) == data[start : start + size]
+    for _ in range(60):  # more than there are connections
+        for start, size in ((len(data) - 1, 2), (len(data), 1)):
+            with pytest.raises(StorageError):
+                await storage.get_part(KEY, start, size)
+    with pytest.raises(MissingObjectError):
+        await storage.get_part(KEY + "x", 0, 1)
+
+
+async def test_a_store_that_knows_no_parts_is_read_from_the_beginning(fake: ScriptedS3, scripted: S3Storage) -> None:
+    fake.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+    assert await scripted.get_part(KEY, 3, 4) == b"3456"
+    with pytest.raises(StorageError, match="not the part"):
+        await scripted.get_part(KEY, 8, 4)
+    fake.answer = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n\r\n0123456789"
+    with pytest.raises(StorageError, match="not the part"):
+        await scripted.get_part(KEY, 3, 4)
+
+
 async def test_more_than_a_page_is_listed(s3: S3Server) -> None:
     expected = {f"generated/usr_1/fil_{number}" for number in range(1001)}
     s3.fill(f"many/pages/{key}" for key in expected)
@@ -120,6 +144,7 @@ async def test_a_key_that_is_none_of_ours_is_refused_before_anything_is_asked(
     operations: list[Awaitable[Any]] = [
         scripted.put(key, b"x", "image/png"),
         scripted.get(key),
+        scripted.get_part(key, 0, 1),
         scripted.delete(key),
         scripted.link(key, "image/png"),
         scripted.upload_target(key, "image/png", max_bytes=1, seconds=60),
