@@ -46,7 +46,7 @@ class MediaFile:
     async def thumbnail_url(self, info: Info, width: int | None = _USUAL) -> str | None:
         wanted = _USUAL if width is None else width
         if self.shared:
-            return self.shared.thumbnail if thumbnail_width(self.row, wanted) == _USUAL else self.shared.picture
+            return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted))
         return (await info.context.services.files.thumbnail_link(self.row, wanted)).url
 
     @strawberry.field(description="When the URLs stop working; null where they live as long as a share.")

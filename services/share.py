@@ -40,7 +40,13 @@ class ShareLinks:
     page: str
     picture: str
     download: str
-    thumbnail: str
+    thumbnail: str  # the narrowest
+
+    def thumbnail_of(self, file: File, width: int | None) -> str:
+        """One of the file's thumbnails; of None, the picture itself."""
+        if width is None:
+            return self.picture
+        return self.thumbnail if width == file.thumbnail_widths[0] else f"{self.thumbnail}?width={width}"
 
 
 @dataclass(frozen=True)
@@ -159,9 +165,9 @@ class ShareService:
         """So many bytes of a shared picture. Raises StorageError."""
         return await self._storage.get_part(file.key, start, size)
 
-    async def read_thumbnail(self, file: File) -> bytes:
-        """The thumbnail of a shared picture, about 20 kB. Raises StorageError."""
-        return await self._storage.get(file.thumbnail_key)
+    async def read_thumbnail(self, file: File, width: int) -> bytes:
+        """One of the thumbnails of a shared picture, 20 to 200 kB. Raises StorageError."""
+        return await self._storage.get(file.thumbnail_key_of(width))
 
     @staticmethod
     async def _own(user_id: str, generation_id: str) -> Generation:

@@ -98,8 +98,10 @@ async def _stream(shares: ShareService, file: File, part: Part, beginning: bytes
 
 @_of_what_is_shared
 async def send_thumbnail(request: Request, shares: ShareService, shared: Shared) -> Response:
-    """The thumbnail; it is small, and sent whole."""
-    headers = {**_HEADERS, "ETag": f'"{shared.file.sha256}-thumbnail"'}
+    """The narrowest thumbnail, or with `?width=` one of the others; they are small, and sent whole."""
+    file, asked = shared.file, request.query_params.get("width")
+    width = next((width for width in file.thumbnail_widths if str(width) == asked), file.thumbnail_widths[0])
+    headers = {**_HEADERS, "ETag": f'"{file.sha256}-{width}"'}
     if has_copy(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(await shares.read_thumbnail(shared.file), headers=headers, media_type=THUMBNAIL_TYPE)
+    return Response(await shares.read_thumbnail(file, width), headers=headers, media_type=THUMBNAIL_TYPE)

@@ -299,12 +299,33 @@ async def test_the_picture_comes_whole_with_careful_headers(door: Running, ada: 
     assert saved.headers["content-disposition"] == f'attachment; filename="darkroom-the-fox.{ending}"'
 
 
-async def test_the_thumbnail_is_small_and_has_a_tag_of_its_own(door: Running, ada: Api, fox: str) -> None:
-    mine = (await ada.generation(fox))["result"]
-    response = await get(door, "the-fox/thumbnail")
-    assert response.content == (await door.api.http.get(mine["thumbnailUrl"])).content
-    assert response.headers["content-type"] == "image/webp"
-    assert response.headers["etag"] != (await get(door, "the-fox/picture")).headers["etag"]
+async def test_thumbnails_come_in_their_widths_each_with_a_tag_of_its_own(door: Running, ada: Api) -> None:
+    style = await ada.style("cute", "plushify")
+    (made,) = (await ada.create(photo(800, 600), styleId=style))["generations"]
+    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    await ada.one(SHARE, id=made["id"], slug="the-lynx")
+    widths = (await File.get(made_by__id=made["id"])).thumbnail_widths
+    assert len(widths) > 1
+    query = """
+    query($id: ID!, $width: Int) {
+      viewer { generation(id: $id) { result { thumbnailUrl(width: $width) } } }
+      sharedGeneration(slug: "the-lynx") { result { url thumbnailUrl(width: $width) } }
+    }"""
+    tags = {(await get(door, "the-lynx/picture")).headers["etag"]}
+    for width in widths:
+        found = await ada.ask(query, id=made["id"], width=width)
+        signed = await door.api.http.get(found["viewer"]["generation"]["result"]["thumbnailUrl"])
+        response = await door.api.http.get(found["sharedGeneration"]["result"]["thumbnailUrl"])
+        assert response.content == signed.content
+        assert Image.open(io.BytesIO(response.content)).width == width
+        assert response.headers["content-type"] == "image/webp"
+        tags.add(response.headers["etag"])
+    assert len(tags) == len(widths) + 1
+    widest = (await ada.ask(query, id=made["id"], width=4096))["sharedGeneration"]["result"]
+    assert widest["thumbnailUrl"] == widest["url"]
+    usual = (await get(door, "the-lynx/thumbnail")).content
+    for other in ("0", "-1", "x", "", "9" * 5000, "321", "0320", "٣٢٠"):
+        assert (await door.api.http.get("/s/the-lynx/thumbnail", params={"width": other})).content == usual, other
 
 
 async def test_who_has_a_copy_is_told_so_without_bytes(door: Running, fox: str) -> None:
