@@ -32,7 +32,7 @@ from services.gallery import GalleryService
 from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
-from services.integrations.password import Passwords
+from services.integrations.password import HASH_KIB, Passwords
 from services.integrations.queue import TaskQueue, ping
 from services.locale import Translator
 from services.mail import MailService
@@ -61,7 +61,9 @@ SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is tol
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, database_limits: Limits = QUICK) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, database_limits: Limits = QUICK, hash_kib: int = HASH_KIB
+) -> AsyncIterator[Services]:
     """Connect everything, and give it back in the reverse order; `database_limits`: how long PostgreSQL may take."""
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
@@ -88,7 +90,7 @@ async def open_services(settings: Settings, database_limits: Limits = QUICK) -> 
         events = Events(bus)
         files = FileService(storage, door, limits)
         uploads = UploadService(storage, limits, settings.upload_seconds)
-        sessions, passwords = SessionService(settings.session_days), Passwords()
+        sessions, passwords = SessionService(settings.session_days), Passwords(hash_kib)
         mail = MailService(make_mailer(settings), translator, settings.app_address)
         stack.push_async_callback(mail.aclose)
         verification = VerificationService(mail, events)
@@ -161,9 +163,9 @@ async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[Services]:
+async def open_server(settings: Settings, hash_kib: int = HASH_KIB) -> AsyncIterator[Services]:
     """The services of a server; without Redis, it also does the work of a worker."""
-    async with open_services(settings) as services, contextlib.AsyncExitStack() as stack:
+    async with open_services(settings, hash_kib=hash_kib) as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
         yield services

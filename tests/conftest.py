@@ -6,10 +6,12 @@ import itertools
 import os
 import shutil
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL"
 _postgres = PostgresServer()
 _template = "darkroom_template"
 _numbers = itertools.count()
+HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -130,7 +134,7 @@ class _Uvicorn(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
     """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
-    async with open_server(settings) as services, contextlib.AsyncExitStack() as stack:
+    async with open_server(settings, HASH_KIB) as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is not None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
         yield services
@@ -142,7 +146,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
 
     `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
     """
-    opener = open_services if idle else open_server_and_worker
+    opener = partial(open_services, hash_kib=HASH_KIB) if idle else open_server_and_worker
     # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -166,7 +170,8 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
                 await task
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.005)
-        async with httpx.AsyncClient(base_url=address, timeout=30) as http:
+        # Without certificates, which take 30 ms to read and nobody here asks for.
+        async with httpx.AsyncClient(base_url=address, timeout=30, verify=_NO_CERTIFICATES) as http:
             yield Running(Api(http, address), opened[0], settings)
     finally:
         server.should_exit = True

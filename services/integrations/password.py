@@ -7,9 +7,8 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-# OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_AT_ONCE = 4  # hashes in flight: each takes a thread and 19 MiB
+HASH_KIB = 19 * 1024  # OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core
+_AT_ONCE = 4  # hashes in flight: each takes a thread and its memory
 
 
 def _composed(password: str) -> str:
@@ -17,31 +16,33 @@ def _composed(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-@functools.cache
-def _nobodys_hash() -> str:
-    """Checked against where there is no such account, so that both answers take the same time."""
-    return _HASHER.hash("nobody's password")
-
-
 class Passwords:
-    """Makes and checks password hashes; a burst of sign-ins waits here instead of filling the memory."""
+    """Makes and checks password hashes; a burst of sign-ins waits here instead of filling the memory.
 
-    def __init__(self) -> None:
+    `kib`: the memory that a new hash takes, and by that its time; old ones are checked with what they were made with.
+    """
+
+    def __init__(self, kib: int) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=kib, parallelism=1)
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def hash(self, password: str) -> str:
         """The argon2id hash, with its parameters and salt inside."""
         async with self._slots:
-            return await asyncio.to_thread(_HASHER.hash, _composed(password))
+            return await asyncio.to_thread(self._hasher.hash, _composed(password))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether `password` made the hash; None stands for an account that does not exist, "" for one without any."""
         async with self._slots:
             return await asyncio.to_thread(self._verify, password_hash, _composed(password))
 
-    @staticmethod
-    def _verify(password_hash: str | None, password: str) -> bool:
+    @functools.cached_property
+    def _nobodys_hash(self) -> str:
+        """Checked against where there is no such account, so that both answers take the same time."""
+        return self._hasher.hash("nobody's password")
+
+    def _verify(self, password_hash: str | None, password: str) -> bool:
         try:
-            return _HASHER.verify(password_hash or _nobodys_hash(), password) and bool(password_hash)
+            return self._hasher.verify(password_hash or self._nobodys_hash, password) and bool(password_hash)
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates are nobody's password
             return False

@@ -7,6 +7,7 @@ from typing import Any
 from client import SIGN_UP, Api
 from conftest import Running
 from models.database import rows
+from services.user import DEMO_EMAIL
 
 PASSWORD = "correct horse"
 VIEWER = "{ viewer { id email name locale role isMember credits version maxBatch } }"
@@ -167,6 +168,12 @@ async def test_neither_token_nor_password_is_stored(ada: Api) -> None:
     kept = f"{session}{user}"
     assert ada.token not in kept
     assert PASSWORD not in kept
+
+
+async def test_outside_of_tests_a_hash_costs_what_it_should(api: Api) -> None:
+    # The demo account was made by a start like any other, not by a test's server.
+    (demo,) = await rows("SELECT password_hash FROM users WHERE email = $1", DEMO_EMAIL)
+    assert demo["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 async def test_every_sign_in_has_a_token_of_its_own(ada: Api) -> None:
