@@ -10,6 +10,7 @@ from PIL import Image
 from books import check_books, stored_keys
 from client import photo
 from conftest import Running, running
+from models import File
 from models.database import rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from settings import Settings
@@ -52,8 +53,19 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
             found = await browser.get(done["result"][name])
             assert Image.open(io.BytesIO(found.content)).width <= width
         saved = await browser.get(done["result"]["downloadUrl"])
-        assert saved.headers["content-disposition"].startswith("attachment; filename=")
-    assert len(await stored_keys(server.services)) == 4
+        assert saved.headers["content-disposition"].startswith('attachment; filename="cute-')
+        for name in ("url", "downloadUrl", "thumbnailUrl"):
+            whole = await browser.get(done["result"][name])
+            assert "immutable" in whole.headers["cache-control"]
+            part = await browser.get(done["result"][name], headers={"range": "bytes=2-6"})
+            assert (part.status_code, part.content) == (206, whole.content[2:7])
+            assert part.headers["etag"] == whole.headers["etag"]
+        again = await ada.generation(made["id"])  # a window may end between two answers, but not between each
+        names = ("url", "downloadUrl", "thumbnailUrl")
+        links = [[shown["result"][name] for name in names] for shown in (again, await ada.generation(made["id"]), done)]
+        assert len({tuple(each) for each in links}) < 3
+    widths = [file.thumbnail_widths for file in await File.all()]
+    assert len(await stored_keys(server.services)) == sum(1 + len(each) for each in widths)
     assert (await server.api.http.get("/health/ready")).status_code == 200
     await check_books(server.services, all_ended=True)
 

@@ -226,8 +226,8 @@ async def test_no_file_name_or_declared_type_matters(idle: Running) -> None:
         original = made["generations"][0]["original"]
         assert original["contentType"] == "image/png", name
         download = await ada.http.get(original["downloadUrl"])
-        (file,) = await File.all().order_by("-id").limit(1)
-        assert download.headers["content-disposition"].endswith(f'filename="darkroom-{file.id}.png"'), name
+        saved_as = f"original-{made['generations'][0]['createdAt'][:10]}-{made['generations'][0]['id'][-6:]}.png"
+        assert download.headers["content-disposition"].endswith(f'filename="{saved_as}"'), name
     user = str(ada.user["id"])
     rows = await File.all()
     assert await stored_keys(idle.services) == {
