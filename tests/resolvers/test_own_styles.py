@@ -345,6 +345,11 @@ async def test_of_two_changes_at_once_the_later_one_counts_whole(idle: Running) 
         kept = await ada.one(NODE, id=id)
         number = kept["title"].removeprefix("T")
         assert (kept["prompt"], kept["variables"][0]["name"]) == (f"P {{v{number}}}", f"v{number}")
+    for n in range(8):
+        texts = {"title": f"T{n}", "description": f"D{n}", "category": f"C{n}"}
+        await asyncio.gather(*(change(ada, id, **{name: text}) for name, text in texts.items()))
+        kept = await ada.one(NODE, id=id)
+        assert {name: kept[name] for name in texts} == texts  # none took back what another had changed
     answers = await asyncio.gather(
         *(ada.one(CHANGE, id=id, input={"title": "X"}) for _ in range(3)), ada.one(REMOVE, id=id)
     )
