@@ -171,7 +171,8 @@ async def indexes_of_postgres() -> Indexes:
         " (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY AS k(c, n)"
         "  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.c) AS c"
         " FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid"
-        " JOIN pg_namespace s ON s.oid = t.relnamespace WHERE s.nspname = 'public'"
+        " JOIN pg_namespace s ON s.oid = t.relnamespace"
+        " WHERE s.nspname = 'public' AND i.indexprs IS NULL"  # an index over a function has no columns
     )
     return {(row["t"], tuple(row["c"]), row["u"]) for row in found}
 

@@ -2,14 +2,18 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
 import example_rows as example
 from example_rows import NOW, insert
+from models import Generation
 from models.database import is_postgres, open_database, rows
+from models.enum import GenerationStatus
+from models.search import HasPairs, character_pairs
 from services.claim import lapsed, next_in_line
-from services.gallery import GalleryService, GenerationFilter, GenerationOrder
+from services.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.page import PageRequest
 
 ACCOUNTS = 20
@@ -66,11 +70,38 @@ def sorts(how: str) -> bool:
 
 
 async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: Plan) -> None:
-    page: PageRequest[str] = PageRequest(first=20, after="gen_zzzz")
+    page: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
     how = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
     assert "ix_generations_gallery" in how
     assert "Seq Scan on generations" not in how
     assert not sorts(how)
+
+
+async def test_every_order_and_filter_of_the_gallery_has_its_index(user_id: str, plan: Plan, database: str) -> None:
+    gallery, newest, favorites = GalleryService(), GenerationOrder.NEWEST, GenerationOrder.FAVORITES_FIRST
+    somewhere: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
+    marked: PageRequest[GenerationKey] = PageRequest(first=20, after=FavoriteKey(False, "gen_zzzz"))
+    for request, wanted, order in (
+        (marked, GenerationFilter(), favorites),
+        (somewhere, GenerationFilter(is_favorite=False), newest),
+        (somewhere, GenerationFilter(status=(GenerationStatus.CANCELED,)), newest),
+        (somewhere, GenerationFilter(collection="plushify"), newest),
+        (somewhere, GenerationFilter(created_before=datetime.now(UTC)), newest),
+    ):
+        how = await plan(gallery.generations(user_id, request, wanted, order))
+        assert "Seq Scan on generations" not in how, how
+        assert not sorts(how), how
+    for wanted, index in (
+        (GenerationFilter(is_favorite=True), "favorites"),
+        (GenerationFilter(status=(GenerationStatus.FAILED,)), "status"),
+        (GenerationFilter(style_id="sty_nothing"), "style"),
+        (GenerationFilter(collection="nothing"), "collection"),
+    ):
+        how = await plan(gallery.generations(user_id, somewhere, wanted, newest))
+        assert f"ix_generations_{index}" in how, how
+    if is_postgres(database):
+        how = await plan(Generation.filter(HasPairs(character_pairs(["fox"])), deleted_at__isnull=True))
+        assert "ix_generations_words" in how
 
 
 async def test_workers_find_whose_turn_it_is_by_a_partial_index(user_id: str, plan: Plan) -> None:
