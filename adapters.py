@@ -12,7 +12,8 @@ from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.smtp_mailer import SmtpMailer
 from services.integrations.storage import Storage
-from settings import Provider, Settings
+from setting_types import Provider
+from settings import Settings
 
 
 def make_provider(settings: Settings) -> ImageProvider:

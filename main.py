@@ -51,7 +51,8 @@ from services.upload import UploadService
 from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
 from services.verification import VerificationService
 from services.worker import GenerationWorker, Times
-from settings import LOCALES, PROFILES, Provider, Settings, SettingsError, load_settings
+from setting_types import Provider
+from settings import LOCALES, PROFILES, Settings, SettingsError, load_settings
 from web.app import WebOptions, create_app
 
 log = structlog.get_logger("darkroom")

@@ -2,65 +2,36 @@
 
 import contextlib
 import os
-import re
 import secrets
-from email.utils import parseaddr
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from setting_types import (
+    DatabaseAddress,
+    Environment,
+    Folder,
+    Formats,
+    HostNames,
+    LogFormat,
+    LogLevel,
+    MailServer,
+    Origins,
+    Provider,
+    RedisAddress,
+    Sender,
+    StoreAddress,
+    Switch,
+    WebAddress,
+    is_placeholder,
+)
+
 ROOT = Path(__file__).parent
 PROFILES = ROOT / "profiles"
 LOCALES = ROOT / "locales"
-# What people leave in a key's place; such a key counts as none.
-_PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
-
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
-_STORE = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~/-]*)?")
 _LONGEST_LINK = 7 * 24 * 3600  # seconds; S3 takes no signature for longer
-
-Names = Annotated[tuple[str, ...], NoDecode]  # comma-separated in the environment
-
-
-def _has_good_port(url: str) -> bool:
-    """Whether an address can be taken apart, and its port, if it has one, is one."""
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
-class Environment(StrEnum):
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
-
-
-class Provider(StrEnum):
-    OPENROUTER = "openrouter"
-    DEMO = "demo"
-
-
-class Switch(StrEnum):
-    ON = "on"
-    OFF = "off"
-
-
-class LogFormat(StrEnum):
-    CONSOLE = "console"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class SettingsError(Exception):
@@ -80,24 +51,30 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Where the server listens.")
     port: int = Field(8000, ge=0, le=65535, description="Where the server listens.")
-    public_url: str | None = Field(None, description="How clients reach the server; links to files start with it.")
-    data_dir: Path = Field(Path("data"), description="The SQLite file, local pictures and the made-up secret key.")
+    public_url: WebAddress | None = Field(
+        None, description="How clients reach the server; links to files start with it."
+    )
+    data_dir: Folder = Field(Path("data"), description="The SQLite file, local pictures and the made-up secret key.")
     secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
-    database_url: str | None = Field(None, description="postgresql://user:password@host/name or sqlite:///path.")
+    database_url: DatabaseAddress | None = Field(
+        None, description="postgresql://user:password@host/name or sqlite:///path."
+    )
     database_pool_size: int = Field(
         10, ge=1, le=1000, description="Connections to PostgreSQL that one process opens at most."
     )
-    redis_url: str | None = Field(None, description="redis://...: tasks and live events shared by several processes.")
+    redis_url: RedisAddress | None = Field(
+        None, description="redis://...: tasks and live events shared by several processes."
+    )
     profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="One of profiles/, without .toml.")
     signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits a new account starts with.")
     session_days: int = Field(30, ge=1, le=365, description="How long a sign-in lasts.")
 
     image_provider: Provider | None = Field(None, description="openrouter or demo.")
     openrouter_api_key: str | None = Field(None, description="The key of the OpenRouter account that pays.")
-    openrouter_base_url: str = Field("https://openrouter.ai/api/v1", description="Where OpenRouter answers.")
+    openrouter_base_url: WebAddress = Field("https://openrouter.ai/api/v1", description="Where OpenRouter answers.")
     openrouter_model: str = Field("google/gemini-2.5-flash-image", description="The model asked by default.")
-    provider_image_hosts: Names = Field(
+    provider_image_hosts: Annotated[HostNames, NoDecode] = Field(
         (), description="Hosts from which a provider's picture may be fetched by https; none: links are refused."
     )
     demo_seconds: float = Field(2.0, ge=0, le=60, description="How long the demo provider takes; 0 for tests.")
@@ -121,7 +98,9 @@ class Settings(BaseSettings):
     image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode pictures, per process.")
 
     upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")
-    upload_formats: Names | None = Field(None, description="Of JPEG, PNG, WEBP; default: the profile's.")
+    upload_formats: Annotated[Formats | None, NoDecode] = Field(
+        None, description="Of JPEG, PNG, WEBP; default: the profile's."
+    )
     upload_seconds: int = Field(3600, ge=2, le=_LONGEST_LINK, description="How long a picture sent ahead can be used.")
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(
@@ -131,27 +110,33 @@ class Settings(BaseSettings):
     s3_bucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket that keeps pictures."
     )
-    s3_endpoint_url: str | None = Field(None, description="A store that speaks like S3, where it is not AWS's.")
+    s3_endpoint_url: StoreAddress | None = Field(
+        None, description="A store that speaks like S3, where it is not AWS's."
+    )
     s3_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="The region that requests are signed for.")
     s3_prefix: str = Field(
         "darkroom",
         pattern=r"^[a-z0-9_-]{1,60}(/[a-z0-9_-]{1,60})*$",
         description="What our keys in the bucket begin with.",
     )
-    s3_public_url: str | None = Field(
+    s3_public_url: StoreAddress | None = Field(
         None, description="The store's address as clients reach it; links are signed for it."
     )
     aws_access_key_id: str | None = Field(None, description="The name of a key to the bucket.")
     aws_secret_access_key: str | None = Field(None, description="That key.")
     aws_session_token: str | None = Field(None, description="What belongs to a key that is lent for a while.")
 
-    smtp_url: str | None = Field(
+    smtp_url: MailServer | None = Field(
         None, description="The mail server: smtp://, smtp+starttls:// or smtps:// user:password@host:port."
     )
-    mail_from: str | None = Field(None, description="Whom mails are from: an address, or Name <address>.")
-    app_url: str | None = Field(None, description="Where links in mails lead: /verify-email and /reset-password there.")
+    mail_from: Sender | None = Field(None, description="Whom mails are from: an address, or Name <address>.")
+    app_url: WebAddress | None = Field(
+        None, description="Where links in mails lead: /verify-email and /reset-password there."
+    )
 
-    cors_origins: Names = Field((), description="Browsers' origins that may call, also over WebSockets.")
+    cors_origins: Annotated[Origins, NoDecode] = Field(
+        (), description="Browsers' origins that may call, also over WebSockets."
+    )
     graphiql: Switch | None = Field(None, description="The GraphiQL page at /graphql.")
     introspection: Switch | None = Field(None, description="Whether clients may ask for the schema.")
     subscription_reread_seconds: float = Field(
@@ -159,91 +144,6 @@ class Settings(BaseSettings):
     )
     log_format: LogFormat | None = Field(None, description="console or json.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
-
-    @field_validator("cors_origins", "provider_image_hosts", "upload_formats", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("upload_formats")
-    @classmethod
-    def _known_formats(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        known = {"JPEG", "PNG", "WEBP"}
-        value = value and tuple(name.upper() for name in value)
-        if value is not None and (not value or not set(value) <= known):
-            raise ValueError("must be one or more of JPEG, PNG, WEBP, comma-separated")
-        return value
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _known_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            if origin != "*" and not (_ORIGIN.fullmatch(origin) and _has_good_port(origin)):
-                raise ValueError("must be origins such as https://app.example.com, comma-separated, with no path")
-        return value
-
-    @field_validator("provider_image_hosts")
-    @classmethod
-    def _known_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        value = tuple(host.lower() for host in value)
-        if not all(_HOST.fullmatch(host) for host in value):
-            raise ValueError("must be host names such as images.example.com, comma-separated")
-        return value
-
-    @field_validator("data_dir")
-    @classmethod
-    def _folder(cls, value: Path) -> Path:
-        if value.exists() and not value.is_dir():
-            raise ValueError("must be a folder")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, value: str | None) -> str | None:
-        if value is None:
-            return value
-        if value.startswith("sqlite://"):
-            if not value.removeprefix("sqlite://").startswith("/"):
-                raise ValueError("must name a file by its full path: sqlite:///srv/darkroom.sqlite3")
-        elif not value.startswith(("postgres://", "postgresql://")) or not _has_good_port(value):
-            raise ValueError("must be postgresql://user:password@host/name or sqlite:///path")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith(("redis://", "rediss://")) and _has_good_port(value)):
-            raise ValueError("must be redis://host:port or rediss://host:port")
-        return value
-
-    @field_validator("public_url", "openrouter_base_url", "app_url")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and not (re.match("https?://[^/]", value) and _has_good_port(value)):
-            raise ValueError("must be an absolute http:// or https:// address")
-        return value.rstrip("/") if value else value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _known_mail_server(cls, value: str | None) -> str | None:
-        if value is not None and not (re.match(r"smtp(s|\+starttls)?://[^/]", value) and _has_good_port(value)):
-            raise ValueError("must be smtp://, smtp+starttls:// or smtps:// user:password@host:port")
-        return value
-
-    @field_validator("mail_from")
-    @classmethod
-    def _sender(cls, value: str | None) -> str | None:
-        if value is not None and not (value.isprintable() and "@" in parseaddr(value)[1].strip("@")):
-            raise ValueError("must be an address such as Darkroom <hello@example.com>")
-        return value
-
-    @field_validator("s3_endpoint_url", "s3_public_url")
-    @classmethod
-    def _known_store(cls, value: str | None) -> str | None:
-        # An account name would end up in links, a query in the middle of them.
-        if value is not None and not (_STORE.fullmatch(value) and _has_good_port(value)):
-            raise ValueError("must be an http:// or https:// address with neither a user nor a query")
-        return value.rstrip("/") if value else value
 
     @field_validator("profile")
     @classmethod
@@ -291,8 +191,7 @@ class Settings(BaseSettings):
     @property
     def has_openrouter_key(self) -> bool:
         """Whether there is a key that somebody meant: a placeholder out of an example file is none."""
-        key = (self.openrouter_api_key or "").strip().lower()
-        return len(key) >= 8 and not any(word in key for word in _PLACEHOLDERS)
+        return not is_placeholder(self.openrouter_api_key or "")
 
     @property
     def provider(self) -> Provider:

@@ -26,7 +26,8 @@ from main import open_server, open_services, prepare, web_options, working
 from models.database import is_postgres
 from servers import PostgresServer, RedisServer
 from services.services import Services
-from settings import Provider, Settings, load_settings
+from setting_types import Provider
+from settings import Settings, load_settings
 from web.app import create_app
 
 # Tests say what they need; what happens to be in this shell's environment is none of it.

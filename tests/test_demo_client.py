@@ -15,7 +15,8 @@ from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
 from server_process import free_port
-from settings import Provider, Settings
+from setting_types import Provider
+from settings import Settings
 
 pytestmark = pytest.mark.any_database
 

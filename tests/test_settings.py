@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from settings import ROOT, Environment, Provider, Settings, SettingsError, load_settings
+from setting_types import Environment, Provider
+from settings import ROOT, Settings, SettingsError, load_settings
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 SECRET = "0123456789abcdef0123456789abcdef"

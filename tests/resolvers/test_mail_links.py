@@ -13,7 +13,8 @@ from conftest import Running, running
 from mail_server import Mailbox, mail_server
 from models.database import rows
 from services import mail_token
-from settings import Environment, Provider, Settings
+from setting_types import Environment, Provider
+from settings import Settings
 
 PASSWORD, NEW = "correct horse", "battery staple"
 ERRORS = "errors { code message field ... on QuotaExceededError { resetsAt } }"

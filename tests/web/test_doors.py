@@ -9,7 +9,8 @@ from graphql import get_introspection_query
 
 from client import PATIENCE
 from conftest import Running, running
-from settings import Settings, Switch
+from setting_types import Switch
+from settings import Settings
 
 OURS, FOREIGN = "https://app.example", "https://evil.example"
 

@@ -1,0 +1,149 @@
+"""What a setting can be: closed sets of words, and texts that are checked before anything starts."""
+
+import re
+from collections.abc import Callable
+from email.utils import parseaddr
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+_STORE = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~/-]*)?")
+_FORMATS = {"JPEG", "PNG", "WEBP"}
+# What people leave in a key's place; such a key counts as none.
+_PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
+
+_T = TypeVar("_T")
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Provider(StrEnum):
+    OPENROUTER = "openrouter"
+    DEMO = "demo"
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def is_placeholder(key: str) -> bool:
+    """Whether nobody can have meant this as a key: it is out of an example file, or too short for one."""
+    key = key.strip().lower()
+    return len(key) < 8 or any(word in key for word in _PLACEHOLDERS)
+
+
+def _has_good_port(url: str) -> bool:
+    """Whether an address can be taken apart, and its port, if it has one, is one."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _must(is_right: Callable[[_T], bool], be: str) -> AfterValidator:
+    """Refuse what is not right: it "must be ..."."""
+
+    def check(value: _T) -> _T:
+        if not is_right(value):
+            raise ValueError(f"must be {be}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _is_origin(value: str) -> bool:
+    return value == "*" or (_ORIGIN.fullmatch(value) is not None and _has_good_port(value))
+
+
+def _is_absolute(value: str) -> bool:
+    return re.match("https?://[^/]", value) is not None and _has_good_port(value)
+
+
+def _is_store(value: str) -> bool:
+    # An account name would end up in links, a query in the middle of them.
+    return _STORE.fullmatch(value) is not None and _has_good_port(value)
+
+
+def _is_redis(value: str) -> bool:
+    return value.startswith(("redis://", "rediss://")) and _has_good_port(value)
+
+
+def _is_mail_server(value: str) -> bool:
+    return re.match(r"smtp(s|\+starttls)?://[^/]", value) is not None and _has_good_port(value)
+
+
+def _is_sender(value: str) -> bool:
+    return value.isprintable() and "@" in parseaddr(value)[1].strip("@")
+
+
+def _known_database(value: str) -> str:
+    if value.startswith("sqlite://"):
+        if not value.removeprefix("sqlite://").startswith("/"):
+            raise ValueError("must name a file by its full path: sqlite:///srv/darkroom.sqlite3")
+    elif not value.startswith(("postgres://", "postgresql://")) or not _has_good_port(value):
+        raise ValueError("must be postgresql://user:password@host/name or sqlite:///path")
+    return value
+
+
+_strip_slash = AfterValidator(lambda value: value.rstrip("/"))
+_lower = AfterValidator(lambda value: tuple(name.lower() for name in value))
+_upper = AfterValidator(lambda value: tuple(name.upper() for name in value))
+_names = BeforeValidator(_split)
+
+Folder = Annotated[Path, _must(lambda path: not path.exists() or path.is_dir(), "a folder")]
+DatabaseAddress = Annotated[str, AfterValidator(_known_database)]
+RedisAddress = Annotated[str, _must(_is_redis, "redis://host:port or rediss://host:port")]
+WebAddress = Annotated[str, _must(_is_absolute, "an absolute http:// or https:// address"), _strip_slash]
+StoreAddress = Annotated[
+    str, _must(_is_store, "an http:// or https:// address with neither a user nor a query"), _strip_slash
+]
+MailServer = Annotated[str, _must(_is_mail_server, "smtp://, smtp+starttls:// or smtps:// user:password@host:port")]
+Sender = Annotated[str, _must(_is_sender, "an address such as Darkroom <hello@example.com>")]
+
+# Comma-separated in the environment.
+Origins = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(
+        lambda origins: all(map(_is_origin, origins)),
+        "origins such as https://app.example.com, comma-separated, with no path",
+    ),
+]
+HostNames = Annotated[
+    tuple[str, ...],
+    _names,
+    _lower,
+    _must(lambda hosts: all(map(_HOST.fullmatch, hosts)), "host names such as images.example.com, comma-separated"),
+]
+Formats = Annotated[
+    tuple[str, ...],
+    _names,
+    _upper,
+    _must(lambda names: bool(names) and set(names) <= _FORMATS, "one or more of JPEG, PNG, WEBP, comma-separated"),
+]
