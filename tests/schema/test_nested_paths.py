@@ -1,0 +1,169 @@
+"""Every path through the schema, walked by people whom the things at its end do not belong to."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from graphql import (
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    is_required_argument,
+)
+
+from client import Api, photo
+from conftest import Running
+from models import ids
+from models.database import rows
+from schema.permission import TABLE
+from schema.root import schema
+
+pytestmark = pytest.mark.any_database
+
+BUILT: GraphQLSchema = schema._schema
+DEEPEST = 5  # objects below each other
+NAME, PROMPT, TITLE, TEMPLATE = "Ada Wunderlich", "A pelican in plaid", "Ada's own look", "Paint it in peculiar plum"
+
+Composite = GraphQLObjectType | GraphQLInterfaceType
+
+
+def shown(kind: Composite, above: tuple[str, ...] = ()) -> str:
+    """Everything that a type shows, and what that shows in turn; below itself a type stands only as a parent does."""
+    parts, seen = ["__typename"], (*above, kind.name)
+    for name, field in kind.fields.items():
+        below = get_named_type(field.type)
+        if any(is_required_argument(item) for item in field.args.values()) or name == "edges":
+            continue
+        call = f"{name}(first: 3)" if "first" in field.args else name
+        if isinstance(below, GraphQLUnionType):
+            raise AssertionError("teach this walk about unions")
+        if not isinstance(below, Composite):
+            parts.append(call)
+        elif len(seen) <= DEEPEST and seen.count(below.name) < (2 if name == "parent" else 1):
+            parts.append(call + shown(below, seen))
+    for possible in BUILT.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else ():
+        parts.append(f"... on {possible.name}{shown(possible, above)}")
+    return " { " + " ".join(dict.fromkeys(parts)) + " }"
+
+
+def queries_by_id() -> list[tuple[str, str, str]]:
+    """Every query that takes an id: its document, the variable's name, and where the id stands."""
+    found = []
+    assert BUILT.query_type
+    for name, field in BUILT.query_type.fields.items():
+        for path in TABLE[f"Query.{name}"][1]:
+            if "." not in path:
+                found.append((document(name, field, path), path, name))
+    return found
+
+
+def document(name: str, field: GraphQLField, argument: str) -> str:
+    kind = get_named_type(field.type)
+    assert isinstance(kind, Composite)
+    of_types = BUILT.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else (kind,)
+    # One alias for each type, so that no document is larger than a server takes.
+    return "\n".join(
+        f"query By{one.name}(${argument}: {field.args[argument].type}) "
+        f"{{ {name}({argument}: ${argument}) {{ __typename ... on {one.name}{shown(one)} }} }}"
+        for one in of_types
+    )
+
+
+def batches(values: list[str]) -> list[list[str]]:
+    """A few at a time, so that no answer is larger than a server gives."""
+    return [values[start : start + 3] for start in range(0, len(values), 3)]
+
+
+@dataclass
+class Ada:
+    """An account with one of everything, and what of it nobody else may see."""
+
+    api: Api
+    of: dict[str, str]  # prefix -> id
+    secrets: set[str]
+
+    @classmethod
+    async def make(cls, api: Api) -> "Ada":
+        ada = await api.sign_up("ada@example.com")
+        await ada.ask("mutation($name: String) { updateProfile(input: {name: $name}) { user { id } } }", name=NAME)
+        style = (
+            await ada.ask(
+                "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }",
+                input={"title": TITLE, "prompt": TEMPLATE},
+            )
+        )["createStyle"]["style"]["id"]
+        (first,) = (await ada.create(photo(64, 64), styleId=style, prompt=PROMPT))["generations"]
+        await ada.ended(first["id"])
+        again = "mutation($id: ID!) { regenerate(input: {id: $id}) { generations { id } } }"
+        (second,) = (await ada.ask(again, id=first["id"]))["regenerate"]["generations"]
+        await ada.ended(second["id"])
+        await ada.ask('mutation { createApiKey(name: "script") { key } }')
+        await ada.ask("mutation { requestDataExport { dataExport { url } } }")
+        announced = {"contentType": "image/png", "byteSize": 1}
+        await ada.ask(
+            "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
+        )
+        user = str(ada.user["id"])
+        secrets = {user, "ada@example.com", NAME, PROMPT, TITLE, TEMPLATE}
+        of = {ids.USER: user, ids.STYLE: style, ids.GENERATION: second["id"]}
+        for table, column in [
+            ("generations", "user_id"), ("files", "owner_id"), ("credit_transactions", "user_id"),
+            ("api_keys", "user_id"), ("uploads", "owner_id"), ("data_exports", "owner_id"), ("styles", "owner_id"),
+        ]:  # fmt: skip
+            for row in await rows(f"SELECT id FROM {table} WHERE {column} = $1", user):  # noqa: S608 - named above
+                secrets.add(row["id"])
+                of.setdefault(row["id"].split("_")[0], row["id"])
+        return cls(ada, of, secrets)
+
+    async def told(self, viewer: Api) -> set[str]:
+        """What of hers a viewer gets to read who asks for each of her things, and all that they lead to."""
+        found: set[str] = set()
+        for text, argument, _ in queries_by_id():
+            for one in text.split("\n"):
+                operation = one.split("(")[0].removeprefix("query ")
+                theirs: list[Any] = [*self.of.values()]
+                for value in batches(theirs) if f"${argument}: [" in one else theirs:
+                    found |= self._in(await viewer.raw(one, **{argument: value}), operation)
+        assert BUILT.query_type
+        for name, field in BUILT.query_type.fields.items():
+            kind = get_named_type(field.type)
+            if isinstance(kind, Composite) and not any(is_required_argument(item) for item in field.args.values()):
+                found |= self._in(await viewer.raw(f"{{ {name}{shown(kind)} }}"), name)
+        return found
+
+    def _in(self, response: httpx.Response, asked: str) -> set[str]:
+        body = response.json()
+        codes = {error["extensions"]["code"] for error in body.get("errors", [])}
+        assert codes <= {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"}, (asked, body["errors"][:2])
+        text = json.dumps(body.get("data"), ensure_ascii=False)
+        return {secret for secret in self.secrets if secret in text}
+
+
+async def test_no_path_leads_a_stranger_to_what_is_not_theirs(server: Running, api: Api) -> None:
+    ada = await Ada.make(api)
+    eve, admin = await asyncio.gather(api.sign_up("eve@example.com"), api.sign_up("root@example.com"))
+    await rows("UPDATE users SET role = 'ADMIN' WHERE id = $1 RETURNING id", admin.user["id"])
+    own = await ada.told(ada.api)
+    hidden = {secret for secret in ada.secrets if secret.startswith(("fil_", "upl_", "exp_"))}
+    assert own == ada.secrets - hidden, "the walk must lead to everything that she herself may see"
+    assert await ada.told(eve) == set()
+    assert await ada.told(api) == set()
+    assert await ada.told(admin) == set()  # admins have doors of their own
+
+
+async def test_a_shared_picture_shows_its_name_and_itself_and_nothing_else(server: Running, api: Api) -> None:
+    ada = await Ada.make(api)
+    share = 'mutation($id: ID!) { shareGeneration(id: $id, slug: "pelican") { generation { shareUrl } } }'
+    await ada.api.ask(share, id=ada.of[ids.GENERATION])
+    assert BUILT.query_type
+    kind = get_named_type(BUILT.query_type.fields["sharedGeneration"].type)
+    assert isinstance(kind, Composite)
+    shared = await api.raw(f'{{ sharedGeneration(slug: "pelican"){shown(kind)} }}')
+    assert shared.json()["data"]["sharedGeneration"]["result"]["url"].endswith("/s/pelican/picture")
+    assert {secret for secret in ada.secrets if secret in shared.text} == {NAME, TITLE}
