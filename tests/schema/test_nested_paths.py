@@ -129,7 +129,8 @@ class Ada:
                 operation = one.split("(")[0].removeprefix("query ")
                 theirs: list[Any] = [*self.of.values()]
                 for value in batches(theirs) if f"${argument}: [" in one else theirs:
-                    found |= self._in(await viewer.raw(one, **{argument: value}), operation)
+                    variables: dict[str, Any] = {argument: value}
+                    found |= self._in(await viewer.raw(one, **variables), operation)
         assert BUILT.query_type
         for name, field in BUILT.query_type.fields.items():
             kind = get_named_type(field.type)
