@@ -140,15 +140,15 @@ class StyleService:
 
     @staticmethod
     def _matching(query: QuerySet[Style], wanted: StyleFilter) -> QuerySet[Style]:
-        for name, text in (("category", wanted.category), ("search", wanted.search)):
-            clean_text(text, _LONGEST_SEARCH, field=("filter", name))
+        category = clean_text(wanted.category, _LONGEST_SEARCH, field=("filter", "category")) or ""
+        search = clean_text(wanted.search, _LONGEST_SEARCH, field=("filter", "search")) or ""
         if wanted.collection is not None:
             query = query.filter(collection__slug=slug_or_none_at_all(wanted.collection))
         if wanted.members_only is not None:
             query = query.filter(members_only=wanted.members_only)
         if wanted.category is not None:
-            query = query.filter(search_text__contains=f"\n{wanted.category.casefold()}\n")
-        for word in (wanted.search or "").split():
+            query = query.filter(search_text__contains=f"\n{category.casefold()}\n")
+        for word in search.split():
             query = query.filter(search_text__contains=word.casefold())
         return query
 

@@ -33,7 +33,9 @@ def is_unusable(text: str, *, multiline: bool = False) -> bool:
 
 
 def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], multiline: bool = False) -> str | None:
-    """`text` trimmed, lines ending in "\\n"; None when nothing is left. `max_length` is in characters.
+    """`text` trimmed and composed, lines ending in "\\n"; None when nothing is left. `max_length` is in characters.
+
+    An é is one character or an e and an accent: kept as one, or a search for the one would not find the other.
 
     Raises:
         InvalidInputError: with `field`, for characters that cannot be used and texts that are too long.
@@ -42,7 +44,7 @@ def clean_text(text: str | None, max_length: int, *, field: tuple[str, ...], mul
         return None
     if is_unusable(text, multiline=multiline):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
-    words = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    words = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").strip()
     if len(words) > max_length:
         raise InvalidInputError(message("At most {count} characters are allowed.", count=max_length), field)
     return words or None

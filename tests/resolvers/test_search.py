@@ -140,6 +140,19 @@ async def test_lists_are_those_that_anybody_would_find_by_hand(idle: Running) ->
         assert before == whole[-2 * size : -size] or not found, asked
 
 
+async def test_an_accent_is_found_however_it_was_typed(idle: Running) -> None:
+    ada = await idle.api.sign_up()
+    one, two = "\u00e9clair", "e\u0301clair"  # looks the same
+    made = [(await ada.create(prompt=text))["generations"][0]["id"] for text in (one, two)]
+    own = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { code } } }"
+    style = (await ada.one(own, input={"title": two, "prompt": "A cake", "category": two}))["style"]["id"]
+    for text in (one, two):
+        assert (await page(ada, filter={"search": text}))[0] == made[::-1]
+        for filter in ({"search": text, "own": True}, {"category": text, "own": True}):
+            styles = "query($filter: StyleFilter) { styles(filter: $filter) { nodes { id } } }"
+            assert (await ada.one(styles, filter=filter))["nodes"] == [{"id": style}]
+
+
 async def test_searches_that_cannot_be_are_refused(idle: Running) -> None:
     ada = await idle.api.sign_up()
     for text in ("\x00", "a\x07b", "x" * 201, " ".join("abcdefghijk")):
