@@ -79,7 +79,9 @@ class ApiKeyService:
 
     async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, Account | None]:
         # The account's row first, as everywhere; its version moves only if there is something new to show.
-        if not await rows("UPDATE users SET version = version WHERE id = $1 RETURNING id", user_id):
+        if not await rows(
+            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
+        ):
             raise NotFoundError
         key = wanted.idempotency_key
         known = await recall(user_id, _OPERATION, key, input_hash) if key is not None else None

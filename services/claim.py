@@ -55,7 +55,7 @@ class Claim:
 
         async def work(user_id: str) -> Account:
             # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
-            account = await credit.touch(user_id)
+            account = await credit.touch(user_id, departed=True)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
                 " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
@@ -136,7 +136,7 @@ class Claim:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
 
         async def work() -> Account:
-            account = await credit.touch(self.generation.user_id)
+            account = await credit.touch(self.generation.user_id, departed=True)
             if not await file.use(file_id):
                 raise ClaimLostError
             await self._write(
@@ -164,7 +164,7 @@ class Claim:
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
         async def work() -> Account:
-            account = await credit.touch(row.user_id)
+            account = await credit.touch(row.user_id, departed=True)
             await self._write(
                 "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
                 " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
@@ -208,7 +208,7 @@ class Claim:
         """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
 
         async def work() -> Account:
-            account = await credit.touch(self.generation.user_id)
+            account = await credit.touch(self.generation.user_id, departed=True)
             await self._write(
                 "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
                 " attempts = attempts - $3",

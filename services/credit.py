@@ -55,16 +55,23 @@ class Account:
         return replace(self, generations=self.generations + news)
 
 
-async def touch(user_id: str) -> Account:
+async def touch(user_id: str, *, departed: bool = False) -> Account:
     """Move the account's version inside a transaction, and so take the account's row before any other.
 
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
     everywhere, and a version without gaps. Where it is about generations, it says so by `Account.about`.
+
+    `departed`: an account that is gone is good enough: for whoever finishes or removes what it has left. A request
+    that began before its account was deleted must find none, and leave nothing behind.
+
+    Raises:
+        NotFoundError: there is no such account, or it is gone.
     """
     found = await rows(
-        "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1"
+        "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1 AND ($2 OR deleted_at IS NULL)"
         " RETURNING credits, version, ledger_sequence",
         user_id,
+        departed,
     )
     if not found:
         raise NotFoundError
@@ -74,17 +81,17 @@ async def touch(user_id: str) -> Account:
 async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
     """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
 
-    `touched`: this transaction has moved the account's version already.
+    `touched`: this transaction has moved the account's version already, and `touch` has said whether it may be gone.
 
     Raises:
         InsufficientCreditsError: the lines together spend more than there is; the caller's transaction must end.
-        NotFoundError: there is no such account.
+        NotFoundError: there is no such account, or it is gone.
         IntegrityError: a reference is in the ledger already.
     """
     total = sum(line.amount for line in lines)
     found = await rows(
         "UPDATE users SET credits = credits + $2, ledger_sequence = ledger_sequence + $3, version = version + $4,"
-        " updated_at = NOW() WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0)"
+        " updated_at = NOW() WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0) AND ($4 = 0 OR deleted_at IS NULL)"
         " RETURNING credits, version, ledger_sequence",
         user_id,
         total,
@@ -93,7 +100,7 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
     )
     if not found:
         user = await User.get_or_none(id=user_id)
-        if user is None:
+        if user is None or (user.deleted_at is not None and not touched):
             raise NotFoundError
         raise InsufficientCreditsError(required=-total, balance=user.credits)
     credits, version, newest = (int(found[0][name]) for name in ("credits", "version", "ledger_sequence"))
@@ -152,12 +159,12 @@ class CreditService:
         if not credits:
             return 0
         missing = await rows(
-            "SELECT id FROM users WHERE NOT EXISTS"
+            "SELECT id FROM users WHERE deleted_at IS NULL AND NOT EXISTS"
             " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id"
         )
         paid = 0
         for row in missing:
-            with contextlib.suppress(IntegrityError):  # another process was faster
+            with contextlib.suppress(IntegrityError, NotFoundError):  # another process was faster, or its owner
                 await run_tx(post, row["id"], signup_bonus(row["id"], credits))
                 paid += 1
         return paid

@@ -65,7 +65,7 @@ class DeletionService:
 
     @staticmethod
     async def _bury(user_id: str, known: list[str]) -> tuple[list[str], list[str], Account]:
-        found, canceled, account = await bury(await credit.touch(user_id), known)
+        found, canceled, account = await bury(await credit.touch(user_id, departed=True), known)
         if not found:
             raise _NothingThereError  # the account's version moves only with a change
         return found, canceled, account

@@ -66,7 +66,9 @@ class UploadService:
     async def _announce(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
         # The account's row first, as everywhere; changing nothing, for an upload is nothing that an account shows.
         # It makes twins wait for each other, which counting in the statement that inserts would not.
-        if not await rows("UPDATE users SET version = version WHERE id = $1 RETURNING id", user_id):
+        if not await rows(
+            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
+        ):
             raise NotFoundError
         known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None
         if known is not None:

@@ -1,15 +1,26 @@
 """Deleting an account: everything that says who it was goes, the ledger stays, and the address is free again."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 import example_rows as example
 from books import check_books, stored_keys
 from client import CREDITS, Api, photo
 from conftest import Running
 from example_rows import NOW, insert
-from models import CreditTransaction, File, Generation, Upload, User
-from models.database import is_postgres, rows
+from models import CreditTransaction, File, Generation, User
+from models.database import is_postgres, rows, run_tx
+from models.enum import ErrorCode, TransactionType
+from services import credit
+from services.claim import Claim
+from services.error import NotFoundError
 from services.order import GenerationRequest
+from services.regeneration import RegenerationRequest
+from services.style_draft import StyleDraft
 
 LEAVE = """
 mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code message field } } }"""
@@ -120,19 +131,68 @@ async def test_a_wrong_password_or_address_and_a_program_delete_no_account(idle:
     assert (await ada.one("{ viewer { email } }"))["email"] == EMAIL
 
 
-async def test_what_an_interrupted_deletion_or_a_late_order_left_is_finished_by_the_sweeper(idle: Running) -> None:
+async def test_what_an_interrupted_deletion_left_is_finished_by_the_sweeper(idle: Running) -> None:
     ada = await idle.api.sign_up(EMAIL, PASSWORD)
-    before = await User.get(id=ada.user["id"])  # as a request knows it that began before
     await ada.ask(LEAVE, input=MINE)
-    late = GenerationRequest(prompt="A late canary", image=photo(), idempotency_key="late-canary")
-    (sold,) = await idle.services.generations.create(before, late)
     ended = {"status": "CANCELED", "stage": "CANCELED", "completed_at": NOW, "cost": 0}
     for _ in range(120):  # more than one transaction takes
-        await insert("generations", example.generation(before.id, search_text="canary", **ended))
+        await insert("generations", example.generation(ada.user["id"], search_text="canary", **ended))
     await idle.services.sweeper.sweep()
     assert await Generation.present().count() == 0
-    assert (await Generation.get(id=sold.id)).refunded
     assert await tables_that_name("canary", idle.settings.database) == set()
-    assert await stored_keys(idle.services) == set()
-    assert await Upload.all().count() == 0
     await check_books(idle.services, all_ended=True, all_swept=True)
+
+
+async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_account(idle: Running) -> None:
+    ada = await idle.api.sign_up(EMAIL, PASSWORD)
+    made = await settle_down(ada)
+    before = await User.get(id=ada.user["id"])  # as such a request knows it
+    (key,) = await idle.services.api_keys.of(before.id)
+    await ada.ask(LEAVE, input=MINE)
+    gone = await rows("SELECT * FROM users WHERE id = $1", before.id)
+    services, photo_and_words = idle.services, GenerationRequest(prompt="A late canary", image=photo())
+    style = StyleDraft(words={"title": "Late canary", "prompt": "Canary"}, wanted_locale="en")
+    late: list[Callable[[], Awaitable[Any]]] = [
+        lambda: services.generations.create(before, photo_and_words),
+        lambda: services.generations.create(before, replace(photo_and_words, image=None, idempotency_key="canary")),
+        lambda: services.generations.cancel(before.id, made["id"]),
+        lambda: services.regenerations.regenerate(before, RegenerationRequest(made["id"])),
+        lambda: services.users.update_profile(before, {"name": "Canary Lovelace"}),
+        lambda: services.api_keys.create(before, "Late canary", None),
+        lambda: services.api_keys.create(before, "Late canary", "canary-key"),
+        lambda: services.api_keys.revoke(before.id, key.id),
+        lambda: services.own_styles.create(before, style),
+        lambda: services.uploads.create(before.id, "image/jpeg", 1000, "canary-upload"),
+        lambda: services.exports.request(before.id),
+        lambda: services.verification.request(before, "en"),
+        lambda: services.favorites.set(before.id, made["id"], is_favorite=True),
+        lambda: services.shares.share(before.id, made["id"], "late-canary"),
+        lambda: run_tx(credit.post, before.id, [credit.Line(TransactionType.ADMIN, 1, "admin:late")]),
+        lambda: services.departures.leave(before, PASSWORD, EMAIL),
+    ]
+    for request in late:
+        with pytest.raises(NotFoundError):
+            await request()
+    assert await rows("SELECT * FROM users WHERE id = $1", before.id) == gone
+    assert await services.credits.grant_missing_signup_bonuses(5) == 0
+    await services.sweeper.sweep()
+    assert await tables_that_name("canary", idle.settings.database) == set()
+    assert await stored_keys(services) == set()
+    await check_books(services, all_ended=True, all_swept=True)
+
+
+async def test_nobody_who_has_gone_is_paid_a_missing_welcome(idle: Running) -> None:
+    await insert("users", example.user(deleted_at=NOW))
+    assert await idle.services.credits.grant_missing_signup_bonuses(5) == 0
+
+
+async def test_a_worker_ends_what_an_account_that_is_gone_had_begun(idle: Running) -> None:
+    ada = await idle.api.sign_up(EMAIL, PASSWORD)
+    (sold,) = (await ada.create(photo(), prompt="Canary"))["generations"]
+    claim = await Claim.take(sold["id"], "worker", 60.0, 1)
+    assert claim is not None
+    await User.filter(id=ada.user["id"]).update(deleted_at=datetime.now(UTC))  # and then its process died
+    assert (await claim.fail(ErrorCode.UNAVAILABLE, called=False)).refunded
+    await idle.services.sweeper.sweep()
+    assert await Generation.present().count() == 0
+    assert (await User.get(id=ada.user["id"])).credits == 10_000
