@@ -2,9 +2,9 @@
 
 import asyncio
 import zipfile
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 import structlog
@@ -25,22 +25,22 @@ _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Archive:
-    """Writes one account's zip to `path`, a piece at a time."""
+    """Writes one account's zip to `file`, a piece at a time."""
 
-    def __init__(self, user: User, storage: Storage, path: Path) -> None:
+    def __init__(self, user: User, storage: Storage, file: BinaryIO) -> None:
         self._user = user
         self._storage = storage
-        self._path = path
+        self._file = file
 
-    async def write(self) -> AsyncIterator[None]:
+    async def write(self) -> AsyncGenerator[None, None]:
         """Write everything; between two pieces the caller may do something, or leave. Raises StorageError."""
-        text = self._path.with_name("data.json")
-        with text.open("wb") as out:
-            async for piece in self._data():
-                await asyncio.to_thread(out.write, piece)
-                yield
-        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:  # pictures are as small as they get
-            await asyncio.to_thread(archive.write, text, "data.json", zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:  # pictures are as small as they get
+            text = zipfile.ZipInfo("data.json", datetime.now(UTC).timetuple()[:6])
+            text.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(text, "w", force_zip64=True) as entry:
+                async for piece in self._data():
+                    await _to_its_end(entry.write, piece)
+                    yield
             async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
                 for file in files:
                     try:
@@ -48,7 +48,7 @@ class Archive:
                     except MissingObjectError:  # deleted in this moment
                         log.info("export.picture_gone", file=file.id)
                         continue
-                    await asyncio.to_thread(archive.writestr, name_of(file), data)
+                    await _to_its_end(archive.writestr, name_of(file), data)
                     yield
 
     async def _data(self) -> AsyncIterator[bytes]:
@@ -65,6 +65,16 @@ class Archive:
         async for piece in _list("apiKeys", ApiKey.filter(user_id=own), _api_key):
             yield piece
         yield b"}\n"
+
+
+async def _to_its_end(write: Callable[..., object], *values: object) -> None:
+    """Write in a thread, which no cancellation leaves behind: a zip that somebody still writes to cannot be closed."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *values))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 async def _list(name: str, query: QuerySet[M], told: Callable[[M], dict[str, Any]]) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-# One for every state that a process can leave behind, in the order in which a generation meets them.
+# One for every state that a process can leave behind, in about the order in which an account meets them.
 Point = Literal[
     "file.row_written",  # a PENDING row without bytes
     "file.picture_written",  # the picture without its thumbnail
@@ -24,6 +24,14 @@ Point = Literal[
     "worker.ended",  # ended, and nobody was told
     "cancel.before_commit",
     "cancel.committed",
+    "delete.before_commit",  # buried and perhaps refunded, rolled back by the death
+    "delete.committed",  # gone, and neither subscribers nor the worker that makes it were told
+    "departure.before_commit",
+    "departure.committed",  # nobody is signed in any more, and every picture is there
+    "departure.begun",  # a part of the pictures is gone
+    "export.taken",  # attempts counted, nothing written
+    "export.stored",  # the zip is there, its row PENDING
+    "export.bytes_removed",  # the row of an old export without its bytes
     "sweeper.taken_over",  # the sweeper holds a dead worker's generation, and dies as well
     "hand_back.before_commit",
     "sweeper.settled",  # back in the queue or failed, and nobody rang or was told

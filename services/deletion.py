@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from models import Generation, ids
 from models.database import run_tx
 from services import credit
+from services.crashpoint import crashpoint
 from services.credit import Account
 from services.error import InvalidInputError
 from services.event import Events
@@ -58,6 +59,7 @@ class DeletionService:
             found, canceled, account = await run_tx(self._bury, user_id, known)
         except _NothingThereError:
             return []
+        crashpoint("delete.committed")
         for generation in await Generation.filter(id__in=canceled):
             await self._events.generation_canceled(generation)
         await self._events.account_changed(account)
@@ -68,4 +70,5 @@ class DeletionService:
         found, canceled, account = await bury(await credit.touch(user_id, departed=True), known)
         if not found:
             raise _NothingThereError  # the account's version moves only with a change
+        crashpoint("delete.before_commit")
         return found, canceled, account

@@ -9,6 +9,7 @@ from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Se
 from models.database import rows, run_tx
 from models.enum import ExportState, Role
 from services import credit
+from services.crashpoint import crashpoint
 from services.credential import PASSWORD_MAX
 from services.credit import Account
 from services.deletion import DeletionService
@@ -47,6 +48,7 @@ class DepartureService:
         account = await run_tx(self._forget, user)
         if account is None:  # changed while it was being checked
             raise self._wrong_password()
+        crashpoint("departure.committed")
         log.info("account.deleted", user=user.id)
         await self._events.account_changed(account)
         try:
@@ -95,6 +97,7 @@ class DepartureService:
             " WHERE user_id = $1 AND deleted_at IS NULL AND share_slug IS NOT NULL RETURNING id",
             user.id,
         )
+        crashpoint("departure.before_commit")
         return account
 
     async def finish(self, user_id: str) -> bool:
@@ -106,6 +109,7 @@ class DepartureService:
             .values_list("id")
         ):
             await self._deletion.delete(user_id, [id for (id,) in left])
+            crashpoint("departure.begun")
         await IdempotencyKey.filter(user_id=user_id).delete()  # of an order that was on its way
         return True
 

@@ -1,8 +1,9 @@
 """Exports of one's own data: asked for, made in the background by one worker at a time, kept for a while, removed."""
 
 import asyncio
+import contextlib
 import tempfile
-from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -10,6 +11,7 @@ from models import DataExport, User
 from models.database import rows, run_tx
 from models.enum import ExportState
 from services.archive import Archive
+from services.crashpoint import crashpoint
 from services.error import NotFoundError
 from services.integrations.storage import Link, Storage, StorageError
 
@@ -91,13 +93,14 @@ class ExportService:
         return await DataExport.get_or_none(id=taken[0]["id"]) if taken else None
 
     async def _make(self, export: DataExport) -> None:
+        crashpoint("export.taken")
         user = await User.get(id=export.owner_id)
-        with tempfile.TemporaryDirectory(prefix="darkroom-export-") as folder:
-            path = Path(folder) / ARCHIVE_NAME
-            archive = Archive(user, self._storage, path)
-            async for _ in archive.write():
-                await self._renew(export)
-            await self._storage.put_file(export.key, path, ARCHIVE_TYPE)
+        with tempfile.TemporaryFile() as file:  # without a name: a process that is killed leaves nothing of it
+            async with contextlib.aclosing(Archive(user, self._storage, file).write()) as pieces:
+                async for _ in pieces:
+                    await self._renew(export)
+            await self._put(export, file)
+        crashpoint("export.stored")
         ready = await rows(
             "UPDATE data_exports SET state = 'READY', lease_until = NULL, expires_at = LATER($3)"  # noqa: S608 - a constant
             f" WHERE {_HELD} RETURNING id",
@@ -107,10 +110,31 @@ class ExportService:
         )
         if ready:
             log.info("export.ready", export=export.id, user=user.id)
-        elif not await DataExport.exists(id=export.id):
-            await self._storage.delete(export.key)  # nobody else knows the bytes any more
+        elif not await DataExport.filter(id=export.id).exclude(state=ExportState.DELETING).exists():
+            await self._storage.delete(export.key)  # whoever removes it may have been here before the bytes
         if not ready:
             raise ExportLostError
+
+    async def _put(self, export: DataExport, file: BinaryIO) -> None:
+        """Store the zip. A large one takes longer than a lease, and is let come to its end even when that is lost."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(self._lease / 4)
+                try:
+                    await self._renew(export)
+                except ExportLostError:
+                    return
+                except Exception as error:  # noqa: BLE001 - a database that is away may be back before the lease ends
+                    log.warning("export.heartbeat_failed", export=export.id, error=repr(error))
+
+        heart = asyncio.create_task(beat())
+        try:
+            await self._storage.put_file(export.key, file, ARCHIVE_TYPE)
+        finally:
+            heart.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await heart
 
     async def _renew(self, export: DataExport) -> None:
         if not await rows(
@@ -151,5 +175,6 @@ class ExportService:
         except StorageError:
             log.exception("export.remove_failed", export=export.id)
             return False
+        crashpoint("export.bytes_removed")
         await DataExport.filter(id=export.id).delete()
         return True

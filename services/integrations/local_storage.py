@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -67,20 +68,20 @@ class LocalStorage:
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await asyncio.to_thread(self._write, self._path(key), data)
 
-    async def put_file(self, key: str, path: Path, content_type: str) -> None:
-        await asyncio.to_thread(self._write, self._path(key), path)
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        await asyncio.to_thread(self._write, self._path(key), file)
 
     @staticmethod
-    def _write(path: Path, data: bytes | Path) -> None:
+    def _write(path: Path, data: bytes | BinaryIO) -> None:
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("xb") as file:
-                if isinstance(data, Path):
-                    with data.open("rb") as source:
-                        shutil.copyfileobj(source, file)
-                else:
+                if isinstance(data, bytes):
                     file.write(data)
+                else:
+                    data.seek(0)
+                    shutil.copyfileobj(data, file)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)

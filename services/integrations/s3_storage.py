@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Self
+from pathlib import PurePath
+from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import aioboto3
@@ -96,37 +96,35 @@ class S3Storage:
         async with self._asking("put"):
             await self._client.put_object(Bucket=self._bucket, Key=name, Body=data, ContentType=content_type)
 
-    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
         """In parts, each under the deadline; a process that is killed between two leaves parts that a rule of the
         bucket must remove (AbortIncompleteMultipartUpload)."""
         name = self._name(key)
-        with path.open("rb") as file:
-            first = await asyncio.to_thread(file.read, _PART)
-            if len(first) < _PART:
-                return await self.put(key, first, content_type)
-            async with self._asking("put"):
-                begun = await self._client.create_multipart_upload(
-                    Bucket=self._bucket, Key=name, ContentType=content_type
-                )
-            upload = begun["UploadId"]
-            try:
-                parts: list[CompletedPartTypeDef] = []
-                while part := first or await asyncio.to_thread(file.read, _PART):
-                    first, number = b"", len(parts) + 1
-                    async with self._asking("put"):
-                        stored = await self._client.upload_part(
-                            Bucket=self._bucket, Key=name, UploadId=upload, PartNumber=number, Body=part
-                        )
-                    parts.append({"PartNumber": number, "ETag": stored["ETag"]})
+        file.seek(0)
+        first = await asyncio.to_thread(file.read, _PART)
+        if len(first) < _PART:
+            return await self.put(key, first, content_type)
+        async with self._asking("put"):
+            begun = await self._client.create_multipart_upload(Bucket=self._bucket, Key=name, ContentType=content_type)
+        upload = begun["UploadId"]
+        try:
+            parts: list[CompletedPartTypeDef] = []
+            while part := first or await asyncio.to_thread(file.read, _PART):
+                first, number = b"", len(parts) + 1
                 async with self._asking("put"):
-                    await self._client.complete_multipart_upload(
-                        Bucket=self._bucket, Key=name, UploadId=upload, MultipartUpload={"Parts": parts}
+                    stored = await self._client.upload_part(
+                        Bucket=self._bucket, Key=name, UploadId=upload, PartNumber=number, Body=part
                     )
-            except BaseException:
-                with contextlib.suppress(StorageError):
-                    async with self._asking("put"):
-                        await self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload)
-                raise
+                parts.append({"PartNumber": number, "ETag": stored["ETag"]})
+            async with self._asking("put"):
+                await self._client.complete_multipart_upload(
+                    Bucket=self._bucket, Key=name, UploadId=upload, MultipartUpload={"Parts": parts}
+                )
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                async with self._asking("put"):
+                    await self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload)
+            raise
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         name = self._name(key)

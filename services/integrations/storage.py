@@ -2,8 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 _KEY = re.compile(r"(?=.{1,120}\Z)[a-z0-9_-]+(/[a-z0-9_-]+)*")
 
@@ -46,8 +45,8 @@ class Storage(Protocol):
         """Store all of `data`, or nothing. Raises StorageError."""
         ...
 
-    async def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store what a file holds, of any size, a part of it in memory at a time. Raises StorageError."""
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        """Store all that an open file holds, of any size, a part of it in memory at a time. Raises StorageError."""
         ...
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:

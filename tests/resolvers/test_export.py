@@ -3,14 +3,20 @@
 import asyncio
 import io
 import json
+import tempfile
 import zipfile
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
 
 from books import check_books, stored_keys
 from client import Api, photo
 from conftest import Running
 from models import DataExport
 from models.database import rows
+from services.export import ExportService
+from services.integrations.local_storage import LocalStorage
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
 OWN = {"title": "Mine", "prompt": "Paint it. {instruction}"}
@@ -118,3 +124,62 @@ async def test_an_account_that_goes_while_its_export_is_made_leaves_none(idle: R
     await idle.services.sweeper.sweep()
     assert await DataExport.all().count() == 0
     assert await stored_keys(idle.services) == set()
+
+
+class SlowFolder(LocalStorage):
+    """A folder that takes files when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, address="", secret="unused", link_seconds=60)
+        self.asked, self.opened = asyncio.Event(), asyncio.Event()
+
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        self.asked.set()
+        await self.opened.wait()
+        await super().put_file(key, file, content_type)
+
+
+async def test_an_export_that_the_storage_takes_slowly_is_still_its_workers(idle: Running, tmp_path: Path) -> None:
+    ada = await idle.api.sign_up()
+    await export(ada)
+    storage = SlowFolder(tmp_path / "slow")
+    exports = ExportService(storage, seconds=60, lease=0.2)
+    making = asyncio.create_task(exports.make_waiting())
+    await storage.asked.wait()
+    for _ in range(8):  # twice as long as the lease
+        await asyncio.sleep(0.05)
+        assert await exports.take() is None
+    storage.opened.set()
+    await making
+    (row,) = await DataExport.all()
+    assert (row.state, row.attempts) == ("READY", 1)
+
+
+async def test_bytes_that_come_while_their_export_is_removed_go_with_it(idle: Running, tmp_path: Path) -> None:
+    ada = await idle.api.sign_up()
+    await export(ada)
+    storage = SlowFolder(tmp_path / "slow")
+    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).make_waiting())
+    await storage.asked.wait()
+    await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # whose bytes are looked for before they come
+    storage.opened.set()
+    await making
+    assert await storage.keys() == set()
+
+
+async def test_an_export_that_is_stopped_or_killed_leaves_nothing_on_the_disk(
+    idle: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    ada = await idle.api.sign_up()
+    await export(ada)
+    storage = SlowFolder(tmp_path / "slow")
+    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).make_waiting())
+    await storage.asked.wait()
+    assert list((tmp_path / "tmp").iterdir()) == []  # what there is has no name
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    (row,) = await DataExport.all()
+    assert (row.state, row.attempts, row.lease_until) == ("PENDING", 0, None)
