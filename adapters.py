@@ -1,4 +1,4 @@
-"""Settings become the parts that speak to the outside: provider, mailer, storage."""
+"""Settings become the parts that speak to the outside: provider, mailer, rate limiter, storage."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,10 +9,11 @@ from services.integrations.image_provider import ImageProvider
 from services.integrations.local_storage import LocalStorage
 from services.integrations.mail import Mailer
 from services.integrations.openrouter import OpenRouterProvider
+from services.integrations.rate_limiter import RateLimiter
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.smtp_mailer import SmtpMailer
 from services.integrations.storage import Storage
-from setting_types import Provider
+from setting_types import Provider, Switch
 from settings import Settings
 
 
@@ -35,6 +36,19 @@ def make_mailer(settings: Settings) -> Mailer | None:
     if settings.smtp_url is not None and settings.mail_from is not None:
         return SmtpMailer(settings.smtp_url, settings.mail_from)
     return None if settings.is_production else ConsoleMailer()
+
+
+@contextlib.asynccontextmanager
+async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | None]:
+    """What counts for limits of rate; None where the settings switch them off."""
+    if settings.rate_limits is Switch.OFF:
+        yield None
+        return
+    limiter = RateLimiter(settings.redis_url)
+    try:
+        yield limiter
+    finally:
+        await limiter.aclose()
 
 
 @contextlib.asynccontextmanager

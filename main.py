@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 import uvicorn
 
-from adapters import make_mailer, make_provider, open_storage
+from adapters import make_mailer, make_provider, open_rate_limiter, open_storage
 from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
 from models.postgres import PATIENT, QUICK, Limits
@@ -39,6 +39,7 @@ from services.mail import MailService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.profile import ProfileError, load_profile
+from services.rate_limit import RateLimits
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.services import Services
@@ -88,16 +89,19 @@ async def open_services(
         door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
         provider = make_provider(settings)
         stack.push_async_callback(provider.aclose)
+        limiter = await stack.enter_async_context(open_rate_limiter(settings))
+        per_minute = settings.rate_limit_generations_per_minute
+        rates = RateLimits(limiter, profile.limits.generations_per_minute if per_minute is None else per_minute)
         events = Events(bus)
         files = FileService(storage, door, limits)
         uploads = UploadService(storage, limits, settings.upload_seconds)
         sessions, passwords = SessionService(settings.session_days), Passwords(hash_kib)
         mail = MailService(make_mailer(settings), translator, settings.app_address)
         stack.push_async_callback(mail.aclose)
-        verification = VerificationService(mail, events)
+        verification = VerificationService(mail, events, rates)
         styles = StyleService(profile)
         roster = Roster(every=settings.generation_sweep_seconds)
-        generations = GenerationService(styles, files, queue, events, profile.limits, uploads)
+        generations = GenerationService(styles, files, queue, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
@@ -110,18 +114,19 @@ async def open_services(
             door=door,
             provider=provider,
             events=events,
+            rates=rates,
             files=files,
             uploads=uploads,
             sessions=sessions,
             api_keys=ApiKeyService(settings.secret(), events),
-            users=UserService(passwords, sessions, events, verification, signup_credits),
+            users=UserService(passwords, sessions, events, verification, rates, signup_credits),
             verification=verification,
-            password_resets=PasswordResetService(mail, passwords, sessions, events),
+            password_resets=PasswordResetService(mail, passwords, sessions, events, rates),
             credits=CreditService(),
             styles=styles,
             own_styles=OwnStyleService(profile.limits),
             generations=generations,
-            regenerations=RegenerationService(generations, styles, queue, events, profile.limits),
+            regenerations=RegenerationService(generations, styles, queue, events, profile.limits, rates),
             deletion=deletion,
             departures=departures,
             exports=exports,
@@ -179,6 +184,7 @@ def web_options(settings: Settings) -> WebOptions:
         introspection=settings.allows_introspection,
         address=settings.address,
         cors_origins=settings.cors_origins,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 
@@ -209,6 +215,7 @@ def serve(settings: Settings) -> None:
         ws_ping_interval=20,
         timeout_graceful_shutdown=5,
         server_header=False,
+        proxy_headers=False,  # TRUSTED_PROXIES says whom to believe; uvicorn would believe whoever is on this machine
         log_config=None,
         access_log=False,
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from email.utils import parseaddr
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -102,6 +103,14 @@ def _is_sender(value: str) -> bool:
     return value.isprintable() and "@" in parseaddr(value)[1].strip("@")
 
 
+def _is_network(value: str) -> bool:
+    try:
+        ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _known_database(value: str) -> str:
     if value.startswith("sqlite://"):
         if not value.removeprefix("sqlite://").startswith("/"):
@@ -146,4 +155,9 @@ Formats = Annotated[
     _names,
     _upper,
     _must(lambda names: bool(names) and set(names) <= _FORMATS, "one or more of JPEG, PNG, WEBP, comma-separated"),
+]
+Networks = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(lambda networks: all(map(_is_network, networks)), "networks such as 10.0.0.0/8 or fd00::/8, comma-separated"),
 ]

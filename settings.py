@@ -18,6 +18,7 @@ from setting_types import (
     LogFormat,
     LogLevel,
     MailServer,
+    Networks,
     Origins,
     Provider,
     RedisAddress,
@@ -132,6 +133,14 @@ class Settings(BaseSettings):
     mail_from: Sender | None = Field(None, description="Whom mails are from: an address, or Name <address>.")
     app_url: WebAddress | None = Field(
         None, description="Where links in mails lead: /verify-email and /reset-password there."
+    )
+
+    rate_limits: Switch = Field(Switch.ON, description="Whether there are limits of rate; off for load tests.")
+    rate_limit_generations_per_minute: int | None = Field(
+        None, ge=0, le=1_000_000, description="Pictures that an account may order in a minute; 0: any number."
+    )
+    trusted_proxies: Annotated[Networks, NoDecode] = Field(
+        (), description="Networks of the proxies whose X-Forwarded-For says who asks."
     )
 
     cors_origins: Annotated[Origins, NoDecode] = Field(

@@ -28,7 +28,8 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
             input.password,
             given(input.name, None),
             given(input.locale, None),
-            info.context.locale,
+            client=info.context.client,
+            spoken=info.context.locale,
         )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
@@ -39,7 +40,7 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     try:
         if input.cookie:
             info.context.require_cookies()
-        session = await info.context.services.users.sign_in(input.email, input.password)
+        session = await info.context.services.users.sign_in(input.email, input.password, client=info.context.client)
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
     payload = signed_in(info, session)

@@ -17,7 +17,7 @@ async def request_email_verification(info: Info) -> SentPayload:
 
 async def verify_email(info: Info, token: str) -> UserPayload:
     try:
-        user = await info.context.services.verification.verify(token)
+        user = await info.context.services.verification.verify(token, client=info.context.client)
     except Refusal as refusal:
         return UserPayload(user=None, errors=user_errors(refusal, info.context))
     viewer = info.context.viewer

@@ -30,6 +30,7 @@ class Context:
         *,
         token: str | None,
         is_cookie: bool,
+        client: str,
         accept_language: str,
         is_socket: bool,
         allows_introspection: bool,
@@ -38,6 +39,7 @@ class Context:
         self.allows_introspection = allows_introspection
         self.token = token
         self.is_cookie = is_cookie  # the token came in a cookie
+        self.client = client  # the address that the request or the socket comes from
         self.takes_cookies = False  # the answer can set one; said by the web, which sets it
         self.changes_cookie = False
         self.cookie: NewSession | None = None  # to be set, or cleared, where `changes_cookie`

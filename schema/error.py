@@ -28,6 +28,11 @@ class InsufficientCreditsError(UserError):
     balance: int
 
 
+@strawberry.type(description="This was asked for too often in too short a time.")
+class RateLimitedError(UserError):
+    retry_after: float = strawberry.field(description="Seconds until there is room again.")
+
+
 @strawberry.type(description="As much as is allowed was taken already.")
 class QuotaExceededError(UserError):
     resets_at: datetime = strawberry.field(description="When there is room again.")
@@ -44,6 +49,8 @@ def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
                 code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
             )
         ]
+    if isinstance(refusal, error.RateLimitedError):
+        return [RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)]
     if isinstance(refusal, error.QuotaExceededError):
         return [QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)]
     return [InputError(code=code, message=message, field=field)]

@@ -24,7 +24,7 @@ import resolvers.verification
 from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
-from schema.error import InputError, InsufficientCreditsError, QuotaExceededError
+from schema.error import InputError, InsufficientCreditsError, QuotaExceededError, RateLimitedError
 from schema.export import DataExportPayload
 from schema.extension import EXTENSIONS
 from schema.failure import DarkroomSchema
@@ -245,6 +245,7 @@ schema = DarkroomSchema(
         InputError,
         InsufficientCreditsError,
         QuotaExceededError,
+        RateLimitedError,
         Style,
         User,
     ],

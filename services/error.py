@@ -89,6 +89,17 @@ class QuotaExceededError(Refusal):
         self.resets_at = resets_at
 
 
+class RateLimitedError(Refusal):
+    """Too often in too short a time; `retry_after`: seconds until there is room again."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, retry_after: float) -> None:
+        text = message("This was too often. Please try again in {seconds} seconds.", seconds=round(retry_after))
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
 class UnavailableError(Refusal):
     """An outage on our side; nothing was charged."""
 

@@ -20,6 +20,7 @@ from services.integrations.queue import TaskQueue
 from services.message import message
 from services.order import GenerationRequest, order_of
 from services.profile import Limits
+from services.rate_limit import RateLimits
 from services.sale import Sales, Ticket
 from services.style import StyleService
 from services.upload import UploadService
@@ -42,12 +43,14 @@ class GenerationService:
         events: Events,
         limits: Limits,
         uploads: UploadService,
+        rates: RateLimits,
     ) -> None:
         self._styles = styles
         self._files = files
         self._uploads = uploads
         self._events = events
         self._limits = limits
+        self._rates = rates
         self._sales = Sales(queue, events)
 
     async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
@@ -58,13 +61,14 @@ class GenerationService:
 
         Raises:
             InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, ConflictError,
-            UploadFailedError, UnavailableError: nothing is stored and nothing is spent.
+            RateLimitedError, UploadFailedError, UnavailableError: nothing is stored and nothing is spent.
         """
         ticket = Ticket.of(OPERATION, request)
         return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
 
     async def _create(self, user: User, request: GenerationRequest, ticket: Ticket) -> list[Generation]:
         order = await order_of(user, request, self._styles, self._limits)
+        await self._rates.generations(user.id, order.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None

@@ -1,5 +1,7 @@
 """A new password for who forgot theirs, by way of their mailbox."""
 
+import contextlib
+
 import structlog
 
 from models import User
@@ -9,10 +11,11 @@ from models.mail import MailToken
 from services import credit, mail_token
 from services.credential import check_password, clean_email
 from services.credit import Account
-from services.error import QuotaExceededError, UnavailableError
+from services.error import QuotaExceededError, RateLimitedError, UnavailableError
 from services.event import Events
 from services.integrations.password import Passwords
 from services.mail import MailService
+from services.rate_limit import RateLimits
 from services.session import NewSession, SessionService
 
 log = structlog.get_logger(__name__)
@@ -21,24 +24,30 @@ log = structlog.get_logger(__name__)
 class PasswordResetService:
     """Sends links to accounts' addresses, and takes them with a new password."""
 
-    def __init__(self, mail: MailService, passwords: Passwords, sessions: SessionService, events: Events) -> None:
+    def __init__(
+        self, mail: MailService, passwords: Passwords, sessions: SessionService, events: Events, rates: RateLimits
+    ) -> None:
         self._mail = mail
         self._passwords = passwords
         self._sessions = sessions
         self._events = events
+        self._rates = rates
 
-    async def request(self, email: str, locale: str) -> None:
-        """Send a link to the account with this address, if there is one.
+    async def request(self, email: str, locale: str, *, client: str) -> None:
+        """Send a link to the account with this address, if there is one; `client`: who asks, from where.
 
         Everything that depends on whether there is one comes after the answer, so that neither the answer nor its
-        time tells.
+        time tells. Nor does it tell that somebody asked too often, and that nothing is sent for it.
 
         Raises:
             InvalidInputError: this is no address.
             UnavailableError: there is no mail here.
         """
         self._mail.require()
-        self._mail.in_background(self._send(clean_email(email), locale))
+        address = clean_email(email)
+        with contextlib.suppress(RateLimitedError):
+            await self._rates.password_reset(client)
+            self._mail.in_background(self._send(address, locale))
 
     async def _send(self, email: str, locale: str) -> None:
         user = await User.get_or_none(email=email, deleted_at=None)
@@ -67,17 +76,22 @@ class PasswordResetService:
         )
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET) if held else None
 
-    async def reset(self, token: str, password: str) -> NewSession:
+    async def reset(self, token: str, password: str, *, client: str) -> NewSession:
         """Replace the password, end every sign-in, and sign in anew. API keys stay; the address is proven as well.
+
+        Whoever guessed the old password too often, is not kept from using the new one. `client`: where from.
 
         Raises:
             InvalidInputError: the link does not work any more, or the password cannot be used.
+            RateLimitedError: too many links were tried from there.
         """
         check_password(password, "password")
+        await self._rates.link(client)
         row = await mail_token.find(token, MailPurpose.RESET)
         password_hash = await self._passwords.hash(password)
         account, session = await run_tx(self._reset, row, password_hash)
         await self._events.account_changed(account)
+        await self._rates.forgive(row.email)
         return session
 
     async def _reset(self, row: MailToken, password_hash: str) -> tuple[Account, NewSession]:

@@ -93,6 +93,7 @@ class Limits(BaseModel):
     model_config = _ENTRY
 
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
+    generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # pictures of one account
     members_first: StrictBool = False  # whether members' generations are made before those of others
 
 

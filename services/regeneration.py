@@ -12,6 +12,7 @@ from services.integrations.queue import TaskQueue
 from services.message import Message, message
 from services.order import Order, priority_of
 from services.profile import Limits
+from services.rate_limit import RateLimits
 from services.revision import conversation, refinement_prompt, variation_prompt
 from services.sale import Sales, Ticket
 from services.style import StyleService, is_locked, price
@@ -43,11 +44,18 @@ class RegenerationService:
     """Makes orders out of generations. Words and pictures are those of then; price, rights and refunds are today's."""
 
     def __init__(
-        self, generations: GenerationService, styles: StyleService, queue: TaskQueue, events: Events, limits: Limits
+        self,
+        generations: GenerationService,
+        styles: StyleService,
+        queue: TaskQueue,
+        events: Events,
+        limits: Limits,
+        rates: RateLimits,
     ) -> None:
         self._generations = generations
         self._styles = styles
         self._limits = limits
+        self._rates = rates
         self._sales = Sales(queue, events)
 
     async def regenerate(self, user: User, request: RegenerationRequest) -> list[Generation]:
@@ -57,7 +65,7 @@ class RegenerationService:
             InvalidInputError: of `count`, or of the key.
             NotFoundError: not there, not this account's, or deleted before it was sold.
             ConflictError: there is no picture to vary, or its style, model or quality is not offered any more.
-            MembershipRequiredError, InsufficientCreditsError: nothing is spent.
+            MembershipRequiredError, InsufficientCreditsError, RateLimitedError: nothing is spent.
         """
         ticket = Ticket.of(_REGENERATE, request)
         return await self._sales.once(user.id, ticket, partial(self._regenerate, user, request, ticket))
@@ -88,7 +96,8 @@ class RegenerationService:
 
         Raises:
             InvalidInputError: the instruction is empty, too long or holds characters that cannot be used.
-            NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError: as of `regenerate`.
+            NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, RateLimitedError: as of
+            `regenerate`.
         """
         ticket = Ticket.of(_REFINE, request)
         return await self._sales.once(user.id, ticket, partial(self._refine, user, request, ticket))
@@ -146,6 +155,7 @@ class RegenerationService:
             earlier_prompts=earlier_prompts,
         )
         order.check_balance(user)
+        await self._rates.generations(user.id, count)
         return order
 
     async def _style_of(self, user: User, source: Generation) -> Style:

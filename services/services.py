@@ -23,6 +23,7 @@ from services.locale import Translator
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.profile import Profile
+from services.rate_limit import RateLimits
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.session import SessionService
@@ -48,6 +49,7 @@ class Services:
     door: ImageDoor
     provider: ImageProvider
     events: Events
+    rates: RateLimits
     files: FileService
     uploads: UploadService
     sessions: SessionService

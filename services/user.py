@@ -15,6 +15,7 @@ from services.error import ConflictError, InvalidInputError, NotFoundError
 from services.event import Events
 from services.integrations.password import Passwords
 from services.message import message
+from services.rate_limit import RateLimits
 from services.session import NewSession, SessionService
 from services.text import clean_text
 from services.verification import VerificationService
@@ -48,28 +49,39 @@ class UserService:
         sessions: SessionService,
         events: Events,
         verification: VerificationService,
+        rates: RateLimits,
         signup_credits: int,
     ) -> None:
         self._passwords = passwords
         self._sessions = sessions
         self._events = events
         self._verification = verification
+        self._rates = rates
         self.signup_credits = signup_credits
 
     async def sign_up(
-        self, email: str, password: str, name: str | None, wanted_locale: str | None, spoken: str = locale.DEFAULT
+        self,
+        email: str,
+        password: str,
+        name: str | None,
+        wanted_locale: str | None,
+        *,
+        client: str,
+        spoken: str = locale.DEFAULT,
     ) -> NewSession:
         """Make an account, pay its sign-up bonus, sign it in, and mail a link that proves its address.
 
-        `spoken` is the language that this is asked in, which nobody has chosen to keep.
+        `spoken` is the language that this is asked in, which nobody has chosen to keep; `client`, where from.
 
         Raises:
             InvalidInputError: email, password, name or locale cannot be used.
+            RateLimitedError: too many accounts were asked for from there.
             ConflictError: the address has an account.
         """
         email = clean_email(email)
         check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
+        await self._rates.sign_up(client)
         if await User.filter(email=email).exists():
             raise self._taken()
         password_hash = await self._passwords.hash(password)
@@ -94,19 +106,24 @@ class UserService:
         user.credits, user.version = account.credits, account.version
         return user
 
-    async def sign_in(self, email: str, password: str) -> NewSession:
-        """Sign in. A wrong address and a wrong password answer alike, after the same time.
+    async def sign_in(self, email: str, password: str, *, client: str) -> NewSession:
+        """Sign in. A wrong address and a wrong password answer alike, after the same time; `client`: where from.
 
         Raises:
             InvalidInputError: they do not belong together.
+            RateLimitedError: there were too many wrong ones, for this address or from there.
         """
         try:
-            user = await User.get_or_none(email=clean_email(email))
+            email, is_address = clean_email(email), True
         except InvalidInputError:
-            user = None  # no address, so nobody's
+            is_address = False  # so nobody's
+        await self._rates.before_sign_in(email, client)
+        user = await User.get_or_none(email=email) if is_address else None
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
+            await self._rates.sign_in_failed(email, client)
             raise self._wrong()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
+        await self._rates.signed_in(email)
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong()

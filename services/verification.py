@@ -9,14 +9,16 @@ from services.credit import Account
 from services.error import NotFoundError, QuotaExceededError, UnavailableError
 from services.event import Events
 from services.mail import MailService
+from services.rate_limit import RateLimits
 
 
 class VerificationService:
     """Sends links to addresses, and takes them back as proof."""
 
-    def __init__(self, mail: MailService, events: Events) -> None:
+    def __init__(self, mail: MailService, events: Events, rates: RateLimits) -> None:
         self._mail = mail
         self._events = events
+        self._rates = rates
 
     async def request(self, user: User, locale: str) -> bool:
         """Send a link to the account's address; False where it is proven already.
@@ -63,12 +65,14 @@ class VerificationService:
         except (QuotaExceededError, NotFoundError):
             return  # the account asked by itself meanwhile, or is gone
 
-    async def verify(self, token: str) -> User:
-        """Take a link as proof of the address it was sent to; the account that it belongs to.
+    async def verify(self, token: str, *, client: str) -> User:
+        """Take a link as proof of the address it was sent to; the account that it belongs to. `client`: where from.
 
         Raises:
             InvalidInputError: the link does not work any more.
+            RateLimitedError: too many were tried from there.
         """
+        await self._rates.link(client)
         row = await mail_token.find(token, MailPurpose.VERIFY)
         await self._events.account_changed(await run_tx(self._verify, row))
         return await User.get(id=row.user_id)

@@ -162,7 +162,9 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
             yield services
 
     app = create_app(open_and_keep, replace(web_options(settings), **options))
-    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_config=None, ws="websockets-sansio", lifespan="on", timeout_graceful_shutdown=1, proxy_headers=False
+    )
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -190,6 +192,7 @@ def quick_settings(database: str, folder: Path) -> Settings:
         subscription_reread_seconds=0.5,
         storage_patience_seconds=0.3,
         image_processes=1,
+        rate_limits="off",  # whose tests switch them on
     )
 
 

@@ -18,7 +18,13 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
     """Takes orders on the same database; its bell and its messages reach nobody here."""
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
         yield GenerationService(
-            services.styles, services.files, queue, Events(bus), services.profile.limits, services.uploads
+            services.styles,
+            services.files,
+            queue,
+            Events(bus),
+            services.profile.limits,
+            services.uploads,
+            services.rates,
         )
 
 

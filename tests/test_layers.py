@@ -26,6 +26,7 @@ VENDORS = {
     "httpx2",
     "huggingface_hub",
     "itsdangerous",
+    "limits",
     "openai",
     "PIL",
     "polar_sdk",

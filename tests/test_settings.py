@@ -92,6 +92,10 @@ WRONG: list[tuple[str, str]] = [
     ("GRAPHIQL", "yes"),
     ("INTROSPECTION", "1"),
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
+    ("RATE_LIMITS", "never"),
+    ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
+    ("TRUSTED_PROXIES", "proxy.example.com"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8"),
     ("LOG_FORMAT", "xml"),
     ("LOG_LEVEL", "loud"),
 ]

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from services import locale
 from services.credential import PASSWORD_MAX, PASSWORD_MIN
-from services.error import Refusal
+from services.error import RateLimitedError, Refusal
 from services.message import Message, message
 from services.services import Services
 from web.body import limited
@@ -35,9 +35,9 @@ async def verify(request: Request) -> Response:
     """What the button does."""
     services: Services = request.state.services
     try:
-        await services.verification.verify((await _sent(request))["token"])
+        await services.verification.verify((await _sent(request))["token"], client=request.state.client)
     except Refusal as refusal:
-        return _page(request, _VERIFY_TITLE, _said(request, refusal.message, is_error=True), status=400)
+        return _refuse(request, _VERIFY_TITLE, refusal)
     return _page(request, _VERIFY_TITLE, _said(request, message("Your address is confirmed. Thank you!")))
 
 
@@ -51,13 +51,13 @@ async def reset(request: Request) -> Response:
     services: Services = request.state.services
     try:
         sent = await _sent(request)
-        session = await services.password_resets.reset(sent["token"], sent["password"])
+        session = await services.password_resets.reset(sent["token"], sent["password"], client=request.state.client)
         await services.sessions.end(session.user.id, session.token)
     except Refusal as refusal:
-        again = _said(request, refusal.message, is_error=True)
         if refusal.field == ("password",):  # the link still works
-            return _form(request, _RESET_TITLE, again + _password_field(request), message("Save"), sent["token"], 400)
-        return _page(request, _RESET_TITLE, again, status=400)
+            again = _said(request, refusal.message, is_error=True) + _password_field(request)
+            return _form(request, _RESET_TITLE, again, message("Save"), sent["token"], 400)
+        return _refuse(request, _RESET_TITLE, refusal)
     done = message("Your new password is saved. Sign in with it in the app; every other sign-in has ended.")
     return _page(request, _RESET_TITLE, _said(request, done))
 
@@ -72,6 +72,15 @@ async def _sent(request: Request) -> dict[str, str]:
         body = b""
     found = parse_qs(body.decode("latin-1"), errors="replace")
     return {name: found.get(name, [""])[0] for name in ("token", "password")}
+
+
+def _refuse(request: Request, title: Message, refusal: Refusal) -> Response:
+    """Why it did not work; going back in the browser brings the form again."""
+    page = _page(request, title, _said(request, refusal.message, is_error=True), status=400)
+    if isinstance(refusal, RateLimitedError):
+        page.status_code = 429
+        page.headers["Retry-After"] = f"{refusal.retry_after:.0f}"
+    return page
 
 
 def _language(request: Request) -> str:

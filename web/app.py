@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.services import Services
 from web.account_page import reset, show_reset, show_verification, verify
+from web.client_address import ClientAddress
 from web.cookie import SessionCookie
 from web.file import serve_file
 from web.graphql import GraphQLEndpoint
@@ -41,6 +42,7 @@ class WebOptions:
     introspection: bool
     address: str  # PUBLIC_URL; by https, cookies are Secure
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is believed
     init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
     health_seconds: float = 2.0  # that each part is given to say how it is
     upload_seconds: float = 60.0  # that a photo sent ahead is given to arrive, apart from what its size takes
@@ -104,7 +106,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     ]
     if options.graphiql:
         routes.append(Route("/", home))
-    middleware = [Middleware(SafeHeaders)]
+    middleware = [Middleware(SafeHeaders), Middleware(ClientAddress, options.trusted_proxies)]
     if options.cors_origins:
         middleware.append(
             Middleware(

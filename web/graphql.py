@@ -131,6 +131,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request.state.services,
             token=cookie or bearer(authorization),
             is_cookie=cookie is not None,
+            client=request.state.client,
             accept_language=request.headers.get("accept-language", ""),
             is_socket=isinstance(request, WebSocket),
             allows_introspection=self._introspection,

@@ -115,6 +115,7 @@ class Site:
             "image_processes": 1,
             "signup_credits": CREDITS,
             "log_format": "json",
+            "rate_limits": "off",
             **self.given,
         }
 

@@ -79,6 +79,7 @@ def settings_of(order: Order) -> Settings:
         file_orphan_seconds=ORPHAN,
         upload_seconds=SENT_AHEAD,
         log_level="warning",
+        rate_limits="off",
         log_format="json",
         **order.settings,
     )

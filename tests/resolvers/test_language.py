@@ -124,7 +124,15 @@ async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> No
     refusal = UnauthenticatedError().message
     for language, expected in (("en", ENGLISH), ("zh", CHINESE)):
         services = replace(server.services, profile=server.services.profile.model_copy(update={"locale": language}))
-        context = Context(services, token=None, accept_language="fr", is_socket=False, allows_introspection=True)
+        context = Context(
+            services,
+            token=None,
+            is_cookie=False,
+            client="unknown",
+            accept_language="fr",
+            is_socket=False,
+            allows_introspection=True,
+        )
         assert context.translate(refusal) == expected
         context.connect(None, "zh-CN")
         assert context.translate(refusal) == CHINESE

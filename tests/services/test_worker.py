@@ -152,7 +152,13 @@ async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Run
     ada, services = await scripted.api.sign_up(), scripted.services
     async with TaskQueue(None) as nobody_listens:
         deaf = GenerationService(
-            services.styles, services.files, nobody_listens, services.events, services.profile.limits, services.uploads
+            services.styles,
+            services.files,
+            nobody_listens,
+            services.events,
+            services.profile.limits,
+            services.uploads,
+            services.rates,
         )
         user = await User.get(id=ada.user["id"])
         sold = await deaf.create(user, GenerationRequest(prompt="A fox", count=3))
