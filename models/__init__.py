@@ -2,10 +2,13 @@
 
 from models.api_key import ApiKey
 from models.credit import CreditTransaction
+from models.entitlement import Membership, Pass, PassHour
 from models.export import DataExport
 from models.file import File
 from models.generation import Generation, IdempotencyKey
 from models.mail import MailToken
+from models.payment import Checkout, ExternalEvent, Purchase
+from models.plan import CreditPackage, Plan
 from models.style import Collection, Style
 from models.upload import Upload
 from models.user import Session, User
@@ -13,13 +16,21 @@ from models.worker import Worker
 
 __all__ = [
     "ApiKey",
+    "Checkout",
     "Collection",
+    "CreditPackage",
     "CreditTransaction",
     "DataExport",
+    "ExternalEvent",
     "File",
     "Generation",
     "IdempotencyKey",
     "MailToken",
+    "Membership",
+    "Pass",
+    "PassHour",
+    "Plan",
+    "Purchase",
     "Session",
     "Style",
     "Upload",

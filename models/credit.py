@@ -34,6 +34,8 @@ class CreditTransaction(Model):
     reference = fields.CharField(max_length=200, unique=True)
     # No foreign key: a line outlives the generation it speaks of, and must not be touched when that goes.
     generation_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)
+    price = fields.BigIntField(null=True)  # minor units: what was paid for a purchase or a month
+    currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
     metadata: dict[str, Any] | None = fields.JSONField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 

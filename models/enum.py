@@ -120,6 +120,39 @@ class FileState(StrEnum):
     DELETING = "DELETING"  # hidden from every read; the sweeper removes bytes, then the row
 
 
+class PlanKind(StrEnum):
+    """What a plan sells."""
+
+    SUBSCRIPTION = "SUBSCRIPTION"  # credits every month
+    PASS = "PASS"  # noqa: S105 - hourly allowances for some hours, not a password
+
+
+class MembershipStatus(StrEnum):
+    """How a monthly plan stands; what it opens also ends by itself, at a time that the row says."""
+
+    ACTIVE = "ACTIVE"  # paid, perhaps canceled for the end of the period
+    PAST_DUE = "PAST_DUE"  # a payment failed; nothing new is granted
+    ENDED = "ENDED"
+
+
+class PurchaseStatus(StrEnum):
+    """How an order at the payment provider stands with us."""
+
+    PAID = "PAID"  # what it bought is granted
+    REFUNDED = "REFUNDED"  # all or part of it was taken back
+    PARKED = "PARKED"  # its buyer or product is unknown to us; an admin decides
+
+
+class EventOutcome(StrEnum):
+    """What became of an event from outside, which is kept whatever it was."""
+
+    RECEIVED = "RECEIVED"  # stored, not handled yet
+    HANDLED = "HANDLED"
+    IGNORED = "IGNORED"  # of a type that means nothing to us
+    PARKED = "PARKED"  # names somebody or something unknown; an admin decides
+    FAILED = "FAILED"  # handling it broke; it can be replayed
+
+
 class MailPurpose(StrEnum):
     """What the link in a mail does for its reader."""
 

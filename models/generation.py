@@ -75,6 +75,8 @@ class Generation(Model):
     priority = fields.IntField(default=0)  # the higher is made first; of the same, the older
     cost = fields.IntField()  # credits
     paid_by = fields.CharEnumField(PaidBy, "models/enum.py", max_length=8, default=PaidBy.CREDITS)
+    pass_id = fields.CharField(max_length=ids.LENGTH, null=True)  # whose allowance paid, and in which hour of it
+    pass_hour = fields.IntField(null=True)
     refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
     refunded = fields.BooleanField(default=False)
 

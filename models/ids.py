@@ -17,6 +17,13 @@ UPLOAD = "upl"
 API_KEY = "key"
 MAIL_TOKEN = "mtk"  # noqa: S105 - what such ids begin with
 DATA_EXPORT = "exp"
+PLAN = "pln"
+CREDIT_PACKAGE = "pkg"
+MEMBERSHIP = "mem"
+PASS = "pas"  # noqa: S105 - what such ids begin with
+CHECKOUT = "chk"
+PURCHASE = "ord"
+EXTERNAL_EVENT = "evt"
 
 LENGTH = 30  # three letters, an underscore, 26 characters of base32
 _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")

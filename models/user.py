@@ -1,10 +1,20 @@
 """Accounts and the sessions they are signed in with."""
 
+import secrets
+
 from tortoise import fields
 from tortoise.models import Model
 
 from models import ids
 from models.enum import Role
+from models.plan import Plan
+
+_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike
+
+
+def new_referral_code() -> str:
+    """Eight letters that somebody can read out; 39 bits, so that twins are refused by the table, not expected."""
+    return "".join(secrets.choice(_CODE_LETTERS) for _ in range(8))
 
 
 class User(Model):
@@ -23,11 +33,23 @@ class User(Model):
     name = fields.CharField(max_length=100, null=True)
     role = fields.CharEnumField(Role, "models/enum.py", max_length=16, default=Role.USER)
     locale = fields.CharField(max_length=16, null=True)  # null until chosen
-    is_member = fields.BooleanField(default=False)
+    is_member = fields.BooleanField(default=False)  # granted by an admin; paid membership is `member_until`
+    member_since = fields.DatetimeField(null=True)  # when an admin granted it
+    # What the account's monthly plan opens, as its memberships say it: a cache, moved only together with them.
+    plan: fields.ForeignKeyNullableRelation[Plan] = fields.ForeignKeyField(
+        "models.Plan", related_name="members", null=True, on_delete=fields.RESTRICT
+    )
+    plan_id: str | None
+    member_until = fields.DatetimeField(null=True)  # the end of what was paid for, with the days of grace
     credits = fields.BigIntField(default=0)
     overdraft_allowed = fields.BooleanField(default=False)  # set only by lines that may pass below zero
     version = fields.BigIntField(default=0)
     ledger_sequence = fields.BigIntField(default=0)  # of the newest ledger line
+    # Null only where a server of the release before made the account; it is made when somebody asks for it.
+    referral_code = fields.CharField(max_length=16, null=True, unique=True, default=new_referral_code)
+    referred_by_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # who brought this account
+    referral_paid_at = fields.DatetimeField(null=True)  # when both got their bonus
+    suspended_at = fields.DatetimeField(null=True)  # by an admin; such an account is signed in nowhere
     deleted_at = fields.DatetimeField(null=True)  # the person is gone; the row stays for the ledger, without a name
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import ids
@@ -13,6 +14,7 @@ class Now:
 
 
 NOW = Now()
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
 
@@ -211,6 +213,71 @@ def data_export(owner_id: str, **changes: Any) -> Row:
     )
 
 
+def plan(**changes: Any) -> Row:
+    kind = {"kind": "SUBSCRIPTION", "priority": False, "unlimited": False, "api_access": False, "max_batch": 4}
+    shown = {"slug": secrets.token_hex(8), "title": "{}", "position": 1, "is_active": True}
+    return {"id": ids.new_id(ids.PLAN), **kind, **shown, "created_at": NOW, "updated_at": NOW, **changes}
+
+
+def credit_package(**changes: Any) -> Row:
+    shown = {"slug": secrets.token_hex(8), "position": 1, "is_active": True}
+    sold = {"credits": 50, "price": 499, "currency": "usd"}
+    return {"id": ids.new_id(ids.CREDIT_PACKAGE), **shown, **sold, "created_at": NOW, "updated_at": NOW, **changes}
+
+
+def membership(user_id: str, plan_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.MEMBERSHIP),
+        "user_id": user_id,
+        "plan_id": plan_id,
+        "subscription_id": secrets.token_hex(8),
+        "status": "ACTIVE",
+        "started_at": NOW,
+        "told_at": NOW,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def hour_pass(user_id: str, plan_id: str, **changes: Any) -> Row:
+    return {
+        "id": ids.new_id(ids.PASS),
+        "user_id": user_id,
+        "plan_id": plan_id,
+        "reference": secrets.token_hex(8),
+        "images_per_hour": 3,
+        "videos_per_hour": 1,
+        "images_used": 0,
+        "videos_used": 0,
+        "started_at": LONG_AGO,
+        "expires_at": LONG_AGO + timedelta(days=1),
+        "created_at": NOW,
+        "updated_at": NOW,
+        **changes,
+    }
+
+
+def pass_hour(holder_id: str, **changes: Any) -> Row:
+    return {"holder_id": holder_id, "hour": 0, "images": 0, "videos": 0, **changes}
+
+
+def checkout(user_id: str, **changes: Any) -> Row:
+    return {"id": ids.new_id(ids.CHECKOUT), "user_id": user_id, "slug": "credits-50", "created_at": NOW, **changes}
+
+
+def purchase(**changes: Any) -> Row:
+    told = {"order_id": secrets.token_hex(8), "status": "PAID", "is_paid": True, "data": "{}"}
+    sums = {"credits": 0, "reversed_credits": 0, "net_amount": 0, "refunded_amount": 0}
+    return {"id": ids.new_id(ids.PURCHASE), **told, **sums, "created_at": NOW, "updated_at": NOW, **changes}
+
+
+def external_event(**changes: Any) -> Row:
+    told = {"source": "polar", "event_id": secrets.token_hex(8), "type": "order.paid", "data": "{}"}
+    kept = {"outcome": "RECEIVED", "attempts": 0, "received_at": NOW}
+    return {"id": ids.new_id(ids.EXTERNAL_EVENT), **told, **kept, **changes}
+
+
 def key(user_id: str, **changes: Any) -> Row:
     return {
         "user_id": user_id,
@@ -233,6 +300,8 @@ class Account:
     original: str
     result: str
     generation: str
+    plan: str
+    held: str  # a pass
 
     @classmethod
     async def make(cls) -> "Account":
@@ -243,4 +312,6 @@ class Account:
         original = (await insert("files", file(owner)))["id"]
         result = (await insert("files", file(owner, kind="RESULT")))["id"]
         made = await insert("generations", generation(owner, style_id=look, original_id=original))
-        return cls(owner, series, look, original, result, made["id"])
+        monthly = (await insert("plans", plan()))["id"]
+        bought = await insert("passes", hour_pass(owner, monthly))
+        return cls(owner, series, look, original, result, made["id"], monthly, bought["id"])

@@ -1,0 +1,50 @@
+"""What is sold for money: packages of credits, monthly plans and passes, as the profile describes them."""
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models import ids
+from models.enum import PlanKind
+
+
+class Plan(Model):
+    """A monthly plan or a pass. A plan that left the profile stays for those who have it."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.PLAN))
+    slug = fields.CharField(max_length=64, unique=True)
+    title: dict[str, str] = fields.JSONField()  # locale -> text
+    kind = fields.CharEnumField(PlanKind, "models/enum.py", max_length=16)
+    price = fields.BigIntField(null=True)  # minor units; null: on request
+    currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
+    credits_per_month = fields.IntField(null=True)
+    duration_hours = fields.IntField(null=True)  # of a pass
+    images_per_hour = fields.IntField(null=True)
+    videos_per_hour = fields.IntField(null=True)
+    priority = fields.BooleanField(default=False)
+    unlimited = fields.BooleanField(default=False)
+    api_access = fields.BooleanField(default=False)
+    max_batch = fields.IntField()
+    position = fields.IntField()  # order in lists
+    is_active = fields.BooleanField(default=True)  # false: left the profile, kept for history
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "plans"
+
+
+class CreditPackage(Model):
+    """A number of credits at a price."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.CREDIT_PACKAGE))
+    slug = fields.CharField(max_length=64, unique=True)
+    credits = fields.IntField()
+    price = fields.BigIntField()  # minor units
+    currency = fields.CharField(max_length=3)  # ISO 4217, lower case
+    position = fields.IntField()
+    is_active = fields.BooleanField(default=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "credit_packages"
