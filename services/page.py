@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from tortoise.models import Model
@@ -19,6 +19,7 @@ K = TypeVar("K")  # a column's value, or a tuple of several columns' values
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
 _ID_SLACK = timedelta(minutes=10)  # far more than ever lies between making an id and writing its row
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # there are no moments beyond
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ def created_between(
     """
     if after is not None:
         query = query.filter(created_at__gt=after)
-        if prefix:
+        if prefix and after > _FIRST + _ID_SLACK:
             query = query.filter(id__gt=ids.first_of(prefix, after - _ID_SLACK))
     if before is not None:
         query = query.filter(created_at__lt=before)
-        if prefix:
+        if prefix and before < _LAST - _ID_SLACK:
             query = query.filter(id__lt=ids.first_of(prefix, before + _ID_SLACK))
     return query
 

@@ -283,6 +283,9 @@ async def test_the_gallery_is_filtered(idle: Running, openrouter: ScriptedOpenRo
     assert await only(createdAfter=times[waiting]) == heroes
     assert await only(createdBefore=times[heroes[-1]]) == [waiting, canceled, failed, done]
     assert await only(createdAfter=times[heroes[0]], createdBefore=times[done]) == []
+    beginning, end = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"
+    assert await only(createdAfter=beginning) == await only(createdBefore=end) == everything
+    assert await only(createdAfter=end) == await only(createdBefore=beginning) == []
     first = await page(ada, GALLERY, first=1, filter={"status": ["PENDING"]})
     assert first["totalCount"] == 3
     rest = await ids(ada, filter={"status": ["PENDING"]}, after=first["pageInfo"]["endCursor"])
