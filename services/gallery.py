@@ -21,7 +21,7 @@ class GenerationOrder(StrEnum):
 
 
 class FavoriteKey(NamedTuple):
-    """A place in the order FAVORITES_FIRST, newest first among favourites and among the rest."""
+    """A place in the order FAVORITES_FIRST, newest first among favorites and among the rest."""
 
     is_favorite: bool
     id: str

@@ -1,4 +1,4 @@
-"""The gallery: favourites, shares, own styles, search, deleted rows that keep the figures; mails, keys and exports."""
+"""The gallery: favorites, shares, own styles, search, deleted rows that keep the figures; mails, keys and exports."""
 
 from tortoise import BaseDBAsyncClient
 
