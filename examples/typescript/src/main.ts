@@ -1,9 +1,9 @@
-// The main job from a browser's point of view: sign up, send a photo both ways, watch it develop, page the gallery.
+// The main job from a browser's point of view: sign up and in, send a photo both ways, watch it develop, page the gallery.
 // Usage: npm start -- [photo.jpg] ; DARKROOM_URL says where the server is.
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { Darkroom } from "./client.ts";
-import { CreateGeneration, CreateUpload, FindStyle, Gallery, Progress, SignUp } from "./operations.ts";
+import { CreateGeneration, CreateUpload, FindStyle, Gallery, Progress, SignIn, SignUp } from "./operations.ts";
 import type { CreateGenerationInput, GalleryQuery } from "./gql/graphql.ts";
 
 const darkroom = new Darkroom(process.env["DARKROOM_URL"] ?? "http://127.0.0.1:8000/graphql");
@@ -50,11 +50,13 @@ async function sendAhead(photo: Blob): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const email = `example-${randomUUID()}@example.com`;
-  const { signUp } = await darkroom.run(SignUp, { input: { email, password: randomUUID() } });
+  const account = { email: `example-${randomUUID()}@example.com`, password: randomUUID() };
+  const { signUp } = await darkroom.run(SignUp, { input: account }); // its token would do as well
   refuse(signUp.errors);
-  darkroom.signedIn(signUp.token as string);
   say("signed up", { id: signUp.user?.id, credits: signUp.user?.credits });
+  const { signIn } = await darkroom.run(SignIn, { input: account });
+  refuse(signIn.errors);
+  darkroom.signedIn(signIn.token as string);
 
   if (photoPath) {
     const type = photoPath.endsWith(".png") ? "image/png" : "image/jpeg";

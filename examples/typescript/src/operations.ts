@@ -11,6 +11,15 @@ export const SignUp = graphql(/* GraphQL */ `
   }
 `);
 
+export const SignIn = graphql(/* GraphQL */ `
+  mutation SignIn($input: SignInInput!) {
+    signIn(input: $input) {
+      token
+      errors { code message field }
+    }
+  }
+`);
+
 export const FindStyle = graphql(/* GraphQL */ `
   query FindStyle($slug: String!, $collection: String) {
     style(slug: $slug, collection: $collection) { id title cost referenceImage locked }
