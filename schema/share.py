@@ -17,7 +17,7 @@ class SharedGeneration:
     created_at: datetime
     shared_by: str | None = strawberry.field(description="The owner's name, where they have given one.")
 
-    @strawberry.field(description="The style's, in the caller's language.")
+    @strawberry.field(description="The style's, in the caller's language; null where it is the owner's own.")
     def title(self, info: Info) -> str | None:
         return info.context.choose(self.titles) or None
 

@@ -53,7 +53,7 @@ class ShareLinks:
 class Shared:
     """All that anybody may know of a shared picture: whoever shows it has nothing else in hand."""
 
-    title: Localised
+    title: Localised  # of the style; empty where that is the owner's own
     file: File
     file_name: str  # to be saved under
     created_at: datetime
@@ -143,9 +143,11 @@ class ShareService:
         found = await query.select_related("user").first()
         if found is None or found.result is None:
             return None
+        # Nobody but its owner sees a style of one's own: its title may say as much as a prompt.
+        is_own_style = found.style is not None and found.style.owner_id is not None
         name = f"darkroom-{folded}.{ENDINGS[found.result.content_type]}"
         return Shared(
-            title=found.style_title,
+            title={} if is_own_style else found.style_title,
             file=found.result,
             file_name=name,
             created_at=found.created_at,

@@ -54,6 +54,11 @@ async def is_shared(server: Running, slug: str) -> bool:
     return (await server.api.one(SHARED, slug=slug)) is not None
 
 
+async def page_of(server: Running, slug: str) -> str:
+    """The HTML that anybody gets."""
+    return (await server.api.http.get(f"/s/{slug}")).text
+
+
 # Giving and taking back
 
 
@@ -209,6 +214,22 @@ async def test_anybody_with_the_link_sees_the_picture_and_nothing_else(idle: Run
         assert private not in told
     await User.filter(id=ada.user["id"]).update(name=None)
     assert (await idle.api.one(SHARED, slug=slug))["sharedBy"] is None
+
+
+async def test_the_title_of_a_style_of_ones_own_stays_with_its_owner(idle: Running) -> None:
+    ada = await idle.api.sign_up("ada@example.com", name="Ada")
+    style = await ada.one(
+        "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }",
+        input={"title": "Canary of my own", "prompt": "A canary"},
+    )
+    id = await finished(idle, ada, styleId=style["style"]["id"])
+    slug = await share(ada, id)
+    for deleted in (False, True):
+        if deleted:
+            await ada.ask("mutation($id: ID!) { deleteStyle(id: $id) { deletedIds } }", id=style["style"]["id"])
+        assert (await idle.api.one(SHARED, slug=slug))["title"] is None
+        assert "Canary" not in await page_of(idle, slug)
+        assert (await ada.generation(id))["styleTitle"] == "Canary of my own"
 
 
 async def test_what_is_no_address_leads_nowhere(idle: Running) -> None:
