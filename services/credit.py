@@ -18,6 +18,9 @@ from services.page import Page, PageRequest, created_between, paginate
 
 PAGE = 100  # lines of the ledger that are read at once
 
+# What is taken back of a purchase may be spent already, and an admin decides alone: these lines pass below zero.
+_MAY_OVERDRAW = (TransactionType.REVERSAL, TransactionType.ADMIN)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -28,6 +31,8 @@ class Line:
     reference: str
     generation_id: str | None = None
     metadata: dict[str, Any] | None = None
+    price: int | None = None  # minor units: what was paid for a purchase or a month, or given back for a reversal
+    currency: str | None = None  # ISO 4217, lower case; exactly where there is a price
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Account:
     sequence: int  # of the newest ledger line
     lines: tuple[CreditTransaction, ...] = ()
     generations: tuple[GalleryNews, ...] = ()
+    entitlements: bool = False  # whether an allowance, a pass or a membership is not what it was
 
     def about(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
         """The same account, also telling what this transaction did to these generations.
@@ -53,6 +59,10 @@ class Account:
         """
         news = tuple(GalleryNews(kind, generation_id, favorite) for generation_id in generation_ids)
         return replace(self, generations=self.generations + news)
+
+    def with_entitlements(self) -> Self:
+        """The same account, also telling that an allowance was used or given back, or a pass or membership changed."""
+        return replace(self, entitlements=True)
 
 
 async def touch(user_id: str, *, departed: bool = False) -> Account:
@@ -81,6 +91,7 @@ async def touch(user_id: str, *, departed: bool = False) -> Account:
 async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
     """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
 
+    Only reversals and what admins take may leave less than nothing; such an account spends again from zero up.
     `touched`: this transaction has moved the account's version already, and `touch` has said whether it may be gone.
 
     Raises:
@@ -89,14 +100,17 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
         IntegrityError: a reference is in the ledger already.
     """
     total = sum(line.amount for line in lines)
+    may_overdraw = all(line.type in _MAY_OVERDRAW for line in lines if line.amount < 0)
     found = await rows(
-        "UPDATE users SET credits = credits + $2, ledger_sequence = ledger_sequence + $3, version = version + $4,"
-        " updated_at = NOW() WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0) AND ($4 = 0 OR deleted_at IS NULL)"
+        "UPDATE users SET credits = credits + $2, overdraft_allowed = (credits + $2 < 0),"
+        " ledger_sequence = ledger_sequence + $3, version = version + $4, updated_at = NOW()"
+        " WHERE id = $1 AND (credits + $2 >= 0 OR $2 >= 0 OR $5) AND ($4 = 0 OR deleted_at IS NULL)"
         " RETURNING credits, version, ledger_sequence",
         user_id,
         total,
         len(lines),
         0 if touched else 1,
+        may_overdraw,
     )
     if not found:
         user = await User.get_or_none(id=user_id)
@@ -119,6 +133,8 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
                 account_version=version,
                 reference=line.reference,
                 generation_id=line.generation_id,
+                price=line.price,
+                currency=line.currency,
                 metadata=line.metadata,
                 created_at=datetime.now(UTC),
             )

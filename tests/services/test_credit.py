@@ -139,6 +139,33 @@ async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
     assert (await post(user, [grant(2)])).credits == -3
 
 
+@pytest.mark.parametrize("kind", [TransactionType.REVERSAL, TransactionType.ADMIN])
+async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: TransactionType) -> None:
+    user = await account(5)
+    await post(user, credit.deduction(ids.new_id(ids.GENERATION), 4))
+    taken = await post(user, [Line(kind, -5, f"back:{user}", price=499, currency="usd")])
+    assert taken.credits == -4
+    assert (taken.lines[0].price, taken.lines[0].currency) == (499, "usd")
+    with pytest.raises(InsufficientCreditsError) as refused:
+        await post(user, credit.deduction(ids.new_id(ids.GENERATION), 1))
+    assert refused.value.balance == -4
+    await post(user, [grant(4)])
+    found = await User.get(id=user)
+    assert (found.credits, found.overdraft_allowed) == (0, False), "a debt that is paid leaves no leave for another"
+
+
+@pytest.mark.parametrize("kind", [t for t in TransactionType if t not in ("REVERSAL", "ADMIN")])
+async def test_no_other_line_makes_a_debt(opened: str, kind: TransactionType) -> None:
+    user = await account(5)
+    for lines in (
+        [Line(kind, -6, f"other:{user}")],
+        [Line(kind, -3, f"other:{user}"), Line(TransactionType.REVERSAL, -3, f"back:{user}")],
+    ):
+        with pytest.raises(InsufficientCreditsError):
+            await post(user, lines)
+    assert (await User.get(id=user)).credits == 5
+
+
 async def test_what_is_free_needs_no_line(opened: str) -> None:
     user = await account()
     assert credit.deduction("gen", 0) == credit.refund("gen", 0) == credit.signup_bonus(user, 0) == []
