@@ -19,18 +19,20 @@ _PATIENCE = 0.25  # seconds that a message which comes early waits for the one b
 
 async def gallery_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
     """A SNAPSHOT of the present version, then every change in the order of versions."""
+    viewer = info.context.require_viewer()
     async with aclosing(_steps(info)) as steps:
         async for version, changes in steps:
-            for event in await _told(info, version, changes):
+            for event in await _told(info, viewer.id, version, changes):
                 yield event
 
 
 async def favorite_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
     """The same for the favorites: marks that were set or cleared, and favorites that were deleted."""
+    viewer = info.context.require_viewer()
     async with aclosing(_steps(info)) as steps:
         async for version, changes in steps:
             favorites = None if changes is None else tuple(change for change in changes if change.favorite)
-            for event in await _told(info, version, favorites):
+            for event in await _told(info, viewer.id, version, favorites):
                 yield event
 
 
@@ -58,13 +60,18 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
                 patient_until = now() + _PATIENCE
 
 
-async def _told(info: Info, version: int, changes: tuple[GalleryNews, ...] | None) -> list[GalleryChange]:
-    """One step as the client gets it: the generations as they are now, read together."""
+async def _told(info: Info, user_id: str, version: int, changes: tuple[GalleryNews, ...] | None) -> list[GalleryChange]:
+    """One step as the client gets it: the generations as they are now, read together.
+
+    `user_id`: of who subscribed. Another operation on the same socket may have signed somebody else in since, to whom
+    none of these belongs.
+    """
     if changes is None:
         return [GalleryChange(kind=ChangeKind.SNAPSHOT, version=version, generation_id=None, generation=None)]
-    viewer, gallery = info.context.require_viewer(), info.context.services.gallery
+    info.context.require_viewer()  # signing out on the same socket ends the stream at once
+    gallery = info.context.services.gallery
     wanted = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
-    found = await gallery.by_ids(viewer.id, wanted) if wanted else {}
+    found = await gallery.by_ids(user_id, wanted) if wanted else {}
     told = []
     for change in changes:
         row = found.get(change.generation_id)

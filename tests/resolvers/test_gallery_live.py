@@ -329,3 +329,18 @@ async def test_a_redis_that_restarts_is_a_snapshot_and_the_stream_goes_on(
             assert event["kind"] in ("CREATED", "SNAPSHOT")
             await ada.one(CANCEL, id=made)
             assert (await stream.until(version=start + 2))["generationId"] in (made, None)
+
+
+async def test_who_signs_in_on_the_same_socket_does_not_turn_pictures_into_deleted_ones(server: Running) -> None:
+    ada = await server.api.sign_up()
+    await server.api.sign_up("eve@example.com", "correct horse battery")
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(GALLERY)
+        version = await opened(stream)
+        other = await socket.subscribe(
+            "mutation($input: SignInInput!) { signIn(input: $input) { errors { code } } }",
+            input={"email": "eve@example.com", "password": "correct horse battery"},
+        )
+        assert await other.rest() == [{"errors": []}]
+        (made,) = await order(ada)
+        assert await told(stream, 1) == [("CREATED", version + 1, made)]
