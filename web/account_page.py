@@ -5,22 +5,17 @@ from urllib.parse import parse_qs
 
 from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from services import locale
 from services.credential import PASSWORD_MAX, PASSWORD_MIN
 from services.error import RateLimitedError, Refusal
 from services.message import Message, message
 from services.services import Services
 from web.body import limited
+from web.page import Reader, panel
 
 _MAX_BYTES = 4 * 1024  # of a form: a token and a password
 _MAX_TOKEN = 100  # characters
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "Cache-Control": "no-store",  # the page holds the token
-    "X-Robots-Tag": "noindex",
-}
 
 _VERIFY_TITLE = message("Confirm your e-mail address")
 _RESET_TITLE = message("Choose a new password")
@@ -83,15 +78,8 @@ def _refuse(request: Request, title: Message, refusal: Refusal) -> Response:
     return page
 
 
-def _language(request: Request) -> str:
-    services: Services = request.state.services
-    wanted = locale.from_header(request.headers.get("accept-language", ""))
-    return wanted or locale.match(services.profile.locale) or locale.DEFAULT
-
-
 def _text(request: Request, text: Message) -> str:
-    services: Services = request.state.services
-    return escape(services.translator.translate(text, _language(request)))
+    return escape(Reader.of(request).say(text))
 
 
 def _said(request: Request, text: Message, *, is_error: bool = False) -> str:
@@ -101,7 +89,7 @@ def _said(request: Request, text: Message, *, is_error: bool = False) -> str:
 def _password_field(request: Request) -> str:
     label = message("New password, {min} to {max} characters", min=PASSWORD_MIN, max=PASSWORD_MAX)
     return (
-        f'<p><label for="password">{_text(request, label)}</label><br>'
+        f'<p><label for="password">{_text(request, label)}</label>'
         '<input id="password" name="password" type="password"'
         f' autocomplete="new-password" required minlength="{PASSWORD_MIN}" maxlength="{PASSWORD_MAX}"></p>'
     )
@@ -120,10 +108,4 @@ def _form(
 
 
 def _page(request: Request, title: Message, body: str, *, status: int = 200) -> Response:
-    words = _text(request, title)
-    html = (
-        f'<!doctype html><html lang="{_language(request)}"><head><meta charset="utf-8"><title>{words}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
-        f"<body><main><h1>{words}</h1>{body}</main></body></html>"
-    )
-    return HTMLResponse(html, status, headers={**_HEADERS, "Content-Language": _language(request)})
+    return panel(Reader.of(request), title, body, status=status)

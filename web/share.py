@@ -16,7 +16,8 @@ from services.message import message
 from services.services import Services
 from services.share import Shared, ShareService
 from web.conditional import Part, UnsatisfiableError, has_copy, wanted_part
-from web.share_page import Reader, notice_page, shared_page
+from web.page import Reader
+from web.share_page import notice_page, shared_page
 
 log = structlog.get_logger(__name__)
 
