@@ -1,6 +1,7 @@
 """Mail over SMTP."""
 
 import asyncio
+import ssl
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,9 +20,10 @@ class SmtpMailer:
 
     `url` is `smtp://`, `smtp+starttls://` or `smtps://` with `user:password@host:port`. smtp:// uses TLS where the
     server offers it; with a password, and with smtp+starttls://, it sends nothing without. `sender` may carry a name.
+    `tls`: whose certificates are trusted; the system's where it is left out.
     """
 
-    def __init__(self, url: str, sender: str, *, deadline: float = DEADLINE) -> None:
+    def __init__(self, url: str, sender: str, *, deadline: float = DEADLINE, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "localhost"
         self._username = unquote(parts.username) if parts.username else None
@@ -32,6 +34,7 @@ class SmtpMailer:
         self._port = parts.port or (465 if self._is_tls else 587 if must_upgrade else 25)
         self._sender = sender
         self._deadline = deadline
+        self._tls = tls
 
     async def send(self, mail: Mail) -> None:
         """Hand the mail over.
@@ -51,6 +54,7 @@ class SmtpMailer:
                     password=self._password,
                     use_tls=self._is_tls,
                     start_tls=self._start_tls,
+                    tls_context=self._tls,
                     local_hostname="localhost",  # looking up our own name may take longer than the mail
                     timeout=self._deadline,
                 )

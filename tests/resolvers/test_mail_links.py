@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from client import SIGN_UP, Api
+from client import SIGN_UP, Api, until
 from conftest import Running, running
 from mail_server import Mailbox, mail_server
 from models.database import rows
@@ -223,6 +225,23 @@ async def test_in_production_without_a_mail_server_only_mail_is_missing(settings
             assert error["code"] == "UNAVAILABLE"
         assert await rows("SELECT id FROM mail_tokens") == []
         assert await signs_in(ada, PASSWORD)
+
+
+@pytest.mark.any_database
+async def test_in_development_without_a_mail_server_mails_are_in_the_log(settings: Settings) -> None:
+    with capture_logs() as logs:
+        async with running(settings.model_copy(update={"smtp_url": None, "mail_from": None}), idle=True) as server:
+            ada = await server.api.sign_up()
+
+            async def printed() -> bool:
+                return any(entry["event"] == "mail.printed" for entry in logs)
+
+            await until(printed)
+            (mail,) = [entry for entry in logs if entry["event"] == "mail.printed"]
+            assert (mail["to"], mail["subject"]) == ("ada@example.com", "Confirm your e-mail address")
+            found = re.search(rf"{re.escape(ada.address)}/verify-email\?token=([\w-]+)\n", mail["text"])
+            assert found is not None
+            assert (await ada.one(VERIFY, token=found[1]))["errors"] == []
 
 
 async def test_mails_that_are_under_way_leave_before_the_process_stops(settings: Settings, box: Mailbox) -> None:

@@ -11,6 +11,7 @@ from client import CREATE, REFINE, REGENERATE, Api, photo
 from conftest import Running, running
 from mail_server import Mailbox, mail_server
 from models.database import rows
+from services.error import RateLimitedError
 from setting_types import Switch
 from settings import PROFILES, Settings
 
@@ -75,6 +76,15 @@ async def test_an_accounts_password_can_be_guessed_ten_times(api: Api, ada: Api)
 async def test_guesses_at_the_same_time_are_no_more_guesses(api: Api, ada: Api) -> None:
     told = await asyncio.gather(*(sign_in(api, f"{WRONG} {number}") for number in range(40)))
     assert (told.count("INVALID_INPUT"), told.count("RATE_LIMITED")) == (10, 30)
+
+
+async def test_a_guess_that_was_right_after_ten_wrong_ones_came_too_late(server: Running) -> None:
+    rates, ada, here = server.services.rates, "ada@example.com", "127.0.0.1"
+    await rates.before_sign_in(ada, here)  # ten at once, and one more
+    for _ in range(10):
+        await rates.sign_in_failed(ada, here)
+    with pytest.raises(RateLimitedError):
+        await rates.signed_in(ada)
 
 
 async def test_who_knows_the_password_may_mistype_again(api: Api, ada: Api) -> None:
