@@ -69,7 +69,7 @@ class Mailbox:
 
 @contextlib.asynccontextmanager
 async def mail_server(*, tls: bool = False, starttls: bool = False, members: bool = False) -> AsyncIterator[Mailbox]:
-    """A mail server as long as the body runs; `tls`: from the first byte on; `members`: who does not sign in is refused.
+    """A mail server as long as the body runs; `tls`: from the first byte on; `members`: only who signs in.
 
     Without TLS it takes passwords all the same, like a server that somebody has put himself in front of.
     """
