@@ -1,12 +1,13 @@
 """What a person who waits is told: how many are ahead, and how long it may take."""
 
-import time
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 
 from models import Generation
 from models.database import rows
 from models.enum import GenerationStatus, MediaKind, Quality
+from services.remembered import Remembered
 from services.roster import Roster
 
 _RECENT = 20  # generations of the same kind, from which the time of one is estimated
@@ -18,7 +19,7 @@ class ForecastService:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._known: dict[tuple[MediaKind, Quality], tuple[float, float | None]] = {}  # (until, seconds of one)
+        self._known: dict[tuple[MediaKind, Quality], Remembered[float | None]] = {}  # seconds of one
 
     async def positions(self, generation_ids: list[str]) -> dict[str, int]:
         """How many generations will be begun before each of these that wait; those that do not wait are left out."""
@@ -45,9 +46,13 @@ class ForecastService:
         return round(each * ((position or 0) // capacity + 1), 1) if capacity else None
 
     async def _seconds_of_one(self, media: MediaKind, quality: Quality) -> float | None:
-        until, each = self._known.get((media, quality), (0.0, None))
-        if time.monotonic() < until:
-            return each
+        kind = (media, quality)
+        if kind not in self._known:
+            self._known[kind] = Remembered(partial(self._measure, media, quality), _REMEMBERED)
+        return await self._known[kind].get()
+
+    @staticmethod
+    async def _measure(media: MediaKind, quality: Quality) -> float | None:
         recent = await (
             Generation.filter(status=GenerationStatus.COMPLETED, media=media, quality=quality)
             .order_by("-completed_at")
@@ -55,6 +60,4 @@ class ForecastService:
             .values_list("started_at", "completed_at")
         )
         lasted = [(ended - began).total_seconds() for began, ended in recent if began and ended]
-        each = median(lasted) if lasted else None
-        self._known[media, quality] = (time.monotonic() + _REMEMBERED, each)
-        return each
+        return median(lasted) if lasted else None

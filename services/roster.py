@@ -1,8 +1,7 @@
 """The roster of worker processes: who has reported lately, and how many generations they make at once."""
 
-import time
-
 from models.database import rows
+from services.remembered import Remembered
 
 _LATELY = 30.0  # seconds; a worker reports with every sweep, and a sweep may be late
 _REMEMBERED = 1.0  # seconds for which a count is used again
@@ -13,7 +12,7 @@ class Roster:
 
     def __init__(self, every: float) -> None:
         self._lately = max(_LATELY, 3 * every)
-        self._capacity, self._counted_until = 0, 0.0
+        self._capacity = Remembered(self._count, _REMEMBERED)  # a page of the gallery asks once for each that waits
 
     async def report(self, name: str, concurrency: int) -> None:
         """Say that this worker lives, and forget those that have long been silent."""
@@ -32,10 +31,10 @@ class Roster:
 
     async def capacity(self) -> int:
         """How many generations all workers that live make at once; 0 when none has reported."""
-        if time.monotonic() < self._counted_until:  # a page of the gallery asks once for each that waits
-            return self._capacity
+        return await self._capacity.get()
+
+    async def _count(self) -> int:
         (found,) = await rows(
             "SELECT COALESCE(SUM(concurrency), 0) AS slots FROM workers WHERE seen_at > LATER($1)", -self._lately
         )
-        self._capacity, self._counted_until = int(found["slots"]), time.monotonic() + _REMEMBERED
-        return self._capacity
+        return int(found["slots"])
