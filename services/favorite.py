@@ -32,9 +32,9 @@ class FavoriteService:
             account = await run_tx(self._set, user_id, generation_id, is_favorite)
         except _UnchangedError:
             return await self._get(user_id, generation_id)
+        await self._events.account_changed(account)  # first: it may be deleted by now, and a version is never skipped
         generation = await self._get(user_id, generation_id)
         await self._events.generation_changed(generation)
-        await self._events.account_changed(account)
         return generation
 
     @staticmethod

@@ -117,10 +117,10 @@ class GenerationService:
                 account = await run_tx(self._cancel, user_id, generation_id)
         if account is not None:
             crashpoint("cancel.committed")
-            generation = await self.get(user_id, generation_id)
-            await self._events.generation_canceled(generation)
+            # Deleted by now or not, its worker must hear of it, and no version of the account may be skipped.
+            await self._events.generation_canceled(await self.last(user_id, generation_id))
             await self._events.account_changed(account)
-            return generation
+            return await self.get(user_id, generation_id)
         generation = await self.get(user_id, generation_id)
         if generation.status is not GenerationStatus.CANCELED:
             raise ConflictError(message("This generation has already ended."), field=("id",))

@@ -84,23 +84,29 @@ class Sweeper:
     async def clean_up(self) -> None:
         """What accounts that are gone have left, files that nothing needs, and whatever has had its time."""
         await self._each("sweep.account", await self._departures.unfinished(_BATCH), self._departures.finish)
-        await self._each("sweep.file", await self._unsettled_files(), self._remove)
+        await self._remove_files()
         await self._each("sweep.upload", await self._uploads.expired(_BATCH), self._uploads.remove)
         await self._each("sweep.export", await self._exports.expired(_BATCH), self._exports.remove)
         await self._sessions.remove_expired()
         await mail_token.remove_expired()
 
     @staticmethod
-    async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[bool]]) -> None:
-        """Mend one after another; what cannot be mended stops no other, but an outage is not asked a hundred times."""
+    async def _each(event: str, found: Iterable[T], mend: Callable[[T], Awaitable[bool]]) -> bool:
+        """Mend one after another, and say whether all were; what cannot be mended stops no other, but an outage is not
+        asked a hundred times."""
         failures = 0
+        well = True
         for item in found:
             try:
-                failures += not await mend(item)
+                mended = await mend(item)
+                failures += not mended
             except Exception:
+                mended = False
                 log.exception(event, item=str(item))
+            well = well and mended
             if failures == _FAILURES:
-                return
+                break
+        return well
 
     async def _settle(self, generation_id: str) -> bool:
         """A generation whose worker died: back to the queue before the call, failed after it."""
@@ -131,5 +137,8 @@ class Sweeper:
             crashpoint("sweeper.files_marked")
         return await File.filter(state="DELETING").order_by("updated_at").limit(_BATCH)
 
-    async def _remove(self, file: File) -> bool:
-        return await self._files.remove(file)
+    async def _remove_files(self) -> None:
+        # Whoever deletes a large gallery, or an account, leaves more than one batch, and waits for no next sweep.
+        while files := await self._unsettled_files():
+            if not await self._each("sweep.file", files, self._files.remove) or len(files) < _BATCH:
+                return

@@ -10,9 +10,11 @@ import pytest
 from books import check_books
 from client import photo
 from models import CreditTransaction, File, Generation, User
+from models.database import dialect
 from models.enum import FileKind, FileState, TransactionType
 from services.claim import Claim, ClaimLostError
 from services.error import ConflictError, NotFoundError
+from services.event import account_channel
 from services.integrations.image_door import CleanImage
 from services.integrations.image_provider import FinalImage
 from services.order import GenerationRequest
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 SHORT, LONG = 40, 1000  # interleavings of each race
 AUDITED_EVERY = 20  # interleavings
-YIELDS = 60  # of the event loop, at most, before one of them begins; a transaction takes about as many
+YIELDS = 60  # of the event loop, at most, before one of them begins; a transaction on SQLite takes about as many
+LATE = 0.012  # seconds, in place of that, on PostgreSQL: a transaction and what is read before it take about as long
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -39,6 +42,7 @@ class Race:
         self._photo = photo
         self._dice = dice
         self.outcomes: set[str] = set()
+        self.untold: set[int] = set()  # versions of the account of which subscribers never heard
 
     async def order(self) -> str:
         """A waiting generation of a photo; its original is a row of its own, cheaper than a request with a picture."""
@@ -67,12 +71,15 @@ class Race:
     async def run(self, *sides: Awaitable[Any]) -> list[Any]:
         """Let the sides go, each a little later than another; what they answer, or the class of what they raise."""
 
-        async def late(side: Awaitable[Any], yields: int) -> Any:
-            for _ in range(yields):
-                await asyncio.sleep(0)
+        async def late(side: Awaitable[Any], share: float) -> Any:
+            if dialect() == "postgres":
+                await asyncio.sleep(share * LATE)
+            else:
+                for _ in range(int(share * YIELDS)):
+                    await asyncio.sleep(0)
             return await side
 
-        started = [late(side, self._dice.randrange(YIELDS)) for side in sides]
+        started = [late(side, self._dice.random()) for side in sides]
         answers = await asyncio.gather(*started, return_exceptions=True)
         return [type(answer) if isinstance(answer, BaseException) else answer for answer in answers]
 
@@ -81,10 +88,15 @@ class Race:
 
     async def again(self, one: Callable[[], Awaitable[str]]) -> None:
         """So many interleavings, each ending in an outcome that it may have; the audit looks again and again."""
+        told = {(await User.get(id=self.user.id)).version}
         for number in range(1, self.rounds + 1):
-            self.outcomes.add(await one())
+            async with self.services.bus.subscribe(account_channel(self.user.id)) as heard:
+                self.outcomes.add(await one())
+                while isinstance(news := await heard.get(0), dict):
+                    told.add(int(str(news["version"])))
             if number % AUDITED_EVERY == 0 or number == self.rounds:
                 await check_books(self.services)
+        self.untold = set(range(min(told), (await User.get(id=self.user.id)).version + 1)) - told
         await self.services.sweeper.clean_up()
         unsettled = await File.exclude(state=FileState.LIVE).count()
         assert unsettled == 0
@@ -130,6 +142,23 @@ async def test_delete_against_cancel(race: Race) -> None:
         return "gone" if canceled is NotFoundError else "canceled first"
 
     await race.again(one)
+    assert race.untold == set()
+
+
+async def test_delete_against_favorite(race: Race) -> None:
+    async def one() -> str:
+        id = await race.order()
+        deleted, marked = await race.run(
+            race.services.deletion.delete(race.user.id, [id]),
+            race.services.favorites.set(race.user.id, id, is_favorite=True),
+        )
+        row = await Generation.get(id=id)
+        assert (deleted.deleted, row.is_favorite) == ([id], False)
+        assert marked is NotFoundError or marked.is_favorite
+        return "gone" if marked is NotFoundError else "marked first"
+
+    await race.again(one)
+    assert race.untold == set()
 
 
 async def test_delete_twice(race: Race) -> None:
