@@ -38,7 +38,8 @@ from services.locale import Translator
 from services.mail import MailService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
-from services.profile import ProfileError, load_profile
+from services.profile import load_profile
+from services.profile_file import ProfileError
 from services.rate_limit import RateLimits
 from services.regeneration import RegenerationService
 from services.roster import Roster

@@ -1,87 +1,45 @@
-"""The configuration of one product, read from a TOML file: its catalogue, prices, refund policies and limits."""
+"""The configuration of one product, read from a TOML file: its catalogue, prices, offers, refund policies, limits."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, field_validator
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
-from models.enum import Quality, ReferenceImage, RefundPolicy, Size
-from services.prompt import StylePrompt, StyleVariable, template_problems
-
-LOCALES = ("en", "zh")  # what every text of a profile is written in
-
-_ENTRY = ConfigDict(frozen=True, extra="forbid")
-
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Localised = dict[str, str]  # locale to text
-Credits = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
-Multiplier = Annotated[StrictFloat, Field(gt=0, le=1_000, allow_inf_nan=False)]
-
-
-class ProfileError(Exception):
-    """A profile that cannot be used; one line per problem: file, place, what is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-class ProfileStyle(BaseModel):
-    """A named prompt template within a collection."""
-
-    model_config = _ENTRY
-
-    slug: Slug
-    title: Localised
-    description: Localised
-    category: Localised | None = None
-    members_only: StrictBool = False
-    cost: Credits | None = None  # of one STANDARD image; None: the collection's base cost
-    reference_image: ReferenceImage
-    prompt: str
-    prompt_without_photo: str | None = None  # for styles whose reference image is optional, and only for them
-    variables: tuple[StyleVariable, ...] = ()
-
-    @field_validator("prompt", "prompt_without_photo")
-    @classmethod
-    def _unwrap(cls, text: str | None) -> str | None:
-        """Lines are broken in the file for the reader's sake; the provider gets one paragraph."""
-        return None if text is None else " ".join(text.split())
-
-
-class ProfileCollection(BaseModel):
-    """A product line of styles with its own price and refund policy."""
-
-    model_config = _ENTRY
-
-    slug: Slug
-    title: Localised
-    description: Localised
-    base_cost: Credits
-    refund_policy: RefundPolicy
-    qualities: dict[Quality, Multiplier]  # cost times multiplier, rounded up once; what is left out is not sold
-    sizes: dict[Size, str] = Field(default_factory=dict)  # the sentence that enters the prompt as {size}
-    variables: tuple[StyleVariable, ...] = ()  # of every style; a style's own one of the same name takes its place
-    styles: tuple[ProfileStyle, ...] = Field(min_length=1)
-
-    def prompt_of(self, style: ProfileStyle) -> StylePrompt:
-        """Everything that `style` is rendered from, the collection's share included."""
-        own = {variable.name for variable in style.variables}
-        shared = tuple(variable for variable in self.variables if variable.name not in own)
-        return StylePrompt(
-            prompt=style.prompt,
-            prompt_without_photo=style.prompt_without_photo,
-            variables=shared + style.variables,
-            sizes=self.sizes,
-        )
+from models.enum import PlanKind
+from services.profile_collection import (
+    CollectionUse,
+    ProfileCollection,
+    collection_problems,
+    load_collection,
+)
+from services.profile_file import (
+    ENTRY,
+    SHARED,
+    Localised,
+    Problem,
+    ProfileError,
+    Slug,
+    name_of,
+    read_toml,
+    repetitions,
+    shape_problems,
+    text_problems,
+    told,
+)
+from services.profile_offer import (
+    MaxBatch,
+    ProfilePackage,
+    ProfilePlan,
+    load_offers,
+    offer_problems,
+)
 
 
 class UploadRules(BaseModel):
     """Which photos are taken."""
 
-    model_config = _ENTRY
+    model_config = ENTRY
 
     max_bytes: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
     formats: tuple[Literal["JPEG", "PNG", "WEBP"], ...] = Field(min_length=1)
@@ -90,135 +48,150 @@ class UploadRules(BaseModel):
 class Limits(BaseModel):
     """How much a person may ask for at once."""
 
-    model_config = _ENTRY
+    model_config = ENTRY
 
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
     generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # pictures of one account
     members_first: StrictBool = False  # whether members' generations are made before those of others
 
 
+class MembershipRules(BaseModel):
+    """How monthly plans end."""
+
+    model_config = ENTRY
+
+    grace_days: Annotated[StrictInt, Field(ge=0, le=60)] = 0  # that a plan outlives the month that was paid for
+
+
+class ReferralRules(BaseModel):
+    """What bringing somebody is worth."""
+
+    model_config = ENTRY
+
+    bonus: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # credits, for each of the two
+    cap: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # accounts that one may be paid for
+
+
 class Profile(BaseModel):
     """One product."""
 
-    model_config = _ENTRY
+    model_config = ENTRY
 
     name: Slug
     title: Localised
     locale: Literal["en", "zh"] = "en"  # for callers who ask for no language
+    sells_credits: StrictBool = True  # whether credits pay for pictures; else passes and plans alone do
     signup_credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
-    max_batch: Annotated[StrictInt, Field(ge=1, le=16)]  # pictures of one request
+    max_batch: MaxBatch  # of accounts whose plan says nothing else
     models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)  # allowed; the first is the default
     upload: UploadRules
     limits: Limits
+    membership: MembershipRules = MembershipRules()
+    referral: ReferralRules | None = None  # None: nobody is paid for bringing others
     collections: tuple[ProfileCollection, ...] = Field(min_length=1)
+    packages: tuple[ProfilePackage, ...] = ()
+    plans: tuple[ProfilePlan, ...] = ()
 
 
 def load_profile(path: Path) -> Profile:
-    """The profile in the file at `path`.
+    """The profile in the file at `path`, with the shared collections and offers that it names.
 
     Raises:
         ProfileError: with all problems that could be told, for a file that is missing, not TOML, or makes no sense.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ProfileError([f"{path}: byte {error.start}: is not UTF-8"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError([f"{path}: is not TOML: {error}"]) from error
+    data = read_toml(path)
+    problems = [*_fill_collections(path, data), *_fill_offers(path, data)]
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
-        lines = (
-            f"{path}: {_place(data, item['loc'])}: {_sentence(item['type'], item['msg'])}" for item in error.errors()
-        )
-        raise ProfileError(list(dict.fromkeys(lines))) from error
-    # A variable that styles share is looked at with each of them, and reported once.
-    problems = dict.fromkeys(f"{path}: {place}: {what}" for place, what in _problems(profile))
+        # A list that is empty because nothing in it could be found has been told of already.
+        emptied = "collections" if problems and data.get("collections") == [] else None
+        raise ProfileError(
+            problems + told(path, (item for item in shape_problems(data, error) if item[0] != emptied))
+        ) from error
+    problems += told(path, _problems(profile))
     if problems:
-        raise ProfileError(list(problems))
+        raise ProfileError(problems)
     return profile
 
 
-def _place(data: object, location: tuple[int | str, ...]) -> str:
-    """`location` with list positions replaced by slugs and names, which people can search for."""
-    parts: list[str] = []
-    for step in location:
-        if isinstance(step, str):
-            data = data.get(step) if isinstance(data, dict) else None
-            if step != "[key]":  # pydantic's mark for a bad key, whose name it has already given
-                parts.append(step)
+def _fill_collections(path: Path, data: dict[str, Any]) -> Iterator[str]:
+    """Put the shared collections in the place of their names, leave out what cannot be used, and say why."""
+    entries = data.get("collections")
+    if not isinstance(entries, list):
+        return
+    data["collections"] = filled = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict) or "use" not in entry:
+            filled.append(entry)
+            continue
+        place = ("collections", name_of(entry, index))
+        try:
+            wanted = CollectionUse.model_validate(entry)
+            shared = load_collection(_shared_collection(path, wanted.use))
+        except ValidationError as error:
+            yield from told(path, shape_problems(entry, error, *place))
+        except ProfileError as error:
+            yield from error.problems
         else:
-            data = data[step] if isinstance(data, list) else None
-            name = (data.get("slug") or data.get("name")) if isinstance(data, dict) else None
-            parts.append(name if isinstance(name, str) else f"#{step + 1}")
-    return ".".join(parts)
+            problems = told(path, ((".".join((*place, within)), what) for within, what in wanted.problems(shared)))
+            yield from problems
+            if not problems:
+                filled.append(wanted.apply(shared))
 
 
-def _sentence(kind: str, text: str) -> str:
-    """Pydantic's sentence, in the reader's words where its own speak of Python."""
-    return {"missing": "is missing", "extra_forbidden": "is not a known entry"}.get(kind, text)
+def _shared_collection(path: Path, slug: str) -> Path:
+    found = path.parent / SHARED / "collections" / f"{slug}.toml"
+    if not found.is_file():
+        there = ", ".join(sorted(other.stem for other in found.parent.glob("*.toml"))) or "none"
+        what = f"there is no {SHARED}/collections/{slug}.toml (there are: {there})"
+        raise ProfileError([f"{path}: collections.{slug}: {what}"])
+    return found
 
 
-def _problems(profile: Profile) -> Iterator[tuple[str, str]]:
-    yield from _text_problems("title", profile.title)
-    yield from _repetitions("models", profile.models)
-    yield from _repetitions("upload.formats", profile.upload.formats)
-    yield from _repetitions("collections", [collection.slug for collection in profile.collections])
+def _fill_offers(path: Path, data: dict[str, Any]) -> Iterator[str]:
+    """The same for packages and plans, which are named by a text."""
+    lists = {name: data[name] for name in ("packages", "plans") if isinstance(data.get(name), list)}
+    if not any(isinstance(entry, str) for entries in lists.values() for entry in entries):
+        return
+    try:
+        offers = load_offers(path.parent / SHARED / "offers.toml")
+    except ProfileError as error:
+        yield from error.problems
+        data |= {name: [entry for entry in entries if not isinstance(entry, str)] for name, entries in lists.items()}
+        return
+    for name, entries in lists.items():
+        known = {offer.slug: offer for offer in (offers.packages if name == "packages" else offers.plans)}
+        for entry in entries:
+            if isinstance(entry, str) and entry not in known:
+                there = ", ".join(known) or "none"
+                yield f"{path}: {name}.{entry}: is not in {SHARED}/offers.toml (there are: {there})"
+        data[name] = [
+            known[entry] if isinstance(entry, str) else entry
+            for entry in entries
+            if not isinstance(entry, str) or entry in known
+        ]
+
+
+def _problems(profile: Profile) -> Iterator[Problem]:
+    yield from text_problems("title", profile.title)
+    yield from repetitions("models", profile.models)
+    yield from repetitions("upload.formats", profile.upload.formats)
+    yield from repetitions("collections", [collection.slug for collection in profile.collections])
     for collection in profile.collections:
-        place = f"collections.{collection.slug}"
-        yield from _text_problems(f"{place}.title", collection.title)
-        yield from _text_problems(f"{place}.description", collection.description)
-        if Quality.STANDARD not in collection.qualities:
-            yield f"{place}.qualities", "STANDARD is missing"
-        yield from _repetitions(f"{place}.styles", [style.slug for style in collection.styles])
-        for style in collection.styles:
-            yield from _style_problems(place, collection, style)
+        yield from collection_problems(collection, "collections", collection.slug)
+    yield from offer_problems(profile.packages, profile.plans)
+    if not profile.sells_credits:
+        yield from _without_credits(profile)
 
 
-def _style_problems(parent: str, collection: ProfileCollection, style: ProfileStyle) -> Iterator[tuple[str, str]]:
-    place = f"{parent}.styles.{style.slug}"
-    yield from _text_problems(f"{place}.title", style.title)
-    yield from _text_problems(f"{place}.description", style.description)
-    if style.category is not None:
-        yield from _text_problems(f"{place}.category", style.category)
-    is_optional = style.reference_image is ReferenceImage.OPTIONAL
-    if is_optional and style.prompt_without_photo is None:
-        yield f"{place}.prompt_without_photo", "is missing, and the reference image is optional"
-    if not is_optional and style.prompt_without_photo is not None:
-        yield f"{place}.prompt_without_photo", f"is never used: the reference image is {style.reference_image}"
-    template = collection.prompt_of(style)
-    homes = dict.fromkeys((variable.name for variable in collection.variables), parent)
-    homes |= dict.fromkeys((variable.name for variable in style.variables), place)
-    for variable in template.variables:
-        home = f"{homes[variable.name]}.variables.{variable.name}"
-        yield from _text_problems(f"{home}.label", variable.label)
-        for option in variable.options:
-            if option.label:
-                yield from _text_problems(f"{home}.options.{option.value}.label", option.label)
-    for problem in template_problems(template):
-        what = problem.message.text.format(**problem.message.values)
-        match problem.field:
-            case ("variables", index, entry):
-                name = template.variables[int(index)].name
-                yield f"{homes[name]}.variables.{name}.{entry}", what
-            case ("sizes",):
-                yield f"{parent}.sizes", what
-            case field:
-                yield ".".join((place, *field)), what
-
-
-def _text_problems(place: str, text: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for locale in LOCALES:
-        if not text.get(locale, "").strip():
-            yield f"{place}.{locale}", "is missing"
-    for locale in text:
-        if locale not in LOCALES:
-            yield f"{place}.{locale}", f"is not one of the languages: {', '.join(LOCALES)}"
-
-
-def _repetitions(place: str, names: list[str] | tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield f"{place}.{name}", "is there twice"
+def _without_credits(profile: Profile) -> Iterator[Problem]:
+    """Where credits pay for nothing, nobody is given or sold any."""
+    for name in ("signup_credits", "packages", "referral"):
+        if getattr(profile, name):
+            yield name, "gives credits, and sells_credits is false"
+    for plan in profile.plans:
+        if plan.credits_per_month is not None:
+            yield f"plans.{plan.slug}.credits_per_month", "gives credits, and sells_credits is false"
+    if not any(plan.kind is PlanKind.PASS or plan.unlimited for plan in profile.plans):
+        yield "plans", "nothing pays for pictures: sells_credits is false, and there is no pass or unlimited plan"

@@ -14,7 +14,8 @@ from models.enum import MediaKind, PaidBy, Quality, Size
 from services.error import InvalidInputError, MembershipRequiredError, NotFoundError
 from services.message import message
 from services.page import Page, PageRequest, paginate
-from services.profile import Profile, ProfileCollection, ProfileStyle
+from services.profile import Profile
+from services.profile_collection import ProfileCollection, ProfileStyle
 from services.prompt import StylePrompt, StyleVariable
 from services.text import clean_text, is_slug, slug_or_none_at_all
 

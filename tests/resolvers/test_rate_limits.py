@@ -189,6 +189,7 @@ async def test_the_profile_says_how_many_unless_the_operator_does(
     settings: Settings, tmp_path: Path, setting: int | None, allowed: int
 ) -> None:
     studio = (PROFILES / "studio.toml").read_text(encoding="utf-8")
+    (tmp_path / "shared").symlink_to(PROFILES / "shared")
     (tmp_path / "limited.toml").write_text(studio.replace("[limits]\n", "[limits]\ngenerations_per_minute = 2\n"))
     changes = {"profile": str(tmp_path / "limited"), "rate_limit_generations_per_minute": setting}
     async with running(settings.model_copy(update=changes), idle=True) as server:

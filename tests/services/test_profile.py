@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from models.enum import Quality, ReferenceImage, RefundPolicy, Size
-from services.profile import Profile, ProfileCollection, ProfileError, ProfileStyle, load_profile
+from services.profile import Profile, load_profile
+from services.profile_collection import ProfileCollection, ProfileStyle
+from services.profile_file import ProfileError
 from services.prompt import check_variables, render_prompt
 
-STUDIO = Path(__file__).parents[2] / "profiles" / "studio.toml"
+PROFILES = Path(__file__).parents[2] / "profiles"
+STUDIO = PROFILES / "studio.toml"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +176,7 @@ def test_every_prompt_is_a_story_that_says_what_to_keep(collection: ProfileColle
 
 
 def test_no_prompt_names_somebody_elses_hero() -> None:
-    text = STUDIO.read_text(encoding="utf-8").lower()
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PROFILES.rglob("*.toml")).lower()
     assert not re.search(r"\b(marvel|dc|mcu|gotham|metropolis|batman|superman|superhero|avengers)\b", text)
 
 

@@ -1,0 +1,89 @@
+"""The files that a product is configured with: how they are read, and how a mistake in one is told."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+LOCALES = ("en", "zh")  # what every text of a profile is written in
+
+SHARED = "shared"  # the folder beside the profiles with what they share: collections/<slug>.toml and offers.toml
+
+ENTRY = ConfigDict(frozen=True, extra="forbid")  # of every table in such a file
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Localised = dict[str, str]  # locale to text
+Problem = tuple[str, str]  # place within a file, what is wrong there
+
+
+class ProfileError(Exception):
+    """A profile that cannot be used; one line per problem: file, place, what is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What the file at `path` says. Raises ProfileError where it is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ProfileError([f"{path}: byte {error.start}: is not UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError([f"{path}: is not TOML: {error}"]) from error
+
+
+def told(path: Path, problems: Iterator[Problem]) -> list[str]:
+    """Each problem as one line, once: what styles share is looked at with each of them."""
+    return list(dict.fromkeys(f"{path}: {place}: {what}" for place, what in problems))
+
+
+def shape_problems(data: object, error: ValidationError, *parents: str) -> Iterator[Problem]:
+    """What pydantic found in `data`, which stands below `parents` in its file."""
+    for item in error.errors():
+        yield ".".join((*parents, *_steps(data, item["loc"]))), _sentence(item["type"], item["msg"])
+
+
+def _steps(data: object, location: tuple[int | str, ...]) -> Iterator[str]:
+    """`location` with list positions replaced by slugs and names, which people can search for."""
+    for step in location:
+        if isinstance(step, str):
+            data = data.get(step) if isinstance(data, dict) else None
+            if step != "[key]":  # pydantic's mark for a bad key, whose name it has already given
+                yield step
+        else:
+            data = data[step] if isinstance(data, list) else None
+            yield name_of(data, step)
+
+
+def name_of(entry: object, index: int) -> str:
+    """What an entry of a list calls itself, else its number, counted from 1."""
+    name = (entry.get("slug") or entry.get("use") or entry.get("name")) if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else f"#{index + 1}"
+
+
+def _sentence(kind: str, text: str) -> str:
+    """Pydantic's sentence, in the reader's words where its own speak of Python."""
+    return {"missing": "is missing", "extra_forbidden": "is not a known entry"}.get(kind, text)
+
+
+def text_problems(place: str, text: Mapping[str, str]) -> Iterator[Problem]:
+    """A text has every language, and no other."""
+    for locale in LOCALES:
+        if not text.get(locale, "").strip():
+            yield f"{place}.{locale}", "is missing"
+    for locale in text:
+        if locale not in LOCALES:
+            yield f"{place}.{locale}", f"is not one of the languages: {', '.join(LOCALES)}"
+
+
+def repetitions(place: str, names: Sequence[str]) -> Iterator[Problem]:
+    """What is in a list twice."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield f"{place}.{name}", "is there twice"
