@@ -29,6 +29,8 @@ class CreditTransaction(Node):
     amount: int = strawberry.field(description="Credits, negative when they leave.")
     balance: int = strawberry.field(description="Credits after this line.")
     metadata: JSON | None
+    price: int | None = strawberry.field(description="What was paid for a purchase or a month, in minor units.")
+    currency: str | None = strawberry.field(description="ISO 4217, in lower case.")
     created_at: datetime
 
     @strawberry.field(description="In the caller's language.")
@@ -59,6 +61,8 @@ class CreditTransaction(Node):
             amount=row.amount,
             balance=row.balance,
             metadata=JSON(row.metadata) if row.metadata is not None else None,
+            price=row.price,
+            currency=row.currency,
             created_at=row.created_at,
         )
 

@@ -35,6 +35,8 @@ _LINE_FIELDS = (
     "account_version",
     "reference",
     "generation_id",
+    "price",
+    "currency",
     "metadata",
 )
 
@@ -108,6 +110,15 @@ def told_generations(news: dict[str, Any]) -> tuple[GalleryNews, ...] | None:
         return None
 
 
+def told_entitlements(news: dict[str, Any], known: int) -> bool | None:
+    """Whether a message about an account tells of entitlements newer than version `known`; None: they must be read."""
+    try:
+        changed, version = news["entitlements"], int(news["version"])
+    except _OTHER_RELEASE:
+        return None
+    return bool(changed) and version > known
+
+
 class Events:
     """Tells subscribers; an outage of the bus costs only time, because they re-read when it is quiet."""
 
@@ -128,7 +139,7 @@ class Events:
         await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
     async def account_changed(self, account: Account) -> None:
-        """Say how an account looks now, which lines were written and which generations were changed."""
+        """Say how an account looks now, which lines were written, which generations and entitlements were changed."""
         lines = [
             {name: getattr(line, name) for name in _LINE_FIELDS} | {"created_at": line.created_at.isoformat()}
             for line in account.lines
@@ -138,6 +149,7 @@ class Events:
             "version": account.version,
             "sequence": account.sequence,
             "lines": lines,
+            "entitlements": account.entitlements,
             "generations": [
                 {"kind": change.kind, "id": change.generation_id, "favorite": change.favorite}
                 for change in account.generations
