@@ -54,6 +54,11 @@ class User(Model):
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether anybody may act as this account: it is neither gone nor suspended."""
+        return self.deleted_at is None and self.suspended_at is None
+
     class Meta:
         table = "users"
 

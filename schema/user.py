@@ -25,8 +25,10 @@ class User(Node):
     email: str | None = strawberry.field(description="The owner and admins.")
     email_verified: bool
     name: str | None
+    image: str | None = strawberry.field(description="From an identity provider; accounts made here have none.")
     role: Role
     locale: str | None = strawberry.field(description="Null until chosen.")
+    suspended_at: datetime | None = strawberry.field(description="By an admin; such an account is signed in nowhere.")
     credits: int
     is_member: bool
     version: int = strawberry.field(
@@ -100,8 +102,10 @@ class User(Node):
             email=row.email if row.deleted_at is None else None,
             email_verified=row.email_verified,
             name=row.name,
+            image=None,
             role=row.role,
             locale=row.locale,
+            suspended_at=row.suspended_at,
             credits=row.credits,
             is_member=row.is_member,
             version=row.version,

@@ -127,7 +127,7 @@ class ApiKeyService:
     async def user_of(self, key: str) -> User | None:
         """Whose key this is; None when it is nobody's, revoked, or its account is gone."""
         row = await ApiKey.filter(key_hash=_hash(key)).select_related("user").first() if key.isascii() else None
-        if row is None or row.user.deleted_at is not None:
+        if row is None or not row.user.may_sign_in:
             return None
         now = datetime.now(UTC)
         if row.last_used_at is None or now - row.last_used_at > _USE_PRECISION:

@@ -52,6 +52,15 @@ class ForbiddenError(Refusal):
         super().__init__(message("You are not allowed to do this."), field)
 
 
+class SuspendedError(Refusal):
+    """The account is suspended; only its owner, who knows the password, is told so."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("This account is suspended."))
+
+
 class NotFoundError(Refusal):
     """Not there, or not yours: one answer for both."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import Session, User
+from services.error import SuspendedError
 
 _TOKEN_BYTES = 32  # 256 bits
 _LONGEST_TOKEN = 100  # characters; longer ones are nobody's
@@ -32,7 +33,9 @@ class SessionService:
         self._life = timedelta(days=days)
 
     async def open(self, user: User) -> NewSession:
-        """Sign in an account that has proved itself."""
+        """Sign in an account that has proved itself. Raises SuspendedError."""
+        if user.suspended_at is not None:
+            raise SuspendedError
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         expires_at = datetime.now(UTC) + self._life
         await Session.create(user_id=user.id, token_hash=_hash(token), expires_at=expires_at)
@@ -47,7 +50,7 @@ class SessionService:
             .select_related("user")
             .first()
         )
-        return session.user if session and session.user.deleted_at is None else None
+        return session.user if session and session.user.may_sign_in else None
 
     async def end(self, user_id: str, token: str) -> int:
         """End one sign-in and say how many ended."""

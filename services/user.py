@@ -112,6 +112,7 @@ class UserService:
         Raises:
             InvalidInputError: they do not belong together.
             RateLimitedError: there were too many wrong ones, for this address or from there.
+            SuspendedError: they do, but an admin has suspended the account.
         """
         try:
             email, is_address = clean_email(email), True

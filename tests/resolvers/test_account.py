@@ -96,6 +96,16 @@ async def is_signed_in(api: Api) -> bool:
     return (await api.one("{ viewer { id } }")) is not None
 
 
+async def test_a_suspended_account_is_signed_in_nowhere_and_told_so_by_its_password_only(api: Api) -> None:
+    ada = await api.sign_up("ada@example.com", PASSWORD)
+    await rows("UPDATE users SET suspended_at = NOW() WHERE id = $1 RETURNING id", ada.user["id"])
+    assert (await ada.one("{ viewer { id } }")) is None
+    refused = await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": PASSWORD})
+    assert (refused["code"], refused["message"]) == ("FORBIDDEN", "This account is suspended.")
+    guessed = await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": "wrong horse"})
+    assert guessed["code"] == "INVALID_INPUT"
+
+
 async def test_a_new_account_is_signed_in_and_has_its_bonus(api: Api) -> None:
     ada = await api.sign_up(name="Ada", locale="zh")
     assert await ada.one(VIEWER) == {
