@@ -38,6 +38,7 @@ from services.locale import Translator
 from services.mail import MailService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
+from services.plan import PlanService
 from services.profile import load_profile
 from services.profile_file import ProfileError
 from services.rate_limit import RateLimits
@@ -126,6 +127,7 @@ async def open_services(
             credits=CreditService(),
             styles=styles,
             own_styles=OwnStyleService(profile.limits),
+            plans=PlanService(profile),
             generations=generations,
             regenerations=RegenerationService(generations, styles, queue, events, profile.limits, rates),
             deletion=deletion,
@@ -195,6 +197,7 @@ async def prepare(settings: Settings) -> None:
         log.info("migration.applied", name=name)
     async with open_services(settings) as services:
         await services.styles.seed()
+        await services.plans.seed()
         if not settings.is_production:
             await services.users.ensure_demo_account()
 

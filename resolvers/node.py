@@ -10,6 +10,7 @@ from schema.context import Info
 from schema.credit import CreditTransaction
 from schema.generation import Generation
 from schema.node import Node
+from schema.plan import CreditPackage, Plan
 from schema.style import Collection, Style
 from schema.user import User as UserType
 from services.error import InvalidInputError
@@ -41,6 +42,12 @@ async def _find(info: Info, id: str) -> Node | None:
         case ids.COLLECTION:
             collection = await context.collection_by_id.load(id)
             return Collection.of(collection) if collection else None
+        case ids.CREDIT_PACKAGE:
+            package = await context.package_by_id.load(id)
+            return CreditPackage.of(package) if package else None
+        case ids.PLAN:
+            plan = await context.plan_by_id.load(id)
+            return Plan.of(plan) if plan else None
         case ids.USER:
             return UserType.of(viewer) if viewer and viewer.id == id else None
         case ids.GENERATION:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import Collection, Style, User
+from models import Collection, CreditPackage, Plan, Style, User
 from services import locale
 from services.api_key import is_api_key
 from services.error import InvalidInputError, UnauthenticatedError
@@ -52,6 +52,8 @@ class Context:
         self.queue_position: DataLoader[str, int | None] = DataLoader(self._load_positions, cache=False)
         self.style_by_id: DataLoader[str, Style | None] = DataLoader(self._load_visible_styles, cache=False)
         self.collection_by_id: DataLoader[str, Collection | None] = DataLoader(self._load_collections, cache=False)
+        self.package_by_id: DataLoader[str, CreditPackage | None] = DataLoader(self._load_packages, cache=False)
+        self.plan_by_id: DataLoader[str, Plan | None] = DataLoader(self._load_plans, cache=False)
         self.generation_by_id = self._own(services.gallery.by_ids)
         self.transaction_by_id = self._own(services.credits.by_ids)
         self.api_key_by_id = self._own(services.api_keys.by_ids)
@@ -137,6 +139,14 @@ class Context:
     async def _load_collections(self, ids: list[str]) -> list[Collection | None]:
         found = await self.services.styles.collections_by_ids(ids)
         return [found.get(collection_id) for collection_id in ids]
+
+    async def _load_packages(self, ids: list[str]) -> list[CreditPackage | None]:
+        found = await self.services.plans.packages_by_ids(ids)
+        return [found.get(package_id) for package_id in ids]
+
+    async def _load_plans(self, ids: list[str]) -> list[Plan | None]:
+        found = await self.services.plans.plans_by_ids(ids)
+        return [found.get(plan_id) for plan_id in ids]
 
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.stats.by_users(user_ids)

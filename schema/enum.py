@@ -8,6 +8,7 @@ from models.enum import (
     GenerationStatus,
     MediaKind,
     PaidBy,
+    PlanKind,
     Quality,
     ReferenceImage,
     RefundPolicy,
@@ -39,6 +40,10 @@ strawberry.enum(Size, description="How big the subject is made; part of the prom
 strawberry.enum(Quality, description="How many pixels; priced by the collection's multipliers.")
 strawberry.enum(PaidBy, description="What paid for a generation. PLAN: an unlimited plan.")
 strawberry.enum(
+    PlanKind,
+    description="What a plan sells. SUBSCRIPTION: credits every month. PASS: hourly allowances for some hours.",
+)
+strawberry.enum(
     TransactionType,
     description="Why a line stands in the ledger. BONUS: sign-up, referral. SUBSCRIPTION: a plan's monthly grant. "
     "REVERSAL: a purchase that was refunded or charged back.",
@@ -59,6 +64,7 @@ __all__ = [
     "GenerationStatus",
     "MediaKind",
     "PaidBy",
+    "PlanKind",
     "Quality",
     "ReferenceImage",
     "RefundPolicy",

@@ -46,6 +46,8 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Query.style": (Anyone, {}),
     "Query.styles": (Anyone, {}),
     "Query.sharedGeneration": (Anyone, {}),
+    "Query.creditPackages": (Anyone, {}),
+    "Query.plans": (Anyone, {}),
     "Query.quote": (Anyone, {"input.styleId": "the catalogue, members' styles by members only; else NOT_FOUND"}),
     "Mutation.signUp": (Anyone, {}),
     "Mutation.signIn": (Anyone, {}),

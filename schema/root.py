@@ -15,6 +15,7 @@ import resolvers.generation
 import resolvers.node
 import resolvers.own_style
 import resolvers.password_reset
+import resolvers.plan
 import resolvers.regeneration
 import resolvers.share
 import resolvers.style
@@ -34,6 +35,7 @@ from schema.input import drop_null_defaults
 from schema.node import Node
 from schema.own_style import StylePayload
 from schema.permission import allowed
+from schema.plan import CreditPackage, Plan
 from schema.scalar import SCALARS
 from schema.share import SharedGeneration
 from schema.style import Collection, Quote, Style, StyleConnection
@@ -77,6 +79,16 @@ class Query:
         resolver=resolvers.share.shared_generation,
         permission_classes=allowed("Query.sharedGeneration"),
         description="What is shared at this address; null for whatever is not.",
+    )
+    credit_packages: list[CreditPackage] = strawberry.field(
+        resolver=resolvers.plan.credit_packages,
+        permission_classes=allowed("Query.creditPackages"),
+        description="The packages of credits on sale; none where credits buy nothing.",
+    )
+    plans: list[Plan] = strawberry.field(
+        resolver=resolvers.plan.plans,
+        permission_classes=allowed("Query.plans"),
+        description="The monthly plans and passes on sale.",
     )
 
 

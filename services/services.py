@@ -22,6 +22,7 @@ from services.integrations.storage import Storage
 from services.locale import Translator
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
+from services.plan import PlanService
 from services.profile import Profile
 from services.rate_limit import RateLimits
 from services.regeneration import RegenerationService
@@ -60,6 +61,7 @@ class Services:
     credits: CreditService
     styles: StyleService
     own_styles: OwnStyleService
+    plans: PlanService
     generations: GenerationService
     regenerations: RegenerationService
     gallery: GalleryService
