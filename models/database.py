@@ -7,6 +7,7 @@ import random
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -174,6 +175,11 @@ async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     statement = _in_dialect(sql, connection.capabilities.dialect)
     found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found
+
+
+def as_moment(value: datetime | str) -> datetime:
+    """A moment out of `rows`: SQLite has no type for them."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 @functools.cache

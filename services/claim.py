@@ -1,10 +1,9 @@
 """A worker's hold on one generation: every write names the fence, so that a holder who lost it changes nothing."""
 
-from datetime import datetime
 from typing import Any, Self
 
 from models import Generation
-from models.database import rows, run_tx
+from models.database import as_moment, rows, run_tx
 from models.enum import ErrorCode, GenerationStage, RefundPolicy
 from services import credit, file
 from services.crashpoint import crashpoint
@@ -128,9 +127,7 @@ class Claim:
             raise ClaimLostError
         self.generation.version = int(found[0]["version"])
         self.generation.is_favorite = bool(found[0]["is_favorite"])  # its owner may have marked it meanwhile
-        moment: datetime | str = found[0]["updated_at"]
-        # SQLite has no type for moments.
-        self.generation.updated_at = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
+        self.generation.updated_at = as_moment(found[0]["updated_at"])
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
