@@ -17,6 +17,7 @@ from services.integrations.smtp_mailer import SmtpMailer
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
 MAIL = Mail("bob@example.com", "Hello", "Here is a link.\n")
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOGIN = f"{quote(USER.decode(), safe='')}:{quote(PASSWORD.decode(), safe='')}@"
 
 
@@ -91,12 +92,12 @@ async def test_a_wrong_password_and_a_refusal_are_told_without_the_password() ->
 
 
 @contextlib.asynccontextmanager
-async def listening(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+async def listening(answer: Talk) -> AsyncIterator[str]:
     """The URL of something on the network that is no good mail server."""
 
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            await answer(writer)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await answer(reader, writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -104,11 +105,11 @@ async def listening(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -
         yield f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def silence(_: asyncio.StreamWriter) -> None:
+async def silence(*_: object) -> None:
     await asyncio.sleep(3)
 
 
-async def chatter(writer: asyncio.StreamWriter) -> None:
+async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Never silent for long, and never done."""
     until = time.monotonic() + 3
     while time.monotonic() < until:
@@ -117,17 +118,26 @@ async def chatter(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("answer", [silence, chatter])
-async def test_all_of_it_together_has_one_deadline(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+async def slowness(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Each step takes less than the deadline, all of them take more."""
+    for answer in (b"220 hi", b"250 hi", b"250 ok", b"250 ok", b"354 go on", b"250 ok"):
+        await asyncio.sleep(0.15)
+        writer.write(answer + b"\r\n")
+        await writer.drain()
+        await reader.readuntil(b"\r\n.\r\n" if answer.startswith(b"354") else b"\r\n")
+
+
+@pytest.mark.parametrize("answer", [silence, chatter, slowness])
+async def test_all_of_it_together_has_one_deadline(answer: Talk) -> None:
     async with listening(answer) as url:
         begun = time.monotonic()
         with pytest.raises(MailError):
-            await mailer(url, deadline=0.2).send(MAIL)
+            await mailer(url, deadline=0.3).send(MAIL)
         assert 0.15 < time.monotonic() - begun < 2
 
 
 async def test_a_server_that_is_not_there_or_speaks_something_else_is_a_failure() -> None:
-    async def other(writer: asyncio.StreamWriter) -> None:
+    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
 
