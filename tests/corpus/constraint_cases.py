@@ -134,6 +134,7 @@ TWINS: list[tuple[str, str, Callable[[Account, int], Row]]] = [
     ("share_slug", "generations", lambda a, n: pending(a, share_slug="same")),
     ("key_hash", "api_keys", lambda a, n: example.api_key(a.user, key_hash="same")),
     ("referral_code", "users", lambda a, n: example.user(referral_code="same")),
+    ("referral_identity", "users", lambda a, n: example.user(referral_identity="same")),
     ("slug", "plans", lambda a, n: example.plan(slug="same")),
     ("slug", "credit_packages", lambda a, n: example.credit_package(slug="same")),
     ("subscription_id", "memberships", lambda a, n: example.membership(a.user, a.plan, subscription_id="same")),
