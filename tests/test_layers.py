@@ -29,7 +29,7 @@ VENDORS = {
     "limits",
     "openai",
     "PIL",
-    "polar_sdk",
+    "polar",
     "redis",
     "standardwebhooks",
 }
