@@ -1,14 +1,16 @@
-"""Settings become the parts that speak to the outside: provider, mailer, rate limiter, storage."""
+"""Settings become the parts that speak to the outside: provider, mailer, till, rate limiter, storage."""
 
 import contextlib
 from collections.abc import AsyncIterator
 
 from services.integrations.console_mailer import ConsoleMailer
 from services.integrations.demo import DemoProvider
+from services.integrations.development_payments import DevelopmentPayments
 from services.integrations.image_provider import ImageProvider
 from services.integrations.local_storage import LocalStorage
 from services.integrations.mail import Mailer
 from services.integrations.openrouter import OpenRouterProvider
+from services.integrations.payments import Payments
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.smtp_mailer import SmtpMailer
@@ -49,6 +51,18 @@ async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | N
         yield limiter
     finally:
         await limiter.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
+    """Where people pay: Polar; without its token a page that takes no money in development, nothing in production."""
+    if settings.polar_access_token is None:
+        yield None if settings.is_production else DevelopmentPayments(settings.address)
+        return
+    from services.integrations.polar import PolarPayments  # a second and a half, for those who need it
+
+    async with PolarPayments(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
+        yield payments
 
 
 @contextlib.asynccontextmanager

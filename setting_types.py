@@ -19,6 +19,9 @@ _FORMATS = {"JPEG", "PNG", "WEBP"}
 # What people leave in a key's place; such a key counts as none.
 _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
 
+_PRODUCT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*=[A-Za-z0-9-]{1,100}")
+_SHORTEST_SECRET = 16  # characters; whoever guesses it makes credits
+
 _T = TypeVar("_T")
 
 
@@ -111,6 +114,11 @@ def _is_network(value: str) -> bool:
     return True
 
 
+def _are_twinless(pairs: tuple[str, ...]) -> bool:
+    slugs, ids = [pair.partition("=")[0] for pair in pairs], [pair.partition("=")[2] for pair in pairs]
+    return len(set(slugs)) == len(set(ids)) == len(pairs)
+
+
 def _known_database(value: str) -> str:
     if value.startswith("sqlite://"):
         if not value.removeprefix("sqlite://").startswith("/"):
@@ -160,4 +168,18 @@ Networks = Annotated[
     tuple[str, ...],
     _names,
     _must(lambda networks: all(map(_is_network, networks)), "networks such as 10.0.0.0/8 or fd00::/8, comma-separated"),
+]
+
+Secrets = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(lambda secrets: all(len(secret) >= _SHORTEST_SECRET for secret in secrets), "secrets, comma-separated"),
+]
+Products = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(
+        lambda pairs: all(map(_PRODUCT.fullmatch, pairs)) and _are_twinless(pairs),
+        "slug=product id, comma-separated, each slug and each product once",
+    ),
 ]

@@ -20,8 +20,10 @@ from setting_types import (
     MailServer,
     Networks,
     Origins,
+    Products,
     Provider,
     RedisAddress,
+    Secrets,
     Sender,
     StoreAddress,
     Switch,
@@ -135,6 +137,17 @@ class Settings(BaseSettings):
         None, description="Where links in mails lead: /verify-email and /reset-password there."
     )
 
+    polar_access_token: str | None = Field(None, description="The token of the Polar organization that sells.")
+    polar_base_url: WebAddress = Field(
+        "https://api.polar.sh", description="Where Polar answers; its sandbox has its own."
+    )
+    polar_webhook_secret: Annotated[Secrets, NoDecode] = Field(
+        (), description="The webhook endpoint's secret at Polar; two while it is replaced."
+    )
+    polar_products: Annotated[Products, NoDecode] = Field(
+        (), description="slug=product id, for each package, plan and pass that is sold."
+    )
+
     rate_limits: Switch = Field(Switch.ON, description="Whether there are limits of rate; off for load tests.")
     rate_limit_generations_per_minute: int | None = Field(
         None, ge=0, le=1_000_000, description="Pictures that an account may order in a minute; 0: any number."
@@ -173,6 +186,8 @@ class Settings(BaseSettings):
             problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
         if self.is_production and self.graphiql is Switch.ON:
             problems.append("GRAPHIQL=on is for development only: its page loads scripts from another host")
+        if self.polar_access_token and not self.polar_webhook_secret:
+            problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: nothing paid would arrive")
         if self.smtp_url and not self.mail_from:
             problems.append("MAIL_FROM is required with SMTP_URL: whom mails are from")
         problems += self._storage_problems()
@@ -218,6 +233,15 @@ class Settings(BaseSettings):
             return str(self.data_dir / "files")
         place = f"s3://{self.s3_bucket}/{self.s3_prefix}"
         return f"{place} at {self.s3_endpoint_url}" if self.s3_endpoint_url else f"{place} in {self.s3_region}"
+
+    @property
+    def till_place(self) -> str:
+        """Where people pay, for people to read."""
+        if self.polar_access_token is not None:
+            return f"{self.polar_base_url}, products named: {len(self.polar_products)}"
+        if self.is_production:
+            return "POLAR_ACCESS_TOKEN is not set: nothing can be bought"
+        return "a page of our own that takes no money"
 
     @property
     def has_mail(self) -> bool:
