@@ -152,7 +152,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(
 
 def test_every_setting_that_can_be_wrong_is_in_the_table() -> None:
     anything_goes = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
-    anything_goes |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    anything_goes |= {"POLAR_ACCESS_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     assert {name for name, _ in WRONG} | anything_goes == {name.upper() for name in Settings.model_fields}
 
 
