@@ -1,0 +1,207 @@
+"""What each shipped profile says: its document's figures, in two languages, with nothing written twice."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.enum import PlanKind, Quality, ReferenceImage, RefundPolicy, Size
+from services.profile import Profile, load_profile
+from services.prompt import check_variables, render_prompt
+from settings import PROFILES
+
+SHIPPED = {path.stem: load_profile(path) for path in sorted(PROFILES.glob("*.toml"))}
+MIB = 1024 * 1024
+ALL_PACKAGES = {"credits-50": (50, 499), "credits-200": (200, 1499), "credits-500": (500, 2999)}  # credits, cents
+PASSES = {"flash-lite": 3, "flash": 8, "flash-pro": 15}  # images an hour
+each_profile = pytest.mark.parametrize("name", SHIPPED)
+
+
+def policies(profile: Profile) -> dict[str, RefundPolicy]:
+    return {collection.slug: collection.refund_policy for collection in profile.collections}
+
+
+def photos(profile: Profile) -> set[ReferenceImage]:
+    return {style.reference_image for collection in profile.collections for style in collection.styles}
+
+
+def qualities(profile: Profile) -> list[dict[Quality, float]]:
+    return [collection.qualities for collection in profile.collections]
+
+
+def test_six_products_are_shipped() -> None:
+    assert SHIPPED.keys() == {"avenger", "flash", "plushify", "plushify-quality", "scenes", "studio"}
+
+
+@each_profile
+def test_a_profile_has_its_files_name(name: str) -> None:
+    assert SHIPPED[name].name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "locale", "credits", "max_bytes", "formats", "per_minute"),
+    [
+        ("plushify", "en", 10, 10 * MIB, ("JPEG", "PNG"), None),
+        ("plushify-quality", "en", 10, 10 * MIB, ("JPEG", "PNG"), None),
+        ("avenger", "en", 30, 10 * MIB, ("JPEG", "PNG"), 5),
+        ("scenes", "zh", 100, 5 * MIB, ("JPEG", "PNG", "WEBP"), None),
+        ("flash", "en", 0, 10 * MIB, ("JPEG", "PNG"), None),
+        ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP"), None),
+    ],
+)
+def test_a_product_begins_as_its_document_says(
+    name: str, locale: str, credits: int, max_bytes: int, formats: tuple[str, ...], per_minute: int | None
+) -> None:
+    found = SHIPPED[name]
+    assert (found.locale, found.signup_credits) == (locale, credits)
+    assert (found.upload.max_bytes, found.upload.formats) == (max_bytes, formats)
+    assert found.limits.generations_per_minute == per_minute
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "photo", "prices"),
+    [
+        ("plushify", RefundPolicy.ON_FAILURE, ReferenceImage.REQUIRED, {1}),
+        ("plushify-quality", RefundPolicy.ON_FAILURE, ReferenceImage.REQUIRED, {1}),
+        ("avenger", RefundPolicy.BEFORE_PROVIDER, ReferenceImage.REQUIRED, {10}),
+        ("scenes", RefundPolicy.ON_FAILURE, ReferenceImage.OPTIONAL, {5, 10}),
+        ("flash", RefundPolicy.ON_FAILURE, ReferenceImage.UNUSED, {1}),
+    ],
+)
+def test_a_product_sells_one_collection_by_its_documents_rules(
+    name: str, policy: RefundPolicy, photo: ReferenceImage, prices: set[int]
+) -> None:
+    (collection,) = SHIPPED[name].collections
+    assert policies(SHIPPED[name]) == {collection.slug: policy}
+    assert photos(SHIPPED[name]) == {photo}
+    assert {style.cost or collection.base_cost for style in collection.styles} == prices
+
+
+def test_public_scenes_cost_5_and_members_scenes_10() -> None:
+    (scenes,) = SHIPPED["scenes"].collections
+    prices = {(style.members_only, style.cost or scenes.base_cost) for style in scenes.styles}
+    assert prices == {(False, 5), (True, 10)}
+
+
+def test_one_plush_has_one_price_and_the_other_one_for_each_quality() -> None:
+    assert qualities(SHIPPED["plushify"]) == [{Quality.STANDARD: 1.0}]
+    assert qualities(SHIPPED["plushify-quality"]) == [{Quality.STANDARD: 1.0, Quality.HD: 2.0, Quality.ULTRA: 4.0}]
+
+
+def test_the_studio_sells_everything_that_any_product_sells() -> None:
+    studio = SHIPPED["studio"]
+    for other in SHIPPED.values():
+        for kind in ("collections", "packages", "plans"):
+            sold = {entry.slug for entry in getattr(studio, kind)}
+            assert {entry.slug for entry in getattr(other, kind)} <= sold
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - {"flash"}))
+def test_whoever_sells_credits_sells_the_three_packages(name: str) -> None:
+    packages = {package.slug: (package.credits, package.price) for package in SHIPPED[name].packages}
+    assert (packages, {package.currency for package in SHIPPED[name].packages}) == (ALL_PACKAGES, {"usd"})
+
+
+def test_the_monthly_plans_are_the_documents() -> None:
+    monthly = {plan.slug: plan for plan in SHIPPED["avenger"].plans}
+    assert {
+        slug: (plan.price, plan.credits_per_month, plan.priority, plan.unlimited, plan.api_access)
+        for slug, plan in monthly.items()
+    } == {
+        "basic": (999, 100, False, False, False),
+        "pro": (2999, 300, True, False, False),
+        "enterprise": (None, None, True, True, True),
+    }
+
+
+def test_flash_sells_three_passes_and_no_credits() -> None:
+    flash = SHIPPED["flash"]
+    assert (flash.sells_credits, flash.packages) == (False, ())
+    assert {plan.slug: plan.images_per_hour for plan in flash.plans} == PASSES
+    for plan in flash.plans:
+        assert (plan.kind, bool(plan.price), bool(plan.videos_per_hour)) == (PlanKind.PASS, True, True)
+        assert (plan.duration_hours or 0) >= 2  # else nobody would ever see an hour's allowance come back
+
+
+@each_profile
+def test_plans_that_end_monthly_have_three_days_of_grace(name: str) -> None:
+    found = SHIPPED[name]
+    if any(plan.kind is PlanKind.SUBSCRIPTION for plan in found.plans):
+        assert found.membership.grace_days == 3
+
+
+def test_what_is_without_photos_speaks_of_none() -> None:
+    (collection,) = SHIPPED["flash"].collections
+    (style,) = collection.styles
+    template = collection.prompt_of(style)
+    text = render_prompt(
+        template,
+        has_photo=False,
+        size=Size.MEDIUM,
+        variables=check_variables(template.variables, None),
+        instruction="a sunset over mountains",
+    )
+    assert "“a sunset over mountains”" in text
+    assert "photo" not in text
+
+
+# ------------------------------------------------------------------ two languages
+
+
+def texts(value: object, *place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every table of languages below `value`, with its place."""
+    if isinstance(value, dict):
+        if "en" in value:
+            yield ".".join(place), value
+        for key, inner in value.items():
+            yield from texts(inner, *place, key)
+    if isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from texts(inner, *place, str(index))
+
+
+@each_profile
+def test_every_text_is_there_in_english_and_in_chinese(name: str) -> None:
+    found = dict(texts(SHIPPED[name].model_dump(mode="json")))
+    assert len(found) > 4
+    for place, text in found.items():
+        assert text.keys() == {"en", "zh"}, place
+        assert not re.search(r"[\u3400-\u9fff]", text["en"]), place
+        assert re.search(r"[\u3400-\u9fff]", text["zh"]), place
+
+
+@each_profile
+def test_every_choice_of_every_variable_has_words_in_both_languages(name: str) -> None:
+    for collection in SHIPPED[name].collections:
+        for style in collection.styles:
+            for variable in collection.prompt_of(style).variables:
+                for choice in variable.options:
+                    assert choice.label.keys() == {"en", "zh"}, (style.slug, variable.name, choice.value)
+
+
+@each_profile
+def test_every_style_but_the_free_one_stands_in_a_category(name: str) -> None:
+    for collection in SHIPPED[name].collections:
+        for style in collection.styles:
+            assert (style.category is None) == (style.slug == "free")
+
+
+# ------------------------------------------------------------------ once
+
+
+def test_no_prompt_and_no_price_is_written_twice() -> None:
+    for name in SHIPPED:
+        data = tomllib.loads((PROFILES / f"{name}.toml").read_text(encoding="utf-8"))
+        assert all("use" in collection for collection in data["collections"])
+        assert all(isinstance(entry, str) for entry in [*data.get("packages", ()), *data.get("plans", ())])
+
+
+def test_every_shared_collection_and_offer_is_used() -> None:
+    studio = SHIPPED["studio"]
+    shared = {path.stem for path in (PROFILES / "shared" / "collections").glob("*.toml")}
+    offers = tomllib.loads((PROFILES / "shared" / "offers.toml").read_text(encoding="utf-8"))
+    assert {collection.slug for collection in studio.collections} == shared
+    assert [plan.slug for plan in studio.plans] == [plan["slug"] for plan in offers["plans"]]
+    assert [package.slug for package in studio.packages] == [package["slug"] for package in offers["packages"]]
