@@ -109,6 +109,15 @@ class RateLimitedError(Refusal):
         self.retry_after = retry_after
 
 
+class PaymentsUnavailableError(Refusal):
+    """Nobody takes money here, or whoever does is away; nothing was charged."""
+
+    code = ErrorCode.PAYMENTS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(message("Nothing can be bought right now. Please try again later."))
+
+
 class UnavailableError(Refusal):
     """An outage on our side; nothing was charged."""
 

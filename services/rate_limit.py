@@ -26,6 +26,7 @@ CLIENT_FAILURES = Limit("sign-in-client", 100, 15 * 60)  # failed sign-ins from 
 LINKS = Limit("link", 60, 15 * 60)  # mailed links that one place tries
 SIGN_UPS = Limit("sign-up", 20, 3600)  # accounts that one place asks for
 RESETS = Limit("password-reset", 20, 3600)  # mails that one place lets us send to others
+CHECKOUTS = Limit("checkout", 30, 3600)  # visits of one account to the till
 
 
 class RateLimits:
@@ -73,6 +74,10 @@ class RateLimits:
     async def password_reset(self, client: str) -> None:
         """Count a mail that somebody wants sent to an account. Raises RateLimitedError."""
         await self._hit(RESETS, client)
+
+    async def checkout(self, user_id: str) -> None:
+        """Count a visit to the till. Raises RateLimitedError."""
+        await self._hit(CHECKOUTS, user_id)
 
     async def generations(self, user_id: str, count: int) -> None:
         """Count pictures that an account orders; more than a minute's at once take a whole minute.
