@@ -42,6 +42,7 @@ from services.plan import PlanService
 from services.profile import load_profile
 from services.profile_file import ProfileError
 from services.rate_limit import RateLimits
+from services.referral import ReferralService
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.services import Services
@@ -100,7 +101,8 @@ async def open_services(
         sessions, passwords = SessionService(settings.session_days), Passwords(hash_kib)
         mail = MailService(make_mailer(settings), translator, settings.app_address)
         stack.push_async_callback(mail.aclose)
-        verification = VerificationService(mail, events, rates)
+        referrals = ReferralService(profile.referral, settings.secret(), events)
+        verification = VerificationService(mail, events, rates, referrals)
         styles = StyleService(profile)
         roster = Roster(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, files, queue, events, profile.limits, uploads, rates)
@@ -121,7 +123,8 @@ async def open_services(
             uploads=uploads,
             sessions=sessions,
             api_keys=ApiKeyService(settings.secret(), events),
-            users=UserService(passwords, sessions, events, verification, rates, signup_credits),
+            users=UserService(passwords, sessions, events, verification, rates, referrals, signup_credits),
+            referrals=referrals,
             verification=verification,
             password_resets=PasswordResetService(mail, passwords, sessions, events, rates),
             credits=CreditService(),

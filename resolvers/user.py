@@ -30,6 +30,7 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
             given(input.locale, None),
             client=info.context.client,
             spoken=info.context.locale,
+            referral_code=given(input.referral_code, None),
         )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))

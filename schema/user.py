@@ -41,6 +41,10 @@ class User(Node):
     def max_batch(self, info: Info) -> int:
         return info.context.services.profile.max_batch
 
+    @strawberry.field(description="Whoever signs up with it and pays for an order brings both of you a bonus.")
+    async def referral_code(self, info: Info) -> str:
+        return await info.context.services.referrals.code_of(self.row)
+
     @strawberry.field
     async def stats(self, info: Info) -> UserStats:
         return UserStats.of(await info.context.stats_by_user.load(self.row.id))
@@ -119,6 +123,9 @@ class SignUpInput:
     password: str
     name: str | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
+    referral_code: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Of whoever brought the new account; an unknown one: INVALID_INPUT."
+    )
 
 
 @strawberry.input

@@ -17,4 +17,6 @@ _DESCRIPTIONS = {
 
 def describe(line: CreditTransaction) -> Message:
     """The line in a few words."""
+    if line.type is TransactionType.BONUS and (line.metadata or {}).get("reason") == "referral":
+        return message("Bonus for a recommendation")
     return _DESCRIPTIONS[line.type]

@@ -25,6 +25,7 @@ from services.password_reset import PasswordResetService
 from services.plan import PlanService
 from services.profile import Profile
 from services.rate_limit import RateLimits
+from services.referral import ReferralService
 from services.regeneration import RegenerationService
 from services.roster import Roster
 from services.session import SessionService
@@ -56,6 +57,7 @@ class Services:
     sessions: SessionService
     api_keys: ApiKeyService
     users: UserService
+    referrals: ReferralService
     verification: VerificationService
     password_resets: PasswordResetService
     credits: CreditService

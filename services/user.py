@@ -16,6 +16,7 @@ from services.event import Events
 from services.integrations.password import Passwords
 from services.message import message
 from services.rate_limit import RateLimits
+from services.referral import ReferralService
 from services.session import NewSession, SessionService
 from services.text import clean_text
 from services.verification import VerificationService
@@ -50,6 +51,7 @@ class UserService:
         events: Events,
         verification: VerificationService,
         rates: RateLimits,
+        referrals: ReferralService,
         signup_credits: int,
     ) -> None:
         self._passwords = passwords
@@ -57,6 +59,7 @@ class UserService:
         self._events = events
         self._verification = verification
         self._rates = rates
+        self._referrals = referrals
         self.signup_credits = signup_credits
 
     async def sign_up(
@@ -68,13 +71,15 @@ class UserService:
         *,
         client: str,
         spoken: str = locale.DEFAULT,
+        referral_code: str | None = None,
     ) -> NewSession:
         """Make an account, pay its sign-up bonus, sign it in, and mail a link that proves its address.
 
-        `spoken` is the language that this is asked in, which nobody has chosen to keep; `client`, where from.
+        `spoken` is the language that this is asked in, which nobody has chosen to keep; `client`, where from;
+        `referral_code`, of whoever brought this account.
 
         Raises:
-            InvalidInputError: email, password, name or locale cannot be used.
+            InvalidInputError: email, password, name, locale or referral code cannot be used.
             RateLimitedError: too many accounts were asked for from there.
             ConflictError: the address has an account.
         """
@@ -84,9 +89,10 @@ class UserService:
         await self._rates.sign_up(client)
         if await User.filter(email=email).exists():
             raise self._taken()
+        referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
         password_hash = await self._passwords.hash(password)
         try:
-            user = await run_tx(self._create, email, password_hash, name, chosen)
+            user = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
         except IntegrityError:  # somebody was faster
             raise self._taken() from None
         self._verification.welcome(user, spoken)
@@ -97,10 +103,22 @@ class UserService:
         return ConflictError(message("There is an account with this e-mail address."), field=("email",))
 
     async def _create(
-        self, email: str, password_hash: str, name: str | None, chosen: str | None, *, is_member: bool = False
+        self,
+        email: str,
+        password_hash: str,
+        name: str | None,
+        chosen: str | None,
+        *,
+        is_member: bool = False,
+        referrer_id: str | None = None,
     ) -> User:
         user = await User.create(
-            email=email, password_hash=password_hash, name=name, locale=chosen, is_member=is_member
+            email=email,
+            password_hash=password_hash,
+            name=name,
+            locale=chosen,
+            is_member=is_member,
+            referred_by_id=referrer_id,
         )
         account = await credit.post(user.id, credit.signup_bonus(user.id, self.signup_credits))
         user.credits, user.version = account.credits, account.version
