@@ -22,6 +22,7 @@ from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
+from services.entitlement import Entitlements
 from services.error import Refusal
 from services.event import Events
 from services.export import ExportService
@@ -36,6 +37,7 @@ from services.integrations.password import HASH_KIB, Passwords
 from services.integrations.queue import TaskQueue, ping
 from services.locale import Translator
 from services.mail import MailService
+from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.plan import PlanService
@@ -103,9 +105,11 @@ async def open_services(
         stack.push_async_callback(mail.aclose)
         referrals = ReferralService(profile.referral, settings.secret(), events)
         verification = VerificationService(mail, events, rates, referrals)
-        styles = StyleService(profile)
+        entitlements = Entitlements(profile)
+        memberships = MembershipService(profile.membership.grace_days, events)
+        styles = StyleService(profile, entitlements)
         roster = Roster(every=settings.generation_sweep_seconds)
-        generations = GenerationService(styles, files, queue, events, profile.limits, uploads, rates)
+        generations = GenerationService(styles, entitlements, files, queue, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
@@ -122,17 +126,19 @@ async def open_services(
             files=files,
             uploads=uploads,
             sessions=sessions,
-            api_keys=ApiKeyService(settings.secret(), events),
+            api_keys=ApiKeyService(settings.secret(), events, entitlements),
             users=UserService(passwords, sessions, events, verification, rates, referrals, signup_credits),
             referrals=referrals,
             verification=verification,
             password_resets=PasswordResetService(mail, passwords, sessions, events, rates),
             credits=CreditService(),
+            entitlements=entitlements,
+            memberships=memberships,
             styles=styles,
             own_styles=OwnStyleService(profile.limits),
             plans=PlanService(profile),
             generations=generations,
-            regenerations=RegenerationService(generations, styles, queue, events, profile.limits, rates),
+            regenerations=RegenerationService(generations, styles, entitlements, queue, events, profile.limits, rates),
             deletion=deletion,
             departures=departures,
             exports=exports,
@@ -153,6 +159,7 @@ async def open_services(
                 sessions,
                 departures,
                 exports,
+                memberships,
                 events,
                 every=settings.generation_sweep_seconds,
                 lease=times.lease,

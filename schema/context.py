@@ -10,6 +10,7 @@ from models import Collection, CreditPackage, Plan, Style, User
 from services import locale
 from services.api_key import is_api_key
 from services.error import InvalidInputError, UnauthenticatedError
+from services.membership import Standing
 from services.message import Message, message
 from services.services import Services
 from services.session import NewSession
@@ -58,6 +59,7 @@ class Context:
         self.transaction_by_id = self._own(services.credits.by_ids)
         self.api_key_by_id = self._own(services.api_keys.by_ids)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
+        self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Take what a socket's connection_init says."""
@@ -151,6 +153,10 @@ class Context:
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
+
+    async def _load_memberships(self, users: list[User]) -> list[Standing | None]:
+        found = await self.services.memberships.standings(users)
+        return [found.get(user.id) for user in users]
 
     def _own(self, by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]]) -> DataLoader[str, T | None]:
         """A loader of the viewer's own objects; nobody signed in has any."""

@@ -13,9 +13,11 @@ from schema.credit import CreditTransactionConnection, TransactionFilter
 from schema.enum import GenerationOrder, Role
 from schema.error import UserError
 from schema.generation import Generation, GenerationConnection, GenerationFilter, generation_key
+from schema.membership import Membership
 from schema.node import Node, known_id
 from schema.stats import UserStats
 from services import credit, gallery
+from services.entitlement import is_member
 from services.error import NotFoundError
 
 
@@ -30,7 +32,7 @@ class User(Node):
     locale: str | None = strawberry.field(description="Null until chosen.")
     suspended_at: datetime | None = strawberry.field(description="By an admin; such an account is signed in nowhere.")
     credits: int
-    is_member: bool
+    is_member: bool = strawberry.field(description="An active subscription, or granted by an admin.")
     version: int = strawberry.field(
         description="Grows by one with every committed change of balance, entitlement, profile, or a generation's "
         "existence or status; stages and progress move Generation.version only."
@@ -38,8 +40,13 @@ class User(Node):
     created_at: datetime
 
     @strawberry.field(description="How many pictures one request may ask for.")
-    def max_batch(self, info: Info) -> int:
-        return info.context.services.profile.max_batch
+    async def max_batch(self, info: Info) -> int:
+        return (await info.context.services.entitlements.of(self.row)).max_batch
+
+    @strawberry.field(description="The active monthly plan.")
+    async def membership(self, info: Info) -> Membership | None:
+        standing = await info.context.membership_by_user.load(self.row)
+        return Membership.of(standing) if standing else None
 
     @strawberry.field(description="Whoever signs up with it and pays for an order brings both of you a bonus.")
     async def referral_code(self, info: Info) -> str:
@@ -111,7 +118,7 @@ class User(Node):
             locale=row.locale,
             suspended_at=row.suspended_at,
             credits=row.credits,
-            is_member=row.is_member,
+            is_member=is_member(row),
             version=row.version,
             created_at=row.created_at,
         )

@@ -11,7 +11,8 @@ from models import ApiKey, User
 from models.database import rows, run_tx
 from services import credit
 from services.credit import Account
-from services.error import ConflictError, InvalidInputError, NotFoundError
+from services.entitlement import Entitlements
+from services.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
 from services.event import Events
 from services.idempotency import fingerprint, recall, remember
 from services.message import message
@@ -49,11 +50,15 @@ def _hash(key: str) -> str:
 
 
 class ApiKeyService:
-    """Makes, finds and revokes keys. `secret` is the deployment's."""
+    """Makes, finds and revokes keys. `secret` is the deployment's.
 
-    def __init__(self, secret: str, events: Events) -> None:
+    Where API access comes with a plan, keys wait for the plan: without it they sign nobody in, and are still there.
+    """
+
+    def __init__(self, secret: str, events: Events, entitlements: Entitlements) -> None:
         self._secret = secret.encode()
         self._events = events
+        self._entitlements = entitlements
 
     def _key(self, row: ApiKey) -> str:
         """The key's text, made from what is stored and the secret that is not: a repeated request gets it again."""
@@ -66,7 +71,10 @@ class ApiKeyService:
         Raises:
             InvalidInputError: the name or the idempotency key cannot be used.
             ConflictError: there are enough keys, the idempotency key came with another name, or its key was revoked.
+            MembershipRequiredError: API access comes with a plan that this account does not have.
         """
+        if not (await self._entitlements.of(user)).api_access:
+            raise MembershipRequiredError(text=message("API keys come with a plan that has API access."))
         words = clean_text(name, NAME_MAX, field=("name",))
         if words is None:
             raise InvalidInputError(message("A key needs a name."), field=("name",))
@@ -125,9 +133,11 @@ class ApiKeyService:
         return account
 
     async def user_of(self, key: str) -> User | None:
-        """Whose key this is; None when it is nobody's, revoked, or its account is gone."""
+        """Whose key this is; None when it is nobody's, revoked, its account is gone, or has no API access any more."""
         row = await ApiKey.filter(key_hash=_hash(key)).select_related("user").first() if key.isascii() else None
         if row is None or not row.user.may_sign_in:
+            return None
+        if not (await self._entitlements.of(row.user)).api_access:
             return None
         now = datetime.now(UTC)
         if row.last_used_at is None or now - row.last_used_at > _USE_PRECISION:

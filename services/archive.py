@@ -13,6 +13,7 @@ from tortoise.queryset import QuerySet
 
 from models import ApiKey, CreditTransaction, File, Generation, Style, User
 from models.enum import FileKind, FileState
+from services.entitlement import is_member
 from services.integrations.storage import MissingObjectError, Storage
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ def _account(row: User) -> dict[str, Any]:
         "emailVerified": row.email_verified,
         "name": row.name,
         "locale": row.locale,
-        "isMember": row.is_member,
+        "isMember": is_member(row),
         "credits": row.credits,
         "createdAt": row.created_at,
     }

@@ -73,6 +73,9 @@ class DepartureService:
             locale=None,
             role=Role.USER,
             is_member=False,
+            member_since=None,
+            plan_id=None,
+            member_until=None,
             deleted_at=datetime.now(UTC),
         )
         if not forgotten:

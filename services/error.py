@@ -84,8 +84,8 @@ class InsufficientCreditsError(Refusal):
 class MembershipRequiredError(Refusal):
     code = ErrorCode.MEMBERSHIP_REQUIRED
 
-    def __init__(self, field: tuple[str, ...] | None = None) -> None:
-        super().__init__(message("This style is for members."), field)
+    def __init__(self, field: tuple[str, ...] | None = None, text: Message | None = None) -> None:
+        super().__init__(text or message("This style is for members."), field)
 
 
 class QuotaExceededError(Refusal):

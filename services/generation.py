@@ -11,6 +11,7 @@ from services import credit, file
 from services.cancellation import call_off
 from services.crashpoint import crashpoint
 from services.credit import Account
+from services.entitlement import Entitlements
 from services.error import ConflictError, NotFoundError
 from services.event import Events
 from services.file import FileService
@@ -38,6 +39,7 @@ class GenerationService:
     def __init__(
         self,
         styles: StyleService,
+        entitlements: Entitlements,
         files: FileService,
         queue: TaskQueue,
         events: Events,
@@ -46,6 +48,7 @@ class GenerationService:
         rates: RateLimits,
     ) -> None:
         self._styles = styles
+        self._entitlements = entitlements
         self._files = files
         self._uploads = uploads
         self._events = events
@@ -67,7 +70,8 @@ class GenerationService:
         return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
 
     async def _create(self, user: User, request: GenerationRequest, ticket: Ticket) -> list[Generation]:
-        order = await order_of(user, request, self._styles, self._limits)
+        entitlement = await self._entitlements.of(user)
+        order = await order_of(user, entitlement, request, self._styles, self._limits)
         await self._rates.generations(user.id, order.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None

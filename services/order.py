@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models import Generation, Style, User, ids
 from models.enum import MediaKind, Quality, ReferenceImage, Size
+from services.entitlement import Entitlement
 from services.error import InsufficientCreditsError, InvalidInputError, MembershipRequiredError
 from services.message import message
 from services.profile import Limits
@@ -53,7 +54,7 @@ class Order:
     model: str | None
     count: int
     cost: int  # credits for one picture
-    priority: int
+    priority: int  # the higher number's pictures are made first
     original_id: str | None = None
     parent_id: str | None = None
     earlier_prompts: tuple[str, ...] = ()
@@ -97,18 +98,15 @@ def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str
     return "\n".join([*([prompt] if prompt else []), *style_title.values(), generation_id]).casefold()
 
 
-def priority_of(user: User, limits: Limits) -> int:
-    """Whose pictures are made first: the higher number's."""
-    return 1 if user.is_member and limits.members_first else 0
-
-
-async def order_of(user: User, request: GenerationRequest, styles: StyleService, limits: Limits) -> Order:
+async def order_of(
+    user: User, entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
+) -> Order:
     """Check everything that a request says, except the photo itself.
 
     Raises:
         InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError
     """
-    styles.check_request(request.media, request.count, request.model)
+    styles.check_request(entitlement, request.media, request.count, request.model)
     _check_aspect_ratio(request.aspect_ratio)
     if request.image is not None and request.upload_id is not None:
         raise InvalidInputError(message("Send a photo or name an upload, not both."), field=("uploadId",))
@@ -139,7 +137,7 @@ async def order_of(user: User, request: GenerationRequest, styles: StyleService,
         model=request.model,
         count=request.count,
         cost=price(style, request.quality),
-        priority=priority_of(user, limits),
+        priority=int(entitlement.priority),
     )
     order.check_balance(user)
     return order

@@ -52,15 +52,16 @@ class Limits(BaseModel):
 
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
     generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # pictures of one account
-    members_first: StrictBool = False  # whether members' generations are made before those of others
+    members_first: StrictBool = False  # whether members by an admin's grace jump the queue; of others the plan says it
 
 
 class MembershipRules(BaseModel):
-    """How monthly plans end."""
+    """How monthly plans end, and what waits for them."""
 
     model_config = ENTRY
 
     grace_days: Annotated[StrictInt, Field(ge=0, le=60)] = 0  # that a plan outlives the month that was paid for
+    api_by_plan: StrictBool = False  # whether API keys are for those alone whose plan has API access
 
 
 class ReferralRules(BaseModel):
@@ -181,6 +182,8 @@ def _problems(profile: Profile) -> Iterator[Problem]:
     for collection in profile.collections:
         yield from collection_problems(collection, "collections", collection.slug)
     yield from offer_problems(profile.packages, profile.plans)
+    if profile.membership.api_by_plan and not any(plan.api_access for plan in profile.plans):
+        yield "membership.api_by_plan", "needs a plan with api_access, and none is sold"
     if not profile.sells_credits:
         yield from _without_credits(profile)
 

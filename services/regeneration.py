@@ -5,12 +5,13 @@ from functools import partial
 
 from models import Generation, Style, User
 from models.enum import FileState, GenerationStatus, MediaKind
+from services.entitlement import Entitlements
 from services.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
 from services.event import Events
 from services.generation import GenerationService
 from services.integrations.queue import TaskQueue
 from services.message import Message, message
-from services.order import Order, priority_of
+from services.order import Order
 from services.profile import Limits
 from services.rate_limit import RateLimits
 from services.revision import conversation, refinement_prompt, variation_prompt
@@ -47,6 +48,7 @@ class RegenerationService:
         self,
         generations: GenerationService,
         styles: StyleService,
+        entitlements: Entitlements,
         queue: TaskQueue,
         events: Events,
         limits: Limits,
@@ -54,6 +56,7 @@ class RegenerationService:
     ) -> None:
         self._generations = generations
         self._styles = styles
+        self._entitlements = entitlements
         self._limits = limits
         self._rates = rates
         self._sales = Sales(queue, events)
@@ -71,7 +74,7 @@ class RegenerationService:
         return await self._sales.once(user.id, ticket, partial(self._regenerate, user, request, ticket))
 
     async def _regenerate(self, user: User, request: RegenerationRequest, ticket: Ticket) -> list[Generation]:
-        self._styles.check_request(MediaKind.IMAGE, request.count, None)
+        self._styles.check_request(await self._entitlements.of(user), MediaKind.IMAGE, request.count, None)
         source = await self._generations.get(user.id, request.id)
         if not request.as_variation:
             earlier = tuple(source.earlier_prompts)
@@ -132,8 +135,9 @@ class RegenerationService:
         count: int,
     ) -> Order:
         style = await self._style_of(user, source)
+        entitlement = await self._entitlements.of(user)
         try:
-            self._styles.check_request(source.media, count, source.requested_model)
+            self._styles.check_request(entitlement, source.media, count, source.requested_model)
             cost = price(style, source.quality)
         except InvalidInputError as gone:  # it was offered once; nothing is wrong with what the person sent
             raise ConflictError(gone.message, field=("id",)) from None
@@ -149,7 +153,7 @@ class RegenerationService:
             model=source.requested_model,
             count=count,
             cost=cost,
-            priority=priority_of(user, self._limits),
+            priority=int(entitlement.priority),
             original_id=original_id,
             parent_id=source.id,
             earlier_prompts=earlier_prompts,

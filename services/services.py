@@ -7,6 +7,7 @@ from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
+from services.entitlement import Entitlements
 from services.event import Events
 from services.export import ExportService
 from services.favorite import FavoriteService
@@ -20,6 +21,7 @@ from services.integrations.image_provider import ImageProvider
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
 from services.locale import Translator
+from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.plan import PlanService
@@ -61,6 +63,8 @@ class Services:
     verification: VerificationService
     password_resets: PasswordResetService
     credits: CreditService
+    entitlements: Entitlements
+    memberships: MembershipService
     styles: StyleService
     own_styles: OwnStyleService
     plans: PlanService

@@ -11,6 +11,7 @@ from tortoise.queryset import QuerySet
 from models import Collection, Style, User
 from models.database import run_tx
 from models.enum import MediaKind, PaidBy, Quality, Size
+from services.entitlement import Entitlement, Entitlements, is_member
 from services.error import InvalidInputError, MembershipRequiredError, NotFoundError
 from services.message import message
 from services.page import Page, PageRequest, paginate
@@ -78,7 +79,7 @@ def price(style: Style, quality: Quality) -> int:
 
 def is_locked(style: Style, viewer: User | None) -> bool:
     """Whether this viewer may not use the style."""
-    return style.members_only and not (viewer and viewer.is_member)
+    return style.members_only and not is_member(viewer)
 
 
 def is_own(style: Style, viewer: User | None) -> bool:
@@ -115,8 +116,9 @@ def variables_of(style: Style) -> tuple[StyleVariable, ...]:
 class StyleService:
     """Reads the catalogue, fills it from the profile, quotes prices."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, entitlements: Entitlements) -> None:
         self._profile = profile
+        self._entitlements = entitlements
 
     async def collections(self) -> list[Collection]:
         """All collections, in the profile's order."""
@@ -199,16 +201,16 @@ class StyleService:
         """The catalogue, and everybody's own styles."""
         return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
 
-    def check_request(self, media: MediaKind, count: int, model: str | None) -> None:
-        """Refuse what this product does not sell.
+    def check_request(self, entitlement: Entitlement, media: MediaKind, count: int, model: str | None) -> None:
+        """Refuse what this product does not sell, or not to this account.
 
         Raises:
             InvalidInputError: with the field that asks for it.
         """
         if media is not MediaKind.IMAGE:
             raise InvalidInputError(message("Only images can be made here."), field=("media",))
-        if not 1 <= count <= self._profile.max_batch:
-            text = message("Ask for 1 to {limit} pictures at a time.", limit=self._profile.max_batch)
+        if not 1 <= count <= entitlement.max_batch:
+            text = message("Ask for 1 to {limit} pictures at a time.", limit=entitlement.max_batch)
             raise InvalidInputError(text, field=("count",))
         if model is not None and model not in self._profile.models:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))
@@ -219,7 +221,7 @@ class StyleService:
         Raises:
             InvalidInputError, NotFoundError, MembershipRequiredError: as the request itself would be refused.
         """
-        self.check_request(order.media, order.count, order.model)
+        self.check_request(await self._entitlements.of(viewer), order.media, order.count, order.model)
         style = await self.style(order.style_id, viewer) if order.style_id else await self.free_style()
         if is_locked(style, viewer):
             raise MembershipRequiredError(field=("styleId",))

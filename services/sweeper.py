@@ -16,6 +16,7 @@ from services.event import Events
 from services.export import ExportService
 from services.file import FileService
 from services.integrations.queue import TaskQueue
+from services.membership import MembershipService
 from services.session import SessionService
 from services.upload import UploadService
 
@@ -38,6 +39,7 @@ class Sweeper:
         sessions: SessionService,
         departures: DepartureService,
         exports: ExportService,
+        memberships: MembershipService,
         events: Events,
         *,
         every: float,
@@ -50,6 +52,7 @@ class Sweeper:
         self._sessions = sessions
         self._departures = departures
         self._exports = exports
+        self._memberships = memberships
         self._events = events
         self._every = every
         self._lease = lease
@@ -78,8 +81,12 @@ class Sweeper:
         await self.clean_up()
 
     async def settle(self) -> None:
-        """Generations whose workers died. What waits is not looked for here: every worker's crew does that."""
+        """Generations whose workers died, and memberships that ran out.
+
+        What waits is not looked for here: every worker's crew does that.
+        """
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
+        await self._each("sweep.membership", await self._memberships.lapsed(_BATCH), self._memberships.lapse)
 
     async def clean_up(self) -> None:
         """What accounts that are gone have left, files that nothing needs, and whatever has had its time."""

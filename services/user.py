@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from tortoise.exceptions import IntegrityError
 
@@ -119,6 +120,7 @@ class UserService:
             locale=chosen,
             is_member=is_member,
             referred_by_id=referrer_id,
+            member_since=datetime.now(UTC) if is_member else None,
         )
         account = await credit.post(user.id, credit.signup_bonus(user.id, self.signup_credits))
         user.credits, user.version = account.credits, account.version

@@ -19,6 +19,7 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
         yield GenerationService(
             services.styles,
+            services.entitlements,
             services.files,
             queue,
             Events(bus),

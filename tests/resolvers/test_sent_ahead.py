@@ -284,7 +284,18 @@ async def test_a_storage_that_is_down_does_not_hold_up_a_sweep(idle: Running, tm
     services = idle.services
     uploads = UploadService(storage, services.files.limits, 3600)
     times = {"every": 1.0, "lease": 60.0, "orphan_age": 900.0}
-    await Sweeper(services.queue, services.files, uploads, services.sessions, services.events, **times).sweep()
+    sweeper = Sweeper(
+        services.queue,
+        services.files,
+        uploads,
+        services.sessions,
+        services.departures,
+        services.exports,
+        services.memberships,
+        services.events,
+        **times,
+    )
+    await sweeper.sweep()
     assert storage.asked == 3
     assert await Upload.all().count() == 6
     await idle.services.sweeper.sweep()

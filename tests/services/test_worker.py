@@ -153,6 +153,7 @@ async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Run
     async with TaskQueue(None) as nobody_listens:
         deaf = GenerationService(
             services.styles,
+            services.entitlements,
             services.files,
             nobody_listens,
             services.events,
