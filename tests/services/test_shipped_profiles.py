@@ -3,14 +3,16 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.enum import PlanKind, Quality, ReferenceImage, RefundPolicy, Size
-from services.profile import Profile, load_profile
+from services.profile import Limits, MembershipRules, Profile, ReferralRules, UploadRules, load_profile
+from services.profile_collection import CollectionUse
 from services.prompt import check_variables, render_prompt
-from settings import PROFILES
+from settings import PROFILES, ROOT
 
 SHIPPED = {path.stem: load_profile(path) for path in sorted(PROFILES.glob("*.toml"))}
 MIB = 1024 * 1024
@@ -205,3 +207,23 @@ def test_every_shared_collection_and_offer_is_used() -> None:
     assert {collection.slug for collection in studio.collections} == shared
     assert [plan.slug for plan in studio.plans] == [plan["slug"] for plan in offers["plans"]]
     assert [package.slug for package in studio.packages] == [package["slug"] for package in offers["packages"]]
+
+
+# ------------------------------------------------------------------ the guide
+
+
+def test_the_guides_own_profile_loads_as_it_stands_there(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "shared").symlink_to(PROFILES / "shared")
+    (tmp_path / "toy-shop.toml").write_text(text, encoding="utf-8")
+    shop = load_profile(tmp_path / "toy-shop.toml")
+    assert [collection.slug for collection in shop.collections] == ["plushify", "sandbox"]
+    # It shows every entry that a profile may have, so that nobody has to look for one elsewhere.
+    shown = set(re.findall(r"^\[*([a-z_]+)", text, re.MULTILINE))
+    for part in (Profile, UploadRules, Limits, MembershipRules, ReferralRules, CollectionUse):
+        assert part.model_fields.keys() <= shown
+
+
+def test_the_guide_names_every_profile() -> None:
+    text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == SHIPPED.keys()
