@@ -15,6 +15,7 @@ from services.integrations.rate_limiter import RateLimiter
 from services.integrations.safe_fetch import SafeFetch
 from services.integrations.smtp_mailer import SmtpMailer
 from services.integrations.storage import Storage
+from services.profile import Profile
 from setting_types import Provider, Switch
 from settings import Settings
 
@@ -57,12 +58,20 @@ async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | N
 async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
     """Where people pay: Polar; without its token a page that takes no money in development, nothing in production."""
     if settings.polar_access_token is None:
-        yield None if settings.is_production else DevelopmentPayments(settings.address)
+        yield DevelopmentPayments(settings.address) if settings.takes_no_money else None
         return
     from services.integrations.polar import PolarPayments  # a second and a half, for those who need it
 
     async with PolarPayments(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
         yield payments
+
+
+def products_of(settings: Settings, profile: Profile) -> dict[str, str]:
+    """The till's product ids by slug; a till that takes no money calls everything as the profile does."""
+    if settings.takes_no_money:
+        slugs = [package.slug for package in profile.packages] + [plan.slug for plan in profile.plans]
+        return {slug: slug for slug in slugs}
+    return dict(pair.split("=") for pair in settings.polar_products)
 
 
 @contextlib.asynccontextmanager

@@ -6,22 +6,25 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 import structlog
 import uvicorn
 
-from adapters import make_mailer, make_provider, open_rate_limiter, open_storage
+from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
+from checkup import check
 from models.database import open_database
-from models.migrate import DatabaseUnreachableError, migrate, missing_migrations
+from models.migrate import DatabaseUnreachableError, migrate
 from models.postgres import PATIENT, QUICK, Limits
 from services.api_key import ApiKeyService
 from services.audit import Audit
+from services.checkout import CheckoutService
 from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
+from services.development_till import DevelopmentTill
 from services.entitlement import Entitlements
 from services.error import Refusal
 from services.event import Events
@@ -34,16 +37,18 @@ from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
 from services.integrations.password import HASH_KIB, Passwords
-from services.integrations.queue import TaskQueue, ping
+from services.integrations.queue import TaskQueue
 from services.locale import Translator
 from services.mail import MailService
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
+from services.payment import PaymentService
 from services.plan import PlanService
 from services.profile import load_profile
 from services.profile_file import ProfileError
 from services.rate_limit import RateLimits
+from services.reconciliation import Reconciliation
 from services.referral import ReferralService
 from services.regeneration import RegenerationService
 from services.roster import Roster
@@ -56,6 +61,7 @@ from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
 from services.verification import VerificationService
+from services.webhook import UNSETTLED, WebhookService
 from services.worker import GenerationWorker, Times
 from setting_types import Provider
 from settings import LOCALES, PROFILES, Settings, SettingsError, load_settings
@@ -105,6 +111,12 @@ async def open_services(
         stack.push_async_callback(mail.aclose)
         referrals = ReferralService(profile.referral, settings.secret(), events)
         verification = VerificationService(mail, events, rates, referrals)
+        plans = PlanService(profile)
+        till = await stack.enter_async_context(open_payments(settings))
+        products = products_of(settings, profile)
+        payments = PaymentService({product: slug for slug, product in products.items()}, referrals, events)
+        webhooks = WebhookService(payments, settings.polar_webhook_secret)
+        reconciliation = Reconciliation(till, payments)
         entitlements = Entitlements(profile)
         memberships = MembershipService(profile.membership.grace_days, events)
         styles = StyleService(profile, entitlements)
@@ -136,7 +148,14 @@ async def open_services(
             memberships=memberships,
             styles=styles,
             own_styles=OwnStyleService(profile.limits),
-            plans=PlanService(profile),
+            plans=plans,
+            payments=payments,
+            checkouts=CheckoutService(
+                till, products, (settings.address, settings.app_address, *settings.cors_origins), plans, rates
+            ),
+            webhooks=webhooks,
+            reconciliation=reconciliation,
+            development_till=DevelopmentTill(payments, webhooks) if settings.takes_no_money else None,
             generations=generations,
             regenerations=RegenerationService(generations, styles, entitlements, queue, events, profile.limits, rates),
             deletion=deletion,
@@ -159,6 +178,8 @@ async def open_services(
                 sessions,
                 departures,
                 exports,
+                webhooks,
+                reconciliation,
                 memberships,
                 events,
                 every=settings.generation_sweep_seconds,
@@ -268,44 +289,6 @@ async def make_admin(settings: Settings, email: str) -> int:
     return 0
 
 
-async def check(settings: Settings) -> int:
-    """One line per part; 1 when something is missing."""
-
-    async def migrations() -> str:
-        async with open_database(settings.database):
-            missing = await missing_migrations()
-        return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
-
-    async def storage() -> str:
-        async with open_storage(settings) as place:
-            await place.check()
-        return ""
-
-    async def redis() -> str:
-        if settings.redis_url is not None:
-            await ping(settings.redis_url)
-        return ""
-
-    key = "its key is set" if settings.has_openrouter_key else "no key needed"
-    parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
-        ("database", settings.database.split("@")[-1], migrations),
-        ("storage", settings.storage_place, storage),
-        ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: one process only", redis),
-    ]
-    broken = 0
-    print(f"ok    settings   {settings.environment}, profile {settings.profile}")
-    for name, where, ask in parts:
-        try:
-            problem = await asyncio.wait_for(ask(), timeout=10)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this part's line
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        broken += bool(problem)
-        print(f"{'FAIL' if problem else 'ok':5} {name:10} {where}{': ' + problem if problem else ''}")
-    print(f"ok    provider   {settings.provider} ({key})")
-    print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_place}")
-    return 1 if broken else 0
-
-
 async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
@@ -319,6 +302,20 @@ async def verify(settings: Settings) -> int:
         broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""
         print(f"{'FAIL' if broken else 'ok':5} {verdict.name:3} {verdict.promise}{broken}")
     return 1 if any(verdict.offenders for verdict in verdicts) else 0
+
+
+async def replay(settings: Settings, event_id: str | None) -> int:
+    """Handle stored webhooks again; 1 when there is no such event, or one came to no good end."""
+    await migrate(settings.database)
+    async with open_services(settings) as services:
+        events = await services.webhooks.replay(event_id)
+    for event in events:
+        problem = f": {event.problem}" if event.problem else ""
+        print(f"{event.outcome:8} {event.id} {event.type} {event.event_id}{problem}")
+    if not events:
+        print(f"There is no event {event_id}." if event_id else "Nothing has failed.")
+    missing = event_id is not None and not events
+    return 1 if missing or any(event.outcome in UNSETTLED for event in events) else 0
 
 
 def configure_logs(settings: Settings) -> None:
@@ -355,6 +352,10 @@ def parse_arguments() -> argparse.Namespace:
     commands.add_parser("make-admin", help="give an account the ADMIN role").add_argument("email", metavar="EMAIL")
     commands.add_parser("check", help="look at settings and connections, one line per part")
     commands.add_parser("verify", help="audit ledger, generations and files, one line per promise")
+    again = commands.add_parser("replay", help="handle stored webhooks of payments again")
+    which = again.add_mutually_exclusive_group(required=True)
+    which.add_argument("event", metavar="EVENT_ID", nargs="?", help="ours, or its sender's")
+    which.add_argument("--failed", action="store_true", help="everything that was parked, failed or not handled yet")
     return parser.parse_args()
 
 
@@ -373,6 +374,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             return asyncio.run(check(settings))
         case "verify":
             return asyncio.run(verify(settings))
+        case "replay":
+            return asyncio.run(replay(settings, arguments.event))
         case _:
             serve(settings)
     return 0

@@ -235,6 +235,16 @@ class Settings(BaseSettings):
         return f"{place} at {self.s3_endpoint_url}" if self.s3_endpoint_url else f"{place} in {self.s3_region}"
 
     @property
+    def takes_no_money(self) -> bool:
+        """Whether the till is a page of our own: where nobody named another, and never in production."""
+        return self.polar_access_token is None and not self.is_production
+
+    @property
+    def has_till(self) -> bool:
+        """Whether anything can be bought, if only without money."""
+        return self.polar_access_token is not None or not self.is_production
+
+    @property
     def till_place(self) -> str:
         """Where people pay, for people to read."""
         if self.polar_access_token is not None:

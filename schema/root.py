@@ -15,6 +15,7 @@ import resolvers.generation
 import resolvers.node
 import resolvers.own_style
 import resolvers.password_reset
+import resolvers.payment
 import resolvers.plan
 import resolvers.regeneration
 import resolvers.share
@@ -34,6 +35,7 @@ from schema.generation import Generation, GenerationPayload, GenerationsPayload
 from schema.input import drop_null_defaults
 from schema.node import Node
 from schema.own_style import StylePayload
+from schema.payment import CheckoutPayload
 from schema.permission import allowed
 from schema.plan import CreditPackage, Plan
 from schema.scalar import SCALARS
@@ -213,6 +215,11 @@ class Mutation:
         resolver=resolvers.own_style.delete_style,
         permission_classes=allowed("Mutation.deleteStyle"),
         description="Remove a style of one's own; generations made with it keep its title.",
+    )
+    create_checkout: CheckoutPayload = strawberry.mutation(
+        resolver=resolvers.payment.create_checkout,
+        permission_classes=allowed("Mutation.createCheckout"),
+        description="Go to the till. What is bought comes as soon as its payment is told; creditsChanged says so.",
     )
     set_favorite: GenerationPayload = strawberry.mutation(
         resolver=resolvers.gallery.set_favorite,

@@ -101,6 +101,16 @@ class User(Node):
         )
         return CreditTransactionConnection.of(page)
 
+    @strawberry.field(
+        description="Where a paying member manages the plan; their own sign-in only, null otherwise. Ask for it when "
+        "it is needed: it is made anew each time, and whoever has it needs no password."
+    )
+    async def billing_portal_url(self, info: Info) -> str | None:
+        viewer = info.context.viewer
+        if viewer is None or viewer.id != self.row.id or info.context.uses_api_key:
+            return None
+        return await info.context.services.checkouts.portal_url(self.row)
+
     @strawberry.field(description="Newest first.")
     async def api_keys(self, info: Info) -> list[ApiKey]:
         return [ApiKey.of(row) for row in await info.context.services.api_keys.of(self.row.id)]

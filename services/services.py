@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from services.api_key import ApiKeyService
+from services.checkout import CheckoutService
 from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
+from services.development_till import DevelopmentTill
 from services.entitlement import Entitlements
 from services.event import Events
 from services.export import ExportService
@@ -24,9 +26,11 @@ from services.locale import Translator
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
+from services.payment import PaymentService
 from services.plan import PlanService
 from services.profile import Profile
 from services.rate_limit import RateLimits
+from services.reconciliation import Reconciliation
 from services.referral import ReferralService
 from services.regeneration import RegenerationService
 from services.roster import Roster
@@ -38,6 +42,7 @@ from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import UserService
 from services.verification import VerificationService
+from services.webhook import WebhookService
 from services.worker import GenerationWorker
 
 
@@ -68,6 +73,11 @@ class Services:
     styles: StyleService
     own_styles: OwnStyleService
     plans: PlanService
+    payments: PaymentService
+    checkouts: CheckoutService
+    webhooks: WebhookService
+    reconciliation: Reconciliation
+    development_till: DevelopmentTill | None
     generations: GenerationService
     regenerations: RegenerationService
     gallery: GalleryService

@@ -17,8 +17,10 @@ from services.export import ExportService
 from services.file import FileService
 from services.integrations.queue import TaskQueue
 from services.membership import MembershipService
+from services.reconciliation import Reconciliation
 from services.session import SessionService
 from services.upload import UploadService
+from services.webhook import WebhookService
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,8 @@ class Sweeper:
         sessions: SessionService,
         departures: DepartureService,
         exports: ExportService,
+        webhooks: WebhookService,
+        reconciliation: Reconciliation,
         memberships: MembershipService,
         events: Events,
         *,
@@ -52,6 +56,8 @@ class Sweeper:
         self._sessions = sessions
         self._departures = departures
         self._exports = exports
+        self._webhooks = webhooks
+        self._reconciliation = reconciliation
         self._memberships = memberships
         self._events = events
         self._every = every
@@ -64,7 +70,7 @@ class Sweeper:
         Exports are made beside it: a large one takes minutes.
         """
         work = (self.settle, self.clean_up, self._exports.make_waiting)
-        await asyncio.gather(*(self._again_and_again(one) for one in work))
+        await asyncio.gather(*(self._again_and_again(one) for one in work), self._reconciliation.run())
 
     async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -81,10 +87,11 @@ class Sweeper:
         await self.clean_up()
 
     async def settle(self) -> None:
-        """Generations whose workers died, and memberships that ran out.
+        """What was paid and not seen to, generations whose workers died, and memberships that ran out.
 
         What waits is not looked for here: every worker's crew does that.
         """
+        await self._each("sweep.event", await self._webhooks.unhandled(_BATCH), self._webhooks.handle)
         await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
         await self._each("sweep.membership", await self._memberships.lapsed(_BATCH), self._memberships.lapse)
 

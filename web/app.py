@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.services import Services
 from web.account_page import reset, show_reset, show_verification, verify
+from web.checkout import pay, show_checkout
 from web.client_address import ClientAddress
 from web.cookie import SessionCookie
 from web.file import serve_file
@@ -25,6 +26,7 @@ from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
 from web.share import not_shared, send_picture, send_thumbnail, show_page
 from web.upload import receive_upload
+from web.webhook import receive_polar
 
 
 class State(TypedDict):
@@ -101,6 +103,9 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/verify-email", verify, methods=["POST"]),
         Route("/reset-password", show_reset, methods=["GET"]),
         Route("/reset-password", reset, methods=["POST"]),
+        Route("/checkout/{id}", show_checkout, methods=["GET"]),
+        Route("/checkout/{id}", pay, methods=["POST"]),
+        Route("/webhooks/polar", receive_polar, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
     ]
