@@ -1,6 +1,8 @@
-"""The balance, live."""
+"""Credits, live: the balance with every line that moves it, the pass with its allowances, the membership."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import strawberry
 
@@ -8,37 +10,77 @@ import models
 from models import ids
 from resolvers.stream import Watch
 from schema.context import Info
-from schema.credit import CreditsChange, CreditTransaction
+from schema.credit import CreditsChange
 from schema.node import known_id
 from services.credit import PAGE
-from services.event import account_channel, told_lines
+from services.event import account_channel, told_entitlements, told_lines
+from services.rights import Rights, rights_of
+from services.services import Services
+
+
+@dataclass(frozen=True)
+class _Present:
+    """The account as it was read last."""
+
+    user: models.User
+    rights: Rights
+
+
+@dataclass(frozen=True)
+class _News:
+    """What is to be told next. `lines`: None where the ledger must be read; `rights`: whether they have changed."""
+
+    present: _Present
+    lines: list[models.CreditTransaction] | None
+    rights: bool
 
 
 async def credits_changed(info: Info, after: strawberry.ID | None = None) -> AsyncGenerator[CreditsChange, None]:
-    """The present state, the lines since `after`, then every new line in the order of commits."""
+    """The present state, the lines since `after`, then each line in the order of commits, and each change of rights."""
     viewer, services = info.context.require_viewer(), info.context.services
     async with Watch(info.context, account_channel(viewer.id)) as watch:
-        user = await services.users.get(viewer.id)
-        seen = user.ledger_sequence
+        news = _News(await _read(services, viewer.id), None, rights=False)
+        credits, version = news.present.user.credits, news.present.user.version
+        seen = news.present.user.ledger_sequence
         if after is not None:
             seen = (await services.credits.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))).sequence
-        yield CreditsChange(credits=user.credits, version=user.version, transaction=None)
-        present = user.ledger_sequence
-        lines: list[models.CreditTransaction] | None = None
+        yield CreditsChange.of(credits, version, None, news.present.rights)
         while True:
-            if lines is None:  # at first, after silence or a gap, or where a message does not tell all
-                lines = await services.credits.since(viewer.id, seen)
-            more = len(lines) == PAGE
-            for line in lines:
-                seen = line.sequence
-                # A replayed line is old news: its own balance and version would tell the client to go back.
-                is_replayed = seen <= present
-                yield CreditsChange(
-                    credits=user.credits if is_replayed else line.balance,
-                    version=user.version if is_replayed else line.account_version,
-                    transaction=CreditTransaction.of(line),
-                )
-            lines = None
-            if not more:
-                news = await watch.next()
-                lines = told_lines(news, seen) if news is not None else None
+            rights, lines = news.present.rights, news.lines
+            is_page = True
+            while is_page:
+                if lines is None:
+                    lines = await services.credits.since(viewer.id, seen)
+                for line in lines:
+                    seen = line.sequence
+                    # A replayed line is old news: its own balance and version would tell the client to go back.
+                    if line.account_version > version:
+                        credits, version = line.balance, line.account_version
+                    yield CreditsChange.of(credits, version, line, rights)
+                is_page, had_lines, lines = len(lines) == PAGE, bool(lines), None
+            # The newest line has shown the rights, too, unless they changed after it.
+            if news.rights and (not had_lines or version < news.present.user.version):
+                credits, version = news.present.user.credits, news.present.user.version
+                yield CreditsChange.of(credits, version, None, rights)
+            news = await _next(services, watch, news.present, seen)
+
+
+async def _next(services: Services, watch: Watch, present: _Present, seen: int) -> _News:
+    """What the next message tells after line `seen`; after silence, or where it tells too little, what the rows say."""
+    message = await watch.next()
+    lines = told_lines(message, seen) if message is not None else None
+    told = told_entitlements(message, present.user.version) if message is not None else None
+    if lines is not None and told is False:
+        return _News(present, lines, rights=False)
+    fresh = await _read(services, present.user.id, None if told else present)
+    newest = lines[-1].sequence if lines else seen
+    is_all = fresh.user.ledger_sequence == newest  # else what was written meanwhile comes first
+    return _News(fresh, (lines or []) if is_all else None, rights=bool(told) or fresh.rights != present.rights)
+
+
+async def _read(services: Services, user_id: str, known: _Present | None = None) -> _Present:
+    """The account as it is now. `known`: as it was, whose rights are good while nothing has moved the version."""
+    user = await services.users.get(user_id)
+    if known is not None and user.version == known.user.version and not known.rights.is_due(datetime.now(UTC)):
+        return known
+    return _Present(user, await rights_of(user, services.memberships))

@@ -12,9 +12,11 @@ from schema.context import Info
 from schema.enum import TransactionStatus, TransactionType
 from schema.generation import Generation
 from schema.input import given
+from schema.membership import Membership
 from schema.node import Node
 from services import credit, history
 from services.page import Page
+from services.rights import Rights
 
 if TYPE_CHECKING:
     from schema.user import User
@@ -110,8 +112,20 @@ class TransactionFilter:
         )
 
 
-@strawberry.type(description="A change of an account's credits, or its present state.")
+@strawberry.type(description="A change of an account's credits, pass or membership, or its present state.")
 class CreditsChange:
     credits: int
     version: int = strawberry.field(description="The account's.")
-    transaction: CreditTransaction | None = strawberry.field(description="Null on the opening message.")
+    transaction: CreditTransaction | None = strawberry.field(
+        description="Null on the opening message, and when only an entitlement changed."
+    )
+    membership: Membership | None
+
+    @classmethod
+    def of(cls, credits: int, version: int, line: models.CreditTransaction | None, rights: Rights) -> "CreditsChange":
+        return cls(
+            credits=credits,
+            version=version,
+            transaction=CreditTransaction.of(line) if line else None,
+            membership=Membership.of(rights.membership) if rights.membership else None,
+        )
