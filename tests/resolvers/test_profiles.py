@@ -1,5 +1,6 @@
 """Each product through its door: what it gives, shows, sells and takes. Another product rewrites no history."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from books import check_books
 from client import CANCEL, Api, photo
 from conftest import Running, running
 from main import prepare
+from models import Collection, CreditPackage, Plan, Style
 from setting_types import Switch
 from settings import PROFILES, Settings
 
@@ -73,6 +75,13 @@ async def cost_of(api: Api, collection: str, slug: str, **input: Any) -> int:
 async def gallery(api: Api) -> dict[str, dict[str, Any]]:
     nodes = (await api.one(GALLERY))["generations"]["nodes"]
     return {node["id"]: node for node in nodes}
+
+
+def without_ids(found: Any) -> Any:
+    """The same, but for whatever is called id."""
+    if isinstance(found, dict):
+        return {name: without_ids(value) for name, value in found.items() if name != "id"}
+    return [without_ids(value) for value in found] if isinstance(found, list) else found
 
 
 # ------------------------------------------------------------------ what each product is
@@ -266,3 +275,14 @@ async def test_another_product_rewrites_no_history(settings: Settings, tmp_path:
         assert await ada.ask(OFFERS) == offers
         found = await gallery(ada)
         assert {id: node["cost"] for id, node in found.items()} == {plush["id"]: 1, scene["id"]: 5, now["id"]: 7}
+
+
+async def test_processes_that_start_at_the_same_time_fill_the_catalogue_once(settings: Settings) -> None:
+    async with running(settings, idle=True) as server:
+        catalogue, offers = await server.api.one(CATALOGUE), await server.api.ask(OFFERS)
+        for table in (Style, Collection, Plan, CreditPackage):
+            await table.all().delete()
+        styles, plans = server.services.styles, server.services.plans
+        await asyncio.gather(*(seed() for _ in range(4) for seed in (styles.seed, plans.seed)))
+        assert without_ids(await server.api.one(CATALOGUE)) == without_ids(catalogue)
+        assert without_ids(await server.api.ask(OFFERS)) == without_ids(offers)
