@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ import uvicorn
 
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from checkup import check
+from logs import configure_logs
 from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate
 from models.postgres import PATIENT, QUICK, Limits
@@ -57,6 +57,7 @@ from services.session import SessionService
 from services.share import ShareService
 from services.stats import StatsService
 from services.style import StyleService
+from services.subscription import SubscriptionService
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
@@ -115,10 +116,11 @@ async def open_services(
         till = await stack.enter_async_context(open_payments(settings))
         products = products_of(settings, profile)
         payments = PaymentService({product: slug for slug, product in products.items()}, referrals, events)
-        webhooks = WebhookService(payments, settings.polar_webhook_secret)
-        reconciliation = Reconciliation(till, payments)
-        entitlements = Entitlements(profile)
         memberships = MembershipService(profile.membership.grace_days, events)
+        subscriptions = SubscriptionService(payments, memberships, events)
+        webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
+        reconciliation = Reconciliation(till, payments, subscriptions)
+        entitlements = Entitlements(profile)
         styles = StyleService(profile, entitlements)
         roster = Roster(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, entitlements, files, queue, events, profile.limits, uploads, rates)
@@ -316,30 +318,6 @@ async def replay(settings: Settings, event_id: str | None) -> int:
         print(f"There is no event {event_id}." if event_id else "Nothing has failed.")
     missing = event_id is not None and not events
     return 1 if missing or any(event.outcome in UNSETTLED for event in events) else 0
-
-
-def configure_logs(settings: Settings) -> None:
-    """Events as lines on standard error: for people in development, JSON in production."""
-    level = logging.getLevelName(settings.log_level.upper())
-    logging.basicConfig(level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
-    # Plain tracebacks: the pretty ones show local variables, passwords and tokens among them.
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(
-                [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-                if settings.logs_json
-                else [console]
-            ),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def parse_arguments() -> argparse.Namespace:

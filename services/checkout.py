@@ -12,6 +12,7 @@ import structlog
 from models import Checkout, CreditPackage, IdempotencyKey, Plan, User
 from models.database import rows, run_tx
 from services import idempotency
+from services.entitlement import active_plan_id
 from services.error import InvalidInputError, NotFoundError, PaymentsUnavailableError
 from services.integrations.payments import Payments, PaymentsError, TillRequest
 from services.message import message
@@ -100,9 +101,7 @@ class CheckoutService:
 
     async def portal_url(self, user: User) -> str | None:
         """Where an account manages its monthly plan; None for who has none, and where the provider does not answer."""
-        if self._payments is None or user.plan_id is None:
-            return None
-        if user.member_until is None or user.member_until <= datetime.now(UTC):
+        if self._payments is None or active_plan_id(user, datetime.now(UTC)) is None:
             return None
         try:
             return await self._payments.portal_url(user.id)

@@ -9,8 +9,9 @@ from tortoise.exceptions import IntegrityError
 from models import ExternalEvent
 from models.enum import EventOutcome
 from services.integrations.payments import Payments, PaymentsError
-from services.integrations.polar_event import Order, SenselessError
+from services.integrations.polar_event import Order, SenselessError, subscription_of
 from services.payment import PaymentService
+from services.subscription import SubscriptionService
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,10 @@ _LONGEST_PROBLEM = 500  # characters
 class Reconciliation:
     """Pulls orders. The hour's row is the lease: whoever writes it does the work, and nobody else."""
 
-    def __init__(self, provider: Payments | None, payments: PaymentService) -> None:
+    def __init__(self, provider: Payments | None, payments: PaymentService, subscriptions: SubscriptionService) -> None:
         self._provider = provider
         self._payments = payments
+        self._subscriptions = subscriptions
 
     async def run(self) -> None:
         """Reconcile every hour until cancelled; for every worker."""
@@ -91,6 +93,8 @@ class Reconciliation:
                 if order.is_paid:
                     verdict = await self._payments.order_told(order, pays=True)
                     changed += verdict.account is not None
+                if (subscription := subscription_of(order)) is not None:
+                    await self._subscriptions.told(subscription)
             except SenselessError as error:
                 log.error("reconciliation.senseless", order=str(data.get("id")), problem=str(error))
         return seen, changed

@@ -12,10 +12,11 @@ from tortoise.expressions import F, Q
 from models import ExternalEvent
 from models.database import is_outage, rows
 from models.enum import EventOutcome
-from services.integrations.polar_event import Order, Refund, SenselessError, read_event
+from services.integrations.polar_event import Order, Refund, SenselessError, Subscription, read_event, told_at
 from services.integrations.polar_signature import is_authentic
 from services.payment import PaymentService, Record
 from services.purchase import Verdict
+from services.subscription import SubscriptionService
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +40,14 @@ class WebhookService:
     """Takes deliveries. `secrets`: while one is replaced by the next, both count."""
 
     def __init__(
-        self, payments: PaymentService, secrets: tuple[str, ...], clock: Callable[[], float] = time.time
+        self,
+        payments: PaymentService,
+        subscriptions: SubscriptionService,
+        secrets: tuple[str, ...],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._payments = payments
+        self._subscriptions = subscriptions
         self._secrets = secrets
         self._clock = clock
 
@@ -100,6 +106,8 @@ class WebhookService:
                     await self._payments.refund_told(refund, record=record)
                 else:
                     await record(_IGNORED)
+            case kind if kind.startswith("subscription."):
+                await self._subscriptions.told(Subscription.of(data, told_at(event.data)), record=record)
             case _:
                 await record(_IGNORED)
 

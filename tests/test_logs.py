@@ -7,7 +7,7 @@ from settings import ROOT
 
 CRASH = """
 import structlog
-from main import configure_logs
+from logs import configure_logs
 from settings import load_settings
 
 def sign_in(password):

@@ -165,6 +165,15 @@ def _is_storable(value: object, depth: int = 0) -> bool:
     return depth < _DEEPEST and all(_is_storable(part, depth + 1) for part in parts)
 
 
+def subscription_of(order: Order) -> Subscription | None:
+    """What an order says of the subscription that it pays for; as old as the subscription's last change."""
+    told = _part(order.data, "subscription")
+    if not told:
+        return None
+    changed_at = _optional_moment(told, "modified_at") or _moment(told, "created_at")
+    return Subscription.of({**told, "customer": order.data.get("customer")}, changed_at)
+
+
 def told_at(event: dict[str, Any]) -> datetime:
     """When Polar wrote the event. Raises SenselessError."""
     return _moment(event, "timestamp")

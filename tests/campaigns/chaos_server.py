@@ -22,6 +22,7 @@ from PIL import Image
 
 import main
 from campaigns.fork_server import fork_orders
+from logs import configure_logs
 from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderEvent
 from services.integrations.redis_bus import RedisBackend
 from settings import load_settings
@@ -92,7 +93,7 @@ def live(order: Order) -> int:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
     settings = load_settings(_env_file=None, **order.settings)
-    main.configure_logs(settings)
+    configure_logs(settings)
     main.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is main's by import
     lose_messages(Path(order.folder), random.Random(order.seed))
     return main.run(argparse.Namespace(command=order.command), settings)

@@ -1,0 +1,99 @@
+"""Subscriptions: what the provider tells of one becomes a membership."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from models import Plan
+from models.database import run_tx
+from models.enum import EventOutcome, MembershipStatus, PlanKind
+from services.error import NotFoundError
+from services.event import Events
+from services.integrations.polar_event import Subscription
+from services.membership import MembershipService, Told
+from services.payment import PaymentService, Record, unrecorded
+from services.purchase import Verdict
+
+log = structlog.get_logger(__name__)
+
+# What is not here (incomplete, incomplete_expired) never began.
+_STATUSES = {
+    "active": MembershipStatus.ACTIVE,
+    "trialing": MembershipStatus.ACTIVE,
+    "past_due": MembershipStatus.PAST_DUE,
+    "unpaid": MembershipStatus.PAST_DUE,
+    "paused": MembershipStatus.ENDED,  # until it is resumed, and told as active
+    "canceled": MembershipStatus.ENDED,  # what is canceled for the end of its month is active until then
+}
+
+
+class SubscriptionService:
+    """Takes over what is told of subscriptions."""
+
+    def __init__(self, payments: PaymentService, memberships: MembershipService, events: Events) -> None:
+        self._payments = payments
+        self._memberships = memberships
+        self._events = events
+
+    async def told(self, subscription: Subscription, *, record: Record = unrecorded) -> Verdict:
+        """Bring a membership up to date; what is older than what is known already changes nothing.
+
+        `record` runs in the same transaction, or after it where nothing was done.
+        """
+        status = _STATUSES.get(subscription.status)
+        if status is None:
+            return await _end(Verdict(EventOutcome.IGNORED), record)
+        buyer = await self._payments.buyer_of(
+            subscription.customer, subscription.claimed_user, subscription.checkout_id
+        )
+        plan = await self._payments.ware_of(subscription.product_id)
+        if buyer.user is not None and buyer.problem is not None and status is MembershipStatus.ENDED:
+            return await _end(Verdict(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
+        if not isinstance(plan, Plan) or plan.kind is not PlanKind.SUBSCRIPTION:
+            return await self._park(subscription, f"{subscription.product_id!r} is no monthly plan", record)
+        if buyer.user is None or buyer.problem is not None:
+            return await self._park(subscription, buyer.problem or "", record)
+        told = _told(subscription, buyer.user.id, plan, status)
+        try:
+            verdict = await run_tx(partial(self._apply, told, record))
+        except NotFoundError:
+            return await self._park(subscription, "its account is gone, or it is somebody else's", record)
+        if verdict.account is not None:
+            log.info("subscription.applied", subscription=subscription.id, user=told.user_id, status=status)
+            await self._events.account_changed(verdict.account)
+        return verdict
+
+    async def _apply(self, told: Told, record: Record) -> Verdict:
+        verdict = Verdict(EventOutcome.HANDLED, account=await self._memberships.apply(told))
+        await record(verdict)
+        return verdict
+
+    @staticmethod
+    async def _park(subscription: Subscription, problem: str, record: Record) -> Verdict:
+        log.error("subscription.parked", subscription=subscription.id, problem=problem)
+        return await _end(Verdict(EventOutcome.PARKED, problem), record)
+
+
+async def _end(verdict: Verdict, record: Record) -> Verdict:
+    await record(verdict)
+    return verdict
+
+
+def _told(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> Told:
+    ends_at = subscription.ends_at
+    if subscription.cancels_at_period_end:
+        ends_at = ends_at or subscription.period_end
+    if status is MembershipStatus.ENDED:
+        ends_at = subscription.ended_at or ends_at or datetime.now(UTC)
+    return Told(
+        subscription_id=subscription.id,
+        user_id=user_id,
+        plan=plan,
+        status=status,
+        started_at=subscription.started_at,
+        renews_at=subscription.period_end,
+        ends_at=ends_at,
+        told_at=subscription.told_at,
+        past_due_at=subscription.past_due_at if status is MembershipStatus.PAST_DUE else None,
+    )
