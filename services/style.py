@@ -185,11 +185,11 @@ class StyleService:
         return found
 
     async def free_style(self) -> Style:
-        """The style of a bare prompt. Raises NotFoundError where the profile sells none."""
+        """The style of a bare prompt. Raises InvalidInputError where the profile sells none: a style must be named."""
         collection, slug = FREE_STYLE
         found = await self.by_slug(slug, collection)
         if found is None:
-            raise NotFoundError(field=("styleId",))
+            raise InvalidInputError(message("Please choose a style."), field=("styleId",))
         return found
 
     def _active(self) -> QuerySet[Style]:

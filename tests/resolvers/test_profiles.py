@@ -192,6 +192,8 @@ async def test_one_plush_takes_jpeg_and_png_and_has_one_price(settings: Settings
         assert (webp["code"], webp["field"]) == ("INVALID_INPUT", ["image"])
         without = await ada.refused(ORDER, input={"styleId": style})
         assert (without["code"], without["field"]) == ("INVALID_INPUT", ["image"])
+        for words_alone in (await ada.refused(ORDER, input={"prompt": "A fox"}), await ada.refused(QUOTE, input={})):
+            assert (words_alone["code"], words_alone["field"]) == ("INVALID_INPUT", ["styleId"])
         assert (await ada.one(ORDER, {"input.image": photo(64, 48, "PNG")}, input={"styleId": style}))["errors"] == []
         assert await ada.credits() == 9
 
