@@ -43,15 +43,18 @@ from services.mail import MailService
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
+from services.payer import Payers
 from services.payment import PaymentService
 from services.plan import PlanService
 from services.profile import load_profile
 from services.profile_file import ProfileError
+from services.quote import QuoteService
 from services.rate_limit import RateLimits
 from services.reconciliation import Reconciliation
 from services.referral import ReferralService
 from services.regeneration import RegenerationService
 from services.roster import Roster
+from services.sale import Sales
 from services.services import Services
 from services.session import SessionService
 from services.share import ShareService
@@ -121,9 +124,11 @@ async def open_services(
         webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
         reconciliation = Reconciliation(till, payments, subscriptions)
         entitlements = Entitlements(profile)
-        styles = StyleService(profile, entitlements)
+        styles = StyleService(profile)
+        payers = Payers(entitlements, sells_credits=profile.sells_credits)
+        sales = Sales(payers, queue, events)
         roster = Roster(every=settings.generation_sweep_seconds)
-        generations = GenerationService(styles, entitlements, files, queue, events, profile.limits, uploads, rates)
+        generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
@@ -158,8 +163,9 @@ async def open_services(
             webhooks=webhooks,
             reconciliation=reconciliation,
             development_till=DevelopmentTill(payments, webhooks) if settings.takes_no_money else None,
+            quotes=QuoteService(styles, entitlements, payers),
             generations=generations,
-            regenerations=RegenerationService(generations, styles, entitlements, queue, events, profile.limits, rates),
+            regenerations=RegenerationService(generations, styles, entitlements, sales, profile.limits, rates),
             deletion=deletion,
             departures=departures,
             exports=exports,

@@ -7,6 +7,7 @@ from schema.input import given
 from schema.node import known_id
 from schema.style import Collection, Quote, QuoteInput, Style, StyleConnection, StyleFilter
 from services import style as catalogue
+from services.quote import QuoteRequest
 
 
 async def collections(info: Info) -> list[Collection]:
@@ -43,12 +44,12 @@ async def styles(
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:
     style_id = given(input.style_id, None)
-    order = catalogue.QuoteRequest(
+    request = QuoteRequest(
         style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
         quality=given(input.quality, enum.Quality.STANDARD),
         media=given(input.media, enum.MediaKind.IMAGE),
         count=given(input.count, 1),
         model=given(input.model, None),
     )
-    found = await info.context.services.styles.quote(info.context.viewer, order)
+    found = await info.context.services.quotes.quote(info.context.viewer, request)
     return Quote(cost=found.cost, paid_by=found.paid_by, affordable=found.affordable, balance_after=found.balance_after)

@@ -7,7 +7,8 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from models import Collection, CreditPackage, Plan, Style, User
-from services import locale
+from services import allowance, locale
+from services.allowance import ActivePass
 from services.api_key import is_api_key
 from services.error import InvalidInputError, UnauthenticatedError
 from services.membership import Standing
@@ -58,6 +59,7 @@ class Context:
         self.generation_by_id = self._own(services.gallery.by_ids)
         self.transaction_by_id = self._own(services.credits.by_ids)
         self.api_key_by_id = self._own(services.api_keys.by_ids)
+        self.pass_by_user: DataLoader[str, ActivePass | None] = DataLoader(self._load_passes, cache=False)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
         self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
 
@@ -149,6 +151,10 @@ class Context:
     async def _load_plans(self, ids: list[str]) -> list[Plan | None]:
         found = await self.services.plans.plans_by_ids(ids)
         return [found.get(plan_id) for plan_id in ids]
+
+    async def _load_passes(self, user_ids: list[str]) -> list[ActivePass | None]:
+        found = await allowance.active_of(user_ids)
+        return [found.get(user_id) for user_id in user_ids]
 
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.stats.by_users(user_ids)

@@ -6,6 +6,7 @@ import strawberry
 
 import models
 from models import ids
+from schema.allowance import Pass
 from schema.api_key import ApiKey
 from schema.connection import page_request
 from schema.context import Info
@@ -51,6 +52,11 @@ class User(Node):
     @strawberry.field(description="Whoever signs up with it and pays for an order brings both of you a bonus.")
     async def referral_code(self, info: Info) -> str:
         return await info.context.services.referrals.code_of(self.row)
+
+    @strawberry.field(name="pass", description="The active time-boxed pass; one that follows it is not active yet.")
+    async def active_pass(self, info: Info) -> Pass | None:
+        found = await info.context.pass_by_user.load(self.row.id)
+        return Pass.of(found) if found else None
 
     @strawberry.field
     async def stats(self, info: Info) -> UserStats:

@@ -52,12 +52,12 @@ INVARIANTS = (
         "a generation is paid for once, at its price, by its owner",
         """
         SELECT id FROM (
-            SELECT g.id, g.user_id, CASE WHEN g.paid_by = 'CREDITS' THEN g.cost ELSE 0 END AS price,
+            SELECT g.id, g.user_id, g.cost, CASE WHEN g.paid_by = 'CREDITS' THEN g.cost ELSE 0 END AS price,
                 COUNT(t.id) AS lines, COALESCE(SUM(t.amount), 0) AS total, MIN(t.user_id) AS payer
             FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'DEDUCTION'
             GROUP BY g.id, g.user_id, g.paid_by, g.cost
         ) AS paid
-        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR payer <> user_id
+        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR payer <> user_id OR cost <> price
         """,
     ),
     Invariant(
@@ -167,6 +167,54 @@ INVARIANTS = (
             OR EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)
             OR users.deleted_at < LATER($1) AND EXISTS
                 (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL))
+        """,
+    ),
+    Invariant(
+        "A1",
+        "an hour of a pass counts what it paid for and did not get back, never more than it was sold with",
+        """
+        SELECT h.holder_id AS id FROM pass_hours h
+            JOIN passes p ON p.id = h.holder_id
+            LEFT JOIN (
+                SELECT pass_id, pass_hour, SUM(CASE WHEN media = 'IMAGE' THEN 1 ELSE 0 END) AS images,
+                    SUM(CASE WHEN media = 'VIDEO' THEN 1 ELSE 0 END) AS videos
+                FROM generations WHERE paid_by = 'PASS' AND NOT refunded GROUP BY pass_id, pass_hour
+            ) AS g ON g.pass_id = h.holder_id AND g.pass_hour = h.hour
+        WHERE h.images <> COALESCE(g.images, 0) OR h.videos <> COALESCE(g.videos, 0)
+        OR h.images > p.images_per_hour OR h.videos > p.videos_per_hour
+        UNION ALL
+        SELECT p.id FROM passes p LEFT JOIN (
+            SELECT holder_id, SUM(images) AS images, SUM(videos) AS videos FROM pass_hours GROUP BY holder_id
+        ) AS h ON h.holder_id = p.id
+        WHERE p.images_used <> COALESCE(h.images, 0) OR p.videos_used <> COALESCE(h.videos, 0)
+        UNION ALL
+        SELECT g.id FROM generations g
+            LEFT JOIN passes p ON p.id = g.pass_id
+            LEFT JOIN pass_hours h ON h.holder_id = g.pass_id AND h.hour = g.pass_hour
+        WHERE g.paid_by = 'PASS' AND (p.id IS NULL OR p.user_id <> g.user_id OR h.id IS NULL)
+        """,
+    ),
+    Invariant(
+        "A2",
+        "an allowance comes back exactly when the policy says so",
+        """
+        SELECT id FROM generations
+        WHERE paid_by = 'PASS' AND refunded <> (
+            status = 'FAILED' AND (refund_policy = 'ON_FAILURE'
+                OR refund_policy = 'BEFORE_PROVIDER' AND provider_called_at IS NULL)
+            OR status = 'CANCELED' AND refund_policy <> 'NEVER' AND provider_called_at IS NULL)
+        """,
+    ),
+    Invariant(
+        "A3",
+        "passes of an account follow one another",
+        """
+        SELECT id FROM (
+            SELECT id, started_at,
+                LAG(expires_at) OVER (PARTITION BY user_id ORDER BY started_at, expires_at) AS earlier_ends_at
+            FROM passes WHERE revoked_at IS NULL
+        ) AS chain
+        WHERE started_at < earlier_ends_at
         """,
     ),
     Invariant(

@@ -1,11 +1,13 @@
 """Calling generations off: what a cancel and a deletion have in common, inside the transaction of either."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from models import Generation
 from models.database import rows
-from models.enum import RefundPolicy
-from services import credit
+from models.enum import MediaKind, RefundPolicy
+from services import allowance, credit
 from services.claim import is_refunded
 from services.credit import Account
 
@@ -20,7 +22,7 @@ async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[lis
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
         " completed_at = NOW(), updated_at = NOW(), version = version + 1"
         f" WHERE user_id = $1 AND id IN ({marks}) AND status IN ('PENDING', 'PROCESSING')"
-        " RETURNING id, cost, refund_policy, provider_called_at",
+        " RETURNING id, cost, media, pass_id, pass_hour, refund_policy, provider_called_at",
         account.user_id,
         *generation_ids,
     )
@@ -32,5 +34,15 @@ async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[lis
     if refunded:
         await Generation.filter(id__in=[row["id"] for row in refunded]).update(refunded=True)
         lines = [line for row in refunded for line in credit.refund(row["id"], row["cost"])]
-        account = await credit.post(account.user_id, lines, touched=True)
+        if lines:
+            account = await credit.post(account.user_id, lines, touched=True)
+        account = await _give_back(account, refunded)
     return [row["id"] for row in found], account
+
+
+async def _give_back(account: Account, refunded: Sequence[dict[str, Any]]) -> Account:
+    """Allowances return to the hours that they were taken from."""
+    taken = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
+    for (pass_id, hour, media), count in taken.items():
+        await allowance.give_back(pass_id, hour, MediaKind(media), count)
+    return account.with_entitlements() if taken else account

@@ -5,7 +5,7 @@ from typing import Any, Self
 from models import Generation
 from models.database import as_moment, rows, run_tx
 from models.enum import ErrorCode, GenerationStage, RefundPolicy
-from services import credit, file
+from services import allowance, credit, file
 from services.crashpoint import crashpoint
 from services.credit import Account
 from services.gallery_news import ChangeKind
@@ -170,8 +170,11 @@ class Claim:
                 cost,
                 request_id[:200] if request_id else None,
             )
-            if refunded:
+            if refunded and row.cost:
                 account = await credit.post(row.user_id, credit.refund(row.id, row.cost), touched=True)
+            if refunded and row.pass_id is not None and row.pass_hour is not None:
+                await allowance.give_back(row.pass_id, row.pass_hour, row.media, 1)
+                account = account.with_entitlements()
             crashpoint("failure.before_commit")
             return account.about(ChangeKind.UPDATED, [row.id])
 

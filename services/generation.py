@@ -17,7 +17,6 @@ from services.event import Events
 from services.file import FileService
 from services.gallery_news import ChangeKind
 from services.integrations.image_door import CleanImage
-from services.integrations.queue import TaskQueue
 from services.message import message
 from services.order import GenerationRequest, order_of
 from services.profile import Limits
@@ -41,7 +40,7 @@ class GenerationService:
         styles: StyleService,
         entitlements: Entitlements,
         files: FileService,
-        queue: TaskQueue,
+        sales: Sales,
         events: Events,
         limits: Limits,
         uploads: UploadService,
@@ -54,7 +53,7 @@ class GenerationService:
         self._events = events
         self._limits = limits
         self._rates = rates
-        self._sales = Sales(queue, events)
+        self._sales = sales
 
     async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
         """Check, store the photo, take the credits and write the rows in one transaction, then ring for a worker.
@@ -63,8 +62,8 @@ class GenerationService:
         since.
 
         Raises:
-            InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, ConflictError,
-            RateLimitedError, UploadFailedError, UnavailableError: nothing is stored and nothing is spent.
+            InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
+            ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or spent.
         """
         ticket = Ticket.of(OPERATION, request)
         return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
@@ -72,13 +71,14 @@ class GenerationService:
     async def _create(self, user: User, request: GenerationRequest, ticket: Ticket) -> list[Generation]:
         entitlement = await self._entitlements.of(user)
         order = await order_of(user, entitlement, request, self._styles, self._limits)
+        payment = await self._sales.check(user, order)
         await self._rates.generations(user.id, order.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None
         try:
             order = replace(order, original_id=original_id)
-            return await self._sales.sell(user.id, order, ticket, partial(_use, original_id))
+            return await self._sales.sell(user.id, order, payment, ticket, partial(_use, original_id))
         except BaseException:
             if original_id is not None:
                 await self._files.discard(original_id)  # which leaves alone what is sold already

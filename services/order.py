@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from models import Generation, Style, User, ids
 from models.enum import MediaKind, Quality, ReferenceImage, Size
 from services.entitlement import Entitlement
-from services.error import InsufficientCreditsError, InvalidInputError, MembershipRequiredError
+from services.error import InvalidInputError, MembershipRequiredError
 from services.message import message
+from services.payer import Bill, Payment
 from services.profile import Limits
 from services.prompt import check_prompt, check_variables, render_prompt
 from services.style import StyleService, is_locked, price, prompt_of, variables_of
@@ -53,18 +54,18 @@ class Order:
     media: MediaKind
     model: str | None
     count: int
-    cost: int  # credits for one picture
+    cost: int  # credits for one picture, where credits pay
     priority: int  # the higher number's pictures are made first
     original_id: str | None = None
     parent_id: str | None = None
     earlier_prompts: tuple[str, ...] = ()
 
-    def check_balance(self, user: User) -> None:
-        """Refuse early what the sale's transaction would refuse. Raises InsufficientCreditsError."""
-        if user.credits < self.cost * self.count:
-            raise InsufficientCreditsError(required=self.cost * self.count, balance=user.credits)
+    @property
+    def bill(self) -> Bill:
+        """What is to be paid for it."""
+        return Bill(self.media, self.count, self.cost)
 
-    def row(self, user_id: str, batch_id: str) -> Generation:
+    def row(self, user_id: str, batch_id: str, payment: Payment) -> Generation:
         """One of its pictures, not yet written."""
         generation_id = ids.new_id(ids.GENERATION)
         return Generation(
@@ -88,7 +89,10 @@ class Order:
             earlier_prompts=list(self.earlier_prompts),
             original_id=self.original_id,
             priority=self.priority,
-            cost=self.cost,
+            cost=payment.each,
+            paid_by=payment.paid_by,
+            pass_id=payment.holder.id if payment.holder else None,
+            pass_hour=payment.holder.hour if payment.holder else None,
             refund_policy=self.style.collection.refund_policy,
         )
 
@@ -101,10 +105,10 @@ def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str
 async def order_of(
     user: User, entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
 ) -> Order:
-    """Check everything that a request says, except the photo itself.
+    """Check everything that a request says, except the photo itself and who pays.
 
     Raises:
-        InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError
+        InvalidInputError, NotFoundError, MembershipRequiredError
     """
     styles.check_request(entitlement, request.media, request.count, request.model)
     _check_aspect_ratio(request.aspect_ratio)
@@ -125,7 +129,7 @@ async def order_of(
     full_prompt = render_prompt(
         prompt_of(style), has_photo=request.has_photo, size=request.size, variables=variables, instruction=prompt
     )
-    order = Order(
+    return Order(
         style=style,
         prompt=prompt,
         full_prompt=full_prompt,
@@ -139,8 +143,6 @@ async def order_of(
         cost=price(style, request.quality),
         priority=int(entitlement.priority),
     )
-    order.check_balance(user)
-    return order
 
 
 def _check_aspect_ratio(aspect_ratio: str | None) -> None:

@@ -7,9 +7,7 @@ from models import Generation, Style, User
 from models.enum import FileState, GenerationStatus, MediaKind
 from services.entitlement import Entitlements
 from services.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
-from services.event import Events
 from services.generation import GenerationService
-from services.integrations.queue import TaskQueue
 from services.message import Message, message
 from services.order import Order
 from services.profile import Limits
@@ -49,8 +47,7 @@ class RegenerationService:
         generations: GenerationService,
         styles: StyleService,
         entitlements: Entitlements,
-        queue: TaskQueue,
-        events: Events,
+        sales: Sales,
         limits: Limits,
         rates: RateLimits,
     ) -> None:
@@ -59,7 +56,7 @@ class RegenerationService:
         self._entitlements = entitlements
         self._limits = limits
         self._rates = rates
-        self._sales = Sales(queue, events)
+        self._sales = sales
 
     async def regenerate(self, user: User, request: RegenerationRequest) -> list[Generation]:
         """Order the same again, whatever became of it, or variations of its picture.
@@ -68,7 +65,7 @@ class RegenerationService:
             InvalidInputError: of `count`, or of the key.
             NotFoundError: not there, not this account's, or deleted before it was sold.
             ConflictError: there is no picture to vary, or its style, model or quality is not offered any more.
-            MembershipRequiredError, InsufficientCreditsError, RateLimitedError: nothing is spent.
+            MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, RateLimitedError: nothing is spent.
         """
         ticket = Ticket.of(_REGENERATE, request)
         return await self._sales.once(user.id, ticket, partial(self._regenerate, user, request, ticket))
@@ -92,15 +89,15 @@ class RegenerationService:
             original_id=original_id,
             count=request.count,
         )
-        return await self._sales.sell(user.id, order, ticket, partial(self._hold, user.id, source.id, original_id))
+        return await self._sell(user, source, order, ticket)
 
     async def refine(self, user: User, request: RefinementRequest) -> list[Generation]:
         """Order a finished picture once more, with one change; what came of that can be refined again.
 
         Raises:
             InvalidInputError: the instruction is empty, too long or holds characters that cannot be used.
-            NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, RateLimitedError: as of
-            `regenerate`.
+            NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
+            RateLimitedError: as of `regenerate`.
         """
         ticket = Ticket.of(_REFINE, request)
         return await self._sales.once(user.id, ticket, partial(self._refine, user, request, ticket))
@@ -121,7 +118,7 @@ class RegenerationService:
             original_id=original_id,
             count=1,
         )
-        return await self._sales.sell(user.id, order, ticket, partial(self._hold, user.id, source.id, original_id))
+        return await self._sell(user, source, order, ticket)
 
     async def _order(
         self,
@@ -141,7 +138,7 @@ class RegenerationService:
             cost = price(style, source.quality)
         except InvalidInputError as gone:  # it was offered once; nothing is wrong with what the person sent
             raise ConflictError(gone.message, field=("id",)) from None
-        order = Order(
+        return Order(
             style=style,
             prompt=prompt,
             full_prompt=full_prompt,
@@ -158,9 +155,12 @@ class RegenerationService:
             parent_id=source.id,
             earlier_prompts=earlier_prompts,
         )
-        order.check_balance(user)
-        await self._rates.generations(user.id, count)
-        return order
+
+    async def _sell(self, user: User, source: Generation, order: Order, ticket: Ticket) -> list[Generation]:
+        payment = await self._sales.check(user, order)
+        await self._rates.generations(user.id, order.count)
+        hold = partial(self._hold, user.id, source.id, order.original_id)
+        return await self._sales.sell(user.id, order, payment, ticket, hold)
 
     async def _style_of(self, user: User, source: Generation) -> Style:
         try:

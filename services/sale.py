@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from models import Generation, ids
+from models import Generation, User, ids
 from models.database import run_tx
+from models.enum import PaidBy
 from services import credit, idempotency
 from services.crashpoint import crashpoint
 from services.credit import Account
@@ -15,6 +16,7 @@ from services.event import Events
 from services.gallery_news import ChangeKind
 from services.integrations.queue import TaskQueue
 from services.order import Order
+from services.payer import Payers, Payment
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Ticket:
 class Sales:
     """Sells orders, and tells workers and subscribers."""
 
-    def __init__(self, queue: TaskQueue, events: Events) -> None:
+    def __init__(self, payers: Payers, queue: TaskQueue, events: Events) -> None:
+        self._payers = payers
         self._queue = queue
         self._events = events
 
@@ -63,21 +66,32 @@ class Sales:
         batch_id = await idempotency.recall(user_id, ticket.operation, ticket.key, ticket.fingerprint)
         return await self._batch(user_id, batch_id) if batch_id else None
 
-    async def sell(
-        self, user_id: str, order: Order, ticket: Ticket, hold: Callable[[], Awaitable[None]]
-    ) -> list[Generation]:
-        """Take the credits and write the rows in one transaction, then ring for workers.
+    async def check(self, user: User, order: Order) -> Payment:
+        """Refuse early what the sale's transaction would refuse; else, who is going to pay.
 
+        Raises:
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
+        """
+        payment = await self._payers.find(user, order.bill)
+        payment.check()
+        return payment
+
+    async def sell(
+        self, user_id: str, order: Order, payment: Payment, ticket: Ticket, hold: Callable[[], Awaitable[None]]
+    ) -> list[Generation]:
+        """Let somebody pay and write the rows in one transaction, then ring for workers.
+
+        `payment`: as `check` found it. Credits then do pay; whether a pass or a plan still does is seen when the
+        account's row is taken, and if it does not, credits do where they are sold.
         `hold` makes sure of what the rows refer to, inside the transaction and with the account's row taken; where it
         refuses, nothing is sold.
 
         Raises:
-            InsufficientCreditsError: nothing is spent.
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nothing is spent.
             UsedKeyError: a twin was faster; see `once`.
         """
         batch_id = ids.new_id(ids.BATCH)
-        made = [order.row(user_id, batch_id) for _ in range(order.count)]
-        account = await run_tx(self._write, user_id, made, ticket, hold)
+        account = await run_tx(self._write, user_id, batch_id, order, payment, ticket, hold)
         sold = await self._batch(user_id, batch_id)
         crashpoint("generation.committed")
         await self._events.account_changed(account)
@@ -85,14 +99,24 @@ class Sales:
         crashpoint("generation.rung")
         return sold
 
-    @staticmethod
     async def _write(
-        user_id: str, made: list[Generation], ticket: Ticket, hold: Callable[[], Awaitable[None]]
+        self,
+        user_id: str,
+        batch_id: str,
+        order: Order,
+        payment: Payment,
+        ticket: Ticket,
+        hold: Callable[[], Awaitable[None]],
     ) -> Account:
+        account = None
+        if payment.paid_by is not PaidBy.CREDITS:
+            account, payment = await self._payers.take(user_id, order.bill)
+        made = [order.row(user_id, batch_id, payment) for _ in range(order.count)]
         lines = [line for row in made for line in credit.deduction(row.id, row.cost)]
-        account = await credit.post(user_id, lines)
+        if lines or account is None:
+            account = await credit.post(user_id, lines, touched=account is not None)
         if ticket.key is not None:
-            await idempotency.remember(user_id, ticket.operation, ticket.key, ticket.fingerprint, made[0].batch_id)
+            await idempotency.remember(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
         await hold()
         await Generation.bulk_create(made)
         crashpoint("generation.before_commit")

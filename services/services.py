@@ -29,6 +29,7 @@ from services.password_reset import PasswordResetService
 from services.payment import PaymentService
 from services.plan import PlanService
 from services.profile import Profile
+from services.quote import QuoteService
 from services.rate_limit import RateLimits
 from services.reconciliation import Reconciliation
 from services.referral import ReferralService
@@ -78,6 +79,7 @@ class Services:
     webhooks: WebhookService
     reconciliation: Reconciliation
     development_till: DevelopmentTill | None
+    quotes: QuoteService
     generations: GenerationService
     regenerations: RegenerationService
     gallery: GalleryService

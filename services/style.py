@@ -10,9 +10,9 @@ from tortoise.queryset import QuerySet
 
 from models import Collection, Style, User
 from models.database import run_tx
-from models.enum import MediaKind, PaidBy, Quality, Size
-from services.entitlement import Entitlement, Entitlements, is_member
-from services.error import InvalidInputError, MembershipRequiredError, NotFoundError
+from models.enum import MediaKind, Quality, Size
+from services.entitlement import Entitlement, is_member
+from services.error import InvalidInputError, NotFoundError
 from services.message import message
 from services.page import Page, PageRequest, paginate
 from services.profile import Profile
@@ -36,27 +36,6 @@ class StyleFilter:
     category: str | None = None
     members_only: bool | None = None
     search: str | None = None
-
-
-@dataclass(frozen=True)
-class QuoteRequest:
-    """What a price is asked for; without a style, for a bare prompt."""
-
-    style_id: str | None
-    quality: Quality
-    media: MediaKind
-    count: int
-    model: str | None
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What a request would cost, in credits."""
-
-    cost: int
-    paid_by: PaidBy
-    affordable: bool
-    balance_after: int
 
 
 def cost_of(style: Style) -> int:
@@ -114,11 +93,10 @@ def variables_of(style: Style) -> tuple[StyleVariable, ...]:
 
 
 class StyleService:
-    """Reads the catalogue, fills it from the profile, quotes prices."""
+    """Reads the catalogue and fills it from the profile."""
 
-    def __init__(self, profile: Profile, entitlements: Entitlements) -> None:
+    def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._entitlements = entitlements
 
     async def collections(self) -> list[Collection]:
         """All collections, in the profile's order."""
@@ -214,20 +192,6 @@ class StyleService:
             raise InvalidInputError(text, field=("count",))
         if model is not None and model not in self._profile.models:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))
-
-    async def quote(self, viewer: User | None, order: QuoteRequest) -> Quote:
-        """What a request would cost this viewer; nobody signed in has no credits.
-
-        Raises:
-            InvalidInputError, NotFoundError, MembershipRequiredError: as the request itself would be refused.
-        """
-        self.check_request(await self._entitlements.of(viewer), order.media, order.count, order.model)
-        style = await self.style(order.style_id, viewer) if order.style_id else await self.free_style()
-        if is_locked(style, viewer):
-            raise MembershipRequiredError(field=("styleId",))
-        cost = price(style, order.quality) * order.count
-        balance = viewer.credits if viewer else 0
-        return Quote(cost, PaidBy.CREDITS, affordable=balance >= cost, balance_after=balance - cost)
 
     async def seed(self) -> int:
         """Bring the catalogue in step with the profile and say how many styles it has.
