@@ -13,7 +13,10 @@ from models.database import is_postgres, open_database, rows
 from models.enum import GenerationStatus
 from models.search import HasPairs, character_pairs
 from services.claim import lapsed, next_in_line
+from services.event import Events
 from services.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.integrations.bus import Bus
+from services.membership import MembershipService
 from services.page import PageRequest
 
 ACCOUNTS = 20
@@ -116,4 +119,13 @@ async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: s
     assert len(await lapsed(100)) == 3
     how = await plan(lapsed(100))
     assert "ix_generations_leased" in how
+    assert not sorts(how)
+
+
+async def test_the_sweeper_finds_memberships_that_ran_out_by_their_partial_index(user_id: str, plan: Plan) -> None:
+    for _ in range(ENDED_EACH):
+        await insert("users", example.user())
+    await rows("ANALYZE")
+    how = await plan(MembershipService(0, Events(Bus())).lapsed(100))
+    assert "ix_users_member_until" in how
     assert not sorts(how)

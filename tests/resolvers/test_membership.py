@@ -10,7 +10,7 @@ import pytest
 
 from books import check_books
 from client import Api
-from conftest import Running
+from conftest import Running, running
 from models import CreditTransaction, Generation, Membership, Plan, User
 from models.database import run_tx
 from models.enum import MembershipStatus, PlanKind
@@ -19,6 +19,8 @@ from services.entitlement import is_member
 from services.error import NotFoundError
 from services.membership import MembershipService, Told, grant_month
 from services.services import Services
+from services.user import DEMO_EMAIL, DEMO_PASSWORD
+from settings import Settings
 
 ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, MembershipStatus.ENDED
 STANDING = """{ viewer {
@@ -322,7 +324,41 @@ async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle: Runnin
         await tell(idle.services, event(ada, offer.small, told_at=NOW))
 
 
+async def test_the_demo_account_is_a_member_since_it_was_made(idle: Running) -> None:
+    await idle.services.users.ensure_demo_account()
+    signed_in = await idle.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
+    demo = replace(idle.api, token=signed_in["token"])
+    since = datetime.fromisoformat((await demo.one(CREATED))["createdAt"])
+    shown = (await standing(demo))["membership"]
+    assert shown["plan"] is None
+    assert abs(shown["startedAt"] - since) < timedelta(seconds=5)
+
+
+async def test_where_keys_come_with_a_plan_they_wait_for_it(scripted_settings: Settings) -> None:
+    settings = scripted_settings.model_copy(update={"profile": "avenger"})
+    async with running(settings, idle=True) as server:
+        await server.services.plans.seed()
+        ada = await server.api.sign_up()
+        refused = await ada.refused(CREATE_KEY)
+        assert refused["code"] == "MEMBERSHIP_REQUIRED"
+        pro, enterprise = await Plan.get(slug="pro"), await Plan.get(slug="enterprise")
+        await tell(server.services, event(ada, pro, told_at=NOW - DAY))
+        assert (await ada.refused(CREATE_KEY))["message"] == refused["message"]
+        await tell(server.services, event(ada, enterprise))
+        program = replace(ada, token=(await ada.one(CREATE_KEY))["key"])
+        assert await program.credits() == await ada.credits()
+        lost = event(ada, enterprise, status=ENDED, told_at=NOW)
+        await tell(server.services, lost)
+        assert await program.one("{ viewer { id } }") is None
+        assert len((await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]) == 1
+        await tell(server.services, replace(lost, status=ACTIVE, told_at=NOW + timedelta(seconds=1)))
+        assert (await program.one("{ viewer { id } }"))["id"] == ada.user["id"], "kept, not deleted"
+
+
 CREATE_ERRORS = """mutation($input: CreateGenerationInput!) {
   createGeneration(input: $input) { errors { code message field } }
 }"""
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+CREATE_KEY = 'mutation { createApiKey(name: "script") { key errors { code message field } } }'
+SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
+CREATED = "{ viewer { createdAt } }"

@@ -237,6 +237,15 @@ def test_an_offer_that_nobody_knows_is_told_with_those_that_there_are(tmp_path: 
     assert problems_of(path) == ["tiny.toml: plans.yearly: is not in shared/offers.toml (there are: monthly, day)"]
 
 
+def test_keys_that_wait_for_a_plan_need_one_that_brings_them(tmp_path: Path) -> None:
+    text = PROFILE + "[membership]\napi_by_plan = true\n"
+    assert problems_of(write(tmp_path, text)) == [
+        "tiny.toml: membership.api_by_plan: needs a plan with api_access, and none is sold"
+    ]
+    offers = OFFERS.replace('slug = "monthly"', 'slug = "monthly"\napi_access = true')
+    assert load_profile(write(tmp_path / "with", text, offers=offers)).membership.api_by_plan
+
+
 def test_where_credits_buy_nothing_nobody_is_given_or_sold_any(tmp_path: Path) -> None:
     text = PROFILE.replace("max_batch", "sells_credits = false\nmax_batch")
     assert problems_of(write(tmp_path, text + "[referral]\nbonus = 5\ncap = 2\n")) == [
