@@ -84,13 +84,13 @@ class WebhookService:
         try:
             await self._do(event, record)
         except SenselessError as error:
-            log.error("event.parked", event=event.event_id, type=event.type, problem=str(error))
+            log.error("event.parked", event_id=event.event_id, type=event.type, problem=str(error))
             await record(Verdict(EventOutcome.PARKED, str(error)))
         except Exception as error:
             if is_outage(error):
                 raise  # no fault of the event's: the sweep comes back to it
             outcome = EventOutcome.FAILED if event.attempts + 1 >= _TRIES else EventOutcome.RECEIVED
-            log.exception("event.failed", event=event.event_id, type=event.type, attempts=event.attempts + 1)
+            log.exception("event.failed", event_id=event.event_id, type=event.type, attempts=event.attempts + 1)
             await record(Verdict(outcome, repr(error)))
             return False
         return True

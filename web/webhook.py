@@ -71,7 +71,7 @@ async def _handle(services: Services, id: str) -> None:
         async with asyncio.timeout(_QUICK):
             await services.webhooks.handle(id)
     except Exception as error:  # noqa: BLE001 - the event is stored, and the sweeper comes back to it
-        log.warning("webhook.handled_later", event=id, error=repr(error))
+        log.warning("webhook.handled_later", id=id, error=repr(error))
 
 
 def _answer(text: str, status: int) -> Response:
