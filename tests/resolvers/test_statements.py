@@ -9,15 +9,17 @@ import example_rows as example
 from client import GENERATION, Api
 from conftest import Running
 from example_rows import NOW, insert
-from models import Generation
-from models.database import rows
+from models import Generation, Plan
+from models.database import rows, run_tx
+from services import allowance
 
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
 
 # Everything of a generation that may have to be read or signed.
 WHOLE = GENERATION + (
-    " queuePosition estimatedSeconds isFavorite shareUrl owner { id version stats { favorites } }"
+    " queuePosition estimatedSeconds isFavorite shareUrl"
+    " owner { id version stats { favorites } pass { plan { slug } images { used } } }"
     " style { id title cost locked collection { id title } } parent { id style { id } original { url } parent { id } }"
 )
 GALLERY = f"{{ viewer {{ generations(first: %d, filter: {{ %s }}) {{ totalCount nodes {{ {WHOLE} }} }} }} }}"
@@ -50,6 +52,7 @@ async def fill(api: Api) -> list[str]:
     """A gallery in which each generation has all that one can have, and one that waits has the place of another."""
     user_id = str(api.user["id"])
     style = await api.style("noir", "avenger")
+    await run_tx(allowance.grant, user_id, await Plan.get(slug="flash"), "order")
     made: list[str] = []
     for number in range(2 * MANY):
         original = (await insert("files", example.file(user_id)))["id"]
