@@ -9,7 +9,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F, Q
 
-from models import ExternalEvent
+from models import ExternalEvent, ids
 from models.database import is_outage, rows
 from models.enum import EventOutcome
 from services.integrations.polar_event import Order, Refund, SenselessError, Subscription, read_event, told_at
@@ -127,7 +127,10 @@ class WebhookService:
 
         Answers with the events as they are now; empty where there is none.
         """
-        wanted = Q(outcome__in=UNSETTLED) if event_id is None else Q(id=event_id) | Q(event_id=event_id)
+        if event_id is None:
+            wanted = Q(outcome__in=UNSETTLED)
+        else:
+            wanted = Q(id=event_id) if ids.is_id(event_id, ids.EXTERNAL_EVENT) else Q(event_id=event_id[:200])
         found = (
             await ExternalEvent.filter(wanted, source__in=_SOURCES).order_by("received_at").values_list("id", flat=True)
         )

@@ -75,5 +75,5 @@ async def _handle(services: Services, id: str) -> None:
 
 
 def _answer(text: str, status: int) -> Response:
-    # Without a goodbye the server would go on reading what is left of a body that nobody wants.
-    return PlainTextResponse(text, status, headers={"Connection": "close"})
+    # Without a goodbye the server would go on reading a slow body, for as long as it takes.
+    return PlainTextResponse(text, status, headers={"Connection": "close"} if status == 408 else None)

@@ -1,0 +1,194 @@
+"""The door of webhooks: whatever is forged, stale or malformed is refused, keeps no row and breaks nothing."""
+
+import asyncio
+import base64
+import gzip
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from client import Api
+from conftest import Running, running
+from fakes.polar_wire import event, order, sign
+from models import ExternalEvent, Purchase
+from settings import Settings
+
+SECRET, NEXT = "whsec_0123456789abcdef0123456789abcdef", "whsec_fedcba9876543210fedcba9876543210"
+FORMER = "whsec_ffffffffffffffffffffffffffffffff"
+PRODUCT = "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+Forgery = tuple[str, bytes, dict[str, str]]
+
+
+@pytest.fixture
+def selling(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"polar_webhook_secret": (SECRET, NEXT), "polar_products": (f"credits-50={PRODUCT}",)}
+        | {"polar_access_token": "polar_oat_1", "polar_base_url": "http://127.0.0.1:9"}
+    )
+
+
+@pytest.fixture
+async def shop(selling: Settings) -> AsyncIterator[Running]:
+    async with running(selling, idle=True) as found:
+        yield found
+
+
+async def deliver(api: Api, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    return await api.http.post("/webhooks/polar", content=body, headers=headers)
+
+
+def forgeries(user_id: str) -> list[Forgery]:
+    """Sixty deliveries that must be refused; each but for one thing a good one."""
+    body = event("order.paid", order(user_id, PRODUCT))
+    good = sign(SECRET, body)
+    found: list[Forgery] = []
+
+    def add(name: str, sent: bytes = body, **changed: str | None) -> None:
+        headers = {**sign(SECRET, body), **{key.replace("_", "-"): value for key, value in changed.items()}}
+        found.append((name, sent, {key: value for key, value in headers.items() if value is not None}))
+
+    for name in HEADERS:
+        add(f"no {name}", **{name: None})
+        add(f"empty {name}", **{name: ""})
+    signature = good["webhook-signature"]
+    raw = signature.removeprefix("v1,")
+    for number, wrong in enumerate(
+        [
+            raw,
+            f"v1{raw}",
+            f"v2,{raw}",
+            f"v1a,{raw}",
+            f"V1,{raw}",
+            f"v1,{raw[:-8]}",
+            f"v1,{raw}A",
+            f"v1,{raw[:20]}!{raw[21:]}",
+            "v1,",
+            "v1",
+            ",",
+            "nonsense",
+            "v1," + base64.b64encode(bytes(32)).decode(),
+            "v1," + base64.b64encode(bytes(20)).decode(),
+            "v1,é".encode().decode("latin-1"),
+            f"v1,{raw.swapcase()}",
+            "v1,v1,v1 v1, ,v1",
+            "v1," + "A" * 4000,
+            f"v1;{raw}",
+            f"v1,{base64.b64encode(base64.b64decode(raw)[::-1]).decode()}",
+        ]
+    ):
+        add(f"signature {number}", webhook_signature=wrong.encode("latin-1").decode("latin-1"))
+    for secret in (FORMER, SECRET.removeprefix("whsec_"), SECRET.upper(), "", SECRET + " ", "whsec_"):
+        found.append((f"signed with {secret!r}", body, sign(secret, body)))
+    for seconds in (-361, -301, 302, 361, -86_400, 86_400, 10**9):
+        found.append((f"{seconds} seconds off", body, sign(SECRET, body, at=time.time() + seconds)))
+    for stamp in (
+        "NaN",
+        "inf",
+        "1e400",
+        "-1",
+        "0x10",
+        "1_0",
+        "9" * 400,
+        f"{time.time()}",
+        "١٢٣".encode().decode("latin-1"),
+    ):
+        add(f"timestamp {stamp[:9]}", webhook_timestamp=stamp)
+    for id in ("a.b", "a" * 201, "a b", "..", "a/b", "a;b"):
+        found.append((f"id {id[:9]}", body, sign(SECRET, body, event_id=id)))
+    add("another id", webhook_id="another")
+    add("another body", body.replace(b"499", b"999"))
+    add("written anew", json.dumps(json.loads(body), indent=1).encode())
+    add("cut short", body[:-1])
+    add("longer", body + b" ")
+    add("empty", b"")
+    add("zipped", gzip.compress(body), **{"content-encoding": "gzip"})
+    found.append(("five megabytes", b"{" + b" " * 5_000_000 + b"}", sign(SECRET, b"{}")))
+    senseless = [
+        b"",
+        b"nothing",
+        b"[]",
+        b"{}",
+        b'"order.paid"',
+        b'{"type": 1, "data": {}}',
+        b'{"type": "order.paid", "data": []}',
+        b'{"type": "order.paid", "data": {"amount": NaN}}',
+        b'{"type": "order.paid", "type": "order.refunded", "data": {}}',
+        b'{"type": "order.paid", "data": {"id": "\\u0000"}}',
+        b'{"type": "order.paid", "data": {"id": "\\ud800"}}',
+        b'{"type": "order.paid", "data": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
+        b'{"type": "order.paid", "data": {"id": ' + b"9" * 5000 + b"}}",
+        b'{"type": "' + b"x" * 200 + b'", "data": {}}',
+        b"\xff\xfe{}",
+    ]
+    found += [(f"signed nonsense {number}", told, sign(SECRET, told)) for number, told in enumerate(senseless)]
+    return found
+
+
+async def test_sixty_forgeries_are_refused_without_a_row_and_without_a_crash(shop: Running) -> None:
+    ada = await shop.api.sign_up()
+    before = await ada.credits()
+    attempts = forgeries(str(ada.user["id"]))
+    assert len(attempts) >= 60
+    for name, body, headers in attempts:
+        sent = {key: value.encode("latin-1") for key, value in headers.items()}
+        answer = await shop.api.http.post("/webhooks/polar", content=body, headers=sent)
+        assert answer.status_code in (400, 401, 413), (name, answer.status_code)
+        if not name.startswith(("signed nonsense", "five")):
+            assert answer.status_code == 401, name
+    assert await ExternalEvent.all().count() == await Purchase.all().count() == 0
+    assert await ada.credits() == before
+    assert (await shop.api.http.get("/webhooks/polar")).status_code == 405
+
+
+async def test_a_good_one_is_taken_once_however_often_it_comes(shop: Running) -> None:
+    ada = await shop.api.sign_up()
+    before = await ada.credits()
+    body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
+    headers = sign(SECRET, body)
+    answers = await asyncio.gather(*(deliver(shop.api, body, headers) for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert await ExternalEvent.all().count() == 1
+    assert await ada.credits() == before + 50
+    # Told once more under another id, it is the same order.
+    assert (await deliver(shop.api, body, sign(SECRET, body))).status_code == 202
+    assert await ada.credits() == before + 50
+    assert {row.outcome for row in await ExternalEvent.all()} == {"HANDLED"}
+
+
+@pytest.mark.any_database
+async def test_signatures_of_both_secrets_count_and_one_right_among_many_is_enough(shop: Running) -> None:
+    body = event("customer.created", {"id": "1"})
+    good = sign(SECRET, body)
+    other = {**good, "webhook-signature": f"v2,AAAA v1,AAAA nonsense {good['webhook-signature']}"}
+    late = sign(SECRET, body, at=time.time() - 290)
+    for headers in (good, sign(NEXT, body), {**other, "webhook-id": good["webhook-id"]}, late):
+        assert (await deliver(shop.api, body, headers)).status_code == 202, headers
+    assert {(row.type, row.outcome) for row in await ExternalEvent.all()} == {("customer.created", "IGNORED")}
+
+
+@pytest.mark.any_database
+async def test_without_secrets_nothing_is_authentic(settings: Settings) -> None:
+    async with running(settings, idle=True) as found:
+        body = event("order.paid", order(None, PRODUCT))
+        for headers in (sign("", body), sign(SECRET, body)):
+            assert (await deliver(found.api, body, headers)).status_code == 401
+
+
+async def test_what_was_stored_and_not_handled_is_found_by_the_sweeper(shop: Running) -> None:
+    ada = await shop.api.sign_up()
+    before = await ada.credits()
+    body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
+    stored = await shop.services.webhooks.receive("an-event", body)
+    assert stored is not None
+    assert await shop.services.webhooks.unhandled(10) == []  # whoever stored it is at it
+    await ExternalEvent.filter(id=stored).update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert await shop.services.webhooks.unhandled(10) == [stored]
+    await shop.services.sweeper.settle()
+    assert await ada.credits() == before + 50
+    assert await shop.services.webhooks.unhandled(10) == []
