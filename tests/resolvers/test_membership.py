@@ -324,6 +324,17 @@ async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle: Runnin
         await tell(idle.services, event(ada, offer.small, told_at=NOW))
 
 
+async def test_who_watches_hears_that_a_membership_began_and_ended(idle: Running, offer: Offer) -> None:
+    ada = await idle.api.sign_up()
+    async with ada.socket() as socket:
+        stream = await socket.subscribe("subscription { creditsChanged { membership { plan { slug } } } }")
+        assert (await stream.next())["membership"] is None
+        await tell(idle.services, event(ada, offer.fast))
+        assert (await stream.next())["membership"] == {"plan": {"slug": "fast"}}
+        await tell(idle.services, event(ada, offer.fast, status=ENDED, told_at=NOW))
+        assert (await stream.next())["membership"] is None
+
+
 async def test_the_demo_account_is_a_member_since_it_was_made(idle: Running) -> None:
     await idle.services.users.ensure_demo_account()
     signed_in = await idle.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
