@@ -83,7 +83,13 @@ def refund(order_id: str, amount: int, status: str = "succeeded") -> Json:
 
 def subscription(user_id: str, product_id: str, **changes: Any) -> Json:
     """An active subscription in its first month."""
-    names = ("current_meter_period_start", "current_meter_period_end", "trial_start", "trial_end", "canceled_at")
+    names: tuple[str, ...] = (
+        "current_meter_period_start",
+        "current_meter_period_end",
+        "trial_start",
+        "trial_end",
+        "canceled_at",
+    )
     names += ("ends_at", "ended_at", "paused_at", "resumes_at", "discount_id", "checkout_id", "units", "discount")
     names += ("customer_cancellation_reason", "customer_cancellation_comment", "pending_update")
     made = {
@@ -146,7 +152,15 @@ def customer(user_id: str | None) -> Json:
 
 def checkout(wanted: Json, url: str) -> Json:
     """An open checkout, as it is answered to whoever made it."""
-    names = ("return_url", "embed_origin", "units", "min_units", "max_units", "tax_amount", "tax_behavior")
+    names: tuple[str, ...] = (
+        "return_url",
+        "embed_origin",
+        "units",
+        "min_units",
+        "max_units",
+        "tax_amount",
+        "tax_behavior",
+    )
     names += ("allow_trial", "active_trial_interval", "active_trial_interval_count", "trial_end", "product_price_id")
     names += ("discount_id", "customer_id", "customer_name", "customer_billing_name", "customer_billing_address")
     names += ("customer_tax_id", "payment_method_type", "trial_interval", "trial_interval_count", "product")

@@ -54,7 +54,11 @@ def test_the_client_takes_our_signatures_and_we_take_what_it_takes(kind: str) ->
     body = event(kind, order(USER, PRODUCT))
     headers = sign(SECRET, body)
     assert type(webhooks.validate_event(body, headers, SECRET)).__name__.startswith("WebhookOrder")
-    ours = {"timestamp": headers["webhook-timestamp"], "signatures": headers["webhook-signature"], "now": time.time()}
+    ours: dict[str, Any] = {
+        "timestamp": headers["webhook-timestamp"],
+        "signatures": headers["webhook-signature"],
+        "now": time.time(),
+    }
     assert is_authentic([SECRET], event_id=headers["webhook-id"], body=body, **ours)
     # The rule of the standard (without `whsec_`, decoded) is not Polar's.
     assert not is_authentic([SECRET.removeprefix("whsec_")], event_id=headers["webhook-id"], body=body, **ours)
