@@ -26,7 +26,7 @@ from main import open_server, open_services, prepare, web_options, working
 from models.database import is_postgres
 from servers import PostgresServer, RedisServer
 from services.services import Services
-from setting_types import Provider
+from setting_types import Provider, Switch
 from settings import Settings, load_settings
 from web.app import create_app
 
@@ -274,6 +274,16 @@ def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Set
 async def scripted(scripted_settings: Settings) -> AsyncIterator[Running]:
     """A server that works, with the scripted OpenRouter."""
     async with running(scripted_settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A server of the product that the test's module names as PROFILE, with the scripted OpenRouter; limits are on."""
+    changes = {"profile": request.module.PROFILE, "signup_credits": None, "rate_limits": Switch.ON}
+    settings = scripted_settings.model_copy(update=changes)
+    await prepare(settings)
+    async with running(settings) as found:
         yield found
 
 
