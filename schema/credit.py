@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 import models
+from schema.allowance import Pass
 from schema.connection import PageInfo, encode_cursor
 from schema.context import Info
 from schema.enum import TransactionStatus, TransactionType
@@ -119,7 +120,10 @@ class CreditsChange:
     transaction: CreditTransaction | None = strawberry.field(
         description="Null on the opening message, and when only an entitlement changed."
     )
-    membership: Membership | None
+    pass_: Pass | None = strawberry.field(
+        name="pass", description="Told whenever an allowance is used or given back, or a pass starts or ends."
+    )
+    membership: Membership | None = strawberry.field(description="Told whenever it starts, changes or ends.")
 
     @classmethod
     def of(cls, credits: int, version: int, line: models.CreditTransaction | None, rights: Rights) -> "CreditsChange":
@@ -127,5 +131,6 @@ class CreditsChange:
             credits=credits,
             version=version,
             transaction=CreditTransaction.of(line) if line else None,
+            pass_=Pass.of(rights.holder) if rights.holder else None,
             membership=Membership.of(rights.membership) if rights.membership else None,
         )
