@@ -97,7 +97,9 @@ async def test_a_subscription_makes_a_member_until_it_is_revoked(idle: Running, 
     refused = await ada.refused(CREATE_ERRORS, input={"styleId": style["id"]})
     assert refused["code"] == "MEMBERSHIP_REQUIRED"
 
-    await tell(idle.services, event(ada, offer.fast))
+    account = await tell(idle.services, event(ada, offer.fast))
+    assert account is not None
+    assert account.entitlements, "who watches need not wait for a look at the row"
     assert await standing(ada) == {
         "version": before["version"] + 1,
         "isMember": True,
