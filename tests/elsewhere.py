@@ -10,18 +10,21 @@ from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
 from services.order import GenerationRequest
+from services.payer import Payers
+from services.sale import Sales
 from services.services import Services
 
 
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
     """Takes orders on the same database; its bell and its messages reach nobody here."""
+    payers = Payers(services.entitlements, sells_credits=services.profile.sells_credits)
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
         yield GenerationService(
             services.styles,
             services.entitlements,
             services.files,
-            queue,
+            Sales(payers, queue, Events(bus)),
             Events(bus),
             services.profile.limits,
             services.uploads,
