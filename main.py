@@ -122,7 +122,7 @@ async def open_services(
         memberships = MembershipService(profile.membership.grace_days, events)
         subscriptions = SubscriptionService(payments, memberships, events)
         webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
-        reconciliation = Reconciliation(till, payments, subscriptions)
+        reconciliation = Reconciliation(till, payments, subscriptions, referrals)
         entitlements = Entitlements(profile)
         styles = StyleService(profile)
         payers = Payers(entitlements, sells_credits=profile.sells_credits)

@@ -11,6 +11,7 @@ from models.enum import EventOutcome
 from services.integrations.payments import Payments, PaymentsError
 from services.integrations.polar_event import Order, SenselessError, subscription_of
 from services.payment import PaymentService
+from services.referral import ReferralService
 from services.subscription import SubscriptionService
 
 log = structlog.get_logger(__name__)
@@ -28,10 +29,17 @@ _LONGEST_PROBLEM = 500  # characters
 class Reconciliation:
     """Pulls orders. The hour's row is the lease: whoever writes it does the work, and nobody else."""
 
-    def __init__(self, provider: Payments | None, payments: PaymentService, subscriptions: SubscriptionService) -> None:
+    def __init__(
+        self,
+        provider: Payments | None,
+        payments: PaymentService,
+        subscriptions: SubscriptionService,
+        referrals: ReferralService,
+    ) -> None:
         self._provider = provider
         self._payments = payments
         self._subscriptions = subscriptions
+        self._referrals = referrals
 
     async def run(self) -> None:
         """Reconcile every hour until cancelled; for every worker."""
@@ -65,6 +73,7 @@ class Reconciliation:
             return None
         try:
             seen, changed = await self._pull(self._provider, since)
+            await self._referrals.settle_all()  # where a process died between an order and what it brings to others
         except PaymentsError as error:
             await ExternalEvent.filter(id=run.id).update(
                 outcome=EventOutcome.FAILED, problem=repr(error)[:_LONGEST_PROBLEM], handled_at=datetime.now(UTC)

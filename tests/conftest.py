@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import os
+import random
+import secrets
 import shutil
 import socket
 import ssl
@@ -292,3 +294,17 @@ async def idle(scripted_settings: Settings) -> AsyncIterator[Running]:
     """A server where nothing happens by itself: tests call `services.worker.process` and `services.sweeper.sweep`."""
     async with running(scripted_settings, idle=True) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def seed(pytestconfig: pytest.Config) -> int:
+    """Chosen by --seed, so that a campaign can be repeated."""
+    chosen = pytestconfig.getoption("--seed")
+    return secrets.randbelow(10**6) if chosen is None else int(chosen)
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest, seed: int) -> random.Random:
+    """Of one campaign or drill; pytest shows the seed when it fails."""
+    print(f"\n{request.node.name}: --seed {seed}")  # noqa: T201 - part of the report
+    return random.Random(f"{seed} {request.node.name}")

@@ -291,6 +291,8 @@ async def test_a_storage_that_is_down_does_not_hold_up_a_sweep(idle: Running, tm
         services.sessions,
         services.departures,
         services.exports,
+        services.webhooks,
+        services.reconciliation,
         services.memberships,
         services.events,
         **times,

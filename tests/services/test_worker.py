@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from books import check_books, stored_keys
 from client import PATIENCE, Api, photo, until
 from conftest import Running, running
+from elsewhere import another_process
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from models import File, Generation, User
@@ -16,9 +17,7 @@ from models.database import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.claim import Claim, ClaimLostError, lapsed
 from services.file import FileService
-from services.generation import GenerationService
 from services.integrations.image_provider import FinalImage
-from services.integrations.queue import TaskQueue
 from services.integrations.storage import Link, Storage, Target
 from services.order import GenerationRequest
 from services.services import Services
@@ -70,6 +69,9 @@ class SlowStorage:
         if key.startswith("generated/"):
             self.written.set()
             await self.gate.wait()
+
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        await self.inner.put_file(key, file, content_type)
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         return await self.inner.get(key, max_bytes=max_bytes)
@@ -150,19 +152,9 @@ async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scrip
 
 async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Running) -> None:
     ada, services = await scripted.api.sign_up(), scripted.services
-    async with TaskQueue(None) as nobody_listens:
-        deaf = GenerationService(
-            services.styles,
-            services.entitlements,
-            services.files,
-            nobody_listens,
-            services.events,
-            services.profile.limits,
-            services.uploads,
-            services.rates,
-        )
+    async with another_process(services) as unheard:
         user = await User.get(id=ada.user["id"])
-        sold = await deaf.create(user, GenerationRequest(prompt="A fox", count=3))
+        sold = await unheard.create(user, GenerationRequest(prompt="A fox", count=3))
         ended = await ada.all_ended([row.id for row in sold])
     assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 3
 
