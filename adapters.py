@@ -9,7 +9,6 @@ from services.integrations.development_payments import DevelopmentPayments
 from services.integrations.image_provider import ImageProvider
 from services.integrations.local_storage import LocalStorage
 from services.integrations.mail import Mailer
-from services.integrations.openrouter import OpenRouterProvider
 from services.integrations.payments import Payments
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.safe_fetch import SafeFetch
@@ -24,6 +23,8 @@ def make_provider(settings: Settings) -> ImageProvider:
     """The image provider that the settings name."""
     if settings.provider is Provider.DEMO:
         return DemoProvider(settings.demo_seconds)
+    from services.integrations.openrouter import OpenRouterProvider  # half a second, for those who need it
+
     hosts = frozenset(settings.provider_image_hosts)
     return OpenRouterProvider(
         settings.openrouter_api_key or "",

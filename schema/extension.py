@@ -1,9 +1,10 @@
 """What happens around every operation."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
-from strawberry.extensions import SchemaExtension
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from schema import complexity
 from schema.failure import TOO_COMPLEX
@@ -62,8 +63,33 @@ class LimitDocument(SchemaExtension):
             del operation.pre_execution_errors[_MAX_ERRORS:]
 
 
+class RememberParsing(ParserCache):
+    """Parses a document that is sent again and again once; what cannot be parsed is never remembered."""
+
+    def on_parse(self) -> Iterator[None]:
+        operation = self.execution_context
+        if operation.query:
+            with contextlib.suppress(GraphQLError):  # Strawberry parses it itself, and tells the error
+                operation.graphql_document = self.cached_parse_document(operation.query, **operation.parse_options)
+        yield
+
+
+class RememberValidation(ValidationCache):
+    """Validates a document that is sent again and again once; errors are made anew, for they are told by language."""
+
+    def on_validate(self) -> Iterator[None]:
+        operation = self.execution_context
+        if operation.graphql_document is not None and operation.pre_execution_errors is None:
+            asked = (operation.schema._schema, operation.graphql_document, operation.validation_rules)
+            if not self.cached_validate_document(*asked):
+                operation.pre_execution_errors = []
+        yield
+
+
 EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
     LookUpViewer,
     GuardIntrospection,
+    RememberParsing,
     LimitDocument,
+    RememberValidation,
 ]

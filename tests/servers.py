@@ -164,7 +164,7 @@ class PostgresServer:
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Make `name` anew, a copy of `template` if given (nobody may be connected to that)."""
-        clause = f' TEMPLATE "{template}"' if template else ""
+        clause = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{clause}')
 
     def drop_database(self, name: str) -> None:

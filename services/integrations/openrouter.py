@@ -1,7 +1,9 @@
 """OpenRouter: pictures through its chat completions, over the openai SDK, read by ourselves."""
 
 import asyncio
+import functools
 import math
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -57,6 +59,12 @@ class _RefusedError(Exception):
         self.body = body
 
 
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """Whom TLS trusts; reading them takes longer than all the rest of a client, and once is enough."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class OpenRouterProvider:
     """Asks once per `generate` and never repeats a call.
 
@@ -86,6 +94,7 @@ class OpenRouterProvider:
         self._headers = {name: value for name, value in titles.items() if value and _fits_a_header(value)}
         http = httpx2.AsyncClient(
             transport=transport,
+            verify=_authorities(),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
