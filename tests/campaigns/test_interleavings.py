@@ -24,8 +24,8 @@ from services.services import Services
 if TYPE_CHECKING:
     from conftest import Running  # at run time, that is this folder's
 
-SHORT, LONG = 40, 1000  # interleavings of each race
-AUDITED_EVERY = 20  # interleavings
+SHORT, LONG = 12, 1000  # interleavings of each race
+AUDITED_EVERY = 20  # interleavings, and after the last
 YIELDS = 60  # of the event loop, at most, before one of them begins; a transaction on SQLite takes about as many
 LATE = 0.012  # seconds, in place of that, on PostgreSQL: a transaction and what is read before it take about as long
 

@@ -1,10 +1,14 @@
 """The third document's product: thirty credits, ten for each hero, kept once the provider was called; five a minute."""
 
+import pytest
+
 from books import adjust, check_books
 from client import CREATE, Api, photo
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
+
+pytestmark = pytest.mark.any_database
 
 PROFILE = "avenger"
 PHOTO = photo(64, 48)

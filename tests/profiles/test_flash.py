@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from books import check_books
 from client import CREATE, Api, photo
 from conftest import Running
@@ -10,6 +12,8 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
 from models import Pass
 from till import buy
+
+pytestmark = pytest.mark.any_database
 
 PROFILE = "flash"
 SUNSET = "a beautiful sunset over mountains"

@@ -1,11 +1,15 @@
 """The first document's product: ten credits, one for each plush toy, back when it fails; a gallery; credits to buy."""
 
+import pytest
+
 from books import check_books
 from client import CREATE, Api, photo, until
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from till import bought, buy
+
+pytestmark = pytest.mark.any_database
 
 PROFILE = "plushify"
 MIB = 1024 * 1024

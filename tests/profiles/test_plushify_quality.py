@@ -9,6 +9,8 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import hang, text_only
 from settings import Settings
 
+pytestmark = pytest.mark.any_database
+
 PROFILE = "plushify-quality"
 QUOTE = "query($input: QuoteInput!) { quote(input: $input) { cost } }"
 PHOTO = photo(64, 48)

@@ -1,5 +1,7 @@
 """The fourth document's product, in Chinese: a hundred credits, five a place, ten for members; failure is free."""
 
+import pytest
+
 from books import check_books
 from client import CREATE, Api, photo
 from conftest import Running
@@ -7,6 +9,8 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import refusal
 from services.user import DEMO_EMAIL, DEMO_PASSWORD
 from till import bought, buy
+
+pytestmark = pytest.mark.any_database
 
 PROFILE = "scenes"
 MIB = 1024 * 1024

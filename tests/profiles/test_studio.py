@@ -1,11 +1,15 @@
 """All five products from one deployment: each line of styles at its own price, and a pass that pays before credits."""
 
+import pytest
+
 from books import check_books
 from client import Api, photo
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
 from till import bought, buy
+
+pytestmark = pytest.mark.any_database
 
 PROFILE = "studio"
 # A style of each line, and its price.

@@ -2,7 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from client import CREDITS, Api, photo
+
+pytestmark = pytest.mark.any_database
 
 PASSWORD = "correct horse"
 SESSION = """

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import websockets
 
 from client import PROGRESS, SIGN_UP, Api, photo
@@ -15,6 +16,8 @@ from schema.context import Context
 from services.error import UnauthenticatedError
 from services.progress import stage_message
 from settings import Settings
+
+pytestmark = pytest.mark.any_database
 
 SIGN_OUT = "mutation { signOut { sessionsEnded } }"
 ENGLISH, CHINESE = "Please sign in.", "请先登录。"

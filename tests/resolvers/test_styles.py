@@ -4,11 +4,15 @@ import asyncio
 import math
 from typing import Any
 
+import pytest
+
 from books import check_books, count_rows, make_member
 from client import CREATE, Api, photo
 from conftest import Running
 from models import Generation, Style
 from models.enum import ReferenceImage
+
+pytestmark = pytest.mark.any_database
 
 PHOTO = photo(64, 48)
 # Credits for one STANDARD image, in the catalogue's order.

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -25,6 +26,8 @@ from models import ids
 from models.database import rows
 from schema.permission import TABLE, SignedIn
 from schema.root import schema
+
+pytestmark = pytest.mark.any_database
 
 BUILT: GraphQLSchema = schema._schema
 UNAUTHENTICATED = {"message": "Please sign in.", "code": "UNAUTHENTICATED"}

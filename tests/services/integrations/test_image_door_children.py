@@ -242,7 +242,7 @@ async def test_the_parents_memory_stays_flat() -> None:
         for _ in range(5):
             await door.clean(data, max_bytes=ANY_SIZE)
         before = kib("self", "VmRSS")
-        for _ in range(40):  # 56 MiB in, 56 MiB out
+        for _ in range(15):  # 21 MiB in, 21 MiB out
             await door.clean(data, max_bytes=ANY_SIZE)
         assert kib("self", "VmRSS") - before < 8 << 10
 
