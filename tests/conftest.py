@@ -165,7 +165,13 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
 
     app = create_app(open_and_keep, replace(web_options(settings), **options))
     config = uvicorn.Config(
-        app, log_config=None, ws="websockets-sansio", lifespan="on", timeout_graceful_shutdown=1, proxy_headers=False
+        app,
+        log_config=None,
+        ws="websockets-sansio",
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=60,  # else a slow test meets a connection that is just being closed
+        proxy_headers=False,
     )
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -265,7 +271,7 @@ def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Set
             "image_provider": Provider.OPENROUTER,
             "openrouter_api_key": openrouter.key,
             "openrouter_base_url": openrouter.base_url,
-            "generation_deadline_seconds": 1.0,
+            "generation_deadline_seconds": 5.0,  # a busy machine may take one for what takes no time
             "generation_sweep_seconds": 0.2,
             "signup_credits": 10_000,
         }

@@ -38,7 +38,7 @@ async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
 async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(
     product: Running, openrouter: ScriptedOpenRouter
 ) -> None:
-    assert Settings.model_fields["generation_deadline_seconds"].default == 60  # here it is one
+    assert Settings.model_fields["generation_deadline_seconds"].default == 60  # here it is five
     openrouter.script(hang())
     ada = await product.api.sign_up()
     made = await ada.create(PHOTO, styleId=await ada.style("realistic", "plushify"))

@@ -150,23 +150,25 @@ async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_r
 
 
 async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
-    scripted: Running, openrouter: ScriptedOpenRouter
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
-    ada = await scripted.api.sign_up()
-    noir = await ada.style("noir", "avenger")
-    openrouter.script(answer.hang(), answer.drip())
-    ended = await ada.all_ended(await order(ada, noir))
-    assert [(one["status"], one["errorCode"]) for one in ended] == [("FAILED", "GENERATION_TIMEOUT")] * 2
-    assert [one["refunded"] for one in ended] == [True, False]
-    assert len(openrouter.calls) == 2
-    for one in ended:
-        await check_message(ada, one, "timeout")
-        row = await Generation.get(id=one["id"])
-        assert row.completed_at is not None
-        assert row.provider_called_at is not None
-        # The deadline of one second begins a moment before the call is written down.
-        assert 0.5 < (row.completed_at - row.provider_called_at).total_seconds() < 3.0
-    await check_books(scripted.services, all_ended=True)
+    hurried = scripted_settings.model_copy(update={"generation_deadline_seconds": 1.0})
+    async with running(hurried) as scripted:
+        ada = await scripted.api.sign_up()
+        noir = await ada.style("noir", "avenger")
+        openrouter.script(answer.hang(), answer.drip())
+        ended = await ada.all_ended(await order(ada, noir))
+        assert [(one["status"], one["errorCode"]) for one in ended] == [("FAILED", "GENERATION_TIMEOUT")] * 2
+        assert [one["refunded"] for one in ended] == [True, False]
+        assert len(openrouter.calls) == 2
+        for one in ended:
+            await check_message(ada, one, "timeout")
+            row = await Generation.get(id=one["id"])
+            assert row.completed_at is not None
+            assert row.provider_called_at is not None
+            # The deadline of one second begins a moment before the call is written down.
+            assert 0.5 < (row.completed_at - row.provider_called_at).total_seconds() < 3.0
+        await check_books(scripted.services, all_ended=True)
 
 
 @pytest.mark.any_database

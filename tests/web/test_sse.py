@@ -85,7 +85,9 @@ async def test_a_quiet_stream_shows_signs_of_life(settings: Settings) -> None:
         ada = await server.api.sign_up()
         async with streaming(ada, CREDITS) as response:
             told = frames(response)
-            assert data_of(await anext(told))["credits"] == 30
+            while (first := await anext(told)).startswith(":"):
+                pass  # the present state took its time
+            assert data_of(first)["credits"] == 30
             assert await anext(told) == ": ping"
             assert await anext(told) == ": ping"
 
