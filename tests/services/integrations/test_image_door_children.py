@@ -17,6 +17,7 @@ from services.integrations.image_door import BadImage, BadImageError, CleanImage
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and the memory limit are Linux")
 
 ANY_SIZE = 1 << 30  # bytes
+PATIENCE = 60.0  # seconds for one picture: a busy machine is no outage here
 SLOW = partial(make.many_scans, 3000, 150)  # about a second of decoding
 ENDLESS = partial(make.many_scans, 6000, 4000)  # minutes of decoding in 300 KiB
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -90,7 +91,7 @@ async def test_no_child_is_started_before_the_first_picture() -> None:
 
 
 async def test_children_are_used_again_and_never_more_than_allowed() -> None:
-    async with ImageDoor(processes=2) as door:
+    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
         await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(20)))
         first = ours()
         assert len(first) == 2
@@ -113,7 +114,7 @@ async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
 
 
 async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGKILL)
         assert (await task).width == 3000
@@ -122,7 +123,7 @@ async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
 
 
 async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGKILL)
         await until(lambda: ours() not in ([], [pid]))
@@ -133,7 +134,7 @@ async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None
 
 
 async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> None:
-    async with ImageDoor(processes=2) as door:
+    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
         await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
         for pid in ours():
             os.kill(pid, signal.SIGKILL)
@@ -142,7 +143,7 @@ async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> Non
 
 
 async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGSEGV)
         with pytest.raises(BadImageError) as refusal:
@@ -186,7 +187,7 @@ def test_a_clock_shorter_than_the_cpu_allowance_is_refused() -> None:
 
 
 async def test_a_caller_who_leaves_costs_no_child() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -196,7 +197,7 @@ async def test_a_caller_who_leaves_costs_no_child() -> None:
 
 
 async def test_a_caller_who_leaves_the_queue_is_never_served() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         first, pid = await busy(door, SLOW())
         queued = [asyncio.create_task(door.clean(SLOW(), max_bytes=ANY_SIZE)) for _ in range(5)]
         await asyncio.sleep(0)
@@ -220,7 +221,7 @@ LARGEST: dict[str, make.Builder] = {
 
 @pytest.mark.parametrize("build", LARGEST.values(), ids=LARGEST.keys())
 async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         clean = await door.clean(build(), max_bytes=ANY_SIZE)
         assert max(clean.width, clean.height) == 4096
         (pid,) = ours()
@@ -231,14 +232,14 @@ async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> Non
 async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory() -> None:
     image = make.scene(size=(4096, 4096))
     image.putalpha(make.noise("L", image.size).point(lambda value: value & 0xF8))
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         clean = await door.clean(make.encoded(image, "WEBP", method=0), max_bytes=ANY_SIZE)
         assert (clean.width, clean.content_type) == (4096, "image/webp")
 
 
 async def test_the_parents_memory_stays_flat() -> None:
     data = make.encoded(make.noise("RGB", (800, 600)), "PNG")
-    async with ImageDoor(processes=2) as door:
+    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
         for _ in range(5):
             await door.clean(data, max_bytes=ANY_SIZE)
         before = kib("self", "VmRSS")
@@ -248,7 +249,7 @@ async def test_the_parents_memory_stays_flat() -> None:
 
 
 async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> None:
-    async with ImageDoor(processes=1) as door:
+    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
         await door.clean(make.png(), max_bytes=ANY_SIZE)
         (pid,) = ours()
         proc = Path(f"/proc/{pid}")
