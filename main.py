@@ -264,13 +264,13 @@ def serve(settings: Settings) -> None:
     )
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, concurrency: int) -> None:
     await prepare(settings)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_services(settings) as services, working(services, settings.worker_concurrency):
-        log.info("worker.started", name=services.worker.name, concurrency=settings.worker_concurrency)
+    async with open_services(settings) as services, working(services, concurrency):
+        log.info("worker.started", name=services.worker.name, concurrency=concurrency)
         await stop.wait()
         log.info("worker.stopping")
 
@@ -330,7 +330,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="main.py", description="Darkroom, the backend for AI image apps.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="migrate, seed and serve; works too, unless REDIS_URL is set (the default)")
-    commands.add_parser("worker", help="process generations until stopped")
+    worker = commands.add_parser("worker", help="process generations until stopped")
+    worker.add_argument("--concurrency", metavar="N", type=int, choices=range(1, 257), help="instead of the setting")
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("seed", help="fill the catalogue, pay missing sign-up bonuses, make the demo account")
     commands.add_parser("make-admin", help="give an account the ADMIN role").add_argument("email", metavar="EMAIL")
@@ -347,7 +348,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the command says; the exit code."""
     match arguments.command:
         case "worker":
-            asyncio.run(work(settings))
+            asyncio.run(work(settings, arguments.concurrency or settings.worker_concurrency))
         case "migrate":
             print("\n".join(asyncio.run(migrate(settings.database))) or "Nothing to do.")
         case "seed":

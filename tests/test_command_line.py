@@ -206,7 +206,8 @@ async def test_a_database_that_cannot_be_opened_is_one_line(main: Commands, comm
 
 @pytest.mark.any_database
 async def test_a_worker_starts_and_stops_when_it_is_told(main: Commands, database: str) -> None:
-    async with main.running("worker", until="worker.started", DATABASE_URL=database) as process:
+    told = "concurrency=3"
+    async with main.running("worker", "--concurrency", "3", until=told, DATABASE_URL=database) as process:
         process.terminate()
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
