@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import ApiKey, User
-from models.database import rows, run_tx
+from models.database import run_tx
 from services import credit
 from services.credit import Account
 from services.entitlement import Entitlements
@@ -87,10 +87,7 @@ class ApiKeyService:
 
     async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, Account | None]:
         # The account's row first, as everywhere; its version moves only if there is something new to show.
-        if not await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
-        ):
-            raise NotFoundError
+        await credit.hold(user_id)
         key = wanted.idempotency_key
         known = await recall(user_id, _OPERATION, key, input_hash) if key is not None else None
         if known is not None:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from models import Checkout, CreditPackage, IdempotencyKey, Plan, User
-from models.database import rows, run_tx
-from services import idempotency
+from models.database import run_tx
+from services import credit, idempotency
 from services.entitlement import active_plan_id
 from services.error import InvalidInputError, NotFoundError, PaymentsUnavailableError
 from services.integrations.payments import Payments, PaymentsError, TillRequest
@@ -143,8 +143,7 @@ async def _known(user_id: str, key: str | None, fingerprint: str) -> Checkout | 
 
 async def _announce(user_id: str, slug: str, key: str | None, fingerprint: str) -> Checkout:
     # The account's row first, as everywhere; changing nothing, for a checkout is nothing that an account shows.
-    if not await rows("UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id):
-        raise NotFoundError
+    await credit.hold(user_id)
     if (known := await _known(user_id, key, fingerprint)) is not None:
         return known
     checkout = await Checkout.create(user_id=user_id, slug=slug)

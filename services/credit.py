@@ -88,6 +88,16 @@ async def touch(user_id: str, *, departed: bool = False) -> Account:
     return Account(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
+async def hold(user_id: str) -> None:
+    """Take the account's row inside a transaction that changes nothing that an account shows: twins wait here.
+
+    Raises:
+        NotFoundError: there is no such account, or it is gone.
+    """
+    if not await rows("UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id):
+        raise NotFoundError
+
+
 async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
     """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
 

@@ -10,9 +10,9 @@ import structlog
 from models import DataExport, User
 from models.database import rows, run_tx
 from models.enum import ExportState
+from services import credit
 from services.archive import Archive
 from services.crashpoint import crashpoint
-from services.error import NotFoundError
 from services.integrations.storage import Link, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -45,10 +45,7 @@ class ExportService:
     @staticmethod
     async def _request(user_id: str) -> DataExport:
         # The account's row first, as everywhere; changing nothing, for an export is nothing that an account shows.
-        if not await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
-        ):
-            raise NotFoundError
+        await credit.hold(user_id)
         known = await rows(
             "SELECT id FROM data_exports WHERE owner_id = $1"
             " AND (state = 'PENDING' OR state = 'READY' AND expires_at > NOW()) LIMIT 1",

@@ -6,6 +6,7 @@ import structlog
 
 from models import Upload
 from models.database import rows, run_tx
+from services import credit
 from services.crashpoint import crashpoint
 from services.error import InvalidInputError, NotFoundError, QuotaExceededError, UnavailableError
 from services.file import UploadLimits
@@ -66,10 +67,7 @@ class UploadService:
     async def _announce(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
         # The account's row first, as everywhere; changing nothing, for an upload is nothing that an account shows.
         # It makes twins wait for each other, which counting in the statement that inserts would not.
-        if not await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
-        ):
-            raise NotFoundError
+        await credit.hold(user_id)
         known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None
         if known is not None:
             if self._seconds_to_send(known) > 0:

@@ -24,6 +24,7 @@ from redis import Redis
 
 from client import Api
 from fakes.openrouter import ScriptedOpenRouter
+from mail_server import Mailbox, mail_server
 from main import open_server, open_services, prepare, web_options, working
 from models.database import is_postgres
 from servers import PostgresServer, RedisServer
@@ -261,6 +262,13 @@ async def openrouter() -> AsyncIterator[ScriptedOpenRouter]:
     """A local OpenRouter that answers as the test says; a good picture, unless it says anything."""
     async with ScriptedOpenRouter() as fake:
         yield fake
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Mailbox]:
+    """A mail server, and what arrived there; nothing is sent to it unless the test's settings name it."""
+    async with mail_server() as found:
+        yield found
 
 
 @pytest.fixture

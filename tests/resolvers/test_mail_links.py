@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from structlog.testing import capture_logs
 
 from client import SIGN_UP, Api, until
 from conftest import Running, running
-from mail_server import Mailbox, mail_server
+from mail_server import Mailbox
 from models.database import rows
 from services import mail_token
 from setting_types import Environment, Provider
@@ -31,12 +30,6 @@ SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {{ token {ER
 CHANGE = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ {ERRORS} }} }}"
 VIEWER = "{ viewer { id emailVerified version } }"
 SENT = {"sent": True, "errors": []}
-
-
-@pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
-    async with mail_server() as found:
-        yield found
 
 
 @pytest.fixture

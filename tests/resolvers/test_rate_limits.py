@@ -1,7 +1,6 @@
 """Limits of rate: who guesses, floods or orders too fast is told to wait, and nobody else."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from client import CREATE, REFINE, REGENERATE, Api, photo
 from conftest import Running, running
-from mail_server import Mailbox, mail_server
+from mail_server import Mailbox
 from models.database import rows
 from services.error import RateLimitedError
 from setting_types import Switch
@@ -30,12 +29,6 @@ ORDER, AGAIN, CHANGE = (
     for query in (CREATE, REGENERATE, REFINE)
 )
 QUARTER, MINUTE = 15 * 60, 60  # seconds
-
-
-@pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
-    async with mail_server() as found:
-        yield found
 
 
 @pytest.fixture

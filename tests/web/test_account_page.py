@@ -2,14 +2,13 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from client import Api
 from conftest import Running
-from mail_server import Mailbox, mail_server
+from mail_server import Mailbox
 from settings import Settings
 
 pytestmark = pytest.mark.any_database
@@ -17,12 +16,6 @@ pytestmark = pytest.mark.any_database
 FORGOT = 'mutation { requestPasswordReset(email: "ada@example.com") { sent } }'
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token errors { code } } }"
 EVIL = "\"><script>alert('x')</script>"
-
-
-@pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
-    async with mail_server() as found:
-        yield found
 
 
 @pytest.fixture
