@@ -6,9 +6,8 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import Collection, CreditPackage, Plan, Style, User
+from models import Style, User
 from services import allowance, locale
-from services.allowance import ActivePass
 from services.api_key import is_api_key
 from services.error import InvalidInputError, UnauthenticatedError
 from services.membership import Standing
@@ -51,15 +50,15 @@ class Context:
         self._viewer: User | None = None
         self._looked_up = False
         self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
-        self.queue_position: DataLoader[str, int | None] = DataLoader(self._load_positions, cache=False)
-        self.style_by_id: DataLoader[str, Style | None] = DataLoader(self._load_visible_styles, cache=False)
-        self.collection_by_id: DataLoader[str, Collection | None] = DataLoader(self._load_collections, cache=False)
-        self.package_by_id: DataLoader[str, CreditPackage | None] = DataLoader(self._load_packages, cache=False)
-        self.plan_by_id: DataLoader[str, Plan | None] = DataLoader(self._load_plans, cache=False)
+        self.queue_position = _gathering(services.forecast.positions)
+        self.style_by_id = _gathering(lambda ids: services.styles.by_ids(ids, self._viewer))
+        self.collection_by_id = _gathering(services.styles.collections_by_ids)
+        self.package_by_id = _gathering(services.plans.packages_by_ids)
+        self.plan_by_id = _gathering(services.plans.plans_by_ids)
         self.generation_by_id = self._own(services.gallery.by_ids)
         self.transaction_by_id = self._own(services.credits.by_ids)
         self.api_key_by_id = self._own(services.api_keys.by_ids)
-        self.pass_by_user: DataLoader[str, ActivePass | None] = DataLoader(self._load_passes, cache=False)
+        self.pass_by_user = _gathering(allowance.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
         self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
 
@@ -132,30 +131,6 @@ class Context:
         found = await self.services.styles.styles_of(collection_ids)
         return [found[collection_id] for collection_id in collection_ids]
 
-    async def _load_positions(self, generation_ids: list[str]) -> list[int | None]:
-        found = await self.services.forecast.positions(generation_ids)
-        return [found.get(generation_id) for generation_id in generation_ids]
-
-    async def _load_visible_styles(self, ids: list[str]) -> list[Style | None]:
-        found = await self.services.styles.by_ids(ids, self._viewer)
-        return [found.get(style_id) for style_id in ids]
-
-    async def _load_collections(self, ids: list[str]) -> list[Collection | None]:
-        found = await self.services.styles.collections_by_ids(ids)
-        return [found.get(collection_id) for collection_id in ids]
-
-    async def _load_packages(self, ids: list[str]) -> list[CreditPackage | None]:
-        found = await self.services.plans.packages_by_ids(ids)
-        return [found.get(package_id) for package_id in ids]
-
-    async def _load_plans(self, ids: list[str]) -> list[Plan | None]:
-        found = await self.services.plans.plans_by_ids(ids)
-        return [found.get(plan_id) for plan_id in ids]
-
-    async def _load_passes(self, user_ids: list[str]) -> list[ActivePass | None]:
-        found = await allowance.active_of(user_ids)
-        return [found.get(user_id) for user_id in user_ids]
-
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
@@ -167,12 +142,20 @@ class Context:
     def _own(self, by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]]) -> DataLoader[str, T | None]:
         """A loader of the viewer's own objects; nobody signed in has any."""
 
-        async def load(ids: list[str]) -> list[T | None]:
-            viewer = self._viewer
-            found = await by_ids(viewer.id, ids) if viewer else {}
-            return [found.get(object_id) for object_id in ids]
+        async def find(ids: list[str]) -> dict[str, T]:
+            return await by_ids(self._viewer.id, ids) if self._viewer else {}
 
-        return DataLoader(load, cache=False)
+        return _gathering(find)
+
+
+def _gathering(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
+    """A loader of what `find` knows by id, null where it knows nothing; it gathers, and remembers nothing."""
+
+    async def load(ids: list[str]) -> list[T | None]:
+        found = await find(ids)
+        return [found.get(id) for id in ids]
+
+    return DataLoader(load, cache=False)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
