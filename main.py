@@ -326,7 +326,8 @@ async def replay(settings: Settings, event_id: str | None) -> int:
     return 1 if missing or any(event.outcome in UNSETTLED for event in events) else 0
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; `words` instead of what this process was called with."""
     parser = argparse.ArgumentParser(prog="main.py", description="Darkroom, the backend for AI image apps.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="migrate, seed and serve; works too, unless REDIS_URL is set (the default)")
@@ -341,7 +342,7 @@ def parse_arguments() -> argparse.Namespace:
     which = again.add_mutually_exclusive_group(required=True)
     which.add_argument("event", metavar="EVENT_ID", nargs="?", help="ours, or its sender's")
     which.add_argument("--failed", action="store_true", help="everything that was parked, failed or not handled yet")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -3,7 +3,6 @@
 Each (`Order`) does what `main.py serve` and `main.py worker` do, with a provider that costs nothing.
 """
 
-import argparse
 import asyncio
 import io
 import os
@@ -96,7 +95,7 @@ def live(order: Order) -> int:
     configure_logs(settings)
     main.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is main's by import
     lose_messages(Path(order.folder), random.Random(order.seed))
-    return main.run(argparse.Namespace(command=order.command), settings)
+    return main.run(main.parse_arguments([order.command]), settings)
 
 
 if __name__ == "__main__":
