@@ -1,233 +1,32 @@
-"""The composition root and the command line: settings become services, services become an application."""
+"""The command line: each command opens what it needs and closes it again."""
 
 import argparse
 import asyncio
-import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
 
 import structlog
 import uvicorn
 
-from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from checkup import check
+from composition import open_server, open_services, web_options, working
 from logs import configure_logs
-from models.database import open_database
 from models.migrate import DatabaseUnreachableError, migrate
-from models.postgres import PATIENT, QUICK, Limits
-from services.api_key import ApiKeyService
+from models.postgres import PATIENT
 from services.audit import Audit
-from services.checkout import CheckoutService
-from services.credit import CreditService
-from services.crew import Crew
-from services.deletion import DeletionService
-from services.departure import DepartureService
-from services.development_till import DevelopmentTill
-from services.entitlement import Entitlements
 from services.error import Refusal
-from services.event import Events
-from services.export import ExportService
-from services.favorite import FavoriteService
-from services.file import FileService, UploadLimits
-from services.forecast import ForecastService
-from services.gallery import GalleryService
-from services.generation import GenerationService
-from services.integrations.bus import Bus
-from services.integrations.image_door import ImageDoor
-from services.integrations.password import HASH_KIB, Passwords
-from services.integrations.queue import TaskQueue
-from services.locale import Translator
-from services.mail import MailService
-from services.membership import MembershipService
-from services.own_style import OwnStyleService
-from services.password_reset import PasswordResetService
-from services.payer import Payers
-from services.payment import PaymentService
-from services.plan import PlanService
 from services.profile import load_profile
 from services.profile_file import ProfileError
-from services.quote import QuoteService
-from services.rate_limit import RateLimits
-from services.reconciliation import Reconciliation
-from services.referral import ReferralService
-from services.regeneration import RegenerationService
-from services.roster import Roster
-from services.sale import Sales
-from services.services import Services
-from services.session import SessionService
-from services.share import ShareService
-from services.stats import StatsService
-from services.style import StyleService
-from services.subscription import SubscriptionService
-from services.sweeper import Sweeper
-from services.upload import UploadService
-from services.user import DEMO_EMAIL, DEMO_PASSWORD, UserService
-from services.verification import VerificationService
-from services.webhook import UNSETTLED, WebhookService
-from services.worker import GenerationWorker, Times
+from services.user import DEMO_EMAIL, DEMO_PASSWORD
+from services.webhook import UNSETTLED
 from setting_types import Provider
-from settings import LOCALES, PROFILES, Settings, SettingsError, load_settings
-from web.app import WebOptions, create_app
+from settings import PROFILES, Settings, SettingsError, load_settings
+from web.app import create_app
 
 log = structlog.get_logger("darkroom")
 
 STUCK_SECONDS = 300  # `verify`: after which a generation must have ended, and a file past its age be gone
-SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
-
-
-@contextlib.asynccontextmanager
-async def open_services(
-    settings: Settings, database_limits: Limits = QUICK, hash_kib: int = HASH_KIB
-) -> AsyncIterator[Services]:
-    """Connect everything, and give it back in the reverse order; `database_limits`: how long PostgreSQL may take."""
-    profile = load_profile(PROFILES / f"{settings.profile}.toml")
-    signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
-    translator = Translator(LOCALES)
-    limits = UploadLimits(
-        max_bytes=settings.upload_max_bytes or profile.upload.max_bytes,
-        formats=frozenset(settings.upload_formats or profile.upload.formats),
-    )
-    times = Times(
-        lease=settings.generation_lease_seconds,
-        heartbeat=settings.heartbeat_seconds,
-        deadline=settings.generation_deadline_seconds,
-        storage=settings.storage_patience_seconds,
-    )
-    async with contextlib.AsyncExitStack() as stack:
-        database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
-        await stack.enter_async_context(database)
-        storage = await stack.enter_async_context(open_storage(settings))
-        bus = await stack.enter_async_context(Bus.open(settings.redis_url))
-        queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
-        door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
-        provider = make_provider(settings)
-        stack.push_async_callback(provider.aclose)
-        limiter = await stack.enter_async_context(open_rate_limiter(settings))
-        per_minute = settings.rate_limit_generations_per_minute
-        rates = RateLimits(limiter, profile.limits.generations_per_minute if per_minute is None else per_minute)
-        events = Events(bus)
-        files = FileService(storage, door, limits)
-        uploads = UploadService(storage, limits, settings.upload_seconds)
-        sessions, passwords = SessionService(settings.session_days), Passwords(hash_kib)
-        mail = MailService(make_mailer(settings), translator, settings.app_address)
-        stack.push_async_callback(mail.aclose)
-        referrals = ReferralService(profile.referral, settings.secret(), events)
-        verification = VerificationService(mail, events, rates, referrals)
-        plans = PlanService(profile)
-        till = await stack.enter_async_context(open_payments(settings))
-        products = products_of(settings, profile)
-        payments = PaymentService({product: slug for slug, product in products.items()}, referrals, events)
-        memberships = MembershipService(profile.membership.grace_days, events)
-        subscriptions = SubscriptionService(payments, memberships, events)
-        webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
-        reconciliation = Reconciliation(till, payments, subscriptions, referrals)
-        entitlements = Entitlements(profile)
-        styles = StyleService(profile)
-        payers = Payers(entitlements, sells_credits=profile.sells_credits)
-        sales = Sales(payers, queue, events)
-        roster = Roster(every=settings.generation_sweep_seconds)
-        generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
-        deletion = DeletionService(events)
-        departures = DepartureService(passwords, deletion, uploads, events)
-        exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
-        yield Services(
-            profile=profile,
-            translator=translator,
-            bus=bus,
-            queue=queue,
-            storage=storage,
-            door=door,
-            provider=provider,
-            events=events,
-            rates=rates,
-            files=files,
-            uploads=uploads,
-            sessions=sessions,
-            api_keys=ApiKeyService(settings.secret(), events, entitlements),
-            users=UserService(passwords, sessions, events, verification, rates, referrals, signup_credits),
-            referrals=referrals,
-            verification=verification,
-            password_resets=PasswordResetService(mail, passwords, sessions, events, rates),
-            credits=CreditService(),
-            entitlements=entitlements,
-            memberships=memberships,
-            styles=styles,
-            own_styles=OwnStyleService(profile.limits),
-            plans=plans,
-            payments=payments,
-            checkouts=CheckoutService(
-                till, products, (settings.address, settings.app_address, *settings.cors_origins), plans, rates
-            ),
-            webhooks=webhooks,
-            reconciliation=reconciliation,
-            development_till=DevelopmentTill(payments, webhooks) if settings.takes_no_money else None,
-            quotes=QuoteService(styles, entitlements, payers),
-            generations=generations,
-            regenerations=RegenerationService(generations, styles, entitlements, sales, profile.limits, rates),
-            deletion=deletion,
-            departures=departures,
-            exports=exports,
-            gallery=GalleryService(),
-            favorites=FavoriteService(events),
-            stats=StatsService(),
-            shares=ShareService(storage, events, settings.address),
-            forecast=ForecastService(roster),
-            roster=roster,
-            worker=GenerationWorker(
-                provider, files, door, events, times, per_user=settings.generation_user_concurrency
-            ),
-            crew=Crew(queue, bus, roster, poll=settings.generation_sweep_seconds, grace=settings.stop_grace_seconds),
-            sweeper=Sweeper(
-                queue,
-                files,
-                uploads,
-                sessions,
-                departures,
-                exports,
-                webhooks,
-                reconciliation,
-                memberships,
-                events,
-                every=settings.generation_sweep_seconds,
-                lease=times.lease,
-                orphan_age=settings.file_orphan_seconds,
-            ),
-            reread_seconds=settings.subscription_reread_seconds,
-        )
-
-
-@contextlib.asynccontextmanager
-async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
-    """Make generations and sweep while the body runs; then let what is under way finish, within its grace."""
-    sweeping = asyncio.create_task(services.sweeper.run(), name="sweeper")
-    try:
-        async with services.crew.working(services.worker, concurrency):
-            yield
-    finally:
-        sweeping.cancel()
-        await asyncio.wait([sweeping], timeout=SWEEP_GRACE_SECONDS)
-
-
-@contextlib.asynccontextmanager
-async def open_server(settings: Settings, hash_kib: int = HASH_KIB) -> AsyncIterator[Services]:
-    """The services of a server; without Redis, it also does the work of a worker."""
-    async with open_services(settings, hash_kib=hash_kib) as services, contextlib.AsyncExitStack() as stack:
-        if settings.redis_url is None:
-            await stack.enter_async_context(working(services, settings.worker_concurrency))
-        yield services
-
-
-def web_options(settings: Settings) -> WebOptions:
-    """What the settings say about the doors."""
-    return WebOptions(
-        graphiql=settings.shows_graphiql,
-        introspection=settings.allows_introspection,
-        address=settings.address,
-        cors_origins=settings.cors_origins,
-        trusted_proxies=settings.trusted_proxies,
-    )
 
 
 async def prepare(settings: Settings) -> None:

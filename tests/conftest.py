@@ -23,9 +23,10 @@ import uvicorn
 from redis import Redis
 
 from client import Api
+from composition import open_server, open_services, web_options, working
 from fakes.openrouter import ScriptedOpenRouter
 from mail_server import Mailbox, mail_server
-from main import open_server, open_services, prepare, web_options, working
+from main import prepare
 from models.database import is_postgres
 from servers import PostgresServer, RedisServer
 from services.services import Services

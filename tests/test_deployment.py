@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from client import PATIENCE, until
-from main import SWEEP_GRACE_SECONDS
+from composition import SWEEP_GRACE_SECONDS
 from models.database import is_postgres
 from models.migrate import LOCATION
 from server_process import free_port

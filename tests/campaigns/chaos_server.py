@@ -19,6 +19,7 @@ import httptools  # noqa: F401 - as above
 import uvloop  # noqa: F401 - as above
 from PIL import Image
 
+import composition
 import main
 from campaigns.fork_server import fork_orders
 from logs import configure_logs
@@ -93,7 +94,7 @@ def live(order: Order) -> int:
         os.dup2(file.fileno(), sys.stderr.fileno())
     settings = load_settings(_env_file=None, **order.settings)
     configure_logs(settings)
-    main.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is main's by import
+    composition.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is there by import
     lose_messages(Path(order.folder), random.Random(order.seed))
     return main.run(main.parse_arguments([order.command]), settings)
 

@@ -27,8 +27,9 @@ from PIL import Image
 from campaigns.crash_mutants import MUTANTS
 from campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
 from campaigns.fork_server import fork_orders
+from composition import open_services, web_options, working
 from logs import configure_logs
-from main import open_services, prepare, web_options, working
+from main import prepare
 from models.enum import ErrorCode
 from services.crashpoint import POINTS, arm
 from services.integrations import s3_storage  # noqa: F401 - imported here once, as above

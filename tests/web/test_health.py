@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from client import Api, until
+from composition import working
 from conftest import Running, quick_settings, running
-from main import working
 from models.migrate import migrate
 from servers import RedisServer
 from settings import Settings
