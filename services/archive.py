@@ -11,7 +11,7 @@ import structlog
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models import ApiKey, CreditTransaction, File, Generation, Style, User
+from models import ApiKey, CreditTransaction, File, Generation, Membership, Pass, Purchase, Style, User
 from models.enum import FileKind, FileState
 from services.entitlement import is_member
 from services.integrations.storage import MissingObjectError, Storage
@@ -60,6 +60,13 @@ class Archive:
         async for piece in _list("generations", generations, _generation):
             yield piece
         async for piece in _list("transactions", CreditTransaction.filter(user_id=own), _transaction):
+            yield piece
+        bought = Purchase.filter(user_id=own).select_related("package", "plan")
+        async for piece in _list("purchases", bought, _purchase):
+            yield piece
+        async for piece in _list("memberships", Membership.filter(user_id=own).select_related("plan"), _membership):
+            yield piece
+        async for piece in _list("passes", Pass.filter(user_id=own).select_related("plan"), _pass):
             yield piece
         async for piece in _list("styles", Style.filter(owner_id=own, is_active=True), _style):
             yield piece
@@ -112,6 +119,7 @@ def _account(row: User) -> dict[str, Any]:
         "locale": row.locale,
         "isMember": is_member(row),
         "credits": row.credits,
+        "referralCode": row.referral_code,
         "createdAt": row.created_at,
     }
 
@@ -150,12 +158,58 @@ def _generation(row: Generation) -> dict[str, Any]:
 def _transaction(row: CreditTransaction) -> dict[str, Any]:
     return {
         "id": row.id,
+        "sequence": row.sequence,
         "type": row.type,
         "status": row.status,
         "amount": row.amount,
         "balance": row.balance,
+        "price": row.price,
+        "currency": row.currency,
         "generationId": row.generation_id,
         "createdAt": row.created_at,
+    }
+
+
+def _purchase(row: Purchase) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "orderId": row.order_id,
+        "package": row.package.slug if row.package else None,
+        "plan": row.plan.slug if row.plan else None,
+        "status": row.status,
+        "credits": row.credits,
+        "reversedCredits": row.reversed_credits,
+        "netAmount": row.net_amount,
+        "refundedAmount": row.refunded_amount,
+        "currency": row.currency,
+        "orderedAt": row.ordered_at,
+        "createdAt": row.created_at,
+    }
+
+
+def _membership(row: Membership) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "plan": row.plan.slug,
+        "status": row.status,
+        "startedAt": row.started_at,
+        "renewsAt": row.renews_at,
+        "endsAt": row.ends_at,
+        "pastDueAt": row.past_due_at,
+    }
+
+
+def _pass(row: Pass) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "plan": row.plan.slug,
+        "imagesPerHour": row.images_per_hour,
+        "videosPerHour": row.videos_per_hour,
+        "imagesUsed": row.images_used,
+        "videosUsed": row.videos_used,
+        "startedAt": row.started_at,
+        "expiresAt": row.expires_at,
+        "revokedAt": row.revoked_at,
     }
 
 

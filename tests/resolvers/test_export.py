@@ -17,6 +17,7 @@ from models import DataExport
 from models.database import rows
 from services.export import ExportService
 from services.integrations.local_storage import LocalStorage
+from till import buy
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
 OWN = {"title": "Mine", "prompt": "Paint it. {instruction}"}
@@ -71,6 +72,37 @@ async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle
     for secret in (key, "correct horse", "Nobody else", "argon2", *(row["hash"] for row in hashes)):
         assert secret not in text
     await check_books(idle.services)
+
+
+async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle: Running) -> None:
+    ada, eve = await idle.api.sign_up(), await idle.api.sign_up("eve@example.com")
+    await buy(ada, package="credits-50")
+    await buy(ada, plan="basic")
+    await buy(ada, plan="flash-lite")
+    await buy(eve, plan="pro")
+    assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
+    await export(ada)
+    await idle.services.exports.make_waiting()
+    answer = await ada.http.get((await export(ada))["url"])
+    data = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("data.json"))
+    sold = ("package", "plan", "status", "credits", "netAmount", "currency")
+    assert [tuple(order[name] for name in sold) for order in data["purchases"]] == [
+        ("credits-50", None, "PAID", 50, 499, "usd"),
+        (None, "basic", "PAID", 100, 999, "usd"),
+        (None, "flash-lite", "PAID", 0, 99, "usd"),
+    ]
+    (month,) = data["memberships"]
+    shown = await ada.one("{ viewer { referralCode membership { renewsAt } pass { expiresAt } } }")
+    assert (month["plan"], month["status"], month["renewsAt"]) == ("basic", "ACTIVE", shown["membership"]["renewsAt"])
+    (held,) = data["passes"]
+    assert (held["plan"], held["imagesPerHour"], held["imagesUsed"]) == ("flash-lite", 3, 1)
+    assert (held["expiresAt"], held["revokedAt"]) == (shown["pass"]["expiresAt"], None)
+    assert data["account"]["referralCode"] == shown["referralCode"]
+    assert [(line["sequence"], line["price"], line["currency"]) for line in data["transactions"]] == [
+        (1, None, None),
+        (2, 499, "usd"),
+        (3, 999, "usd"),
+    ]
 
 
 async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle: Running) -> None:
