@@ -136,7 +136,7 @@ async def test_every_order_of_telling_ends_alike(shop: Running) -> None:
     await check_books(shop.services)
 
 
-async def test_what_is_unclear_is_parked_and_granted_when_it_is_not(shop: Running, ada: Api) -> None:
+async def test_what_is_unclear_is_parked(shop: Running, ada: Api) -> None:
     eve = await shop.api.sign_up("eve@example.com")
     me, other = user_of(ada), user_of(eve)
     unclear: dict[str, Json] = {
@@ -160,14 +160,27 @@ async def test_what_is_unclear_is_parked_and_granted_when_it_is_not(shop: Runnin
         told = await tell(ada, "order.paid", data)
         assert (told.outcome, bool(told.problem)) == ("PARKED", True), name
     assert await lines(ada) == await lines(eve) == []
-    late = order(me, "99999999-9999")
-    parked = await tell(ada, "order.paid", late)
-    shop.services.payments._products["99999999-9999"] = "credits-50"  # type: ignore[index]  # the operator mends it
-    done = await shop.services.webhooks.replay(parked.event_id)
-    assert [row.outcome for row in done] == ["HANDLED"]
-    await shop.services.webhooks.replay(None)
-    assert await lines(ada) == [("PURCHASE", 50), ("PURCHASE", 50)]  # both that only lacked their product
     await check_books(shop.services)
+
+
+async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings) -> None:
+    """POLAR_PRODUCTS forgot one; the operator adds it, starts again, and has the events handled once more."""
+    forgot = paid_by(polar, settings)
+    async with running(forgot, idle=True) as shop:
+        ada = await shop.api.sign_up()
+        told = [await tell(ada, "order.paid", order(user_of(ada), "99999999-9999", 1499)) for _ in range(2)]
+        never = await tell(ada, "order.paid", order("usr_01h455vb4pex5vsknk084sn02q", FIFTY))
+        assert {event.outcome for event in (*told, never)} == {"PARKED"}
+        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["PARKED"]
+    mended = forgot.model_copy(update={"polar_products": (*forgot.polar_products, "credits-200=99999999-9999")})
+    async with running(mended, idle=True) as shop:
+        ada = Api(shop.api.http, shop.api.address, ada.token, ada.user)
+        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["HANDLED"]
+        assert await lines(ada) == [("PURCHASE", 200)]
+        left = {row.event_id: row.outcome for row in await shop.services.webhooks.replay(None)}
+        assert left == {told[1].event_id: "HANDLED", never.event_id: "PARKED"}
+        assert await lines(ada) == [("PURCHASE", 200), ("PURCHASE", 200)]
+        await check_books(shop.services)
 
 
 async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(shop: Running, ada: Api) -> None:

@@ -1,0 +1,98 @@
+"""What creditsChanged tells because of a commit alone: its server never reads rows again by itself."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from books import adjust
+from client import Api
+from conftest import Running, running
+from fakes.openrouter import ScriptedOpenRouter
+from fakes.openrouter_answer import status
+from settings import Settings
+from till import buy
+
+NEVER = 1_000_000.0  # seconds; far beyond what any test waits for
+CHANGES = """
+subscription($after: ID) { creditsChanged(after: $after) {
+  credits version transaction { id sequence type amount balance }
+  pass { plan { slug } images { used remaining usedInTotal } } membership { plan { slug } }
+} }"""
+
+
+@pytest.fixture
+async def silent(scripted_settings: Settings) -> AsyncIterator[Running]:
+    """An idle server whose subscriptions know only what a message tells."""
+    settings = scripted_settings.model_copy(update={"subscription_reread_seconds": NEVER, "signup_credits": 30})
+    async with running(settings, idle=True) as found:
+        yield found
+
+
+def line(event: Any) -> tuple[str, int, int] | None:
+    told = event["transaction"]
+    return (told["type"], told["amount"], event["credits"]) if told else None
+
+
+async def order(person: Api) -> str:
+    (ordered,) = (await person.create(prompt="A fox"))["generations"]
+    return str(ordered["id"])
+
+
+async def test_every_line_allowance_and_entitlement_is_told_by_its_commit(
+    silent: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await silent.api.sign_up()
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CHANGES)
+        first = await stream.next()
+        assert (line(first), first["credits"], first["pass"], first["membership"]) == (None, 30, None, None)
+        versions = [first["version"]]
+
+        async def next_line() -> tuple[str, int, int] | None:
+            event = await stream.next()
+            versions.append(event["version"])
+            return line(event)
+
+        async def next_pass() -> tuple[str, int, int, int]:
+            event = await stream.next()
+            versions.append(event["version"])
+            assert line(event) is None
+            images = event["pass"]["images"]
+            return event["pass"]["plan"]["slug"], images["used"], images["remaining"], images["usedInTotal"]
+
+        openrouter.script(status(500), status(500))
+        await silent.services.worker.process(await order(ada))
+        assert [await next_line(), await next_line()] == [("DEDUCTION", -1, 29), ("REFUND", 1, 30)]
+        await buy(ada, package="credits-50")
+        assert await next_line() == ("PURCHASE", 50, 80)
+        await buy(ada, plan="basic")
+        while line(month := await stream.next()) is None:  # its line may be written before its beginning was told
+            assert month["membership"] == {"plan": {"slug": "basic"}}
+        assert (line(month), month["membership"]["plan"]["slug"]) == (("SUBSCRIPTION", 100, 180), "basic")
+        await buy(ada, plan="flash-lite")
+        assert await next_pass() == ("flash-lite", 0, 3, 0)
+        ordered = await order(ada)
+        assert await next_pass() == ("flash-lite", 1, 2, 1)
+        await silent.services.worker.process(ordered)
+        assert await next_pass() == ("flash-lite", 0, 3, 0)
+        await silent.services.events.account_changed(await adjust(ada.user["id"], -200, "below zero"))
+        assert await next_line() == ("ADMIN", -200, -20)
+    assert versions == sorted(set(versions)), "each is told once, in the order of commits"
+
+
+async def test_what_was_missed_is_replayed_after_the_line_that_was_seen_last(silent: Running) -> None:
+    ada = await silent.api.sign_up()
+    (seen,) = (await ada.one("{ viewer { transactions { nodes { id } } } }"))["transactions"]["nodes"]
+    await buy(ada, package="credits-50")
+    await buy(ada, plan="basic")
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CHANGES, after=seen["id"])
+        first = await stream.next()
+        assert (line(first), first["credits"]) == (None, 180)
+        missed = [await stream.next() for _ in range(2)]
+        assert [event["transaction"]["sequence"] for event in missed] == [2, 3]
+        assert [event["transaction"]["balance"] for event in missed] == [80, 180]
+        assert {event["credits"] for event in missed} == {180}, "what is old does not turn the balance back"
+        await buy(ada, package="credits-200")
+        assert line(await stream.next()) == ("PURCHASE", 200, 380)
