@@ -8,6 +8,7 @@ from adapters import make_mailer, make_provider, open_payments, open_rate_limite
 from models.database import open_database
 from models.postgres import QUICK, Limits
 from services.api_key import ApiKeyService
+from services.audit_log import AuditLog
 from services.checkout import CheckoutService
 from services.credit import CreditService
 from services.crew import Crew
@@ -48,6 +49,7 @@ from services.share import ShareService
 from services.stats import StatsService
 from services.style import StyleService
 from services.subscription import SubscriptionService
+from services.subscription_end import SubscriptionEnds
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import UserService
@@ -105,7 +107,8 @@ async def open_services(
         memberships = MembershipService(profile.membership.grace_days, events)
         subscriptions = SubscriptionService(payments, memberships, events)
         webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
-        reconciliation = Reconciliation(till, payments, subscriptions, referrals)
+        subscription_ends = SubscriptionEnds(till)
+        reconciliation = Reconciliation(till, payments, subscriptions, subscription_ends, referrals)
         entitlements = Entitlements(profile)
         styles = StyleService(profile)
         payers = Payers(entitlements, sells_credits=profile.sells_credits)
@@ -113,7 +116,7 @@ async def open_services(
         roster = Roster(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
-        departures = DepartureService(passwords, deletion, uploads, events)
+        departures = DepartureService(passwords, deletion, uploads, subscription_ends, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
         yield Services(
             profile=profile,
@@ -177,6 +180,7 @@ async def open_services(
                 lease=times.lease,
                 orphan_age=settings.file_orphan_seconds,
             ),
+            audit_log=AuditLog(),
             reread_seconds=settings.subscription_reread_seconds,
         )
 

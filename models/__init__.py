@@ -1,12 +1,14 @@
 """The tables. Tortoise finds every model through this module."""
 
 from models.api_key import ApiKey
+from models.audit_log import AuditEntry
 from models.credit import CreditTransaction
 from models.entitlement import Membership, Pass, PassHour
 from models.export import DataExport
 from models.file import File
 from models.generation import Generation, IdempotencyKey
 from models.mail import MailToken
+from models.maintenance import Maintenance
 from models.payment import Checkout, ExternalEvent, Purchase
 from models.plan import CreditPackage, Plan
 from models.style import Collection, Style
@@ -16,6 +18,7 @@ from models.worker import Worker
 
 __all__ = [
     "ApiKey",
+    "AuditEntry",
     "Checkout",
     "Collection",
     "CreditPackage",
@@ -26,6 +29,7 @@ __all__ = [
     "Generation",
     "IdempotencyKey",
     "MailToken",
+    "Maintenance",
     "Membership",
     "Pass",
     "PassHour",

@@ -168,6 +168,24 @@ class ExportState(StrEnum):
     DELETING = "DELETING"  # past its time; the sweeper removes bytes, then the row
 
 
+class AdminAction(StrEnum):
+    """What an admin can do, as the audit log has it."""
+
+    ADJUST_CREDITS = "ADJUST_CREDITS"
+    REFUND_GENERATION = "REFUND_GENERATION"
+    RETRY_GENERATION = "RETRY_GENERATION"
+    CANCEL_GENERATION = "CANCEL_GENERATION"
+    SET_ROLE = "SET_ROLE"
+    SET_MEMBERSHIP = "SET_MEMBERSHIP"
+    GRANT_PASS = "GRANT_PASS"  # noqa: S105 - a time-boxed purchase, not a password
+    SET_SUSPENDED = "SET_SUSPENDED"
+    CREATE_STYLE = "CREATE_STYLE"  # in the catalogue; one's own is nobody's business
+    UPDATE_STYLE = "UPDATE_STYLE"
+    DELETE_STYLE = "DELETE_STYLE"
+    IMPORT_CATALOGUE = "IMPORT_CATALOGUE"
+    SET_MAINTENANCE = "SET_MAINTENANCE"
+
+
 class ErrorCode(StrEnum):
     """What went wrong, for programs; people read the message beside it."""
 

@@ -1,9 +1,10 @@
 """Who may use each root field, and whose objects each of its ids may name: one line each, checked by a test."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from strawberry.permission import BasePermission
 
+from models.enum import Role
 from schema.context import Info
 from services.error import ForbiddenError, UnauthenticatedError
 
@@ -34,6 +35,25 @@ class OwnSignIn(SignedIn):
         if info.context.uses_api_key:
             raise ForbiddenError
         return True
+
+
+class Admin(OwnSignIn):
+    """An admin who signed in: no key that lies about in a script can do what admins do."""
+
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        if not super().has_permission(source, info, **kwargs):
+            return False
+        if info.context.require_viewer().role not in self.roles:
+            raise ForbiddenError
+        return True
+
+
+class SuperAdmin(Admin):
+    """An admin who also says who is one."""
+
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SUPER_ADMIN})
 
 
 # Root field -> who, and for each ID that it or its input takes, what else than one's own it may name. A stranger's

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.api_key import ApiKeyService
+from services.audit_log import AuditLog
 from services.checkout import CheckoutService
 from services.credit import CreditService
 from services.crew import Crew
@@ -94,4 +95,5 @@ class Services:
     worker: GenerationWorker
     crew: Crew
     sweeper: Sweeper
+    audit_log: AuditLog
     reread_seconds: float  # after how much silence a subscription reads its row again

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = (
     "main",
+    "composition",
     "checkup",
     "logs",
     "adapters",
@@ -25,6 +26,7 @@ ROOMS = (
 # Downwards only: a module imports from its own line and the lines below it.
 ORDER = (
     "main",
+    "composition",
     "checkup",
     "logs",
     "adapters",
@@ -132,7 +134,7 @@ def test_imports_go_downwards() -> None:
 def test_settings_stand_alone_and_only_main_and_its_adapters_know_them() -> None:
     assert breaches([ROOT / "settings.py"], set(ROOMS) - {"setting_types"}) == []
     assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
-    knowing = {ROOT / f"{name}.py" for name in ("main", "checkup", "logs", "adapters", "settings")}
+    knowing = {ROOT / f"{name}.py" for name in ("main", "composition", "checkup", "logs", "adapters", "settings")}
     assert breaches(set(modules()) - knowing, {"settings", "setting_types"}) == []
 
 
@@ -172,7 +174,7 @@ def tables() -> set[str]:
 def test_resolvers_schema_and_web_ask_the_database_nothing() -> None:
     names, queries = tables(), []
     assert "Generation" in names
-    for path in modules("resolvers", "schema", "web", "main"):
+    for path in modules("resolvers", "schema", "web", "main", "composition"):
         bare = {name.removeprefix("models.") for _, name in imports(path) if name.startswith("models.")} & names
         for node in ast.walk(tree(path)):
             if not (isinstance(node, ast.Attribute) and node.attr in QUERIES):
