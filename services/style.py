@@ -187,8 +187,10 @@ class StyleService:
         """
         if media is not MediaKind.IMAGE:
             raise InvalidInputError(message("Only images can be made here."), field=("media",))
-        if not 1 <= count <= entitlement.max_batch:
-            text = message("Ask for 1 to {limit} pictures at a time.", limit=entitlement.max_batch)
+        limit = entitlement.max_batch
+        if not 1 <= count <= limit:
+            text = message("Ask for 1 to {limit} pictures at a time.", limit=limit)
+            text = text if limit > 1 else message("Ask for one picture at a time.")
             raise InvalidInputError(text, field=("count",))
         if model is not None and model not in self._profile.models:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))

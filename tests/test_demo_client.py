@@ -94,7 +94,7 @@ async def test_the_demo_sends_a_given_photo_in_a_given_style_and_language(server
     assert (found.code, found.problem) == (0, "")
     with Image.open(found.saved[0]) as original:
         assert original.size == (300, 200)
-    assert "英雄变身 / 黑色" in found.out
+    assert "英雄变身 / 黑色电影" in found.out
     assert re.search(r"^ +100%  [\u4e00-\u9fff]", found.out, re.MULTILINE)  # what the socket says, too
     assert "avenger-noir" in found.saved[1].name
     assert "20 credits left" in found.out

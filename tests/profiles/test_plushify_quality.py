@@ -31,7 +31,12 @@ async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
     failed = await ada.ended(made["generations"][0]["id"])
     assert (failed["errorCode"], failed["refunded"]) == ("GENERATION_FAILED", True)
     assert await ada.credits() == 10 - cost
-    assert [line["amount"] for line in await ada.ledger()] == [10, -cost, -cost, cost]
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 10, 10),
+        ("DEDUCTION", -cost, 10 - cost),
+        ("DEDUCTION", -cost, 10 - 2 * cost),
+        ("REFUND", cost, 10 - cost),
+    ]
     await check_books(product.services)
 
 

@@ -31,6 +31,8 @@ async def test_what_is_offered_is_chinese_and_locked_for_who_is_no_member(produc
     }
     refused = await ada.refused(CREATE, input={"styleId": await ada.style("magic-castle", "scenes")})
     assert (refused["code"], refused["message"]) == ("MEMBERSHIP_REQUIRED", "此风格仅限会员使用。")
+    two = await ada.refused(CREATE, input={"styleId": await ada.style("quiet-beach", "scenes"), "count": 2})
+    assert (two["field"], two["message"]) == (["count"], "每次只能生成 1 张图片。")
 
 
 async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: Running) -> None:
@@ -40,7 +42,11 @@ async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: 
     for image, left in ((None, 95), (photo(64, 48), 90)):
         ended = await ada.ended((await ada.create(image, styleId=style))["generations"][0]["id"])
         assert (ended["status"], ended["cost"], await ada.credits()) == ("COMPLETED", 5, left)
-    assert [line["balance"] for line in await ada.ledger()] == [100, 95, 90]
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 100, 100),
+        ("DEDUCTION", -5, 95),
+        ("DEDUCTION", -5, 90),
+    ]
     await check_books(product.services)
 
 
@@ -50,6 +56,12 @@ async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: Sc
     made = await ada.create(styleId=await ada.style("starry-night", "scenes"))
     failed = await ada.ended(made["generations"][0]["id"])
     assert (failed["status"], failed["refunded"], await ada.credits()) == ("FAILED", True, 100)
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 100, 100),
+        ("DEDUCTION", -5, 95),
+        ("REFUND", 5, 100),
+    ]
+    await check_books(product.services)
 
 
 async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None:

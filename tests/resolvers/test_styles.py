@@ -208,7 +208,7 @@ async def test_titles_come_in_the_callers_language(idle: Running) -> None:
     query = '{ style(slug: "noir") { title description category collection { title } variables { label options } } }'
     english = (await idle.api.raw(query)).json()["data"]["style"]
     chinese = (await idle.api.raw(query, headers={"accept-language": "zh-CN,en;q=0.5"})).json()["data"]["style"]
-    assert (english["title"], chinese["title"]) == ("Noir", "黑色")
+    assert (english["title"], chinese["title"]) == ("Noir", "黑色电影")
     assert chinese["collection"]["title"] == "英雄变身"
     assert [variable["label"] for variable in chinese["variables"]] == ["战衣颜色", "超能力", "背景"]
     costumes = [style["variables"][0]["options"] for style in (english, chinese)]
