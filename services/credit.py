@@ -88,13 +88,16 @@ async def touch(user_id: str, *, departed: bool = False) -> Account:
     return Account(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
-async def hold(user_id: str) -> None:
+async def hold(user_id: str, *, departed: bool = False) -> None:
     """Take the account's row inside a transaction that changes nothing that an account shows: twins wait here.
+
+    `departed`: as of `touch`.
 
     Raises:
         NotFoundError: there is no such account, or it is gone.
     """
-    if not await rows("UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id):
+    taken = "UPDATE users SET version = version WHERE id = $1 AND ($2 OR deleted_at IS NULL) RETURNING id"
+    if not await rows(taken, user_id, departed):
         raise NotFoundError
 
 

@@ -17,6 +17,7 @@ from services.error import InvalidInputError
 from services.event import Events
 from services.integrations.password import Passwords
 from services.message import message
+from services.subscription_end import SubscriptionEnds
 from services.upload import UploadService
 
 log = structlog.get_logger(__name__)
@@ -27,14 +28,24 @@ _BATCH = 100  # generations in one transaction
 class DepartureService:
     """Deletes accounts. What one transaction cannot hold is finished afterwards, by whoever comes first."""
 
-    def __init__(self, passwords: Passwords, deletion: DeletionService, uploads: UploadService, events: Events) -> None:
+    def __init__(
+        self,
+        passwords: Passwords,
+        deletion: DeletionService,
+        uploads: UploadService,
+        subscriptions: SubscriptionEnds,
+        events: Events,
+    ) -> None:
         self._passwords = passwords
         self._deletion = deletion
         self._uploads = uploads
+        self._subscriptions = subscriptions
         self._events = events
 
     async def leave(self, user: User, password: str | None, confirm_email: str) -> None:
         """Delete an account: at once nobody is signed in to it and nothing of it is shared; then its pictures go.
+
+        What it pays for every month is ended, too: now, or by the hourly look where the provider does not answer.
 
         Raises:
             InvalidInputError: the address is not the account's, or the password is wrong.
@@ -54,7 +65,8 @@ class DepartureService:
         try:
             await self._uploads.remove_bytes_of(user.id)
             await self.finish(user.id)
-        except Exception:  # the account is gone, and the sweeper finds what is left of it
+            await self._subscriptions.end_of(user.id)
+        except Exception:  # the account is gone, and the sweeper and the hourly look find what is left of it
             log.warning("account.not_finished", user=user.id, exc_info=True)
 
     @staticmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import CreditTransaction, Membership, Plan, User
-from models.database import rows, run_tx
+from models.database import run_tx
 from models.enum import MembershipStatus, TransactionType
 from services import credit
 from services.credit import Account, Line
@@ -62,28 +62,22 @@ class MembershipService:
         Raises:
             NotFoundError: there is no such account, it is gone, or the subscription is somebody else's.
         """
-        await _take(told.user_id)
-        row = await Membership.get_or_none(subscription_id=told.subscription_id)
-        if row is None:
-            row = Membership(subscription_id=told.subscription_id, user_id=told.user_id)
-        elif row.user_id != told.user_id:
-            raise NotFoundError
-        elif (told.told_at, _FINALITY[told.status]) < (row.told_at, _FINALITY[row.status]):
-            return None
-        shown = _shown(row)
-        if told.status is not MembershipStatus.PAST_DUE:
-            row.past_due_at = None
-        else:  # told again and again, it is late since the first time
-            row.past_due_at = told.past_due_at or row.past_due_at or told.told_at
-        row.plan_id, row.status = told.plan.id, told.status
-        row.started_at, row.renews_at, row.ends_at = told.started_at, told.renews_at, told.ends_at
-        row.told_at = told.told_at
-        await row.save()
-        if _shown(row) == shown:
+        await credit.hold(told.user_id)
+        if not await _write(told):
             return None
         account = await credit.touch(told.user_id)
         await self._settle(told.user_id)
         return account.with_entitlements()
+
+    @staticmethod
+    async def keep(told: Told) -> None:
+        """Remember a subscription of an account that is gone, inside a transaction: somebody must end it.
+
+        Raises:
+            NotFoundError: there is no such account, or the subscription is somebody else's.
+        """
+        await credit.hold(told.user_id, departed=True)
+        await _write(told)
 
     async def standings(self, users: Sequence[User]) -> dict[str, Standing]:
         """How the memberships of these accounts stand, by account; who is no member has none."""
@@ -166,11 +160,29 @@ async def grant_month(
     return await credit.post(user_id, [line], touched=True)
 
 
-async def _take(user_id: str) -> None:
-    # The account's row first, as everywhere; its version moves only if there is something new to show.
-    taken = "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id"
-    if not await rows(taken, user_id):
+async def _write(told: Told) -> bool:
+    """Bring a subscription's row up to date, and say whether anything is new that an account shows.
+
+    Raises:
+        NotFoundError: it is somebody else's.
+    """
+    row = await Membership.get_or_none(subscription_id=told.subscription_id)
+    if row is None:
+        row = Membership(subscription_id=told.subscription_id, user_id=told.user_id)
+    elif row.user_id != told.user_id:
         raise NotFoundError
+    elif (told.told_at, _FINALITY[told.status]) < (row.told_at, _FINALITY[row.status]):
+        return False
+    shown = _shown(row)
+    if told.status is not MembershipStatus.PAST_DUE:
+        row.past_due_at = None
+    else:  # told again and again, it is late since the first time
+        row.past_due_at = told.past_due_at or row.past_due_at or told.told_at
+    row.plan_id, row.status = told.plan.id, told.status
+    row.started_at, row.renews_at, row.ends_at = told.started_at, told.renews_at, told.ends_at
+    row.told_at = told.told_at
+    await row.save()
+    return _shown(row) != shown
 
 
 def _shown(row: Membership) -> tuple[object, ...]:

@@ -1,26 +1,31 @@
-"""Reconciliation: every hour one worker asks Polar for its orders, and settles what no webhook has told."""
+"""Reconciliation: every hour one worker asks Polar for orders and refunds, and settles what no webhook has told."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from tortoise.exceptions import IntegrityError
 
 from models import ExternalEvent
+from models.database import is_outage
 from models.enum import EventOutcome
-from services.integrations.payments import Payments, PaymentsError
-from services.integrations.polar_event import Order, SenselessError, subscription_of
+from services.integrations.payments import Payments
+from services.integrations.polar_event import Order, Refund, SenselessError, subscription_of
 from services.payment import PaymentService
 from services.referral import ReferralService
 from services.subscription import SubscriptionService
+from services.subscription_end import SubscriptionEnds
 
 log = structlog.get_logger(__name__)
 
 SOURCE = "reconciliation"  # its runs are kept beside the events that they make up for
 EVERY = timedelta(hours=1)
 
-_OVERLAP = timedelta(days=3)  # orders are paid, refunded and told of some time after they were made
+_OVERLAP = timedelta(days=3)  # orders are paid and told of some time after they were made
 _FIRST = timedelta(days=30)  # how far back the first run looks
+_REFUNDS = timedelta(days=30)  # how far back every run looks for refunds: a bank takes its time
 _KEPT = timedelta(days=30)  # how long runs are remembered
 _LOOK = 60.0  # seconds between two looks at whether an hour has begun
 _LONGEST_PROBLEM = 500  # characters
@@ -34,11 +39,13 @@ class Reconciliation:
         provider: Payments | None,
         payments: PaymentService,
         subscriptions: SubscriptionService,
+        ends: SubscriptionEnds,
         referrals: ReferralService,
     ) -> None:
         self._provider = provider
         self._payments = payments
         self._subscriptions = subscriptions
+        self._ends = ends
         self._referrals = referrals
 
     async def run(self) -> None:
@@ -51,9 +58,11 @@ class Reconciliation:
             await asyncio.sleep(_LOOK)
 
     async def reconcile_when_due(self, now: datetime) -> int | None:
-        """Do this hour's run, unless somebody has begun it: how many orders changed anything; None: not ours to do.
+        """Do this hour's run, unless somebody has begun it: how many orders and refunds changed anything; None: not
+        ours to do.
 
         A run that did not come to its end is made up for by the next one, which begins where the last good one began.
+        One order or refund that cannot be read or settled is logged, and stops no other.
 
         Raises:
             PaymentsError: the provider does not answer.
@@ -72,20 +81,21 @@ class Reconciliation:
         except IntegrityError:  # another worker was faster
             return None
         try:
-            seen, changed = await self._pull(self._provider, since)
+            await self._ends.end_all()
             await self._referrals.settle_all()  # where a process died between an order and what it brings to others
-        except PaymentsError as error:
+            seen, changed = await self._pull(self._provider, since, now - _REFUNDS)
+        except Exception as error:
             await ExternalEvent.filter(id=run.id).update(
                 outcome=EventOutcome.FAILED, problem=repr(error)[:_LONGEST_PROBLEM], handled_at=datetime.now(UTC)
             )
             raise
         await ExternalEvent.filter(id=run.id).update(
             outcome=EventOutcome.HANDLED,
-            data={"since": since.isoformat(), "until": now.isoformat(), "orders": seen, "changed": changed},
+            data={"since": since.isoformat(), "until": now.isoformat(), "seen": seen, "changed": changed},
             handled_at=datetime.now(UTC),
         )
         await ExternalEvent.filter(source=SOURCE, received_at__lt=now - _KEPT).delete()
-        log.info("reconciliation.done", since=since.isoformat(), orders=seen, changed=changed)
+        log.info("reconciliation.done", since=since.isoformat(), seen=seen, changed=changed)
         return changed
 
     @staticmethod
@@ -93,17 +103,39 @@ class Reconciliation:
         last = await ExternalEvent.filter(source=SOURCE, outcome=EventOutcome.HANDLED).order_by("-received_at").first()
         return datetime.fromisoformat(last.data["until"]) - _OVERLAP if last else now - _FIRST
 
-    async def _pull(self, provider: Payments, since: datetime) -> tuple[int, int]:
+    async def _pull(self, provider: Payments, since: datetime, refunded_since: datetime) -> tuple[int, int]:
+        """How many orders and refunds there were, and how many of them changed anything."""
         seen = changed = 0
-        async for data in provider.orders(since):
-            seen += 1
-            try:
-                order = Order.of(data)
-                if order.is_paid:
-                    verdict = await self._payments.order_told(order, pays=True)
-                    changed += verdict.account is not None
-                if (subscription := subscription_of(order)) is not None:
-                    await self._subscriptions.told(subscription)
-            except SenselessError as error:
-                log.error("reconciliation.senseless", order=str(data.get("id")), problem=str(error))
+        for told, settle in (
+            (provider.orders(since), self._order),
+            (provider.refunds(refunded_since), self._refund),
+        ):
+            async for data in told:
+                seen += 1
+                changed += await _alone(settle, data)
         return seen, changed
+
+    async def _order(self, data: dict[str, Any]) -> bool:
+        order, verdict = Order.of(data), None
+        if order.is_paid:
+            verdict = await self._payments.order_told(order, pays=True)
+        if (subscription := subscription_of(order)) is not None:
+            await self._subscriptions.told(subscription)
+        return verdict is not None and verdict.account is not None
+
+    async def _refund(self, data: dict[str, Any]) -> bool:
+        refund = Refund.of(data)
+        return refund.has_succeeded and (await self._payments.refund_told(refund)).account is not None
+
+
+async def _alone(settle: Callable[[dict[str, Any]], Awaitable[bool]], data: dict[str, Any]) -> bool:
+    """Settle one of many: what is wrong with it is logged, and stops no other."""
+    try:
+        return await settle(data)
+    except SenselessError as error:
+        log.error("reconciliation.senseless", told=str(data.get("id")), problem=str(error))
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("reconciliation.unsettled", told=str(data.get("id")))
+    return False

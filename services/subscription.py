@@ -5,7 +5,7 @@ from functools import partial
 
 import structlog
 
-from models import Plan
+from models import Plan, User
 from models.database import run_tx
 from models.enum import EventOutcome, MembershipStatus, PlanKind
 from services.error import NotFoundError
@@ -48,24 +48,31 @@ class SubscriptionService:
             subscription.customer, subscription.claimed_user, subscription.checkout_id
         )
         plan = await self._payments.ware_of(subscription.product_id)
-        if buyer.user is not None and buyer.problem is not None and status is MembershipStatus.ENDED:
+        is_gone = buyer.user is not None and buyer.problem is not None
+        if is_gone and status is MembershipStatus.ENDED:
             return await _end(Verdict(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
         if not isinstance(plan, Plan) or plan.kind is not PlanKind.SUBSCRIPTION:
             return await self._park(subscription, f"{subscription.product_id!r} is no monthly plan", record)
-        if buyer.user is None or buyer.problem is not None:
+        if buyer.user is None:
             return await self._park(subscription, buyer.problem or "", record)
         told = _told(subscription, buyer.user.id, plan, status)
         try:
-            verdict = await run_tx(partial(self._apply, told, record))
+            verdict = await run_tx(partial(self._apply, told, record, is_gone=is_gone))
         except NotFoundError:
-            return await self._park(subscription, "its account is gone, or it is somebody else's", record)
+            if not is_gone and not await User.exists(id=told.user_id, deleted_at__isnull=True):
+                return await self.told(subscription, record=record)  # it went in this very moment
+            return await self._park(subscription, "it is somebody else's", record)
         if verdict.account is not None:
             log.info("subscription.applied", subscription=subscription.id, user=told.user_id, status=status)
             await self._events.account_changed(verdict.account)
         return verdict
 
-    async def _apply(self, told: Told, record: Record) -> Verdict:
-        verdict = Verdict(EventOutcome.HANDLED, account=await self._memberships.apply(told))
+    async def _apply(self, told: Told, record: Record, *, is_gone: bool) -> Verdict:
+        if is_gone:  # for the hourly look to end it
+            await self._memberships.keep(told)
+            verdict = Verdict(EventOutcome.HANDLED, "its account is gone: it is to be ended")
+        else:
+            verdict = Verdict(EventOutcome.HANDLED, account=await self._memberships.apply(told))
         await record(verdict)
         return verdict
 

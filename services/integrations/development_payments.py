@@ -6,6 +6,8 @@ from typing import Any
 
 from services.integrations.payments import OpenTill, PaymentsError, TillRequest
 
+_NOTHING: tuple[dict[str, Any], ...] = ()
+
 
 class DevelopmentPayments:
     """`address`: how clients reach this server."""
@@ -18,9 +20,16 @@ class DevelopmentPayments:
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         """None: here every order is told of when it is made."""
-        nothing: list[dict[str, Any]] = []
-        for order in nothing:
+        for order in _NOTHING:
             yield order
+
+    async def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """None: nothing was paid."""
+        for refund in _NOTHING:
+            yield refund
+
+    async def end_subscription(self, subscription_id: str) -> None:
+        """Nothing is paid for it in any case."""
 
     async def portal_url(self, user_id: str) -> str:
         raise PaymentsError("nothing is paid here, so there is nothing to manage")

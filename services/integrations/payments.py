@@ -39,7 +39,13 @@ class Payments(Protocol):
         """Open a till."""
 
     def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """Every order made since then, oldest first, each as a webhook would tell it."""
+        """Every order made since then, oldest first, each as a webhook would tell it, unread."""
+
+    def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """Every refund made since then, of orders of any age, newest first, each as a webhook would tell it, unread."""
+
+    async def end_subscription(self, subscription_id: str) -> None:
+        """See to it that nothing is paid for a subscription any more; one that has ended already is as good."""
 
     async def portal_url(self, user_id: str) -> str:
         """Where a customer manages what they pay for every month; the address is their key to it."""

@@ -1,4 +1,5 @@
-"""A local Polar: opens checkouts, lists orders by pages and makes portal sessions, as its API of 2026-10 does.
+"""A local Polar: opens checkouts, lists orders and refunds by pages, ends subscriptions and makes portal sessions, as
+its API of 2026-10 does.
 
 async with PolarServer() as polar:
     polar.orders.append(order(...))
@@ -11,11 +12,12 @@ import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from fakes.polar_wire import Json, checkout, session
+from fakes.polar_wire import Json, checkout, moment, session
 
 TOKEN = "polar_oat_0123456789abcdef"
 
@@ -38,6 +40,9 @@ class PolarServer:
         self.token = token
         self.calls: list[Call] = []
         self.orders: list[Json] = []
+        self.refunds: list[Json] = []
+        self.subscriptions: dict[str, Json] = {}
+        self.senseless: dict[int, Any] = {}  # page of orders -> what it has instead of its rows
         self.checkouts: list[Json] = []
         self.customers: set[str] = set()  # by the ids that we gave them
         self.open = asyncio.Event()  # while it is cleared, nothing is answered
@@ -101,7 +106,12 @@ class PolarServer:
                 self.checkouts.append(checkout(wanted, self.url))
                 return 201, self.checkouts[-1], {}
             case "GET", "/v1/orders/":
-                return 200, self._page(call.query), {}
+                return 200, self._orders(call.query), {}
+            case "GET", "/v1/refunds/":
+                assert call.query["sorting"] == ["-created_at"], "the newest first, to know when to stop"
+                return 200, _page(sorted(self.refunds, key=_created_at, reverse=True), call.query), {}
+            case "DELETE", path if path.startswith("/v1/subscriptions/"):
+                return self._revoke(path.rpartition("/")[2])
             case "POST", "/v1/customer-sessions/":
                 user_id = call.body["external_customer_id"]
                 if user_id not in self.customers:
@@ -110,16 +120,31 @@ class PolarServer:
                 return 201, session(user_id, self.url), {}
         return 404, {"error": "ResourceNotFound", "detail": "Not found"}, {}
 
-    def _page(self, query: dict[str, list[str]]) -> Json:
-        number, limit = int(query["page"][0]), min(int(query["limit"][0]), 100)
+    def _orders(self, query: dict[str, list[str]]) -> Json:
         assert query["sorting"] == ["created_at"], "only oldest first stands still while orders come in"
-        wanted = sorted(
-            (order for order in self.orders if order["created_at"] > query["created_after"][0]),
-            key=lambda order: str(order["created_at"]),
-        )
-        items = wanted[(number - 1) * limit : number * limit]
-        pages = max(-(-len(wanted) // limit), 1)
-        return {"items": items, "pagination": {"total_count": len(wanted), "max_page": pages}}
+        wanted = [order for order in self.orders if order["created_at"] > query["created_after"][0]]
+        page = _page(sorted(wanted, key=_created_at), query)
+        return {**page, "items": self.senseless.get(int(query["page"][0]), page["items"])}
+
+    def _revoke(self, subscription_id: str) -> tuple[int, Json, dict[str, str]]:
+        found = self.subscriptions.get(subscription_id)
+        if found is None:
+            return 404, {"error": "ResourceNotFound", "detail": "Not found"}, {}
+        if found["status"] == "canceled":
+            return 403, {"error": "AlreadyCanceledSubscription", "detail": "This subscription is already canceled."}, {}
+        found |= {"status": "canceled", "ended_at": moment(datetime.now(UTC))}
+        return 200, found, {}
+
+
+def _created_at(row: Json) -> str:
+    return str(row["created_at"])
+
+
+def _page(rows: list[Json], query: dict[str, list[str]]) -> Json:
+    number, limit = int(query["page"][0]), min(int(query["limit"][0]), 100)
+    items = rows[(number - 1) * limit : number * limit]
+    pages = max(-(-len(rows) // limit), 1)
+    return {"items": items, "pagination": {"total_count": len(rows), "max_page": pages}}
 
 
 async def _read(reader: asyncio.StreamReader) -> Call:

@@ -62,7 +62,7 @@ def refunded(paid: Json, amount: int) -> Json:
     return {**paid, "status": status, "refunded_amount": amount, "refundable_amount": left}
 
 
-def refund(order_id: str, amount: int, status: str = "succeeded") -> Json:
+def refund(order_id: str, amount: int, status: str = "succeeded", **changes: Any) -> Json:
     """One refund, as refund.updated tells it."""
     return {
         **_row(None),
@@ -78,6 +78,7 @@ def refund(order_id: str, amount: int, status: str = "succeeded") -> Json:
         "customer_id": str(uuid.uuid4()),
         "revoke_benefits": False,
         "dispute": None,
+        **changes,
     }
 
 

@@ -16,33 +16,18 @@ from fakes.polar_wire import Json, event, moment, order, refund, refunded, sign,
 from models import CreditTransaction, ExternalEvent, Pass, Purchase
 from setting_types import Environment
 from settings import Settings
+from shop import BASIC, FIFTY, FIVE_HUNDRED, FLASH, LEDGER, SECRET, lines, paid_by, tell, user_of
 
-SECRET = "whsec_0123456789abcdef0123456789abcdef"
-PRODUCTS = {"credits-50": "11111111-1111", "credits-500": "22222222-2222", "basic": "33333333-3333", "flash": "4444-4"}
-FIFTY, FIVE_HUNDRED, BASIC, FLASH = PRODUCTS.values()
 CHECKOUT = """
 mutation($input: CreateCheckoutInput!) {
   createCheckout(input: $input) { checkout { id url } errors { code message field } }
 }"""
-LEDGER = "{ viewer { transactions(last: 100) { nodes { type amount balance price currency } } } }"
 
 
 @pytest.fixture
 async def polar() -> AsyncIterator[PolarServer]:
     async with PolarServer() as fake:
         yield fake
-
-
-def paid_by(polar: PolarServer, settings: Settings) -> Settings:
-    return settings.model_copy(
-        update={
-            "polar_access_token": polar.token,
-            "polar_base_url": polar.url,
-            "polar_webhook_secret": (SECRET,),
-            "polar_products": tuple(f"{slug}={product}" for slug, product in PRODUCTS.items()),
-            "signup_credits": 10,
-        }
-    )
 
 
 @pytest.fixture
@@ -54,24 +39,6 @@ async def shop(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]
 @pytest.fixture
 async def ada(shop: Running) -> Api:
     return await shop.api.sign_up()
-
-
-async def tell(api: Api, kind: str, data: Json, at: datetime | None = None) -> ExternalEvent:
-    """Deliver an event, and answer with what became of it."""
-    body = event(kind, data, at)
-    headers = sign(SECRET, body)
-    answer = await api.http.post("/webhooks/polar", content=body, headers=headers)
-    assert answer.status_code == 202
-    return await ExternalEvent.get(event_id=headers["webhook-id"])
-
-
-async def lines(api: Api) -> list[tuple[str, int]]:
-    found = (await api.one(LEDGER))["transactions"]["nodes"]
-    return [(line["type"], line["amount"]) for line in reversed(found)][1:]
-
-
-def user_of(api: Api) -> str:
-    return str(api.user["id"])
 
 
 async def test_an_order_that_is_paid_brings_its_credits_once(shop: Running, ada: Api) -> None:
@@ -210,21 +177,6 @@ async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(
     assert (await Pass.get(id=held.id)).revoked_at is None
     await tell(ada, "order.refunded", refunded(flash, 199))
     assert (await Pass.get(id=held.id)).revoked_at is not None
-
-
-async def test_an_hourly_look_grants_what_no_webhook_told(shop: Running, ada: Api, polar: PolarServer) -> None:
-    now, me = datetime.now(UTC), user_of(ada)
-    told, missed = (order(me, FIFTY, created_at=moment(now)) for _ in range(2))
-    waiting = order(me, FIFTY, created_at=moment(now), paid=False, status="pending")
-    polar.orders = [told, missed, waiting]
-    await tell(ada, "order.paid", told)
-    look = shop.services.reconciliation.reconcile_when_due
-    assert sorted([await look(now), await look(now)], key=str) == [1, None]  # one of all workers does it
-    assert await lines(ada) == [("PURCHASE", 50), ("PURCHASE", 50)]
-    assert await look(now + timedelta(hours=1)) == 0
-    polar.orders = [refunded(missed, 499)]
-    assert await look(now + timedelta(hours=2)) == 1
-    assert await ada.credits() == 60
 
 
 async def test_a_checkout_is_opened_once_for_a_key(shop: Running, ada: Api, polar: PolarServer) -> None:

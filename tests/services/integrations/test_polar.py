@@ -94,6 +94,42 @@ async def test_orders_are_read_to_the_last_page(payments: PolarPayments, polar: 
     assert replace(Order.of(told), data={}) == replace(Order.of(polar.orders[202]), data={})
 
 
+async def test_one_order_that_nobody_understands_hides_no_other(payments: PolarPayments, polar: PolarServer) -> None:
+    made = [order(USER, PRODUCT, created_at=moment(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
+    made[3]["status"] = "a word of next year"
+    del made[5]["platform_fee_amount"]
+    polar.orders = made
+    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made]
+    polar.senseless = {1: [None, 7, *made[:100]], 2: "not a list"}
+    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made[:100] + made[200:]]
+    polar.fail(200)  # a page that is none at all
+    assert [told async for told in payments.orders(LONG_AGO)] == []
+
+
+async def test_refunds_are_read_back_to_a_moment(payments: PolarPayments, polar: PolarServer) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    polar.refunds = [
+        refund("an order", 1, created_at=moment(start + timedelta(minutes=number))) for number in range(250)
+    ]
+    found = [told["id"] async for told in payments.refunds(start + timedelta(minutes=60))]
+    assert found == [told["id"] for told in polar.refunds[:59:-1]]
+    assert [call.query["page"] for call in polar.calls] == [["1"], ["2"]]
+
+
+async def test_a_subscription_is_ended_once(payments: PolarPayments, polar: PolarServer) -> None:
+    made = subscription(USER, PRODUCT)
+    polar.subscriptions[made["id"]] = made
+    for _ in range(2):
+        await payments.end_subscription(made["id"])
+        assert made["status"] == "canceled"
+    await payments.end_subscription("3b4ae0f6-86d5-4a10-9b2c-000000000000")
+    polar.fail(409, 500)
+    for _ in range(2):
+        with pytest.raises(PaymentsError):
+            await payments.end_subscription(made["id"])
+    assert {(call.method, call.path.rpartition("/")[0]) for call in polar.calls} == {("DELETE", "/v1/subscriptions")}
+
+
 async def test_a_portal_is_opened_for_a_customer_only(payments: PolarPayments, polar: PolarServer) -> None:
     with pytest.raises(PaymentsError):
         await payments.portal_url(USER)
