@@ -105,6 +105,22 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "M7",
+        "an order brings its credits once, to its buyer, and loses no more than it brought",
+        """
+        SELECT p.id FROM purchases p LEFT JOIN credit_transactions t ON t.reference = 'polar:order:' || p.order_id
+        WHERE COALESCE(t.amount, 0) <> p.credits OR t.user_id <> p.user_id
+        OR p.credits > 0 AND (p.status = 'PARKED' OR NOT p.is_paid)
+        UNION ALL
+        SELECT u.id FROM users u
+            LEFT JOIN (SELECT user_id, SUM(reversed_credits) AS credits FROM purchases GROUP BY user_id) AS p
+                ON p.user_id = u.id
+            LEFT JOIN (SELECT user_id, SUM(amount) AS amount FROM credit_transactions WHERE type = 'REVERSAL'
+                GROUP BY user_id) AS t ON t.user_id = u.id
+        WHERE COALESCE(p.credits, 0) + COALESCE(t.amount, 0) <> 0
+        """,
+    ),
+    Invariant(
         "G1",
         "an ended generation shows one end, and only one under way is leased",
         """
@@ -218,6 +234,22 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "E1",
+        "an account has the plan of a membership that runs, for as long as that says, and none when it is gone",
+        # How long grace is, the profile says, and another day's profile may say otherwise: it is not looked into here.
+        """
+        SELECT id FROM users WHERE (plan_id IS NULL) <> (member_until IS NULL)
+        OR deleted_at IS NOT NULL AND plan_id IS NOT NULL
+        OR plan_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM memberships m WHERE m.user_id = users.id AND m.plan_id = users.plan_id
+            AND m.status <> 'ENDED' AND (m.ends_at IS NULL OR m.ends_at >= users.member_until))
+        UNION ALL
+        SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE u.deleted_at IS NULL AND m.status = 'ACTIVE' AND COALESCE(m.ends_at, m.renews_at) > NOW()
+        AND (u.member_until IS NULL OR u.member_until < LATER($1))
+        """,
+    ),
+    Invariant(
         "B1",
         "every stored object has a row, and every row that lives is used",
         """
@@ -245,7 +277,12 @@ class Audit:
     ) -> None:
         self._keys = keys
         # Seconds: from a request to its end, how long an unwanted file may lie, and how long a picture sent ahead.
-        self._patience: dict[str, tuple[float, ...]] = {"G2": (stuck,), "U1": (stuck,), "B3": (unsettled, sent_ahead)}
+        self._patience: dict[str, tuple[float, ...]] = {
+            "G2": (stuck,),
+            "U1": (stuck,),
+            "E1": (stuck,),
+            "B3": (unsettled, sent_ahead),
+        }
 
     async def run(self) -> list[Verdict]:
         """One verdict per promise. A storage that does not answer breaks B1 and B2, and hides none of the others."""

@@ -6,10 +6,12 @@ import pytest
 
 from client import Api, photo
 from conftest import Running
-from models import User
+from fakes.polar_wire import event, refund
+from models import Purchase, User
 from models.database import rows, run_tx
 from services.audit import Audit
 from services.integrations.storage import StorageError
+from till import buy
 
 
 def deleted(**kept: str) -> str:
@@ -58,6 +60,20 @@ DAMAGE = [
         " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",
         {"B3"},
     ),
+]
+# The same of an account that has bought a package, a part of which was given back, and a month.
+SOLD = [
+    ("UPDATE purchases SET credits = credits + 1 WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET reversed_credits = reversed_credits + 1 WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET status = 'PARKED' WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET order_id = 'another' WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET is_paid = (1 = 0) WHERE plan_id IS NOT NULL", {"M7"}),
+    ("UPDATE users SET member_until = NULL", {"E1"}),
+    ("UPDATE users SET plan_id = NULL, member_until = NULL", {"E1"}),
+    ("UPDATE users SET plan_id = (SELECT id FROM plans WHERE slug = 'pro')", {"E1"}),
+    ("UPDATE users SET member_until = created_at", {"E1"}),
+    ("UPDATE memberships SET status = 'ENDED'", {"E1"}),
+    ("UPDATE memberships SET ends_at = renews_at", {"E1"}),
 ]
 # Lines that the application would never write: type, amount, balance after it, reference.
 LINES = [
@@ -114,6 +130,20 @@ async def test_every_promise_is_seen_broken_and_none_beside_it(audit: Audit) -> 
             f" SELECT 'txn_1', g.user_id, g.id, 3, 'COMPLETED', 9, g.created_at, {values} FROM generations g"
         )
         assert (values, await broken_by(audit, statement)) == (values, promises)
+
+
+async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, ada: Api) -> None:
+    await buy(ada, package="credits-50")
+    await buy(ada, plan="basic")
+    (bought,) = await Purchase.filter(plan_id=None)
+    webhooks = server.services.webhooks
+    stored = await webhooks.receive("a-refund", event("refund.updated", refund(bought.order_id, 100)))
+    assert stored is not None
+    assert await webhooks.handle(stored)
+    audit = Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in SOLD:
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
 
 
 async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(server: Running, audit: Audit) -> None:

@@ -9,7 +9,7 @@ from books import check_books
 from client import Api
 from conftest import Running, running
 from fakes.polar import PolarServer
-from fakes.polar_wire import moment, order, refund, refunded, subscription
+from fakes.polar_wire import Json, moment, order, refund, refunded, subscription
 from models import ExternalEvent, Membership, Purchase, User
 from services.integrations.payments import PaymentsError
 from settings import Settings
@@ -59,9 +59,9 @@ async def test_an_hourly_look_grants_what_no_webhook_told(shop: Running, ada: Ap
 async def test_one_order_that_is_wrong_stops_no_other(shop: Running, ada: Api, polar: PolarServer) -> None:
     now = datetime.now(UTC)
     polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now)) for _ in range(4)]
-    wrong = {"status": "a word of next year"}, {"net_amount": None}, {"description": "\x00"}
+    wrong: list[Json] = [{"status": "a word of next year"}, {"net_amount": None}, {"description": "\x00"}]
     for data, changes in zip(polar.orders, wrong, strict=False):
-        data |= changes
+        data.update(changes)
     await shop.services.reconciliation.reconcile_when_due(now)
     assert (await ExternalEvent.get(source="reconciliation")).outcome == "HANDLED"
     assert await Purchase.filter(order_id=polar.orders[3]["id"], status="PAID").exists()
