@@ -15,6 +15,7 @@ from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
 from services.development_till import DevelopmentTill
+from services.directory import Directory
 from services.entitlement import Entitlements
 from services.event import Events
 from services.export import ExportService
@@ -180,6 +181,7 @@ async def open_services(
                 lease=times.lease,
                 orphan_age=settings.file_orphan_seconds,
             ),
+            directory=Directory(),
             audit_log=AuditLog(),
             reread_seconds=settings.subscription_reread_seconds,
         )

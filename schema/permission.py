@@ -69,6 +69,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Query.creditPackages": (Anyone, {}),
     "Query.plans": (Anyone, {}),
     "Query.quote": (Anyone, {"input.styleId": "the catalogue, members' styles by members only; else NOT_FOUND"}),
+    "Query.admin": (Admin, {}),
     "Mutation.signUp": (Anyone, {}),
     "Mutation.signIn": (Anyone, {}),
     "Mutation.signOut": (OwnSignIn, {}),
@@ -107,6 +108,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     # Fields of objects that take an id.
     "User.generation": (SignedIn, {"id": "the user's; else null"}),
     "User.generations": (SignedIn, {"filter.styleId": "matches nothing else", "filter.batchId": "the user's"}),
+    "Admin.user": (Admin, {"id": "anybody's; else null"}),
     # Last, after everything that needs a picture: the tests go through this list in its order.
     "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
 }

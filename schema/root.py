@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+import resolvers.admin
 import resolvers.api_key
 import resolvers.credit
 import resolvers.deletion
@@ -23,6 +24,7 @@ import resolvers.style
 import resolvers.upload
 import resolvers.user
 import resolvers.verification
+from schema.admin import Admin
 from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
@@ -91,6 +93,11 @@ class Query:
         resolver=resolvers.plan.plans,
         permission_classes=allowed("Query.plans"),
         description="The monthly plans and passes on sale.",
+    )
+    admin: Admin | None = strawberry.field(
+        resolver=resolvers.admin.admin,
+        permission_classes=allowed("Query.admin"),
+        description="Everybody's accounts and what runs them; FORBIDDEN to others, and to API keys.",
     )
 
 

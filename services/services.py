@@ -10,6 +10,7 @@ from services.crew import Crew
 from services.deletion import DeletionService
 from services.departure import DepartureService
 from services.development_till import DevelopmentTill
+from services.directory import Directory
 from services.entitlement import Entitlements
 from services.event import Events
 from services.export import ExportService
@@ -95,5 +96,6 @@ class Services:
     worker: GenerationWorker
     crew: Crew
     sweeper: Sweeper
+    directory: Directory
     audit_log: AuditLog
     reread_seconds: float  # after how much silence a subscription reads its row again

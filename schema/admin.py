@@ -1,0 +1,57 @@
+"""What admins see of everybody; reached through Query.admin alone, which asks who they are."""
+
+import strawberry
+
+import models
+from schema.connection import PageInfo, encode_cursor, page_request
+from schema.context import Info
+from schema.user import User
+from services.page import Page
+
+
+@strawberry.type
+class UserEdge:
+    cursor: str
+    node: User
+
+
+@strawberry.type
+class UserConnection:
+    page: strawberry.Private[Page[models.User, str]]
+    edges: list[UserEdge]
+    nodes: list[User]
+    page_info: PageInfo
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.page.count()
+
+    @classmethod
+    def of(cls, page: Page[models.User, str]) -> "UserConnection":
+        nodes = [User.of(row) for row in page.items]
+        edges = [UserEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.type(description="Everybody's accounts and what runs them; for admins who signed in themselves.")
+class Admin:
+    @strawberry.field(
+        description="Newest first. `search`: a piece of an e-mail address, or an account's whole id. Accounts that are "
+        "gone are not listed; `user` finds them."
+    )
+    async def users(
+        self,
+        info: Info,
+        search: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> UserConnection:
+        request = page_request(str, first, after, last, before)
+        return UserConnection.of(await info.context.services.directory.users(search, request))
+
+    @strawberry.field(description="By id or by e-mail address: exactly one of them, else INVALID_INPUT.")
+    async def user(self, info: Info, id: strawberry.ID | None = None, email: str | None = None) -> User | None:
+        found = await info.context.services.directory.user(id, email)
+        return User.of(found) if found else None
