@@ -37,7 +37,8 @@ chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under l
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py tests/campaigns/test_interleavings.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
 
-bench: .venv/dev ## what a page of a gallery costs at ROWS generations (1000000) against 100; takes minutes
+bench: .venv/dev ## how soon webhooks are answered; what a page of ROWS generations (1000000) costs against 100; takes minutes
+	@PYTHONPATH=.:tests $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## bring the database up to date

@@ -69,7 +69,8 @@ def name_of(entry: object, index: int) -> str:
 
 def _sentence(kind: str, text: str) -> str:
     """Pydantic's sentence, in the reader's words where its own speak of Python."""
-    return {"missing": "is missing", "extra_forbidden": "is not a known entry"}.get(kind, text)
+    words = {"missing": "is missing", "extra_forbidden": "is not a known entry", "too_short": "must not be empty"}
+    return words.get(kind, text)
 
 
 def text_problems(place: str, text: Mapping[str, str]) -> Iterator[Problem]:

@@ -222,6 +222,11 @@ def test_a_mistake_in_a_shared_file_is_told_with_that_file(tmp_path: Path) -> No
             "duration_hours = 24\npriority = true",
             "plans.day.priority: is never used: the plan is a PASS",
         ),
+        (
+            "duration_hours = 24",
+            "duration_hours = 24\nmax_batch = 9",
+            "plans.day.max_batch: is never used: the plan is a PASS",
+        ),
         ('slug = "day"', 'slug = "monthly"', "plans.monthly: is there twice"),
         ('slug = "day"', 'slug = "some"', "plans.some: is a package's name, too"),
         ('kind = "PASS"', 'kind = "HOURLY"', "plans.day.kind: Input should be 'SUBSCRIPTION' or 'PASS'"),
