@@ -41,6 +41,8 @@ async def test_one_account_uses_every_line_at_its_own_price(product: Running, op
 async def test_a_pass_pays_first_then_credits(product: Running) -> None:
     ada = await product.api.sign_up()
     await buy(ada, plan="flash-lite")
+    shown = await ada.one("{ viewer { maxBatch pass { plan { maxBatch priority } } } }")
+    assert shown == {"maxBatch": 4, "pass": {"plan": {"maxBatch": 4, "priority": False}}}
     assert [await ended(ada, "cute", "plushify") for _ in range(4)] == [
         ("COMPLETED", "PASS", 0),
         ("COMPLETED", "PASS", 0),
