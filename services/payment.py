@@ -149,6 +149,6 @@ def _problem_of(order: Order, ware: Ware | None) -> str | None:
     if is_monthly is (order.billing_reason == _ONCE):
         return f"{ware.slug} is not paid for as {order.billing_reason!r}"
     is_whole = not is_monthly or order.billing_reason in MONTHS  # a change of plans may cost nothing
-    if is_whole and ware.price and not order.subtotal_amount:  # a discount leaves that as it is
+    if is_whole and ware.price and order.ware_amount <= 0:  # a discount leaves that as it is
         return f"{ware.slug} was sold for nothing"
     return None

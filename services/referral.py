@@ -90,7 +90,8 @@ class ReferralService:
         while due := await rows(
             "SELECT id FROM users WHERE id > $1 AND referred_by_id IS NOT NULL AND referral_paid_at IS NULL"
             " AND email_verified AND deleted_at IS NULL AND EXISTS"
-            " (SELECT 1 FROM purchases WHERE user_id = users.id AND status = 'PAID') ORDER BY id LIMIT $2",
+            " (SELECT 1 FROM purchases WHERE user_id = users.id AND status = 'PAID' AND net_amount > 0)"
+            " ORDER BY id LIMIT $2",
             last,
             _BATCH,
         ):
@@ -103,8 +104,9 @@ class ReferralService:
         user = await User.get_or_none(id=user_id)
         if self._rules is None or user is None or user.referred_by_id is None or user.referral_paid_at is not None:
             return []
-        # Not an order that was given back: it would be a way to make credits of nothing.
-        if not user.email_verified or not await Purchase.exists(user_id=user_id, status=PurchaseStatus.PAID):
+        # Not an order that was given back, or was free by a discount: that would be a way to make credits of nothing.
+        paid = Purchase.filter(user_id=user_id, status=PurchaseStatus.PAID, net_amount__gt=0)
+        if not user.email_verified or not await paid.exists():
             return []
         identity = hmac.new(self._secret, _mailbox(user.email).encode(), hashlib.sha256).hexdigest()
         try:

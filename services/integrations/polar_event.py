@@ -1,6 +1,7 @@
 """What Polar's events say: orders, refunds and subscriptions, read without trust in anything that we do not need."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,12 +26,16 @@ class OrderStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """One order. Amounts are minor units: before discounts and tax, before tax, and given back of that."""
+    """One order. Amounts are minor units before tax: of its wares before discounts, paid, and given back of that.
+
+    The wares are without what a change of plans moves from one month to another: a month that is paid for by what was
+    left of a dearer plan has its full price here, and nothing is paid for it.
+    """
 
     id: str
     is_paid: bool
     billing_reason: str
-    subtotal_amount: int
+    ware_amount: int
     net_amount: int
     refunded_amount: int
     currency: str
@@ -49,8 +54,8 @@ class Order:
             id=_text(data, "id"),
             is_paid=status in set(OrderStatus) and data.get("paid") is not False,
             billing_reason=_text(data, "billing_reason"),
-            subtotal_amount=_amount(data, "subtotal_amount"),
-            net_amount=_amount(data, "net_amount"),
+            ware_amount=_ware_amount(data),
+            net_amount=max(_amount(data, "net_amount", least=-_MOST), 0),
             refunded_amount=_amount(data, "refunded_amount"),
             currency=_text(data, "currency").lower(),
             ordered_at=_moment(data, "created_at"),
@@ -156,6 +161,8 @@ def _is_storable(value: object, depth: int = 0) -> bool:
         return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
     if isinstance(value, int):
         return abs(value) < 2**63
+    if isinstance(value, float):
+        return math.isfinite(value)  # 1e400 is a number to JSON, and none to the databases
     if isinstance(value, dict):
         parts = [*value, *value.values()]
     elif isinstance(value, list):
@@ -200,9 +207,17 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _amount(data: dict[str, Any], name: str) -> int:
+def _ware_amount(data: dict[str, Any]) -> int:
+    items = data.get("items")
+    wares = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    if not wares:
+        return _amount(data, "subtotal_amount", least=-_MOST)
+    return sum(_amount(item, "amount", least=-_MOST) for item in wares if item.get("proration") is not True)
+
+
+def _amount(data: dict[str, Any], name: str, *, least: int = 0) -> int:
     value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
         raise SenselessError(f"{name} is no amount of money")
     return value
 

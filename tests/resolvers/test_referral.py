@@ -43,10 +43,15 @@ async def prove(person: Api) -> None:
     assert (await person.one(VERIFY, token=token))["user"] == {"emailVerified": True}
 
 
-async def pay(person: Api, status: PurchaseStatus = PurchaseStatus.PAID) -> None:
+async def pay(person: Api, status: PurchaseStatus = PurchaseStatus.PAID, amount: int = 499) -> None:
     """The row that a paid order leaves."""
     await Purchase.create(
-        order_id=f"order-{next(_orders)}", user_id=person.user["id"], status=status, is_paid=True, data={}
+        order_id=f"order-{next(_orders)}",
+        user_id=person.user["id"],
+        status=status,
+        is_paid=True,
+        net_amount=amount,
+        data={},
     )
 
 
@@ -128,12 +133,14 @@ async def test_more_than_the_cap_are_not_paid_for_even_at_once(
     await check_books(server.services)
 
 
-async def test_an_order_that_was_given_back_brings_nothing(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_an_order_that_was_given_back_or_free_brings_nothing(ada: Api, api: Api, referrals: ReferralService) -> None:
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await prove(bob)
     for status in (PurchaseStatus.REFUNDED, PurchaseStatus.PARKED):
         await pay(bob, status)
         assert not await referrals.settle(bob.user["id"])
+    await pay(bob, amount=0)
+    assert not await referrals.settle(bob.user["id"])
     assert await referrals.settle_all() == 0
 
 

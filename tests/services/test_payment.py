@@ -150,6 +150,19 @@ async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings
         await check_books(shop.services)
 
 
+async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(shop: Running, ada: Api) -> None:
+    """From a dear plan to a cheap one in the middle of a month: the next order is less than nothing, and paid."""
+    cycle = {"billing_reason": "subscription_cycle", "subscription_id": "sub_1"}
+    left = {"amount": -1999, "proration": True}
+    month = order(user_of(ada), BASIC, -1000, items=[{"amount": 999, "proration": False}, left], **cycle)
+    assert (await tell(ada, "order.paid", month)).outcome == "HANDLED"
+    nothing = order(user_of(ada), BASIC, 1, items=[{**left, "amount": 1}], **cycle)
+    assert (await tell(ada, "order.paid", nothing)).outcome == "PARKED"
+    assert await lines(ada) == [("SUBSCRIPTION", 100)]
+    assert (await Purchase.get(order_id=month["id"])).net_amount == 0
+    await check_books(shop.services)
+
+
 async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(shop: Running, ada: Api) -> None:
     me = user_of(ada)
     plan = subscription(me, BASIC)

@@ -119,6 +119,8 @@ def forgeries(user_id: str) -> list[Forgery]:
         b'{"type": 1, "data": {}}',
         b'{"type": "order.paid", "data": []}',
         b'{"type": "order.paid", "data": {"amount": NaN}}',
+        b'{"type": "order.paid", "data": {"amount": 1e400}}',
+        b'{"type": "order.paid", "data": {"amounts": [{"amount": -1e400}]}}',
         b'{"type": "order.paid", "type": "order.refunded", "data": {}}',
         b'{"type": "order.paid", "data": {"id": "\\u0000"}}',
         b'{"type": "order.paid", "data": {"id": "\\ud800"}}',
