@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from adapters import open_storage
+from adapters import open_storage, products_of
 from models.database import open_database
 from models.migrate import missing_migrations
 from services.integrations.queue import ping
-from settings import Settings
+from services.profile import load_profile
+from settings import PROFILES, Settings
 
 
 async def check(settings: Settings) -> int:
@@ -44,6 +45,21 @@ async def check(settings: Settings) -> int:
         broken += bool(problem)
         print(f"{'FAIL' if problem else 'ok':5} {name:10} {where}{': ' + problem if problem else ''}")
     print(f"ok    provider   {settings.provider} ({key})")
-    print(f"{'ok' if settings.has_till else 'none':5} payments   {settings.till_place}")
+    unnamed = without_product(settings)
+    broken += bool(unnamed)
+    till = "FAIL" if unnamed else "ok" if settings.has_till else "none"
+    what = f": POLAR_PRODUCTS names no product for {', '.join(unnamed)}" if unnamed else ""
+    print(f"{till:5} payments   {settings.till_place}{what}")
     print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_place}")
     return 1 if broken else 0
+
+
+def without_product(settings: Settings) -> list[str]:
+    """What the profile sells at a price, and the till has no product for."""
+    if not settings.has_till:
+        return []
+    profile = load_profile(PROFILES / f"{settings.profile}.toml")
+    sold = [package.slug for package in profile.packages]
+    sold += [plan.slug for plan in profile.plans if plan.price is not None]
+    products = products_of(settings, profile)
+    return [slug for slug in sold if slug not in products]
