@@ -25,6 +25,7 @@ CHECKOUT = "chk"
 PURCHASE = "ord"
 EXTERNAL_EVENT = "evt"
 AUDIT_ENTRY = "aud"
+ACTIVITY = "act"
 
 LENGTH = 30  # three letters, an underscore, 26 characters of base32
 _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")

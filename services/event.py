@@ -1,14 +1,18 @@
 """What is told on the bus after a commit: hints that save a read, never the truth itself."""
 
 import copy
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from models import CreditTransaction, Generation
+from models import AuditEntry, CreditTransaction, Generation
 from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
+from services import activity
+from services.activity import Activity, ActivityKind
 from services.credit import Account
 from services.gallery_news import ChangeKind, GalleryNews
 from services.integrations.bus import Bus
+from services.message import Message
 
 # What a message about a generation carries: everything that moves while it is worked on, by us and by its owner.
 _LIVE_FIELDS = (
@@ -133,9 +137,15 @@ class Events:
             payload[name] = moment.isoformat() if moment else None
         await self._bus.publish(generation_channel(generation.id), payload)
 
+    async def status_changed(self, generation: Generation) -> None:
+        """Say how a generation looks whose status has just changed; to admins, too, where it has ended."""
+        await self.generation_changed(generation)
+        if generation.status.is_final:
+            await self._tell_admins(lambda: [Activity.finished(generation)])
+
     async def generation_canceled(self, generation: Generation) -> None:
         """Say that a generation is canceled, to subscribers and to the worker that may be making it."""
-        await self.generation_changed(generation)
+        await self.status_changed(generation)
         await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
     async def account_changed(self, account: Account) -> None:
@@ -156,3 +166,34 @@ class Events:
             ],
         }
         await self._bus.publish(account_channel(account.user_id), payload)
+        await self._tell_admins(lambda: _movements(account))
+
+    async def signed_up(self, account: Account) -> None:
+        """Say that there is a new account, to admins alone: nobody else can watch it yet."""
+        await self._tell_admins(lambda: [Activity(ActivityKind.SIGN_UP, account.user_id), *_movements(account)])
+
+    async def payment(self, account: Account, minor: int, currency: str | None) -> None:
+        """Tell admins that an order was paid, or that money was given back where `minor` is negative.
+
+        `minor`: in minor units of `currency`, ISO 4217; None where no currency was told.
+        """
+        await self._tell_admins(lambda: [Activity.payment(account.user_id, account.lines, minor, currency)])
+
+    async def admin_act(self, entry: AuditEntry) -> None:
+        """Tell admins what one of them did, after its commit."""
+        await self._tell_admins(lambda: [Activity.act(entry)])
+
+    async def alert(self, text: Message) -> None:
+        """Tell admins that somebody should look: `text` is translated by each reader, and holds nothing secret."""
+        await self._tell_admins(lambda: [Activity.alert(text)])
+
+    async def _tell_admins(self, what: Callable[[], Sequence[Activity]]) -> None:
+        """One message for all that one commit did; where nobody can hear it, it is not even made."""
+        if self._bus.is_heard(activity.CHANNEL) and (told := what()):
+            await self._bus.publish(activity.CHANNEL, {"told": told})
+
+
+def _movements(account: Account) -> list[Activity]:
+    """What admins are told of a commit to an account: the generations that it made, the lines that it wrote."""
+    made = [change.generation_id for change in account.generations if change.kind is ChangeKind.CREATED]
+    return [Activity.created(account.user_id, id) for id in made] + [Activity.line(line) for line in account.lines]

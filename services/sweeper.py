@@ -134,7 +134,7 @@ class Sweeper:
             return True
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
-        await self._events.generation_changed(row)
+        await self._events.status_changed(row)
         if claim.account is not None:
             await self._events.account_changed(claim.account)
         if not row.status.is_final:

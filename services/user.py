@@ -93,9 +93,10 @@ class UserService:
         referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
         password_hash = await self._passwords.hash(password)
         try:
-            user = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
+            user, account = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
         except IntegrityError:  # somebody was faster
             raise self._taken() from None
+        await self._events.signed_up(account)
         self._verification.welcome(user, spoken)
         return await self._sessions.open(user)
 
@@ -112,7 +113,7 @@ class UserService:
         *,
         is_member: bool = False,
         referrer_id: str | None = None,
-    ) -> User:
+    ) -> tuple[User, Account]:
         user = await User.create(
             email=email,
             password_hash=password_hash,
@@ -124,7 +125,7 @@ class UserService:
         )
         account = await credit.post(user.id, credit.signup_bonus(user.id, self.signup_credits))
         user.credits, user.version = account.credits, account.version
-        return user
+        return user, account
 
     async def sign_in(self, email: str, password: str, *, client: str) -> NewSession:
         """Sign in. A wrong address and a wrong password answer alike, after the same time; `client`: where from.

@@ -135,7 +135,7 @@ class GenerationWorker:
         await self._tell(claim, row)
 
     async def _tell(self, claim: Claim, row: Generation) -> None:
-        await self._events.generation_changed(row)
+        await self._events.status_changed(row)
         if claim.account is not None:
             await self._events.account_changed(claim.account)
 

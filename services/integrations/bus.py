@@ -84,6 +84,10 @@ class Bus(Broadcast):
         """Whether messages reach other processes right now; always true in memory."""
         return not isinstance(self._backend, RedisBackend) or self._backend.is_connected
 
+    def is_heard(self, channel: str) -> bool:
+        """Whether anybody may be listening to `channel`; of other processes nobody here knows."""
+        return isinstance(self._backend, RedisBackend) or channel in self._subscribers
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self
