@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from models.database import open_database
 from models.postgres import QUICK, Limits
+from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
 from services.audit_log import AuditLog
 from services.checkout import CheckoutService
@@ -24,6 +25,7 @@ from services.file import FileService, UploadLimits
 from services.forecast import ForecastService
 from services.gallery import GalleryService
 from services.generation import GenerationService
+from services.grant import GrantService
 from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
 from services.integrations.password import HASH_KIB, Passwords
@@ -41,7 +43,9 @@ from services.quote import QuoteService
 from services.rate_limit import RateLimits
 from services.reconciliation import Reconciliation
 from services.referral import ReferralService
+from services.refund import RefundService
 from services.regeneration import RegenerationService
+from services.retry import RetryService
 from services.roster import Roster
 from services.sale import Sales
 from services.services import Services
@@ -182,6 +186,10 @@ async def open_services(
                 orphan_age=settings.file_orphan_seconds,
             ),
             directory=Directory(),
+            adjustments=AdjustmentService(events),
+            refunds=RefundService(events),
+            retries=RetryService(queue, events),
+            grants=GrantService(plans, events),
             audit_log=AuditLog(),
             reread_seconds=settings.subscription_reread_seconds,
         )

@@ -62,9 +62,31 @@ async def unsold(info: Info, refusal: Refusal) -> GenerationsPayload:
 
 
 async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
-    viewer = info.context.require_viewer()
+    viewer, generations = info.context.require_viewer(), info.context.services.generations
     try:
-        row = await info.context.services.generations.cancel(viewer.id, known_id(id, ids.GENERATION))
+        known = known_id(id, ids.GENERATION)
+        if info.context.is_admin:
+            row = await generations.cancel_anybodys(viewer, known)
+        else:
+            row = await generations.cancel(viewer.id, known)
+    except Refusal as refusal:
+        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
+    return GenerationPayload(generation=Generation.of(row), errors=[])
+
+
+async def admin_refund_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
+    admin = info.context.require_viewer()
+    try:
+        row = await info.context.services.refunds.refund(admin, known_id(id, ids.GENERATION), reason)
+    except Refusal as refusal:
+        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
+    return GenerationPayload(generation=Generation.of(row) if row else None, errors=[])
+
+
+async def admin_retry_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
+    admin = info.context.require_viewer()
+    try:
+        row = await info.context.services.retries.retry(admin, known_id(id, ids.GENERATION), reason)
     except Refusal as refusal:
         return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
     return GenerationPayload(generation=Generation.of(row), errors=[])

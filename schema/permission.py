@@ -91,7 +91,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     ),
     "Mutation.regenerate": (SignedIn, {"input.id": "one's own; else NOT_FOUND"}),
     "Mutation.refineGeneration": (SignedIn, {"input.id": "one's own; else NOT_FOUND"}),
-    "Mutation.cancelGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Mutation.cancelGeneration": (SignedIn, {"id": "one's own, admins' own sign-in: anybody's; else NOT_FOUND"}),
     "Mutation.deleteAccount": (OwnSignIn, {}),
     "Mutation.requestDataExport": (SignedIn, {}),
     "Mutation.shareGeneration": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
@@ -109,6 +109,11 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "User.generation": (SignedIn, {"id": "the user's; else null"}),
     "User.generations": (SignedIn, {"filter.styleId": "matches nothing else", "filter.batchId": "the user's"}),
     "Admin.user": (Admin, {"id": "anybody's; else null"}),
+    "Mutation.adminAdjustCredits": (Admin, {"input.userId": "anybody's; else NOT_FOUND"}),
+    "Mutation.adminRefundGeneration": (Admin, {"id": "anybody's, deleted or not; else NOT_FOUND"}),
+    "Mutation.adminRetryGeneration": (Admin, {"id": "anybody's; else NOT_FOUND"}),
+    "Mutation.adminSetMembership": (Admin, {"userId": "anybody's; else NOT_FOUND"}),
+    "Mutation.adminGrantPass": (Admin, {"userId": "anybody's; else NOT_FOUND"}),
     # Last, after everything that needs a picture: the tests go through this list in its order.
     "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
 }

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+import resolvers.adjustment
 import resolvers.admin
 import resolvers.api_key
 import resolvers.credit
@@ -13,6 +14,7 @@ import resolvers.export
 import resolvers.gallery
 import resolvers.gallery_changed
 import resolvers.generation
+import resolvers.grant
 import resolvers.node
 import resolvers.own_style
 import resolvers.password_reset
@@ -24,6 +26,7 @@ import resolvers.style
 import resolvers.upload
 import resolvers.user
 import resolvers.verification
+from schema.adjustment import AdjustCreditsPayload
 from schema.admin import Admin
 from schema.api_key import ApiKey, ApiKeyPayload
 from schema.credit import CreditsChange, CreditTransaction
@@ -181,7 +184,8 @@ class Mutation:
     cancel_generation: GenerationPayload = strawberry.mutation(
         resolver=resolvers.generation.cancel_generation,
         permission_classes=allowed("Mutation.cancelGeneration"),
-        description="Call a generation off. Its credits come back while no request has left for the provider.",
+        description="Call a generation off. Its credits come back while no request has left for the provider. Admins: "
+        "anybody's.",
     )
     request_data_export: DataExportPayload = strawberry.mutation(
         resolver=resolvers.export.request_data_export,
@@ -232,6 +236,33 @@ class Mutation:
         resolver=resolvers.gallery.set_favorite,
         permission_classes=allowed("Mutation.setFavorite"),
         description="Mark a generation as a favorite, or take the mark away.",
+    )
+    admin_adjust_credits: AdjustCreditsPayload = strawberry.mutation(
+        resolver=resolvers.adjustment.admin_adjust_credits,
+        permission_classes=allowed("Mutation.adminAdjustCredits"),
+        description="Give an account credits or take them away, up to a million at a time.",
+    )
+    admin_refund_generation: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.generation.admin_refund_generation,
+        permission_classes=allowed("Mutation.adminRefundGeneration"),
+        description="Give back, once, what a generation cost that has ended, whatever its policy says. Null without "
+        "errors: its owner has deleted it.",
+    )
+    admin_retry_generation: GenerationPayload = strawberry.mutation(
+        resolver=resolvers.generation.admin_retry_generation,
+        permission_classes=allowed("Mutation.adminRetryGeneration"),
+        description="Make a generation again that failed or was canceled: a new one for its owner, for nothing.",
+    )
+    admin_set_membership: UserPayload = strawberry.mutation(
+        resolver=resolvers.grant.admin_set_membership,
+        permission_classes=allowed("Mutation.adminSetMembership"),
+        description="Make a member of an account, or take that back. A plan that it pays for goes on as it is.",
+    )
+    admin_grant_pass: UserPayload = strawberry.mutation(
+        resolver=resolvers.grant.admin_grant_pass,
+        permission_classes=allowed("Mutation.adminGrantPass"),
+        description="Give an account a pass by its slug, for 1 to 8760 hours, else as long as it is sold. It starts "
+        "when the account's last one ends, else at once.",
     )
 
 

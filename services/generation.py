@@ -6,8 +6,8 @@ from functools import partial
 
 from models import Generation, User
 from models.database import run_tx
-from models.enum import FileKind, GenerationStatus
-from services import credit, file
+from models.enum import AdminAction, FileKind, GenerationStatus
+from services import audit_log, credit, file
 from services.cancellation import call_off
 from services.crashpoint import crashpoint
 from services.credit import Account
@@ -114,11 +114,25 @@ class GenerationService:
             NotFoundError: not there, or not this account's.
             ConflictError: it has ended already.
         """
+        return await self._call_off(user_id, generation_id)
+
+    async def cancel_anybodys(self, admin: User, generation_id: str) -> Generation:
+        """Call off a generation of whoever it is, as its owner could; an admin's own is no act of an admin.
+
+        Raises:
+            NotFoundError, ConflictError: as of `cancel`.
+        """
+        found = await Generation.get_or_none(id=generation_id).only("id", "user_id")
+        if found is None:
+            raise NotFoundError(field=("id",))
+        return await self._call_off(found.user_id, generation_id, admin.id if found.user_id != admin.id else None)
+
+    async def _call_off(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
         generation = await self.get(user_id, generation_id)
         account = None
         if not generation.status.is_final:
             with contextlib.suppress(_EndedAlreadyError):
-                account = await run_tx(self._cancel, user_id, generation_id)
+                account = await run_tx(self._cancel, user_id, generation_id, admin_id)
         if account is not None:
             crashpoint("cancel.committed")
             # Deleted by now or not, its worker must hear of it, and no version of the account may be skipped.
@@ -131,10 +145,12 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(user_id: str, generation_id: str) -> Account:
+    async def _cancel(user_id: str, generation_id: str, admin_id: str | None) -> Account:
         canceled, account = await call_off(await credit.touch(user_id), [generation_id])
         if not canceled:
             raise _EndedAlreadyError  # the account's version moves only with a change
+        if admin_id is not None:
+            await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
         crashpoint("cancel.before_commit")
         return account.about(ChangeKind.UPDATED, canceled)
 

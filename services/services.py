@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
 from services.audit_log import AuditLog
 from services.checkout import CheckoutService
@@ -19,6 +20,7 @@ from services.file import FileService
 from services.forecast import ForecastService
 from services.gallery import GalleryService
 from services.generation import GenerationService
+from services.grant import GrantService
 from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
@@ -35,7 +37,9 @@ from services.quote import QuoteService
 from services.rate_limit import RateLimits
 from services.reconciliation import Reconciliation
 from services.referral import ReferralService
+from services.refund import RefundService
 from services.regeneration import RegenerationService
+from services.retry import RetryService
 from services.roster import Roster
 from services.session import SessionService
 from services.share import ShareService
@@ -97,5 +101,9 @@ class Services:
     crew: Crew
     sweeper: Sweeper
     directory: Directory
+    adjustments: AdjustmentService
+    refunds: RefundService
+    retries: RetryService
+    grants: GrantService
     audit_log: AuditLog
     reread_seconds: float  # after how much silence a subscription reads its row again

@@ -1,0 +1,107 @@
+"""Retries: what failed or was called off is made anew for nothing, because an admin says so."""
+
+from models import AuditEntry, Generation, User, ids
+from models.database import run_tx
+from models.enum import AdminAction, FileState, GenerationStatus, PaidBy
+from services import audit_log, credit
+from services.credit import Account
+from services.error import ConflictError, NotFoundError
+from services.event import Events
+from services.gallery_news import ChangeKind
+from services.integrations.queue import TaskQueue
+from services.message import message
+from services.order import search_text
+from services.reason import clean_reason
+
+_RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
+
+
+class RetryService:
+    """Makes new generations of old ones; an end is never left again."""
+
+    def __init__(self, queue: TaskQueue, events: Events) -> None:
+        self._queue = queue
+        self._events = events
+
+    async def retry(self, admin: User, generation_id: str, reason: str) -> Generation:
+        """Let a generation that brought no picture be made again as a new one: the same words and photo, for nothing.
+
+        All that it needs is in the old row, so a style that is no longer offered is no obstacle. It may be retried
+        again when its last retry has brought no picture either.
+
+        Raises:
+            InvalidInputError: of the reason.
+            NotFoundError: there is none, it was deleted, or its owner is gone.
+            ConflictError: it brought a picture or is under way, a retry of it did or is, or its photo is gone.
+        """
+        words = clean_reason(reason)
+        found = await Generation.get_or_none(id=generation_id, deleted_at=None).only("id", "user_id")
+        if found is None:
+            raise NotFoundError(field=("id",))
+        new_id, account = await run_tx(_retry, admin.id, found.user_id, generation_id, words)
+        await self._events.account_changed(account)
+        await self._queue.ring(new_id, 0)
+        made = await Generation.present().get_or_none(id=new_id)
+        if made is None:  # its owner was quick to delete it
+            raise NotFoundError(field=("id",))
+        return made
+
+
+async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, Account]:
+    try:
+        account = await credit.touch(user_id)
+    except NotFoundError:
+        raise NotFoundError(field=("id",)) from None
+    # Whoever ends or deletes generations takes the account's row as well: they were faster, or wait for this.
+    source = await Generation.present().get_or_none(id=generation_id)
+    if source is None:
+        raise NotFoundError(field=("id",))
+    await _check(source)
+    made = _again(source)
+    await Generation.bulk_create([made])
+    await audit_log.record(
+        admin_id, AdminAction.RETRY_GENERATION, source.id, user=user_id, generation=made.id, reason=reason
+    )
+    return made.id, account.about(ChangeKind.CREATED, [made.id])
+
+
+async def _check(source: Generation) -> None:
+    field = ("id",)
+    if source.status not in _RETRIED:
+        raise ConflictError(message("Only a generation that failed or was canceled can be made again."), field)
+    if source.original is not None and source.original.state is not FileState.LIVE:
+        raise ConflictError(message("The photo of this generation is gone."), field)
+    acts = await AuditEntry.filter(action=AdminAction.RETRY_GENERATION, target=source.id)
+    earlier = [act.detail["generation"] for act in acts]
+    if await Generation.filter(id__in=earlier).exclude(status__in=_RETRIED).exists():
+        raise ConflictError(message("This generation is being made again, or has been."), field)
+
+
+def _again(source: Generation) -> Generation:
+    """The row of a generation that asks for the same, not yet written."""
+    generation_id = ids.new_id(ids.GENERATION)
+    return Generation(
+        id=generation_id,
+        search_text=search_text(generation_id, source.prompt, source.style_title),
+        user_id=source.user_id,
+        batch_id=ids.new_id(ids.BATCH),
+        media=source.media,
+        style_id=source.style_id,
+        collection_slug=source.collection_slug,
+        style_slug=source.style_slug,
+        style_title=source.style_title,
+        prompt=source.prompt,
+        full_prompt=source.full_prompt,
+        variables=source.variables,
+        size=source.size,
+        quality=source.quality,
+        aspect_ratio=source.aspect_ratio,
+        requested_model=source.requested_model,
+        parent_id=source.id,
+        earlier_prompts=source.earlier_prompts,
+        original_id=source.original_id,
+        priority=source.priority,
+        cost=0,
+        paid_by=PaidBy.CREDITS,
+        refund_policy=source.refund_policy,
+    )
