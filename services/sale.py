@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from models import Generation, User, ids
 from models.database import run_tx
@@ -40,16 +41,29 @@ class Sales:
         self._payers = payers
         self._queue = queue
         self._events = events
+        self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def once(
         self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
     ) -> list[Generation]:
         """What the ticket's first use sold, without what was deleted since; for a new one, what `sell` sells now.
 
+        Twins that meet in this process go one after another: an order counts once towards the limit of rate. Between
+        processes the slower one of twins is counted, too; which of them sells, the database alone decides.
+
         Raises:
             InvalidInputError, ConflictError: the key is no key, or came with another input before.
             Refusal: whatever `sell` refuses.
         """
+        if ticket.key is None:
+            return await sell()
+        place = (user_id, ticket.operation, ticket.key)
+        async with self._keys.setdefault(place, asyncio.Lock()):
+            return await self._once(user_id, ticket, sell)
+
+    async def _once(
+        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+    ) -> list[Generation]:
         if (replayed := await self._replay(user_id, ticket)) is not None:
             return replayed
         try:

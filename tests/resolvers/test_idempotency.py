@@ -9,6 +9,11 @@ import pytest
 from books import adjust, check_books, count_rows
 from client import CREATE, Api, photo
 from conftest import Running, running
+from elsewhere import another_process
+from models import User
+from services.generation import GenerationService
+from services.order import GenerationRequest
+from setting_types import Switch
 from settings import Settings
 
 JSON = "application/json"
@@ -94,6 +99,13 @@ async def test_the_same_key_with_any_other_input_is_a_conflict_and_changes_nothi
     assert (await count_rows(), await ada.credits()) == (rows, credits)
 
 
+async def use_elsewhere(elsewhere: GenerationService, person: Api, key: int, input: dict[str, Any]) -> list[str]:
+    """A twin that comes to another process, where nothing but the database knows of the first."""
+    user = await User.get(id=person.user["id"])
+    wanted = GenerationRequest(**input, idempotency_key=f"key {key}")
+    return [row.id for row in await elsewhere.create(user, wanted)]
+
+
 @pytest.mark.parametrize("tens", [4, pytest.param(100, marks=(pytest.mark.chaos, pytest.mark.timeout(600)))])
 async def test_keys_used_five_times_at_once_are_one_order_each(idle: Running, tens: int) -> None:
     ada = await idle.api.sign_up()
@@ -107,10 +119,17 @@ async def test_keys_used_five_times_at_once_are_one_order_each(idle: Running, te
         keys = range(ten * 10, ten * 10 + 10)
         words = {key: {"prompt": f"Fox {key}", "count": 1 + key % 3} for key in keys}
         photos = {key: {"styleId": style} for key in keys if key % 10 == 0}  # one of ten sends a photo
-        uses = [
-            use(key, photos.get(key, words[key]), PHOTO if key in photos else None) for key in keys for _ in range(5)
-        ]
-        made = await asyncio.gather(*uses)
+        async with another_process(idle.services) as elsewhere:
+            uses = [
+                (
+                    use_elsewhere(elsewhere, ada, key, words[key])
+                    if number % 2 and key not in photos
+                    else use(key, photos.get(key, words[key]), PHOTO if key in photos else None)
+                )
+                for key in keys
+                for number in range(5)
+            ]
+            made = await asyncio.gather(*uses)
         for number, key in enumerate(keys):
             five = made[number * 5 : number * 5 + 5]
             assert five == [five[0]] * 5, key
@@ -128,9 +147,10 @@ async def test_keys_used_five_times_at_once_are_one_order_each(idle: Running, te
 async def test_the_last_credit_buys_one_order_and_its_repetitions_see_it(
     scripted_settings: Settings,
 ) -> None:
-    async with running(scripted_settings.model_copy(update={"signup_credits": 1}), idle=True) as server:
+    changes = {"signup_credits": 1, "rate_limits": Switch.ON, "rate_limit_generations_per_minute": 1}
+    async with running(scripted_settings.model_copy(update=changes), idle=True) as server:
         ada = await server.api.sign_up()
-        # Looking at the photo takes a while, so that all five have looked for the key before the first has written it.
+        # Looking at the photo takes a while, so that all five have come before the first has written the key.
         five = await asyncio.gather(*(ada.create(PHOTO, prompt="A fox", idempotencyKey="last") for _ in range(5)))
         assert [ids(made) for made in five] == [ids(five[0])] * 5
         assert await ada.credits() == 0
