@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tortoise.exceptions import IntegrityError
 
-from models import CreditTransaction, User
+from models import AuditEntry, CreditTransaction, User
 from models.database import run_tx
 from models.enum import AdminAction, TransactionType
 from services import audit_log, credit, idempotency
@@ -59,17 +59,19 @@ class AdjustmentService:
             raise InvalidInputError(text, field=("amount",))
         reason = clean_reason(request.reason)
         try:
-            line, account = await run_tx(self._adjust, admin.id, request, reason, idempotency.fingerprint(request))
+            line, done = await run_tx(self._adjust, admin.id, request, reason, idempotency.fingerprint(request))
         except (IntegrityError, UsedKeyError):  # at the same moment, for another account
             raise idempotency.used_otherwise() from None
-        if account is not None:
+        if done is not None:
+            account, act = done
             await self._events.account_changed(account)
+            await self._events.admin_act(act)
         return Adjustment(await User.get(id=request.user_id), line)
 
     @staticmethod
     async def _adjust(
         admin_id: str, request: AdjustmentRequest, reason: str, fingerprint: str
-    ) -> tuple[CreditTransaction, Account | None]:
+    ) -> tuple[CreditTransaction, tuple[Account, AuditEntry] | None]:
         user_id, key = request.user_id, request.idempotency_key
         try:
             await credit.hold(user_id)
@@ -90,4 +92,4 @@ class AdjustmentService:
         (written,) = account.lines
         if key is not None:
             await idempotency.remember(admin_id, OPERATION, key, fingerprint, written.id)
-        return written, account
+        return written, (account, act)

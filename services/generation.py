@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 
-from models import Generation, User
+from models import AuditEntry, Generation, User
 from models.database import run_tx
 from models.enum import AdminAction, FileKind, GenerationStatus
 from services import audit_log, credit, file
@@ -129,15 +129,18 @@ class GenerationService:
 
     async def _call_off(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
         generation = await self.get(user_id, generation_id)
-        account = None
+        done = None
         if not generation.status.is_final:
             with contextlib.suppress(_EndedAlreadyError):
-                account = await run_tx(self._cancel, user_id, generation_id, admin_id)
-        if account is not None:
+                done = await run_tx(self._cancel, user_id, generation_id, admin_id)
+        if done is not None:
+            account, act = done
             crashpoint("cancel.committed")
             # Deleted by now or not, its worker must hear of it, and no version of the account may be skipped.
             await self._events.generation_canceled(await self.last(user_id, generation_id))
             await self._events.account_changed(account)
+            if act is not None:
+                await self._events.admin_act(act)
             return await self.get(user_id, generation_id)
         generation = await self.get(user_id, generation_id)
         if generation.status is not GenerationStatus.CANCELED:
@@ -145,14 +148,15 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(user_id: str, generation_id: str, admin_id: str | None) -> Account:
+    async def _cancel(user_id: str, generation_id: str, admin_id: str | None) -> tuple[Account, AuditEntry | None]:
         canceled, account = await call_off(await credit.touch(user_id), [generation_id])
         if not canceled:
             raise _EndedAlreadyError  # the account's version moves only with a change
+        act = None
         if admin_id is not None:
-            await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
+            act = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
         crashpoint("cancel.before_commit")
-        return account.about(ChangeKind.UPDATED, canceled)
+        return account.about(ChangeKind.UPDATED, canceled), act
 
 
 async def _use(original_id: str | None) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tortoise.exceptions import IntegrityError
 
-from models import Plan, User
+from models import AuditEntry, Plan, User
 from models.database import run_tx
 from models.enum import AdminAction, PlanKind
 from services import allowance, audit_log, credit, idempotency
@@ -19,6 +19,8 @@ from services.text import slug_or_none_at_all
 
 OPERATION = "adminGrantPass"
 LONGEST = 8760  # hours of one pass: a year
+
+_Done = tuple[Account, AuditEntry]
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,19 @@ class GrantService:
         Raises:
             NotFoundError: there is no such account, or it is gone.
         """
-        account = await run_tx(self._set_membership, admin.id, user_id, is_member)
-        if account is not None:
-            await self._events.account_changed(account)
+        await self._tell(await run_tx(self._set_membership, admin.id, user_id, is_member))
         return await User.get(id=user_id)
 
     @staticmethod
-    async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> Account | None:
+    async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> _Done | None:
         await _hold(user_id)
         changed = await User.filter(id=user_id, is_member=not is_member).update(
             is_member=is_member, member_since=datetime.now(UTC) if is_member else None
         )
         if not changed:
             return None  # the account's version moves only with a change
-        await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
-        return (await credit.touch(user_id)).with_entitlements()
+        act = await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
+        return (await credit.touch(user_id)).with_entitlements(), act
 
     async def grant_pass(self, admin: User, request: PassRequest) -> User:
         """Give an account a pass: it starts when the account's last one ends, else at once.
@@ -79,15 +79,14 @@ class GrantService:
             text = message("A pass lasts 1 to {limit} hours.", limit=LONGEST)
             raise InvalidInputError(text, field=("hours",))
         try:
-            account = await run_tx(self._grant_pass, admin.id, request, plan, idempotency.fingerprint(request))
+            done = await run_tx(self._grant_pass, admin.id, request, plan, idempotency.fingerprint(request))
         except (IntegrityError, UsedKeyError):  # at the same moment, for another account
             raise idempotency.used_otherwise() from None
-        if account is not None:
-            await self._events.account_changed(account)
+        await self._tell(done)
         return await User.get(id=request.user_id)
 
     @staticmethod
-    async def _grant_pass(admin_id: str, request: PassRequest, plan: Plan, fingerprint: str) -> Account | None:
+    async def _grant_pass(admin_id: str, request: PassRequest, plan: Plan, fingerprint: str) -> _Done | None:
         user_id, key = request.user_id, request.idempotency_key
         await _hold(user_id)
         if key is not None and await idempotency.recall(admin_id, OPERATION, key, fingerprint) is not None:
@@ -96,7 +95,13 @@ class GrantService:
         act = await audit_log.record(admin_id, AdminAction.GRANT_PASS, user_id, plan=plan.slug, hours=hours)
         if key is not None:
             await idempotency.remember(admin_id, OPERATION, key, fingerprint, act.id)
-        return await allowance.grant(user_id, plan, f"admin:{act.id}", hours)
+        return await allowance.grant(user_id, plan, f"admin:{act.id}", hours), act
+
+    async def _tell(self, done: _Done | None) -> None:
+        if done is not None:
+            account, act = done
+            await self._events.account_changed(account)
+            await self._events.admin_act(act)
 
 
 async def _hold(user_id: str) -> None:

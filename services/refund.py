@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from models import Generation, User
+from models import AuditEntry, Generation, User
 from models.database import rows, run_tx
 from models.enum import AdminAction, PaidBy
 from services import allowance, audit_log, credit
@@ -34,11 +34,13 @@ class RefundService:
         found = await Generation.get_or_none(id=generation_id).only("id", "user_id")
         if found is None:
             raise NotFoundError(field=("id",))
-        await self._events.account_changed(await run_tx(_refund, admin.id, found.user_id, generation_id, words))
+        account, act = await run_tx(_refund, admin.id, found.user_id, generation_id, words)
+        await self._events.account_changed(account)
+        await self._events.admin_act(act)
         return await Generation.present().get_or_none(id=generation_id)
 
 
-async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> Account:
+async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[Account, AuditEntry]:
     try:
         account = await credit.touch(user_id)
     except NotFoundError:
@@ -58,7 +60,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         # The reason tells this line from those that the policy has written.
         lines = [replace(line, metadata={"reason": reason}) for line in credit.refund(row.id, row.cost)]
         account = await credit.post(user_id, lines, touched=True)
-    await audit_log.record(
+    act = await audit_log.record(
         admin_id,
         AdminAction.REFUND_GENERATION,
         row.id,
@@ -67,7 +69,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         credits=row.cost,
         reason=reason,
     )
-    return account.about(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else [])
+    return account.about(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), act
 
 
 def _check(row: Generation) -> None:

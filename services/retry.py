@@ -38,8 +38,9 @@ class RetryService:
         found = await Generation.get_or_none(id=generation_id, deleted_at=None).only("id", "user_id")
         if found is None:
             raise NotFoundError(field=("id",))
-        new_id, account = await run_tx(_retry, admin.id, found.user_id, generation_id, words)
+        new_id, account, act = await run_tx(_retry, admin.id, found.user_id, generation_id, words)
         await self._events.account_changed(account)
+        await self._events.admin_act(act)
         await self._queue.ring(new_id, 0)
         made = await Generation.present().get_or_none(id=new_id)
         if made is None:  # its owner was quick to delete it
@@ -47,7 +48,7 @@ class RetryService:
         return made
 
 
-async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, Account]:
+async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, Account, AuditEntry]:
     try:
         account = await credit.touch(user_id)
     except NotFoundError:
@@ -59,10 +60,10 @@ async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -
     await _check(source)
     made = _again(source)
     await Generation.bulk_create([made])
-    await audit_log.record(
+    act = await audit_log.record(
         admin_id, AdminAction.RETRY_GENERATION, source.id, user=user_id, generation=made.id, reason=reason
     )
-    return made.id, account.about(ChangeKind.CREATED, [made.id])
+    return made.id, account.about(ChangeKind.CREATED, [made.id]), act
 
 
 async def _check(source: Generation) -> None:
