@@ -9,6 +9,7 @@ from services.message import Message
 
 DEFAULT = "en"  # the language the messages are written in
 SUPPORTED = ("en", "zh-CN")  # BCP 47, as the API spells them
+_COMMAS = {"en": ", ", "zh-CN": "、"}  # between the parts of a list
 _LONGEST_HEADER = 500  # characters of an Accept-Language worth reading
 
 
@@ -56,4 +57,13 @@ class Translator:
     def translate(self, text: Message, locale: str) -> str:
         """The sentence in `locale`, values filled in; English where a catalogue has no words for it."""
         words = self._catalogues.get(locale, {}).get(text.text) or text.text
-        return words.format_map(dict(text.values)) if text.values else words
+        if not text.values:
+            return words
+        return words.format_map({name: _in_words(value, locale) for name, value in text.values.items()})
+
+
+def _in_words(value: object, locale: str) -> object:
+    """A message's value as it is read in `locale`."""
+    if isinstance(value, tuple):
+        return _COMMAS[locale].join(str(_in_words(one, locale)) for one in value)
+    return choose(value, locale) if isinstance(value, Mapping) else value

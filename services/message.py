@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Message:
-    """An English sentence with `{placeholders}`, which is also its key in locales/."""
+    """An English sentence with `{placeholders}`, which is also its key in locales/.
+
+    A value that is a mapping is a text by its locale; a tuple is a list of values.
+    """
 
     text: str
     values: Mapping[str, object] = field(default_factory=dict)

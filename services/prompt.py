@@ -216,7 +216,7 @@ def _check_value(variable: StyleVariable, given: object) -> str | None:
     if variable.options:
         value = _find_option(variable, text)
         if value is None:
-            options = ", ".join(option.value for option in variable.options)
+            options = tuple(option.label or option.value for option in variable.options)
             raise InvalidInputError(message("Please choose one of: {options}.", options=options), field)
         return value
     if len(text) > variable.max_length:

@@ -219,6 +219,18 @@ async def test_payload_errors_carry_their_values_in_both_languages(ada: Api) -> 
         assert error == {"code": "INSUFFICIENT_CREDITS", "message": message}
 
 
+async def test_a_refusal_names_choices_as_the_form_does(ada: Api) -> None:
+    query = '{ style(slug: "noir") { id variables { name options } } }'
+    for language, comma in (("en", ", "), ("zh-CN", "、")):
+        noir = (await ada.raw(query, headers={"accept-language": language})).json()["data"]["style"]
+        wrong = {"styleId": noir["id"], "variables": {"background": "a garden"}}
+        create = "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { message } } }"
+        response = await ada.raw(create, {"input.image": photo()}, {"accept-language": language}, input=wrong)
+        (error,) = response.json()["data"]["createGeneration"]["errors"]
+        (options,) = [one["options"] for one in noir["variables"] if one["name"] == "background"]
+        assert comma.join(options) in error["message"]
+
+
 async def test_a_bug_is_told_in_the_persons_language(api: Api) -> None:
     await rows("UPDATE styles SET variables = $1 WHERE slug = 'free'", '[{"unknown": 1}]')
     query = '{ style(slug: "free") { variables { name } } }'

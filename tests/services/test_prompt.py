@@ -114,7 +114,7 @@ def test_a_refusal_can_always_be_sent_as_utf_8() -> None:
 def test_an_unknown_option_is_answered_with_the_choices() -> None:
     with pytest.raises(InvalidInputError) as refusal:
         check_variables([COLOR], {"costume_color": "Gold"})
-    assert refusal.value.message.values == {"options": "Crimson, Silver"}
+    assert refusal.value.message.values == {"options": ({"en": "Deep red", "zh": "绯红"}, "Silver")}
 
 
 def test_values_are_trimmed_and_defaults_added() -> None:
