@@ -1,8 +1,9 @@
 """What must be true of a database and its files once nothing is under way, and the few rows that no door leads to."""
 
+from client import Api
 from models import CreditTransaction, File, Generation, User
 from models.database import run_tx
-from models.enum import TransactionType
+from models.enum import Role, TransactionType
 from services import credit
 from services.audit import Audit
 from services.services import Services
@@ -44,3 +45,10 @@ async def adjust(user_id: str, amount: int, cause: str) -> credit.Account:
 
 async def make_member(user_id: str) -> None:
     await User.filter(id=user_id).update(is_member=True)
+
+
+async def make_admin(api: Api, email: str = "admin@example.com", role: Role = Role.ADMIN) -> Api:
+    """A client signed in as an admin, or a super admin."""
+    admin = await api.sign_up(email)
+    await User.filter(id=admin.user["id"]).update(role=role)
+    return admin
