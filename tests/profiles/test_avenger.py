@@ -7,6 +7,8 @@ from client import CREATE, Api, photo
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
+from models import User
+from models.enum import Role
 
 pytestmark = pytest.mark.any_database
 
@@ -16,6 +18,10 @@ STATS = "{ viewer { credits stats { totalGenerations failedGenerations creditsSp
 LIMITED = """
 mutation($input: CreateGenerationInput!) {
   createGeneration(input: $input) { generations { id } errors { code ... on RateLimitedError { retryAfter } } }
+}"""
+REFUND = """
+mutation($id: ID!, $reason: String!) {
+  adminRefundGeneration(id: $id, reason: $reason) { generation { refunded } errors { code } }
 }"""
 
 
@@ -46,7 +52,7 @@ async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
     await check_books(product.services)
 
 
-async def test_a_hero_that_fails_after_the_call_stays_paid_for(
+async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_refunds_it(
     product: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     openrouter.script(status(500))
@@ -54,7 +60,16 @@ async def test_a_hero_that_fails_after_the_call_stays_paid_for(
     failed = await ada.ended(await hero(ada))
     assert (failed["status"], failed["refunded"], len(openrouter.calls)) == ("FAILED", False, 1)
     assert await ada.credits() == 20
-    assert [(line["type"], line["amount"]) for line in await ada.ledger()] == [("BONUS", 30), ("DEDUCTION", -10)]
+    admin = await product.api.sign_up("admin@example.com")
+    await User.filter(id=admin.user["id"]).update(role=Role.ADMIN)
+    given_back = await admin.one(REFUND, id=failed["id"], reason="The provider was down.")
+    assert given_back == {"generation": {"refunded": True}, "errors": []}
+    assert await ada.credits() == 30
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 30, 30),
+        ("DEDUCTION", -10, 20),
+        ("REFUND", 10, 30),
+    ]
     await check_books(product.services)
 
 
