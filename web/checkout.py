@@ -35,7 +35,7 @@ async def show_checkout(request: Request) -> Response:
     price = format_currency(amount, currency, locale=reader.locale.replace("-", "_"))
     button = _text(reader, message("Pay (development)"))
     body = (
-        f'<p role="status">{_text(reader, _NOTICE)}</p><p>{escape(name)}: {escape(price)}</p>'
+        f'<p role="status">{_text(reader, _NOTICE)}</p><p>{escape(name)} · {escape(price)}</p>'
         f'<form method="post" action="{escape(request.path_params["id"])}"><button>{button}</button></form>'
     )
     return panel(reader, _TITLE, body)
