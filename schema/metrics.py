@@ -1,0 +1,126 @@
+"""The figures of a deployment, for admins."""
+
+import strawberry
+
+from services import metrics
+
+
+@strawberry.type(description="Generations that have something in common.")
+class MetricBucket:
+    key: str
+    count: int
+    failed: int
+    credits: int = strawberry.field(description="That they cost, without those that were refunded.")
+
+    @classmethod
+    def of(cls, bucket: metrics.Bucket) -> "MetricBucket":
+        return cls(key=bucket.key, count=bucket.count, failed=bucket.failed, credits=bucket.credits)
+
+
+@strawberry.type(description="How the passes of one plan were bought and used.")
+class PlanMetric:
+    plan: str = strawberry.field(description="Its slug.")
+    passes_sold: int = strawberry.field(description="In the window.")
+    passes_expired: int = strawberry.field(description="In the window, those that were not taken back.")
+    average_images: float | None = strawberry.field(description="Per expired pass.")
+    average_videos: float | None = strawberry.field(description="Per expired pass.")
+
+    @classmethod
+    def of(cls, sales: metrics.PlanSales) -> "PlanMetric":
+        return cls(
+            plan=sales.plan,
+            passes_sold=sales.sold,
+            passes_expired=sales.expired,
+            average_images=sales.average_images,
+            average_videos=sales.average_videos,
+        )
+
+
+@strawberry.type(
+    description="The figures of a window: its beginning belongs to it, its end does not. What is selected is computed, "
+    "and nothing else. Generations are those ordered in the window, deleted ones included."
+)
+class Metrics:
+    window: strawberry.Private[metrics.Metrics]
+
+    @strawberry.field(description="Ordered.")
+    async def generations(self) -> int:
+        return (await self.window.made).generations
+
+    @strawberry.field(description="Of those, by now.")
+    async def completed(self) -> int:
+        return (await self.window.made).completed
+
+    @strawberry.field(description="Of those, by now.")
+    async def failed(self) -> int:
+        return (await self.window.made).failed
+
+    @strawberry.field(description="Of those, by now.")
+    async def canceled(self) -> int:
+        return (await self.window.made).canceled
+
+    @strawberry.field(description="Completed of completed and failed, 0 to 1; null when nothing ended.")
+    async def success_rate(self) -> float | None:
+        return (await self.window.made).success_rate
+
+    @strawberry.field(description="From the order to the picture, to the hundredth; null without a picture.")
+    async def average_seconds(self) -> float | None:
+        return (await self.window.waits).average
+
+    @strawberry.field(description="Half of the pictures came within so many seconds.")
+    async def p50_seconds(self) -> float | None:
+        return (await self.window.waits).p50
+
+    @strawberry.field(description="95 of 100 pictures came within so many seconds.")
+    async def p95_seconds(self) -> float | None:
+        return (await self.window.waits).p95
+
+    @strawberry.field(description="Taken by deductions in the window.")
+    async def credits_spent(self) -> int:
+        return (await self.window.ledger).spent
+
+    @strawberry.field(description="Given back by refunds of generations in the window.")
+    async def credits_refunded(self) -> int:
+        return (await self.window.ledger).refunded
+
+    @strawberry.field(description="Bought as packages or granted by paid months in the window.")
+    async def credits_purchased(self) -> int:
+        return (await self.window.ledger).purchased
+
+    @strawberry.field(description="US dollars, as the providers reported them.")
+    async def provider_cost(self) -> float:
+        return (await self.window.made).provider_cost
+
+    @strawberry.field(description="Accounts that ordered.")
+    async def active_users(self) -> int:
+        return (await self.window.users).active
+
+    @strawberry.field(description="Of those, with an order at least 24 hours after the account's first one.")
+    async def returning_users(self) -> int:
+        return (await self.window.users).returning
+
+    @strawberry.field(description="Generations that wait right now, whatever the window.")
+    async def queue_depth(self) -> int:
+        return await self.window.queue_depth()
+
+    @strawberry.field(
+        description=f"`collection/style`, the {metrics.MOST} with most generations first; `own`: people's own styles."
+    )
+    async def by_style(self) -> list[MetricBucket]:
+        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_style]
+
+    @strawberry.field(description="By the hour of the day in UTC, `00` to `23`: popular hours.")
+    async def by_hour(self) -> list[MetricBucket]:
+        return [MetricBucket.of(bucket) for bucket in await self.window.by_hour]
+
+    @strawberry.field(description="Those whose provider was called, most generations first.")
+    async def by_provider(self) -> list[MetricBucket]:
+        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_provider]
+
+    @strawberry.field(description="Failed ones by their ErrorCode, the most frequent first.")
+    async def by_error(self) -> list[MetricBucket]:
+        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_error]
+
+    @strawberry.field(description="Passes that were sold or expired.")
+    async def by_plan(self) -> list[PlanMetric]:
+        return [PlanMetric.of(sales) for sales in await self.window.plans]
