@@ -1,4 +1,4 @@
-"""Anything by its id: one's own objects and the catalogue; whatever else is asked for is not there."""
+"""Anything by its id: the catalogue, one's own objects, for admins everybody's; nothing else is there."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import strawberry
 
 from models import User, ids
 from schema.api_key import ApiKey
+from schema.audit_log import AuditEntry
 from schema.context import Info
 from schema.credit import CreditTransaction
 from schema.generation import Generation
@@ -49,7 +50,11 @@ async def _find(info: Info, id: str) -> Node | None:
             plan = await context.plan_by_id.load(id)
             return Plan.of(plan) if plan else None
         case ids.USER:
-            return UserType.of(viewer) if viewer and viewer.id == id else None
+            user = viewer if viewer and viewer.id == id else await context.user_by_id.load(id)
+            return UserType.of(user) if user else None
+        case ids.AUDIT_ENTRY:
+            entry = await context.audit_entry_by_id.load(id)
+            return AuditEntry.of(entry) if entry else None
         case ids.GENERATION:
             generation = await context.generation_by_id.load(id)
             return Generation.of(generation) if generation else None

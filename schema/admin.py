@@ -1,11 +1,20 @@
 """What admins see of everybody; reached through Query.admin alone, which asks who they are."""
 
+from datetime import datetime
+from typing import Annotated
+
 import strawberry
 
 import models
+from schema.audit_log import AuditEntryConnection
 from schema.connection import PageInfo, encode_cursor, page_request
 from schema.context import Info
+from schema.credit import CreditTransactionConnection, TransactionFilter
+from schema.enum import GenerationOrder
+from schema.generation import GenerationConnection, GenerationFilter, generation_key
+from schema.metrics import Metrics
 from schema.user import User
+from services import credit, gallery, metrics
 from services.page import Page
 
 
@@ -55,3 +64,56 @@ class Admin:
     async def user(self, info: Info, id: strawberry.ID | None = None, email: str | None = None) -> User | None:
         found = await info.context.services.directory.user(id, email)
         return User.of(found) if found else None
+
+    @strawberry.field(description="Everybody's, newest first.")
+    async def generations(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: GenerationFilter | None = None,
+    ) -> GenerationConnection:
+        order = GenerationOrder.NEWEST
+        page = await info.context.services.gallery.everybodys_generations(
+            page_request(generation_key(order), first, after, last, before, order),
+            filter.wanted() if filter else gallery.GenerationFilter(),
+        )
+        return GenerationConnection.of(page, order)
+
+    @strawberry.field(description="Everybody's lines of the ledger, newest first.")
+    async def transactions(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: TransactionFilter | None = None,
+    ) -> CreditTransactionConnection:
+        page = await info.context.services.credits.everybodys_transactions(
+            page_request(str, first, after, last, before),
+            filter.wanted() if filter else credit.TransactionFilter(),
+        )
+        return CreditTransactionConnection.of(page)
+
+    @strawberry.field(description="What admins did, newest first; lines are never changed.")
+    async def audit_log(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> AuditEntryConnection:
+        request = page_request(str, first, after, last, before)
+        return AuditEntryConnection.of(await info.context.services.audit_log.entries(request))
+
+    @strawberry.field(description="The figures of a window; the last 24 hours where neither end is given.")
+    async def metrics(
+        self,
+        from_: Annotated[datetime | None, strawberry.argument(name="from")] = None,
+        to: datetime | None = None,
+    ) -> Metrics:
+        return Metrics(window=metrics.Metrics.between(from_, to))

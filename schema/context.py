@@ -6,10 +6,11 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import Style, User
+from models import ApiKey, Style, User
+from models.enum import Role
 from services import allowance, locale
 from services.api_key import is_api_key
-from services.error import InvalidInputError, UnauthenticatedError
+from services.error import ForbiddenError, InvalidInputError, UnauthenticatedError
 from services.membership import Standing
 from services.message import Message, message
 from services.services import Services
@@ -55,9 +56,12 @@ class Context:
         self.collection_by_id = _gathering(services.styles.collections_by_ids)
         self.package_by_id = _gathering(services.plans.packages_by_ids)
         self.plan_by_id = _gathering(services.plans.plans_by_ids)
-        self.generation_by_id = self._own(services.gallery.by_ids)
-        self.transaction_by_id = self._own(services.credits.by_ids)
-        self.api_key_by_id = self._own(services.api_keys.by_ids)
+        self.user_by_id = self._own(self._themselves, services.directory.by_ids)
+        self.generation_by_id = self._own(services.gallery.by_ids, services.gallery.everybodys_by_ids)
+        self.transaction_by_id = self._own(services.credits.by_ids, services.credits.everybodys_by_ids)
+        self.api_key_by_id = self._own(services.api_keys.by_ids, services.api_keys.everybodys_by_ids)
+        self.audit_entry_by_id = self._own(_nothing, services.audit_log.by_ids)
+        self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
         self.pass_by_user = _gathering(allowance.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
         self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
@@ -84,6 +88,11 @@ class Context:
         return self.token is not None and is_api_key(self.token)
 
     @property
+    def is_admin(self) -> bool:
+        """Whether an admin asks who signed in: no key that lies about in a script can do what admins do."""
+        return self._viewer is not None and self._viewer.role is not Role.USER and not self.uses_api_key
+
+    @property
     def viewer(self) -> User | None:
         """Who is asking; None when signed out."""
         return self._viewer
@@ -93,6 +102,12 @@ class Context:
         if self._viewer is None:
             raise UnauthenticatedError
         return self._viewer
+
+    def require_admin(self) -> None:
+        """Raises UnauthenticatedError when signed out, ForbiddenError where it is no admin who asks."""
+        self.require_viewer()
+        if not self.is_admin:
+            raise ForbiddenError
 
     def become(self, viewer: User | None) -> None:
         """Answer the rest of this operation as to `viewer`: who has just signed in, changed, or signed out."""
@@ -139,13 +154,31 @@ class Context:
         found = await self.services.memberships.standings(users)
         return [found.get(user.id) for user in users]
 
-    def _own(self, by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]]) -> DataLoader[str, T | None]:
-        """A loader of the viewer's own objects; nobody signed in has any."""
+    async def _load_api_keys(self, user_ids: list[str]) -> list[list[ApiKey]]:
+        found = await self.services.api_keys.by_users(user_ids)
+        return [found.get(user_id, []) for user_id in user_ids]
+
+    async def _themselves(self, user_id: str, wanted: list[str]) -> dict[str, User]:
+        return {user_id: self._viewer} if self._viewer and user_id in wanted else {}
+
+    def _own(
+        self,
+        by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]],
+        everybodys: Callable[[list[str]], Awaitable[dict[str, T]]],
+    ) -> DataLoader[str, T | None]:
+        """A loader of the viewer's own objects; of everybody's for admins, and of none for who is not signed in."""
 
         async def find(ids: list[str]) -> dict[str, T]:
+            if self.is_admin:
+                return await everybodys(ids)
             return await by_ids(self._viewer.id, ids) if self._viewer else {}
 
         return _gathering(find)
+
+
+async def _nothing(user_id: str, ids: list[str]) -> dict[str, Any]:
+    """What anybody has of what belongs to nobody."""
+    return {}
 
 
 def _gathering(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:

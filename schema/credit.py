@@ -44,7 +44,7 @@ class CreditTransaction(Node):
     async def user(self, info: Info) -> Annotated["User", strawberry.lazy("schema.user")]:
         from schema.user import User as UserType  # the two types name each other
 
-        return UserType.of(info.context.require_viewer())
+        return await UserType.by_id(info, self.row.user_id)
 
     @strawberry.field(description="What was paid for or refunded; null when it is gone.")
     async def generation(self, info: Info) -> Generation | None:
@@ -78,7 +78,7 @@ class CreditTransactionEdge:
 
 @strawberry.type
 class CreditTransactionConnection:
-    page: strawberry.Private[Page[models.CreditTransaction, int]]
+    page: strawberry.Private[Page[models.CreditTransaction, int] | Page[models.CreditTransaction, str]]
     edges: list[CreditTransactionEdge]
     nodes: list[CreditTransaction]
     page_info: PageInfo
@@ -88,7 +88,9 @@ class CreditTransactionConnection:
         return await self.page.count()
 
     @classmethod
-    def of(cls, page: Page[models.CreditTransaction, int]) -> "CreditTransactionConnection":
+    def of(
+        cls, page: Page[models.CreditTransaction, int] | Page[models.CreditTransaction, str]
+    ) -> "CreditTransactionConnection":
         nodes = [CreditTransaction.of(row) for row in page.items]
         edges = [
             CreditTransactionEdge(cursor=encode_cursor(key), node=node)

@@ -104,19 +104,17 @@ class Generation(Node):
 
     @strawberry.field(description="US dollars as the provider reported; admins only.")
     def provider_cost(self, info: Info) -> float | None:
-        return self.row.provider_cost if _is_admin(info) else None
+        return self.row.provider_cost if info.context.is_admin else None
 
     @strawberry.field(description="Admins only.")
     def provider_request_id(self, info: Info) -> str | None:
-        return self.row.provider_request_id if _is_admin(info) else None
+        return self.row.provider_request_id if info.context.is_admin else None
 
     @strawberry.field
     async def owner(self, info: Info) -> Annotated["User", strawberry.lazy("schema.user")]:
         from schema.user import User as UserType  # the two types name each other
 
-        viewer = info.context.viewer
-        same = viewer is not None and viewer.id == self.row.user_id
-        return UserType.of(viewer if same and viewer else await info.context.services.users.get(self.row.user_id))
+        return await UserType.by_id(info, self.row.user_id)
 
     @classmethod
     def of(cls, row: models.Generation) -> "Generation":
@@ -148,11 +146,6 @@ class Generation(Node):
             started_at=row.started_at,
             completed_at=row.completed_at,
         )
-
-
-def _is_admin(info: Info) -> bool:
-    viewer = info.context.viewer
-    return viewer is not None and viewer.role is not enum.Role.USER
 
 
 @strawberry.type

@@ -59,8 +59,8 @@ class SuperAdmin(Admin):
 # Root field -> who, and for each ID that it or its input takes, what else than one's own it may name. A stranger's
 # object always answers exactly like a missing one.
 TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
-    "Query.node": (Anyone, {"id": "one's own objects and the catalogue; else null"}),
-    "Query.nodes": (Anyone, {"ids": "one's own objects and the catalogue; else null"}),
+    "Query.node": (Anyone, {"id": "the catalogue and one's own objects, for admins everybody's; else null"}),
+    "Query.nodes": (Anyone, {"ids": "the catalogue and one's own objects, for admins everybody's; else null"}),
     "Query.viewer": (Anyone, {}),
     "Query.collections": (Anyone, {}),
     "Query.style": (Anyone, {}),
@@ -114,6 +114,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.adminRetryGeneration": (Admin, {"id": "anybody's; else NOT_FOUND"}),
     "Mutation.adminSetMembership": (Admin, {"userId": "anybody's; else NOT_FOUND"}),
     "Mutation.adminGrantPass": (Admin, {"userId": "anybody's; else NOT_FOUND"}),
+    "Admin.generations": (Admin, {"filter.styleId": "anybody's", "filter.batchId": "anybody's"}),
     # Last, after everything that needs a picture: the tests go through this list in its order.
     "Mutation.deleteGenerations": (SignedIn, {"ids": "one's own; else NOT_FOUND, and the others are deleted"}),
 }

@@ -29,6 +29,7 @@ import resolvers.verification
 from schema.adjustment import AdjustCreditsPayload
 from schema.admin import Admin
 from schema.api_key import ApiKey, ApiKeyPayload
+from schema.audit_log import AuditEntry
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
 from schema.error import InputError, InsufficientCreditsError, QuotaExceededError, RateLimitedError
@@ -296,6 +297,7 @@ schema = DarkroomSchema(
     subscription=Subscription,
     types=[
         ApiKey,
+        AuditEntry,
         Collection,
         CreditTransaction,
         Generation,

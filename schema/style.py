@@ -129,9 +129,8 @@ class Style(Node):
 
     @strawberry.field(description="The template; its owner and admins only.")
     def prompt(self, info: Info) -> str | None:
-        viewer = info.context.viewer
-        is_admin = viewer is not None and viewer.role is not enum.Role.USER
-        return self.row.prompt if is_admin or catalogue.is_own(self.row, viewer) else None
+        shows = info.context.is_admin or catalogue.is_own(self.row, info.context.viewer)
+        return self.row.prompt if shows else None
 
     @classmethod
     def of(cls, row: models.Style) -> "Style":

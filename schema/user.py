@@ -119,7 +119,20 @@ class User(Node):
 
     @strawberry.field(description="Newest first.")
     async def api_keys(self, info: Info) -> list[ApiKey]:
-        return [ApiKey.of(row) for row in await info.context.services.api_keys.of(self.row.id)]
+        return [ApiKey.of(row) for row in await info.context.api_keys_by_user.load(self.row.id)]
+
+    @classmethod
+    async def by_id(cls, info: Info, user_id: str) -> "User":
+        """Whose something is that the viewer is shown: the viewer, or anybody where an admin asks.
+
+        Raises:
+            NotFoundError: it is neither; somebody else has signed in on the same socket meanwhile.
+        """
+        viewer = info.context.viewer
+        row = viewer if viewer and viewer.id == user_id else await info.context.user_by_id.load(user_id)
+        if row is None:
+            raise NotFoundError
+        return cls.of(row)
 
     @classmethod
     def of(cls, row: models.User) -> "User":

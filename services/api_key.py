@@ -106,9 +106,16 @@ class ApiKeyService:
             await remember(user_id, _OPERATION, key, input_hash, row.id)
         return row, await credit.touch(user_id)
 
-    async def of(self, user_id: str) -> list[ApiKey]:
-        """An account's keys, newest first."""
-        return await ApiKey.filter(user_id=user_id).order_by("-id")
+    async def by_users(self, user_ids: list[str]) -> dict[str, list[ApiKey]]:
+        """The keys of each of these accounts that has any, newest first."""
+        found: dict[str, list[ApiKey]] = {}
+        for row in await ApiKey.filter(user_id__in=user_ids).order_by("-id"):
+            found.setdefault(row.user_id, []).append(row)
+        return found
+
+    async def everybodys_by_ids(self, key_ids: list[str]) -> dict[str, ApiKey]:
+        """Those of these keys that there are, for admins."""
+        return {row.id: row for row in await ApiKey.filter(id__in=key_ids)}
 
     async def by_ids(self, user_id: str, key_ids: list[str]) -> dict[str, ApiKey]:
         """Those of these keys that are the account's own."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
-from models import CreditTransaction, User
+from models import CreditTransaction, User, ids
 from models.database import rows, run_tx
 from models.enum import TransactionType
 from services.error import InsufficientCreditsError, NotFoundError
@@ -180,6 +180,10 @@ class TransactionFilter:
     created_before: datetime | None = None
 
 
+def _of_types(query: QuerySet[CreditTransaction], wanted: TransactionFilter) -> QuerySet[CreditTransaction]:
+    return query if wanted.types is None else query.filter(type__in=wanted.types)
+
+
 class CreditService:
     """Reads of the ledger, and grants that stand alone."""
 
@@ -202,11 +206,17 @@ class CreditService:
         self, user_id: str, request: PageRequest[int], wanted: TransactionFilter
     ) -> Page[CreditTransaction, int]:
         """An account's lines, newest first."""
-        query: QuerySet[CreditTransaction] = CreditTransaction.filter(user_id=user_id)
-        if wanted.types is not None:
-            query = query.filter(type__in=wanted.types)
+        query = _of_types(CreditTransaction.filter(user_id=user_id), wanted)
         query = created_between(query, wanted.created_after, wanted.created_before)
         return await paginate(query, request, key="sequence", descending=True)
+
+    async def everybodys_transactions(
+        self, request: PageRequest[str], wanted: TransactionFilter
+    ) -> Page[CreditTransaction, str]:
+        """The lines of all accounts, newest first, for admins."""
+        query = _of_types(CreditTransaction.all(), wanted)
+        query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.TRANSACTION)
+        return await paginate(query, request, key="id", descending=True)
 
     async def transaction(self, user_id: str, transaction_id: str) -> CreditTransaction:
         """One line of one's own.
@@ -223,6 +233,10 @@ class CreditService:
         """Those of these lines that are the account's own."""
         found = CreditTransaction.filter(id__in=transaction_ids, user_id=user_id)
         return {line.id: line for line in await found}
+
+    async def everybodys_by_ids(self, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
+        """Those of these lines that there are, for admins."""
+        return {line.id: line for line in await CreditTransaction.filter(id__in=transaction_ids)}
 
     async def since(self, user_id: str, sequence: int, limit: int = PAGE) -> list[CreditTransaction]:
         """The lines after `sequence`, oldest first, `limit` at most."""

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from tortoise.queryset import QuerySet
+
 from models import Generation, ids
 from models.enum import GenerationStatus, MediaKind
 from services.page import Page, PageRequest, created_between, paginate
@@ -53,6 +55,10 @@ class GalleryService:
         found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
         return {generation.id: generation for generation in await found}
 
+    async def everybodys_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
+        """Those of these generations that there are, for admins."""
+        return {generation.id: generation for generation in await Generation.present().filter(id__in=generation_ids)}
+
     async def generations(
         self, user_id: str, request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
     ) -> Page[Generation, GenerationKey]:
@@ -61,7 +67,25 @@ class GalleryService:
         Raises:
             InvalidInputError: a search that is too long, or holds what cannot be used.
         """
-        query = Generation.present().filter(user_id=user_id)
+        return await self._page(Generation.present().filter(user_id=user_id), request, wanted, order)
+
+    async def everybodys_generations(
+        self, request: PageRequest[GenerationKey], wanted: GenerationFilter
+    ) -> Page[Generation, GenerationKey]:
+        """One page of all generations, newest first, for admins.
+
+        Raises:
+            InvalidInputError: a search that is too long, or holds what cannot be used.
+        """
+        return await self._page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
+
+    @staticmethod
+    async def _page(
+        query: QuerySet[Generation],
+        request: PageRequest[GenerationKey],
+        wanted: GenerationFilter,
+        order: GenerationOrder,
+    ) -> Page[Generation, GenerationKey]:
         if wanted.status is not None:
             query = query.filter(status__in=wanted.status)
         if wanted.media is not None:

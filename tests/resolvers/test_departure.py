@@ -147,7 +147,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
     ada = await idle.api.sign_up(EMAIL, PASSWORD)
     made = await settle_down(ada)
     before = await User.get(id=ada.user["id"])  # as such a request knows it
-    (key,) = await idle.services.api_keys.of(before.id)
+    (key,) = (await idle.services.api_keys.by_users([before.id]))[before.id]
     await ada.ask(LEAVE, input=MINE)
     gone = await rows("SELECT * FROM users WHERE id = $1", before.id)
     services, photo_and_words = idle.services, GenerationRequest(prompt="A late canary", image=photo())

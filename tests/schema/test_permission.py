@@ -24,7 +24,7 @@ from client import Api, photo
 from conftest import Running
 from models import ids
 from models.database import rows
-from schema.permission import TABLE, SignedIn
+from schema.permission import TABLE, Admin, SignedIn
 from schema.root import schema
 
 pytestmark = pytest.mark.any_database
@@ -35,6 +35,9 @@ MALFORMED = ["", "x", "gen_", "gen_" + "z" * 26, "gen_\x00" + "0" * 25, "' OR 1=
 
 # What an input must hold as well, before anybody looks at its id.
 COMPANIONS: dict[str, dict[str, Any]] = {"input.uploadId": {"prompt": "A fox"}}
+
+# And what else it must name that there is.
+NEEDED: dict[str, dict[str, Any]] = {"Mutation.adminGrantPass": {"plan": "flash"}}
 
 ID_ARGUMENTS = [(name, path) for name, (_, rules) in TABLE.items() for path in rules]
 
@@ -90,7 +93,7 @@ class Operation:
     @property
     def variables(self) -> dict[str, Any]:
         needed = {name: sample(item.type) for name, item in self.definition.args.items() if is_required_argument(item)}
-        return {**needed, **self.given}
+        return {**needed, **NEEDED.get(self.name, {}), **self.given}
 
     @property
     def document(self) -> str:
@@ -100,7 +103,7 @@ class Operation:
         body = name + (f"({passed})" if passed else "") + selection(self.definition.type)
         root = kind.lower() if kind in {"Query", "Mutation", "Subscription"} else "query"
         # What an object's field shows is asked for through the only such object that there is.
-        body = body if root == kind.lower() else f"viewer {{ {body} }}"
+        body = body if root == kind.lower() else f"{'admin' if kind == 'Admin' else 'viewer'} {{ {body} }}"
         return f"{root}{f'({declared})' if declared else ''} {{ {body} }}"
 
     def naming(self, path: str, value: str) -> "Operation":
@@ -208,23 +211,32 @@ async def test_another_persons_ids_answer_exactly_like_missing_ones(server: Runn
     assert (await ada.generation(belongings.of[ids.GENERATION]))["status"] == "COMPLETED"
 
 
+async def super_admin(api: Api) -> Api:
+    found = await api.sign_up("root@example.com")
+    await rows("UPDATE users SET role = 'SUPER_ADMIN' WHERE id = $1 RETURNING id", found.user["id"])
+    return found
+
+
 async def test_ones_own_ids_answer_differently_from_missing_ones(server: Running, api: Api) -> None:
-    ada = await api.sign_up()
-    own = (await Belongings.collect(ada)).of
+    ada, bob, admin = await api.sign_up(), await api.sign_up("bob@example.com"), await super_admin(api)
+    own, bobs = (await Belongings.collect(ada)).of, (await Belongings.collect(bob)).of
     for name, path in sorted(ID_ARGUMENTS, key=lambda argument: "Mutation.delete" in argument[0]):  # these at last
+        # What is for admins is asked by one, about somebody whom that does no harm here.
+        asks, theirs = (admin, bobs) if issubclass(TABLE[name][0], Admin) else (ada, own)
         differing = set()
-        for prefix, mine in own.items():
-            missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(ada)
-            if await Operation(name).naming(path, mine).answer(ada) != missing:
+        for prefix, known in theirs.items():
+            missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(asks)
+            if await Operation(name).naming(path, known).answer(asks) != missing:
                 differing.add(prefix)
         assert differing, (name, path)
 
 
 async def test_what_is_no_id_names_nothing(server: Running, api: Api) -> None:
-    ada = await api.sign_up()
+    ada, admin = await api.sign_up(), await super_admin(api)
     for name, path in ID_ARGUMENTS:
-        missing = await Operation(name).naming(path, ids.new_id("xxx")).answer(ada)
+        asks = admin if issubclass(TABLE[name][0], Admin) else ada
+        missing = await Operation(name).naming(path, ids.new_id("xxx")).answer(asks)
         for value in MALFORMED:
-            answer = await Operation(name).naming(path, value).answer(ada)
+            answer = await Operation(name).naming(path, value).answer(asks)
             assert "INTERNAL" not in answer, (name, path, value)
             assert answer == missing, (name, path, value)
