@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from models.database import open_database
 from models.postgres import QUICK, Limits
+from models.survey import Survey
+from schema.audience import Audience
 from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
 from services.audit_log import AuditLog
@@ -65,9 +67,14 @@ from settings import LOCALES, PROFILES, Settings
 from web.app import WebOptions
 
 SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
+from setting_types import Access
 
 
 @contextlib.asynccontextmanager
+AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
+LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
+STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
+_AUDIENCES = {Access.ON: Audience.EVERYBODY, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NOBODY}
 async def open_services(
     settings: Settings, database_limits: Limits = QUICK, hash_kib: int = HASH_KIB
 ) -> AsyncIterator[Services]:
@@ -219,8 +226,8 @@ async def open_server(settings: Settings, hash_kib: int = HASH_KIB) -> AsyncIter
 def web_options(settings: Settings) -> WebOptions:
     """What the settings say about the doors."""
     return WebOptions(
-        graphiql=settings.shows_graphiql,
-        introspection=settings.allows_introspection,
+        graphiql=_AUDIENCES[settings.graphiql_access],
+        introspection=_AUDIENCES[settings.introspection_access],
         address=settings.address,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,

@@ -40,6 +40,12 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+class Access(StrEnum):
+    ON = "on"
+    ADMINS = "admins"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from setting_types import (
+    Access,
     DatabaseAddress,
     Environment,
     Folder,
@@ -159,8 +160,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[Origins, NoDecode] = Field(
         (), description="Browsers' origins that may call, also over WebSockets."
     )
-    graphiql: Switch | None = Field(None, description="The GraphiQL page at /graphql.")
-    introspection: Switch | None = Field(None, description="Whether clients may ask for the schema.")
+    graphiql: Access | None = Field(None, description="For whom GraphiQL is at /graphql: on, admins or off.")
+    introspection: Access | None = Field(None, description="Who may ask for the schema: on, admins or off.")
     subscription_reread_seconds: float = Field(
         5.0, gt=0, description="After how much silence a subscription compares itself with the database."
     )
@@ -184,8 +185,6 @@ class Settings(BaseSettings):
             problems.append("OPENROUTER_API_KEY is required when IMAGE_PROVIDER is openrouter")
         if self.is_production and self.image_provider is None and not self.has_openrouter_key:
             problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
-        if self.is_production and self.graphiql is Switch.ON:
-            problems.append("GRAPHIQL=on is for development only: its page loads scripts from another host")
         if self.polar_access_token and not self.polar_webhook_secret:
             problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: nothing paid would arrive")
         if self.smtp_url and not self.mail_from:
@@ -284,12 +283,13 @@ class Settings(BaseSettings):
         return self.generation_lease_seconds / 4
 
     @property
-    def shows_graphiql(self) -> bool:
-        return (self.graphiql is Switch.ON) if self.graphiql else not self.is_production
+    def graphiql_access(self) -> Access:
+        return self.graphiql or (Access.ADMINS if self.is_production else Access.ON)
 
     @property
-    def allows_introspection(self) -> bool:
-        return (self.introspection is Switch.ON) if self.introspection else not self.is_production
+    def introspection_access(self) -> Access:
+        """INTROSPECTION, or those for whom GraphiQL is there: it reads the schema to explain it."""
+        return self.introspection or self.graphiql_access
 
     @property
     def logs_json(self) -> bool:

@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 
 from models import ApiKey, Style, User
 from models.enum import Role
+from schema.audience import Audience
 from services import allowance, locale
 from services.api_key import is_api_key
 from services.error import ForbiddenError, InvalidInputError, UnauthenticatedError
@@ -35,10 +36,10 @@ class Context:
         client: str,
         accept_language: str,
         is_socket: bool,
-        allows_introspection: bool,
+        introspection: Audience,
     ) -> None:
         self.services = services
-        self.allows_introspection = allows_introspection
+        self._introspection = introspection
         self.token = token
         self.is_cookie = is_cookie  # the token came in a cookie
         self.client = client  # the address that the request or the socket comes from
@@ -91,6 +92,11 @@ class Context:
     def is_admin(self) -> bool:
         """Whether an admin asks who signed in: no key that lies about in a script can do what admins do."""
         return self._viewer is not None and self._viewer.role is not Role.USER and not self.uses_api_key
+
+    @property
+    def allows_introspection(self) -> bool:
+        """Whether who asks may read the schema."""
+        return self._introspection is Audience.EVERYBODY or (self._introspection is Audience.ADMINS and self.is_admin)
 
     @property
     def viewer(self) -> User | None:

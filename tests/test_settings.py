@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from setting_types import Environment, Provider
+from setting_types import Access, Environment, Provider
 from settings import ROOT, Settings, SettingsError, load_settings
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
@@ -166,7 +166,8 @@ def test_nothing_at_all_is_enough_in_development(here: Path) -> None:
     assert settings.provider is Provider.DEMO
     assert settings.database == f"sqlite://{here}/data/darkroom.sqlite3"
     assert settings.address == "http://127.0.0.1:8000"
-    assert (settings.redis_url, settings.shows_graphiql, settings.allows_introspection) == (None, True, True)
+    assert settings.redis_url is None
+    assert (settings.graphiql_access, settings.introspection_access) == (Access.ON, Access.ON)
     assert settings.logs_json is False
 
 
@@ -241,11 +242,10 @@ def test_an_object_storage_with_and_without_keys_of_its_own(here: Path) -> None:
 
 
 def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = problems(monkeypatch, ENVIRONMENT="production", GRAPHIQL="on")
+    lines = problems(monkeypatch, ENVIRONMENT="production")
     assert [line.partition(" ")[0].partition("=")[0] for line in lines] == [
         "SECRET_KEY",
         "OPENROUTER_API_KEY",
-        "GRAPHIQL",
     ]
     assert not (here / "data").exists()
 
@@ -253,9 +253,11 @@ def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch
 def test_production_is_closed_unless_it_is_opened(here: Path) -> None:
     settings = load_settings(**production())
     assert settings.environment is Environment.PRODUCTION
-    assert (settings.shows_graphiql, settings.allows_introspection, settings.logs_json) == (False, False, True)
+    assert (settings.graphiql_access, settings.introspection_access) == (Access.ADMINS, Access.ADMINS)
+    assert settings.logs_json is True
+    assert load_settings(**production(graphiql="off")).introspection_access is Access.OFF
     opened = load_settings(**production(introspection="on", log_format="console", image_provider="demo"))
-    assert (opened.allows_introspection, opened.logs_json, opened.provider) == (True, False, Provider.DEMO)
+    assert (opened.introspection_access, opened.logs_json, opened.provider) == (Access.ON, False, Provider.DEMO)
 
 
 def test_a_given_secret_is_used_and_none_is_written(here: Path) -> None:

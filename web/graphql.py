@@ -22,6 +22,7 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from models.enum import ErrorCode
+from schema.audience import Audience
 from schema.context import Context
 from schema.root import schema
 from services import locale
@@ -37,6 +38,7 @@ from web.body import (
     read_multipart,
 )
 from web.cookie import SessionCookie
+from web.graphiql import GraphiQL
 from web.socket import MAX_OPERATIONS, SocketHandler
 
 
@@ -80,8 +82,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def __init__(
         self,
         *,
-        graphiql: bool,
-        introspection: bool,
+        graphiql: GraphiQL | None,
+        introspection: Audience,
         allowed_origins: Sequence[str],
         init_seconds: float,
         heartbeat_seconds: float,
@@ -94,11 +96,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 super().__init__(heartbeat_seconds)
 
         self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: BeatingSSE}
+        self._graphiql = graphiql
         self._introspection = introspection
         self._cookie = cookie
         super().__init__(
             schema,
-            graphql_ide="graphiql" if graphiql else None,
+            graphql_ide="graphiql" if graphiql else None,  # which of Strawberry's: ours takes its place
             allow_queries_via_get=False,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=timedelta(seconds=init_seconds),
@@ -134,8 +137,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             client=request.state.client,
             accept_language=request.headers.get("accept-language", ""),
             is_socket=isinstance(request, WebSocket),
-            allows_introspection=self._introspection,
+            introspection=self._introspection,
         )
+
+    async def render_graphql_ide(self, request: Request) -> Response:
+        assert self._graphiql is not None  # noqa: S101 - without one, Strawberry answers 404 before it asks
+        return await self._graphiql.page(request)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         said: Mapping[str, Any] = context.connection_params

@@ -12,6 +12,7 @@ from conftest import Running, running
 from elsewhere import claimed, ordered_elsewhere
 from models.database import rows
 from models.enum import ErrorCode, GenerationStage
+from schema.audience import Audience
 from schema.context import Context
 from services.error import UnauthenticatedError
 from services.progress import stage_message
@@ -134,7 +135,7 @@ async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> No
             client="unknown",
             accept_language="fr",
             is_socket=False,
-            allows_introspection=True,
+            introspection=Audience.EVERYBODY,
         )
         assert context.translate(refusal) == expected
         context.connect(None, "zh-CN")

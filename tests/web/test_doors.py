@@ -9,7 +9,7 @@ from graphql import get_introspection_query
 
 from client import PATIENCE
 from conftest import Running, running
-from setting_types import Switch
+from setting_types import Access
 from settings import Settings
 
 OURS, FOREIGN = "https://app.example", "https://evil.example"
@@ -67,17 +67,10 @@ async def test_a_socket_that_has_introduced_itself_may_be_silent(settings: Setti
 
 @pytest.mark.parametrize("query", [get_introspection_query(), '{ __type(name: "User") { name } }'])
 async def test_introspection_is_refused_where_the_operator_says_so(settings: Settings, query: str) -> None:
-    async with running(settings.model_copy(update={"introspection": Switch.OFF})) as server:
+    async with running(settings.model_copy(update={"introspection": Access.OFF})) as server:
         body = (await server.api.raw(query)).json()
         assert body["data"] is None
         assert {error["extensions"]["code"] for error in body["errors"]} == {"INVALID_INPUT"}
         async with server.api.socket() as socket:
             assert (await (await socket.subscribe(query)).message())["type"] == "error"
         assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
-
-
-async def test_graphiql_is_shown_in_development_only_where_it_is_wanted(settings: Settings) -> None:
-    for wanted, status in ((Switch.ON, 200), (Switch.OFF, 404)):
-        async with running(settings.model_copy(update={"graphiql": wanted})) as server:
-            page = await server.api.http.get("/graphql", headers={"accept": "text/html"})
-            assert page.status_code == status

@@ -1,0 +1,175 @@
+"""GraphiQL: who gets the page and which operations, what the page may load, and that the operations are right."""
+
+import json
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from graphql import GraphQLError, OperationDefinitionNode, get_introspection_query, parse, validate
+from graphql.execution.values import get_variable_values
+
+from client import Api
+from conftest import Running, running
+from schema.root import schema
+from setting_types import Access
+from settings import Settings
+from web.graphiql import BUILD, FOLDER, ready_made
+
+pytestmark = pytest.mark.any_database
+
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+COMPILER = FOLDER.parent.parent / "examples" / "typescript" / "node_modules" / ".bin" / "tsc"
+SIGN_IN = """
+mutation($input: SignInInput!) { signIn(input: $input) { token errors { message } } }"""
+INTROSPECTION = '{ __type(name: "Admin") { name } }'
+READY = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in ready_made(audience)]
+
+
+def built() -> Path:
+    """The folder of the page's files."""
+    assert (BUILD / "index.html").is_file(), "`make test` builds GraphiQL; so does `make graphiql`"
+    return BUILD
+
+
+async def browser(server: Running, email: str) -> Api:
+    """A browser with nothing but a cookie, signed in as a new account."""
+    await server.api.sign_up(email)
+    http = httpx.AsyncClient(base_url=server.api.address, timeout=30)
+    found = Api(http, server.api.address)
+    payload = {"email": email, "password": "correct horse", "cookie": True}
+    assert await found.one(SIGN_IN, input=payload) == {"token": None, "errors": []}
+    return found
+
+
+@pytest.fixture
+async def visitor(server: Running) -> AsyncIterator[Api]:
+    found = await browser(server, "ada@example.com")
+    yield found
+    await found.http.aclose()
+
+
+async def tabs(api: Api) -> tuple[set[str], set[str]]:
+    """The names of the ready-made operations, and of those that a first visit opens with."""
+    answer = await api.http.get("/graphiql/tabs", headers=api.headers())
+    assert answer.headers["cache-control"] == "no-store"
+    found = answer.json()
+    return {tab["name"] for tab in found["tabs"]}, {tab["name"] for tab in found["opening"]}
+
+
+def names(audience: str) -> set[str]:
+    return {str(tab["name"]) for tab in ready_made(audience)}
+
+
+async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Running) -> None:
+    built()
+    page = await server.api.http.get("/graphql", headers=HTML)
+    assert page.status_code == 200
+    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["worker-src"] == policy["connect-src"] == "'self'"
+    assert not [value for value in policy.values() if re.search(r"https?:|\*|unsafe-eval|blob:", value)]
+    assert "'unsafe-inline'" not in policy["script-src"]
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert links
+    assert all(link.startswith("./graphiql/") for link in links), "beside the page, whatever comes before it"
+    for link in links:
+        file = await server.api.http.get(f"/{link.removeprefix('./')}")
+        assert file.status_code == 200
+        assert "immutable" in file.headers["cache-control"]
+        assert file.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_page_speaks_the_readers_language_and_is_found_at_the_root(server: Running) -> None:
+    page = await server.api.http.get("/", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"}, follow_redirects=True)
+    assert page.url.path == "/graphql"
+    assert '<html lang="zh-CN" data-audience="everybody">' in page.text
+
+
+async def test_nothing_but_the_pages_files_is_served_beside_it(server: Running) -> None:
+    for path in ("..%2Findex.html", "..%2F..%2Ftabs%2Fadmin%2F1-find-user.graphql", "nothing.js", "%00"):
+        assert (await server.api.http.get(f"/graphiql/{path}")).status_code == 404
+
+
+async def test_admins_operations_are_given_to_admins_only(server: Running, visitor: Api) -> None:
+    everyone, admin = names("everyone"), names("admin")
+    assert await tabs(server.api) == await tabs(visitor) == (everyone, everyone)
+    await server.services.users.make_admin("ada@example.com")
+    assert await tabs(visitor) == (everyone | admin, admin)
+    key = await visitor.one('mutation { createApiKey(name: "script") { key } }')
+    assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
+
+
+async def test_where_graphiql_is_for_admins_others_find_a_form_and_no_schema(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"graphiql": Access.ADMINS})) as server:
+        page = await server.api.http.get("/graphql", headers=HTML)
+        assert 'data-audience="admins"' in page.text
+        ada = await browser(server, "ada@example.com")
+        for stranger in (server.api, ada):
+            assert await tabs(stranger) == (set(), set())
+            assert (await stranger.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
+        await server.services.users.make_admin("ada@example.com")
+        assert (await tabs(ada))[1] == names("admin")
+        assert (await ada.one(get_introspection_query()))["queryType"]["name"] == "Query", "as GraphiQL asks it"
+        async with ada.socket(token=ada.http.cookies["darkroom_session"]) as socket:
+            assert await (await socket.subscribe(INTROSPECTION)).rest() == [{"name": "Admin"}]
+        await ada.http.aclose()
+
+
+async def test_what_admins_may_read_stays_hidden_from_others_after_an_admin_read_it(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"introspection": Access.ADMINS})) as server:
+        ada = await server.api.sign_up("ada@example.com")
+        await server.services.users.make_admin("ada@example.com")
+        assert await ada.one(INTROSPECTION) == {"name": "Admin"}
+        assert (await server.api.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
+        key = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+        assert (await Api(ada.http, ada.address, key).refused(INTROSPECTION))["code"] == "INVALID_INPUT"
+
+
+async def test_switched_off_there_is_nothing_at_all(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"graphiql": Access.OFF})) as server:
+        for path in ("/", "/graphql", "/graphiql/tabs", "/graphiql/index.js"):
+            assert (await server.api.http.get(path, headers=HTML)).status_code == 404
+        assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
+
+
+async def test_a_page_that_was_never_built_says_so_and_the_api_answers(settings: Settings, tmp_path: Path) -> None:
+    async with running(settings, graphiql_files=tmp_path) as server:
+        page = await server.api.http.get("/graphql", headers=HTML)
+        assert page.status_code == 503
+        assert "make graphiql" in page.text
+        assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize("tab", [tab for _, _, tab in READY], ids=[f"{who}-{name}" for who, name, _ in READY])
+def test_each_ready_made_operation_fits_the_schema_with_its_variables(tab: dict[str, str | None]) -> None:
+    document = parse(str(tab["query"]))
+    assert validate(schema._schema, document) == []
+    (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+    assert operation.name, "the tab is called after it"
+    given = json.loads(tab["variables"] or "{}")
+    definitions = operation.variable_definitions or ()
+    declared = [definition.variable.name.value for definition in definitions]
+    assert sorted(given) == sorted(declared), "each has a place to be filled in"
+    # What is carried over while the page is open is a date here; ids are any text.
+    filled = {name: "2026-01-01T00:00:00Z" if name == "today" else value for name, value in given.items()}
+    found = get_variable_values(schema._schema, definitions, filled)
+    assert not isinstance(found, list), [error for error in found if isinstance(error, GraphQLError)]
+    assert str(tab["query"]).startswith("# "), "it says what it is for"
+
+
+def test_the_pages_program_is_typed() -> None:
+    assert COMPILER.exists(), "`make test` installs the compiler; so does `make node`"
+    assert (FOLDER / "node_modules").is_dir(), "`make test` builds GraphiQL; so does `make graphiql`"
+    checked = subprocess.run([COMPILER, "-p", FOLDER], capture_output=True, text=True, timeout=90)  # noqa: S603 - ours
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_build_names_no_other_host_to_load_from() -> None:
+    for path in (built() / "graphiql").iterdir():
+        if path.suffix in {".js", ".css"}:
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"(unpkg|jsdelivr|esm\.sh|cdnjs|googleapis|gstatic)", text), path.name
+            assert not re.search(r"url\(\s*['\"]?(https?:)?//", text), path.name

@@ -1,0 +1,97 @@
+"""GraphiQL for browsers: its page, the files that it is made of, and the operations that it opens with."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from schema.audience import Audience
+from schema.context import Context
+from services.message import message
+from web.page import Reader, panel
+
+FOLDER = Path(__file__).parent / "graphiql"
+BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "worker-src 'self'",
+        "connect-src 'self'",  # of browsers that know the standard's present form, WebSockets of ours are in it
+        "style-src 'self' 'unsafe-inline'",  # the editor writes its colours and cursor into style elements
+        "font-src 'self' data:",
+        "img-src 'self' data:",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_NOT_BUILT = message("GraphiQL has not been built here")
+_HOW_TO_BUILD = message("`make graphiql` builds it. Everything else works without, the API at this address too.")
+
+
+class GraphiQL:
+    """Everybody gets the page, for signing in is part of it; admins' operations are given to admins only."""
+
+    def __init__(self, audience: Audience, build: Path) -> None:
+        self._audience = audience
+        self._build = build
+
+    async def page(self, request: Request) -> Response:
+        """The page, in the language that the browser asks for; 503 where it was never built."""
+        reader = Reader.of(request)
+        try:
+            markup = (self._build / "index.html").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return panel(reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503)
+        said = f'<html lang="{reader.locale}" data-audience="{self._audience.value}">'
+        headers = {
+            "Content-Security-Policy": _POLICY,
+            "Content-Language": reader.locale,
+            "Cache-Control": "no-cache",  # it names the files of this build
+            "Vary": "Accept, Accept-Language",
+        }
+        return HTMLResponse(markup.replace('<html lang="en" data-audience="everybody">', said), headers=headers)
+
+    def routes(self, context_of: Callable[[Request, Response], Awaitable[Context]]) -> list[Route]:
+        """What the page asks for; `context_of` says who asks."""
+
+        async def tabs(request: Request) -> Response:
+            response = Response()
+            context = await context_of(request, response)
+            await context.look_up()
+            return JSONResponse(self._tabs(is_admin=context.is_admin), headers={"Cache-Control": "no-store"})
+
+        return [
+            Route("/graphiql/tabs", tabs),
+            Route("/graphiql/{name}", self._file),
+        ]
+
+    async def _file(self, request: Request) -> Response:
+        path = self._build / "graphiql" / request.path_params["name"]
+        if not path.is_file():
+            return Response(status_code=404)
+        # Its name changes with its content.
+        return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    def _tabs(self, *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
+        """`tabs`: what there is for this person; `opening`: what a first visit opens with."""
+        if is_admin:
+            ours = list(ready_made("admin"))
+            return {"tabs": [*ours, *ready_made("everyone")], "opening": ours}
+        ours = [] if self._audience is Audience.ADMINS else list(ready_made("everyone"))
+        return {"tabs": ours, "opening": ours}
+
+
+def ready_made(audience: str) -> Iterator[dict[str, str | None]]:
+    """The operations in web/graphiql/tabs/{audience}, in order, each with its variables."""
+    for path in sorted((FOLDER / "tabs" / audience).glob("*.graphql")):
+        variables = path.with_suffix(".json")
+        yield {
+            "name": path.stem.partition("-")[2],
+            "query": path.read_text(encoding="utf-8"),
+            "variables": variables.read_text(encoding="utf-8") if variables.exists() else None,
+        }

@@ -1,0 +1,149 @@
+// GraphiQL itself: explorer, history and docs, subscriptions over the socket, and the ready-made operations.
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
+import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { createGraphiQLFetcher, type Fetcher, type Storage } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import "graphiql/setup-workers/vite";
+import "graphiql/style.css";
+import "@graphiql/plugin-explorer/style.css";
+import type { Client } from "graphql-ws";
+import { useEffect, useMemo, useRef } from "react";
+
+import { address, ask, type Tab } from "./api";
+import { fill, look, remember } from "./carry";
+import type { Text } from "./text";
+
+const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
+const STYLES = "{ styles(first: 100) { nodes { id locked referenceImage } } }";
+const THEME = "graphiql:theme";
+
+interface Style {
+  id: string;
+  locked: boolean;
+  referenceImage: "REQUIRED" | "OPTIONAL" | "UNUSED";
+}
+
+/** What each audience has open stays apart: signing out of an admin's account leaves no admin's tab on the screen. */
+function storageOf(audience: string): Storage {
+  const name = (key: string) => (key === THEME ? key : `${audience}:${key}`);
+  return {
+    get length() {
+      return localStorage.length;
+    },
+    getItem: (key) => localStorage.getItem(name(key)),
+    setItem: (key, value) => localStorage.setItem(name(key), value),
+    removeItem: (key) => localStorage.removeItem(name(key)),
+    clear: () => {
+      for (const key of Object.keys(localStorage)) if (key.startsWith(`${audience}:`)) localStorage.removeItem(key);
+    },
+  };
+}
+
+/** A style that needs no photo, so that the first picture is one click away. */
+async function rememberStyle(): Promise<void> {
+  const { nodes } = (await ask<{ styles: { nodes: Style[] } }>(STYLES)).styles;
+  const open = nodes.filter((style) => !style.locked);
+  const easy = open.find((style) => style.referenceImage !== "REQUIRED") ?? open[0];
+  if (easy) remember("style", easy.id);
+}
+
+function rememberToday(): void {
+  const midnight = new Date();
+  midnight.setHours(0, 0, 0, 0);
+  remember("today", midnight.toISOString());
+}
+
+/** Fills the variables of a tab in when it is opened. */
+function Carry() {
+  const index = useGraphiQL((state) => state.activeTabIndex);
+  const editor = useGraphiQL((state) => state.variableEditor);
+  useEffect(() => {
+    const filled = editor && fill(editor.getValue());
+    if (filled) editor.setValue(filled);
+  }, [index, editor]);
+  return null;
+}
+
+/** Puts a ready-made operation into a tab of its own. */
+function Ready({ tabs, text }: { tabs: Tab[]; text: Text }) {
+  const { addTab } = useGraphiQLActions();
+  const queryEditor = useGraphiQL((state) => state.queryEditor);
+  const variableEditor = useGraphiQL((state) => state.variableEditor);
+  return (
+    <select
+      className="ready"
+      aria-label={text.readyHint}
+      title={text.readyHint}
+      value=""
+      onChange={(event) => {
+        const tab = tabs.find(({ name }) => name === event.target.value);
+        if (!tab) return;
+        addTab();
+        const variables = tab.variables ?? "";
+        queryEditor?.setValue(tab.query);
+        variableEditor?.setValue(fill(variables) ?? variables);
+      }}
+    >
+      <option value="" disabled>
+        {text.ready}
+      </option>
+      {tabs.map(({ name }) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
+  );
+}
+
+interface Props {
+  audience: string;
+  tabs: Tab[];
+  opening: Tab[];
+  socket: Client;
+  text: Text;
+}
+
+export default function Workbench({ audience, tabs, opening, socket, text }: Props) {
+  const current = useRef(socket);
+  current.current = socket;
+  const fetcher = useMemo<Fetcher>(() => {
+    return (parameters, options) => {
+      const fetching = createGraphiQLFetcher({ url: address, wsClient: current.current });
+      return look(fetching(parameters, options)) as ReturnType<Fetcher>;
+    };
+  }, []);
+  const storage = useMemo(() => storageOf(audience), [audience]);
+  const isFirst = useMemo(() => storage.getItem("graphiql:tabState") === null, [storage]);
+
+  useEffect(() => {
+    rememberToday();
+    rememberStyle().catch(() => undefined); // the variable stays empty, and the tab says what belongs there
+  }, []);
+
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      storage={storage}
+      plugins={PLUGINS}
+      defaultTabs={opening}
+      // GraphiQL opens the first of its default tabs without its variables.
+      {...(isFirst && opening[0]?.variables ? { initialVariables: opening[0].variables } : {})}
+      defaultEditorToolsVisibility="variables"
+    >
+      <GraphiQL.Logo>{null}</GraphiQL.Logo>
+      <GraphiQL.Toolbar>
+        {({ prettify, copy, merge }) => (
+          <>
+            {prettify}
+            {merge}
+            {copy}
+            <Carry />
+          </>
+        )}
+      </GraphiQL.Toolbar>
+      <GraphiQL.Footer>
+        <Ready tabs={tabs} text={text} />
+      </GraphiQL.Footer>
+    </GraphiQL>
+  );
+}
