@@ -24,6 +24,7 @@ COPY profiles/ profiles/
 COPY resolvers/ resolvers/
 COPY schema/ schema/
 COPY services/ services/
+COPY telemetry/ telemetry/
 COPY web/ web/
 
 # The code belongs to root: what runs cannot change itself.

@@ -5,12 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
-from models.database import open_database
+from models.database import open_database, rows
 from models.postgres import QUICK, Limits
 from models.survey import Survey
 from schema.audience import Audience
 from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
+from services.audit import Audit
 from services.audit_log import AuditLog
 from services.checkout import CheckoutService
 from services.credit import CreditService
@@ -32,6 +33,8 @@ from services.integrations.bus import Bus
 from services.integrations.image_door import ImageDoor
 from services.integrations.password import HASH_KIB, Passwords
 from services.integrations.queue import TaskQueue
+from services.integrations.storage import Storage
+from services.load import Load
 from services.locale import Translator
 from services.mail import MailService
 from services.membership import MembershipService
@@ -50,6 +53,7 @@ from services.regeneration import RegenerationService
 from services.retry import RetryService
 from services.roster import Roster
 from services.sale import Sales
+from services.self_check import SelfCheck
 from services.services import Services
 from services.session import SessionService
 from services.share import ShareService
@@ -75,6 +79,10 @@ AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
 LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
 STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
 _AUDIENCES = {Access.ON: Audience.EVERYBODY, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NOBODY}
+SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
+
+
+@contextlib.asynccontextmanager
 async def open_services(
     settings: Settings, database_limits: Limits = QUICK, hash_kib: int = HASH_KIB
 ) -> AsyncIterator[Services]:
@@ -129,6 +137,7 @@ async def open_services(
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, subscription_ends, events)
+        self_check = SelfCheck(make_audit(settings, storage, Survey(settings.database, AUDIT_SECONDS)), events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
         yield Services(
             profile=profile,
@@ -187,6 +196,7 @@ async def open_services(
                 webhooks,
                 reconciliation,
                 memberships,
+                self_check,
                 events,
                 every=settings.generation_sweep_seconds,
                 lease=times.lease,
@@ -197,9 +207,22 @@ async def open_services(
             refunds=RefundService(events),
             retries=RetryService(queue, events),
             grants=GrantService(plans, events),
+            load=Load(roster, self_check),
             audit_log=AuditLog(),
             reread_seconds=settings.subscription_reread_seconds,
         )
+
+
+def make_audit(settings: Settings, storage: Storage, survey: Survey | None = None) -> Audit:
+    """What checks every promise; with `survey` beside the work, with deadlines, else as long as it takes."""
+    return Audit(
+        storage.keys,
+        stuck=STUCK_SECONDS,
+        unsettled=settings.file_orphan_seconds + STUCK_SECONDS,
+        sent_ahead=settings.upload_seconds + STUCK_SECONDS,
+        ask=survey.rows if survey else rows,
+        listing=LISTING_SECONDS if survey else None,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -231,4 +254,5 @@ def web_options(settings: Settings) -> WebOptions:
         address=settings.address,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
+        metrics_token=settings.metrics_token,
     )

@@ -10,11 +10,10 @@ import structlog
 import uvicorn
 
 from checkup import check
-from composition import open_server, open_services, web_options, working
+from composition import make_audit, open_server, open_services, web_options, working
 from logs import configure_logs
 from models.migrate import DatabaseUnreachableError, migrate
 from models.postgres import PATIENT
-from services.audit import Audit
 from services.error import Refusal
 from services.profile import load_profile
 from services.profile_file import ProfileError
@@ -25,8 +24,6 @@ from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
 
 log = structlog.get_logger("darkroom")
-
-STUCK_SECONDS = 300  # `verify`: after which a generation must have ended, and a file past its age be gone
 
 
 async def prepare(settings: Settings) -> None:
@@ -100,10 +97,7 @@ async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings, PATIENT) as services:
-        unsettled = settings.file_orphan_seconds + STUCK_SECONDS
-        sent_ahead = settings.upload_seconds + STUCK_SECONDS
-        audit = Audit(services.storage.keys, stuck=STUCK_SECONDS, unsettled=unsettled, sent_ahead=sent_ahead)
-        verdicts = await audit.run()
+        verdicts = await make_audit(settings, services.storage).run()
     for verdict in verdicts:
         named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")
         broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""

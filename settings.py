@@ -165,6 +165,16 @@ class Settings(BaseSettings):
     subscription_reread_seconds: float = Field(
         5.0, gt=0, description="After how much silence a subscription compares itself with the database."
     )
+    metrics_token: str | None = Field(
+        None, min_length=16, description="Who reads /metrics shows this as Bearer; at least 16 characters."
+    )
+    worker_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Where a worker offers its own /metrics, on HOST."
+    )
+    otel_exporter_otlp_endpoint: WebAddress | None = Field(
+        None, description="The collector that traces are sent to, as OTLP over HTTP."
+    )
+    sentry_dsn: WebAddress | None = Field(None, description="The Sentry project that crashes are reported to.")
     log_format: LogFormat | None = Field(None, description="console or json.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
 

@@ -19,6 +19,7 @@ from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from models.postgres import QUICK, Limits
+from telemetry.trace import span
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,8 +129,9 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
     """
 
     async def once() -> T:
-        async with in_transaction():
-            return await work(*args, **kwargs)
+        with span("transaction", work=getattr(work, "__qualname__", "work")):
+            async with in_transaction():
+                return await work(*args, **kwargs)
 
     async def transaction() -> T:
         if isinstance(_connection(), TransactionalDBClient):
@@ -172,7 +174,7 @@ async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     that many seconds from now (negative: ago). Leases live by the database's clock, because workers' own differ.
     """
     connection = _connection()
-    statement = _in_dialect(sql, connection.capabilities.dialect)
+    statement = in_dialect(sql, connection.capabilities.dialect)
     found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found
 
@@ -183,7 +185,8 @@ def as_moment(value: datetime | str) -> datetime:
 
 
 @functools.cache
-def _in_dialect(sql: str, dialect: str) -> str:
+def in_dialect(sql: str, dialect: str) -> str:
+    """A statement as `rows` takes it, in the words of one database: `postgres` or `sqlite`."""
     if dialect == "postgres":
         return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
             "NOW()", "clock_timestamp()"

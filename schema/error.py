@@ -7,6 +7,7 @@ import strawberry
 from models import enum
 from schema.context import Context
 from schema.enum import ErrorCode
+from schema.observation import noticed
 from services import error
 
 
@@ -41,6 +42,7 @@ class QuotaExceededError(UserError):
 def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
     """A refusal as a payload's `errors`."""
     code: enum.ErrorCode = refusal.code
+    noticed(code)
     message = context.translate(refusal.message)
     field = list(refusal.field) if refusal.field else None
     if isinstance(refusal, error.InsufficientCreditsError):

@@ -8,6 +8,7 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from schema import complexity
 from schema.failure import TOO_COMPLEX
+from schema.observation import Observation
 
 MAX_TOKENS = 2000  # of a document; the largest that real clients of this API send have a few hundred
 _MAX_ERRORS = 10  # of validation: enough to mend a document by, too few to make a large answer out of a small question
@@ -87,6 +88,7 @@ class RememberValidation(ValidationCache):
 
 
 EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
+    Observation,
     LookUpViewer,
     GuardIntrospection,
     RememberParsing,

@@ -14,6 +14,7 @@ from strawberry.types import ExecutionContext
 from models.database import is_outage
 from models.enum import ErrorCode
 from schema.context import Context
+from schema.observation import noticed
 from services.error import Refusal, UnavailableError
 from services.integrations.storage import StorageError
 from services.message import message
@@ -69,5 +70,6 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
 
 
 def _set(error: GraphQLError, code: ErrorCode, text: str) -> None:
+    noticed(code)
     error.message = text
     error.extensions = {"code": code.value}

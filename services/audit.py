@@ -3,12 +3,15 @@
 Every statement is one snapshot and returns the ids that break its promise, so it may run while the server works.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from models import DataExport, File, Upload
-from models.database import rows
+from models.database import is_outage, rows
 from models.enum import FileState
+from models.survey import TooSlowError
 from services.integrations.storage import StorageError
 
 
@@ -28,6 +31,7 @@ class Verdict:
     name: str
     promise: str
     offenders: tuple[str, ...]
+    is_known: bool = True  # False: there was no time to find out, or not all of it
 
 
 INVARIANTS = (
@@ -270,12 +274,25 @@ INVARIANTS = (
 
 
 class Audit:
-    """Asks every promise. `keys` lists the storage."""
+    """Asks every promise. `keys` lists the storage.
+
+    `ask`: runs a statement; `listing`: seconds for the storage, None: as long as it takes. An audit beside a server
+    that works has a deadline for each of both, and says of what it did not finish that it is not known.
+    """
 
     def __init__(
-        self, keys: Callable[[], Awaitable[set[str]]], *, stuck: float, unsettled: float, sent_ahead: float
+        self,
+        keys: Callable[[], Awaitable[set[str]]],
+        *,
+        stuck: float,
+        unsettled: float,
+        sent_ahead: float,
+        ask: Callable[..., Awaitable[list[dict[str, Any]]]] = rows,
+        listing: float | None = None,
     ) -> None:
         self._keys = keys
+        self._ask = ask
+        self._listing = listing
         # Seconds: from a request to its end, how long an unwanted file may lie, and how long a picture sent ahead.
         self._patience: dict[str, tuple[float, ...]] = {
             "G2": (stuck,),
@@ -286,18 +303,28 @@ class Audit:
 
     async def run(self) -> list[Verdict]:
         """One verdict per promise. A storage that does not answer breaks B1 and B2, and hides none of the others."""
+        is_listed = True
         try:
-            orphans, missing = await _compare(self._keys)
+            async with asyncio.timeout(self._listing):
+                orphans, missing = await _compare(self._keys)
         except StorageError as error:
             orphans = missing = [f"the storage does not answer: {error}"]
-        verdicts = []
-        for invariant in INVARIANTS:
-            ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]
-            found = [row["id"] for row in await rows(invariant.sql, *ago)]
-            found += orphans if invariant.name == "B1" else []
-            verdicts.append(Verdict(invariant.name, invariant.promise, tuple(found)))
-        verdicts.append(Verdict("B2", "every picture that lives has its bytes", tuple(missing)))
-        return verdicts
+        except Exception as error:
+            if self._listing is None or not is_outage(error):
+                raise
+            orphans, missing, is_listed = [], [], False
+        verdicts = [await self._judge(invariant, orphans, is_listed=is_listed) for invariant in INVARIANTS]
+        return [*verdicts, Verdict("B2", "every picture that lives has its bytes", tuple(missing), is_listed)]
+
+    async def _judge(self, invariant: Invariant, orphans: list[str], *, is_listed: bool) -> Verdict:
+        ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]
+        lists = invariant.name == "B1"
+        try:
+            found = [row["id"] for row in await self._ask(invariant.sql, *ago)]
+        except TooSlowError:
+            return Verdict(invariant.name, invariant.promise, (), is_known=False)
+        found += orphans if lists else []
+        return Verdict(invariant.name, invariant.promise, tuple(found), is_listed or not lists)
 
 
 async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], list[str]]:

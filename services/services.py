@@ -26,6 +26,7 @@ from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
+from services.load import Load
 from services.locale import Translator
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
@@ -100,6 +101,7 @@ class Services:
     worker: GenerationWorker
     crew: Crew
     sweeper: Sweeper
+    load: Load
     directory: Directory
     adjustments: AdjustmentService
     refunds: RefundService

@@ -18,6 +18,7 @@ from services.file import FileService
 from services.integrations.queue import TaskQueue
 from services.membership import MembershipService
 from services.reconciliation import Reconciliation
+from services.self_check import SelfCheck
 from services.session import SessionService
 from services.upload import UploadService
 from services.webhook import WebhookService
@@ -44,6 +45,7 @@ class Sweeper:
         webhooks: WebhookService,
         reconciliation: Reconciliation,
         memberships: MembershipService,
+        self_check: SelfCheck,
         events: Events,
         *,
         every: float,
@@ -59,6 +61,7 @@ class Sweeper:
         self._webhooks = webhooks
         self._reconciliation = reconciliation
         self._memberships = memberships
+        self._self_check = self_check
         self._events = events
         self._every = every
         self._lease = lease
@@ -70,7 +73,8 @@ class Sweeper:
         Exports are made beside it: a large one takes minutes.
         """
         work = (self.settle, self.clean_up, self._exports.make_waiting)
-        await asyncio.gather(*(self._again_and_again(one) for one in work), self._reconciliation.run())
+        hourly = (self._reconciliation.run(), self._self_check.run())
+        await asyncio.gather(*(self._again_and_again(one) for one in work), *hourly)
 
     async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -21,6 +21,7 @@ ROOMS = (
     "resolvers",
     "services",
     "models",
+    "telemetry",
 )
 
 # Downwards only: a module imports from its own line and the lines below it.
@@ -37,6 +38,7 @@ ORDER = (
     "services",
     "services.integrations",
     "models",
+    "telemetry",
 )
 
 VENDORS = {
@@ -146,6 +148,12 @@ def test_only_web_imports_the_root_of_the_schema() -> None:
 
 def test_the_schema_package_itself_imports_nothing() -> None:
     assert (ROOT / "schema" / "__init__.py").read_text() == ""
+
+
+def test_only_telemetry_knows_who_is_told() -> None:
+    rest = set(modules()) - set(modules("telemetry"))
+    assert breaches(rest, {"prometheus_client", "sentry_sdk"}) == []
+    assert [name for path in rest for _, name in imports(path) if name.startswith("opentelemetry.sdk")] == []
 
 
 def test_services_and_models_know_nothing_of_graphql_and_http() -> None:

@@ -101,6 +101,10 @@ WRONG: list[tuple[str, str]] = [
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
     ("TRUSTED_PROXIES", "proxy.example.com"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8"),
+    ("METRICS_TOKEN", "short"),
+    ("WORKER_METRICS_PORT", "0"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ("SENTRY_DSN", "key@sentry.example.com/1"),
     ("LOG_FORMAT", "xml"),
     ("LOG_LEVEL", "loud"),
 ]
