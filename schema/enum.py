@@ -17,6 +17,7 @@ from models.enum import (
     TransactionStatus,
     TransactionType,
 )
+from services.activity import ActivityKind as AdminActivityKind
 from services.gallery import GenerationOrder
 from services.gallery_news import ChangeKind
 
@@ -35,6 +36,12 @@ strawberry.enum(GenerationOrder, description="Which generations come first.")
 strawberry.enum(
     ChangeKind,
     description="What happened to a list. SNAPSHOT: the opening, or something was missed: read the list again.",
+)
+strawberry.enum(
+    AdminActivityKind,
+    name="AdminActivityKind",
+    description="What happened. TRANSACTION: any line of the ledger. PAYMENT: an order was paid, or money was given "
+    "back. ALERT: somebody should look.",
 )
 strawberry.enum(Size, description="How big the subject is made; part of the prompt.")
 strawberry.enum(Quality, description="How many pixels; priced by the collection's multipliers.")
@@ -57,6 +64,7 @@ strawberry.enum(
 )
 
 __all__ = [
+    "AdminActivityKind",
     "ChangeKind",
     "ErrorCode",
     "GenerationOrder",

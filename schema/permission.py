@@ -105,6 +105,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Subscription.galleryChanged": (SignedIn, {}),
     "Subscription.favoriteChanged": (SignedIn, {}),
     "Subscription.creditsChanged": (SignedIn, {"after": "one's own; else NOT_FOUND"}),
+    "Subscription.adminActivity": (Admin, {}),
     # Fields of objects that take an id.
     "User.generation": (SignedIn, {"id": "the user's; else null"}),
     "User.generations": (SignedIn, {"filter.styleId": "matches nothing else", "filter.batchId": "the user's"}),

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 import resolvers.adjustment
 import resolvers.admin
+import resolvers.admin_activity
 import resolvers.api_key
 import resolvers.credit
 import resolvers.deletion
@@ -26,6 +27,7 @@ import resolvers.style
 import resolvers.upload
 import resolvers.user
 import resolvers.verification
+from schema.activity import AdminActivity
 from schema.adjustment import AdjustCreditsPayload
 from schema.admin import Admin
 from schema.api_key import ApiKey, ApiKeyPayload
@@ -288,6 +290,11 @@ class Subscription:
         resolver=resolvers.credit.credits_changed,
         permission_classes=allowed("Subscription.creditsChanged"),
         description="The present state, then every line of the ledger; `after` replays those since that one.",
+    )
+    admin_activity: AsyncGenerator[AdminActivity, None] = strawberry.subscription(
+        resolver=resolvers.admin_activity.admin_activity,
+        permission_classes=allowed("Subscription.adminActivity"),
+        description="Everybody's sign-ups, pictures, lines and payments, what admins do, and alerts, from now on.",
     )
 
 

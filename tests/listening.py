@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from typing import Any
 
-from client import PATIENCE
+from client import PATIENCE, Stream
 from services.event import CANCELED_CHANNEL, WAITING_CHANNEL
+from services.message import message
 from services.services import Services
 
 
@@ -20,3 +22,12 @@ async def until_listening(services: Services, count: int) -> None:
     while listeners(services) != count:
         assert time.monotonic() < deadline, f"{listeners(services)} listen, not {count}"
         await asyncio.sleep(0.005)
+
+
+async def first_activity(stream: Stream, services: Services) -> Any:
+    """What an admin's feed tells first. It has no opening message, so alerts are sent until one arrives."""
+    heard = asyncio.create_task(stream.next())
+    while not heard.done():
+        await services.events.alert(message("Is anybody there?"))
+        await asyncio.wait([heard], timeout=0.02)
+    return heard.result()
