@@ -67,14 +67,10 @@ from services.user import UserService
 from services.verification import VerificationService
 from services.webhook import WebhookService
 from services.worker import GenerationWorker, Times
+from setting_types import Access
 from settings import LOCALES, PROFILES, Settings
 from web.app import WebOptions
 
-SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
-from setting_types import Access
-
-
-@contextlib.asynccontextmanager
 AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
 LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
 STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone

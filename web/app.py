@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -16,12 +17,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schema.audience import Audience
 from services.services import Services
 from web.account_page import reset, show_reset, show_verification, verify
 from web.checkout import pay, show_checkout
 from web.client_address import ClientAddress
 from web.cookie import SessionCookie
 from web.file import serve_file
+from web.graphiql import BUILD, GraphiQL
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
 from web.metrics import show_metrics
@@ -42,8 +45,8 @@ class State(TypedDict):
 class WebOptions:
     """What an operator chooses about the doors."""
 
-    graphiql: bool
-    introspection: bool
+    graphiql: Audience
+    introspection: Audience
     address: str  # PUBLIC_URL; by https, cookies are Secure
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is believed
@@ -52,6 +55,7 @@ class WebOptions:
     health_seconds: float = 2.0  # that each part is given to say how it is
     upload_seconds: float = 60.0  # that a photo sent ahead is given to arrive, apart from what its size takes
     heartbeat_seconds: float = 15.0  # between signs of life on a quiet event stream; proxies close at 30 or 60
+    graphiql_files: Path = BUILD
 
 
 class SafeHeaders:
@@ -85,8 +89,11 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         async with open_services() as services:
             yield {"services": services, "readiness": Readiness(services, options.health_seconds)}
 
+    graphiql = None
+    if options.graphiql is not Audience.NOBODY:
+        graphiql = GraphiQL(options.graphiql, options.graphiql_files)
     endpoint = GraphQLEndpoint(
-        graphiql=options.graphiql,
+        graphiql=graphiql,
         introspection=options.introspection,
         allowed_origins=options.cors_origins,
         init_seconds=options.init_seconds,
@@ -113,8 +120,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/health/ready", ready),
         Route("/metrics", partial(show_metrics, token=options.metrics_token)),
     ]
-    if options.graphiql:
-        routes.append(Route("/", home))
+    if graphiql:
+        routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
     middleware = [
         Middleware(RequestLog, [route.path for route in routes]),
         Middleware(SafeHeaders),
