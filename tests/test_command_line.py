@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,10 +16,13 @@ import httpx
 import pytest
 
 from client import PATIENCE
+from fakes.polar_wire import event, order
+from main import parse_arguments, replay
+from models import ExternalEvent
 from models.database import open_database, rows
 from models.migrate import LOCATION
 from server_process import free_port
-from settings import ROOT
+from settings import ROOT, Settings
 
 KINDS = ("sqlite", "postgres")
 MIGRATIONS = sorted(path.name for path in (LOCATION / "models").glob("[0-9]*.py"))
@@ -168,6 +172,53 @@ async def test_an_account_becomes_admin_by_its_address(main: Commands, database:
     assert nobody.err == "Nobody has the address eve@example.com; sign up first.\n"
     async with open_database(database):
         assert await rows("SELECT email FROM users WHERE role = 'ADMIN'") == [{"email": "demo@example.com"}]
+
+
+async def test_events_are_handled_again_one_by_one_or_all_that_failed(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, which has Polar's client in memory: reading it takes each command a second."""
+
+    async def again(*words: str, **products: str) -> tuple[int, list[list[str]]]:
+        sold = tuple(f"{slug}={product}" for slug, product in products.items())
+        changes = {"polar_access_token": "polar_oat_1", "polar_products": sold}
+        code = await replay(settings.model_copy(update=changes), parse_arguments(["replay", *words]).event)
+        said = [line for line in capsys.readouterr().out.splitlines() if not re.match(r"\d{4}-", line)]  # the log
+        return code, [line.split(maxsplit=4) for line in said]
+
+    async with open_database(settings.database):
+        (demo,) = await rows("SELECT id, credits FROM users")
+        for name, product, outcome in (
+            ("broken", "known", "FAILED"),
+            ("parked", "unknown", "PARKED"),
+            ("lost", "known", "RECEIVED"),
+            ("done", "known", "HANDLED"),  # with nothing granted, to see that it is left alone
+        ):
+            told = json.loads(event("order.paid", order(demo["id"], product)))
+            await ExternalEvent.create(source="polar", event_id=name, type=told["type"], data=told, outcome=outcome)
+    known, more = {"credits-50": "known"}, {"credits-50": "known", "credits-200": "unknown"}
+
+    code, told = await again("--failed", **known)
+    assert code == 1, "one is parked still"
+    broken, parked, lost = told
+    assert [broken[0], parked[0], lost[0]] == ["HANDLED", "PARKED", "HANDLED"]
+    assert [line[3].rstrip(":") for line in told] == ["broken", "parked", "lost"]
+    assert parked[4] == "nobody knows its product 'unknown'"
+    assert await again(parked[1], **more) == (0, [["HANDLED", parked[1], "order.paid", "parked"]]), "by our id"
+    assert await again("nobody", **more) == (1, [["There", "is", "no", "event", "nobody."]])
+    assert await again("--failed", **more) == (0, [["Nothing", "has", "failed."]])
+    assert await _credits(settings) == demo["credits"] + 50 + 50 + 200
+    for _ in range(2):
+        code, told = await again("done", **more)
+        assert (code, [line[0] for line in told]) == (0, ["HANDLED"]), "by its sender's id"
+    assert await _credits(settings) == demo["credits"] + 50 + 50 + 200 + 50
+    with pytest.raises(SystemExit):
+        parse_arguments(["replay"])
+
+
+async def _credits(settings: Settings) -> int:
+    async with open_database(settings.database):
+        return int((await rows("SELECT credits FROM users"))[0]["credits"])
 
 
 async def test_on_a_database_that_is_up_to_date_there_is_nothing_to_do(main: Commands, templates: Path) -> None:
