@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from models import AuditEntry, CreditTransaction, Generation, ids
+from models.enum import TransactionType
 from services.message import Message
 
 CHANNEL = "activity"
@@ -60,7 +61,8 @@ class Activity:
 
         `minor`: in minor units of `currency`, ISO 4217.
         """
-        brought = next(iter(lines), None)
+        types = (TransactionType.REVERSAL,) if minor < 0 else (TransactionType.PURCHASE, TransactionType.SUBSCRIPTION)
+        brought = next((line for line in lines if line.type in types), None)
         values = {"minor": minor, "currency": currency or ""}
         return cls(ActivityKind.PAYMENT, user_id, None, brought.id if brought else None, values)
 

@@ -11,6 +11,7 @@ from models.enum import EventOutcome, PlanKind, PurchaseStatus
 from services.error import NotFoundError
 from services.event import Events
 from services.integrations.polar_event import Order, Refund
+from services.message import message
 from services.purchase import MONTHS, Case, OwnerError, UnchangedError, Verdict, Ware, settle
 from services.referral import ReferralService
 
@@ -78,10 +79,15 @@ class PaymentService:
                 continue
             if verdict.outcome is EventOutcome.PARKED:
                 log.error("payment.parked", order=case.order_id, problem=verdict.problem)
+                await self._events.alert(
+                    message("An order waits for an admin's decision: {order}.", order=case.order_id)
+                )
             else:
                 log.info("payment.settled", order=case.order_id, user=case.user.id if case.user else None)
             if verdict.account is not None:
                 await self._events.account_changed(verdict.account)
+                for minor in verdict.money:
+                    await self._events.payment(verdict.account, minor, verdict.currency)
                 await self._referrals.settle(verdict.account.user_id)
             return verdict
         problem = f"it is {owner}'s already" if owner else "its account changes all the time"

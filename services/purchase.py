@@ -20,11 +20,16 @@ Ware = CreditPackage | Plan
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of something that was told. `account`: as the commit left it, None where it did not move."""
+    """What became of something that was told. `account`: as the commit left it, None where it did not move.
+
+    `money`: what this paid, and what it gave back as less than nothing, in minor units of `currency`.
+    """
 
     outcome: EventOutcome
     problem: str | None = None
     account: Account | None = None
+    money: tuple[int, ...] = ()
+    currency: str | None = None
 
 
 class UnchangedError(Exception):
@@ -79,6 +84,7 @@ async def settle(case: Case) -> Verdict:
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
     before = _facts(purchase)
+    paid, returned = (purchase.net_amount, purchase.refunded_amount) if granted else (0, 0)
     _note(purchase, case, granted)
     problem = None if granted else case.problem  # whatever is wrong now was right when it was granted
     if problem is None and purchase.is_paid and account is not None and isinstance(case.told, Order):
@@ -95,7 +101,8 @@ async def settle(case: Case) -> Verdict:
     if _facts(purchase) == before:
         raise UnchangedError(Verdict(outcome, problem))
     await purchase.save()
-    return Verdict(outcome, problem, account)
+    moved = (purchase.net_amount - paid, returned - purchase.refunded_amount) if granted else ()
+    return Verdict(outcome, problem, account, tuple(money for money in moved if money), purchase.currency)
 
 
 def _note(purchase: Purchase, case: Case, granted: bool) -> None:
