@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,15 @@ from client import CANCEL, CREATE, REFINE, REGENERATE, Api
 from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
-from models import Collection, Generation, Pass, PassHour, Plan, User
+from models import Collection, Generation, Pass, PassHour, Plan
 from models.database import as_moment, rows, run_tx
-from models.enum import ErrorCode, MediaKind, RefundPolicy
+from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
 from services import allowance
 from services.allowance import HOUR
 from services.audit import Audit
 from services.claim import Claim, ClaimLostError
 from services.error import NotFoundError
+from services.membership import Told
 from settings import Settings
 
 PASS = """{ viewer { credits version pass {
@@ -154,11 +156,22 @@ async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless
 async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle: Running) -> None:
     ada = await idle.api.sign_up()
     held = await grant(ada)
-    enterprise = await Plan.get(slug="enterprise")
-    await User.filter(id=ada.user["id"]).update(plan_id=enterprise.id, member_until=datetime.now(UTC) + HOUR)
+    told = Told(
+        subscription_id="of Ada",
+        user_id=ada.user["id"],
+        plan=await Plan.get(slug="enterprise"),
+        status=MembershipStatus.ACTIVE,
+        started_at=datetime.now(UTC),
+        renews_at=datetime.now(UTC) + HOUR,
+        ends_at=None,
+        told_at=datetime.now(UTC),
+    )
+    await run_tx(idle.services.memberships.apply, told)
     assert [await paid(ada) for _ in range(4)] == [[("PASS", 0)]] * 3 + [[("PLAN", 0)]]
     assert (await ada.one(QUOTE, input={}))["paidBy"] == "PLAN"
-    await User.filter(id=ada.user["id"]).update(member_until=datetime.now(UTC))
+    now = datetime.now(UTC)
+    over = replace(told, status=MembershipStatus.ENDED, ends_at=now, told_at=now)
+    await run_tx(idle.services.memberships.apply, over)
     assert await paid(ada) == [("CREDITS", 1)]
     assert await hours(held) == {0: 3}
     await check_books(idle.services)
