@@ -204,6 +204,7 @@ async def open_services(
             retries=RetryService(queue, events),
             grants=GrantService(plans, events),
             load=Load(roster, self_check),
+            self_check=self_check,
             audit_log=AuditLog(),
             reread_seconds=settings.subscription_reread_seconds,
         )

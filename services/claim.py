@@ -10,6 +10,7 @@ from services.crashpoint import crashpoint
 from services.credit import Account
 from services.gallery_news import ChangeKind
 from services.integrations.image_provider import FinalImage
+from services.stopwatch import Stopwatch
 
 MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
 
@@ -44,6 +45,7 @@ class Claim:
         self.account = account
         self.fence = generation.fence
         self._lease_seconds = lease_seconds
+        self.stopwatch = Stopwatch()
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
@@ -103,6 +105,7 @@ class Claim:
             shown,
             float(self._lease_seconds),
         )
+        self.stopwatch.enter(stage)
         row.stage, row.progress = stage, progress
         row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
 

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from services.claim import Claim
 from services.event import CANCELED_CHANNEL, WAITING_CHANNEL
 from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
 from services.roster import Roster
 from services.worker import GenerationWorker
+from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +93,7 @@ class Crew:
                 await worker.let_go(claim)
                 return
             self._wake(worker, concurrency)  # where one waited, another may
-            making = asyncio.create_task(worker.make(claim))
+            making = asyncio.create_task(self._make(worker, claim))
             self._making[claim.generation.id] = making
             try:
                 await asyncio.wait([making])
@@ -101,6 +103,14 @@ class Crew:
                 await self._queue.ring(claim.generation.id, claim.fence)  # it may wait again: for others, if we stop
             elif error := making.exception():
                 log.error("crew.generation_crashed", generation=claim.generation.id, exc_info=error)
+
+    async def _make(self, worker: GenerationWorker, claim: Claim) -> None:
+        row = claim.generation
+        structlog.contextvars.bind_contextvars(generation=row.id, user=row.user_id)
+        # The trace that the order began goes on here, if it was this process that heard the bell.
+        origin = self._queue.origin(row.id)
+        with span("generation", parent=origin, generation=row.id, user=row.user_id, attempt=row.attempts):
+            await worker.make(claim)
 
     async def _look_from_time_to_time(self, worker: GenerationWorker, concurrency: int) -> None:
         while True:

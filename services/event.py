@@ -13,6 +13,7 @@ from services.credit import Account
 from services.gallery_news import ChangeKind, GalleryNews
 from services.integrations.bus import Bus
 from services.message import Message
+from telemetry import metric
 
 # What a message about a generation carries: everything that moves while it is worked on, by us and by its owner.
 _LIVE_FIELDS = (
@@ -165,6 +166,9 @@ class Events:
                 for change in account.generations
             ],
         }
+        for line in account.lines:
+            metric.ledger_lines.labels(line.type.value).inc()
+            metric.ledger_credits.labels(line.type.value).inc(abs(line.amount))
         await self._bus.publish(account_channel(account.user_id), payload)
         await self._tell_admins(lambda: _movements(account))
 

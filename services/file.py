@@ -19,6 +19,7 @@ from services.integrations.image_door import (
 )
 from services.integrations.storage import Link, Storage, StorageError
 from services.message import message
+from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +105,8 @@ class FileService:
 
     async def _write_bytes(self, file: File, image: CleanImage) -> None:
         async def write_picture() -> None:
-            await self._storage.put(file.key, image.data, image.content_type)
+            with span("storage.put", kind=file.kind.value, bytes=len(image.data)):
+                await self._storage.put(file.key, image.data, image.content_type)
             crashpoint("file.picture_written")
 
         thumbnails = (
@@ -123,7 +125,8 @@ class FileService:
 
     async def read(self, file: File) -> bytes:
         """The stored bytes. Raises StorageError."""
-        return await self._storage.get(file.key)
+        with span("storage.get", kind=file.kind.value, bytes=file.byte_size):
+            return await self._storage.get(file.key)
 
     async def discard(self, file_id: str) -> None:
         """Give up a file that nothing uses; the sweeper removes it."""

@@ -42,6 +42,7 @@ from services.refund import RefundService
 from services.regeneration import RegenerationService
 from services.retry import RetryService
 from services.roster import Roster
+from services.self_check import SelfCheck
 from services.session import SessionService
 from services.share import ShareService
 from services.stats import StatsService
@@ -102,6 +103,7 @@ class Services:
     crew: Crew
     sweeper: Sweeper
     load: Load
+    self_check: SelfCheck
     directory: Directory
     adjustments: AdjustmentService
     refunds: RefundService

@@ -31,6 +31,8 @@ from services.integrations.image_provider import (
     ReferencePhoto,
 )
 from services.integrations.storage import MissingObjectError, StorageError
+from services.stopwatch import provider_call
+from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +105,9 @@ class GenerationWorker:
         generation = claim.generation
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)
         started = time.monotonic()
+        if generation.started_at is not None and generation.attempts == 1:
+            waited = generation.started_at - generation.created_at
+            metric.stage_seconds.labels(GenerationStage.QUEUED.value).observe(max(waited.total_seconds(), 0))
         try:
             await self._tell(claim, generation)
             ended = await self._develop(claim)
@@ -118,8 +123,12 @@ class GenerationWorker:
             status=ended.status,
             code=ended.error_code,
             refunded=ended.refunded,
+            provider=ended.provider,
+            calls=ended.provider_calls,
             seconds=round(time.monotonic() - started, 3),
+            stages=claim.stopwatch.stop(),
         )
+        metric.generations_ended.labels(ended.status.value, ended.error_code.value if ended.error_code else "").inc()
         await self._tell(claim, ended)
 
     async def let_go(self, claim: Claim) -> None:
@@ -250,7 +259,10 @@ class GenerationWorker:
                     crashpoint("worker.before_call")
                     in_flight = True
                     try:
-                        return await self._listen(claim, request)
+                        with provider_call(self._provider.name) as done:
+                            final = await self._listen(claim, request)
+                            done(final)
+                            return final
                     except ProviderError as error:
                         in_flight = False
                         called = called or error.request_left

@@ -15,6 +15,7 @@ import structlog
 from broadcaster import Broadcast, BroadcastBackend, Event
 
 from services.integrations.redis_bus import MISSED, RedisBackend
+from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,7 @@ class Bus(Broadcast):
 
     async def __aenter__(self) -> Self:
         await self.connect()
+        metric.bus_connected.set(self.is_connected)
         return self
 
     async def disconnect(self) -> None:

@@ -6,18 +6,21 @@ from time to time, too.
 
 import asyncio
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Self
 
 import structlog
-from docket import Docket, Worker
+from docket import CurrentExecution, Docket, Execution, Worker
+from opentelemetry.context import Context
 from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 
 _TASK = "process"
 _RING_SECONDS = 1.0  # a doorbell that does not answer within this is broken, and the row will be found
+_ORIGINS = 1000  # traces of orders that are remembered until somebody begins with them; others may have
 _SLOTS = 64  # rings answered at once: an answer takes no time, and the crew limits the work
 
 
@@ -39,6 +42,7 @@ class TaskQueue:
         )
         self._docket.register(self._answer, names=[_TASK])
         self._heard: Callable[[], None] | None = None
+        self._origins: OrderedDict[str, Context] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         await self._docket.__aenter__()
@@ -68,7 +72,15 @@ class TaskQueue:
         ) as worker:
             await worker.run_forever()
 
-    async def _answer(self, generation_id: str) -> None:
+    def origin(self, generation_id: str) -> Context | None:
+        """The trace of the order that rang for a generation, once; None where it did not ring here."""
+        return self._origins.pop(generation_id, None)
+
+    async def _answer(self, generation_id: str, execution: Execution = CurrentExecution()) -> None:  # noqa: B008 - how docket is asked
         if self._heard is None:
             raise RuntimeError("a message reached a process that does not work")
+        if execution.trace_context:  # docket carries it in the message
+            self._origins[generation_id] = execution.trace_context
+            if len(self._origins) > _ORIGINS:
+                self._origins.popitem(last=False)
         self._heard()

@@ -18,6 +18,8 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from telemetry import metric
+
 log = structlog.get_logger(__name__)
 
 MISSED = ""  # stands among the messages of a channel where some may be missing; no JSON text is empty
@@ -190,6 +192,7 @@ class RedisBackend(BroadcastBackend):
                     return
                 if loop.time() - started > LONGEST_PAUSE:
                     pause = 0.0  # it was a good connection, and the next may be had at once
+                metric.bus_reconnects.inc()
                 log.warning("bus.disconnected", fault=repr(fault), pause=pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
@@ -213,6 +216,7 @@ class RedisBackend(BroadcastBackend):
         finally:
             self._commands = None
             self._answering.clear()
+            metric.bus_connected.set(0)
             for topic in self._topics.values():
                 topic.missed = topic.missed or topic.acknowledged.is_set()
                 topic.acknowledged.clear()
@@ -249,6 +253,7 @@ class RedisBackend(BroadcastBackend):
                 continue
             if not self.is_connected:
                 self._answering.set()
+                metric.bus_connected.set(1)
                 log.info("bus.connected")
             await self._acknowledge(unanswered.popleft())
 

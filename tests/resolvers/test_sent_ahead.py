@@ -294,6 +294,7 @@ async def test_a_storage_that_is_down_does_not_hold_up_a_sweep(idle: Running, tm
         services.webhooks,
         services.reconciliation,
         services.memberships,
+        services.self_check,
         services.events,
         **times,
     )
