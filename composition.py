@@ -14,6 +14,7 @@ from services.api_key import ApiKeyService
 from services.audit import Audit
 from services.audit_log import AuditLog
 from services.checkout import CheckoutService
+from services.credential import clean_email
 from services.credit import CreditService
 from services.crew import Crew
 from services.deletion import DeletionService
@@ -51,6 +52,7 @@ from services.referral import ReferralService
 from services.refund import RefundService
 from services.regeneration import RegenerationService
 from services.retry import RetryService
+from services.role import RoleService
 from services.roster import Roster
 from services.sale import Sales
 from services.self_check import SelfCheck
@@ -115,7 +117,8 @@ async def open_services(
         mail = MailService(make_mailer(settings), translator, settings.app_address)
         stack.push_async_callback(mail.aclose)
         referrals = ReferralService(profile.referral, settings.secret(), events)
-        verification = VerificationService(mail, events, rates, referrals)
+        roles = RoleService(events, map(clean_email, settings.admin_emails))
+        verification = VerificationService(mail, events, rates, referrals, roles)
         plans = PlanService(profile)
         till = await stack.enter_async_context(open_payments(settings))
         products = products_of(settings, profile)
@@ -149,10 +152,11 @@ async def open_services(
             uploads=uploads,
             sessions=sessions,
             api_keys=ApiKeyService(settings.secret(), events, entitlements),
-            users=UserService(passwords, sessions, events, verification, rates, referrals, signup_credits),
+            users=UserService(passwords, sessions, events, verification, rates, referrals, roles, signup_credits),
+            roles=roles,
             referrals=referrals,
             verification=verification,
-            password_resets=PasswordResetService(mail, passwords, sessions, events, rates),
+            password_resets=PasswordResetService(mail, passwords, sessions, events, rates, roles),
             credits=CreditService(),
             entitlements=entitlements,
             memberships=memberships,

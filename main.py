@@ -12,6 +12,7 @@ import uvicorn
 from checkup import check
 from composition import make_audit, open_server, open_services, web_options, working
 from logs import configure_logs
+from models.enum import Role
 from models.migrate import DatabaseUnreachableError, migrate
 from models.postgres import PATIENT
 from services.error import Refusal
@@ -33,6 +34,7 @@ async def prepare(settings: Settings) -> None:
     async with open_services(settings) as services:
         await services.styles.seed()
         await services.plans.seed()
+        await services.roles.honour_all()
         if not settings.is_production:
             await services.users.ensure_demo_account()
 
@@ -81,11 +83,11 @@ async def fill(settings: Settings) -> None:
         print(f"The demo account is {DEMO_EMAIL}, password {DEMO_PASSWORD}.")
 
 
-async def make_admin(settings: Settings, email: str) -> int:
+async def make_admin(settings: Settings, email: str, role: Role) -> int:
     await migrate(settings.database)
     async with open_services(settings) as services:
         try:
-            user = await services.users.make_admin(email)
+            user = await services.roles.appoint(email, role)
         except Refusal:
             print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
             return 1
@@ -128,7 +130,9 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     worker.add_argument("--concurrency", metavar="N", type=int, choices=range(1, 257), help="instead of the setting")
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("seed", help="fill the catalogue, pay missing sign-up bonuses, make the demo account")
-    commands.add_parser("make-admin", help="give an account the ADMIN role").add_argument("email", metavar="EMAIL")
+    admin = commands.add_parser("make-admin", help="give an account the ADMIN role, or SUPER_ADMIN")
+    admin.add_argument("email", metavar="EMAIL")
+    admin.add_argument("--super", action="store_true", help="SUPER_ADMIN, who also says who is an admin")
     commands.add_parser("check", help="look at settings and connections, one line per part")
     commands.add_parser("verify", help="audit ledger, generations and files, one line per promise")
     again = commands.add_parser("replay", help="handle stored webhooks of payments again")
@@ -148,7 +152,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         case "seed":
             asyncio.run(fill(settings))
         case "make-admin":
-            return asyncio.run(make_admin(settings, arguments.email))
+            return asyncio.run(
+                make_admin(settings, arguments.email, Role.SUPER_ADMIN if arguments.super else Role.ADMIN)
+            )
         case "check":
             return asyncio.run(check(settings))
         case "verify":

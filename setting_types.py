@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -112,6 +113,14 @@ def _is_sender(value: str) -> bool:
     return value.isprintable() and "@" in parseaddr(value)[1].strip("@")
 
 
+def _is_address(value: str) -> bool:
+    try:
+        validate_email(value, check_deliverability=False, globally_deliverable=False, strict=True)
+    except EmailNotValidError:
+        return False
+    return "." in value.rpartition("@")[2]  # as accounts have it
+
+
 def _is_network(value: str) -> bool:
     try:
         ip_network(value)
@@ -176,6 +185,11 @@ Networks = Annotated[
     _must(lambda networks: all(map(_is_network, networks)), "networks such as 10.0.0.0/8 or fd00::/8, comma-separated"),
 ]
 
+Addresses = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(lambda addresses: all(map(_is_address, addresses)), "e-mail addresses, comma-separated"),
+]
 Secrets = Annotated[
     tuple[str, ...],
     _names,

@@ -101,6 +101,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.deleteStyle": (SignedIn, {"id": "admins: the catalogue's; else NOT_FOUND"}),
     "Mutation.createCheckout": (SignedIn, {}),
     "Mutation.setFavorite": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
+    "Mutation.adminSetRole": (SuperAdmin, {"userId": "anybody's; else NOT_FOUND"}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.galleryChanged": (SignedIn, {}),
     "Subscription.favoriteChanged": (SignedIn, {}),

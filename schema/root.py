@@ -22,6 +22,7 @@ import resolvers.password_reset
 import resolvers.payment
 import resolvers.plan
 import resolvers.regeneration
+import resolvers.role
 import resolvers.share
 import resolvers.style
 import resolvers.upload
@@ -266,6 +267,11 @@ class Mutation:
         permission_classes=allowed("Mutation.adminGrantPass"),
         description="Give an account a pass by its slug, for 1 to 8760 hours, else as long as it is sold. It starts "
         "when the account's last one ends, else at once.",
+    )
+    admin_set_role: UserPayload = strawberry.mutation(
+        resolver=resolvers.role.admin_set_role,
+        permission_classes=allowed("Mutation.adminSetRole"),
+        description="Say what an account may do, one's own excepted; super admins only. It counts at once.",
     )
 
 

@@ -1,6 +1,7 @@
 """A new password for who forgot theirs, by way of their mailbox."""
 
 import contextlib
+from dataclasses import replace
 
 import structlog
 
@@ -16,6 +17,7 @@ from services.event import Events
 from services.integrations.password import Passwords
 from services.mail import MailService
 from services.rate_limit import RateLimits
+from services.role import RoleService
 from services.session import NewSession, SessionService
 
 log = structlog.get_logger(__name__)
@@ -25,13 +27,20 @@ class PasswordResetService:
     """Sends links to accounts' addresses, and takes them with a new password."""
 
     def __init__(
-        self, mail: MailService, passwords: Passwords, sessions: SessionService, events: Events, rates: RateLimits
+        self,
+        mail: MailService,
+        passwords: Passwords,
+        sessions: SessionService,
+        events: Events,
+        rates: RateLimits,
+        roles: RoleService,
     ) -> None:
         self._mail = mail
         self._passwords = passwords
         self._sessions = sessions
         self._events = events
         self._rates = rates
+        self._roles = roles
 
     async def request(self, email: str, locale: str, *, client: str) -> None:
         """Send a link to the account with this address, if there is one; `client`: who asks, from where.
@@ -92,7 +101,7 @@ class PasswordResetService:
         account, session = await run_tx(self._reset, row, password_hash)
         await self._events.account_changed(account)
         await self._rates.forgive(row.email)
-        return session
+        return replace(session, user=await self._roles.honour(session.user))
 
     async def _reset(self, row: MailToken, password_hash: str) -> tuple[Account, NewSession]:
         account = await credit.touch(row.user_id)

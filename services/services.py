@@ -41,6 +41,7 @@ from services.referral import ReferralService
 from services.refund import RefundService
 from services.regeneration import RegenerationService
 from services.retry import RetryService
+from services.role import RoleService
 from services.roster import Roster
 from services.self_check import SelfCheck
 from services.session import SessionService
@@ -73,6 +74,7 @@ class Services:
     sessions: SessionService
     api_keys: ApiKeyService
     users: UserService
+    roles: RoleService
     referrals: ReferralService
     verification: VerificationService
     password_resets: PasswordResetService

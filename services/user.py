@@ -2,13 +2,13 @@
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tortoise.exceptions import IntegrityError
 
 from models import User
 from models.database import run_tx
-from models.enum import Role
 from services import credit, locale, mail_token
 from services.credential import PASSWORD_MAX, check_password, clean_email
 from services.credit import Account
@@ -18,6 +18,7 @@ from services.integrations.password import Passwords
 from services.message import message
 from services.rate_limit import RateLimits
 from services.referral import ReferralService
+from services.role import RoleService
 from services.session import NewSession, SessionService
 from services.text import clean_text
 from services.verification import VerificationService
@@ -53,6 +54,7 @@ class UserService:
         verification: VerificationService,
         rates: RateLimits,
         referrals: ReferralService,
+        roles: RoleService,
         signup_credits: int,
     ) -> None:
         self._passwords = passwords
@@ -61,6 +63,7 @@ class UserService:
         self._verification = verification
         self._rates = rates
         self._referrals = referrals
+        self._roles = roles
         self.signup_credits = signup_credits
 
     async def sign_up(
@@ -149,7 +152,7 @@ class UserService:
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong()
-        return session
+        return replace(session, user=await self._roles.honour(session.user))
 
     @staticmethod
     def _wrong() -> InvalidInputError:
@@ -158,7 +161,9 @@ class UserService:
     async def _open_if_unchanged(self, user: User) -> NewSession | None:
         # A write takes the row, so that a change of password comes before or after, never between.
         same = User.filter(id=user.id, password_hash=user.password_hash)
-        return await self._sessions.open(user) if await same.update(password_hash=user.password_hash) else None
+        if not await same.update(password_hash=user.password_hash):
+            return None
+        return await self._sessions.open(await User.get(id=user.id))  # as it is now: it may just have been suspended
 
     async def update_profile(self, user: User, changes: dict[str, str | None]) -> User:
         """Change name or locale; what is not among `changes` stays.
@@ -225,17 +230,3 @@ class UserService:
             with contextlib.suppress(IntegrityError):  # another process was faster
                 await run_tx(self._create, DEMO_EMAIL, password_hash, DEMO_NAME, None, is_member=True)
         return await User.get(email=DEMO_EMAIL)
-
-    async def make_admin(self, email: str) -> User:
-        """Give an existing account the ADMIN role.
-
-        Raises:
-            InvalidInputError: this is no address.
-            NotFoundError: nobody has it.
-        """
-        user = await User.get_or_none(email=clean_email(email))
-        if user is None:
-            raise NotFoundError
-        if user.role is Role.USER:
-            await run_tx(self._change, user.id, {"role": Role.ADMIN.value})
-        return await self.get(user.id)

@@ -11,16 +11,20 @@ from services.event import Events
 from services.mail import MailService
 from services.rate_limit import RateLimits
 from services.referral import ReferralService
+from services.role import RoleService
 
 
 class VerificationService:
     """Sends links to addresses, and takes them back as proof."""
 
-    def __init__(self, mail: MailService, events: Events, rates: RateLimits, referrals: ReferralService) -> None:
+    def __init__(
+        self, mail: MailService, events: Events, rates: RateLimits, referrals: ReferralService, roles: RoleService
+    ) -> None:
         self._mail = mail
         self._events = events
         self._rates = rates
         self._referrals = referrals
+        self._roles = roles
 
     async def request(self, user: User, locale: str) -> bool:
         """Send a link to the account's address; False where it is proven already.
@@ -78,7 +82,7 @@ class VerificationService:
         row = await mail_token.find(token, MailPurpose.VERIFY)
         await self._events.account_changed(await run_tx(self._verify, row))
         await self._referrals.settle(row.user_id)
-        return await User.get(id=row.user_id)
+        return await self._roles.honour(await User.get(id=row.user_id))
 
     @staticmethod
     async def _verify(row: MailToken) -> Account:

@@ -99,6 +99,7 @@ WRONG: list[tuple[str, str]] = [
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
+    ("ADMIN_EMAILS", "ada@example.com,bob"),
     ("TRUSTED_PROXIES", "proxy.example.com"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8"),
     ("METRICS_TOKEN", "short"),

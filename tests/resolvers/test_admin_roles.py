@@ -1,0 +1,145 @@
+"""Roles: super admins give and take them, the settings and the operator name the first ones, and all of it is written
+down.
+"""
+
+import asyncio
+import secrets
+from typing import Any
+
+import pytest
+
+from client import Api
+from conftest import Running, running
+from mail_server import Mailbox
+from main import prepare
+from models import AuditEntry, User
+from models.database import rows
+from models.enum import Role
+from services.error import Refusal
+from settings import Settings
+
+SET = (
+    "mutation($userId: ID!, $role: Role!) { adminSetRole(userId: $userId, role: $role)"
+    " { user { id role version } errors { code field } } }"
+)
+ROLE = "{ viewer { role version } }"
+VERIFY = "mutation($token: String!) { verifyEmail(token: $token) { user { role } errors { code } } }"
+SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token user { role } errors { code } } }"
+PASSWORD = "correct horse"
+BOSS = "boss@example.com"
+
+
+async def signed_up(api: Api, role: Role, name: str) -> Api:
+    person = await api.sign_up(f"{name}@example.com")
+    await User.filter(id=person.user["id"]).update(role=role)
+    return person
+
+
+async def acts() -> list[tuple[str | None, str | None, Any]]:
+    """The audit log, oldest first: who, whom, and what."""
+    return [(entry.actor_id, entry.target, entry.detail) for entry in await AuditEntry.all().order_by("id")]
+
+
+async def test_a_super_admin_gives_and_takes_roles_and_each_change_is_written_down(idle: Running) -> None:
+    root, boss = [await signed_up(idle.api, Role.SUPER_ADMIN, name) for name in ("root", "boss")]
+    ada = await idle.api.sign_up("ada@example.com")
+    ada_id, root_id = str(ada.user["id"]), str(root.user["id"])
+    async with ada.socket() as socket:
+        for version, role in ((2, "ADMIN"), (2, "ADMIN"), (3, "USER"), (4, "SUPER_ADMIN")):
+            made = await root.one(SET, userId=ada_id, role=role)
+            assert made == {"user": {"id": ada_id, "role": role, "version": version}, "errors": []}
+            assert await (await socket.subscribe(ROLE)).next() == {"role": role, "version": version}, "at once"
+    written = await acts()
+    assert written == [
+        (root_id, ada_id, {"role": "ADMIN", "before": "USER"}),
+        (root_id, ada_id, {"role": "USER", "before": "ADMIN"}),
+        (root_id, ada_id, {"role": "SUPER_ADMIN", "before": "USER"}),
+    ], "what changes nothing leaves no line"
+
+    key = (await root.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    plain, admin = await idle.api.sign_up("eve@example.com"), await signed_up(idle.api, Role.ADMIN, "adam")
+    for person, code in ((idle.api, "UNAUTHENTICATED"), (plain, "FORBIDDEN"), (admin, "FORBIDDEN")):
+        assert (await person.refused(SET, userId=ada_id, role="USER"))["code"] == code
+    assert (await Api(root.http, root.address, key).refused(SET, userId=ada_id, role="USER"))["code"] == "FORBIDDEN"
+    gone = str(plain.user["id"])
+    await plain.one(
+        "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }",
+        input={"confirmEmail": "eve@example.com", "password": PASSWORD},
+    )
+    for user_id, code in ((root_id, "CONFLICT"), (gone, "NOT_FOUND"), ("usr_nobody", "NOT_FOUND")):
+        refused = await root.refused(SET, userId=user_id, role="ADMIN")
+        assert (refused["code"], refused["field"]) == (code, ["userId"])
+    assert await acts() == written
+
+    assert (await boss.one(SET, userId=root_id, role="USER"))["errors"] == []
+    assert (await root.refused(SET, userId=ada_id, role="USER"))["code"] == "FORBIDDEN", "from the next operation on"
+
+
+async def test_super_admins_who_demote_each_other_leave_one(idle: Running) -> None:
+    for number in range(5):
+        one, other = [await signed_up(idle.api, Role.SUPER_ADMIN, f"{name}{number}") for name in ("one", "other")]
+        users = [await User.get(id=person.user["id"]) for person in (one, other)]
+        found = await asyncio.gather(
+            idle.services.roles.set(users[0], users[1].id, Role.USER),
+            idle.services.roles.set(users[1], users[0].id, Role.USER),
+            return_exceptions=True,
+        )
+        assert sorted(isinstance(each, Refusal) for each in found) == [False, True], found
+        (left,) = await User.filter(role=Role.SUPER_ADMIN)
+        await User.filter(id=left.id).update(role=Role.USER)
+
+
+async def test_an_address_of_the_settings_becomes_admin_when_it_is_proven_and_once(
+    settings: Settings, box: Mailbox
+) -> None:
+    settings = settings.model_copy(update={"smtp_url": box.url, "mail_from": "hello@example.com"})
+    named = settings.model_copy(update={"admin_emails": ("Boss@Example.com", "early@example.com", "never@example.com")})
+    async with running(settings, idle=True) as before:
+        early = await before.api.sign_up("early@example.com")
+        assert (await early.one(VERIFY, token=await box.token(1)))["user"] == {"role": "USER"}, "nobody is named yet"
+        await before.api.sign_up("never@example.com")
+        await box.arrived(2)
+    await prepare(named)
+    async with running(named, idle=True) as server:
+        early = Api(server.api.http, server.api.address, early.token, early.user)
+        assert (await early.one(ROLE))["role"] == "ADMIN", "what was proven before, at the start"
+        never = await server.api.one(SIGN_IN, input={"email": "never@example.com", "password": PASSWORD})
+        assert never["user"] == {"role": "USER"}, "an address that nobody has proven is anybody's"
+
+        boss = await server.api.sign_up("BOSS@example.com")
+        assert (await boss.one(ROLE))["role"] == "USER"
+        assert (await boss.one(VERIFY, token=await box.token(3)))["user"] == {"role": "ADMIN"}
+        assert await acts() == [
+            (None, person.user["id"], {"role": "ADMIN", "before": "USER"}) for person in (early, boss)
+        ]
+        root = await signed_up(server.api, Role.SUPER_ADMIN, "root")
+        assert (await root.one(SET, userId=boss.user["id"], role="USER"))["errors"] == []
+        again = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
+        assert again["user"] == {"role": "USER"}, "who took the role away has the last word"
+    await prepare(named)
+    async with running(named, idle=True) as server:
+        assert (await User.get(email=BOSS)).role is Role.USER
+
+
+@pytest.mark.any_database
+async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(settings: Settings, box: Mailbox) -> None:
+    named = settings.model_copy(
+        update={"smtp_url": box.url, "mail_from": "hello@example.com", "admin_emails": (BOSS, "lost@example.com")}
+    )
+    async with running(named, idle=True) as server:
+        boss = await server.api.sign_up(BOSS)
+        await box.arrived(1)
+        # As a server leaves it that was started before the address was named.
+        await rows("UPDATE users SET email_verified = TRUE WHERE id = $1 RETURNING id", boss.user["id"])
+        signed_in = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
+        assert signed_in["user"] == {"role": "ADMIN"}
+        await server.api.sign_up("lost@example.com")
+        await box.arrived(2)
+        await server.api.one('mutation { requestPasswordReset(email: "lost@example.com") { sent } }')
+        reset = await server.api.one(
+            "mutation($token: String!, $password: String!)"
+            " { resetPassword(token: $token, password: $password) { user { role emailVerified } } }",
+            token=await box.token(3),
+            password=secrets.token_hex(8),
+        )
+        assert reset == {"user": {"role": "ADMIN", "emailVerified": True}}
