@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from books import make_admin
 from client import Api, photo
 from conftest import Running
 from fakes.polar_wire import event, refund
-from models import Purchase, User
+from models import Generation, Plan, Purchase, User
 from models.database import rows, run_tx
+from services import allowance
 from services.audit import Audit
 from services.integrations.storage import StorageError
 from till import buy
@@ -234,3 +236,33 @@ async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Run
     verdicts = {verdict.name: verdict.offenders for verdict in await audit.run()}
     assert verdicts["M1"] == (str(ada.user["id"]),)
     assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
+
+
+async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Running, ada: Api, audit: Audit) -> None:
+    admin = await make_admin(server.api)
+    await run_tx(allowance.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
+    (passed,) = (await ada.create(prompt="A fox"))["generations"]
+    assert (await ada.ended(passed["id"]))["paidBy"] == "PASS"
+    bought = await Generation.get(paid_by="CREDITS")
+    act = (
+        "INSERT INTO audit_entries (id, action, target, detail, created_at)"
+        " SELECT 'aud' || SUBSTR(id, 4), 'REFUND_GENERATION', id, '{}', created_at FROM generations WHERE paid_by = "
+    )
+    undo = "UPDATE generations SET refunded = (1 = 0) WHERE paid_by = "
+    forget = "DELETE FROM audit_entries WHERE target = "
+    give = "UPDATE generations SET refunded = (1 = 1) WHERE paid_by = 'PASS'"
+    assert await broken_by(audit, act + "'CREDITS'") == {"M4"}
+    assert await broken_by(audit, act + "'PASS'") == {"A2"}
+    assert await broken_by(audit, give) == {"A1", "A2"}
+    for id in (bought.id, passed["id"]):
+        await server.services.refunds.refund(await User.get(id=admin.user["id"]), id, "Both hands were left ones")
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in (
+        (forget + f"'{bought.id}'", {"M4"}),
+        (forget + f"'{passed['id']}'", {"A2"}),
+        (act + "'CREDITS'", {"M4"}),  # a second one
+        (act + "'PASS'", {"A2"}),
+        (undo + "'CREDITS'", {"M4"}),
+        (undo + "'PASS'", {"A1", "A2"}),
+    ):
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
