@@ -10,15 +10,16 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo crash chaos bench migrate migration schema messages lock node clean
+.PHONY: help run test check browser demo crash chaos bench migrate migration schema messages lock node graphiql clean
 
 help: ## what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 run: .venv/run ## set up, migrate, seed and serve on http://127.0.0.1:8000
+	@$(MAKE) --no-print-directory .venv/graphiql || echo "Going on without GraphiQL; everything else is served."
 	@$(BIN)/python main.py
 
-test: .venv/dev .venv/node ## set up and run the whole default suite, on SQLite and PostgreSQL
+test: .venv/dev .venv/node .venv/graphiql ## set up and run the whole default suite, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev ## format, lint, types, schema, catalogues and migrations in step
@@ -26,6 +27,9 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/python -m pytest -n 0 tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
+
+browser: .venv/dev .venv/graphiql .venv/browser ## a real browser, with the network off, goes through GraphiQL as people and admins do
+	@$(BIN)/python -m pytest -n 0 tests/browser/test_browser.py --database sqlite -m browser $(ARGS)
 
 demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
 	@$(BIN)/python tools/demo.py $${PHOTO:+--photo "$$PHOTO"} $(ARGS)
@@ -57,10 +61,15 @@ lock: .venv/dev ## write requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo --extra dev pyproject.toml -o requirements/dev.lock
 
+	@for group in node browser; do \
+		$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header -c requirements/dev.lock --group pyproject.toml:$$group -o requirements/$$group.lock || exit 1; \
+	done
+
+graphiql: .venv/graphiql ## build GraphiQL, with the Node on PATH or one out of a wheel
 node: .venv/node ## install the packages of the typed client in examples/typescript
 
 clean: ## remove the virtual environment and caches; data/ stays
-	rm -rf .venv examples/typescript/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv examples/typescript/node_modules web/graphiql/node_modules web/graphiql/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt install python3.11"; exit 1; }
@@ -79,6 +88,16 @@ clean: ## remove the virtual environment and caches; data/ stays
 	@touch $@
 
 .venv/dev: requirements/dev.lock | .venv/bin/python
+# Only what runs: a deployment's server works without, and so does the rest of this file.
+.venv/graphiql: web/graphiql/package-lock.json web/graphiql/index.html web/graphiql/vite.config.ts $(wildcard web/graphiql/src/*) | .venv/bin/python
+	@$(BIN)/python tools/build_graphiql.py
+	@touch $@
+
+.venv/browser: requirements/browser.lock | .venv/dev
+	@echo "Installing what drives a browser (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/browser.lock
+	@touch $@
+
 	@echo "Installing what the tests need (once, about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@ .venv/run

@@ -10,10 +10,11 @@ interface Props {
   viewer: Viewer | null;
   credits: number;
   onSignOut: () => void;
+  menuRef: (element: HTMLElement | null) => void;
   signIn: ReactNode; // the form, for who is signed out; null where it is shown elsewhere
 }
 
-export function Bar({ text, viewer, credits, onSignOut, signIn }: Props) {
+export function Bar({ text, viewer, credits, onSignOut, menuRef, signIn }: Props) {
   const panel = useRef<HTMLDetailsElement>(null);
 
   useEffect(() => {
@@ -34,7 +35,7 @@ export function Bar({ text, viewer, credits, onSignOut, signIn }: Props) {
         Darkroom
       </h1>
       <span className="tagline">{text.tagline}</span>
-      <span className="space" />
+      <span className="space" ref={menuRef} />
       {viewer ? (
         <>
           {viewer.role !== "USER" && <span className="badge">{text.admin}</span>}
@@ -50,7 +51,11 @@ export function Bar({ text, viewer, credits, onSignOut, signIn }: Props) {
         </>
       ) : (
         signIn && (
-          <details className="panel" ref={panel}>
+          <details
+            className="panel"
+            ref={panel}
+            onToggle={(event) => event.currentTarget.open && event.currentTarget.querySelector("input")?.focus()}
+          >
             <summary>{text.signIn}</summary>
             {signIn}
           </details>

@@ -21,6 +21,7 @@ interface Ready {
 function Page() {
   const { viewer, credits, socket, failed, refresh } = useAccount();
   const [ready, setReady] = useState<Ready>();
+  const [slot, setSlot] = useState<HTMLElement | null>(null);
   const isAdmin = viewer != null && viewer.role !== "USER";
   const audience = isAdmin ? "admin" : "everyone";
   const mayUse = isAdmin || !forAdmins;
@@ -50,6 +51,7 @@ function Page() {
         viewer={viewer ?? null}
         credits={credits}
         onSignOut={() => void leave()}
+        menuRef={setSlot}
         signIn={viewer === null && mayUse ? form : null}
       />
       <main>
@@ -60,7 +62,7 @@ function Page() {
         {viewer && !mayUse && <p role="alert">{text.notAnAdmin}</p>}
         {mayUse && ready?.audience === audience && (
           <Suspense fallback={<p role="status">{text.wait}</p>}>
-            <Workbench key={audience} socket={socket} text={text} {...ready} />
+            <Workbench key={audience} socket={socket} slot={slot} text={text} {...ready} />
           </Suspense>
         )}
       </main>

@@ -9,6 +9,7 @@ import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import type { Client } from "graphql-ws";
 import { useEffect, useMemo, useRef } from "react";
+import { createPortal } from "react-dom";
 
 import { address, ask, type Tab } from "./api";
 import { fill, look, remember } from "./carry";
@@ -100,15 +101,20 @@ interface Props {
   tabs: Tab[];
   opening: Tab[];
   socket: Client;
+  slot: HTMLElement | null; // in the bar, for the menu of ready-made operations
   text: Text;
 }
 
-export default function Workbench({ audience, tabs, opening, socket, text }: Props) {
+export default function Workbench({ audience, tabs, opening, socket, slot, text }: Props) {
   const current = useRef(socket);
   current.current = socket;
   const fetcher = useMemo<Fetcher>(() => {
     return (parameters, options) => {
-      const fetching = createGraphiQLFetcher({ url: address, wsClient: current.current });
+      const fetching = createGraphiQLFetcher({
+        url: address,
+        wsClient: current.current,
+        enableIncrementalDelivery: false, // answers come whole, and so can be looked at
+      });
       return look(fetching(parameters, options)) as ReturnType<Fetcher>;
     };
   }, []);
@@ -138,12 +144,10 @@ export default function Workbench({ audience, tabs, opening, socket, text }: Pro
             {merge}
             {copy}
             <Carry />
+            {slot && createPortal(<Ready tabs={tabs} text={text} />, slot)}
           </>
         )}
       </GraphiQL.Toolbar>
-      <GraphiQL.Footer>
-        <Ready tabs={tabs} text={text} />
-      </GraphiQL.Footer>
     </GraphiQL>
   );
 }
