@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 import uvicorn
 from redis import Redis
 
@@ -28,6 +29,7 @@ from fakes.openrouter import ScriptedOpenRouter
 from mail_server import Mailbox, mail_server
 from main import prepare
 from models.database import is_postgres
+from reused_database import ReusedDatabase
 from servers import PostgresServer, RedisServer
 from services.services import Services
 from setting_types import Provider, Switch
@@ -37,9 +39,11 @@ from web.app import create_app
 # Tests say what they need; what happens to be in this shell's environment is none of it.
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}
 
-_postgres = PostgresServer()
+_postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
+_reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -48,6 +52,20 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in set(os.environ) - _KEPT:
         if not name.startswith(("PYTEST", "COV_")):
             del os.environ[name]
+    if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # where pytest makes its `tmp_path`s
+    # Without the local variables that structlog prints with a traceback, which takes a hundred times as long.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+
+
+def _is_roomy(folder: Path) -> bool:
+    """Whether tests can have their files there, and start programs from them."""
+    return (
+        folder.is_dir()
+        and shutil.disk_usage(folder).free > 2 << 30
+        and not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0)
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,10 +110,7 @@ def database(request: pytest.FixtureRequest, templates: Path, tmp_path: Path) ->
         shutil.copy(templates, tmp_path / "test.sqlite3")
         yield f"sqlite://{tmp_path}/test.sqlite3"
         return
-    name = f"darkroom_{os.getpid()}_{next(_numbers)}"
-    _postgres.create_database(name, template=_template)
-    yield _postgres.url(name)
-    _postgres.drop_database(name)  # each is 7 MB on the disk
+    yield _reused.renewed()
 
 
 @pytest.fixture

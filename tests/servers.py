@@ -96,11 +96,13 @@ class RedisServer:
 class PostgresServer:
     """A PostgreSQL cluster of its own, careless about the disk (fsync off), with the superuser postgres.
 
-    Where TEST_DATABASE_URL is set, that server is used, unless `own`.
+    Where TEST_DATABASE_URL is set, that server is used, unless `own`. Without `autovacuum` statistics of tables, and so
+    the ways in which rows are found, stay as they are until somebody says ANALYZE.
     """
 
-    def __init__(self, own: bool = False) -> None:
+    def __init__(self, own: bool = False, *, autovacuum: bool = True) -> None:
         self._given = None if own else os.environ.get("TEST_DATABASE_URL")
+        self._autovacuum = "on" if autovacuum else "off"
         self._process: ServerProcess | None = None
         self._owner = 0
         self._port = 0
@@ -137,6 +139,7 @@ class PostgresServer:
             "wal_level": "minimal",  # copies a template without writing it to the log
             "max_wal_senders": "0",
             "timezone": "UTC",
+            "autovacuum": self._autovacuum,
         }
         careless = [f"--{name}={value}" for name, value in settings.items()]
         deadline = time.monotonic() + PATIENCE
