@@ -28,8 +28,9 @@ _ACTS = {
 
 def told(news: dict[str, Any]) -> list[tuple[Activity, Message]]:
     """What a message of the channel tells, in words; what another release means by it is left out."""
+    items = news.get("told")
     found = []
-    for item in news.get("told", ()):
+    for item in items if isinstance(items, list) else ():
         try:
             activity = Activity(**item | {"kind": ActivityKind(item["kind"]), "at": datetime.fromisoformat(item["at"])})
             found.append((activity, _words(activity.kind, activity.values)))
