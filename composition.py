@@ -35,6 +35,7 @@ from services.integrations.image_door import ImageDoor
 from services.integrations.password import HASH_KIB, Passwords
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
+from services.ledger_check import LedgerCheck
 from services.load import Load
 from services.locale import Translator
 from services.mail import MailService
@@ -136,7 +137,8 @@ async def open_services(
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, subscription_ends, events)
-        self_check = SelfCheck(make_audit(settings, storage, Survey(settings.database, AUDIT_SECONDS)), events)
+        audit = make_audit(settings, storage, Survey(settings.database, AUDIT_SECONDS))
+        self_check = SelfCheck(audit, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
         yield Services(
             profile=profile,
@@ -210,6 +212,7 @@ async def open_services(
             load=Load(roster, self_check),
             self_check=self_check,
             audit_log=AuditLog(),
+            ledger_check=LedgerCheck(audit),
             reread_seconds=settings.subscription_reread_seconds,
         )
 

@@ -12,6 +12,7 @@ from schema.context import Info
 from schema.credit import CreditTransactionConnection, TransactionFilter
 from schema.enum import GenerationOrder
 from schema.generation import GenerationConnection, GenerationFilter, generation_key
+from schema.ledger_check import LedgerCheck
 from schema.metrics import Metrics
 from schema.user import User
 from services import credit, gallery, metrics
@@ -117,3 +118,7 @@ class Admin:
         to: datetime | None = None,
     ) -> Metrics:
         return Metrics(window=metrics.Metrics.between(from_, to))
+
+    @strawberry.field(description="Whether the books are right.")
+    async def ledger_check(self) -> LedgerCheck:
+        return LedgerCheck()

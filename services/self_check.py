@@ -10,8 +10,9 @@ from tortoise.exceptions import IntegrityError
 
 from models import ExternalEvent
 from models.enum import EventOutcome
-from services.audit import INVARIANTS, Audit, Verdict
+from services.audit import Audit, Verdict
 from services.event import Events
+from services.invariant import INVARIANTS
 from services.message import message
 from telemetry import metric
 

@@ -26,6 +26,7 @@ from services.integrations.image_door import ImageDoor
 from services.integrations.image_provider import ImageProvider
 from services.integrations.queue import TaskQueue
 from services.integrations.storage import Storage
+from services.ledger_check import LedgerCheck
 from services.load import Load
 from services.locale import Translator
 from services.membership import MembershipService
@@ -112,4 +113,5 @@ class Services:
     retries: RetryService
     grants: GrantService
     audit_log: AuditLog
+    ledger_check: LedgerCheck
     reread_seconds: float  # after how much silence a subscription reads its row again

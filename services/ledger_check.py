@@ -1,0 +1,36 @@
+"""The check that an admin asks for: whether balances, generations and files are as they should be, right now."""
+
+from models import User
+from services.audit import Audit
+from services.error import UnavailableError
+
+MOST = 100  # accounts that are named
+
+
+class LedgerCheck:
+    """Asks the audit, and only for what is wanted; what takes it too long is not known, and so refused."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    async def users_checked(self) -> int:
+        """How many accounts there are, those that are gone included: their ledgers stay."""
+        return await User.all().count()
+
+    async def mismatches(self) -> list[str]:
+        """Accounts whose balance is not the sum of their ledger, `MOST` at most. Raises UnavailableError."""
+        return list((await self._offenders("M1"))[:MOST])
+
+    async def stuck_generations(self) -> int:
+        """Generations that should have ended long ago. Raises UnavailableError."""
+        return len(await self._offenders("G2"))
+
+    async def orphan_files(self) -> int:
+        """Stored objects that no row knows, and files that nothing shows. Raises UnavailableError."""
+        return len(await self._offenders("B1"))
+
+    async def _offenders(self, promise: str) -> tuple[str, ...]:
+        verdict = await self._audit.judge(promise)
+        if not verdict.is_known:
+            raise UnavailableError
+        return verdict.offenders
