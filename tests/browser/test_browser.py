@@ -1,0 +1,361 @@
+"""GraphiQL as people use it: a real browser without a network, and a server with nothing but its defaults."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from client import Api, until
+from server_process import free_port
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parent.parent.parent
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+PASSWORD = "correct horse"
+PATIENCE = 60_000  # milliseconds; a busy machine takes long to start an editor
+PICTURES = ROOT / "docs" / "pictures"
+
+
+class Server:
+    """A server of its own, as `make run` starts it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._environment = {"PATH": os.defpath, "PORT": str(self.port), "DATA_DIR": str(folder), **settings}
+
+    async def run(self, *words: str) -> asyncio.subprocess.Process:
+        with (self._folder / "log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, str(ROOT / "main.py"), *words, cwd=self._folder, env=self._environment,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def make_admin(self, email: str) -> None:
+        assert await (await self.run("make-admin", email)).wait() == 0
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Api]:
+        """The same server, asked by a program."""
+        async with httpx.AsyncClient(base_url=self.address, timeout=30) as http:
+            yield Api(http, self.address)
+
+
+@asynccontextmanager
+async def serving(folder: Path, **settings: str) -> AsyncIterator[Server]:
+    server = Server(folder, **settings)
+    process = await server.run()
+
+    async def answers() -> bool:
+        assert process.returncode is None, (folder / "log").read_text()
+        try:
+            async with httpx.AsyncClient() as http:
+                return (await http.get(f"{server.address}/health/live")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        await until(answers)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with serving(tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+def installed() -> str | None:
+    """A browser that is installed on this machine."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def is_there(path: str) -> bool:
+    return Path(path).exists()
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator["Browser"]:
+    """A browser that finds no other host than this machine."""
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        pytest.fail("Playwright is not installed: `make browser` installs it")
+    async with async_playwright() as playwright:
+        found = installed()
+        if found is None and not is_there(playwright.chromium.executable_path):
+            pytest.fail(
+                "There is no browser: `apt install chromium` installs one,"
+                " and so does `.venv/bin/python -m playwright install --with-deps chromium`"
+            )
+        offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        as_root = ["--no-sandbox"] if os.getuid() == 0 else []
+        browser = await playwright.chromium.launch(executable_path=found, args=[offline, *as_root])
+        yield browser
+        await browser.close()
+
+
+class Desk:
+    """What a person sees and does on the page."""
+
+    def __init__(self, page: "Page", server: Server) -> None:
+        self.page = page
+        self.server = server
+        self.problems: list[str] = []  # what the browser complained about, and what went to other hosts
+        ours = (server.address, server.address.replace("http", "ws"), "data:", "blob:")
+        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(ours) else self.problems.append(asked.url))
+
+    async def open(self, *, ready: bool = True) -> None:
+        await self.page.goto(f"{self.server.address}/")
+        if ready:
+            await self.page.wait_for_selector(".graphiql-query-editor .view-line")
+
+    async def sign_in(self, email: str, *, new: bool = False, password: str = PASSWORD) -> None:
+        panel = self.page.locator(".panel > summary")
+        if await panel.count() and not await self.page.locator(".sign-in").is_visible():
+            await panel.press("Enter")  # by the keyboard: it must do
+        if new:
+            await self.page.locator(".sign-in .link").click()
+        await self.page.fill("input[name=email]", email)
+        await self.page.fill("input[name=password]", password)
+        await self.page.press("input[name=password]", "Enter")
+
+    async def credits(self, expected: int) -> None:
+        await self.page.locator(".credits b", has_text=re.compile(rf"^{expected}$")).wait_for()
+
+    async def tab(self, name: str) -> None:
+        """Go to a tab, and wait until what is known is filled in."""
+        await self.page.locator(".graphiql-tab-button", has_text=re.compile(rf"^{name}$")).click()
+        await self.shows(".graphiql-query-editor", name)
+
+    async def write(self, **values: object) -> None:
+        """Change some of the tab's variables."""
+        editor = ".graphiql-editor-tool .graphiql-editor:visible"
+        present = json.loads(await self.text(editor) or "{}")
+        await self.page.locator(editor).click()
+        await self.page.keyboard.press("ControlOrMeta+A")
+        await self.page.keyboard.insert_text(json.dumps({**present, **values}))
+
+    async def run(self) -> None:
+        await self.page.locator(".graphiql-execute-button").click()
+
+    async def text(self, place: str) -> str:
+        """What an editor shows; long lines are broken where they are too long for it, which is undone."""
+        lines: list[str] = await self.page.locator(f"{place} .view-lines").first.evaluate(
+            """(all) => [...all.children].sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
+                .map((line) => line.textContent.replaceAll("\\u00a0", " "))"""
+        )
+        return "\n".join(lines)
+
+    async def shows(self, place: str, text: str) -> None:
+        async def found() -> bool:
+            return text in await self.text(place)
+
+        await until(found)
+
+    async def answers(self, *texts: str) -> None:
+        """The answer on the screen comes to hold each of these."""
+        for text in texts:
+            await self.shows(".graphiql-response", text)
+
+    async def picture(self, name: str) -> None:
+        """Kept in the documents where the run was asked for it."""
+        if os.environ.get("PICTURES"):
+            await self.page.screenshot(path=PICTURES / f"graphiql-{name}.png")
+
+
+@pytest.fixture
+def desk(chromium: "Browser", server: Server) -> AbstractAsyncContextManager[Desk]:
+    return sitting(chromium, server)
+
+
+@asynccontextmanager
+async def sitting(browser: "Browser", server: Server, **options: Any) -> AsyncIterator[Desk]:
+    """A person at a browser that knows nothing yet; at the end, nothing may have gone wrong behind the page."""
+    view = {"width": 1280, "height": 860}
+    context = await browser.new_context(**{"viewport": view, "color_scheme": "dark", "locale": "en", **options})
+    context.set_default_timeout(PATIENCE)
+    try:
+        desk = Desk(await context.new_page(), server)
+        yield desk
+        assert desk.problems == []
+    finally:
+        await context.close()
+
+
+async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncContextManager[Desk]) -> None:
+    async with desk as ada:
+        await ada.open()
+        await ada.sign_in("ada@example.com", new=True)
+        await ada.credits(30)
+        await ada.run()
+        await ada.answers('"email": "ada@example.com"')
+        await ada.tab("Quote")
+        await ada.shows(".graphiql-editor-tool", '"sty_')
+        await ada.run()
+        await ada.answers('"affordable": true')
+        await ada.tab("CreatePicture")
+        await ada.run()
+        await ada.answers('"errors": []', '"id": "gen_')
+        await ada.tab("Progress")
+        await ada.shows(".graphiql-editor-tool", '"gen_')
+        await ada.run()
+        await ada.answers('"stage": "GENERATING"')  # on its way, and then without anybody asking again:
+        await ada.answers('"stage": "COMPLETED"', "/files/")
+        await ada.picture("progress")
+        await ada.tab("Gallery")
+        await ada.run()
+        await ada.answers('"totalCount": 1')
+
+
+async def test_credits_in_the_bar_follow_what_happens_elsewhere(
+    desk: AbstractAsyncContextManager[Desk], server: Server
+) -> None:
+    async with desk as bea, server.api() as api:
+        program = await api.sign_up("bea@example.com", PASSWORD)
+        await bea.open()
+        await bea.sign_in("bea@example.com")
+        await bea.credits(30)
+        made = await program.create(prompt="a fox in the snow")
+        await bea.credits(30 - made["generations"][0]["cost"])
+
+
+async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(desk: AbstractAsyncContextManager[Desk]) -> None:
+    async with desk as cleo:
+        await cleo.open()
+        await cleo.sign_in("cleo@example.com", new=True)
+        await cleo.credits(30)
+        (cookie,) = await cleo.page.context.cookies()
+        assert cookie["httpOnly"]
+        assert await cleo.page.evaluate("document.cookie") == ""
+        kept = await cleo.page.evaluate("JSON.stringify([localStorage, sessionStorage])")
+        assert cookie["value"] not in kept
+        assert PASSWORD not in kept
+        await cleo.page.get_by_role("button", name="Sign out").click()
+        await cleo.page.locator(".panel > summary").wait_for()
+        await cleo.run()
+        await cleo.answers('"viewer": null')
+
+
+async def test_a_refusal_is_told_in_the_readers_language(chromium: "Browser", server: Server) -> None:
+    async with sitting(chromium, server, locale="zh-CN") as reader:
+        await reader.open()
+        await reader.sign_in("nobody@example.com", password="wrong horse")
+        alert = reader.page.locator(".sign-in [role=alert]", has_text=re.compile("[\u4e00-\u9fff]{4}"))
+        await alert.wait_for()
+        assert await reader.page.locator(".panel > summary").inner_text() == "登录"
+
+
+async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncContextManager[Desk]) -> None:
+    async with desk as dan:
+        await dan.open()
+        await dan.run()
+        await dan.answers('"viewer": null')
+        sidebar = dan.page.locator(".graphiql-sidebar button")
+        await sidebar.nth(0).click()
+        await dan.page.locator(".graphiql-doc-explorer", has_text="Subscription").wait_for()
+        await sidebar.nth(1).click()
+        await dan.page.locator(".graphiql-history", has_text="WhoAmI").wait_for()
+        await sidebar.nth(2).click()
+        await dan.page.locator(".graphiql-explorer-root", has_text="creditPackages").wait_for()
+        await dan.picture("explorer")
+
+
+async def test_where_it_is_for_admins_others_find_the_form_alone(chromium: "Browser", tmp_path: Path) -> None:
+    async with serving(tmp_path, GRAPHIQL="admins") as server, sitting(chromium, server) as eve:
+        async with server.api() as api:
+            await api.sign_up("eve@example.com", PASSWORD)
+        await eve.open(ready=False)
+        await eve.page.locator("main .sign-in").wait_for()
+        assert await eve.page.locator(".graphiql-container").count() == 0
+        await eve.sign_in("eve@example.com")
+        await eve.page.get_by_text("not an admin").wait_for()
+        assert await eve.page.locator(".graphiql-container").count() == 0
+        await server.make_admin("eve@example.com")
+        await eve.open()
+        await eve.page.locator(".badge").wait_for()
+        await eve.page.locator(".graphiql-doc-explorer, .graphiql-query-editor").first.wait_for()
+
+
+async def find(admin: Desk, email: str) -> None:
+    await admin.tab("FindUser")
+    await admin.write(search=email.upper()[:8])
+    await admin.run()
+    await admin.answers(f'"email": "{email}"')
+
+
+async def test_an_admins_whole_day(
+    desk: AbstractAsyncContextManager[Desk], chromium: "Browser", server: Server
+) -> None:
+    async with server.api() as api, desk as admin, sitting(chromium, server) as watcher:
+        fay = await api.sign_up("fay@example.com", PASSWORD)
+        await api.sign_up("boss@example.com", PASSWORD)
+        await server.make_admin("boss@example.com")
+        made = (await fay.create(prompt="a fox in the snow"))["generations"][0]
+        await fay.ended(made["id"])
+
+        await watcher.open()
+        await watcher.sign_in("boss@example.com")
+        await watcher.tab("LiveActivity")
+        await watcher.run()
+
+        await admin.open()
+        await admin.sign_in("boss@example.com")
+        await admin.page.locator(".badge").wait_for()
+        await find(admin, "fay@example.com")
+        await admin.picture("find-user")
+        await admin.tab("Ledger")
+        await admin.shows(".graphiql-editor-tool", fay.user["id"])
+        await admin.run()
+        await admin.answers('"type": "DEDUCTION"', made["id"])
+        await admin.picture("ledger")
+
+        await admin.tab("AdjustCredits")
+        await admin.write(amount=7, reason="A bad day")
+        await admin.run()
+        await admin.answers('"amount": 7', '"errors": []')
+        await watcher.answers("fay@example.com")
+        assert await fay.credits() == 30 - made["cost"] + 7
+
+        await admin.tab("RefundGeneration")
+        await admin.write(generation=made["id"], reason="The picture was no good")
+        await admin.run()
+        await admin.answers('"refunded": true')
+        assert await fay.credits() == 37
+        await watcher.picture("live-activity")
+
+        await admin.tab("TodaysFigures")
+        await admin.run()
+        await admin.answers('"completed": ', '"creditsRefunded": ')
+        await admin.picture("figures")
+
+        await admin.tab("Suspend")
+        await admin.shows(".graphiql-editor-tool", fay.user["id"])
+        await admin.write(reason="Asked for by her")
+        await admin.run()
+        await admin.answers('"suspendedAt": "20')
+        assert (
+            await fay.refused(
+                "{ viewer { credits } }",
+            )
+        )["code"] == "UNAUTHENTICATED"
