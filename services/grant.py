@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tortoise.exceptions import IntegrityError
 
-from models import AuditEntry, Plan, User
+from models import AuditEntry, User
 from models.database import run_tx
 from models.enum import AdminAction, PlanKind
 from services import allowance, audit_log, credit, idempotency
@@ -72,25 +72,24 @@ class GrantService:
             NotFoundError: there is no such account, or it is gone.
             ConflictError: the key came with another input before.
         """
+        try:
+            done = await run_tx(self._grant_pass, admin.id, request, idempotency.fingerprint(request))
+        except (IntegrityError, UsedKeyError):  # at the same moment, for another account
+            raise idempotency.used_otherwise() from None
+        await self._tell(done)
+        return await User.get(id=request.user_id)
+
+    async def _grant_pass(self, admin_id: str, request: PassRequest, fingerprint: str) -> _Done | None:
+        user_id, key = request.user_id, request.idempotency_key
+        await _hold(user_id)
+        if key is not None and await idempotency.recall(admin_id, OPERATION, key, fingerprint) is not None:
+            return None
         plan = await self._plans.plan(slug_or_none_at_all(request.plan))
         if plan is None or plan.kind is not PlanKind.PASS:
             raise InvalidInputError(message("There is no such pass."), field=("plan",))
         if request.hours is not None and not 1 <= request.hours <= LONGEST:
             text = message("A pass lasts 1 to {limit} hours.", limit=LONGEST)
             raise InvalidInputError(text, field=("hours",))
-        try:
-            done = await run_tx(self._grant_pass, admin.id, request, plan, idempotency.fingerprint(request))
-        except (IntegrityError, UsedKeyError):  # at the same moment, for another account
-            raise idempotency.used_otherwise() from None
-        await self._tell(done)
-        return await User.get(id=request.user_id)
-
-    @staticmethod
-    async def _grant_pass(admin_id: str, request: PassRequest, plan: Plan, fingerprint: str) -> _Done | None:
-        user_id, key = request.user_id, request.idempotency_key
-        await _hold(user_id)
-        if key is not None and await idempotency.recall(admin_id, OPERATION, key, fingerprint) is not None:
-            return None
         hours = plan.duration_hours if request.hours is None else request.hours
         act = await audit_log.record(admin_id, AdminAction.GRANT_PASS, user_id, plan=plan.slug, hours=hours)
         if key is not None:
