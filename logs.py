@@ -68,7 +68,7 @@ def _without_secrets(redactor: Redactor) -> Processor:
             {name: value for name, value in event.items() if not name.startswith("_") and name not in _OURS}
         )
         kept = {name: value for name, value in event.items() if name.startswith("_") or name in _OURS}
-        kept["event"] = redactor.text(str(kept.get("event", "")))
+        kept["event"] = redactor.said(str(kept.get("event", "")))
         return {**kept, **found}
 
     return process

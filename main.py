@@ -22,7 +22,10 @@ from services.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.webhook import UNSETTLED
 from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
+from telemetry import crash
+from telemetry.trace import tracing
 from web.app import create_app
+from web.metrics import offering_metrics
 
 log = structlog.get_logger("darkroom")
 
@@ -67,7 +70,12 @@ async def work(settings: Settings, concurrency: int) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_services(settings) as services, working(services, concurrency):
+    port, token = settings.worker_metrics_port, settings.metrics_token
+    async with (
+        open_services(settings) as services,
+        offering_metrics(services, settings.host, port, token),
+        working(services, concurrency),
+    ):
         log.info("worker.started", name=services.worker.name, concurrency=concurrency)
         await stop.wait()
         log.info("worker.stopping")
@@ -176,7 +184,11 @@ def main() -> int:
         return 2
     configure_logs(settings)
     try:
-        return run(arguments, settings)
+        with (
+            tracing(settings.otel_exporter_otlp_endpoint),
+            crash.reporting(settings.sentry_dsn, settings.environment.value),
+        ):
+            return run(arguments, settings)
     except DatabaseUnreachableError as error:
         place = "DATABASE_URL" if settings.database_url else "DATA_DIR"
         print(f"{place}: the database cannot be opened: {error}", file=sys.stderr)

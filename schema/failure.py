@@ -18,6 +18,7 @@ from schema.observation import noticed
 from services.error import Refusal, UnavailableError
 from services.integrations.storage import StorageError
 from services.message import message
+from telemetry import crash
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ def _tell(error: GraphQLError, context: Context | None) -> None:
     else:
         reference = secrets.token_hex(6)
         log.error("graphql.crashed", reference=reference, path=error.path, exc_info=original or error)
+        crash.report(original or error, reference=reference)
         text = message("Something went wrong on our side. Reference: {reference}", reference=reference)
         _set(error, ErrorCode.INTERNAL, context.translate(text) if context else text.text.format(**text.values))
         error.extensions = {**(error.extensions or {}), "reference": reference}

@@ -12,6 +12,8 @@ from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
 from services.roster import Roster
 from services.worker import GenerationWorker
+from telemetry import crash
+from telemetry.redaction import hide
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
@@ -103,10 +105,12 @@ class Crew:
                 await self._queue.ring(claim.generation.id, claim.fence)  # it may wait again: for others, if we stop
             elif error := making.exception():
                 log.error("crew.generation_crashed", generation=claim.generation.id, exc_info=error)
+                crash.report(error, generation=claim.generation.id)
 
     async def _make(self, worker: GenerationWorker, claim: Claim) -> None:
         row = claim.generation
         structlog.contextvars.bind_contextvars(generation=row.id, user=row.user_id)
+        hide(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
         # The trace that the order began goes on here, if it was this process that heard the bell.
         origin = self._queue.origin(row.id)
         with span("generation", parent=origin, generation=row.id, user=row.user_id, attempt=row.attempts):
@@ -156,3 +160,4 @@ def _say_why(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         # Nothing is lost: the table is looked at, and claims are checked at every write. It is a bug all the same.
         log.error("crew.task_ended", task=task.get_name(), exc_info=error)
+        crash.report(error, task=task.get_name())

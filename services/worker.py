@@ -32,7 +32,7 @@ from services.integrations.image_provider import (
 )
 from services.integrations.storage import MissingObjectError, StorageError
 from services.stopwatch import provider_call
-from telemetry import metric
+from telemetry import crash, metric
 
 log = structlog.get_logger(__name__)
 
@@ -284,6 +284,7 @@ class GenerationWorker:
                         raise
                     except Exception as error:
                         log.exception("provider.crashed", generation=request.generation_id)
+                        crash.report(error, generation=request.generation_id)
                         raise Failure(ErrorCode.INTERNAL, called=True) from error
         except TimeoutError:
             raise Failure(ErrorCode.GENERATION_TIMEOUT, called=called or in_flight) from None

@@ -1,16 +1,58 @@
 """The figures of this process for Prometheus: to whoever has the token; without one, to this machine alone."""
 
+import asyncio
+import contextlib
 import hmac
+import socket
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from ipaddress import ip_address
 
+import uvicorn
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from services.services import Services
 from telemetry.metric import exposition
 
 # What a proxy adds. One on this machine would make everybody a neighbour.
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+
+
+class _Server(uvicorn.Server):
+    """A server beside the work, whose process ends when that says so."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def offering_metrics(services: Services, host: str, port: int | None, token: str | None) -> AsyncIterator[None]:
+    """Answer /metrics, and nothing else, while the body runs: for a worker. `port` None: not at all.
+
+    Raises:
+        OSError: somebody else has the port.
+    """
+    if port is None:
+        yield
+        return
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Services]]:
+        yield {"services": services}
+
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    app = Starlette(routes=[Route("/metrics", partial(show_metrics, token=token))], lifespan=lifespan)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False))
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving])
 
 
 async def show_metrics(request: Request, token: str | None) -> Response:

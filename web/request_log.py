@@ -9,7 +9,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry import metric
+from telemetry import crash, metric
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +54,9 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:
+        except Exception as error:
             status = 500  # which Starlette answers; uvicorn logs the traceback
+            crash.report(error, request=request_id)
             raise
         finally:
             self._tell(scope, status, time.perf_counter() - started, is_stream=is_stream)
