@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 import example_rows as example
+from books import make_admin
 from client import GENERATION, Api
 from conftest import Running
 from example_rows import NOW, insert
 from models import Generation, Plan
 from models.database import rows, run_tx
-from services import allowance
+from models.enum import AdminAction
+from services import allowance, audit_log
 
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
@@ -28,6 +30,15 @@ STYLES = (
     "{ styles(first: %d) { totalCount nodes { id title cost locked isOwn variables { name } collection { id } } } }"
 )
 COLLECTIONS = "{ collections { id title styles { id title cost collection { id } } } }"
+EVERYBODYS = "{ admin { generations(first: %d) { nodes { providerCost " + WHOLE + " } } } }"
+EVERYBODYS_LEDGER = """{ admin { transactions(first: %d) { nodes {
+  id description user { id stats { favorites } } generation { id owner { id } }
+} } } }"""
+PEOPLE = """{ admin { users(first: %d) { totalCount nodes {
+  email maxBatch membership { renewsAt } pass { plan { slug } } referralCode stats { favorites } apiKeys { id }
+  billingPortalUrl
+} } } }"""
+ACTS = "{ admin { auditLog(first: %d) { nodes { id actor { id email } } } } }"
 KEYS = "{ viewer { apiKeys { id name } } }"
 
 
@@ -104,6 +115,25 @@ async def test_a_list_costs_as_many_statements_as_a_row(idle: Running, count: Co
         assert await count(ada, nodes(ids[-FEW:])) == await count(ada, nodes(ids)), ids
     aliased = " ".join(f'n{number}: node(id: "{id}") {{ id }}' for number, id in enumerate(made[-MANY:]))
     assert await count(ada, f"{{ {aliased} }}") == await count(ada, f'{{ node(id: "{made[-1]}") {{ id }} }}')
+
+
+async def test_what_admins_list_costs_as_many_statements_as_a_row(idle: Running, count: Count) -> None:
+    admin = await make_admin(idle.api)
+    for number in range(MANY):
+        person = (await insert("users", example.user(referral_code=f"code{number}")))["id"]
+        await insert("api_keys", example.api_key(person))
+        await insert("generations", example.generation(person, search_text="a fox"))
+        await insert("credit_transactions", example.line(person, 1))
+        await audit_log.record(person, AdminAction.SET_MAINTENANCE, None)
+    for query in (EVERYBODYS, EVERYBODYS_LEDGER, PEOPLE, ACTS):
+        few, many = [await count(admin, query % size) for size in (FEW, MANY)]
+        assert few == many, query
+    everybody = [row["id"] for row in await rows("SELECT id FROM users ORDER BY id DESC")][:MANY]
+    few, many = [
+        await count(admin, "{ nodes(ids: [" + ", ".join(f'"{id}"' for id in ids) + "]) { id ... on User { email } } }")
+        for ids in (everybody[:FEW], everybody)
+    ]
+    assert few == many
 
 
 async def test_lists_without_pages_cost_as_many_statements_as_a_row(idle: Running, count: Count) -> None:
