@@ -4,11 +4,11 @@ import asyncio
 import json
 from typing import Any
 
-from books import check_books, make_member
+from books import check_books, make_admin, make_member
 from client import CREATE, Api, photo
 from conftest import Running
-from models import Generation, Style, User, ids
-from models.enum import ReferenceImage, Role
+from models import Generation, Style, ids
+from models.enum import ReferenceImage
 from services.own_style import MOST
 
 STYLE = """
@@ -65,12 +65,6 @@ async def listed(api: Api, **filter: Any) -> list[str]:
     found = await api.one(LIST, first=100, filter=filter)
     assert found["totalCount"] == len(found["nodes"])
     return [node["title"] for node in found["nodes"]]
-
-
-async def make_admin(api: Api, email: str = "admin@example.com") -> Api:
-    admin = await api.sign_up(email)
-    await User.filter(id=admin.user["id"]).update(role=Role.ADMIN)
-    return admin
 
 
 # Making and using one
