@@ -1,20 +1,26 @@
-"""The command line: real processes, what they print and how they end."""
+"""The command line: real processes, what they print and how they end.
+
+Those that end by themselves are forks of one that has imported everything; a server and a worker start from nothing.
+"""
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 
+from campaigns.command_server import Command
+from campaigns.fork_server import ForkServer
 from client import PATIENCE
 from fakes.polar_wire import event, order
 from main import parse_arguments, replay
@@ -43,6 +49,9 @@ class Commands:
     """`main.py` in a working directory of its own, with nothing in the environment but what a test says."""
 
     folder: Path
+    mother: ForkServer
+    said: Path  # a folder for what they print
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def start(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -56,10 +65,17 @@ class Commands:
         )
 
     async def run(self, *arguments: str, **variables: str) -> Ended:
-        process = await self.start(*arguments, **variables)
-        async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate()
-        ended = Ended(process.returncode, out.decode(), err.decode())
+        number = next(self.numbers)
+        out, err = self.said / f"{number}.out", self.said / f"{number}.err"
+        variables = {"PATH": os.defpath, **variables}
+        process = await self.mother.fork(Command(list(arguments), str(self.folder), str(out), str(err), variables))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                code = await process.death
+        finally:
+            if not process.death.done():
+                process.send(signal.SIGKILL)
+        ended = Ended(code, out.read_text(), err.read_text())
         assert "Traceback" not in ended.err, ended.err
         return ended
 
@@ -82,9 +98,15 @@ class Commands:
             await process.wait()
 
 
+@pytest.fixture(scope="module")
+async def mother() -> AsyncIterator[ForkServer]:
+    async with ForkServer("command_server.py").running() as found:
+        yield found
+
+
 @pytest.fixture
-def main(tmp_path: Path) -> Commands:
-    return Commands(tmp_path)
+def main(mother: ForkServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    return Commands(tmp_path, mother, tmp_path_factory.mktemp("said"))
 
 
 @pytest.fixture(params=KINDS)
