@@ -23,7 +23,7 @@ query($from: DateTime, $to: DateTime) { admin { metrics(from: $from, to: $to) {
 } } }"""
 CHECK = "{ admin { ledgerCheck { usersChecked mismatches stuckGenerations orphanFiles } } }"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "successRate": None,
     "averageSeconds": None,
     "p50Seconds": None,
