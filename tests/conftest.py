@@ -45,6 +45,12 @@ _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
+# The files that take longest, so that no process is left alone with one of them at the end.
+_LONGEST = (
+    *("image_door_children", "crash", "chaos", "demo_looks", "database_fault", "interleavings", "gallery_live"),
+    *("cancel", "upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits", "credit", "audit"),
+    *("stop", "provider_errors", "gallery", "share", "regenerate", "deletion", "crew", "passes", "refund", "profiles"),
+)
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -67,6 +73,11 @@ def _is_roomy(folder: Path) -> bool:
         and shutil.disk_usage(folder).free > 2 << 30
         and not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0)
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem.removeprefix("test_"), len(ranks)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

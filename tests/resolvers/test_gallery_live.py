@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,10 +34,9 @@ SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 
 
 @pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[Running]:
+async def server(idle: Running) -> Running:
     """A server where nothing is made, unless a test makes it."""
-    async with running(settings, idle=True) as found:
-        yield found
+    return idle
 
 
 async def order(person: Api, count: int = 1) -> list[str]:
