@@ -1,4 +1,12 @@
 # One image for every process: `serve` (the default), `worker`, `migrate`, `check`, `verify`.
+# GraphiQL, built from its npm packages; neither they nor Node come into the image.
+FROM node:24-slim AS graphiql
+WORKDIR /graphiql
+COPY web/graphiql/package.json web/graphiql/package-lock.json web/graphiql/.npmrc ./
+RUN npm ci --ignore-scripts --no-audit
+COPY web/graphiql/ ./
+RUN npm run build
+
 FROM python:3.11-slim
 
 # HOST and DATA_DIR are settings of ours (docs/configuration.md): a container is reached from outside, and what it keeps
@@ -26,6 +34,7 @@ COPY schema/ schema/
 COPY services/ services/
 COPY telemetry/ telemetry/
 COPY web/ web/
+COPY --from=graphiql /graphiql/dist/ web/graphiql/dist/
 
 # The code belongs to root: what runs cannot change itself.
 USER 10001

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import contextlib
-import fnmatch
 import json
 import os
 import re
@@ -25,8 +24,12 @@ from models.database import is_postgres
 from models.migrate import LOCATION
 from server_process import free_port
 from settings import LOCALES, PROFILES, ROOT, Settings, SettingsError, load_settings
+from web.graphiql import BUILD
 
-DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+# The stage that builds GraphiQL, and what becomes the image.
+STAGE, DOCKERFILE = re.split(
+    r"^(?=FROM python)", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
+)
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_TEXT)["services"]
 OURS = ("server", "worker")
@@ -41,9 +44,9 @@ SECRETS = {
 DEMO = SECRETS | {"IMAGE_PROVIDER": "demo"}
 
 
-def instructions(word: str) -> list[str]:
-    """The arguments of every such instruction of the Dockerfile."""
-    return re.findall(rf"^{word} (.+)$", DOCKERFILE, re.MULTILINE)
+def instructions(word: str, text: str = DOCKERFILE) -> list[str]:
+    """The arguments of every such instruction of the image."""
+    return re.findall(rf"^{word} (.+)$", text, re.MULTILINE)
 
 
 def copied() -> dict[str, str]:
@@ -51,7 +54,7 @@ def copied() -> dict[str, str]:
     found = {}
     for line in instructions("COPY"):
         *sources, destination = line.split()
-        for source in sources:
+        for source in sources if not line.startswith("--from=") else ():
             found[source.rstrip("/")] = source if destination == "./" else destination.rstrip("/")
     return found
 
@@ -106,12 +109,24 @@ def test_everything_that_runs_is_copied_into_its_place_and_nothing_else() -> Non
 
 
 def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
-    first, *allowed, caches = [
+    first, *rest = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
     ]
+    allowed = [line for line in rest if line.startswith("!")]
     assert first == "*"
     assert sorted(allowed) == sorted(f"!{name}" for name in copied())
-    assert caches == "**/__pycache__"
+    assert rest == [*allowed, "**/__pycache__", "web/graphiql/dist", "web/graphiql/node_modules"], "the last one wins"
+
+
+def test_the_image_has_the_graphiql_that_a_stage_of_its_own_builds_from_the_lock() -> None:
+    (line,) = (line for line in instructions("COPY") if line.startswith("--from="))
+    assert line.split() == ["--from=graphiql", "/graphiql/dist/", f"{BUILD.relative_to(ROOT)}/"]
+    assert instructions("FROM", STAGE) == ["node:24-slim AS graphiql"]
+    assert instructions("WORKDIR", STAGE) == ["/graphiql"]
+    assert [line.split()[:2] for line in instructions("RUN", STAGE)] == [["npm", "ci"], ["npm", "run"]]
+    for *sources, _ in map(str.split, instructions("COPY", STAGE)):
+        assert all((ROOT / source).exists() for source in sources)
+    assert not re.search("node|npm", DOCKERFILE.replace("--from=graphiql", ""))
 
 
 def test_the_image_installs_the_lock_that_make_run_installs_in_the_same_way() -> None:
@@ -119,7 +134,9 @@ def test_the_image_installs_the_lock_that_make_run_installs_in_the_same_way() ->
     options = r"--no-deps --require-hashes -r requirements/run\.lock$"
     assert re.search(options, makefile, re.MULTILINE)
     assert re.search(rf"^RUN python -m pip install .*{options}", DOCKERFILE, re.MULTILINE)
-    assert "://" not in "".join(instructions("RUN")), "packages come from where pip is told to look"
+    assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE)), (
+        "packages come from where pip and npm look"
+    )
 
 
 def test_the_image_runs_as_nobody_in_particular_and_can_be_stopped() -> None:
@@ -143,7 +160,7 @@ async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path:
         place = app / destination
         place.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, place, ignore=lambda _, names: fnmatch.filter(names, "__pycache__"))
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
         else:
             shutil.copy(ROOT / source, place)
     (entry,), (command,) = instructions("ENTRYPOINT"), instructions("CMD")
