@@ -45,6 +45,7 @@ from services.password_reset import PasswordResetService
 from services.payer import Payers
 from services.payment import PaymentService
 from services.plan import PlanService
+from services.presence import Presences
 from services.profile import load_profile
 from services.quote import QuoteService
 from services.rate_limit import RateLimits
@@ -64,6 +65,7 @@ from services.stats import StatsService
 from services.style import StyleService
 from services.subscription import SubscriptionService
 from services.subscription_end import SubscriptionEnds
+from services.suspension import SuspensionService
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import UserService
@@ -78,6 +80,7 @@ AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
 LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
 STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
 _AUDIENCES = {Access.ON: Audience.EVERYBODY, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NOBODY}
+SIGN_IN_SECONDS = 2.0  # between looks at the sign-ins of open sockets and streams, which end within five
 SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
 
 
@@ -130,6 +133,10 @@ async def open_services(
         subscription_ends = SubscriptionEnds(till)
         reconciliation = Reconciliation(till, payments, subscriptions, subscription_ends, referrals)
         entitlements = Entitlements(profile)
+        api_keys = ApiKeyService(settings.secret(), events, entitlements)
+        looks = min(settings.subscription_reread_seconds, SIGN_IN_SECONDS)
+        presences = Presences(bus, sessions, api_keys, every=looks)
+        stack.push_async_callback(presences.aclose)
         styles = StyleService(profile)
         payers = Payers(entitlements, sells_credits=profile.sells_credits)
         sales = Sales(payers, queue, events)
@@ -153,9 +160,11 @@ async def open_services(
             files=files,
             uploads=uploads,
             sessions=sessions,
-            api_keys=ApiKeyService(settings.secret(), events, entitlements),
+            api_keys=api_keys,
             users=UserService(passwords, sessions, events, verification, rates, referrals, roles, signup_credits),
             roles=roles,
+            suspensions=SuspensionService(sessions, events),
+            presences=presences,
             referrals=referrals,
             verification=verification,
             password_resets=PasswordResetService(mail, passwords, sessions, events, rates, roles),

@@ -1,11 +1,13 @@
 """What every subscription stands on: subscribe first, then read, then listen, and read again when it is quiet."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import Self
 
+from models.enum import Role
 from schema.context import Context
+from services.error import UnauthenticatedError
 from services.integrations.bus import Gap, Subscription
+from services.presence import Presence
 
 
 class Watch:
@@ -16,11 +18,16 @@ class Watch:
         self._channel = channel
         self._stack = AsyncExitStack()
         self._messages: Subscription | None = None
-        self._checked_at = 0.0
+        self._presence: Presence | None = None
+        self._role: Role | None = None
 
     async def __aenter__(self) -> Self:
-        self._messages = await self._stack.enter_async_context(self._context.services.bus.subscribe(self._channel))
-        self._checked_at = asyncio.get_running_loop().time()
+        context = self._context
+        viewer, presences = context.require_viewer(), context.services.presences
+        messages = await self._stack.enter_async_context(context.services.bus.subscribe(self._channel))
+        assert context.token is not None  # noqa: S101 - else there were no viewer
+        self._presence = self._stack.enter_context(presences.of(context.token, viewer, messages.interrupt))
+        self._messages, self._role = messages, viewer.role
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -41,11 +48,14 @@ class Watch:
         Raises:
             UnauthenticatedError: the subscriber's sign-in has ended.
         """
-        assert self._messages is not None  # noqa: S101 - only used inside `async with`
+        messages, presence = self._messages, self._presence
+        assert messages is not None  # noqa: S101 - only used inside `async with`
+        assert presence is not None  # noqa: S101 - the same
         every = self._context.services.reread_seconds
-        found = await self._messages.get(timeout=every if within is None else min(within, every))
-        now = asyncio.get_running_loop().time()
-        if now - self._checked_at >= every:
-            await self._context.still_signed_in()
-            self._checked_at = now
+        found = await messages.get(timeout=every if within is None else min(within, every))
+        if presence.is_over:
+            raise UnauthenticatedError
+        if presence.user.role is not self._role:  # which decides what the stream may tell
+            self._role = presence.user.role
+            self._context.become(presence.user)
         return found

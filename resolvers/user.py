@@ -57,13 +57,12 @@ def signed_in(info: Info, session: NewSession) -> SessionPayload:
 
 
 async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
-    viewer, sessions = info.context.require_viewer(), info.context.services.sessions
+    viewer = info.context.require_viewer()
     info.context.become(None)
     if info.context.is_cookie:
         info.context.set_cookie(None)
-    if everywhere or info.context.token is None:
-        return SignOutPayload(sessions_ended=await sessions.end_all(viewer.id))
-    return SignOutPayload(sessions_ended=await sessions.end(viewer.id, info.context.token))
+    token = None if everywhere else info.context.token
+    return SignOutPayload(sessions_ended=await info.context.services.users.sign_out(viewer, token))
 
 
 async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:

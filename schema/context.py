@@ -74,7 +74,7 @@ class Context:
         self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
 
     async def look_up(self) -> User | None:
-        """Find out who is asking; done before every operation, and by streams from time to time."""
+        """Find out who is asking; done before every operation."""
         if self._is_socket or not self._looked_up:
             self._viewer = await self._user_of(self.token) if self.token else None
             self._looked_up = not self._is_socket
@@ -127,12 +127,6 @@ class Context:
     def set_cookie(self, session: NewSession | None) -> None:
         """Let the answer keep a sign-in in a cookie; None clears it."""
         self.cookie, self.changes_cookie = session, True
-
-    async def still_signed_in(self) -> None:
-        """Ask the database again. Raises UnauthenticatedError when the sign-in has ended."""
-        self._looked_up = False
-        if await self.look_up() is None:
-            raise UnauthenticatedError
 
     @property
     def locale(self) -> str:

@@ -25,6 +25,7 @@ import resolvers.regeneration
 import resolvers.role
 import resolvers.share
 import resolvers.style
+import resolvers.suspension
 import resolvers.upload
 import resolvers.user
 import resolvers.verification
@@ -272,6 +273,11 @@ class Mutation:
         resolver=resolvers.role.admin_set_role,
         permission_classes=allowed("Mutation.adminSetRole"),
         description="Say what an account may do, one's own excepted; super admins only. It counts at once.",
+    )
+    admin_set_suspended: UserPayload = strawberry.mutation(
+        resolver=resolvers.suspension.admin_set_suspended,
+        permission_classes=allowed("Mutation.adminSetSuspended"),
+        description="Lock an account, or open it again. Every sign-in ends, sockets within five seconds; API keys wait.",
     )
 
 

@@ -61,6 +61,7 @@ class DepartureService:
             raise self._wrong_password()
         crashpoint("departure.committed")
         log.info("account.deleted", user=user.id)
+        await self._events.sign_ins_changed(user.id)
         await self._events.account_changed(account)
         try:
             await self._uploads.remove_bytes_of(user.id)

@@ -49,6 +49,7 @@ _LINE_FIELDS = (
 _OTHER_RELEASE = (KeyError, ValueError, TypeError)
 
 CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
+SIGN_INS_CHANNEL = "sign-ins"  # an account's sign-ins have ended, or its role has changed
 WAITING_CHANNEL = "waiting"  # for workers: a full one heard of something that waits
 
 
@@ -171,6 +172,10 @@ class Events:
             metric.ledger_credits.labels(line.type.value).inc(abs(line.amount))
         await self._bus.publish(account_channel(account.user_id), payload)
         await self._tell_admins(lambda: _movements(account))
+
+    async def sign_ins_changed(self, user_id: str) -> None:
+        """Say that sign-ins of an account have ended, or its role is another: whoever is connected is looked at."""
+        await self._bus.publish(SIGN_INS_CHANNEL, {"user": user_id})
 
     async def signed_up(self, account: Account) -> None:
         """Say that there is a new account, to admins alone: nobody else can watch it yet."""

@@ -99,6 +99,7 @@ class PasswordResetService:
         row = await mail_token.find(token, MailPurpose.RESET)
         password_hash = await self._passwords.hash(password)
         account, session = await run_tx(self._reset, row, password_hash)
+        await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
         await self._rates.forgive(row.email)
         return replace(session, user=await self._roles.honour(session.user))

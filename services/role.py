@@ -100,6 +100,7 @@ class RoleService:
 
     async def _tell(self, done: _Done | None) -> None:
         if done is not None:
+            await self._events.sign_ins_changed(done[0].user_id)
             await self._events.account_changed(done[0])
             await self._events.admin_act(done[1])
 

@@ -34,6 +34,7 @@ from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.payment import PaymentService
 from services.plan import PlanService
+from services.presence import Presences
 from services.profile import Profile
 from services.quote import QuoteService
 from services.rate_limit import RateLimits
@@ -49,6 +50,7 @@ from services.session import SessionService
 from services.share import ShareService
 from services.stats import StatsService
 from services.style import StyleService
+from services.suspension import SuspensionService
 from services.sweeper import Sweeper
 from services.upload import UploadService
 from services.user import UserService
@@ -76,6 +78,8 @@ class Services:
     api_keys: ApiKeyService
     users: UserService
     roles: RoleService
+    suspensions: SuspensionService
+    presences: Presences
     referrals: ReferralService
     verification: VerificationService
     password_resets: PasswordResetService

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -51,6 +52,12 @@ class SessionService:
             .first()
         )
         return session.user if session and session.user.may_sign_in else None
+
+    async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
+        """Whose tokens these are, without those that are nobody's, ended or expired; one statement."""
+        by_hash = {_hash(token): token for token in tokens}
+        found = Session.filter(token_hash__in=list(by_hash), expires_at__gt=datetime.now(UTC)).select_related("user")
+        return {by_hash[row.token_hash]: row.user for row in await found if row.user.may_sign_in}
 
     async def end(self, user_id: str, token: str) -> int:
         """End one sign-in and say how many ended."""

@@ -192,8 +192,16 @@ class UserService:
         account = await run_tx(self._replace_password, user, password_hash, token) if matches else None
         if account is None:
             raise InvalidInputError(message("The current password is wrong."), field=("current",))
+        await self._events.sign_ins_changed(user.id)
         await self._events.account_changed(account)
         return await self.get(user.id)
+
+    async def sign_out(self, user: User, token: str | None) -> int:
+        """End the sign-in of `token`, or every one where there is none; how many ended."""
+        sessions = self._sessions
+        ended = await (sessions.end_all(user.id) if token is None else sessions.end(user.id, token))
+        await self._events.sign_ins_changed(user.id)
+        return ended
 
     async def _replace_password(self, user: User, password_hash: str, token: str | None) -> Account | None:
         # Together: whoever stole the old password must not stay signed in because we died in between.

@@ -5,15 +5,15 @@ import time
 from typing import Any
 
 from client import PATIENCE, Stream
-from services.event import CANCELED_CHANNEL, WAITING_CHANNEL
+from services.event import CANCELED_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
 from services.message import message
 from services.services import Services
 
 
 def listeners(services: Services) -> int:
-    """How many subscribers the bus has right now; the worker's own ears are not counted."""
-    workers = {CANCELED_CHANNEL, WAITING_CHANNEL}
-    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel not in workers)
+    """How many subscribers the bus has right now; the server's own ears are not counted."""
+    own = {CANCELED_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
+    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel not in own)
 
 
 async def until_listening(services: Services, count: int) -> None:

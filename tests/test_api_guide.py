@@ -47,7 +47,8 @@ REFUSED = {
     "VerifyEmail": "INVALID_INPUT",
     "ResetPassword": "INVALID_INPUT",
     "AdminRetryGeneration": "CONFLICT",
-    "AdminSetRole": "CONFLICT",  # one's own
+    "AdminSetRole": "CONFLICT",  # one's own, as below
+    "AdminSetSuspended": "CONFLICT",
 }
 
 

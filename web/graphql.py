@@ -151,7 +151,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         wanted = said.get("locale")
         context.connect(token if isinstance(token, str) else None, wanted if isinstance(wanted, str) else None)
         # A cookie is sent along when its time is over, too; who signs in by a token wants to know that it failed.
-        if context.token is not None and not context.is_cookie and await context.look_up() is None:
+        if context.token is not None and await context.look_up() is None and not context.is_cookie:
             raise ConnectionRejectionError
         return UnsetType()  # an acknowledgement without a payload
 

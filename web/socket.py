@@ -1,5 +1,7 @@
 """graphql-transport-ws as its specification has it, where Strawberry's handler is stricter or looser."""
 
+import asyncio
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from graphql import GraphQLError
@@ -14,13 +16,23 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from models.enum import ErrorCode
 from schema.context import Context
 from services.message import message
+from services.presence import Presence
 
+# What a client takes as final: with a sign-in that has ended it need not come again.
+SIGNED_OUT = 4401
+_LAST_WORDS = 2.0  # seconds for what is under way when the sign-in ends: signOut is answered, streams say why they end
 MAX_OPERATIONS = 20  # at once on one socket
 _TOO_MANY = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """One socket."""
+    """One socket; it ends with the sign-in that opened it, even where nobody says anything on it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._until_closed = ExitStack()
+        self._presence: Presence | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -32,6 +44,26 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if message.get("payload") is None:  # allowed: the payload is optional
             message = {"type": "connection_init", "payload": {}}
         await super().handle_connection_init(message)
+        token, viewer = self.context.token, self.context.viewer
+        if self.connection_acknowledged and self._presence is None and token is not None and viewer is not None:
+            presences = self.context.services.presences
+            self._presence = self._until_closed.enter_context(presences.of(token, viewer, self._look_up))
+
+    def _look_up(self) -> None:
+        if self._presence is not None and self._presence.is_over and self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+
+    async def _end(self) -> None:
+        if under_way := [operation.task for operation in self.operations.values() if operation.task]:
+            await asyncio.wait(under_way, timeout=_LAST_WORDS)
+        with suppress(RuntimeError):  # the client was faster
+            await self.websocket.close(code=SIGNED_OUT, reason="Unauthorized")
+
+    async def shutdown(self) -> None:
+        self._until_closed.close()
+        if self._ending is not None:
+            self._ending.cancel()
+        await super().shutdown()
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         is_new = self.connection_acknowledged and message["id"] not in self.operations

@@ -63,6 +63,10 @@ class Subscription:
             return GAP
         return payload if isinstance(payload, dict) else GAP
 
+    def interrupt(self) -> None:
+        """Let whoever waits for a message look up; it reads GAP, and loses what it has not read yet."""
+        _put_gap(self._queue, "")
+
 
 class Bus(Broadcast):
     """broadcaster's Broadcast with bounded queues, and with subscriptions that survive an outage.

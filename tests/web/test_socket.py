@@ -240,14 +240,41 @@ async def test_queries_and_mutations_run_over_the_socket(door: Running) -> None:
     assert [answer["id"] for answer in answers if answer["type"] == "complete"] in (["1", "2"], ["2", "1"])
 
 
-async def test_a_sign_out_is_noticed_by_the_next_operation_of_a_socket(door: Running) -> None:
+async def test_a_socket_closes_with_its_sign_in_and_others_of_the_account_stay(door: Running) -> None:
     eve = await door.api.sign_up("eve@example.com")
-    async with connected(door) as connection:
-        await tell(connection, init(token=eve.token), subscribe(VIEWER))
-        assert [(await hear(connection))["type"] for _ in range(3)] == ["connection_ack", "next", "complete"]
+    again = await door.api.one(
+        "mutation($input: SignInInput!) { signIn(input: $input) { token } }",
+        input={"email": "eve@example.com", "password": "correct horse"},
+    )
+    async with connected(door) as quiet, connected(door) as other, connected(door) as signed_out:
+        await tell(quiet, init(token=eve.token))
+        await tell(other, init(token=again["token"]))
+        await tell(signed_out, SIGNED_OUT)
+        for connection in (quiet, other, signed_out):
+            assert (await hear(connection))["type"] == "connection_ack"
         await eve.one("mutation { signOut { sessionsEnded } }")
-        await tell(connection, subscribe(VIEWER))
-        assert (await hear(connection))["payload"] == {"data": {"viewer": None}}
+        assert await closing(quiet) == 4401, "which clients take as final"
+        for connection in (other, signed_out):
+            await tell(connection, subscribe(VIEWER))
+            assert (await hear(connection))["type"] == "next"
+
+
+async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(door: Running) -> None:
+    mallory = await door.api.sign_up("mallory@example.com")
+    async with connected(door) as connection:
+        await tell(connection, init(token=mallory.token), subscribe(CREDITS, "stream"))
+        assert [(await hear(connection))["type"] for _ in range(2)] == ["connection_ack", "next"]
+        await tell(connection, subscribe("mutation { signOut { sessionsEnded } }", "out"))
+        said: dict[str, list[Any]] = {"stream": [], "out": []}
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                message = await hear(connection)
+                said[message["id"]].append(message)
+        assert connection.close_code == 4401
+    assert said["out"][0]["payload"] == {"data": {"signOut": {"sessionsEnded": 1}}}
+    (last,) = [each for each in said["stream"] if "errors" in each.get("payload", {})]
+    assert last["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    await until_listening(door.services, 0)
 
 
 async def test_one_operation_too_many_is_refused_and_the_others_go_on(door: Running, ada: Api) -> None:

@@ -1,0 +1,67 @@
+"""Suspension: an account that an admin has locked is signed in nowhere, and keeps everything it has."""
+
+from datetime import UTC, datetime
+
+from models import AuditEntry, User
+from models.database import run_tx
+from models.enum import AdminAction, Role
+from services import audit_log, credit
+from services.credit import Account
+from services.error import ConflictError, ForbiddenError, NotFoundError
+from services.event import Events
+from services.message import message
+from services.reason import clean_reason
+from services.session import SessionService
+
+_FIELD = ("userId",)
+_Done = tuple[Account, AuditEntry]
+
+
+class SuspensionService:
+    """Locks accounts and opens them again.
+
+    Sign-ins end for good, in the same transaction; API keys stay, and are refused for as long as it lasts. What the
+    account has ordered is made: it is paid for.
+    """
+
+    def __init__(self, sessions: SessionService, events: Events) -> None:
+        self._sessions = sessions
+        self._events = events
+
+    async def set(self, admin: User, user_id: str, reason: str, *, suspended: bool) -> User:
+        """Suspend an account, or end that; what is so already is left alone.
+
+        Raises:
+            InvalidInputError: of the reason.
+            ConflictError: it is the admin's own.
+            ForbiddenError: it is a super admin's, and the admin is none.
+            NotFoundError: there is no such account, or it is gone.
+        """
+        words = clean_reason(reason)
+        if user_id == admin.id:
+            raise ConflictError(message("Nobody suspends their own account."), field=_FIELD)
+        done = await run_tx(self._set, admin, user_id, words, suspended)
+        if done is not None:
+            account, act = done
+            await self._events.sign_ins_changed(user_id)
+            await self._events.account_changed(account)
+            await self._events.admin_act(act)
+        return await User.get(id=user_id)
+
+    async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Done | None:
+        try:
+            await credit.hold(user_id)
+        except NotFoundError:
+            raise NotFoundError(field=_FIELD) from None
+        user = await User.get(id=user_id)
+        if user.role is Role.SUPER_ADMIN and admin.role is not Role.SUPER_ADMIN:
+            raise ForbiddenError(field=_FIELD)
+        if (user.suspended_at is not None) is suspended:
+            return None
+        account = await credit.touch(user_id)
+        await User.filter(id=user_id).update(suspended_at=datetime.now(UTC) if suspended else None)
+        ended = await self._sessions.end_all(user_id) if suspended else 0
+        act = await audit_log.record(
+            admin.id, AdminAction.SET_SUSPENDED, user_id, suspended=suspended, reason=reason, sessionsEnded=ended
+        )
+        return account, act
