@@ -86,9 +86,16 @@ SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is tol
 
 @contextlib.asynccontextmanager
 async def open_services(
-    settings: Settings, database_limits: Limits = QUICK, hash_kib: int = HASH_KIB
+    settings: Settings,
+    database_limits: Limits = QUICK,
+    *,
+    hash_kib: int = HASH_KIB,
+    door: ImageDoor | None = None,
 ) -> AsyncIterator[Services]:
-    """Connect everything, and give it back in the reverse order; `database_limits`: how long PostgreSQL may take."""
+    """Connect everything, and give it back in the reverse order.
+
+    `database_limits`: how long PostgreSQL may take; `door`: one that somebody else closes.
+    """
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
     translator = Translator(LOCALES)
@@ -108,7 +115,7 @@ async def open_services(
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
         queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
-        door = await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
+        door = door or await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
         provider = make_provider(settings)
         stack.push_async_callback(provider.aclose)
         limiter = await stack.enter_async_context(open_rate_limiter(settings))
@@ -251,9 +258,11 @@ async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_server(settings: Settings, hash_kib: int = HASH_KIB) -> AsyncIterator[Services]:
+async def open_server(
+    settings: Settings, *, hash_kib: int = HASH_KIB, door: ImageDoor | None = None
+) -> AsyncIterator[Services]:
     """The services of a server; without Redis, it also does the work of a worker."""
-    async with open_services(settings, hash_kib=hash_kib) as services, contextlib.AsyncExitStack() as stack:
+    async with open_services(settings, hash_kib=hash_kib, door=door) as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
         yield services

@@ -31,6 +31,7 @@ from main import prepare
 from models.database import is_postgres
 from reused_database import ReusedDatabase
 from servers import PostgresServer, RedisServer
+from services.integrations.image_door import ImageDoor
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
@@ -43,6 +44,7 @@ _postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
 _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
+_door = ImageDoor(processes=1)  # of all servers: a child starts in 0.1 s
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
 # The files that take longest, so that no process is left alone with one of them at the end.
@@ -84,6 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both", help="run on which")
     parser.addoption("--kills", type=int, default=10, help="kill points of the crash campaign")
     parser.addoption("--seed", type=int, default=None, help="of the campaigns; printed when left out")
+    parser.addoption("--pictures", action="store_true", help="take the documents' pictures of GraphiQL again")
     parser.addoption("--budget", type=float, default=0, help="of the chaos drills: 0 the short form, 1 the long one")
 
 
@@ -148,6 +151,12 @@ def redis() -> Iterator[RedisServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+async def _closed_door() -> AsyncIterator[None]:
+    yield
+    await _door.aclose()
+
+
 @dataclass
 class Running:
     """A server in this process, on a real port."""
@@ -166,7 +175,7 @@ class _Uvicorn(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
     """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
-    async with open_server(settings, HASH_KIB) as services, contextlib.AsyncExitStack() as stack:
+    async with open_server(settings, hash_kib=HASH_KIB, door=_door) as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is not None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
         yield services
@@ -178,7 +187,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
 
     `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
     """
-    opener = partial(open_services, hash_kib=HASH_KIB) if idle else open_server_and_worker
+    opener = partial(open_services, hash_kib=HASH_KIB, door=_door) if idle else open_server_and_worker
     # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -228,7 +237,6 @@ def quick_settings(database: str, folder: Path) -> Settings:
         generation_sweep_seconds=0.3,
         subscription_reread_seconds=0.5,
         storage_patience_seconds=0.3,
-        image_processes=1,
         rate_limits="off",  # whose tests switch them on
     )
 
