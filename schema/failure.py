@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document asks for too much
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: words of a schema that may be secret
-# graphql-core's, too: a wrong input object is repeated whole, the password in it included.
-_REPEATED = re.compile(r",? found: .*", re.IGNORECASE | re.DOTALL)
+# graphql-core's, too: what is no input object, no string, no word is repeated whole, be it a password.
+_REPEATED = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
 _LONGEST = 500  # characters of a message that repeats what somebody sent
 # What Strawberry raises, on streams, where a document holds no operation that could be run.
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)

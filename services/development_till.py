@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from models import Checkout, CreditPackage, Plan
+from models import Checkout, CreditPackage, Plan, ids
 from models.enum import PlanKind
 from services.error import NotFoundError
 from services.payment import PaymentService
@@ -43,6 +43,8 @@ class DevelopmentTill:
                 await self._webhooks.handle(id)
 
     async def _find(self, checkout_id: str) -> tuple[Checkout, Ware]:
+        if not ids.is_id(checkout_id, ids.CHECKOUT):
+            raise NotFoundError
         checkout = await Checkout.get_or_none(id=checkout_id, provider_id__isnull=True)
         ware = await self._payments.ware_of(checkout.slug) if checkout else None
         if checkout is None or ware is None:

@@ -4,12 +4,14 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from urllib.parse import parse_qs
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry import crash, metric
+from telemetry.redaction import hide
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +36,8 @@ class RequestLog:
         request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
+        # Most addresses hold a token: of a link that is signed, shared or mailed.
+        hide(scope["path"].split("/"), parse_qs(scope["query_string"].decode("latin-1")))
         if scope["type"] == "websocket":
             with metric.sockets_open.track_inprogress():
                 await self._app(scope, receive, send)
