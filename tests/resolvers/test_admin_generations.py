@@ -1,7 +1,7 @@
 """What admins do to other people's generations: give back what they cost, make them again, call them off."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -257,9 +257,8 @@ async def test_acts_on_generations_need_a_reason_an_admin_and_a_generation(
             refused = await admin.refused(mutation, id=missing, reason=WHY)
             assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
         assert (await ada.refused(mutation, id=id, reason=WHY))["code"] == "FORBIDDEN"
-    leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-    await ada.ask(leave, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
+    # Its generations go a moment after the account itself.
+    await User.filter(id=ada.user["id"]).update(deleted_at=datetime.now(UTC))
     for mutation in (REFUND, RETRY):
         assert (await admin.refused(mutation, id=id, reason=WHY))["code"] == "NOT_FOUND", "nobody is there to get it"
     assert await acts() == []
-    await check_books(idle.services)

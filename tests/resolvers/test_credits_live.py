@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from books import adjust
+from books import adjust, make_admin
 from client import Api
 from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
@@ -19,6 +19,11 @@ subscription($after: ID) { creditsChanged(after: $after) {
   credits version transaction { id sequence type amount balance }
   pass { plan { slug } images { used remaining usedInTotal } } membership { plan { slug } }
 } }"""
+ADJUST = "mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { code } } }"
+REFUND = 'mutation($id: ID!) { adminRefundGeneration(id: $id, reason: "Sorry") { errors { code } } }'
+CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }"
+GRANT = 'mutation($id: ID!) { adminGrantPass(userId: $id, plan: "flash-lite") { errors { code } } }'
+MEMBER = "mutation($id: ID!, $is: Boolean!) { adminSetMembership(userId: $id, isMember: $is) { errors { code } } }"
 
 
 @pytest.fixture
@@ -96,3 +101,41 @@ async def test_what_was_missed_is_replayed_after_the_line_that_was_seen_last(sil
         assert {event["credits"] for event in missed} == {180}, "what is old does not turn the balance back"
         await buy(ada, package="credits-200")
         assert line(await stream.next()) == ("PURCHASE", 200, 380)
+
+
+async def test_what_an_admin_does_is_told_by_its_commit(silent: Running) -> None:
+    ada, admin = await silent.api.sign_up(), await make_admin(silent.api)
+    mine = {"id": ada.user["id"]}
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CHANGES)
+        last = await stream.next()
+
+        async def told(mutation: str, **variables: Any) -> Any:
+            """What the owner hears of an admin's act: one event, of the account's next version."""
+            nonlocal last
+            assert await admin.one(mutation, **variables) == {"errors": []}
+            before, last = last, await stream.next()
+            assert last["version"] == before["version"] + 1
+            return last
+
+        async def ordered() -> str:
+            nonlocal last
+            id = await order(ada)
+            last = await stream.next()
+            return id
+
+        assert line(await told(ADJUST, input={"userId": mine["id"], "amount": 5, "reason": "Sorry"})) == (
+            "ADMIN",
+            5,
+            35,
+        )
+        assert (await told(MEMBER, **mine, **{"is": True}))["membership"] == {"plan": None}
+        assert (await told(MEMBER, **mine, **{"is": False}))["membership"] is None
+        off = await ordered()
+        assert line(await told(CANCEL, id=off)) == ("REFUND", 1, 35)
+        assert (await told(GRANT, **mine))["pass"]["images"]["used"] == 0
+        made = await ordered()
+        assert last["pass"]["images"]["used"] == 1
+        await silent.services.worker.process(made)
+        last["version"] += 2  # its beginning and its end, which move no credits
+        assert (await told(REFUND, id=made))["pass"]["images"]["used"] == 0
