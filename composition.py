@@ -90,11 +90,11 @@ async def open_services(
     database_limits: Limits = QUICK,
     *,
     hash_kib: int = HASH_KIB,
-    door: ImageDoor | None = None,
+    shared_door: ImageDoor | None = None,
 ) -> AsyncIterator[Services]:
     """Connect everything, and give it back in the reverse order.
 
-    `database_limits`: how long PostgreSQL may take; `door`: one that somebody else closes.
+    `database_limits`: how long PostgreSQL may take; `shared_door`: one that somebody else closes.
     """
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     signup_credits = profile.signup_credits if settings.signup_credits is None else settings.signup_credits
@@ -115,7 +115,9 @@ async def open_services(
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
         queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
-        door = door or await stack.enter_async_context(ImageDoor(processes=settings.image_processes))
+        door = shared_door or ImageDoor(processes=settings.image_processes)
+        if door is not shared_door:
+            stack.push_async_callback(door.aclose)
         provider = make_provider(settings)
         stack.push_async_callback(provider.aclose)
         limiter = await stack.enter_async_context(open_rate_limiter(settings))
@@ -259,10 +261,11 @@ async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def open_server(
-    settings: Settings, *, hash_kib: int = HASH_KIB, door: ImageDoor | None = None
+    settings: Settings, *, hash_kib: int = HASH_KIB, shared_door: ImageDoor | None = None
 ) -> AsyncIterator[Services]:
     """The services of a server; without Redis, it also does the work of a worker."""
-    async with open_services(settings, hash_kib=hash_kib, door=door) as services, contextlib.AsyncExitStack() as stack:
+    opening = open_services(settings, hash_kib=hash_kib, shared_door=shared_door)
+    async with opening as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
         yield services
