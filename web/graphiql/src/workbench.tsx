@@ -2,8 +2,9 @@
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
-import { createGraphiQLFetcher, type Fetcher, type Storage } from "@graphiql/toolkit";
+import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherParams, type Storage } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { Kind, parse } from "graphql";
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
@@ -53,6 +54,21 @@ function rememberToday(): void {
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
   remember("today", midnight.toISOString());
+}
+
+/** What is on the screen: GraphiQL knows a tab's operation only a moment after the tab was opened. */
+function meant(parameters: FetcherParams, options?: FetcherOpts): [FetcherParams, FetcherOpts?] {
+  const { query, operationName } = parameters;
+  try {
+    const documentAST = parse(query);
+    const isThere = documentAST.definitions.some(
+      (node) => node.kind === Kind.OPERATION_DEFINITION && node.name?.value === operationName,
+    );
+    const name = isThere ? { operationName } : { operationName: undefined };
+    return [{ ...parameters, ...name }, { ...options, documentAST }];
+  } catch {
+    return [parameters, options]; // the server says better what is wrong with it
+  }
 }
 
 /** Fills the variables of a tab in when it is opened. */
@@ -115,7 +131,7 @@ export default function Workbench({ audience, tabs, opening, socket, slot, text 
         wsClient: current.current,
         enableIncrementalDelivery: false, // answers come whole, and so can be looked at
       });
-      return look(fetching(parameters, options)) as ReturnType<Fetcher>;
+      return look(fetching(...meant(parameters, options))) as ReturnType<Fetcher>;
     };
   }, []);
   const storage = useMemo(() => storageOf(audience), [audience]);
