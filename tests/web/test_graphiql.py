@@ -13,6 +13,8 @@ from graphql.execution.values import get_variable_values
 
 from client import Api
 from conftest import Running, running
+from models import User
+from models.enum import Role
 from schema.root import schema
 from setting_types import Access
 from settings import Settings
@@ -96,7 +98,7 @@ async def test_nothing_but_the_pages_files_is_served_beside_it(server: Running) 
 async def test_admins_operations_are_given_to_admins_only(server: Running, visitor: Api) -> None:
     everyone, admin = names("everyone"), names("admin")
     assert await tabs(server.api) == await tabs(visitor) == (everyone, everyone)
-    await server.services.users.make_admin("ada@example.com")
+    await User.filter(email="ada@example.com").update(role=Role.ADMIN)
     assert await tabs(visitor) == (everyone | admin, admin)
     key = await visitor.one('mutation { createApiKey(name: "script") { key } }')
     assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
@@ -110,7 +112,7 @@ async def test_where_graphiql_is_for_admins_others_find_a_form_and_no_schema(set
         for stranger in (server.api, ada):
             assert await tabs(stranger) == (set(), set())
             assert (await stranger.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
-        await server.services.users.make_admin("ada@example.com")
+        await User.filter(email="ada@example.com").update(role=Role.ADMIN)
         assert (await tabs(ada))[1] == names("admin")
         assert (await ada.one(get_introspection_query()))["queryType"]["name"] == "Query", "as GraphiQL asks it"
         async with ada.socket(token=ada.http.cookies["darkroom_session"]) as socket:
@@ -121,7 +123,7 @@ async def test_where_graphiql_is_for_admins_others_find_a_form_and_no_schema(set
 async def test_what_admins_may_read_stays_hidden_from_others_after_an_admin_read_it(settings: Settings) -> None:
     async with running(settings.model_copy(update={"introspection": Access.ADMINS})) as server:
         ada = await server.api.sign_up("ada@example.com")
-        await server.services.users.make_admin("ada@example.com")
+        await User.filter(email="ada@example.com").update(role=Role.ADMIN)
         assert await ada.one(INTROSPECTION) == {"name": "Admin"}
         assert (await server.api.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
         key = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
