@@ -163,6 +163,7 @@ def _transaction(row: CreditTransaction) -> dict[str, Any]:
         "status": row.status,
         "amount": row.amount,
         "balance": row.balance,
+        "metadata": row.metadata,
         "price": row.price,
         "currency": row.currency,
         "generationId": row.generation_id,

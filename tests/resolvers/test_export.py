@@ -103,6 +103,7 @@ async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle: Running
         (2, 499, "usd"),
         (3, 999, "usd"),
     ]
+    assert data["transactions"][0]["metadata"] == {"reason": "signup"}, "where an admin's reason would stand, too"
 
 
 async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle: Running) -> None:
