@@ -101,7 +101,7 @@ class Observation(SchemaExtension):
             field=self._field,
             type=self._kind,
             outcome=outcome,
-            codes=sorted(self._codes),
+            codes=sorted(code.value for code in self._codes),
             ms=round(seconds * 1000, 1),
         )
 
