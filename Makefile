@@ -41,9 +41,10 @@ chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under l
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py tests/campaigns/test_interleavings.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
 
-bench: .venv/dev ## how soon webhooks are answered; what a page of ROWS generations (1000000) costs against 100; takes minutes
+bench: .venv/dev ## how soon webhooks are answered, what gallery pages and figures of a window cost at ROWS generations (1000000); minutes
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=.:tests $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate
@@ -60,12 +61,12 @@ messages: .venv/dev ## bring the message catalogues up to date with the code
 lock: .venv/dev ## write requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo --extra dev pyproject.toml -o requirements/dev.lock
-
 	@for group in node browser; do \
 		$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header -c requirements/dev.lock --group pyproject.toml:$$group -o requirements/$$group.lock || exit 1; \
 	done
 
 graphiql: .venv/graphiql ## build GraphiQL, with the Node on PATH or one out of a wheel
+
 node: .venv/node ## install the packages of the typed client in examples/typescript
 
 clean: ## remove the virtual environment and caches; data/ stays
@@ -87,7 +88,6 @@ clean: ## remove the virtual environment and caches; data/ stays
 		PATH="$$home/bin:$$PATH" node "$$home/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts
 	@touch $@
 
-.venv/dev: requirements/dev.lock | .venv/bin/python
 # Only what runs: a deployment's server works without, and so does the rest of this file.
 .venv/graphiql: web/graphiql/package-lock.json web/graphiql/index.html web/graphiql/vite.config.ts $(wildcard web/graphiql/src/*) | .venv/bin/python
 	@$(BIN)/python tools/build_graphiql.py
@@ -98,6 +98,7 @@ clean: ## remove the virtual environment and caches; data/ stays
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/browser.lock
 	@touch $@
 
+.venv/dev: requirements/dev.lock | .venv/bin/python
 	@echo "Installing what the tests need (once, about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@ .venv/run
