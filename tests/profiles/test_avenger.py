@@ -2,13 +2,11 @@
 
 import pytest
 
-from books import adjust, check_books
+from books import adjust, check_books, make_admin
 from client import CREATE, Api, photo
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
-from models import User
-from models.enum import Role
 
 pytestmark = pytest.mark.any_database
 
@@ -60,8 +58,7 @@ async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_re
     failed = await ada.ended(await hero(ada))
     assert (failed["status"], failed["refunded"], len(openrouter.calls)) == ("FAILED", False, 1)
     assert await ada.credits() == 20
-    admin = await product.api.sign_up("admin@example.com")
-    await User.filter(id=admin.user["id"]).update(role=Role.ADMIN)
+    admin = await make_admin(product.api)
     given_back = await admin.one(REFUND, id=failed["id"], reason="The provider was down.")
     assert given_back == {"generation": {"refunded": True}, "errors": []}
     assert await ada.credits() == 30
