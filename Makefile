@@ -45,6 +45,7 @@ bench: .venv/dev ## how soon webhooks are answered, what gallery pages and figur
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=.:tests $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=.:tests $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate
