@@ -41,7 +41,6 @@ def reporting(dsn: str | None, environment: str) -> Iterator[None]:
         dsn,
         environment=environment,
         default_integrations=False,
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=False,
         max_breadcrumbs=0,
