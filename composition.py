@@ -39,6 +39,7 @@ from services.ledger_check import LedgerCheck
 from services.load import Load
 from services.locale import Translator
 from services.mail import MailService
+from services.maintenance import MaintenanceService
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
@@ -72,7 +73,7 @@ from services.user import UserService
 from services.verification import VerificationService
 from services.webhook import WebhookService
 from services.worker import GenerationWorker, Times
-from setting_types import Access
+from setting_types import Access, Provider
 from settings import LOCALES, PROFILES, Settings
 from web.app import WebOptions
 
@@ -124,6 +125,8 @@ async def open_services(
         per_minute = settings.rate_limit_generations_per_minute
         rates = RateLimits(limiter, profile.limits.generations_per_minute if per_minute is None else per_minute)
         events = Events(bus)
+        maintenance = MaintenanceService(bus, events, provider.name, Provider)
+        await stack.enter_async_context(maintenance.watching())
         files = FileService(storage, door, limits)
         uploads = UploadService(storage, limits, settings.upload_seconds)
         sessions, passwords = SessionService(settings.session_days), Passwords(hash_kib)
@@ -148,7 +151,7 @@ async def open_services(
         stack.push_async_callback(presences.aclose)
         styles = StyleService(profile)
         payers = Payers(entitlements, sells_credits=profile.sells_credits)
-        sales = Sales(payers, queue, events)
+        sales = Sales(payers, queue, events, maintenance)
         roster = Roster(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
@@ -171,6 +174,7 @@ async def open_services(
             sessions=sessions,
             api_keys=api_keys,
             users=UserService(passwords, sessions, events, verification, rates, referrals, roles, signup_credits),
+            maintenance=maintenance,
             roles=roles,
             suspensions=SuspensionService(sessions, events),
             presences=presences,
@@ -203,7 +207,7 @@ async def open_services(
             forecast=ForecastService(roster),
             roster=roster,
             worker=GenerationWorker(
-                provider, files, door, events, times, per_user=settings.generation_user_concurrency
+                provider, files, door, events, times, maintenance, per_user=settings.generation_user_concurrency
             ),
             crew=Crew(queue, bus, roster, poll=settings.generation_sweep_seconds, grace=settings.stop_grace_seconds),
             sweeper=Sweeper(
@@ -225,7 +229,7 @@ async def open_services(
             directory=Directory(),
             adjustments=AdjustmentService(events),
             refunds=RefundService(events),
-            retries=RetryService(queue, events),
+            retries=RetryService(queue, events, maintenance),
             grants=GrantService(plans, events),
             load=Load(roster, self_check),
             self_check=self_check,

@@ -13,6 +13,7 @@ from schema.credit import CreditTransactionConnection, TransactionFilter
 from schema.enum import GenerationOrder
 from schema.generation import GenerationConnection, GenerationFilter, generation_key
 from schema.ledger_check import LedgerCheck
+from schema.maintenance import Maintenance
 from schema.metrics import Metrics
 from schema.user import User
 from services import credit, gallery, metrics
@@ -118,6 +119,10 @@ class Admin:
         to: datetime | None = None,
     ) -> Metrics:
         return Metrics(window=metrics.Metrics.between(from_, to))
+
+    @strawberry.field(description="What is switched off, and what providers cost today.")
+    async def maintenance(self, info: Info) -> Maintenance:
+        return Maintenance.of(await info.context.services.maintenance.read())
 
     @strawberry.field(description="Whether the books are right.")
     async def ledger_check(self) -> LedgerCheck:

@@ -103,6 +103,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.setFavorite": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Mutation.adminSetRole": (SuperAdmin, {"userId": "anybody's; else NOT_FOUND"}),
     "Mutation.adminSetSuspended": (Admin, {"userId": "anybody's, super admins' for super admins; else NOT_FOUND"}),
+    "Mutation.adminSetMaintenance": (Admin, {}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.galleryChanged": (SignedIn, {}),
     "Subscription.favoriteChanged": (SignedIn, {}),
@@ -123,6 +124,19 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
 }
 
 
+# What people may do while the deployment is read-only; admins may do what is theirs alone.
+IN_MAINTENANCE = frozenset({"Mutation.signIn", "Mutation.signOut"})
+
+
+class NotReadOnly(BasePermission):
+    """Not while an operator lets nobody change anything: asked first of all, before anything happens."""
+
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
+        info.context.services.maintenance.check_writable()
+        return True
+
+
 def allowed(field: str) -> list[type[BasePermission]]:
     """The permission classes of a root field, from the table."""
-    return [TABLE[field][0]]
+    is_change = field.startswith("Mutation.") and not field.startswith("Mutation.admin")
+    return [NotReadOnly, TABLE[field][0]] if is_change and field not in IN_MAINTENANCE else [TABLE[field][0]]

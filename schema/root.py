@@ -16,6 +16,7 @@ import resolvers.gallery
 import resolvers.gallery_changed
 import resolvers.generation
 import resolvers.grant
+import resolvers.maintenance
 import resolvers.node
 import resolvers.own_style
 import resolvers.password_reset
@@ -43,6 +44,7 @@ from schema.failure import DarkroomSchema
 from schema.gallery_change import GalleryChange
 from schema.generation import Generation, GenerationPayload, GenerationsPayload
 from schema.input import drop_null_defaults
+from schema.maintenance import MaintenancePayload
 from schema.node import Node
 from schema.own_style import StylePayload
 from schema.payment import CheckoutPayload
@@ -277,7 +279,12 @@ class Mutation:
     admin_set_suspended: UserPayload = strawberry.mutation(
         resolver=resolvers.suspension.admin_set_suspended,
         permission_classes=allowed("Mutation.adminSetSuspended"),
-        description="Lock an account, or open it again. Every sign-in ends, sockets within five seconds; API keys wait.",
+        description="Lock an account, or open it again. Its sign-ins end, sockets within five seconds; API keys wait.",
+    )
+    admin_set_maintenance: MaintenancePayload = strawberry.mutation(
+        resolver=resolvers.maintenance.admin_set_maintenance,
+        permission_classes=allowed("Mutation.adminSetMaintenance"),
+        description="Let nobody change anything, switch providers off, or cap what they may cost in a day.",
     )
 
 

@@ -119,9 +119,9 @@ class PaymentsUnavailableError(Refusal):
 
 
 class UnavailableError(Refusal):
-    """An outage on our side; nothing was charged."""
+    """An outage or maintenance on our side; nothing was charged."""
 
     code = ErrorCode.UNAVAILABLE
 
-    def __init__(self) -> None:
-        super().__init__(message("The service is unavailable right now. Please try again later."))
+    def __init__(self, text: Message | None = None) -> None:
+        super().__init__(text or message("The service is unavailable right now. Please try again later."))

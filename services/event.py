@@ -49,6 +49,7 @@ _LINE_FIELDS = (
 _OTHER_RELEASE = (KeyError, ValueError, TypeError)
 
 CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
+MAINTENANCE_CHANNEL = "maintenance"  # something was switched off or on
 SIGN_INS_CHANNEL = "sign-ins"  # an account's sign-ins have ended, or its role has changed
 WAITING_CHANNEL = "waiting"  # for workers: a full one heard of something that waits
 

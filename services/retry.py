@@ -9,6 +9,7 @@ from services.error import ConflictError, NotFoundError
 from services.event import Events
 from services.gallery_news import ChangeKind
 from services.integrations.queue import TaskQueue
+from services.maintenance import MaintenanceService
 from services.message import message
 from services.order import search_text
 from services.reason import clean_reason
@@ -19,8 +20,9 @@ _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
 class RetryService:
     """Makes new generations of old ones; an end is never left again."""
 
-    def __init__(self, queue: TaskQueue, events: Events) -> None:
+    def __init__(self, queue: TaskQueue, events: Events, maintenance: MaintenanceService) -> None:
         self._queue = queue
+        self._maintenance = maintenance
         self._events = events
 
     async def retry(self, admin: User, generation_id: str, reason: str) -> Generation:
@@ -33,8 +35,10 @@ class RetryService:
             InvalidInputError: of the reason.
             NotFoundError: there is none, it was deleted, or its owner is gone.
             ConflictError: it brought a picture or is under way, a retry of it did or is, or its photo is gone.
+            UnavailableError: no new pictures are made right now.
         """
         words = clean_reason(reason)
+        self._maintenance.check_order()
         found = await Generation.get_or_none(id=generation_id, deleted_at=None).only("id", "user_id")
         if found is None:
             raise NotFoundError(field=("id",))

@@ -16,6 +16,7 @@ from services.error import Refusal
 from services.event import Events
 from services.gallery_news import ChangeKind
 from services.integrations.queue import TaskQueue
+from services.maintenance import MaintenanceService
 from services.order import Order
 from services.payer import Payers, Payment
 
@@ -37,10 +38,11 @@ class Ticket:
 class Sales:
     """Sells orders, and tells workers and subscribers."""
 
-    def __init__(self, payers: Payers, queue: TaskQueue, events: Events) -> None:
+    def __init__(self, payers: Payers, queue: TaskQueue, events: Events, maintenance: MaintenanceService) -> None:
         self._payers = payers
         self._queue = queue
         self._events = events
+        self._maintenance = maintenance
         self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def once(
@@ -85,7 +87,9 @@ class Sales:
 
         Raises:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
+            UnavailableError: no new pictures are made right now.
         """
+        self._maintenance.check_order()
         payment = await self._payers.find(user, order.bill)
         payment.check()
         return payment

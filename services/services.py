@@ -29,6 +29,7 @@ from services.integrations.storage import Storage
 from services.ledger_check import LedgerCheck
 from services.load import Load
 from services.locale import Translator
+from services.maintenance import MaintenanceService
 from services.membership import MembershipService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
@@ -77,6 +78,7 @@ class Services:
     sessions: SessionService
     api_keys: ApiKeyService
     users: UserService
+    maintenance: MaintenanceService
     roles: RoleService
     suspensions: SuspensionService
     presences: Presences

@@ -31,6 +31,7 @@ from services.integrations.image_provider import (
     ReferencePhoto,
 )
 from services.integrations.storage import MissingObjectError, StorageError
+from services.maintenance import MaintenanceService
 from services.stopwatch import provider_call
 from telemetry import crash, metric
 
@@ -78,6 +79,7 @@ class GenerationWorker:
         door: ImageDoor,
         events: Events,
         times: Times,
+        maintenance: MaintenanceService,
         *,
         per_user: int = 4,  # generations of one account at once, in all workers together
     ) -> None:
@@ -86,17 +88,22 @@ class GenerationWorker:
         self._door = door
         self._events = events
         self._times = times
+        self._maintenance = maintenance
         self._per_user = per_user
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:
         """Take one generation to its end, if it is waiting and may be begun."""
+        if self._maintenance.is_provider_off:
+            return
         claim = await Claim.take(generation_id, self.name, self._times.lease, self._per_user)
         if claim is not None:
             await self.make(claim)
 
     async def take_next(self) -> Claim | None:
-        """Claim the generation whose turn it is; None when none waits that may be begun."""
+        """Claim the generation whose turn it is; None when none waits that may be begun, or the provider is off."""
+        if self._maintenance.is_provider_off:
+            return None
         return await Claim.take_next(self.name, self._times.lease, self._per_user)
 
     async def make(self, claim: Claim) -> None:

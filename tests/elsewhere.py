@@ -9,6 +9,7 @@ from services.event import Events
 from services.generation import GenerationService
 from services.integrations.bus import Bus
 from services.integrations.queue import TaskQueue
+from services.maintenance import MaintenanceService
 from services.order import GenerationRequest
 from services.payer import Payers
 from services.sale import Sales
@@ -24,7 +25,7 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
             services.styles,
             services.entitlements,
             services.files,
-            Sales(payers, queue, Events(bus)),
+            Sales(payers, queue, Events(bus), MaintenanceService(bus, Events(bus), services.provider.name, ())),
             Events(bus),
             services.profile.limits,
             services.uploads,

@@ -5,14 +5,14 @@ import time
 from typing import Any
 
 from client import PATIENCE, Stream
-from services.event import CANCELED_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
+from services.event import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
 from services.message import message
 from services.services import Services
 
 
 def listeners(services: Services) -> int:
     """How many subscribers the bus has right now; the server's own ears are not counted."""
-    own = {CANCELED_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
+    own = {CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
     return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel not in own)
 
 

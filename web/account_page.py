@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.credential import PASSWORD_MAX, PASSWORD_MIN
-from services.error import RateLimitedError, Refusal
+from services.error import RateLimitedError, Refusal, UnavailableError
 from services.message import Message, message
 from services.services import Services
 from web.body import limited
@@ -30,6 +30,7 @@ async def verify(request: Request) -> Response:
     """What the button does."""
     services: Services = request.state.services
     try:
+        services.maintenance.check_writable()
         await services.verification.verify((await _sent(request))["token"], client=request.state.client)
     except Refusal as refusal:
         return _refuse(request, _VERIFY_TITLE, refusal)
@@ -45,6 +46,7 @@ async def reset(request: Request) -> Response:
     """What the form does. The sign-in that comes with a new password is ended: here is no app to give it to."""
     services: Services = request.state.services
     try:
+        services.maintenance.check_writable()
         sent = await _sent(request)
         session = await services.password_resets.reset(sent["token"], sent["password"], client=request.state.client)
         await services.sessions.end(session.user.id, session.token)
@@ -72,6 +74,8 @@ async def _sent(request: Request) -> dict[str, str]:
 def _refuse(request: Request, title: Message, refusal: Refusal) -> Response:
     """Why it did not work; going back in the browser brings the form again."""
     page = _page(request, title, _said(request, refusal.message, is_error=True), status=400)
+    if isinstance(refusal, UnavailableError):
+        page.status_code = 503
     if isinstance(refusal, RateLimitedError):
         page.status_code = 429
         page.headers["Retry-After"] = f"{refusal.retry_after:.0f}"

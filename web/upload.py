@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException as FormError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from services.error import UnavailableError
 from services.integrations.local_storage import LocalStorage
 from services.integrations.storage import StorageError
 from services.services import Services
@@ -23,6 +24,10 @@ async def receive_upload(request: Request, patience: float) -> Response:
     A body has `patience` seconds in all, and one more for each 64 KiB that its address takes; then 408.
     """
     services: Services = request.state.services
+    try:
+        services.maintenance.check_writable()
+    except UnavailableError as refusal:
+        return PlainTextResponse(refusal.message.text, status_code=503)
     storage, token = services.storage, request.path_params["token"]
     target = storage.resolve_upload(token) if isinstance(storage, LocalStorage) else None
     if target is None or not isinstance(storage, LocalStorage):

@@ -129,7 +129,7 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
     times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
     async with open_services(settings) as services:
         provider = ScriptedProvider(tally(folder))
-        worker = GenerationWorker(provider, services.files, services.door, services.events, times)
+        worker = GenerationWorker(provider, services.files, services.door, services.events, times, services.maintenance)
         services = replace(services, provider=provider, worker=worker)
         async with contextlib.AsyncExitStack() as stack:
             if role != SERVER:

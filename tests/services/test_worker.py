@@ -98,7 +98,7 @@ class SlowStorage:
 def another_worker(services: Services, times: Times, storage: Storage | None = None) -> GenerationWorker:
     """A worker on the same database, as in another process."""
     files = FileService(storage or services.storage, services.door, services.files.limits)
-    return GenerationWorker(services.provider, files, services.door, services.events, times)
+    return GenerationWorker(services.provider, files, services.door, services.events, times, services.maintenance)
 
 
 # Messages
