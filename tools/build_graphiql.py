@@ -33,7 +33,8 @@ def run(*words: str, first: Path = ROOT, folder: Path = ROOT) -> str:
         raise CannotBuildError(str(error)) from error
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise CannotBuildError(next((line for line in lines if re.search("error", line, re.I)), f"{words[-1]} failed"))
+        telling = (line for line in lines if re.search(r"error(?! (code|errno|syscall))", line, re.IGNORECASE))
+        raise CannotBuildError(next(telling, f"{words[-1]} failed"))
     return done.stdout
 
 

@@ -29,8 +29,12 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_NOT_BUILT = message("GraphiQL has not been built here")
-_HOW_TO_BUILD = message("`make graphiql` builds it. Everything else works without, the API at this address too.")
+_NOT_BUILT = message("GraphiQL is not there yet")
+_HOW_TO_BUILD = message(
+    "It is being built, or `make graphiql` builds it; this page looks again by itself."
+    " Everything else works without, the API at this address too."
+)
+_LOOK_AGAIN = "5"  # seconds
 
 
 class GraphiQL:
@@ -46,7 +50,7 @@ class GraphiQL:
         try:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
-            return panel(reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503)
+            return panel(reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN)
         said = f'<html lang="{reader.locale}" data-audience="{self._audience.value}">'
         headers = {
             "Content-Security-Policy": _POLICY,

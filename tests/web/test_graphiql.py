@@ -142,6 +142,7 @@ async def test_a_page_that_was_never_built_says_so_and_the_api_answers(settings:
         page = await server.api.http.get("/graphql", headers=HTML)
         assert page.status_code == 503
         assert "make graphiql" in page.text
+        assert page.headers["refresh"] == "5", "`make run` builds it beside the server"
         assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
 
 
