@@ -16,8 +16,8 @@ help: ## what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 run: .venv/run ## set up, migrate, seed and serve on http://127.0.0.1:8000
-	@$(MAKE) --no-print-directory .venv/graphiql || echo "Going on without GraphiQL; everything else is served."
-	@$(BIN)/python main.py
+	@# Beside the server, which shows GraphiQL as soon as it is there: the first start waits for nothing.
+	@{ $(MAKE) -s .venv/graphiql || echo "Going on without GraphiQL; everything else is served."; } & exec $(BIN)/python main.py
 
 test: .venv/dev .venv/node .venv/graphiql ## set up and run the whole default suite, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
