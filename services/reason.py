@@ -1,4 +1,4 @@
-"""Why an admin did something, in their own words: asked for where it touches somebody's money, pictures or sign-in."""
+"""Why an admin did something, in their own words: asked for wherever it touches somebody's money or pictures."""
 
 from services.error import InvalidInputError
 from services.message import message
