@@ -96,6 +96,10 @@ def _is_absolute(value: str) -> bool:
     return re.match("https?://[^/]", value) is not None and _has_good_port(value)
 
 
+def _is_dsn(value: str) -> bool:
+    return re.fullmatch(r"https?://[^/@:]+@[^/@]+/(\S+/)?[0-9]+", value) is not None and _has_good_port(value)
+
+
 def _is_store(value: str) -> bool:
     # An account name would end up in links, a query in the middle of them.
     return _STORE.fullmatch(value) is not None and _has_good_port(value)
@@ -152,6 +156,7 @@ Folder = Annotated[Path, _must(lambda path: not path.exists() or path.is_dir(), 
 DatabaseAddress = Annotated[str, AfterValidator(_known_database)]
 RedisAddress = Annotated[str, _must(_is_redis, "redis://host:port or rediss://host:port")]
 WebAddress = Annotated[str, _must(_is_absolute, "an absolute http:// or https:// address"), _strip_slash]
+SentryAddress = Annotated[str, _must(_is_dsn, "a DSN such as https://key@sentry.example.com/1")]
 StoreAddress = Annotated[
     str, _must(_is_store, "an http:// or https:// address with neither a user nor a query"), _strip_slash
 ]

@@ -27,6 +27,7 @@ from setting_types import (
     RedisAddress,
     Secrets,
     Sender,
+    SentryAddress,
     StoreAddress,
     Switch,
     WebAddress,
@@ -178,7 +179,7 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: WebAddress | None = Field(
         None, description="The collector that traces are sent to, as OTLP over HTTP."
     )
-    sentry_dsn: WebAddress | None = Field(None, description="The Sentry project that crashes are reported to.")
+    sentry_dsn: SentryAddress | None = Field(None, description="The Sentry project that crashes are reported to.")
     log_format: LogFormat | None = Field(None, description="console or json.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
 

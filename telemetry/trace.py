@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, Tracer
+
+if TYPE_CHECKING:  # the SDK is a tenth of a second, for those who need it
+    from opentelemetry.sdk.trace import SpanProcessor
 
 _PATIENCE = 5_000  # ms for what is left to be sent when the process stops
 
@@ -46,8 +47,11 @@ def span(name: str, parent: Context | None = None, **attributes: str | int | flo
 
 
 @contextlib.contextmanager
-def tracing_to(processor: SpanProcessor) -> Iterator[None]:
+def tracing_to(processor: "SpanProcessor") -> Iterator[None]:
     """Trace while the body runs, and hand every span that ends to `processor`."""
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "darkroom"}), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     earlier = _tracing.tracer
@@ -69,7 +73,8 @@ def tracing(endpoint: str | None) -> Iterator[None]:
     if endpoint is None:
         yield
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # for those who need it
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     with tracing_to(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=_PATIENCE / 1000))):
         yield

@@ -34,14 +34,13 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from logs import configure_logs
 from mail_server import Mailbox
-from models.database import rows
+from models.database import dialect, rows
 from models.enum import Role
 from schema.root import schema
 from setting_types import LogFormat, LogLevel, Provider
 from settings import Settings
 from telemetry.trace import tracing_to
 
-pytestmark = pytest.mark.any_database
 GRAPHQL: GraphQLSchema = schema._schema
 ENDS_A_SIGN_IN = {"signOut", "deleteAccount", "changePassword"}  # asked last: they would make everybody else's refused
 
@@ -260,7 +259,14 @@ async def knock_elsewhere(http: httpx.AsyncClient, aviary: Aviary) -> None:
 
 
 async def crash(api: Api, aviary: Aviary) -> None:
-    """A fault of ours, in the middle of what a person says."""
+    """A fault of ours, in the middle of what a person says; PostgreSQL quotes the row that it does not take."""
+    if dialect() == "postgres":
+        await rows("ALTER TABLE users ADD CONSTRAINT ck_fault CHECK (name IS NULL) NOT VALID")
+        query = "mutation($name: String) { updateProfile(input: {name: $name}) { user { id } errors { message } } }"
+        answer = (await api.raw(query, name=aviary.canary("crash"))).json()
+        assert "INTERNAL" in json.dumps(answer)
+        aviary.errors += errors_of(answer)
+        return
     await rows("ALTER TABLE styles RENAME COLUMN prompt TO prompts")
     secret = {"title": aviary.canary("crash"), "prompt": aviary.canary("crash")}
     query = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
@@ -270,6 +276,15 @@ async def crash(api: Api, aviary: Aviary) -> None:
     await rows("ALTER TABLE styles RENAME COLUMN prompts TO prompt")
 
 
+async def test_a_crash_quotes_nobody(watched: Running, aviary: Aviary) -> None:
+    ada = await watched.api.sign_up(f"{aviary.canary('e-mail')}@example.com", aviary.canary("password"))
+    await crash(ada, aviary)
+    assert "Traceback" in aviary.told()["log"]
+    assert ("Failing row contains" in aviary.told()["log"]) is (dialect() == "postgres")
+    assert aviary.caught() == set()
+
+
+@pytest.mark.any_database
 async def test_no_canary_comes_out_wherever_it_went_in(
     watched: Running, openrouter: ScriptedOpenRouter, aviary: Aviary
 ) -> None:

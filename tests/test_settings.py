@@ -106,6 +106,7 @@ WRONG: list[tuple[str, str]] = [
     ("WORKER_METRICS_PORT", "0"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
     ("SENTRY_DSN", "key@sentry.example.com/1"),
+    ("SENTRY_DSN", "https://sentry.example.com/1"),
     ("LOG_FORMAT", "xml"),
     ("LOG_LEVEL", "loud"),
 ]
