@@ -75,6 +75,8 @@ from services.webhook import WebhookService
 from services.worker import GenerationWorker, Times
 from setting_types import Access, Provider
 from settings import LOCALES, PROFILES, Settings
+from telemetry import crash
+from telemetry.trace import tracing
 from web.app import WebOptions
 
 AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
@@ -111,6 +113,9 @@ async def open_services(
         storage=settings.storage_patience_seconds,
     )
     async with contextlib.AsyncExitStack() as stack:
+        # Here, not in main: uvicorn ends the process by the signal that stopped it, and main says no last word.
+        stack.enter_context(tracing(settings.otel_exporter_otlp_endpoint))
+        stack.enter_context(crash.reporting(settings.sentry_dsn, settings.environment.value))
         database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
         await stack.enter_async_context(database)
         storage = await stack.enter_async_context(open_storage(settings))

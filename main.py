@@ -22,8 +22,6 @@ from services.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.webhook import UNSETTLED
 from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
-from telemetry import crash
-from telemetry.trace import tracing
 from web.app import create_app
 from web.metrics import offering_metrics
 
@@ -184,11 +182,7 @@ def main() -> int:
         return 2
     configure_logs(settings)
     try:
-        with (
-            tracing(settings.otel_exporter_otlp_endpoint),
-            crash.reporting(settings.sentry_dsn, settings.environment.value),
-        ):
-            return run(arguments, settings)
+        return run(arguments, settings)
     except DatabaseUnreachableError as error:
         place = "DATABASE_URL" if settings.database_url else "DATA_DIR"
         print(f"{place}: the database cannot be opened: {error}", file=sys.stderr)
