@@ -349,6 +349,14 @@ async def idle(scripted_settings: Settings) -> AsyncIterator[Running]:
         yield found
 
 
+@pytest.fixture
+async def silent(scripted_settings: Settings) -> AsyncIterator[Running]:
+    """An idle server whose subscriptions know only what a message tells: they never read rows again by themselves."""
+    settings = scripted_settings.model_copy(update={"subscription_reread_seconds": 1_000_000.0, "signup_credits": 30})
+    async with running(settings, idle=True) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def seed(pytestconfig: pytest.Config) -> int:
     """Chosen by --seed, so that a campaign can be repeated."""

@@ -1,19 +1,14 @@
 """What creditsChanged tells because of a commit alone: its server never reads rows again by itself."""
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from books import adjust, make_admin
 from client import Api
-from conftest import Running, running
+from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
-from settings import Settings
 from till import buy
 
-NEVER = 1_000_000.0  # seconds; far beyond what any test waits for
 CHANGES = """
 subscription($after: ID) { creditsChanged(after: $after) {
   credits version transaction { id sequence type amount balance }
@@ -24,14 +19,6 @@ REFUND = 'mutation($id: ID!) { adminRefundGeneration(id: $id, reason: "Sorry") {
 CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }"
 GRANT = 'mutation($id: ID!) { adminGrantPass(userId: $id, plan: "flash-lite") { errors { code } } }'
 MEMBER = "mutation($id: ID!, $is: Boolean!) { adminSetMembership(userId: $id, isMember: $is) { errors { code } } }"
-
-
-@pytest.fixture
-async def silent(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """An idle server whose subscriptions know only what a message tells."""
-    settings = scripted_settings.model_copy(update={"subscription_reread_seconds": NEVER, "signup_credits": 30})
-    async with running(settings, idle=True) as found:
-        yield found
 
 
 def line(event: Any) -> tuple[str, int, int] | None:

@@ -103,10 +103,9 @@ class Mirror:
         return nodes
 
 
-async def test_every_change_is_told_once_with_its_version_and_the_generation_as_it_is(
-    ada: Api, api: Api, server: Running
-) -> None:
-    eve = await api.sign_up("eve@example.com")
+async def test_every_change_is_told_once_with_its_version_and_the_generation_as_it_is(silent: Running) -> None:
+    server = silent
+    ada, eve = await server.api.sign_up(), await server.api.sign_up("eve@example.com")
     async with ada.socket() as socket, eve.socket() as eves:
         stream, hers = await socket.subscribe(GALLERY), await eves.subscribe(GALLERY)
         start, eves_start = await opened(stream), await opened(hers)

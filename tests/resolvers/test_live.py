@@ -22,8 +22,8 @@ SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Running]:
-    """A server whose sweeper keeps away from rows that these tests move by hand."""
-    async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as found:
+    """A server that keeps away from rows that these tests move by hand."""
+    async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0}), idle=True) as found:
         yield found
 
 
@@ -118,8 +118,9 @@ async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, ser
     assert (last["status"], last["version"]) == ("FAILED", 5)
 
 
-async def test_who_comes_after_the_end_is_told_the_end(ada: Api) -> None:
+async def test_who_comes_after_the_end_is_told_the_end(ada: Api, server: Running) -> None:
     (generation,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
+    await server.services.worker.process(generation["id"])
     ended = await ada.ended(generation["id"])
     async with ada.socket() as socket:
         told = await (await socket.subscribe(PROGRESS, id=generation["id"])).rest()
