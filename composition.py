@@ -13,6 +13,7 @@ from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
 from services.audit import Audit
 from services.audit_log import AuditLog
+from services.catalogue import CatalogueService
 from services.checkout import CheckoutService
 from services.credential import clean_email
 from services.credit import CreditService
@@ -180,6 +181,7 @@ async def open_services(
             api_keys=api_keys,
             users=UserService(passwords, sessions, events, verification, rates, referrals, roles, signup_credits),
             maintenance=maintenance,
+            catalogue=CatalogueService(events),
             roles=roles,
             suspensions=SuspensionService(sessions, events),
             presences=presences,

@@ -85,4 +85,10 @@ async def missing_migrations() -> list[str]:
         if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or "no such table" in str(error)):
             raise
         seen = set()
-    return sorted(path.name for path in (LOCATION / "models").glob("[0-9]*_*.py") if path.name not in seen)
+    return [name for name in all_migrations() if name not in seen]
+
+
+def all_migrations() -> list[str]:
+    """The migrations there are, in the order of their numbers."""
+    names = (path.name for path in (LOCATION / "models").glob("[0-9]*_*.py"))
+    return sorted(names, key=lambda name: int(name.partition("_")[0]))

@@ -25,6 +25,7 @@ class Collection(Model):
     sizes: dict[str, str] = fields.JSONField()  # Size -> the sentence that enters the prompt
     position = fields.IntField()  # order in lists
     is_active = fields.BooleanField(default=True)  # false: left the catalogue, kept for history
+    edited = fields.BooleanField(default=False)  # by an admin: the profile has no say in it any more
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
@@ -60,6 +61,7 @@ class Style(Model):
     variables: list[dict[str, Any]] = fields.JSONField()  # services.prompt.StyleVariable, as JSON
     position = fields.IntField()
     is_active = fields.BooleanField(default=True)
+    edited = fields.BooleanField(default=False)  # as of a collection
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 import strawberry
+from strawberry.scalars import JSON
 
 import models
 from schema.audit_log import AuditEntryConnection
@@ -119,6 +120,10 @@ class Admin:
         to: datetime | None = None,
     ) -> Metrics:
         return Metrics(window=metrics.Metrics.between(from_, to))
+
+    @strawberry.field(description="Every collection and style that is offered, as adminImportCatalogue takes it.")
+    async def catalogue(self, info: Info) -> JSON:
+        return JSON(await info.context.services.catalogue.export())
 
     @strawberry.field(description="What is switched off, and what providers cost today.")
     async def maintenance(self, info: Info) -> Maintenance:

@@ -103,6 +103,7 @@ TABLE: dict[str, tuple[type[BasePermission], dict[str, str]]] = {
     "Mutation.setFavorite": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Mutation.adminSetRole": (SuperAdmin, {"userId": "anybody's; else NOT_FOUND"}),
     "Mutation.adminSetSuspended": (Admin, {"userId": "anybody's, super admins' for super admins; else NOT_FOUND"}),
+    "Mutation.adminImportCatalogue": (Admin, {}),
     "Mutation.adminSetMaintenance": (Admin, {}),
     "Subscription.generationProgress": (SignedIn, {"id": "one's own; else NOT_FOUND"}),
     "Subscription.galleryChanged": (SignedIn, {}),

@@ -9,6 +9,7 @@ import resolvers.adjustment
 import resolvers.admin
 import resolvers.admin_activity
 import resolvers.api_key
+import resolvers.catalogue
 import resolvers.credit
 import resolvers.deletion
 import resolvers.export
@@ -35,6 +36,7 @@ from schema.adjustment import AdjustCreditsPayload
 from schema.admin import Admin
 from schema.api_key import ApiKey, ApiKeyPayload
 from schema.audit_log import AuditEntry
+from schema.catalogue import CataloguePayload
 from schema.credit import CreditsChange, CreditTransaction
 from schema.deleted import DeletedPayload
 from schema.error import InputError, InsufficientCreditsError, QuotaExceededError, RateLimitedError
@@ -280,6 +282,11 @@ class Mutation:
         resolver=resolvers.suspension.admin_set_suspended,
         permission_classes=allowed("Mutation.adminSetSuspended"),
         description="Lock an account, or open it again. Its sign-ins end, sockets within five seconds; API keys wait.",
+    )
+    admin_import_catalogue: CataloguePayload = strawberry.mutation(
+        resolver=resolvers.catalogue.admin_import_catalogue,
+        permission_classes=allowed("Mutation.adminImportCatalogue"),
+        description="Add and change collections and styles, all or nothing. A dry run only counts what would happen.",
     )
     admin_set_maintenance: MaintenancePayload = strawberry.mutation(
         resolver=resolvers.maintenance.admin_set_maintenance,

@@ -5,8 +5,8 @@ from typing import Any
 
 from models import Collection, Style, User, ids
 from models.database import rows, run_tx
-from models.enum import ReferenceImage, Role
-from services import idempotency
+from models.enum import AdminAction, ReferenceImage, Role
+from services import audit_log, idempotency
 from services.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.message import message
 from services.profile import Limits
@@ -103,7 +103,8 @@ class OwnStyleService:
         if key is not None:
             await idempotency.remember(user_id, OPERATION, key, fingerprint, style.id)
         if style.owner_id is None:
-            style.position = await _next_position()
+            style.position, style.edited = await next_position(), True
+            await audit_log.record(user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug)
         elif await Style.filter(owner_id=user_id, is_active=True).count() >= MOST:
             text = message("You have {limit} styles of your own, which is the most. Delete one first.", limit=MOST)
             raise ConflictError(text)
@@ -113,6 +114,9 @@ class OwnStyleService:
         style = await _take(user, style_id)
         allowed = _allowed(user, words, of_catalogue=style.owner_id is None)
         write(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
+        if style.owner_id is None:
+            style.edited = True
+            await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
         await style.save()
         return style
 
@@ -124,6 +128,9 @@ class OwnStyleService:
             # The row stays, for generations and orders under way refer to it; a person's words have no need to.
             style.title, style.description, style.category, style.search_text = {}, {}, None, ""
             style.prompt, style.variables = "", []
+        else:
+            style.edited = True
+            await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
         await style.save()
 
     @staticmethod
@@ -166,7 +173,7 @@ async def _take(user: User, style_id: str) -> Style:
     return style
 
 
-async def _next_position() -> int:
+async def next_position() -> int:
     """The end of the catalogue; nobody else adds anything until the transaction ends."""
     await rows("UPDATE collections SET position = position WHERE id = (SELECT MIN(id) FROM collections) RETURNING id")
     last = await Style.filter(owner_id__isnull=True, position__gte=FIRST_ADDED_POSITION).order_by("-position").first()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.adjustment import AdjustmentService
 from services.api_key import ApiKeyService
 from services.audit_log import AuditLog
+from services.catalogue import CatalogueService
 from services.checkout import CheckoutService
 from services.credit import CreditService
 from services.crew import Crew
@@ -79,6 +80,7 @@ class Services:
     api_keys: ApiKeyService
     users: UserService
     maintenance: MaintenanceService
+    catalogue: CatalogueService
     roles: RoleService
     suspensions: SuspensionService
     presences: Presences

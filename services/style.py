@@ -198,23 +198,27 @@ class StyleService:
     async def seed(self) -> int:
         """Bring the catalogue in step with the profile and say how many styles it has.
 
-        What left the profile leaves the catalogue, but stays for the generations that were made with it. Own styles
-        and those that admins added are none of the profile's business.
+        What left the profile leaves the catalogue, but stays for the generations that were made with it. Own styles,
+        and what admins added or changed, are none of the profile's business.
         """
         return await run_tx(self._seed)
 
     async def _seed(self) -> int:
         kept_collections, kept_styles = [], []
         for number, entry in enumerate(self._profile.collections, 1):
-            collection, _ = await Collection.update_or_create(_collection_row(entry, number), slug=entry.slug)
+            collection = await Collection.get_or_none(slug=entry.slug, edited=True)
+            if collection is None:
+                collection, _ = await Collection.update_or_create(_collection_row(entry, number), slug=entry.slug)
             kept_collections.append(collection.id)
             for position, style in enumerate(entry.styles, number * _STYLES_PER_COLLECTION):
-                row, _ = await Style.update_or_create(
-                    _style_row(entry, style, position), slug=style.slug, collection_id=collection.id
-                )
+                row = await Style.get_or_none(slug=style.slug, collection_id=collection.id, edited=True)
+                if row is None:
+                    row, _ = await Style.update_or_create(
+                        _style_row(entry, style, position), slug=style.slug, collection_id=collection.id
+                    )
                 kept_styles.append(row.id)
-        await Collection.filter(id__not_in=kept_collections).update(is_active=False)
-        seeded = Style.filter(owner_id__isnull=True, position__lt=FIRST_ADDED_POSITION)
+        await Collection.filter(id__not_in=kept_collections, edited=False).update(is_active=False)
+        seeded = Style.filter(owner_id__isnull=True, position__lt=FIRST_ADDED_POSITION, edited=False)
         await seeded.filter(id__not_in=kept_styles).update(is_active=False)
         return len(kept_styles)
 

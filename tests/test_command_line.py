@@ -26,12 +26,12 @@ from fakes.polar_wire import event, order
 from main import parse_arguments, replay
 from models import ExternalEvent
 from models.database import open_database, rows
-from models.migrate import LOCATION
+from models.migrate import all_migrations
 from server_process import free_port
 from settings import ROOT, Settings
 
 KINDS = ("sqlite", "postgres")
-MIGRATIONS = sorted(path.name for path in (LOCATION / "models").glob("[0-9]*.py"))
+MIGRATIONS = all_migrations()
 DEMO = "The demo account is demo@example.com, password darkroom-demo.\n"
 
 

@@ -92,7 +92,7 @@ class Readiness:
 
 
 async def ready(request: Request) -> Response:
-    """503 where requests would fail; what is only slower (`degraded`) or cannot be changed (`read-only`) is still 200."""
+    """503 where requests would fail; what is only slower (`degraded`) or `read-only` is still 200."""
     readiness: Readiness = request.state.readiness
     report = await readiness.report()
     return JSONResponse(report, status_code=503 if report["status"] == "unavailable" else 200)
