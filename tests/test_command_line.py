@@ -195,6 +195,11 @@ async def test_an_account_becomes_admin_by_its_address(main: Commands, database:
     async with open_database(database):
         assert await rows("SELECT email FROM users WHERE role = 'ADMIN'") == [{"email": "demo@example.com"}]
 
+    above, again = [
+        await main.run("make-admin", "demo@example.com", *more, DATABASE_URL=database) for more in (["--super"], [])
+    ]
+    assert (above.out, again.out) == ("demo@example.com is SUPER_ADMIN.\n",) * 2, "nobody loses by it"
+
 
 async def test_events_are_handled_again_one_by_one_or_all_that_failed(
     settings: Settings, capsys: pytest.CaptureFixture[str]
