@@ -1,6 +1,6 @@
-"""GraphiQL for browsers: its page, the files that it is made of, and the operations that it opens with."""
+"""GraphiQL for browsers: its page, the files that it is made of, and which ready-made operations whom it gives to."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -9,8 +9,9 @@ from starlette.routing import Route
 
 from schema.audience import Audience
 from schema.context import Context
-from services.message import message
+from services.message import Message, message
 from web.page import Reader, panel
+from web.ready_made import ready_made
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/
@@ -67,7 +68,8 @@ class GraphiQL:
             response = Response()
             context = await context_of(request, response)
             await context.look_up()
-            return JSONResponse(self._tabs(is_admin=context.is_admin), headers={"Cache-Control": "no-store"})
+            found = self._tabs(context.translate, is_admin=context.is_admin)
+            return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
         return [
             Route("/graphiql/tabs", tabs),
@@ -76,26 +78,19 @@ class GraphiQL:
 
     async def _file(self, request: Request) -> Response:
         path = self._build / "graphiql" / request.path_params["name"]
-        if not path.is_file():
+        try:
+            is_there = path.is_file()
+        except OSError:  # its name is longer than any file's
+            is_there = False
+        if not is_there:
             return Response(status_code=404)
         # Its name changes with its content.
         return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
-    def _tabs(self, *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
+    def _tabs(self, translate: Callable[[Message], str], *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
         """`tabs`: what there is for this person; `opening`: what a first visit opens with."""
         if is_admin:
-            ours = list(ready_made("admin"))
-            return {"tabs": [*ours, *ready_made("everyone")], "opening": ours}
-        ours = [] if self._audience is Audience.ADMINS else list(ready_made("everyone"))
+            ours = list(ready_made("admin", translate))
+            return {"tabs": [*ours, *ready_made("everyone", translate)], "opening": ours}
+        ours = [] if self._audience is Audience.ADMINS else list(ready_made("everyone", translate))
         return {"tabs": ours, "opening": ours}
-
-
-def ready_made(audience: str) -> Iterator[dict[str, str | None]]:
-    """The operations in web/graphiql/tabs/{audience}, in order, each with its variables."""
-    for path in sorted((FOLDER / "tabs" / audience).glob("*.graphql")):
-        variables = path.with_suffix(".json")
-        yield {
-            "name": path.stem.partition("-")[2],
-            "query": path.read_text(encoding="utf-8"),
-            "variables": variables.read_text(encoding="utf-8") if variables.exists() else None,
-        }

@@ -18,7 +18,8 @@ from models.enum import Role
 from schema.root import schema
 from setting_types import Access
 from settings import Settings
-from web.graphiql import BUILD, FOLDER, ready_made
+from web.graphiql import BUILD, FOLDER
+from web.ready_made import ready_made
 
 pytestmark = pytest.mark.any_database
 
@@ -26,8 +27,15 @@ HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 COMPILER = FOLDER.parent.parent / "examples" / "typescript" / "node_modules" / ".bin" / "tsc"
 SIGN_IN = """
 mutation($input: SignInInput!) { signIn(input: $input) { token errors { message } } }"""
+WIDEST = 56  # characters that the editor shows of a line in a window of 1280 pixels
 INTROSPECTION = '{ __type(name: "Admin") { name } }'
-READY = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in ready_made(audience)]
+
+
+def in_english(audience: str) -> list[dict[str, str | None]]:
+    return list(ready_made(audience, lambda text: text.text))
+
+
+READY = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in in_english(audience)]
 
 
 def built() -> Path:
@@ -62,7 +70,7 @@ async def tabs(api: Api) -> tuple[set[str], set[str]]:
 
 
 def names(audience: str) -> set[str]:
-    return {str(tab["name"]) for tab in ready_made(audience)}
+    return {str(tab["name"]) for tab in in_english(audience)}
 
 
 async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Running) -> None:
@@ -102,6 +110,17 @@ async def test_admins_operations_are_given_to_admins_only(server: Running, visit
     assert await tabs(visitor) == (everyone | admin, admin)
     key = await visitor.one('mutation { createApiKey(name: "script") { key } }')
     assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
+
+
+async def test_ready_made_operations_say_what_they_are_for_in_the_readers_language(server: Running) -> None:
+    answer = await server.api.http.get("/graphiql/tabs", headers={"accept-language": "zh-CN"})
+    for tab in answer.json()["tabs"]:
+        about = [line for line in tab["query"].splitlines() if line.startswith("# ")]
+        assert about
+        for line in about:
+            assert re.search(r"[\u4e00-\u9fff]", line), f"{tab['name']}: {line}"
+            wide = sum(2 if ord(letter) > 0x2E80 else 1 for letter in line)
+            assert wide <= WIDEST, f"{tab['name']}: {line}"
 
 
 async def test_where_graphiql_is_for_admins_others_find_a_form_and_no_schema(settings: Settings) -> None:
@@ -160,7 +179,9 @@ def test_each_ready_made_operation_fits_the_schema_with_its_variables(tab: dict[
     filled = {name: "2026-01-01T00:00:00Z" if name == "today" else value for name, value in given.items()}
     found = get_variable_values(schema._schema, definitions, filled)
     assert not isinstance(found, list), [error for error in found if isinstance(error, GraphQLError)]
-    assert str(tab["query"]).startswith("# "), "it says what it is for"
+    about = [line for line in str(tab["query"]).splitlines() if line.startswith("# ")]
+    assert about, "it says what it is for"
+    assert max(map(len, about)) <= WIDEST
 
 
 def test_the_pages_program_is_typed() -> None:
