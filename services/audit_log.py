@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from models import AuditEntry
-from models.enum import AdminAction
+from models import AuditEntry, User
+from models.enum import AdminAction, Role
+from services.error import ForbiddenError
 from services.page import Page, PageRequest, paginate
 
 
@@ -12,7 +13,15 @@ async def record(actor_id: str | None, action: AdminAction, target: str | None, 
 
     `actor_id`: None for the command line and the settings; `target`: the id of what was changed; `detail`: what was
     asked for, the reason, and what it was before: plain values, nothing secret.
+
+    Raises:
+        ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several acts,
+            and its rights were looked up when it began.
     """
+    if actor_id is not None:
+        admins = User.filter(id=actor_id, suspended_at__isnull=True, deleted_at__isnull=True).exclude(role=Role.USER)
+        if not await admins.exists():
+            raise ForbiddenError
     return await AuditEntry.create(actor_id=actor_id, action=action, target=target, detail=detail)
 
 

@@ -4,6 +4,7 @@ down.
 
 import asyncio
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from client import Api
 from conftest import Running, running
 from mail_server import Mailbox
 from main import prepare
-from models import AuditEntry, User
+from models import AuditEntry, Generation, User
 from models.database import rows
-from models.enum import Role
+from models.enum import ErrorCode, Role
+from services.adjustment import AdjustmentRequest
 from services.error import Refusal
+from services.grant import PassRequest
 from settings import Settings
 
 SET = (
@@ -87,6 +90,34 @@ async def test_super_admins_who_demote_each_other_leave_one(idle: Running) -> No
         assert sorted(isinstance(each, Refusal) for each in found) == [False, True], found
         (left,) = await User.filter(role=Role.SUPER_ADMIN)
         await User.filter(id=left.id).update(role=Role.USER)
+
+
+async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_nothing_more_in_it(idle: Running) -> None:
+    ada, services = await idle.api.sign_up("ada@example.com"), idle.services
+    ada_id = str(ada.user["id"])
+    (waiting,), (failed,) = [(await ada.create(prompt="A fox"))["generations"] for _ in range(2)]
+    ended = {"status": "FAILED", "stage": "FAILED", "error_code": "GENERATION_FAILED"}
+    await Generation.filter(id=failed["id"]).update(**ended, completed_at=datetime.now(UTC))
+    before = await User.get(id=ada_id).values()
+    ends: list[dict[str, Any]] = [{"role": Role.USER}, {"suspended_at": datetime.now(UTC)}]
+    for number, change in enumerate(ends):
+        stale = await User.get(id=(await signed_up(idle.api, Role.ADMIN, f"admin{number}")).user["id"])
+        await User.filter(id=stale.id).update(**change)
+        for act in (
+            services.adjustments.adjust(stale, AdjustmentRequest(ada_id, 5, "Sorry.")),
+            services.refunds.refund(stale, failed["id"], "Sorry."),
+            services.retries.retry(stale, failed["id"], "Sorry."),
+            services.generations.cancel_anybodys(stale, waiting["id"]),
+            services.grants.set_membership(stale, ada_id, is_member=True),
+            services.grants.grant_pass(stale, PassRequest(ada_id, "flash-lite")),
+            services.suspensions.set(stale, ada_id, "Spam.", suspended=True),
+            services.maintenance.set(stale, {"read_only": True}),
+        ):
+            with pytest.raises(Refusal) as refusal:
+                await act
+            assert refusal.value.code is ErrorCode.FORBIDDEN
+    assert await User.get(id=ada_id).values() == before
+    assert await acts() == []
 
 
 async def test_an_address_of_the_settings_becomes_admin_when_it_is_proven_and_once(

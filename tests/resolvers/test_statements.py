@@ -120,7 +120,7 @@ async def test_a_list_costs_as_many_statements_as_a_row(idle: Running, count: Co
 async def test_what_admins_list_costs_as_many_statements_as_a_row(idle: Running, count: Count) -> None:
     admin = await make_admin(idle.api)
     for number in range(MANY):
-        person = (await insert("users", example.user(referral_code=f"code{number}")))["id"]
+        person = (await insert("users", example.user(referral_code=f"code{number}", role="ADMIN")))["id"]
         await insert("api_keys", example.api_key(person))
         await insert("generations", example.generation(person, search_text="a fox"))
         await insert("credit_transactions", example.line(person, 1))
