@@ -12,6 +12,14 @@ from schema.context import Context
 NAME = "darkroom_session"
 
 
+def _host(origin: str) -> str | None:
+    """The host and port of an origin; None of whatever is no address."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:  # brackets that do not close
+        return None
+
+
 class SessionCookie:
     """HttpOnly, SameSite=Lax, Secure where clients come by https.
 
@@ -32,7 +40,7 @@ class SessionCookie:
         if origin is None:
             # No browser's page, or a read of our own; sockets of pages always have one, and nothing else guards them.
             return found if connection.scope["type"] == "http" else None
-        is_own = urlsplit(origin).netloc == connection.headers.get("host")
+        is_own = _host(origin) == connection.headers.get("host")
         return found if found and (is_own or origin in self._origins) else None
 
     def write(self, response: Response, context: Context) -> None:

@@ -99,7 +99,7 @@ async def test_a_token_goes_before_the_cookie_even_a_wrong_one(browser: Api) -> 
 
 async def test_another_page_cannot_use_the_cookie(browser: Api) -> None:
     cookie = browser.http.cookies[NAME]
-    for origin in (EVIL, PAGE, "null", "", f"{browser.address}.evil.example.com"):
+    for origin in (EVIL, PAGE, "null", "", f"{browser.address}.evil.example.com", "http://["):
         assert await viewer(browser, origin=origin) == NOBODY, origin
         assert await socket_viewer(browser, cookie, origin=origin or "null") is None, origin
     assert await viewer(browser, origin=browser.address) == ADA
