@@ -36,6 +36,8 @@ MAX_COST = 10_000  # values that the answer may hold; a page of 100 generations 
 
 _ASSUMED_LIST = 10  # items of a list that is no page: collections, variables, errors
 _WRITE_COST = 1000  # of a mutation: nobody may try a hundred passwords with one request
+# What reads whole tables, or the list of everything that is stored, for a few values of the answer.
+_HEAVY = {("Admin", "metrics"): 1500, ("Admin", "ledgerCheck"): 3000}
 _MAX_NESTING = 100  # fields and fragments inside each other, so that the walk stays far from Python's own limit
 
 
@@ -126,12 +128,13 @@ class Meter:
         inner = self._selections(node.selection_set, named if is_composite_type(named) else None, level + 1)
         times = self._times(node, field, parent) if field else 1
         is_write = level == 0 and self._operation.operation is OperationType.MUTATION
+        own_cost = _WRITE_COST if is_write else _HEAVY.get((parent.name, node.name.value), 1) if parent else 1
         return Measure(
             depth=inner.depth + 1,
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            cost=inner.cost * times + (_WRITE_COST if is_write else 1),
+            cost=inner.cost * times + own_cost,
         )
 
     def _times(self, node: FieldNode, field: GraphQLField, parent: GraphQLCompositeType | None) -> int:

@@ -73,6 +73,9 @@ FROM (
 ) AS found GROUP BY plan ORDER BY plan
 """
 
+# Of one process: whoever asks for much waits here, and not for the connections that everybody's requests need.
+_AT_ONCE = asyncio.Semaphore(3)
+
 _QUEUE = "SELECT COUNT(*) AS waiting FROM generations WHERE status = 'PENDING'"
 
 
@@ -244,7 +247,8 @@ class Metrics:
         return tuple(_sales(row) for row in await self._ask(_PASSES))
 
     async def _ask(self, sql: str) -> list[dict[str, Any]]:
-        return await rows(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
+        async with _AT_ONCE:
+            return await rows(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
 
 
 def _buckets(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], str | None]) -> tuple[Bucket, ...]:

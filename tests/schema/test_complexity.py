@@ -79,6 +79,8 @@ def test_nested_fragments_are_each_looked_at_once() -> None:
         "{ viewer { generations(last: 100) { nodes { owner { transactions(first: 50) { nodes { id } } } } } } }",
         "{" + " ".join(f"page{n}: styles(first: 100) {{ nodes {{ id slug title cost }} }}" for n in range(30)) + "}",
         "mutation {" + " ".join(f"m{n}: signOut {{ sessionsEnded }}" for n in range(10)) + "}",
+        "{ admin {" + " ".join(f"m{n}: metrics {{ generations }}" for n in range(7)) + "} }",
+        "{ admin {" + " ".join(f"c{n}: ledgerCheck {{ mismatches }}" for n in range(4)) + "} }",
         "{" + " viewer" * 3000 + "}",
         "#\n" * 20_000 + "{ __typename }",
         "{a" * 900 + "}" * 900,
