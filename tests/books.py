@@ -12,7 +12,7 @@ LONG = 3600.0  # seconds; nothing in a test is that old
 
 
 async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
-    """Every promise of services.invariant holds. `all_ended`, `all_swept`: nothing may be left under way or unsettled."""
+    """Every promise of services.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
     unsettled = 0.0 if all_swept else LONG
     audit = Audit(
         services.storage.keys,

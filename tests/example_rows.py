@@ -278,6 +278,15 @@ def external_event(**changes: Any) -> Row:
     return {"id": ids.new_id(ids.EXTERNAL_EVENT), **told, **kept, **changes}
 
 
+def audit_entry(**changes: Any) -> Row:
+    said = {"action": "SET_ROLE", "detail": "{}", "created_at": NOW}
+    return {"id": ids.new_id(ids.AUDIT_ENTRY), **said, **changes}
+
+
+def maintenance(**changes: Any) -> Row:
+    return {"id": 1, "read_only": False, "providers_off": "[]", "updated_at": NOW, **changes}
+
+
 def key(user_id: str, **changes: Any) -> Row:
     return {
         "user_id": user_id,

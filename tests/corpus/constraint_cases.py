@@ -117,6 +117,7 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_pass", "generations", lambda a: pending(a, paid_by="PASS")),
     ("ck_purchases_status", "purchases", lambda _: example.purchase(status="LOST")),
     ("ck_purchases_numbers", "purchases", lambda _: example.purchase(credits=1, reversed_credits=2)),
+    ("ck_maintenance", "maintenance", lambda _: example.maintenance(id=2)),
     ("ck_external_events_outcome", "external_events", lambda _: example.external_event(outcome="LOST")),
     ("ck_mail_tokens_purpose", "mail_tokens", lambda a: example.mail_token(a.user, purpose="ADVERTISE")),
 ]
@@ -178,6 +179,7 @@ ORPHANS: list[tuple[str, str, Make]] = [
     ("owner_id", "data_exports", lambda a: example.data_export(NOBODY)),
     ("user_id", "api_keys", lambda a: example.api_key(NOBODY)),
     ("user_id", "mail_tokens", lambda a: example.mail_token(NOBODY)),
+    ("actor_id", "audit_entries", lambda _: example.audit_entry(actor_id=NOBODY)),
     ("user_id", "generations", lambda a: example.generation(NOBODY)),
     ("style_id", "generations", lambda a: pending(a, style_id=NOWHERE)),
     ("original_id", "generations", lambda a: pending(a, original_id=NOWHERE)),

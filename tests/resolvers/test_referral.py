@@ -133,7 +133,9 @@ async def test_more_than_the_cap_are_not_paid_for_even_at_once(
     await check_books(server.services)
 
 
-async def test_an_order_that_was_given_back_or_free_brings_nothing(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_an_order_that_was_given_back_or_free_brings_nothing(
+    ada: Api, api: Api, referrals: ReferralService
+) -> None:
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await prove(bob)
     for status in (PurchaseStatus.REFUNDED, PurchaseStatus.PARKED):
