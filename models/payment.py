@@ -55,7 +55,7 @@ class Purchase(Model):
     net_amount = fields.BigIntField(default=0)  # minor units, before tax
     refunded_amount = fields.BigIntField(default=0)
     currency = fields.CharField(max_length=3, null=True)
-    data: dict[str, Any] = fields.JSONField()  # the order as the provider last told it
+    data: dict[str, Any] = fields.JSONField()  # the order as the provider last told it, without who paid
     ordered_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -72,7 +72,7 @@ class ExternalEvent(Model):
     source = fields.CharField(max_length=16)  # polar
     event_id = fields.CharField(max_length=200)
     type = fields.CharField(max_length=100)
-    data: dict[str, Any] = fields.JSONField()  # the whole body
+    data: dict[str, Any] = fields.JSONField()  # the whole body; once it is settled, without who paid
     outcome = fields.CharEnumField(EventOutcome, "models/enum.py", max_length=16, default=EventOutcome.RECEIVED)
     problem = fields.CharField(max_length=500, null=True)  # why it was parked or failed
     attempts = fields.IntField(default=0)

@@ -10,6 +10,7 @@ from models.enum import EventOutcome, PlanKind, PurchaseStatus, TransactionType
 from services import allowance, credit, membership
 from services.credit import Account, Line
 from services.integrations.polar_event import Order, Refund
+from services.integrations.polar_person import without_person
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ def _note(purchase: Purchase, case: Case, granted: bool) -> None:
         refunds = {**purchase.data.get("refunds", {}), told.id: told.amount}
         purchase.data = {**purchase.data, "refunds": refunds}
     else:
-        purchase.data = {**purchase.data, "order": told.data}
+        purchase.data = {**purchase.data, "order": without_person(told.data)}
         purchase.refunded_amount = max(purchase.refunded_amount, told.refunded_amount)
         if not granted:
             purchase.is_paid = purchase.is_paid or case.pays

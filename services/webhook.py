@@ -13,6 +13,7 @@ from models import ExternalEvent, ids
 from models.database import is_outage, rows
 from models.enum import EventOutcome
 from services.integrations.polar_event import Order, Refund, SenselessError, Subscription, read_event, told_at
+from services.integrations.polar_person import without_person
 from services.integrations.polar_signature import is_authentic
 from services.payment import PaymentService, Record
 from services.purchase import Verdict
@@ -80,7 +81,7 @@ class WebhookService:
     async def handle(self, id: str) -> bool:
         """Do what an event means, once more if need be: a repetition changes nothing. Whether it could be done."""
         event = await ExternalEvent.get(id=id)
-        record = partial(_record, id)
+        record = partial(_record, event)
         try:
             await self._do(event, record)
         except SenselessError as error:
@@ -139,11 +140,14 @@ class WebhookService:
         return await ExternalEvent.filter(id__in=found).order_by("received_at")
 
 
-async def _record(id: str, verdict: Verdict) -> None:
+async def _record(event: ExternalEvent, verdict: Verdict) -> None:
     is_done = verdict.outcome is not EventOutcome.RECEIVED
-    await ExternalEvent.filter(id=id).update(
+    # Who paid is told to an admin only where nobody else can say it: an account that is deleted takes its name along.
+    is_settled = verdict.outcome not in UNSETTLED
+    await ExternalEvent.filter(id=event.id).update(
         outcome=verdict.outcome,
         problem=verdict.problem[:_LONGEST_PROBLEM] if verdict.problem else None,
         handled_at=datetime.now(UTC) if is_done else None,
         attempts=F("attempts") + 1,
+        data=without_person(event.data, type=event.type) if is_settled else event.data,
     )
