@@ -296,6 +296,49 @@ async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncCo
         await dan.page.locator(".graphiql-explorer-root", has_text="creditPackages").wait_for()
 
 
+async def test_a_subscription_goes_over_the_socket_however_soon_it_is_run(
+    desk: AbstractAsyncContextManager[Desk], server: Server
+) -> None:
+    async with desk as gil, server.api() as api:
+        program = await api.sign_up("gil@example.com", PASSWORD)
+        await program.create(prompt="a fox in the snow")
+        await gil.open()
+        await gil.sign_in("gil@example.com")
+        await gil.tab("Gallery")
+        await gil.run()
+        await gil.answers('"totalCount"')
+        progress = gil.page.locator(".graphiql-tab-button", has_text="Progress")
+        await progress.evaluate(
+            """(tab) => {
+                tab.click();
+                requestAnimationFrame(() => document.querySelector(".graphiql-execute-button").click());
+            }"""
+        )
+        await gil.answers('"generationProgress": {')
+
+
+async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser", server: Server) -> None:
+    async with sitting(chromium, server, viewport={"width": 390, "height": 760}) as hal:
+        await hal.open()
+        await hal.sign_in("hal-with-an-address-of-forty-five@example.com", new=True)
+        await hal.credits(30)
+        await hal.run()
+        await hal.answers('"email"')
+        for place in (".bar > button", ".ready", ".credits", ".graphiql-response", ".graphiql-query-editor"):
+            box = await hal.page.locator(place).bounding_box()
+            assert box is not None, place
+            assert box["x"] >= 0, place
+            assert box["x"] + box["width"] <= 390, place
+            assert box["y"] + box["height"] <= 760, place
+        response = await hal.page.locator(".graphiql-response").bounding_box()
+        assert response is not None
+        assert response["width"] > 250, "below the editor, not beside it"
+        await hal.page.locator(".graphiql-sidebar button").last.click()
+        closing = await hal.page.locator(".graphiql-dialog-close svg path").bounding_box()
+        assert closing is not None
+        assert closing["width"] > 5, "one sees how to close it"
+
+
 async def test_where_it_is_for_admins_others_find_the_form_alone(chromium: "Browser", tmp_path: Path) -> None:
     async with serving(tmp_path, GRAPHIQL="admins") as server, sitting(chromium, server) as eve:
         async with server.api() as api:

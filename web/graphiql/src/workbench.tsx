@@ -61,11 +61,13 @@ function meant(parameters: FetcherParams, options?: FetcherOpts): [FetcherParams
   const { query, operationName } = parameters;
   try {
     const documentAST = parse(query);
-    const isThere = documentAST.definitions.some(
-      (node) => node.kind === Kind.OPERATION_DEFINITION && node.name?.value === operationName,
+    const names = documentAST.definitions.flatMap((node) =>
+      node.kind === Kind.OPERATION_DEFINITION ? [node.name?.value] : [],
     );
-    const name = isThere ? { operationName } : { operationName: undefined };
-    return [{ ...parameters, ...name }, { ...options, documentAST }];
+    const isThere = operationName != null && names.includes(operationName);
+    // Of one operation the name is plain, and says whether it goes over the socket.
+    const name = isThere ? operationName : names.length === 1 ? names[0] : undefined;
+    return [{ ...parameters, operationName: name }, { ...options, documentAST }];
   } catch {
     return [parameters, options]; // the server says better what is wrong with it
   }
