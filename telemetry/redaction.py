@@ -10,6 +10,7 @@ from typing import Any
 HIDDEN = "[hidden]"
 _SHORTEST = 6  # characters of a secret that is looked for by its value: a shorter one is part of ordinary words
 _BEGINNING = 24  # characters by which a longer text is recognised
+_MOST = 200  # texts that are looked for; of who sent more than that, nothing is told
 _DEEPEST = 6  # levels of a value that are looked through; what lies deeper is left out
 
 # Of a field's name, in any case and with - or _ in it.
@@ -17,7 +18,9 @@ _NAMES = re.compile(
     r"passw|token|authorization|cookie|secret|api_?key|signature|credential|\bdsn\b|prompt|e_?mail$|variables$"
 )
 _HARMLESS_TEXT = re.compile(r"[A-Z_]+|[a-z]{1,8}_[0-9a-hjkmnp-tv-z]{26}")  # words of an enum, and ids
-_STRING = re.compile(r'"""(?s:.*?)"""|"(?:[^"\\\n]|\\.)*"')  # in a GraphQL document
+# In a GraphQL document; one that does not end, too: else each of its quotes would be tried as the beginning of another.
+_STRING = re.compile(r'"""(?s:.*?)(?:"""|\Z)|"(?:[^"\\\n]|\\.)*+"?')
+_ANYTHING = re.compile(r"(?s:.+)")
 _ESCAPED = re.compile(r'\\(["\\/])')
 _FREE = {"exception", "error", "detail", "problem", "fault"}  # fields that say what somebody else's code said
 # Names that only look like it.
@@ -29,7 +32,8 @@ _SHAPES = (
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), HIDDEN),  # user:password@ in an address
     (re.compile(r"([?&](?:token|signature|sig|key|X-Amz-[A-Za-z-]+)=)[^\s&#\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"(/(?:files|uploads)/)[A-Za-z0-9_.~=-]{16,}"), rf"\1{HIDDEN}"),  # signed links of ours
-    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
+    # Begun only where a word begins, for each beginning looks as far as the word goes.
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
 )
 
 
@@ -50,6 +54,8 @@ class _Private:
     def pattern(self) -> re.Pattern[str] | None:
         """The long texts by how they begin, for errors quote the beginning; to the end of that line."""
         texts = {text for value in self._found for text in _texts(value) if _is_private(text)}
+        if len(texts) > _MOST:
+            return _ANYTHING
         forms = {form for text in texts for form in (text, repr(text)[1:-1], text.encode("unicode_escape").decode())}
         ordered = sorted(forms, key=len, reverse=True)
         return re.compile("|".join(map(_like, ordered))) if ordered else None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import httpx
@@ -93,6 +94,36 @@ async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> No
     assert found["error"] == f"invalid input for argument $3: '{HIDDEN}"
     assert found["field"].startswith("a fox"), "where something else is told, nothing is searched for"
     assert "fox" in Redactor().fields({"error": "a fox in the snow, painted"})["error"], "and for nobody else"
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ('"' + '\\"' * 50_000, "boom"),  # a string that does not end, and might begin at each of its quotes
+        ('"""' + '\\"' * 50_000, "boom"),
+        ("{" + '"a fox" ' * 12_000 + "}", "boom"),
+        ("{" + " ".join(f'"a fox {number}"' for number in range(8_000)) + "}", "boom"),
+        ("{ a }", "a." * 50_000),
+        ("{ a }", "a-" * 50_000),
+    ],
+    ids=["string", "block", "one text", "many texts", "dots", "hyphens"],
+)
+async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, told: str) -> None:
+    async def said() -> str:
+        hide({}, Document(document))
+        return Redactor(["it's-me-it's-me"]).said(told)
+
+    started = time.process_time()
+    await asyncio.create_task(said())
+    assert time.process_time() - started < 1.0, "it took five seconds and more, in which nobody else was answered"
+
+
+async def test_of_who_sends_a_great_many_texts_nothing_is_told() -> None:
+    async def told() -> dict[str, Any]:
+        hide([f"a fox in the snow {number}" for number in range(1000)])
+        return Redactor().fields({"error": "no: a fox in the snow 7", "user": "usr_1"})
+
+    assert await asyncio.create_task(told()) == {"error": HIDDEN, "user": "usr_1"}
 
 
 def test_every_secret_of_the_settings_is_known() -> None:
