@@ -46,7 +46,7 @@ INSERT INTO generations (id, user_id, batch_id, media, status, stage, progress, 
     style_title, full_prompt, variables, earlier_prompts, size, quality, result_id, priority, cost, paid_by,
     refund_policy, refunded, attempts, fence, provider_calls, provider, provider_cost, error_code, is_favorite,
     search_text, created_at, updated_at, completed_at)
-{series} SELECT 'gen_' || n, 'usr_' || (1 + n * 7919 % 10000), 'bat_' || n, 'IMAGE', status, status, 1, 4,
+{series} SELECT 'gen_' || n, 'usr_' || (1 + n % 10000 * 7919 % 10000), 'bat_' || n, 'IMAGE', status, status, 1, 4,
     CASE WHEN n % 3 = 0 THEN 'avenger' ELSE 'plushify' END, 'style-' || (n % 40 * n % 40), '{{}}', $3, '{{}}', '[]',
     'MEDIUM', 'STANDARD', CASE WHEN status = 'COMPLETED' THEN $2 END, 0, 1, 'CREDITS', 'ON_FAILURE',
     status = 'FAILED', 1, 1, 1, 'openrouter', 0.039, CASE WHEN status = 'FAILED' THEN 'GENERATION_FAILED' END, FALSE,
