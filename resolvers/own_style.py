@@ -47,7 +47,9 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
         idempotency_key=given(input.idempotency_key, None),
     )
     try:
-        row = await info.context.services.own_styles.create(info.context.require_viewer(), draft)
+        row = await info.context.services.own_styles.create(
+            info.context.require_viewer(), draft, is_admin=info.context.is_admin
+        )
     except Refusal as refusal:
         return StylePayload(style=None, errors=user_errors(refusal, info.context))
     return StylePayload(style=Style.of(row), errors=[])
@@ -56,7 +58,11 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
 async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -> StylePayload:
     try:
         row = await info.context.services.own_styles.update(
-            info.context.require_viewer(), known_id(id, ids.STYLE), _words(input), info.context.locale
+            info.context.require_viewer(),
+            known_id(id, ids.STYLE),
+            _words(input),
+            info.context.locale,
+            is_admin=info.context.is_admin,
         )
     except Refusal as refusal:
         return StylePayload(style=None, errors=user_errors(refusal, info.context))
@@ -65,7 +71,9 @@ async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -
 
 async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
     try:
-        await info.context.services.own_styles.delete(info.context.require_viewer(), known_id(id, ids.STYLE))
+        await info.context.services.own_styles.delete(
+            info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
+        )
     except Refusal as refusal:
         return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
     return DeletedPayload(deleted_ids=[id], errors=[])

@@ -5,7 +5,7 @@ from typing import Any
 
 from models import Collection, Style, User, ids
 from models.database import rows, run_tx
-from models.enum import AdminAction, ReferenceImage, Role
+from models.enum import AdminAction, ReferenceImage
 from services import audit_log, idempotency
 from services.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.message import message
@@ -29,8 +29,10 @@ class OwnStyleService:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    async def create(self, user: User, draft: StyleDraft) -> Style:
+    async def create(self, user: User, draft: StyleDraft, *, is_admin: bool = False) -> Style:
         """Make a style of one's own, priced like a bare prompt; with a collection, one of the catalogue.
+
+        `is_admin`: an admin asks who signed in; an admin's API key does what anybody's does.
 
         The same idempotency key with the same input returns the style that it made the first time.
 
@@ -42,8 +44,8 @@ class OwnStyleService:
         fingerprint = idempotency.fingerprint(draft)
         if made := await self._replay(user, draft.idempotency_key, fingerprint):
             return made
-        words = _allowed(user, draft.words, of_catalogue=draft.collection is not None)
-        style = await self._blank(user, draft.collection)
+        words = _allowed(draft.words, is_admin=is_admin, of_catalogue=draft.collection is not None)
+        style = await self._blank(user, draft.collection, is_admin=is_admin)
         write(style, words, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length)
         try:
             await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
@@ -53,26 +55,28 @@ class OwnStyleService:
             raise
         return style
 
-    async def update(self, user: User, style_id: str, words: Mapping[str, Any], wanted_locale: str) -> Style:
+    async def update(
+        self, user: User, style_id: str, words: Mapping[str, Any], wanted_locale: str, *, is_admin: bool = False
+    ) -> Style:
         """Change a style; generations made with it stay as they are. Of two changes at once, the later one counts.
 
         Raises:
             NotFoundError: there is none that this account may change.
             ForbiddenError, InvalidInputError: with the field that cannot be used.
         """
-        return await run_tx(self._change, user, style_id, words, language(wanted_locale))
+        return await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
 
-    async def delete(self, user: User, style_id: str) -> None:
+    async def delete(self, user: User, style_id: str, *, is_admin: bool = False) -> None:
         """Remove a style from every list at once; generations made with it keep its title and its words.
 
         Raises:
             NotFoundError: there is none that this account may remove.
         """
-        await run_tx(self._remove, user, style_id)
+        await run_tx(self._remove, user, style_id, is_admin)
 
-    async def _blank(self, user: User, collection_slug: str | None) -> Style:
+    async def _blank(self, user: User, collection_slug: str | None, *, is_admin: bool) -> Style:
         style_id = ids.new_id(ids.STYLE)
-        if collection_slug is not None and user.role is Role.USER:
+        if collection_slug is not None and not is_admin:
             raise ForbiddenError(field=("collection",))
         slug = FREE_STYLE[0] if collection_slug is None else slug_or_none_at_all(collection_slug)
         collection = await Collection.get_or_none(slug=slug, is_active=True)
@@ -110,9 +114,9 @@ class OwnStyleService:
             raise ConflictError(text)
         await Style.bulk_create([style])  # which inserts again when the transaction is repeated; `save` would not
 
-    async def _change(self, user: User, style_id: str, words: Mapping[str, Any], author: str) -> Style:
-        style = await _take(user, style_id)
-        allowed = _allowed(user, words, of_catalogue=style.owner_id is None)
+    async def _change(self, user: User, style_id: str, words: Mapping[str, Any], author: str, is_admin: bool) -> Style:
+        style = await _take(user, style_id, is_admin=is_admin)
+        allowed = _allowed(words, is_admin=is_admin, of_catalogue=style.owner_id is None)
         write(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
         if style.owner_id is None:
             style.edited = True
@@ -121,8 +125,8 @@ class OwnStyleService:
         return style
 
     @staticmethod
-    async def _remove(user: User, style_id: str) -> None:
-        style = await _take(user, style_id)
+    async def _remove(user: User, style_id: str, is_admin: bool) -> None:
+        style = await _take(user, style_id, is_admin=is_admin)
         style.is_active = False
         if style.owner_id is not None:
             # The row stays, for generations and orders under way refer to it; a person's words have no need to.
@@ -144,29 +148,27 @@ class OwnStyleService:
         return style
 
 
-def _allowed(user: User, words: Mapping[str, Any], *, of_catalogue: bool) -> dict[str, Any]:
+def _allowed(words: Mapping[str, Any], *, is_admin: bool, of_catalogue: bool) -> dict[str, Any]:
     """`words` without what does not matter to this style.
 
     Raises:
         ForbiddenError: a price or a lock, which only admins may set.
         InvalidInputError: an own style has neither.
     """
-    if of_catalogue and user.role is not Role.USER:
+    if of_catalogue and is_admin:
         return dict(words)
     for name, field in _FOR_ADMINS.items():
         if words.get(name) is not None:
-            if user.role is Role.USER:
+            if not is_admin:
                 raise ForbiddenError(field=(field,))
             raise InvalidInputError(message("Only styles of the catalogue have this."), field=(field,))
     return {name: value for name, value in words.items() if name not in _FOR_ADMINS}
 
 
-async def _take(user: User, style_id: str) -> Style:
+async def _take(user: User, style_id: str, *, is_admin: bool) -> Style:
     """A style that this account may change, held until the transaction ends. Raises NotFoundError."""
     style = await Style.filter(id=style_id, is_active=True).select_for_update().first()
-    is_theirs = style is not None and (
-        style.owner_id == user.id or (style.owner_id is None and user.role is not Role.USER)
-    )
+    is_theirs = style is not None and (style.owner_id == user.id or (style.owner_id is None and is_admin))
     if style is None or not is_theirs:
         raise NotFoundError(field=("id",))
     await style.fetch_related("collection")
