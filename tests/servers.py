@@ -103,6 +103,8 @@ class PostgresServer:
     def __init__(self, own: bool = False, *, autovacuum: bool = True) -> None:
         self._given = None if own else os.environ.get("TEST_DATABASE_URL")
         self._autovacuum = "on" if autovacuum else "off"
+        # Tests kill only servers of their own, and what was committed must outlive that, as it would with fsync.
+        self._synchronous_commit = "on" if own else "off"
         self._process: ServerProcess | None = None
         self._owner = 0
         self._port = 0
@@ -134,7 +136,7 @@ class PostgresServer:
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": self._synchronous_commit,
             "full_page_writes": "off",
             "wal_level": "minimal",  # copies a template without writing it to the log
             "max_wal_senders": "0",

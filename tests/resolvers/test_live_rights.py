@@ -1,5 +1,6 @@
 """creditsChanged tells of passes and memberships, too: each change once, whatever is lost, and what time alone does."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from books import adjust
 from client import CANCEL, Api, Stream
-from conftest import Running
+from conftest import Running, running
 from elsewhere import ordered_elsewhere
 from models import Pass, Plan, User
 from models.database import run_tx
@@ -28,6 +29,13 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 def settings(settings: Settings) -> Settings:
     """Nobody sweeps, nobody ends what these tests move by hand, and rows are read again soon."""
     return settings.model_copy(update={"generation_sweep_seconds": 600.0, "subscription_reread_seconds": 0.3})
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    """A server where nothing is made, so that what is canceled was not begun."""
+    async with running(settings, idle=True) as found:
+        yield found
 
 
 async def granted(person: Api, slug: str = "flash-lite") -> Account:

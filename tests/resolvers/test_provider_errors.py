@@ -152,7 +152,7 @@ async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_r
 async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
-    hurried = scripted_settings.model_copy(update={"generation_deadline_seconds": 1.0})
+    hurried = scripted_settings.model_copy(update={"generation_deadline_seconds": 2.0})
     async with running(hurried) as scripted:
         ada = await scripted.api.sign_up()
         noir = await ada.style("noir", "avenger")
@@ -166,8 +166,8 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
             row = await Generation.get(id=one["id"])
             assert row.completed_at is not None
             assert row.provider_called_at is not None
-            # The deadline of one second begins a moment before the call is written down.
-            assert 0.5 < (row.completed_at - row.provider_called_at).total_seconds() < 3.0
+            # The deadline of two seconds begins a moment before the call is written down.
+            assert 1.0 < (row.completed_at - row.provider_called_at).total_seconds() < 6.0
         await check_books(scripted.services, all_ended=True)
 
 
