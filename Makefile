@@ -29,7 +29,7 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 	@$(BIN)/python -m pytest -n 0 tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
 
 browser: .venv/dev .venv/graphiql .venv/browser ## a real browser, with the network off, goes through GraphiQL as people and admins do
-	@$(BIN)/python -m pytest -n 0 tests/browser/test_browser.py --database sqlite -m browser $(ARGS)
+	@$(BIN)/python -m pytest -n 0 tests/browser --database sqlite -m browser $(ARGS)
 
 demo: .venv/run ## against the running server: sign up, send PHOTO=path, watch it develop, save the pictures
 	@$(BIN)/python tools/demo.py $${PHOTO:+--photo "$$PHOTO"} $(ARGS)

@@ -91,7 +91,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
 
     graphiql = None
     if options.graphiql is not Audience.NOBODY:
-        graphiql = GraphiQL(options.graphiql, options.graphiql_files)
+        graphiql = GraphiQL(options.graphiql, options.address, options.graphiql_files)
     endpoint = GraphQLEndpoint(
         graphiql=graphiql,
         introspection=options.introspection,

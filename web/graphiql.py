@@ -1,6 +1,7 @@
 """GraphiQL for browsers: its page, the files that it is made of, and which ready-made operations whom it gives to."""
 
 from collections.abc import Awaitable, Callable
+from html import escape
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,26 +11,13 @@ from starlette.routing import Route
 from schema.audience import Audience
 from schema.context import Context
 from services.message import Message, message
+from services.services import Services
 from web.page import Reader, panel
 from web.ready_made import ready_made
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "worker-src 'self'",
-        "connect-src 'self'",  # of browsers that know the standard's present form, WebSockets of ours are in it
-        "style-src 'self' 'unsafe-inline'",  # the editor writes its colours and cursor into style elements
-        "font-src 'self' data:",
-        "img-src 'self' data:",
-        "form-action 'none'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 _NOT_BUILT = message("GraphiQL is not there yet")
 _HOW_TO_BUILD = message(
     "It is being built, or `make graphiql` builds it; this page looks again by itself."
@@ -38,11 +26,34 @@ _HOW_TO_BUILD = message(
 _LOOK_AGAIN = "5"  # seconds
 
 
-class GraphiQL:
-    """Everybody gets the page, for signing in is part of it; admins' operations are given to admins only."""
+def policy(store: str | None) -> str:
+    """What the page may load: our own, and pictures of the deployment's store where that has an origin of its own."""
+    ours = f"'self' {store}" if store else "'self'"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "worker-src 'self'",
+            f"connect-src {ours}",  # of browsers that know the standard's present form, WebSockets of ours are in it
+            "style-src 'self' 'unsafe-inline'",  # the editor writes its colours and cursor into style elements
+            "font-src 'self' data:",
+            f"img-src {ours} data:",
+            "form-action 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
 
-    def __init__(self, audience: Audience, build: Path) -> None:
+
+class GraphiQL:
+    """Everybody gets the page, for signing in is part of it; admins' operations are given to admins only.
+
+    `address`: PUBLIC_URL; by it the page knows our own links, whatever address it was opened at.
+    """
+
+    def __init__(self, audience: Audience, address: str, build: Path) -> None:
         self._audience = audience
+        self._address = address
         self._build = build
 
     async def page(self, request: Request) -> Response:
@@ -52,14 +63,20 @@ class GraphiQL:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
             return panel(reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN)
-        said = f'<html lang="{reader.locale}" data-audience="{self._audience.value}">'
+        services: Services = request.state.services
+        store = services.storage.origin
+        said = {"lang": reader.locale, "data-audience": self._audience.value, "data-address": self._address}
+        if store:
+            said["data-store"] = store
+        opening = " ".join(("<html", *(f'{name}="{escape(value)}"' for name, value in said.items())))
         headers = {
-            "Content-Security-Policy": _POLICY,
+            "Content-Security-Policy": policy(store),
             "Content-Language": reader.locale,
             "Cache-Control": "no-cache",  # it names the files of this build
             "Vary": "Accept, Accept-Language",
         }
-        return HTMLResponse(markup.replace('<html lang="en" data-audience="everybody">', said), headers=headers)
+        markup = markup.replace('<html lang="en" data-audience="everybody">', f"{opening}>")
+        return HTMLResponse(markup, headers=headers)
 
     def routes(self, context_of: Callable[[Request, Response], Awaitable[Context]]) -> list[Route]:
         """What the page asks for; `context_of` says who asks."""

@@ -13,14 +13,14 @@ _ABOUT: Mapping[str, Message] = {
         "Who you are, and what you have.\nSign in at the top right. Ctrl-Enter runs it.\n"
         "The tabs beside this one are the main job."
     ),
-    "quote": message("What a picture costs before it is ordered.\n$style is filled in: a style that needs no photo."),
+    "quote": message("What a picture costs before it is ordered.\n$style is filled in: one that you can order now."),
     "create": message(
         "Order a picture. It is paid for here, and made\nin the background: watch it in the next tab.\n"
-        "A style whose referenceImage is REQUIRED wants a\nphoto, sent ahead with createUpload."
+        "Choose a photo at the top, and it is $uploadId;\nstyles with referenceImage REQUIRED want one."
     ),
     "progress": message(
         "Watch it develop, over a WebSocket. $generation\nis what the tab before this one ordered.\n"
-        "The last message has the picture's url."
+        "The picture is below the answer."
     ),
     "gallery": message("Your pictures, newest first. $after takes the\nendCursor of the page before this one."),
     "find-user": message(

@@ -91,6 +91,11 @@ class S3Storage:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def origin(self) -> str:
+        """Where clients find the bucket, without its path."""
+        return urlunsplit(urlsplit(self._address())._replace(path=""))
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         name = self._name(key)
         async with self._asking("put"):

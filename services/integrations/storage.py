@@ -41,6 +41,11 @@ class Target:
 class Storage(Protocol):
     """Keeps bytes under keys. `put` replaces, `delete` of what is not there succeeds."""
 
+    @property
+    def origin(self) -> str | None:
+        """Where links and upload targets lead, such as https://bucket.example.com; None: to our own address."""
+        ...
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Store all of `data`, or nothing. Raises StorageError."""
         ...

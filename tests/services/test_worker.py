@@ -64,6 +64,10 @@ class SlowStorage:
     written: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def origin(self) -> str | None:
+        return self.inner.origin
+
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await self.inner.put(key, data, content_type)
         if key.startswith("generated/"):

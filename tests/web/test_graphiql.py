@@ -92,10 +92,25 @@ async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Run
         assert file.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_pictures_in_a_store_of_another_origin_are_all_that_the_page_may_load_from_there(
+    settings: Settings,
+) -> None:
+    built()
+    store = "https://store.example.com"
+    keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "hush"}
+    bucket = {"s3_bucket": "pictures", "s3_public_url": f"{store}/objects", **keys}
+    async with running(settings.model_copy(update=bucket)) as server:
+        page = await server.api.http.get("/graphql", headers=HTML)
+    policy = page.headers["content-security-policy"].split("; ")
+    named = [part for part in policy if store in part]
+    assert named == [f"connect-src 'self' {store}", f"img-src 'self' {store} data:"]
+    assert f'data-store="{store}"' in page.text
+
+
 async def test_the_page_speaks_the_readers_language_and_is_found_at_the_root(server: Running) -> None:
     page = await server.api.http.get("/", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"}, follow_redirects=True)
     assert page.url.path == "/graphql"
-    assert '<html lang="zh-CN" data-audience="everybody">' in page.text
+    assert '<html lang="zh-CN" data-audience="everybody" ' in page.text
 
 
 async def test_nothing_but_the_pages_files_is_served_beside_it(server: Running) -> None:

@@ -167,6 +167,8 @@ async def test_links_and_forms_are_what_botocore_itself_makes(
     async with make_storage(clock, **options) as storage:
         assert (await storage.link(KEY, "image/png")).url.partition("?")[0] == plain == f"{address}darkroom/{KEY}"
         target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+        assert address.startswith(f"{storage.origin}/")
+        assert storage.origin.count("/") == 2, "as a Content-Security-Policy names it"
     form = theirs.generate_presigned_post(bucket, f"darkroom/{KEY}")
     assert target.url.rstrip("/") == form["url"].rstrip("/")
     assert target.fields.keys() == form["fields"].keys() | {"Content-Type"}

@@ -11,10 +11,11 @@ interface Props {
   credits: number;
   onSignOut: () => void;
   menuRef: (element: HTMLElement | null) => void;
+  photo: ReactNode; // the button that chooses one
   signIn: ReactNode; // the form, for who is signed out; null where it is shown elsewhere
 }
 
-export function Bar({ text, viewer, credits, onSignOut, menuRef, signIn }: Props) {
+export function Bar({ text, viewer, credits, onSignOut, menuRef, photo, signIn }: Props) {
   const panel = useRef<HTMLDetailsElement>(null);
 
   useEffect(() => {
@@ -36,6 +37,7 @@ export function Bar({ text, viewer, credits, onSignOut, menuRef, signIn }: Props
       </h1>
       <span className="tagline">{text.tagline}</span>
       <span className="space" ref={menuRef} />
+      {photo}
       {viewer ? (
         <>
           {viewer.role !== "USER" && <span className="badge">{text.admin}</span>}

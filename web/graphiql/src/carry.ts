@@ -2,13 +2,23 @@
 import type { FetcherReturnType } from "@graphiql/toolkit";
 import { isAsyncIterable, isObservable, isPromise } from "@graphiql/toolkit";
 
-type Name = "generation" | "style" | "today" | "user";
+import { abridge } from "./pictures";
 
-const found: Partial<Record<Name, string>> = {};
-const filledIn = new Set<string>();
+type Name = "generation" | "prompt" | "style" | "today" | "uploadId" | "user";
+
+const WORDS = "a lighthouse in the first snow"; // in tabs/everyone/3-create.json
+const found: Partial<Record<Name, string | null>> = {};
+const filledIn = new Set<unknown>([WORDS]);
 
 export function remember(name: Name, value: string): void {
   found[name] = value;
+}
+
+/** The photo that was sent ahead. Where there is or must be one, it says what the picture is about. */
+export function rememberPhoto(id: string | null, isWanted: boolean): void {
+  found.uploadId = id;
+  if (id || isWanted) found.prompt = null;
+  else delete found.prompt;
 }
 
 interface Nodes {
@@ -36,12 +46,34 @@ function learn(data: Seen): void {
   if (generation !== undefined) remember("generation", generation);
 }
 
-/** Look at an answer on its way to the editor. Streams are watched by people; they carry nothing. */
-export async function look(answer: FetcherReturnType): Promise<FetcherReturnType> {
+/** The same stream, each of its messages looked at. Not a generator: that would end only with its next message. */
+function seen<T>(stream: AsyncIterable<T>, see: (message: T) => void): AsyncIterableIterator<T> {
+  const source = stream[Symbol.asyncIterator]();
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      const step = await source.next();
+      if (!step.done) see(step.value);
+      return step;
+    },
+    return: async () => (await source.return?.()) ?? { done: true, value: undefined },
+  };
+}
+
+/**
+ * Look at an answer on its way to the editor. Streams are watched by people; they carry nothing.
+ * `onOrdered`: something was ordered with it.
+ */
+export async function look(answer: FetcherReturnType, onOrdered: () => void): Promise<FetcherReturnType> {
   const settled = isPromise(answer) ? await answer : answer;
-  if (!isAsyncIterable(settled) && !isObservable(settled)) {
+  if (isAsyncIterable(settled)) return seen(settled, abridge) as FetcherReturnType;
+  if (!isObservable(settled)) {
     const data = (settled as { data?: Seen | null }).data;
     if (data) learn(data);
+    if (data?.createGeneration?.generations?.length) onOrdered();
+    abridge(settled);
   }
   return settled as FetcherReturnType;
 }
@@ -57,7 +89,8 @@ export function fill(variables: string): string | undefined {
   let changes = false;
   for (const [name, known] of Object.entries(found)) {
     const value = values[name];
-    if (typeof value === "string" && value !== known && (value === "" || filledIn.has(value))) {
+    const isEmpty = value === (name === "uploadId" ? null : "");
+    if (value !== undefined && value !== known && (isEmpty || filledIn.has(value))) {
       values[name] = known;
       changes = true;
     }

@@ -6,6 +6,8 @@ import { useAccount } from "./account";
 import { findTabs, signOut, type Tab } from "./api";
 import { Bar } from "./bar";
 import "./page.css";
+import { PhotoButton, usePhoto } from "./photo";
+import "./picture.css";
 import { SignIn } from "./sign-in";
 import { textIn } from "./text";
 
@@ -26,6 +28,7 @@ function Page() {
   const audience = isAdmin ? "admin" : "everyone";
   const mayUse = isAdmin || !forAdmins;
   const text = textIn(document.documentElement.lang);
+  const desk = usePhoto(viewer?.id, text);
 
   useEffect(() => {
     if (viewer === undefined || !mayUse) return setReady(undefined);
@@ -52,6 +55,7 @@ function Page() {
         credits={credits}
         onSignOut={() => void leave()}
         menuRef={setSlot}
+        photo={viewer && mayUse && <PhotoButton desk={desk} text={text} />}
         signIn={viewer === null && mayUse ? form : null}
       />
       <main>
@@ -62,7 +66,7 @@ function Page() {
         {viewer && !mayUse && <p role="alert">{text.notAnAdmin}</p>}
         {mayUse && ready?.audience === audience && (
           <Suspense fallback={<p role="status">{text.wait}</p>}>
-            <Workbench key={audience} socket={socket} slot={slot} text={text} {...ready} />
+            <Workbench key={audience} socket={socket} slot={slot} desk={desk} text={text} {...ready} />
           </Suspense>
         )}
       </main>

@@ -9,21 +9,24 @@ import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import type { Client } from "graphql-ws";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 
 import { address, ask, type Tab } from "./api";
-import { fill, look, remember } from "./carry";
+import { fill, look, remember, rememberPhoto } from "./carry";
+import type { PhotoDesk } from "./photo";
+import { Strip } from "./strip";
 import type { Text } from "./text";
 
 const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
-const STYLES = "{ styles(first: 100) { nodes { id locked referenceImage } } }";
+const STYLES = "{ styles(first: 100) { nodes { id locked referenceImage variables { required default } } } }";
 const THEME = "graphiql:theme";
 
 interface Style {
   id: string;
   locked: boolean;
   referenceImage: "REQUIRED" | "OPTIONAL" | "UNUSED";
+  variables: { required: boolean; default: string | null }[];
 }
 
 /** What each audience has open stays apart: signing out of an admin's account leaves no admin's tab on the screen. */
@@ -42,12 +45,20 @@ function storageOf(audience: string): Storage {
   };
 }
 
-/** A style that needs no photo, so that the first picture is one click away. */
-async function rememberStyle(): Promise<void> {
+/** The styles that this person can order without choosing anything more. */
+async function findStyles(): Promise<Style[]> {
   const { nodes } = (await ask<{ styles: { nodes: Style[] } }>(STYLES)).styles;
-  const open = nodes.filter((style) => !style.locked);
-  const easy = open.find((style) => style.referenceImage !== "REQUIRED") ?? open[0];
-  if (easy) remember("style", easy.id);
+  const isEasy = ({ locked, variables }: Style) =>
+    !locked && variables.every((variable) => !variable.required || variable.default !== null);
+  return nodes.filter(isEasy);
+}
+
+/** A style that takes the photo, or that needs none, so that the first picture is one click away. */
+function rememberOrder(styles: Style[], photo: string | null): void {
+  const unwanted = photo ? "UNUSED" : "REQUIRED";
+  const style = styles.find(({ referenceImage }) => referenceImage !== unwanted) ?? styles[0];
+  if (style) remember("style", style.id);
+  rememberPhoto(photo, style?.referenceImage === "REQUIRED");
 }
 
 function rememberToday(): void {
@@ -73,14 +84,14 @@ function meant(parameters: FetcherParams, options?: FetcherOpts): [FetcherParams
   }
 }
 
-/** Fills the variables of a tab in when it is opened. */
-function Carry() {
+/** Fills the variables of a tab in when it is opened, and when a photo comes or goes (`order` is another then). */
+function Carry({ order }: { order: number }) {
   const index = useGraphiQL((state) => state.activeTabIndex);
   const editor = useGraphiQL((state) => state.variableEditor);
   useEffect(() => {
     const filled = editor && fill(editor.getValue());
     if (filled) editor.setValue(filled);
-  }, [index, editor]);
+  }, [index, editor, order]);
   return null;
 }
 
@@ -120,29 +131,43 @@ interface Props {
   opening: Tab[];
   socket: Client;
   slot: HTMLElement | null; // in the bar, for the menu of ready-made operations
+  desk: PhotoDesk;
   text: Text;
 }
 
-export default function Workbench({ audience, tabs, opening, socket, slot, text }: Props) {
-  const current = useRef(socket);
-  current.current = socket;
+export default function Workbench({ audience, tabs, opening, socket, slot, desk, text }: Props) {
+  const current = useRef({ socket, desk });
+  current.current = { socket, desk };
   const fetcher = useMemo<Fetcher>(() => {
     return (parameters, options) => {
       const fetching = createGraphiQLFetcher({
         url: address,
-        wsClient: current.current,
+        wsClient: current.current.socket,
         enableIncrementalDelivery: false, // answers come whole, and so can be looked at
       });
-      return look(fetching(...meant(parameters, options))) as ReturnType<Fetcher>;
+      const sent = current.current.desk.photo?.id;
+      const wasUsed = () => sent && parameters.variables?.uploadId === sent && current.current.desk.clear();
+      return look(fetching(...meant(parameters, options)), wasUsed) as ReturnType<Fetcher>;
     };
   }, []);
   const storage = useMemo(() => storageOf(audience), [audience]);
   const isFirst = useMemo(() => storage.getItem("graphiql:tabState") === null, [storage]);
 
+  const [styles, setStyles] = useState<Style[]>([]);
+  const [order, setOrder] = useState(0);
+  const photo = desk.photo?.id ?? null;
+
+  useEffect(rememberToday, []);
+
   useEffect(() => {
-    rememberToday();
-    rememberStyle().catch(() => undefined); // the variable stays empty, and the tab says what belongs there
-  }, []);
+    // Another account has other styles. Where there is none, the variable stays empty.
+    findStyles().then(setStyles, () => undefined);
+  }, [socket]);
+
+  useEffect(() => {
+    rememberOrder(styles, photo);
+    setOrder((before) => before + 1);
+  }, [styles, photo]);
 
   return (
     <GraphiQL
@@ -161,11 +186,14 @@ export default function Workbench({ audience, tabs, opening, socket, slot, text 
             {prettify}
             {merge}
             {copy}
-            <Carry />
+            <Carry order={order} />
             {slot && createPortal(<Ready tabs={tabs} text={text} />, slot)}
           </>
         )}
       </GraphiQL.Toolbar>
+      <GraphiQL.Footer>
+        <Strip text={text} />
+      </GraphiQL.Footer>
     </GraphiQL>
   );
 }
