@@ -34,7 +34,7 @@ class RetryService:
         Raises:
             InvalidInputError: of the reason.
             NotFoundError: there is none, it was deleted, or its owner is gone.
-            ConflictError: it brought a picture or is under way, a retry of it did or is, or its photo is gone.
+            ConflictError: it brought a picture or is under way, a retry of the same did or is, or its photo is gone.
             UnavailableError: no new pictures are made right now.
         """
         words = clean_reason(reason)
@@ -76,10 +76,26 @@ async def _check(source: Generation) -> None:
         raise ConflictError(message("Only a generation that failed or was canceled can be made again."), field)
     if source.original is not None and source.original.state is not FileState.LIVE:
         raise ConflictError(message("The photo of this generation is gone."), field)
-    acts = await AuditEntry.filter(action=AdminAction.RETRY_GENERATION, target=source.id)
-    earlier = [act.detail["generation"] for act in acts]
-    if await Generation.filter(id__in=earlier).exclude(status__in=_RETRIED).exists():
+    # Once paid for, one picture: retries of retries count, and those of what this is a retry of.
+    if await Generation.filter(id__in=await _family(source)).exclude(status__in=_RETRIED).exists():
         raise ConflictError(message("This generation is being made again, or has been."), field)
+
+
+async def _family(source: Generation) -> list[str]:
+    """The generation that somebody ordered, and all that admins have made of it, this one among them."""
+    first, parent_id = source.id, source.parent_id
+    while parent_id is not None and first in await _retries_of([parent_id]):  # else it was regenerated or refined
+        first = parent_id
+        parent_id = (await Generation.get(id=first).only("id", "parent_id")).parent_id
+    family = newest = [first]
+    while newest := await _retries_of(newest):
+        family = family + newest
+    return family
+
+
+async def _retries_of(generation_ids: list[str]) -> list[str]:
+    acts = await AuditEntry.filter(action=AdminAction.RETRY_GENERATION, target__in=generation_ids)
+    return [act.detail["generation"] for act in acts]
 
 
 def _again(source: Generation) -> Generation:

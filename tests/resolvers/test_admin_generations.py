@@ -214,9 +214,17 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
     await ada.ask(CANCEL, id=first)
     second = (await admin.one(RETRY, id=lost, reason=WHY))["generation"]["id"]
     await idle.services.worker.process(second)
-    assert "being made again" in await conflict(admin, RETRY, lost), "there is a picture by now"
-    assert await ada.credits() == 9_980
-    assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 2
+    for each in (lost, first):
+        assert "being made again" in await conflict(admin, RETRY, each), "there is a picture by now"
+    other = await failed(idle, openrouter, ada)
+    third = (await admin.one(RETRY, id=other, reason=WHY))["generation"]["id"]
+    await ada.ask(CANCEL, id=third)
+    fourth = (await admin.one(RETRY, id=third, reason=WHY))["generation"]["id"]
+    for each in (other, third):
+        assert "being made again" in await conflict(admin, RETRY, each), "a retry's retry is on its way"
+    await idle.services.worker.process(fourth)
+    assert await ada.credits() == 9_970
+    assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 4
     await check_books(idle.services, all_ended=True)
 
 
