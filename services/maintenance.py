@@ -17,6 +17,7 @@ from services.error import InvalidInputError, UnavailableError
 from services.event import MAINTENANCE_CHANNEL, WAITING_CHANNEL, Events
 from services.integrations.bus import Bus
 from services.message import message
+from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +150,12 @@ class MaintenanceService:
 
     async def _look(self, state: State) -> None:
         waited, self._state = self.is_provider_off, state
+        for switch, is_on in (
+            ("read_only", state.read_only),
+            ("provider_off", self.is_provider_off),
+            ("spent", state.is_spent),
+        ):
+            metric.maintenance.labels(switch).set(is_on)
         if waited and not self.is_provider_off:
             await self._bus.publish(WAITING_CHANNEL, {})  # workers here know by now that they may go on
 

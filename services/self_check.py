@@ -33,6 +33,7 @@ class SelfCheck:
     def __init__(self, audit: Audit, events: Events) -> None:
         self._audit = audit
         self._events = events
+        self._begun = datetime.now(UTC)
 
     async def run(self) -> None:
         """Audit every hour until cancelled; for every worker."""
@@ -99,6 +100,7 @@ class SelfCheck:
         """Tell Prometheus what the newest audit found, whoever made it."""
         newest = await self._newest()
         if newest is None or newest.handled_at is None:
+            metric.audit_age.set((datetime.now(UTC) - self._begun).total_seconds())  # audits that all fail are noticed
             return
         broken = newest.data.get("broken", {})
         for name in _NAMES:

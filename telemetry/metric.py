@@ -80,10 +80,20 @@ queue_depth = Gauge(
 queue_oldest = Gauge("darkroom_queue_oldest_seconds", "How long the longest waiting one has waited.", registry=REGISTRY)
 worker_slots = Gauge("darkroom_worker_slots", "Generations that all living workers make at once.", registry=REGISTRY)
 spend_today = Gauge("darkroom_provider_spend_today_dollars", "Paid to providers since midnight UTC.", registry=REGISTRY)
+maintenance = Gauge(
+    "darkroom_maintenance",
+    "1 while people are refused because of it: read_only, provider_off, spent.",
+    ["switch"],
+    registry=REGISTRY,
+)
 invariants_broken = Gauge(
     "darkroom_invariants_broken", "What breaks a promise, when last audited.", ["promise"], registry=REGISTRY
 )
-audit_age = Gauge("darkroom_audit_age_seconds", "Since the last audit that anybody finished.", registry=REGISTRY)
+audit_age = Gauge(
+    "darkroom_audit_age_seconds",
+    "Since the last audit that anybody finished; before the first, since this process began.",
+    registry=REGISTRY,
+)
 
 
 def exposition() -> tuple[bytes, str]:

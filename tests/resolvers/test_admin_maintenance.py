@@ -58,6 +58,7 @@ async def test_read_only_refuses_every_change_by_people_before_anything_happens(
     sign_up = 'mutation { signUp(input: {email: "x@example.com", password: "correct horse"}) { token } }'
     told = await idle.api.raw(sign_up, headers={"accept-language": "zh"})
     assert "维护" in told.json()["errors"][0]["message"]
+    assert 'darkroom_maintenance{switch="read_only"} 1.0' in (await idle.api.http.get("/metrics")).text
     sent = await idle.api.http.post("/uploads/anything", files={"file": photo()})
     forms = [await idle.api.http.post(path, data={"token": "x"}) for path in ("/verify-email", "/reset-password")]
     assert [answer.status_code for answer in (sent, *forms)] == [503] * 3

@@ -14,6 +14,7 @@ from models.database import rows, run_tx
 from models.survey import Survey, TooSlowError
 from services.audit import Audit
 from services.self_check import SOURCE, SelfCheck
+from telemetry import metric
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
 FEED = "subscription { adminActivity { kind message } }"
@@ -27,6 +28,9 @@ SELECT CAST(COUNT(*) AS TEXT) AS id FROM numbers
 async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle: Running) -> None:
     api, check = idle.api, idle.services.self_check
     admin, ada = await make_admin(api), await api.sign_up()
+    metric.audit_age.set(0)
+    await check.show()
+    assert (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or 0) > 0, "nobody has audited yet"
     assert await check.check_when_due(NOON) == {}
     async with admin.socket() as socket:
         feed = await socket.subscribe(FEED)
