@@ -129,7 +129,7 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
     """
 
     async def once() -> T:
-        with span("transaction", work=getattr(work, "__qualname__", "work")):
+        with span("transaction", work=getattr(work, "__qualname__", "work").partition(".<locals>")[0]):
             async with in_transaction():
                 return await work(*args, **kwargs)
 
