@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from tortoise.exceptions import IntegrityError
 
 from models import ExternalEvent
 from models.database import is_outage
 from models.enum import EventOutcome
+from services import hour
 from services.integrations.payments import Payments
 from services.integrations.polar_event import Order, Refund, SenselessError, subscription_of
 from services.payment import PaymentService
@@ -69,16 +69,9 @@ class Reconciliation:
         """
         if self._provider is None:
             return None
-        hour = now.replace(minute=0, second=0, microsecond=0)
         since = await self._since(now)
-        run = ExternalEvent(
-            source=SOURCE, event_id=hour.isoformat(), type=SOURCE, data={"since": since.isoformat()}, attempts=1
-        )
-        if await ExternalEvent.exists(source=SOURCE, event_id=run.event_id):
-            return None
-        try:
-            await run.save(force_create=True)
-        except IntegrityError:  # another worker was faster
+        run = await hour.begin(SOURCE, now, {"since": since.isoformat()})
+        if run is None:
             return None
         try:
             await self._ends.end_all()

@@ -6,10 +6,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from tortoise.exceptions import IntegrityError
 
 from models import ExternalEvent
 from models.enum import EventOutcome
+from services import hour
 from services.audit import Audit, Verdict
 from services.event import Events
 from services.invariant import INVARIANTS
@@ -46,18 +46,8 @@ class SelfCheck:
 
     async def check_when_due(self, now: datetime) -> dict[str, int] | None:
         """Do this hour's audit, unless somebody has begun it: how many break each promise; None: not ours to do."""
-        run = ExternalEvent(
-            source=SOURCE,
-            event_id=now.replace(minute=0, second=0, microsecond=0).isoformat(),
-            type=SOURCE,
-            data={},
-            attempts=1,
-        )
-        if await ExternalEvent.exists(source=SOURCE, event_id=run.event_id):
-            return None
-        try:
-            await run.save(force_create=True)
-        except IntegrityError:  # another worker was faster
+        run = await hour.begin(SOURCE, now, {})
+        if run is None:
             return None
         started = time.monotonic()
         try:
