@@ -107,6 +107,23 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "M8",
+        "what an admin gives or takes and the audit log tell the same",
+        """
+        SELECT t.id FROM credit_transactions t LEFT JOIN audit_entries a ON a.id = SUBSTR(t.reference, 7)
+        WHERE t.type = 'ADMIN' AND (a.id IS NULL OR t.reference <> 'admin:' || a.id OR a.action <> 'ADJUST_CREDITS'
+            OR a.target <> t.user_id OR CAST(a.detail ->> 'amount' AS BIGINT) <> t.amount)
+        UNION ALL
+        SELECT p.id FROM passes p LEFT JOIN audit_entries a ON a.id = SUBSTR(p.reference, 7)
+        WHERE p.reference LIKE 'admin:%' AND (a.id IS NULL OR a.action <> 'GRANT_PASS' OR a.target <> p.user_id)
+        UNION ALL
+        SELECT a.id FROM audit_entries a
+            LEFT JOIN credit_transactions t ON t.reference = 'admin:' || a.id
+            LEFT JOIN passes p ON p.reference = 'admin:' || a.id
+        WHERE a.action = 'ADJUST_CREDITS' AND t.id IS NULL OR a.action = 'GRANT_PASS' AND p.id IS NULL
+        """,
+    ),
+    Invariant(
         "G1",
         "an ended generation shows one end, and only one under way is leased",
         """

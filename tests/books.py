@@ -3,8 +3,8 @@
 from client import Api
 from models import CreditTransaction, File, Generation, User
 from models.database import run_tx
-from models.enum import Role, TransactionType
-from services import credit
+from models.enum import AdminAction, Role, TransactionType
+from services import audit_log, credit
 from services.audit import Audit
 from services.services import Services
 
@@ -38,9 +38,15 @@ async def count_rows() -> dict[str, int]:
     }
 
 
-async def adjust(user_id: str, amount: int, cause: str) -> credit.Account:
+async def adjust(user_id: str, amount: int, reason: str) -> credit.Account:
     """Give or take credits, as an admin would."""
-    return await run_tx(credit.post, user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{cause}")])
+
+    async def work() -> credit.Account:
+        await credit.hold(user_id)
+        act = await audit_log.record(None, AdminAction.ADJUST_CREDITS, user_id, amount=amount, reason=reason)
+        return await credit.post(user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{act.id}")])
+
+    return await run_tx(work)
 
 
 async def make_member(user_id: str) -> None:

@@ -128,7 +128,7 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle: Running) -> None:
 @pytest.mark.any_database
 async def test_a_balance_stays_a_number_that_clients_can_read(idle: Running) -> None:
     ada, admin = await idle.api.sign_up(), await make_admin(idle.api)
-    lines = [credit.Line(TransactionType.ADMIN, MOST, f"admin:{number}") for number in range(FURTHEST // MOST - 1)]
+    lines = [credit.Line(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
     await run_tx(credit.post, ada.user["id"], lines)
     refused = await admin.refused(ADJUST, input=moved(ada, MOST))
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["amount"])

@@ -11,7 +11,9 @@ from fakes.polar_wire import event, refund
 from models import Generation, Plan, Purchase, User
 from models.database import rows, run_tx
 from services import allowance
+from services.adjustment import AdjustmentRequest
 from services.audit import Audit
+from services.grant import PassRequest
 from services.integrations.storage import StorageError
 from till import buy
 
@@ -82,6 +84,7 @@ LINES = [
     ("'DEDUCTION', -40, -11, 'deduct:' || g.id || '!'", {"M1", "M2", "M3", "M6"}),
     ("'REFUND', 1, 30, 'refund:' || g.id", {"M1", "M4", "M6"}),
     ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
+    ("'ADMIN', 5, 35, 'admin:nobody'", {"M1", "M6", "M8"}),
 ]
 
 
@@ -266,3 +269,23 @@ async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Run
         (undo + "'PASS'", {"A1", "A2"}),
     ):
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
+
+
+async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
+    server: Running, ada: Api, audit: Audit
+) -> None:
+    admin, services = await User.get(id=(await make_admin(server.api)).user["id"]), server.services
+    ada_id = str(ada.user["id"])
+    await services.adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
+    await services.grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement in (
+        "DELETE FROM audit_entries WHERE action = 'ADJUST_CREDITS'",
+        "DELETE FROM audit_entries WHERE action = 'GRANT_PASS'",
+        "UPDATE audit_entries SET target = 'usr_1' WHERE action = 'ADJUST_CREDITS'",
+        "UPDATE audit_entries SET target = 'usr_1' WHERE action = 'GRANT_PASS'",
+        """UPDATE audit_entries SET detail = '{"amount": 7}' WHERE action = 'ADJUST_CREDITS'""",
+        "UPDATE audit_entries SET action = 'SET_ROLE'",
+        "UPDATE passes SET reference = 'gift'",
+    ):
+        assert (statement, await broken_by(audit, statement)) == (statement, {"M8"})
