@@ -187,7 +187,7 @@ class Desk:
         """Kept in the documents where the run is asked for it."""
         if self.takes_pictures:
             shot = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
-            few = shot.quantize(64, dither=Image.Dither.NONE)  # a third of the bytes, and nobody sees it
+            few = shot.quantize(256, dither=Image.Dither.NONE)  # a third of the bytes, and nobody sees it
             few.save(PICTURES / f"graphiql-{name}.png", optimize=True)
 
 
