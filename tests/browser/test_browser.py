@@ -150,6 +150,10 @@ async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser",
             assert box["x"] >= 0, place
             assert box["x"] + box["width"] <= 390, place
             assert box["y"] + box["height"] <= 760, place
+        await hal.page.set_viewport_size({"width": 768, "height": 760})
+        photo = await hal.page.locator(".photo .name").evaluate("(name) => [name.scrollWidth, name.clientWidth]")
+        assert photo[0] == photo[1], "the bar cuts an address off before a button"
+        await hal.page.set_viewport_size({"width": 390, "height": 760})
         response = await hal.page.locator(".graphiql-response").bounding_box()
         assert response is not None
         assert response["width"] > 250, "below the editor, not beside it"
