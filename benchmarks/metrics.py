@@ -151,20 +151,23 @@ async def measure(url: str, count: int) -> None:
         print(f"{await write_cost():.2f} ms without")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="generations, over a year")
-    count = parser.parse_args().rows
+async def both(count: int) -> None:
     server = PostgresServer()
     server.start()
     server.create_database("darkroom_bench")
     try:
-        asyncio.run(measure(server.url("darkroom_bench"), count))
+        await measure(server.url("darkroom_bench"), count)
     finally:
         server.drop_database("darkroom_bench")
         server.stop()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(f"sqlite://{Path(folder) / 'bench.sqlite3'}", count))
+        await measure(f"sqlite://{Path(folder) / 'bench.sqlite3'}", count)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="generations, over a year")
+    asyncio.run(both(parser.parse_args().rows))  # one loop, as a server has: the figures wait for their turn in it
 
 
 if __name__ == "__main__":
