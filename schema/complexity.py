@@ -36,8 +36,16 @@ MAX_COST = 10_000  # values that the answer may hold; a page of 100 generations 
 
 _ASSUMED_LIST = 10  # items of a list that is no page: collections, variables, errors
 _WRITE_COST = 1000  # of a mutation: nobody may try a hundred passwords with one request
-# What reads whole tables, or the list of everything that is stored, for a few values of the answer.
-_HEAVY = {("Admin", "metrics"): 1500, ("Admin", "ledgerCheck"): 3000}
+# What takes a statement of its own for each object that it is asked of, however many there are: 100 objects may not ask
+# for 40 pages each. Everything else is gathered.
+_STATEMENT_COST = 25
+_COSTS = {
+    ("User", "generation"): _STATEMENT_COST,
+    ("User", "billingPortalUrl"): 200,  # asks the payment provider
+    # These read whole tables, or the list of everything that is stored.
+    ("Admin", "metrics"): 1500,
+    ("Admin", "ledgerCheck"): 3000,
+}
 _MAX_NESTING = 100  # fields and fragments inside each other, so that the walk stays far from Python's own limit
 
 
@@ -128,20 +136,26 @@ class Meter:
         inner = self._selections(node.selection_set, named if is_composite_type(named) else None, level + 1)
         times = self._times(node, field, parent) if field else 1
         is_write = level == 0 and self._operation.operation is OperationType.MUTATION
-        own_cost = _WRITE_COST if is_write else _HEAVY.get((parent.name, node.name.value), 1) if parent else 1
         return Measure(
             depth=inner.depth + 1,
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            cost=inner.cost * times + own_cost,
+            cost=inner.cost * times + (_WRITE_COST if is_write else self._own_cost(node, field, parent)),
         )
+
+    @staticmethod
+    def _own_cost(node: FieldNode, field: GraphQLField | None, parent: GraphQLCompositeType | None) -> int:
+        """What the field itself costs, without what is selected below it."""
+        if field is None or parent is None:
+            return 1
+        return _STATEMENT_COST if _is_page(field) else _COSTS.get((parent.name, node.name.value), 1)
 
     def _times(self, node: FieldNode, field: GraphQLField, parent: GraphQLCompositeType | None) -> int:
         """How often at most what is selected below this field comes in the answer."""
         if get_named_type(field.type).name.startswith("__"):
             return 1  # introspection has a limit of its own among graphql-core's rules
-        if "first" in field.args and "last" in field.args:
+        if _is_page(field):
             given = [size for name in ("first", "last") if (size := self._size(node, name)) is not None]
             # A size out of range is refused by the resolver, which says so better.
             return _clamped(max(given, default=DEFAULT_SIZE))
@@ -169,6 +183,10 @@ class Meter:
     def _named(self, name: str) -> GraphQLCompositeType | None:
         found = self._schema.get_type(name)
         return found if is_composite_type(found) else None
+
+
+def _is_page(field: GraphQLField) -> bool:
+    return "first" in field.args and "last" in field.args
 
 
 def _clamped(size: int) -> int:
