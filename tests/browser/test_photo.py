@@ -19,9 +19,11 @@ pytestmark = pytest.mark.browser
 
 DROP = """(target, [name, type, bytes]) => {
     const dataTransfer = new DataTransfer();
+    const { x, y } = target.getBoundingClientRect();
+    const place = { clientX: x + 90, clientY: y + 40 }; // in the text of an editor
     dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
     for (const what of ["dragover", "drop"])
-        target.dispatchEvent(new DragEvent(what, { dataTransfer, bubbles: true, cancelable: true }));
+        target.dispatchEvent(new DragEvent(what, { dataTransfer, ...place, bubbles: true, cancelable: true }));
 }"""
 IS_SEEN = "(image) => image.complete && image.naturalWidth > 0 && image.naturalWidth"
 
@@ -68,7 +70,7 @@ async def choose(desk: Desk, photo: bytes) -> None:
 
 
 async def drop(desk: Desk, name: str, kind: str, data: bytes) -> None:
-    await desk.page.locator(".graphiql-query-editor").evaluate(DROP, [name, kind, list(data)])
+    await desk.page.locator(".graphiql-query-editor .view-lines").evaluate(DROP, [name, kind, list(data)])
 
 
 async def watch(desk: Desk) -> "Locator":

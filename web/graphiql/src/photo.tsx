@@ -54,7 +54,7 @@ function useDrop(choose: (file: File) => void): boolean {
     function take(event: DragEvent) {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      event.stopPropagation(); // the editors would write its name down
+      event.stopPropagation(); // the editors have a way of their own to take what is dropped
       setIsOver(event.type === "dragover");
       const [file] = event.type === "drop" ? event.dataTransfer.files : [];
       if (file) choose(file);
