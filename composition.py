@@ -192,7 +192,7 @@ async def open_services(
             entitlements=entitlements,
             memberships=memberships,
             styles=styles,
-            own_styles=OwnStyleService(profile.limits),
+            own_styles=OwnStyleService(profile.limits, events),
             plans=plans,
             payments=payments,
             checkouts=CheckoutService(

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models import Collection, Style, User, ids
+from models import AuditEntry, Collection, Style, User, ids
 from models.database import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
 from services import audit_log, idempotency
 from services.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from services.event import Events
 from services.message import message
 from services.profile import Limits
 from services.style import FIRST_ADDED_POSITION, FREE_STYLE
@@ -23,11 +24,12 @@ class OwnStyleService:
     """Makes, changes and removes styles.
 
     No account's version moves with them: an account shows no styles, and its generations keep the title, the words and
-    the price that they were sold with. So nobody has to be told either.
+    the price that they were sold with. So nobody has to be told either, but admins of what one of them did.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, events: Events) -> None:
         self._limits = limits
+        self._events = events
 
     async def create(self, user: User, draft: StyleDraft, *, is_admin: bool = False) -> Style:
         """Make a style of one's own, priced like a bare prompt; with a collection, one of the catalogue.
@@ -48,11 +50,12 @@ class OwnStyleService:
         style = await self._blank(user, draft.collection, is_admin=is_admin)
         write(style, words, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length)
         try:
-            await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
+            act = await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
         except idempotency.UsedKeyError:
             if made := await self._replay(user, draft.idempotency_key, fingerprint):
                 return made
             raise
+        await self._tell(act)
         return style
 
     async def update(
@@ -64,7 +67,9 @@ class OwnStyleService:
             NotFoundError: there is none that this account may change.
             ForbiddenError, InvalidInputError: with the field that cannot be used.
         """
-        return await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
+        style, act = await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
+        await self._tell(act)
+        return style
 
     async def delete(self, user: User, style_id: str, *, is_admin: bool = False) -> None:
         """Remove a style from every list at once; generations made with it keep its title and its words.
@@ -72,7 +77,11 @@ class OwnStyleService:
         Raises:
             NotFoundError: there is none that this account may remove.
         """
-        await run_tx(self._remove, user, style_id, is_admin)
+        await self._tell(await run_tx(self._remove, user, style_id, is_admin))
+
+    async def _tell(self, act: AuditEntry | None) -> None:
+        if act is not None:
+            await self._events.admin_act(act)
 
     async def _blank(self, user: User, collection_slug: str | None, *, is_admin: bool) -> Style:
         style_id = ids.new_id(ids.STYLE)
@@ -98,7 +107,7 @@ class OwnStyleService:
         )
 
     @staticmethod
-    async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> None:
+    async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> AuditEntry | None:
         # The account's row first, as everywhere: twins wait here for each other, so that counting is sure.
         if not await rows(
             "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
@@ -106,27 +115,32 @@ class OwnStyleService:
             raise NotFoundError
         if key is not None:
             await idempotency.remember(user_id, OPERATION, key, fingerprint, style.id)
+        act = None
         if style.owner_id is None:
             style.position, style.edited = await next_position(), True
-            await audit_log.record(user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug)
+            act = await audit_log.record(user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug)
         elif await Style.filter(owner_id=user_id, is_active=True).count() >= MOST:
             text = message("You have {limit} styles of your own, which is the most. Delete one first.", limit=MOST)
             raise ConflictError(text)
         await Style.bulk_create([style])  # which inserts again when the transaction is repeated; `save` would not
+        return act
 
-    async def _change(self, user: User, style_id: str, words: Mapping[str, Any], author: str, is_admin: bool) -> Style:
+    async def _change(
+        self, user: User, style_id: str, words: Mapping[str, Any], author: str, is_admin: bool
+    ) -> tuple[Style, AuditEntry | None]:
         style = await _take(user, style_id, is_admin=is_admin)
         allowed = _allowed(words, is_admin=is_admin, of_catalogue=style.owner_id is None)
         write(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
+        act = None
         if style.owner_id is None:
             style.edited = True
-            await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
+            act = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
         await style.save()
-        return style
+        return style, act
 
     @staticmethod
-    async def _remove(user: User, style_id: str, is_admin: bool) -> None:
-        style = await _take(user, style_id, is_admin=is_admin)
+    async def _remove(user: User, style_id: str, is_admin: bool) -> AuditEntry | None:
+        style, act = await _take(user, style_id, is_admin=is_admin), None
         style.is_active = False
         if style.owner_id is not None:
             # The row stays, for generations and orders under way refer to it; a person's words have no need to.
@@ -134,8 +148,9 @@ class OwnStyleService:
             style.prompt, style.variables = "", []
         else:
             style.edited = True
-            await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
+            act = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
         await style.save()
+        return act
 
     @staticmethod
     async def _replay(user: User, key: str | None, fingerprint: str) -> Style | None:

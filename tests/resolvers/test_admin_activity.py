@@ -140,6 +140,24 @@ async def test_what_an_admin_does_is_told_with_the_admin_who_did_it(idle: Runnin
 
 
 @pytest.mark.any_database
+async def test_what_an_admin_does_to_the_catalogue_is_told_and_what_people_make_for_themselves_is_not(
+    idle: Running,
+) -> None:
+    ada, admin = await idle.api.sign_up("ada@example.com"), await make_admin(idle.api)
+    make = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { code } } }"
+    change = "mutation($id: ID!, $input: UpdateStyleInput!) { updateStyle(id: $id, input: $input) { errors { code } } }"
+    async with watching(idle, admin) as stream:
+        for person, more in ((ada, {}), (admin, {"collection": "scenes"})):
+            made = await person.one(make, input={"title": "Rain", "prompt": "Rain.", **more})
+            await person.one(change, id=made["style"]["id"], input={"title": "Snow"})
+            await person.one("mutation($id: ID!) { deleteStyle(id: $id) { errors { code } } }", id=made["style"]["id"])
+        assert briefly(await heard(stream, 3)) == [
+            ("ADMIN_ACT", "An admin added a style to the catalogue."),
+            ("ADMIN_ACT", "An admin changed a style of the catalogue."),
+            ("ADMIN_ACT", "An admin removed a style from the catalogue."),
+        ]
+
+
 async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Running) -> None:
     admin, suspended = await make_admin(server.api), await make_admin(server.api, "mallory@example.com")
     ada = await server.api.sign_up("ada@example.com")
