@@ -4,6 +4,7 @@ Each (`Order`) does what `main.py serve` and `main.py worker` do, with a provide
 """
 
 import asyncio
+import faulthandler
 import io
 import os
 import random
@@ -92,6 +93,7 @@ def live(order: Order) -> int:
     with Path(order.log).open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+    faulthandler.enable()  # a crash of the interpreter itself says where, in the same log
     settings = load_settings(_env_file=None, **order.settings)
     configure_logs(settings)
     composition.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is there by import
