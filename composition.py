@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import structlog
+
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from models.database import open_database, rows
 from models.postgres import QUICK, Limits
@@ -79,6 +81,8 @@ from settings import LOCALES, PROFILES, Settings
 from telemetry import crash
 from telemetry.trace import tracing
 from web.app import WebOptions
+
+log = structlog.get_logger(__name__)
 
 AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
 LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
@@ -279,6 +283,8 @@ async def open_server(
     async with opening as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
             await stack.enter_async_context(working(services, settings.worker_concurrency))
+        log.info("server.started")
+        stack.callback(log.info, "server.stopping")
         yield services
 
 

@@ -309,4 +309,6 @@ async def test_a_server_needs_nothing_and_stops_when_it_is_told(main: Commands) 
             _, err = await process.communicate()
         assert process.returncode in (0, -signal.SIGTERM)  # uvicorn ends by the signal it was sent, once all is closed
         assert "Traceback" not in err.decode()
+        assert "server.started" in err.decode()
+        assert "server.stopping" in err.decode(), "one who reads the log knows that it was told to"
     assert (main.folder / "data" / "darkroom.sqlite3").exists()
