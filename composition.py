@@ -44,6 +44,7 @@ from services.locale import Translator
 from services.mail import MailService
 from services.maintenance import MaintenanceService
 from services.membership import MembershipService
+from services.metrics import MetricsService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.payer import Payers
@@ -84,7 +85,7 @@ from web.app import WebOptions
 
 log = structlog.get_logger(__name__)
 
-AUDIT_SECONDS = 60.0  # for each statement of the hourly audit
+SURVEY_SECONDS = 60.0  # for each statement of the hourly audit, and of an admin's figures
 LISTING_SECONDS = 600.0  # for its look at the storage, a page of a thousand objects at a time
 STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
 _AUDIENCES = {Access.ON: Audience.EVERYBODY, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NOBODY}
@@ -166,7 +167,8 @@ async def open_services(
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
         departures = DepartureService(passwords, deletion, uploads, subscription_ends, events)
-        audit = make_audit(settings, storage, Survey(settings.database, AUDIT_SECONDS))
+        survey = Survey(settings.database, SURVEY_SECONDS)
+        audit = make_audit(settings, storage, survey)
         self_check = SelfCheck(audit, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
         yield Services(
@@ -246,6 +248,7 @@ async def open_services(
             self_check=self_check,
             audit_log=AuditLog(),
             ledger_check=LedgerCheck(audit),
+            metrics=MetricsService(survey),
             reread_seconds=settings.subscription_reread_seconds,
         )
 

@@ -17,7 +17,7 @@ from schema.ledger_check import LedgerCheck
 from schema.maintenance import Maintenance
 from schema.metrics import Metrics
 from schema.user import User
-from services import credit, gallery, metrics
+from services import credit, gallery
 from services.page import Page
 
 
@@ -116,10 +116,11 @@ class Admin:
     @strawberry.field(description="The figures of a window; the last 24 hours where neither end is given.")
     async def metrics(
         self,
+        info: Info,
         from_: Annotated[datetime | None, strawberry.argument(name="from")] = None,
         to: datetime | None = None,
     ) -> Metrics:
-        return Metrics(window=metrics.Metrics.between(from_, to))
+        return Metrics(window=info.context.services.metrics.between(from_, to))
 
     @strawberry.field(description="Every collection and style that is offered, as adminImportCatalogue takes it.")
     async def catalogue(self, info: Info) -> JSON:

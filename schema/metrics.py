@@ -2,7 +2,7 @@
 
 import strawberry
 
-from services import metrics
+from services import figure, metrics
 
 
 @strawberry.type(description="Generations that have something in common.")
@@ -13,7 +13,7 @@ class MetricBucket:
     credits: int = strawberry.field(description="That they cost, without those that were refunded.")
 
     @classmethod
-    def of(cls, bucket: metrics.Bucket) -> "MetricBucket":
+    def of(cls, bucket: figure.Bucket) -> "MetricBucket":
         return cls(key=bucket.key, count=bucket.count, failed=bucket.failed, credits=bucket.credits)
 
 
@@ -26,7 +26,7 @@ class PlanMetric:
     average_videos: float | None = strawberry.field(description="Per expired pass.")
 
     @classmethod
-    def of(cls, sales: metrics.PlanSales) -> "PlanMetric":
+    def of(cls, sales: figure.PlanSales) -> "PlanMetric":
         return cls(
             plan=sales.plan,
             passes_sold=sales.sold,

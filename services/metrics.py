@@ -2,17 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, TypeAlias
 
 from models.database import dialect, rows
-from services.error import InvalidInputError
+from models.survey import Survey, TooSlowError
+from services.error import InvalidInputError, UnavailableError
+from services.figure import Bucket, Ledger, Made, PlanSales, Users, Waits
 from services.message import message
 
 DAY = timedelta(days=1)  # the window where none is given
+_AT_ONCE = 3  # statements of one process: each has a connection of its own, of which a database has few
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # there is no day before it
 MOST = 50  # buckets of one kind: those with most generations
 
@@ -73,100 +75,22 @@ FROM (
 ) AS found GROUP BY plan ORDER BY plan
 """
 
-# Of one process: whoever asks for much waits here, and not for the connections that everybody's requests need.
-_AT_ONCE = asyncio.Semaphore(3)
-
 _QUEUE = "SELECT COUNT(*) AS waiting FROM generations WHERE status = 'PENDING'"
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """The generations that have something in common."""
-
-    key: str
-    count: int
-    failed: int
-    credits: int  # that they cost, without those that were refunded
-
-
-@dataclass(frozen=True)
-class Made:
-    """What became of the generations of a window."""
-
-    generations: int
-    completed: int
-    failed: int
-    canceled: int
-    provider_cost: float  # US dollars
-    by_style: tuple[Bucket, ...]
-    by_provider: tuple[Bucket, ...]
-    by_error: tuple[Bucket, ...]
-
-    @property
-    def success_rate(self) -> float | None:
-        """Of those that ended by themselves, how many brought a picture, 0 to 1; None where none did."""
-        ended = self.completed + self.failed
-        return self.completed / ended if ended else None
-
-
-@dataclass(frozen=True)
-class Waits:
-    """How long people waited for the pictures of a window, seconds from the order to the picture."""
-
-    average: float | None = None
-    p50: float | None = None
-    p95: float | None = None
-
-
-@dataclass(frozen=True)
-class Users:
-    """Accounts that ordered in a window."""
-
-    active: int
-    returning: int
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Credits that moved in a window, all as positive numbers."""
-
-    spent: int
-    refunded: int
-    purchased: int
-
-
-@dataclass(frozen=True)
-class PlanSales:
-    """How the passes of one plan were bought and used."""
-
-    plan: str
-    sold: int
-    expired: int
-    average_images: float | None  # of those that expired
-    average_videos: float | None
+Ask: TypeAlias = Callable[..., Awaitable[list[dict[str, Any]]]]  # runs a statement, as `models.database.rows` does
 
 
 class Metrics:
     """The figures of one window: its beginning belongs to it, its end does not.
 
-    Each is computed when it is first awaited, and once; figures that are read from the same rows come together.
+    Each is computed when it is first awaited, and once; figures that are read from the same rows come together. What
+    takes too long raises UnavailableError.
     """
 
-    def __init__(self, start: datetime, end: datetime) -> None:
+    def __init__(self, start: datetime, end: datetime, ask: Ask) -> None:
         self._window = (start, end)
-
-    @classmethod
-    def between(cls, start: datetime | None, end: datetime | None) -> Self:
-        """The window from `start` to `end`, to now where that is None; a day of 24 hours where `start` is.
-
-        Raises:
-            InvalidInputError: it ends before it begins.
-        """
-        until = end or datetime.now(UTC)
-        since = start or max(until, _EARLIEST) - DAY
-        if since > until:
-            raise InvalidInputError(message("The window ends before it begins."), field=("to",))
-        return cls(since, until)
+        self._ask_for = ask
 
     @cached_property
     def made(self) -> asyncio.Task[Made]:
@@ -247,8 +171,34 @@ class Metrics:
         return tuple(_sales(row) for row in await self._ask(_PASSES))
 
     async def _ask(self, sql: str) -> list[dict[str, Any]]:
-        async with _AT_ONCE:
-            return await rows(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
+        return await self._ask_for(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
+
+
+class MetricsService:
+    """Opens windows. Their statements read beside the work, with a deadline: nobody's request waits for them."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    def between(self, start: datetime | None, end: datetime | None) -> Metrics:
+        """The window from `start` to `end`, to now where that is None; a day of 24 hours where `start` is.
+
+        Raises:
+            InvalidInputError: it ends before it begins.
+        """
+        until = end or datetime.now(UTC)
+        since = start or max(until, _EARLIEST) - DAY
+        if since > until:
+            raise InvalidInputError(message("The window ends before it begins."), field=("to",))
+        return Metrics(since, until, self._rows)
+
+    async def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        async with self._slots:
+            try:
+                return await self._survey.rows(sql, *values)
+            except TooSlowError:
+                raise UnavailableError from None
 
 
 def _buckets(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], str | None]) -> tuple[Bucket, ...]:

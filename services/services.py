@@ -32,6 +32,7 @@ from services.load import Load
 from services.locale import Translator
 from services.maintenance import MaintenanceService
 from services.membership import MembershipService
+from services.metrics import MetricsService
 from services.own_style import OwnStyleService
 from services.password_reset import PasswordResetService
 from services.payment import PaymentService
@@ -122,4 +123,5 @@ class Services:
     grants: GrantService
     audit_log: AuditLog
     ledger_check: LedgerCheck
+    metrics: MetricsService
     reread_seconds: float  # after how much silence a subscription reads its row again
