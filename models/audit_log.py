@@ -11,7 +11,7 @@ from models.user import User
 
 
 class AuditEntry(Model):
-    """One act, written in the transaction that did it."""
+    """One act, written in the transaction that did it; triggers refuse to change or delete it."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.AUDIT_ENTRY))
     # RESTRICT, as for the ledger: what an admin did outlives the admin. Null: the command line or the settings.

@@ -29,6 +29,9 @@ class User(Model):
     # As typed, domain lower-cased, then case-folded; of an account that is gone, an address that nobody can have.
     email = fields.CharField(max_length=320, unique=True)
     email_verified = fields.BooleanField(default=False)
+    # Whoever knows the password has shown that they read the mail of this address: more than `email_verified`, which
+    # says only that its reader opened a link, perhaps one that somebody else's sign-up had sent.
+    owner_proven = fields.BooleanField(default=False)
     password_hash = fields.CharField(max_length=255)  # argon2id
     name = fields.CharField(max_length=100, null=True)
     role = fields.CharEnumField(Role, "models/enum.py", max_length=16, default=Role.USER)

@@ -123,6 +123,17 @@ async def test_the_ledger_is_append_only(account: Account) -> None:
     assert (await rows("SELECT amount FROM credit_transactions WHERE id = $1", written["id"]))[0]["amount"] == 1
 
 
+async def test_the_audit_log_is_append_only(account: Account) -> None:
+    written = await insert("audit_entries", example.audit_entry(target=account.user))
+    for sql in (
+        "UPDATE audit_entries SET target = NULL WHERE id = $1 RETURNING id",
+        "UPDATE audit_entries SET detail = '{}' WHERE id = $1 RETURNING id",
+        "DELETE FROM audit_entries WHERE id = $1 RETURNING id",
+    ):
+        assert "on audit_entries is not allowed" in await refusal(rows, sql, written["id"])
+    assert (await rows("SELECT target FROM audit_entries"))[0]["target"] == account.user
+
+
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
 async def test_an_end_is_never_left_again(account: Account, status: str) -> None:
     more = {"COMPLETED": {"result_id": account.result}, "FAILED": {"error_code": "INTERNAL"}, "CANCELED": {}}[status]

@@ -9,7 +9,7 @@ from client import Api, photo
 from conftest import Running
 from fakes.polar_wire import event, refund
 from models import Generation, Plan, Purchase, User
-from models.database import rows, run_tx
+from models.database import dialect, rows, run_tx
 from services import allowance
 from services.adjustment import AdjustmentRequest
 from services.audit import Audit
@@ -109,11 +109,21 @@ def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
     return listed
 
 
+async def open_the_audit_log() -> None:
+    """Take away what refuses to change its lines, until the transaction is rolled back."""
+    if dialect() == "postgres":
+        await rows("ALTER TABLE audit_entries DISABLE TRIGGER USER")
+        return
+    for trigger in await rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_entries'"):
+        await rows(f"DROP TRIGGER {trigger['name']}")
+
+
 async def broken_by(audit: Audit, statement: str) -> set[str]:
     found: set[str] = set()
 
     async def work() -> None:
         await rows("DROP INDEX ux_credit_transactions_deduction")  # the table itself refuses a second deduction
+        await open_the_audit_log()
         await rows(statement)
         found.update(verdict.name for verdict in await audit.run() if verdict.offenders)
         raise RolledBackError
