@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="One of profiles/, without .toml.")
     signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits a new account starts with.")
     admin_emails: Annotated[Addresses, NoDecode] = Field(
-        (), description="Whose accounts become ADMIN as soon as their address is proven, once each."
+        (), description="Whose accounts become ADMIN, once each, as soon as their owner is proven by mail."
     )
     session_days: int = Field(30, ge=1, le=365, description="How long a sign-in lasts.")
 

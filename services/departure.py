@@ -81,6 +81,7 @@ class DepartureService:
         forgotten = await same.update(
             email=f"{user.id}@deleted.invalid",
             email_verified=False,
+            owner_proven=False,
             password_hash="",  # which no password makes
             name=None,
             locale=None,

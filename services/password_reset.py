@@ -108,7 +108,7 @@ class PasswordResetService:
         account = await credit.touch(row.user_id)
         await mail_token.spend(row)
         same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
-        if not await same.update(password_hash=password_hash, email_verified=True):
+        if not await same.update(password_hash=password_hash, email_verified=True, owner_proven=True):
             raise mail_token.dead_link()
         await mail_token.void(row.user_id)
         await self._sessions.end_all(row.user_id)

@@ -16,14 +16,16 @@ from services.message import message
 
 _Done = tuple[Account, AuditEntry]
 
+_PROVEN = {"email_verified": True, "owner_proven": True}
+
 log = structlog.get_logger(__name__)
 
 
 class RoleService:
     """Gives and takes roles, each change with its line in the audit log.
 
-    `admin_emails`: addresses, as they are kept, whose accounts become ADMIN as soon as the address is proven; once
-    only, so that whoever took the role away again has the last word.
+    `admin_emails`: addresses, as they are kept, whose accounts become ADMIN as soon as it is proven that whoever knows
+    the password reads their mail; once only, so that whoever took the role away again has the last word.
     """
 
     def __init__(self, events: Events, admin_emails: Iterable[str]) -> None:
@@ -75,8 +77,14 @@ class RoleService:
         return await User.get(id=user.id)
 
     async def honour(self, user: User) -> User:
-        """Make an account ADMIN that the settings name, the first time it is seen with a proven address."""
-        if user.email not in self._admin_emails or not user.email_verified or user.role is not Role.USER:
+        """Make an account ADMIN that the settings name, the first time it is seen with a proven address and owner.
+
+        A proven address alone would not do: a stranger signs up with it, its owner opens the link that comes, and the
+        stranger's password opens an admin's account.
+        """
+        if user.email not in self._admin_emails or not (user.email_verified and user.owner_proven):
+            return user
+        if user.role is not Role.USER:
             return user
         done = await run_tx(self._honour, user)
         if done is None:
@@ -88,14 +96,14 @@ class RoleService:
     @staticmethod
     async def _honour(user: User) -> _Done | None:
         await credit.hold(user.id)
-        same = User.filter(id=user.id, email=user.email, email_verified=True, suspended_at__isnull=True)
+        same = User.filter(id=user.id, email=user.email, **_PROVEN, suspended_at__isnull=True)
         if not await same.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
             return None
         return await _change(None, user.id, Role.ADMIN)
 
     async def honour_all(self) -> None:
-        """The same for everybody whose address was proven before the settings named it; at every start."""
-        for user in await User.filter(email__in=self._admin_emails, email_verified=True, role=Role.USER):
+        """The same for everybody who was proven before the settings named them; at every start."""
+        for user in await User.filter(email__in=self._admin_emails, **_PROVEN, role=Role.USER):
             await self.honour(user)
 
     async def _tell(self, done: _Done | None) -> None:

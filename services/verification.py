@@ -71,8 +71,11 @@ class VerificationService:
         except (QuotaExceededError, NotFoundError):
             return  # the account asked by itself meanwhile, or is gone
 
-    async def verify(self, token: str, *, client: str) -> User:
-        """Take a link as proof of the address it was sent to; the account that it belongs to. `client`: where from.
+    async def verify(self, token: str, *, client: str, signed_in: User | None) -> User:
+        """Take a link as proof of the address it was sent to; the account that it belongs to.
+
+        `client`: where from; `signed_in`: the account whose password opened it, for only together do they prove that
+        one person knows the password and reads the mail.
 
         Raises:
             InvalidInputError: the link does not work any more.
@@ -80,15 +83,18 @@ class VerificationService:
         """
         await self._rates.link(client)
         row = await mail_token.find(token, MailPurpose.VERIFY)
-        await self._events.account_changed(await run_tx(self._verify, row))
+        is_owner = signed_in is not None and signed_in.id == row.user_id
+        await self._events.account_changed(await run_tx(self._verify, row, is_owner=is_owner))
         await self._referrals.settle(row.user_id)
         return await self._roles.honour(await User.get(id=row.user_id))
 
     @staticmethod
-    async def _verify(row: MailToken) -> Account:
+    async def _verify(row: MailToken, *, is_owner: bool) -> Account:
         account = await credit.touch(row.user_id)
         await mail_token.spend(row)
         same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
         if not await same.update(email_verified=True):
             raise mail_token.dead_link()
+        if is_owner:
+            await same.update(owner_proven=True)
         return account

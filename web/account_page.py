@@ -12,6 +12,7 @@ from services.error import RateLimitedError, Refusal, UnavailableError
 from services.message import Message, message
 from services.services import Services
 from web.body import limited
+from web.cookie import NAME
 from web.page import Reader, panel
 
 _MAX_BYTES = 4 * 1024  # of a form: a token and a password
@@ -31,7 +32,11 @@ async def verify(request: Request) -> Response:
     services: Services = request.state.services
     try:
         services.maintenance.check_writable()
-        await services.verification.verify((await _sent(request))["token"], client=request.state.client)
+        token = (await _sent(request))["token"]
+        # The page tells nobody where it is, so its form comes with the Origin "null", for which SessionCookie gives
+        # nothing. Here it need not ask: another's page has no token to send.
+        signed_in = await services.sessions.user_of(request.cookies.get(NAME, ""))
+        await services.verification.verify(token, client=request.state.client, signed_in=signed_in)
     except Refusal as refusal:
         return _refuse(request, _VERIFY_TITLE, refusal)
     return _page(request, _VERIFY_TITLE, _said(request, message("Your address is confirmed. Thank you!")))

@@ -28,6 +28,10 @@ SET = (
 ROLE = "{ viewer { role version } }"
 VERIFY = "mutation($token: String!) { verifyEmail(token: $token) { user { role } errors { code } } }"
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token user { role } errors { code } } }"
+RESET = (
+    "mutation($token: String!, $password: String!)"
+    " { resetPassword(token: $token, password: $password) { user { role emailVerified } } }"
+)
 PASSWORD = "correct horse"
 BOSS = "boss@example.com"
 
@@ -161,16 +165,44 @@ async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(setti
         boss = await server.api.sign_up(BOSS)
         await box.arrived(1)
         # As a server leaves it that was started before the address was named.
-        await rows("UPDATE users SET email_verified = TRUE WHERE id = $1 RETURNING id", boss.user["id"])
+        await rows(
+            "UPDATE users SET email_verified = TRUE, owner_proven = TRUE WHERE id = $1 RETURNING id", boss.user["id"]
+        )
         signed_in = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
         assert signed_in["user"] == {"role": "ADMIN"}
         await server.api.sign_up("lost@example.com")
         await box.arrived(2)
         await server.api.one('mutation { requestPasswordReset(email: "lost@example.com") { sent } }')
-        reset = await server.api.one(
-            "mutation($token: String!, $password: String!)"
-            " { resetPassword(token: $token, password: $password) { user { role emailVerified } } }",
-            token=await box.token(3),
-            password=secrets.token_hex(8),
-        )
+        reset = await server.api.one(RESET, token=await box.token(3), password=secrets.token_hex(8))
         assert reset == {"user": {"role": "ADMIN", "emailVerified": True}}
+
+
+async def test_who_signs_up_with_the_address_of_an_admin_to_be_gets_no_admin(settings: Settings, box: Mailbox) -> None:
+    named = settings.model_copy(
+        update={"smtp_url": box.url, "mail_from": "hello@example.com", "admin_emails": (BOSS, "ada@example.com")}
+    )
+    async with running(named, idle=True) as server:
+        thief = await server.api.sign_up(BOSS)
+        key = (await thief.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+        # The owner of the address takes the mail for a welcome, and opens it: signed out.
+        assert (await server.api.one(VERIFY, token=await box.token(1)))["errors"] == []
+        assert await thief.one("{ viewer { role emailVerified } }") == {"role": "USER", "emailVerified": True}
+        again = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
+        assert again["user"] == {"role": "USER"}, "who knows the password has not read the mail"
+
+        ada = await server.api.sign_up("ada@example.com")
+        script = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+        found = await Api(ada.http, ada.address, script).one(VERIFY, token=await box.token(2))
+        assert found["user"] == {"role": "USER"}, "who holds a key need not know the password"
+    await prepare(named)
+    async with running(named, idle=True) as server:
+        assert await User.filter(role=Role.ADMIN).count() == 0
+        await server.api.one("mutation($email: String!) { requestPasswordReset(email: $email) { sent } }", email=BOSS)
+        owner = await server.api.one(RESET, token=await box.token(3), password=secrets.token_hex(8))
+        assert owner["user"]["role"] == "ADMIN", "a new password that the thief does not know"
+        late = Api(server.api.http, server.api.address)
+        assert (await late.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD}))["token"] is None
+        assert await Api(late.http, late.address, thief.token).one(ROLE) is None
+        assert (await Api(late.http, late.address, key).refused(SET, userId=ada.user["id"], role="ADMIN"))[
+            "code"
+        ] == "FORBIDDEN"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from client import Api
-from conftest import Running
+from conftest import Running, running
 from mail_server import Mailbox
 from settings import Settings
 
@@ -30,13 +30,17 @@ def link(box: Mailbox) -> str:
     return found[0]
 
 
-async def press(http: httpx.AsyncClient, page: httpx.Response, **typed: str) -> httpx.Response:
-    """Send the page's form as a browser does, with what a person typed."""
+async def press(
+    http: httpx.AsyncClient, page: httpx.Response, *, cookie: str | None = None, **typed: str
+) -> httpx.Response:
+    """Send the page's form as a browser does, with what a person typed; `cookie`: of a sign-in that it keeps."""
     found = re.search(r'<form method="post" action="([^"]*)">', page.text)
     assert found is not None, page.text
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
     sent = {name: html.unescape(value) for name, value in fields.items()}
-    return await http.post(str(page.url.join(found[1])), data={**sent, **typed})
+    # What a browser says of a page that wants no referrer, which here is as good as none.
+    headers = {"origin": "null", **({"cookie": f"darkroom_session={cookie}"} if cookie else {})}
+    return await http.post(str(page.url.join(found[1])), data={**sent, **typed}, headers=headers)
 
 
 async def signs_in(api: Api, password: str) -> bool:
@@ -70,6 +74,23 @@ async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada
     again = await press(ada.http, page)
     assert again.status_code == 400
     assert "This link does not work any more." in again.text
+
+
+async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account_is_signed_in(
+    settings: Settings, box: Mailbox
+) -> None:
+    names = ("ada@example.com", "bob@example.com", "eve@example.com")
+    async with running(settings.model_copy(update={"admin_emails": names}), idle=True) as server:
+        people: list[Api] = []
+        for number, name in enumerate(names, 1):
+            people.append(await server.api.sign_up(name))
+            await box.arrived(number)
+            page = await server.api.http.get(link(box))
+            cookie = {"ada@example.com": None, "bob@example.com": people[0].token, "eve@example.com": people[-1].token}
+            assert (await press(server.api.http, page, cookie=cookie[name])).status_code == 200
+        answers = [await person.one("{ viewer { emailVerified role } }") for person in people]
+        assert all(answer["emailVerified"] for answer in answers)
+        assert [answer["role"] for answer in answers] == ["USER", "USER", "ADMIN"]
 
 
 async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, box: Mailbox) -> None:
