@@ -40,8 +40,9 @@ class ForkServer:
         self._program = Path(__file__).with_name(program)
         self._inherited = inherited
         self._process: asyncio.subprocess.Process | None = None
-        self._births: deque[asyncio.Future[int]] = deque()
-        self._deaths: dict[int, asyncio.Future[int]] = {}
+        self._births: deque[asyncio.Future[Life]] = deque()
+        self._living: dict[int, Life] = {}  # the system gives the number of a dead process to another one
+        self._early: dict[int, int] = {}  # exit codes that were told before the birth was
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -72,11 +73,7 @@ class ForkServer:
         birth = asyncio.get_running_loop().create_future()
         self._births.append(birth)
         self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-        pid = await birth
-        return Life(pid, self._death(pid))
-
-    def _death(self, pid: int) -> asyncio.Future[int]:
-        return self._deaths.setdefault(pid, asyncio.get_running_loop().create_future())
+        return await birth
 
     async def _listen(self) -> None:
         assert self._process is not None
@@ -84,13 +81,28 @@ class ForkServer:
         async for line in self._process.stdout:
             what, pid, *code = line.split()
             if what == b"born":
-                self._births.popleft().set_result(int(pid))
-            else:  # which may be told before the birth is
-                self._death(int(pid)).set_result(int(code[0]))
-        for waiting in (*self._births, *self._deaths.values()):
-            if not waiting.done():
-                waiting.set_exception(RuntimeError("the mother of all processes has died"))
-                waiting.exception()  # perhaps nobody waits
+                self._born(int(pid))
+            elif (life := self._living.pop(int(pid), None)) is not None:
+                life.death.set_result(int(code[0]))
+            else:
+                self._early[int(pid)] = int(code[0])
+        for birth in self._births:
+            _give_up(birth)
+        for life in self._living.values():
+            _give_up(life.death)
+
+    def _born(self, pid: int) -> None:
+        life = Life(pid, asyncio.get_running_loop().create_future())
+        if pid in self._early:
+            life.death.set_result(self._early.pop(pid))
+        else:
+            self._living[pid] = life
+        self._births.popleft().set_result(life)
+
+
+def _give_up(waiting: asyncio.Future[Any]) -> None:
+    waiting.set_exception(RuntimeError("the mother of all processes has died"))
+    waiting.exception()  # perhaps nobody waits
 
 
 def fork_orders(order_type: type[Any], live: Callable[[Any], int]) -> None:
