@@ -70,7 +70,7 @@ class ForkServer:
         """Start a process; `order`: the dataclass that the program expects."""
         assert self._process is not None
         assert self._process.stdin is not None
-        birth = asyncio.get_running_loop().create_future()
+        birth: asyncio.Future[Life] = asyncio.get_running_loop().create_future()
         self._births.append(birth)
         self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
         return await birth
