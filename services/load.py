@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from models.database import as_moment, rows
+from services.maintenance import spent_today
 from services.remembered import Remembered
 from services.roster import Roster
 from services.self_check import SelfCheck
@@ -46,11 +47,5 @@ class Load:
         since = as_moment(pending["oldest"]) if pending else None
         metric.queue_oldest.set(max((datetime.now(UTC) - since).total_seconds(), 0) if since else 0)
         metric.worker_slots.set(await self._roster.capacity())
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        (spent,) = await rows(
-            "SELECT COALESCE(SUM(provider_cost), 0) AS dollars FROM generations"
-            " WHERE completed_at >= $1 AND provider_cost > 0",
-            midnight,
-        )
-        metric.spend_today.set(float(spent["dollars"]))
+        metric.spend_today.set(await spent_today())
         await self._self_check.show()

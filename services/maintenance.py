@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from models import AuditEntry, Maintenance, User
-from models.database import dialect, rows, run_tx
+from models.database import rows, run_tx
 from models.enum import AdminAction
 from services import audit_log, credit
 from services.error import InvalidInputError, UnavailableError
@@ -166,6 +166,6 @@ async def spent_today() -> float:
     (found,) = await rows(
         "SELECT COALESCE(SUM(provider_cost), 0) AS spent FROM generations"
         " WHERE completed_at >= $1 AND provider_cost > 0",
-        day if dialect() == "postgres" else str(day),  # as SQLite keeps moments
+        day,
     )
     return float(found["spent"])
