@@ -13,7 +13,7 @@ from models import ExternalEvent, ids
 from models.database import is_outage, rows
 from models.enum import EventOutcome
 from services.integrations.polar_event import Order, Refund, SenselessError, Subscription, read_event, told_at
-from services.integrations.polar_person import without_person
+from services.integrations.polar_person import event_without_person
 from services.integrations.polar_signature import is_authentic
 from services.payment import PaymentService, Record
 from services.purchase import Verdict
@@ -149,5 +149,5 @@ async def _record(event: ExternalEvent, verdict: Verdict) -> None:
         problem=verdict.problem[:_LONGEST_PROBLEM] if verdict.problem else None,
         handled_at=datetime.now(UTC) if is_done else None,
         attempts=F("attempts") + 1,
-        data=without_person(event.data, type=event.type) if is_settled else event.data,
+        **({"data": event_without_person(event.data)} if is_settled else {}),
     )

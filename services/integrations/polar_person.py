@@ -8,12 +8,14 @@ _PREFIXES = ("billing_", "customer_")  # of fields that do, beside the objects
 _PLAIN = ("billing_reason", "customer_id", "customer_external_id")  # those that begin alike and do not
 
 
-def without_person(told: dict[str, Any], *, type: str = "") -> dict[str, Any]:
-    """`told`, an object or a whole event of this `type`, without names, addresses and tax ids."""
-    if type and isinstance(told.get("data"), dict):
-        data = told["data"]
-        is_person = type.startswith("customer.")
-        return {**told, "data": _only_ids(data) if is_person else without_person(data)}
+def event_without_person(event: dict[str, Any]) -> dict[str, Any]:
+    """A whole event, as it was read, without names, addresses and tax ids."""
+    clean = _only_ids if event["type"].startswith("customer.") else without_person
+    return {**event, "data": clean(event["data"])}
+
+
+def without_person(told: dict[str, Any]) -> dict[str, Any]:
+    """An object without names, addresses and tax ids."""
     return {
         name: _only_ids(value) if name in _PEOPLE and isinstance(value, dict) else _inside(value)
         for name, value in told.items()
