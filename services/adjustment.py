@@ -9,7 +9,7 @@ from models.database import run_tx
 from models.enum import AdminAction, TransactionType
 from services import audit_log, credit, idempotency
 from services.credit import Account, Line
-from services.error import InvalidInputError, NotFoundError
+from services.error import InvalidInputError
 from services.event import Events
 from services.idempotency import UsedKeyError
 from services.message import message
@@ -63,9 +63,7 @@ class AdjustmentService:
         except (IntegrityError, UsedKeyError):  # at the same moment, for another account
             raise idempotency.used_otherwise() from None
         if done is not None:
-            account, act = done
-            await self._events.account_changed(account)
-            await self._events.admin_act(act)
+            await self._events.acted(*done)
         return Adjustment(await User.get(id=request.user_id), line)
 
     @staticmethod
@@ -73,10 +71,7 @@ class AdjustmentService:
         admin_id: str, request: AdjustmentRequest, reason: str, fingerprint: str
     ) -> tuple[CreditTransaction, tuple[Account, AuditEntry] | None]:
         user_id, key = request.user_id, request.idempotency_key
-        try:
-            await credit.hold(user_id)
-        except NotFoundError:
-            raise NotFoundError(field=("userId",)) from None
+        await credit.hold(user_id, field=("userId",))
         known = await idempotency.recall(admin_id, OPERATION, key, fingerprint) if key is not None else None
         if known is not None:
             return await CreditTransaction.get(id=known), None

@@ -65,14 +65,15 @@ class Account:
         return replace(self, entitlements=True)
 
 
-async def touch(user_id: str, *, departed: bool = False) -> Account:
+async def touch(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> Account:
     """Move the account's version inside a transaction, and so take the account's row before any other.
 
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
     everywhere, and a version without gaps. Where it is about generations, it says so by `Account.about`.
 
     `departed`: an account that is gone is good enough: for whoever finishes or removes what it has left. A request
-    that began before its account was deleted must find none, and leave nothing behind.
+    that began before its account was deleted must find none, and leave nothing behind. `field`: the path within the
+    input that names the account, where it is somebody else's.
 
     Raises:
         NotFoundError: there is no such account, or it is gone.
@@ -84,21 +85,21 @@ async def touch(user_id: str, *, departed: bool = False) -> Account:
         departed,
     )
     if not found:
-        raise NotFoundError
+        raise NotFoundError(field)
     return Account(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
-async def hold(user_id: str, *, departed: bool = False) -> None:
+async def hold(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> None:
     """Take the account's row inside a transaction that changes nothing that an account shows: twins wait here.
 
-    `departed`: as of `touch`.
+    `departed`, `field`: as of `touch`.
 
     Raises:
         NotFoundError: there is no such account, or it is gone.
     """
     taken = "UPDATE users SET version = version WHERE id = $1 AND ($2 OR deleted_at IS NULL) RETURNING id"
     if not await rows(taken, user_id, departed):
-        raise NotFoundError
+        raise NotFoundError(field)
 
 
 async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:

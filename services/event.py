@@ -193,6 +193,11 @@ class Events:
         """Tell admins what one of them did, after its commit."""
         await self._tell_admins(lambda: [Activity.act(entry)])
 
+    async def acted(self, account: Account, entry: AuditEntry) -> None:
+        """Say how an account looks now that an admin has acted on it, and tell admins of the act."""
+        await self.account_changed(account)
+        await self.admin_act(entry)
+
     async def alert(self, text: Message) -> None:
         """Tell admins that somebody should look: `text` is translated by each reader, and holds nothing secret."""
         await self._tell_admins(lambda: [Activity.alert(text)])

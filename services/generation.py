@@ -19,6 +19,7 @@ from services.gallery_news import ChangeKind
 from services.integrations.image_door import CleanImage
 from services.message import message
 from services.order import GenerationRequest, order_of
+from services.owner import owner_of
 from services.profile import Limits
 from services.rate_limit import RateLimits
 from services.sale import Sales, Ticket
@@ -122,10 +123,8 @@ class GenerationService:
         Raises:
             NotFoundError, ConflictError: as of `cancel`.
         """
-        found = await Generation.get_or_none(id=generation_id).only("id", "user_id")
-        if found is None:
-            raise NotFoundError(field=("id",))
-        return await self._call_off(found.user_id, generation_id, admin.id if found.user_id != admin.id else None)
+        user_id = await owner_of(generation_id)
+        return await self._call_off(user_id, generation_id, admin.id if user_id != admin.id else None)
 
     async def _call_off(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
         generation = await self.get(user_id, generation_id)

@@ -10,7 +10,7 @@ from models.database import run_tx
 from models.enum import AdminAction, PlanKind
 from services import allowance, audit_log, credit, idempotency
 from services.credit import Account
-from services.error import InvalidInputError, NotFoundError
+from services.error import InvalidInputError
 from services.event import Events
 from services.idempotency import UsedKeyError
 from services.message import message
@@ -53,7 +53,7 @@ class GrantService:
 
     @staticmethod
     async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> _Done | None:
-        await _hold(user_id)
+        await credit.hold(user_id, field=("userId",))
         changed = await User.filter(id=user_id, is_member=not is_member).update(
             is_member=is_member, member_since=datetime.now(UTC) if is_member else None
         )
@@ -81,7 +81,7 @@ class GrantService:
 
     async def _grant_pass(self, admin_id: str, request: PassRequest, fingerprint: str) -> _Done | None:
         user_id, key = request.user_id, request.idempotency_key
-        await _hold(user_id)
+        await credit.hold(user_id, field=("userId",))
         if key is not None and await idempotency.recall(admin_id, OPERATION, key, fingerprint) is not None:
             return None
         plan = await self._plans.plan(slug_or_none_at_all(request.plan))
@@ -98,13 +98,4 @@ class GrantService:
 
     async def _tell(self, done: _Done | None) -> None:
         if done is not None:
-            account, act = done
-            await self._events.account_changed(account)
-            await self._events.admin_act(act)
-
-
-async def _hold(user_id: str) -> None:
-    try:
-        await credit.hold(user_id)
-    except NotFoundError:
-        raise NotFoundError(field=("userId",)) from None
+            await self._events.acted(*done)

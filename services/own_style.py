@@ -6,7 +6,7 @@ from typing import Any
 from models import AuditEntry, Collection, Style, User, ids
 from models.database import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
-from services import audit_log, idempotency
+from services import audit_log, credit, idempotency
 from services.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.event import Events
 from services.message import message
@@ -109,10 +109,7 @@ class OwnStyleService:
     @staticmethod
     async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> AuditEntry | None:
         # The account's row first, as everywhere: twins wait here for each other, so that counting is sure.
-        if not await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND deleted_at IS NULL RETURNING id", user_id
-        ):
-            raise NotFoundError
+        await credit.hold(user_id)
         if key is not None:
             await idempotency.remember(user_id, OPERATION, key, fingerprint, style.id)
         act = None

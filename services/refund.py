@@ -7,10 +7,11 @@ from models.database import rows, run_tx
 from models.enum import AdminAction, PaidBy
 from services import allowance, audit_log, credit
 from services.credit import Account
-from services.error import ConflictError, NotFoundError
+from services.error import ConflictError
 from services.event import Events
 from services.gallery_news import ChangeKind
 from services.message import message
+from services.owner import owner_of
 from services.reason import clean_reason
 
 
@@ -31,20 +32,12 @@ class RefundService:
             ConflictError: it is under way, was refunded already, or nothing was paid for it.
         """
         words = clean_reason(reason)
-        found = await Generation.get_or_none(id=generation_id).only("id", "user_id")
-        if found is None:
-            raise NotFoundError(field=("id",))
-        account, act = await run_tx(_refund, admin.id, found.user_id, generation_id, words)
-        await self._events.account_changed(account)
-        await self._events.admin_act(act)
+        await self._events.acted(*await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, words))
         return await Generation.present().get_or_none(id=generation_id)
 
 
 async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[Account, AuditEntry]:
-    try:
-        account = await credit.touch(user_id)
-    except NotFoundError:
-        raise NotFoundError(field=("id",)) from None
+    account = await credit.touch(user_id, field=("id",))
     # Whatever ends, refunds or deletes a generation takes the account's row as well: this stays as it is read.
     row = await Generation.get(id=generation_id)
     _check(row)

@@ -12,6 +12,7 @@ from services.integrations.queue import TaskQueue
 from services.maintenance import MaintenanceService
 from services.message import message
 from services.order import search_text
+from services.owner import owner_of
 from services.reason import clean_reason
 
 _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
@@ -39,12 +40,8 @@ class RetryService:
         """
         words = clean_reason(reason)
         self._maintenance.check_order()
-        found = await Generation.get_or_none(id=generation_id, deleted_at=None).only("id", "user_id")
-        if found is None:
-            raise NotFoundError(field=("id",))
-        new_id, account, act = await run_tx(_retry, admin.id, found.user_id, generation_id, words)
-        await self._events.account_changed(account)
-        await self._events.admin_act(act)
+        new_id, account, act = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, words)
+        await self._events.acted(account, act)
         await self._queue.ring(new_id, 0)
         made = await Generation.present().get_or_none(id=new_id)
         if made is None:  # its owner was quick to delete it
@@ -53,10 +50,7 @@ class RetryService:
 
 
 async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, Account, AuditEntry]:
-    try:
-        account = await credit.touch(user_id)
-    except NotFoundError:
-        raise NotFoundError(field=("id",)) from None
+    account = await credit.touch(user_id, field=("id",))
     # Whoever ends or deletes generations takes the account's row as well: they were faster, or wait for this.
     source = await Generation.present().get_or_none(id=generation_id)
     if source is None:

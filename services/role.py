@@ -53,11 +53,11 @@ class RoleService:
         # Both rows, in one order everywhere: two super admins who demote each other come one after the other.
         for held in sorted((actor_id, user_id)):
             try:
-                await credit.hold(held)
+                await credit.hold(held, field=("userId",))
             except NotFoundError:
                 if held == actor_id:
                     raise ForbiddenError from None
-                raise NotFoundError(field=("userId",)) from None
+                raise
         if (await User.get(id=actor_id)).role is not Role.SUPER_ADMIN:
             raise ForbiddenError
         return await _change(actor_id, user_id, role)
@@ -73,8 +73,13 @@ class RoleService:
         if user is None:
             raise NotFoundError
         if user.role is Role.USER or role is Role.SUPER_ADMIN:
-            await self._tell(await run_tx(_change, None, user.id, role))
+            await self._tell(await run_tx(self._appoint, user.id, role))
         return await User.get(id=user.id)
+
+    @staticmethod
+    async def _appoint(user_id: str, role: Role) -> _Done | None:
+        await credit.hold(user_id)
+        return await _change(None, user_id, role)
 
     async def honour(self, user: User) -> User:
         """Make an account ADMIN that the settings name, the first time it is seen with a proven address and owner.
@@ -109,13 +114,11 @@ class RoleService:
     async def _tell(self, done: _Done | None) -> None:
         if done is not None:
             await self._events.sign_ins_changed(done[0].user_id)
-            await self._events.account_changed(done[0])
-            await self._events.admin_act(done[1])
+            await self._events.acted(*done)
 
 
 async def _change(actor_id: str | None, user_id: str, role: Role) -> _Done | None:
-    """Write the role and the line about it; None where the account has it already."""
-    await credit.hold(user_id)
+    """Write the role and the line about it, the account's row being taken; None where it has the role already."""
     before = (await User.get(id=user_id)).role
     if before is role:
         return None

@@ -7,7 +7,7 @@ from models.database import run_tx
 from models.enum import AdminAction, Role
 from services import audit_log, credit
 from services.credit import Account
-from services.error import ConflictError, ForbiddenError, NotFoundError
+from services.error import ConflictError, ForbiddenError
 from services.event import Events
 from services.message import message
 from services.reason import clean_reason
@@ -42,17 +42,12 @@ class SuspensionService:
             raise ConflictError(message("Nobody suspends their own account."), field=_FIELD)
         done = await run_tx(self._set, admin, user_id, words, suspended)
         if done is not None:
-            account, act = done
             await self._events.sign_ins_changed(user_id)
-            await self._events.account_changed(account)
-            await self._events.admin_act(act)
+            await self._events.acted(*done)
         return await User.get(id=user_id)
 
     async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Done | None:
-        try:
-            await credit.hold(user_id)
-        except NotFoundError:
-            raise NotFoundError(field=_FIELD) from None
+        await credit.hold(user_id, field=_FIELD)
         user = await User.get(id=user_id)
         if user.role is Role.SUPER_ADMIN and admin.role is not Role.SUPER_ADMIN:
             raise ForbiddenError(field=_FIELD)
