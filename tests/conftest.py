@@ -26,6 +26,7 @@ from redis import Redis
 from client import Api
 from composition import open_server, open_services, web_options, working
 from fakes.openrouter import ScriptedOpenRouter
+from fakes.polar import PolarServer
 from mail_server import Mailbox, mail_server
 from main import prepare
 from models.database import is_postgres
@@ -35,6 +36,7 @@ from services.integrations.image_door import ImageDoor
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
+from shop import paid_by
 from web.app import create_app
 
 # Tests say what they need; what happens to be in this shell's environment is none of it.
@@ -346,6 +348,20 @@ async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -
 async def idle(scripted_settings: Settings) -> AsyncIterator[Running]:
     """A server where nothing happens by itself: tests call `services.worker.process` and `services.sweeper.sweep`."""
     async with running(scripted_settings, idle=True) as found:
+        yield found
+
+
+@pytest.fixture
+async def polar() -> AsyncIterator[PolarServer]:
+    """A stand-in of Polar."""
+    async with PolarServer() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def shop(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
+    """An idle server that sells through the stand-in of Polar."""
+    async with running(paid_by(polar, settings), idle=True) as found:
         yield found
 
 

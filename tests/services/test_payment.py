@@ -30,18 +30,6 @@ mutation($input: CreateCheckoutInput!) {
 
 
 @pytest.fixture
-async def polar() -> AsyncIterator[PolarServer]:
-    async with PolarServer() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def shop(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
-    async with running(paid_by(polar, settings), idle=True) as found:
-        yield found
-
-
-@pytest.fixture
 async def ada(shop: Running) -> Api:
     return await shop.api.sign_up()
 

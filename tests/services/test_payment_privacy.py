@@ -1,26 +1,15 @@
 """Who paid: Polar's business, and ours only while nobody knows whose an order is."""
 
-from collections.abc import AsyncIterator
-
 import orjson
-import pytest
 
 from client import Api
-from conftest import Running, running
-from fakes.polar import PolarServer
+from conftest import Running
 from fakes.polar_wire import customer, order, subscription
 from models import ExternalEvent, Purchase, ids
 from models.enum import EventOutcome
-from settings import Settings
-from shop import BASIC, FIFTY, paid_by, tell, user_of
+from shop import BASIC, FIFTY, tell, user_of
 
 PERSONAL = ("ada@example.com", "Ada", "Analytical Street")
-
-
-@pytest.fixture
-async def shop(settings: Settings) -> AsyncIterator[Running]:
-    async with PolarServer() as polar, running(paid_by(polar, settings), idle=True) as found:
-        yield found
 
 
 async def kept() -> str:

@@ -1,34 +1,20 @@
 """The hourly look: what no webhook told is settled, whatever else is wrong, and who has left pays no more."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from books import check_books
 from client import Api
-from conftest import Running, running
+from conftest import Running
 from fakes.polar import PolarServer
 from fakes.polar_wire import Json, moment, order, refund, refunded, subscription
 from models import ExternalEvent, Membership, Purchase, User
 from services.integrations.payments import PaymentsError
-from settings import Settings
-from shop import BASIC, FIFTY, lines, paid_by, tell, user_of
+from shop import BASIC, FIFTY, lines, tell, user_of
 
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def polar() -> AsyncIterator[PolarServer]:
-    async with PolarServer() as fake:
-        yield fake
-
-
-@pytest.fixture
-async def shop(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
-    async with running(paid_by(polar, settings), idle=True) as found:
-        yield found
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ REQUEST = TillRequest("chk_1", PRODUCT, "credits-50", USER, "ada@example.com", "
 
 
 @pytest.fixture
-async def polar() -> AsyncIterator[PolarServer]:
-    async with PolarServer() as fake:
-        yield fake
-
-
-@pytest.fixture
 async def payments(polar: PolarServer) -> AsyncIterator[PolarPayments]:
     async with PolarPayments(polar.token, base_url=f"{polar.url}/v1", patience=1.0) as found:
         yield found
