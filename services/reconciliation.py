@@ -26,9 +26,7 @@ EVERY = timedelta(hours=1)
 _OVERLAP = timedelta(days=3)  # orders are paid and told of some time after they were made
 _FIRST = timedelta(days=30)  # how far back the first run looks
 _REFUNDS = timedelta(days=30)  # how far back every run looks for refunds: a bank takes its time
-_KEPT = timedelta(days=30)  # how long runs are remembered
 _LOOK = 60.0  # seconds between two looks at whether an hour has begun
-_LONGEST_PROBLEM = 500  # characters
 
 
 class Reconciliation:
@@ -78,16 +76,9 @@ class Reconciliation:
             await self._referrals.settle_all()  # where a process died between an order and what it brings to others
             seen, changed = await self._pull(self._provider, since, now - _REFUNDS)
         except Exception as error:
-            await ExternalEvent.filter(id=run.id).update(
-                outcome=EventOutcome.FAILED, problem=repr(error)[:_LONGEST_PROBLEM], handled_at=datetime.now(UTC)
-            )
+            await hour.failed(run, error)
             raise
-        await ExternalEvent.filter(id=run.id).update(
-            outcome=EventOutcome.HANDLED,
-            data={"since": since.isoformat(), "until": now.isoformat(), "seen": seen, "changed": changed},
-            handled_at=datetime.now(UTC),
-        )
-        await ExternalEvent.filter(source=SOURCE, received_at__lt=now - _KEPT).delete()
+        await hour.done(run, {"since": since.isoformat(), "until": now.isoformat(), "seen": seen, "changed": changed})
         log.info("reconciliation.done", since=since.isoformat(), seen=seen, changed=changed)
         return changed
 

@@ -22,7 +22,6 @@ SOURCE = "self-check"  # its runs are kept beside those of the reconciliation
 EVERY = timedelta(hours=1)
 
 _LOOK = 60.0  # seconds between two looks at whether an hour has begun
-_KEPT = timedelta(days=30)  # how long runs are remembered
 _NAMED = 10  # offenders that the log names, of each promise
 _NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
 
@@ -52,18 +51,14 @@ class SelfCheck:
         started = time.monotonic()
         try:
             verdicts = await self._audit.run()
-        except Exception:
-            await ExternalEvent.filter(id=run.id).update(outcome=EventOutcome.FAILED, handled_at=datetime.now(UTC))
+        except Exception as error:
+            await hour.failed(run, error)
             raise
         broken = {verdict.name: len(verdict.offenders) for verdict in verdicts if verdict.offenders}
         before = await self._newest()
         earlier: dict[str, int] = before.data["broken"] if before else {}
-        await ExternalEvent.filter(id=run.id).update(
-            outcome=EventOutcome.HANDLED,
-            data={"broken": broken, "unknown": [verdict.name for verdict in verdicts if not verdict.is_known]},
-            handled_at=datetime.now(UTC),
-        )
-        await ExternalEvent.filter(source=SOURCE, received_at__lt=now - _KEPT).delete()
+        unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
+        await hour.done(run, {"broken": broken, "unknown": unknown})
         for verdict in verdicts:
             if not verdict.is_known:
                 log.warning("self_check.unknown", promise=verdict.name, hint="it took too long; `main.py verify` waits")
