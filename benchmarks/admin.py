@@ -5,13 +5,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks.metrics import fill, milliseconds
+from benchmarks.metrics import ROUNDS, fill
+from benchmarks.timing import milliseconds, postgres
 from models import CreditTransaction, Generation
 from models.database import open_database, rows
 from models.enum import GenerationStatus, TransactionType
 from models.migrate import migrate
 from models.postgres import PATIENT
-from servers import PostgresServer
 from services.audit_log import AuditLog
 from services.credit import CreditService, TransactionFilter
 from services.directory import Directory
@@ -71,21 +71,15 @@ async def measure(url: str, count: int) -> None:
         generation = (await Generation.all().order_by("id").offset(count // 2).limit(1))[0]
         line = (await CreditTransaction.all().order_by("id").offset(count // 2).limit(1))[0]
         for name, page in pages(generation, line).items():
-            print(f"| {name} | {await milliseconds(page):.1f} |", flush=True)
+            print(f"| {name} | {await milliseconds(page, ROUNDS, 1):.1f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="generations, lines of the ledger and acts")
     count = parser.parse_args().rows
-    server = PostgresServer()
-    server.start()
-    server.create_database("darkroom_bench")
-    try:
-        asyncio.run(measure(server.url("darkroom_bench"), count))
-    finally:
-        server.drop_database("darkroom_bench")
-        server.stop()
+    with postgres() as url:
+        asyncio.run(measure(url, count))
 
 
 if __name__ == "__main__":

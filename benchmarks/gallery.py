@@ -2,19 +2,19 @@
 
 import argparse
 import asyncio
-import statistics
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import example_rows as example
+from benchmarks.timing import milliseconds, postgres
 from example_rows import insert
 from models import Generation
 from models.database import open_database, rows
 from models.enum import GenerationStatus
 from models.migrate import migrate
 from models.postgres import PATIENT
-from servers import PostgresServer
 from services.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.page import PageRequest
 from services.stats import StatsService
@@ -67,16 +67,6 @@ async def fill(count: int) -> str:
     style = (await insert("styles", example.style(series)))["id"]
     await rows(_FILL, owner, count, style, END, STEP, result)
     return str(owner)
-
-
-async def milliseconds(work: Callable[[], Awaitable[object]]) -> float:
-    """The median of some rounds, after three that warm everything up."""
-    taken = []
-    for _ in range(ROUNDS + 3):
-        begun = time.perf_counter()
-        await work()
-        taken.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(taken[3:])
 
 
 async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -180,9 +170,10 @@ async def measure(url: str, count: int) -> None:
         print(f"| page of 20 | ms at {SMALL} | ms at {count:,} | ratio |\n| --- | ---: | ---: | ---: |")
         few, many = await pages(small, SMALL), await pages(big, count)
         for name in few:
-            one, other = await milliseconds(few[name]), await milliseconds(many[name])
+            one, other = await milliseconds(few[name], ROUNDS, 3), await milliseconds(many[name], ROUNDS, 3)
             print(f"| {name} | {one:.1f} | {other:.1f} | {other / one:.1f} |", flush=True)
-        figures = [await milliseconds(lambda id=owner: StatsService().by_users([id])) for owner in (small, big)]  # type: ignore[misc]  # the loop's value is meant
+        stats = StatsService()
+        figures = [await milliseconds(partial(stats.by_users, [owner]), ROUNDS, 3) for owner in (small, big)]
         print(f"\nUser.stats: {figures[0]:.1f} ms and {figures[1]:.1f} ms; they count, so they grow")
         print("the write that ends a generation: ", end="")
         print(", ".join(f"{taken:.2f} ms {name}" for name, taken in (await index_cost(small)).items()))
@@ -191,14 +182,9 @@ async def measure(url: str, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="generations of the big account")
-    server = PostgresServer()
-    server.start()
-    server.create_database("darkroom_bench")
-    try:
-        asyncio.run(measure(server.url("darkroom_bench"), parser.parse_args().rows))
-    finally:
-        server.drop_database("darkroom_bench")
-        server.stop()
+    count = parser.parse_args().rows
+    with postgres() as url:
+        asyncio.run(measure(url, count))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ The counting is the floor: whoever wants a figure of a window has to see its row
 
 import argparse
 import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -13,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import example_rows as example
+from benchmarks.timing import milliseconds, postgres
 from example_rows import insert
 from models.database import dialect, open_database, rows
 from models.migrate import migrate
 from models.postgres import PATIENT
 from models.survey import Survey
-from servers import PostgresServer
 from services.metrics import MetricsService
 
 ROUNDS = 5
@@ -100,16 +99,6 @@ def figures(windows: MetricsService, window: tuple[datetime, datetime]) -> dict[
     }
 
 
-async def milliseconds(work: Callable[[], Awaitable[object]]) -> float:
-    """The median of some rounds, after one that warms everything up."""
-    taken = []
-    for _ in range(ROUNDS + 1):
-        begun = time.perf_counter()
-        await work()
-        taken.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(taken[1:])
-
-
 async def write_cost() -> float:
     """Milliseconds that an order, its claim and its end cost the database."""
     begun = time.perf_counter()
@@ -144,7 +133,7 @@ async def measure(url: str, count: int) -> None:
         for figure in found["a day"]:
             cells = []
             for window, works in found.items():
-                taken = await milliseconds(works[figure])
+                taken = await milliseconds(works[figure], ROUNDS, 1)
                 cells.append(f"{taken:.1f} | {taken / floors.setdefault(window, taken):.1f}")
             print(f"| {figure} | {' | '.join(cells)} |", flush=True)
         with_indexes = await write_cost()
@@ -155,14 +144,8 @@ async def measure(url: str, count: int) -> None:
 
 
 async def both(count: int) -> None:
-    server = PostgresServer()
-    server.start()
-    server.create_database("darkroom_bench")
-    try:
-        await measure(server.url("darkroom_bench"), count)
-    finally:
-        server.drop_database("darkroom_bench")
-        server.stop()
+    with postgres() as url:
+        await measure(url, count)
     with tempfile.TemporaryDirectory() as folder:
         await measure(f"sqlite://{Path(folder) / 'bench.sqlite3'}", count)
 
