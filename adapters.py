@@ -3,18 +3,18 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from services.integrations.console_mailer import ConsoleMailer
-from services.integrations.demo import DemoProvider
-from services.integrations.development_payments import DevelopmentPayments
-from services.integrations.image_provider import ImageProvider
-from services.integrations.local_storage import LocalStorage
-from services.integrations.mail import Mailer
-from services.integrations.payments import Payments
+from services.integrations.mail.console import ConsoleMailer
+from services.integrations.mail.protocol import Mailer
+from services.integrations.mail.smtp import SmtpMailer
+from services.integrations.payments.development import DevelopmentPayments
+from services.integrations.payments.protocol import Payments
+from services.integrations.providers.demo.provider import DemoProvider
+from services.integrations.providers.protocol import ImageProvider
+from services.integrations.providers.safe_fetch import SafeFetch
 from services.integrations.rate_limiter import RateLimiter
-from services.integrations.safe_fetch import SafeFetch
-from services.integrations.smtp_mailer import SmtpMailer
-from services.integrations.storage import Storage
-from services.profile import Profile
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import Storage
+from services.products.profile import Profile
 from setting_types import Provider, Switch
 from settings import Settings
 
@@ -23,7 +23,9 @@ def make_provider(settings: Settings) -> ImageProvider:
     """The image provider that the settings name."""
     if settings.provider is Provider.DEMO:
         return DemoProvider(settings.demo_seconds)
-    from services.integrations.openrouter import OpenRouterProvider  # half a second, for those who need it
+    from services.integrations.providers.openrouter.client import (
+        OpenRouterProvider,  # half a second, for those who need it
+    )
 
     hosts = frozenset(settings.provider_image_hosts)
     return OpenRouterProvider(
@@ -61,7 +63,7 @@ async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
     if settings.polar_access_token is None:
         yield DevelopmentPayments(settings.address) if settings.takes_no_money else None
         return
-    from services.integrations.polar import PolarPayments  # a second and a half, for those who need it
+    from services.integrations.payments.polar.client import PolarPayments  # a second and a half, for those who need it
 
     async with PolarPayments(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
         yield payments
@@ -86,7 +88,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
             link_seconds=settings.file_url_seconds,
         )
         return
-    from services.integrations.s3_storage import S3Storage  # a third of a second, for those who need it
+    from services.integrations.storage.s3 import S3Storage  # a third of a second, for those who need it
 
     async with S3Storage(
         settings.s3_bucket,

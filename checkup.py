@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from adapters import open_storage, products_of
 from models.database import open_database
 from models.migrate import missing_migrations
-from services.integrations.queue import ping
-from services.profile import load_profile
+from services.integrations.messaging.queue import ping
+from services.products.profile import load_profile
 from settings import PROFILES, Settings
 
 

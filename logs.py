@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from structlog.typing import EventDict, Processor
 
-from services.integrations.console_mailer import PRINTED
+from services.integrations.mail.console import PRINTED
 from settings import Settings
 from telemetry.redaction import Redactor
 

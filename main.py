@@ -15,11 +15,11 @@ from logs import configure_logs
 from models.enum import Role
 from models.migrate import DatabaseUnreachableError, migrate
 from models.postgres import PATIENT
-from services.error import Refusal
-from services.profile import load_profile
-from services.profile_file import ProfileError
-from services.user import DEMO_EMAIL, DEMO_PASSWORD
-from services.webhook import UNSETTLED
+from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
+from services.core.error import Refusal
+from services.payments.webhook import UNSETTLED
+from services.products.profile import load_profile
+from services.products.toml_file import ProfileError
 from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app

@@ -12,11 +12,11 @@ from models.database import open_database, rows
 from models.enum import GenerationStatus, TransactionType
 from models.migrate import migrate
 from models.postgres import PATIENT
-from services.audit_log import AuditLog
-from services.credit import CreditService, TransactionFilter
-from services.directory import Directory
-from services.gallery import GalleryService, GenerationFilter, GenerationKey
-from services.page import PageRequest
+from services.accounts.user_lookup import Directory
+from services.billing.ledger import CreditService, TransactionFilter
+from services.core.pagination import PageRequest
+from services.events.audit_log import AuditLog
+from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey
 
 SIZE = 20
 _ACTS = """

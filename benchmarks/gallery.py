@@ -15,9 +15,9 @@ from models.database import open_database, rows
 from models.enum import GenerationStatus
 from models.migrate import migrate
 from models.postgres import PATIENT
-from services.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
-from services.page import PageRequest
-from services.stats import StatsService
+from services.core.pagination import PageRequest
+from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.gallery.user_stats import StatsService
 
 SMALL = 100
 ROUNDS = 21

@@ -18,7 +18,7 @@ from models.database import dialect, open_database, rows
 from models.migrate import migrate
 from models.postgres import PATIENT
 from models.survey import Survey
-from services.metrics import MetricsService
+from services.operations.analytics import MetricsService
 
 ROUNDS = 5
 PEOPLE = 10_000

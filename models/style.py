@@ -58,7 +58,7 @@ class Style(Model):
     reference_image = fields.CharEnumField(ReferenceImage, "models/enum.py", max_length=16)
     prompt = fields.TextField()
     prompt_without_photo = fields.TextField(null=True)
-    variables: list[dict[str, Any]] = fields.JSONField()  # services.prompt.StyleVariable, as JSON
+    variables: list[dict[str, Any]] = fields.JSONField()  # services.products.prompt.StyleVariable, as JSON
     position = fields.IntField()
     is_active = fields.BooleanField(default=True)
     edited = fields.BooleanField(default=False)  # as of a collection

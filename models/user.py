@@ -52,7 +52,7 @@ class User(Model):
     referral_code = fields.CharField(max_length=16, null=True, unique=True, default=new_referral_code)
     referred_by_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # who brought this account
     referral_paid_at = fields.DatetimeField(null=True)  # when both got their bonus
-    # Of the proven address for which that was, as services.referral makes it: a person is new once.
+    # Of the proven address for which that was, as services.billing.referral makes it: a person is new once.
     referral_identity = fields.CharField(max_length=64, null=True, unique=True)
     suspended_at = fields.DatetimeField(null=True)  # by an admin; such an account is signed in nowhere
     deleted_at = fields.DatetimeField(null=True)  # the person is gone; the row stays for the ledger, without a name

@@ -8,8 +8,8 @@ from schema.error import user_errors
 from schema.input import given
 from schema.node import known_id
 from schema.user import User
-from services.adjustment import AdjustmentRequest
-from services.error import Refusal
+from services.billing.admin_adjustment import AdjustmentRequest
+from services.core.error import Refusal
 
 
 async def admin_adjust_credits(info: Info, input: AdjustCreditsInput) -> AdjustCreditsPayload:

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 from resolvers.stream import Watch
 from schema.activity import AdminActivity
 from schema.context import Info
-from services.activity import CHANNEL, Activity
-from services.activity_text import told
-from services.integrations.bus import Gap
-from services.message import message
+from services.core.message import message
+from services.events.activity import CHANNEL, Activity
+from services.events.activity_message import told
+from services.integrations.messaging.bus import Gap
 
 
 async def admin_activity(info: Info) -> AsyncGenerator[AdminActivity, None]:

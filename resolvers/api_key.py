@@ -8,7 +8,7 @@ from schema.context import Info
 from schema.deleted import DeletedPayload
 from schema.error import user_errors
 from schema.node import known_id
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def create_api_key(info: Info, name: str, idempotency_key: str | None = None) -> ApiKeyPayload:

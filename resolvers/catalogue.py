@@ -5,7 +5,7 @@ from strawberry.scalars import JSON
 from schema.catalogue import CataloguePayload
 from schema.context import Info
 from schema.error import user_errors
-from services.catalogue_draft import CatalogueError
+from services.catalogue.import_document import CatalogueError
 
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:

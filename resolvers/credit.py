@@ -12,9 +12,9 @@ from resolvers.stream import Watch
 from schema.context import Info
 from schema.credit import CreditsChange
 from schema.node import known_id
-from services.credit import PAGE
-from services.event import account_channel, told_entitlements, told_lines
-from services.rights import Rights, rights_of
+from services.billing.benefits import Rights, rights_of
+from services.billing.ledger import PAGE
+from services.events.payload import account_channel, told_entitlements, told_lines
 from services.services import Services
 
 

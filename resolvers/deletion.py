@@ -7,7 +7,7 @@ from schema.deleted import DeletedPayload
 from schema.deletion import DeleteAccountInput
 from schema.error import user_errors
 from schema.input import given
-from services.error import NotFoundError, Refusal
+from services.core.error import NotFoundError, Refusal
 
 
 async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPayload:

@@ -3,7 +3,7 @@
 from schema.context import Info
 from schema.error import user_errors
 from schema.export import DataExport, DataExportPayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def request_data_export(info: Info) -> DataExportPayload:

@@ -7,7 +7,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.generation import Generation, GenerationPayload
 from schema.node import known_id
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def set_favorite(info: Info, id: strawberry.ID, is_favorite: bool) -> GenerationPayload:

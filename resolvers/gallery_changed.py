@@ -10,9 +10,9 @@ from resolvers.stream import Watch
 from schema.context import Info
 from schema.gallery_change import GalleryChange
 from schema.generation import Generation
-from services.event import account_channel
-from services.feed import Feed, Step
-from services.gallery_news import ChangeKind, GalleryNews
+from services.events.account_change import ChangeKind, GalleryNews
+from services.events.payload import account_channel
+from services.events.version_buffer import Feed, Step
 
 _PATIENCE = 0.25  # seconds that a message which comes early waits for the one before it; they are milliseconds apart
 

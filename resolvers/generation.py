@@ -15,9 +15,9 @@ from schema.generation import CreateGenerationInput, Generation, GenerationPaylo
 from schema.input import given
 from schema.node import known_id
 from schema.user import User
-from services.error import Refusal
-from services.event import generation_channel, overlay
-from services.order import GenerationRequest
+from services.core.error import Refusal
+from services.events.payload import generation_channel, overlay
+from services.generations.specification import GenerationRequest
 
 
 async def create_generation(info: Info, input: CreateGenerationInput) -> GenerationsPayload:

@@ -7,8 +7,8 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.node import known_id
 from schema.user import User, UserPayload
-from services.error import Refusal
-from services.grant import PassRequest
+from services.billing.admin_grant import PassRequest
+from services.core.error import Refusal
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:

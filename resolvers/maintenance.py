@@ -4,7 +4,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.input import changes
 from schema.maintenance import Maintenance, MaintenanceInput, MaintenancePayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def admin_set_maintenance(info: Info, input: MaintenanceInput) -> MaintenancePayload:

@@ -14,8 +14,8 @@ from schema.node import Node
 from schema.plan import CreditPackage, Plan
 from schema.style import Collection, Style
 from schema.user import User as UserType
-from services.error import InvalidInputError
-from services.message import message
+from services.core.error import InvalidInputError
+from services.core.message import message
 
 MAX_NODES = 100
 

@@ -12,8 +12,8 @@ from schema.input import changes, given
 from schema.node import known_id
 from schema.own_style import StyleInput, StylePayload, UpdateStyleInput
 from schema.style import Style
-from services.error import Refusal
-from services.style_draft import StyleDraft
+from services.catalogue.style_input import StyleDraft
+from services.core.error import Refusal
 
 _WORDS = (
     "title",

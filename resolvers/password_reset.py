@@ -5,7 +5,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.user import SessionPayload
 from schema.verification import SentPayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def request_password_reset(info: Info, email: str) -> SentPayload:

@@ -3,7 +3,7 @@
 from schema.context import Info
 from schema.error import user_errors
 from schema.payment import Checkout, CheckoutPayload, CreateCheckoutInput
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def create_checkout(info: Info, input: CreateCheckoutInput) -> CheckoutPayload:

@@ -7,8 +7,8 @@ from schema.generation import GenerationsPayload
 from schema.input import given
 from schema.node import known_id
 from schema.regeneration import RefineGenerationInput, RegenerateInput
-from services.error import Refusal
-from services.regeneration import RefinementRequest, RegenerationRequest
+from services.core.error import Refusal
+from services.generations.regeneration import RefinementRequest, RegenerationRequest
 
 
 async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:

@@ -8,7 +8,7 @@ from schema.enum import Role
 from schema.error import user_errors
 from schema.node import known_id
 from schema.user import User, UserPayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:

@@ -8,7 +8,7 @@ from schema.error import user_errors
 from schema.generation import Generation, GenerationPayload
 from schema.node import known_id
 from schema.share import SharedGeneration
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def share_generation(info: Info, id: strawberry.ID, slug: str | None = None) -> GenerationPayload:

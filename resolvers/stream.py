@@ -5,9 +5,9 @@ from typing import Self
 
 from models.enum import Role
 from schema.context import Context
-from services.error import UnauthenticatedError
-from services.integrations.bus import Gap, Subscription
-from services.presence import Presence
+from services.accounts.connection_registry import Presence
+from services.core.error import UnauthenticatedError
+from services.integrations.messaging.bus import Gap, Subscription
 
 
 class Watch:

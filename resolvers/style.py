@@ -6,8 +6,8 @@ from schema.context import Info
 from schema.input import given
 from schema.node import known_id
 from schema.style import Collection, Quote, QuoteInput, Style, StyleConnection, StyleFilter
-from services import style as catalogue
-from services.quote import QuoteRequest
+from services.catalogue import style as catalogue
+from services.generations.quote import QuoteRequest
 
 
 async def collections(info: Info) -> list[Collection]:

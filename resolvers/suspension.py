@@ -7,7 +7,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.node import known_id
 from schema.user import User, UserPayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def admin_set_suspended(info: Info, user_id: strawberry.ID, suspended: bool, reason: str) -> UserPayload:

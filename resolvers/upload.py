@@ -4,7 +4,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.input import given
 from schema.upload import CreateUploadInput, UploadPayload, UploadTarget
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def create_upload(info: Info, input: CreateUploadInput) -> UploadPayload:

@@ -13,8 +13,8 @@ from schema.user import (
     User,
     UserPayload,
 )
-from services.error import Refusal
-from services.session import NewSession
+from services.accounts.session import NewSession
+from services.core.error import Refusal
 
 
 async def viewer(info: Info) -> User | None:

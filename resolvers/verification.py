@@ -4,7 +4,7 @@ from schema.context import Info
 from schema.error import user_errors
 from schema.user import User, UserPayload
 from schema.verification import SentPayload
-from services.error import Refusal
+from services.core.error import Refusal
 
 
 async def request_email_verification(info: Info) -> SentPayload:

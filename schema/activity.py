@@ -9,7 +9,7 @@ from schema.credit import CreditTransaction
 from schema.enum import AdminActivityKind
 from schema.generation import Generation
 from schema.user import User
-from services.activity import Activity
+from services.events.activity import Activity
 
 
 @strawberry.type(description="Something that happened.")

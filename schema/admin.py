@@ -17,8 +17,9 @@ from schema.ledger_check import LedgerCheck
 from schema.maintenance import Maintenance
 from schema.metrics import Metrics
 from schema.user import User
-from services import credit, gallery
-from services.page import Page
+from services.billing import ledger
+from services.core.pagination import Page
+from services.gallery import gallery
 
 
 @strawberry.type
@@ -97,7 +98,7 @@ class Admin:
     ) -> CreditTransactionConnection:
         page = await info.context.services.credits.everybodys_transactions(
             page_request(str, first, after, last, before),
-            filter.wanted() if filter else credit.TransactionFilter(),
+            filter.wanted() if filter else ledger.TransactionFilter(),
         )
         return CreditTransactionConnection.of(page)
 

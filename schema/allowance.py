@@ -6,7 +6,7 @@ import strawberry
 
 from schema.context import Info
 from schema.plan import Plan
-from services import allowance
+from services.billing import passes
 
 
 @strawberry.type(description="How much of one medium a pass gives in its present hour.")
@@ -18,7 +18,7 @@ class Allowance:
     used_in_total: int = strawberry.field(description="In all its hours.")
 
     @classmethod
-    def of(cls, found: allowance.Allowance) -> "Allowance":
+    def of(cls, found: passes.Allowance) -> "Allowance":
         return cls(
             per_hour=found.per_hour,
             used=found.used,
@@ -44,7 +44,7 @@ class Pass:
         return Plan.of(found)
 
     @classmethod
-    def of(cls, found: allowance.ActivePass) -> "Pass":
+    def of(cls, found: passes.ActivePass) -> "Pass":
         return cls(
             plan_id=found.plan_id,
             started_at=found.started_at,

@@ -10,7 +10,7 @@ from schema.connection import PageInfo, encode_cursor
 from schema.context import Info
 from schema.node import Node
 from schema.user import User
-from services.page import Page
+from services.core.pagination import Page
 
 
 @strawberry.type(description="What an admin did: one line, written together with it.")

@@ -26,7 +26,7 @@ from graphql import (
     is_list_type,
 )
 
-from services.page import DEFAULT_SIZE, MAX_SIZE
+from services.core.pagination import DEFAULT_SIZE, MAX_SIZE
 
 MAX_DEPTH = 16  # fields below each other; GraphiQL's introspection has 15, the deepest of other clients about 8
 MAX_FIELDS = 1000  # fragments spread out; the introspection has about 200

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import strawberry
 
 from models import ids
-from services.error import InvalidInputError
-from services.message import message
-from services.page import Page, PageRequest
+from services.core.error import InvalidInputError
+from services.core.message import message
+from services.core.pagination import Page, PageRequest
 
 K = TypeVar("K")
 

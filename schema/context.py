@@ -9,14 +9,15 @@ from strawberry.dataloader import DataLoader
 from models import ApiKey, Style, User
 from models.enum import Role
 from schema.audience import Audience
-from services import allowance, locale
-from services.api_key import is_api_key
-from services.error import ForbiddenError, InvalidInputError, UnauthenticatedError
-from services.membership import Standing
-from services.message import Message, message
+from services.accounts.api_key import is_api_key
+from services.accounts.session import NewSession
+from services.billing import passes
+from services.billing.membership import Standing
+from services.core import locale
+from services.core.error import ForbiddenError, InvalidInputError, UnauthenticatedError
+from services.core.message import Message, message
+from services.gallery.user_stats import Stats
 from services.services import Services
-from services.session import NewSession
-from services.stats import Stats
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class Context:
         self.api_key_by_id = self._own(services.api_keys.by_ids, services.api_keys.everybodys_by_ids)
         self.audit_entry_by_id = self._own(_nothing, services.audit_log.by_ids)
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
-        self.pass_by_user = _gathering(allowance.active_of)
+        self.pass_by_user = _gathering(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
         self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
 

@@ -15,9 +15,9 @@ from schema.generation import Generation
 from schema.input import given
 from schema.membership import Membership
 from schema.node import Node
-from services import credit, history
-from services.page import Page
-from services.rights import Rights
+from services.billing import ledger, ledger_description
+from services.billing.benefits import Rights
+from services.core.pagination import Page
 
 if TYPE_CHECKING:
     from schema.user import User
@@ -38,7 +38,7 @@ class CreditTransaction(Node):
 
     @strawberry.field(description="In the caller's language.")
     def description(self, info: Info) -> str:
-        return info.context.translate(history.describe(self.row))
+        return info.context.translate(ledger_description.describe(self.row))
 
     @strawberry.field
     async def user(self, info: Info) -> Annotated["User", strawberry.lazy("schema.user")]:
@@ -105,10 +105,10 @@ class TransactionFilter:
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
 
-    def wanted(self) -> credit.TransactionFilter:
+    def wanted(self) -> ledger.TransactionFilter:
         """What the service is asked for."""
         types: list[TransactionType] | None = given(self.type, None)
-        return credit.TransactionFilter(
+        return ledger.TransactionFilter(
             types=tuple(types) if types is not None else None,
             created_after=given(self.created_after, None),
             created_before=given(self.created_before, None),

@@ -17,9 +17,9 @@ from models.enum import (
     TransactionStatus,
     TransactionType,
 )
-from services.activity import ActivityKind as AdminActivityKind
-from services.gallery import GenerationOrder
-from services.gallery_news import ChangeKind
+from services.events.account_change import ChangeKind
+from services.events.activity import ActivityKind as AdminActivityKind
+from services.gallery.gallery import GenerationOrder
 
 strawberry.enum(Role, description="What an account may do.")
 strawberry.enum(

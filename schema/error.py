@@ -8,7 +8,7 @@ from models import enum
 from schema.context import Context
 from schema.enum import ErrorCode
 from schema.observation import noticed
-from services import error
+from services.core import error
 
 
 @strawberry.interface(description="Something that a person, or their program, can mend.")

@@ -15,9 +15,9 @@ from models.database import is_outage
 from models.enum import ErrorCode
 from schema.context import Context
 from schema.observation import noticed
-from services.error import Refusal, UnavailableError
-from services.integrations.storage import StorageError
-from services.message import message
+from services.core.error import Refusal, UnavailableError
+from services.core.message import message
+from services.integrations.storage.protocol import StorageError
 from telemetry import crash
 
 log = structlog.get_logger(__name__)

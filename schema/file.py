@@ -6,9 +6,9 @@ import strawberry
 
 from models import File
 from schema.context import Info
-from services.file import thumbnail_width
-from services.integrations.image_door import THUMBNAIL_WIDTHS
-from services.share import ShareLinks
+from services.gallery.share import ShareLinks
+from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
+from services.media.file import thumbnail_width
 
 _USUAL = THUMBNAIL_WIDTHS[0]
 

@@ -18,8 +18,9 @@ from schema.file import MediaFile
 from schema.input import given
 from schema.node import Node
 from schema.style import Style
-from services import download, gallery, progress
-from services.page import Page
+from services.core.pagination import Page
+from services.gallery import download_name, gallery
+from services.generations import status_message
 
 if TYPE_CHECKING:
     from schema.user import User
@@ -57,11 +58,11 @@ class Generation(Node):
 
     @strawberry.field(description="The stage, in the caller's language.")
     def message(self, info: Info) -> str:
-        return info.context.translate(progress.stage_message(self.stage))
+        return info.context.translate(status_message.stage_message(self.stage))
 
     @strawberry.field(description="Why it failed, in the caller's language.")
     def error_message(self, info: Info) -> str | None:
-        return info.context.translate(progress.error_message(self.error_code)) if self.error_code else None
+        return info.context.translate(status_message.error_message(self.error_code)) if self.error_code else None
 
     @strawberry.field(description="While QUEUED: how many are ahead; 0 is next.")
     async def queue_position(self, info: Info) -> int | None:
@@ -85,11 +86,11 @@ class Generation(Node):
 
     @strawberry.field
     def original(self) -> MediaFile | None:
-        return MediaFile.of(self.row.original, download.original_name(self.row)) if self.row.original else None
+        return MediaFile.of(self.row.original, download_name.original_name(self.row)) if self.row.original else None
 
     @strawberry.field
     def result(self) -> MediaFile | None:
-        return MediaFile.of(self.row.result, download.result_name(self.row)) if self.row.result else None
+        return MediaFile.of(self.row.result, download_name.result_name(self.row)) if self.row.result else None
 
     @strawberry.field(description="The page that anyone may open; null while it is not shared.")
     def share_url(self, info: Info) -> str | None:

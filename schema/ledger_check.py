@@ -3,7 +3,7 @@
 import strawberry
 
 from schema.context import Info
-from services import ledger_check
+from services.operations import ledger_check
 
 
 @strawberry.type(

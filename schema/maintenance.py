@@ -3,7 +3,7 @@
 import strawberry
 
 from schema.error import UserError
-from services.maintenance import State
+from services.operations.maintenance import State
 
 
 @strawberry.type(description="What is switched off for the whole deployment.")

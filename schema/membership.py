@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from schema.plan import Plan
-from services.membership import Standing
+from services.billing.membership import Standing
 
 
 @strawberry.type(description="What makes an account a member.")

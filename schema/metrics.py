@@ -2,7 +2,7 @@
 
 import strawberry
 
-from services import figure, metrics
+from services.operations import analytics, analytics_report
 
 
 @strawberry.type(description="Generations that have something in common.")
@@ -13,7 +13,7 @@ class MetricBucket:
     credits: int = strawberry.field(description="That they cost, without those that were refunded.")
 
     @classmethod
-    def of(cls, bucket: figure.Bucket) -> "MetricBucket":
+    def of(cls, bucket: analytics_report.Bucket) -> "MetricBucket":
         return cls(key=bucket.key, count=bucket.count, failed=bucket.failed, credits=bucket.credits)
 
 
@@ -26,7 +26,7 @@ class PlanMetric:
     average_videos: float | None = strawberry.field(description="Per expired pass.")
 
     @classmethod
-    def of(cls, sales: figure.PlanSales) -> "PlanMetric":
+    def of(cls, sales: analytics_report.PlanSales) -> "PlanMetric":
         return cls(
             plan=sales.plan,
             passes_sold=sales.sold,
@@ -41,7 +41,7 @@ class PlanMetric:
     "and nothing else. Generations are those ordered in the window, deleted ones included."
 )
 class Metrics:
-    window: strawberry.Private[metrics.Metrics]
+    window: strawberry.Private[analytics.Metrics]
 
     @strawberry.field(description="Ordered.")
     async def generations(self) -> int:
@@ -104,7 +104,7 @@ class Metrics:
         return await self.window.queue_depth()
 
     @strawberry.field(
-        description=f"`collection/style`, the {metrics.MOST} with most generations first; `own`: people's own styles."
+        description=f"`collection/style`, the {analytics.MOST} with most generations first; `own`: people's own styles."
     )
     async def by_style(self) -> list[MetricBucket]:
         return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_style]

@@ -3,7 +3,7 @@
 import strawberry
 
 from models import ids
-from services.error import NotFoundError
+from services.core.error import NotFoundError
 
 
 @strawberry.interface(description="An object that can be fetched again by its id.")

@@ -7,7 +7,7 @@ from schema.enum import ReferenceImage
 from schema.error import UserError
 from schema.input import given
 from schema.style import Style
-from services.style_draft import Translation, VariableDraft
+from services.catalogue.style_input import Translation, VariableDraft
 
 
 @strawberry.input(description="What a person may fill in; the prompt names it in braces.")

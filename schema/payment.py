@@ -5,7 +5,7 @@ import strawberry
 import models
 from schema.error import UserError
 from schema.input import given
-from services.checkout import CheckoutRequest
+from services.payments.checkout import CheckoutRequest
 
 
 @strawberry.input(description="Either a package or a plan.")

@@ -6,7 +6,7 @@ from strawberry.permission import BasePermission
 
 from models.enum import Role
 from schema.context import Info
-from services.error import ForbiddenError, UnauthenticatedError
+from services.core.error import ForbiddenError, UnauthenticatedError
 
 
 class Anyone(BasePermission):

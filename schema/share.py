@@ -7,7 +7,7 @@ import strawberry
 from models.style import Localised
 from schema.context import Info
 from schema.file import MediaFile
-from services.share import Shared
+from services.gallery.share import Shared
 
 
 @strawberry.type(description="What anyone with the link may see.")

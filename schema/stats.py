@@ -5,7 +5,7 @@ from typing import Self
 
 import strawberry
 
-from services.stats import Stats
+from services.gallery.user_stats import Stats
 
 
 @strawberry.type(description="What an account has made and spent; deleted generations are not counted.")

@@ -10,9 +10,9 @@ from schema.connection import PageInfo, encode_cursor
 from schema.context import Info
 from schema.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.node import Node
-from services import style as catalogue
-from services.page import Page
-from services.prompt import VariableOption
+from services.catalogue import style as catalogue
+from services.core.pagination import Page
+from services.products.prompt import VariableOption
 
 
 @strawberry.type(description="What a quality costs, as a multiple of the style's cost, rounded up once.")

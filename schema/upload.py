@@ -7,7 +7,7 @@ from strawberry.scalars import JSON
 
 import models
 from schema.error import UserError
-from services.integrations.storage import Target
+from services.integrations.storage.protocol import Target
 
 
 @strawberry.type(

@@ -17,9 +17,10 @@ from schema.generation import Generation, GenerationConnection, GenerationFilter
 from schema.membership import Membership
 from schema.node import Node, known_id
 from schema.stats import UserStats
-from services import credit, gallery
-from services.entitlement import is_member
-from services.error import NotFoundError
+from services.billing import ledger
+from services.billing.entitlement import is_member
+from services.core.error import NotFoundError
+from services.gallery import gallery
 
 
 @strawberry.type(description="An account.")
@@ -103,7 +104,7 @@ class User(Node):
         page = await info.context.services.credits.transactions(
             self.row.id,
             page_request(int, first, after, last, before),
-            filter.wanted() if filter else credit.TransactionFilter(),
+            filter.wanted() if filter else ledger.TransactionFilter(),
         )
         return CreditTransactionConnection.of(page)
 

@@ -4,15 +4,16 @@ from client import Api
 from models import CreditTransaction, File, Generation, User
 from models.database import run_tx
 from models.enum import AdminAction, Role, TransactionType
-from services import audit_log, credit
-from services.audit import Audit
+from services.billing import ledger
+from services.events import account_change, audit_log
+from services.operations.integrity_audit import Audit
 from services.services import Services
 
 LONG = 3600.0  # seconds; nothing in a test is that old
 
 
 async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
-    """Every promise of services.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
+    """Every promise of operations.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
     unsettled = 0.0 if all_swept else LONG
     audit = Audit(
         services.storage.keys,
@@ -38,13 +39,13 @@ async def count_rows() -> dict[str, int]:
     }
 
 
-async def adjust(user_id: str, amount: int, reason: str) -> credit.Account:
+async def adjust(user_id: str, amount: int, reason: str) -> account_change.Account:
     """Give or take credits, as an admin would."""
 
-    async def work() -> credit.Account:
-        await credit.hold(user_id)
+    async def work() -> account_change.Account:
+        await account_change.hold(user_id)
         act = await audit_log.record(None, AdminAction.ADJUST_CREDITS, user_id, amount=amount, reason=reason)
-        return await credit.post(user_id, [credit.Line(TransactionType.ADMIN, amount, f"admin:{act.id}")])
+        return await ledger.post(user_id, [ledger.Line(TransactionType.ADMIN, amount, f"admin:{act.id}")])
 
     return await run_tx(work)
 

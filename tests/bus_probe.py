@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.integrations.bus import Bus, Subscription
+from services.integrations.messaging.bus import Bus, Subscription
 
 DEADLINE = 8.0  # seconds for what must happen; reconnecting takes 0.1 s, so a test only waits this long to fail
 

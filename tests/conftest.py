@@ -32,7 +32,7 @@ from main import prepare
 from models.database import is_postgres
 from reused_database import ReusedDatabase
 from servers import PostgresServer, RedisServer
-from services.integrations.image_door import ImageDoor
+from services.integrations.images.sanitizer import ImageDoor
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings

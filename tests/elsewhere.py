@@ -4,15 +4,15 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from client import Api
-from services.claim import Claim
-from services.event import Events
-from services.generation import GenerationService
-from services.integrations.bus import Bus
-from services.integrations.queue import TaskQueue
-from services.maintenance import MaintenanceService
-from services.order import GenerationRequest
-from services.payer import Payers
-from services.sale import Sales
+from services.billing.funding import Payers
+from services.events.publisher import Events
+from services.generations.claim import Claim
+from services.generations.generation import GenerationService
+from services.generations.specification import GenerationRequest
+from services.generations.submission import Sales
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
+from services.operations.maintenance import MaintenanceService
 from services.services import Services
 
 

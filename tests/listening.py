@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from client import PATIENCE, Stream
-from services.event import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
-from services.message import message
+from services.core.message import message
+from services.events.payload import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
 from services.services import Services
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from services.integrations.demo import DemoProvider
-from services.integrations.image_provider import FinalImage, ImageRequest, ReferencePhoto
+from services.integrations.providers.demo.provider import DemoProvider
+from services.integrations.providers.protocol import FinalImage, ImageRequest, ReferencePhoto
 
 WIDTH = 900  # pixels, both pictures together
 GAP = 12

@@ -7,9 +7,9 @@ from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from services.credential import PASSWORD_MAX, PASSWORD_MIN
-from services.error import RateLimitedError, Refusal, UnavailableError
-from services.message import Message, message
+from services.accounts.credential import PASSWORD_MAX, PASSWORD_MIN
+from services.core.error import RateLimitedError, Refusal, UnavailableError
+from services.core.message import Message, message
 from services.services import Services
 from web.body import limited
 from web.cookie import NAME

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException as FormError
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from services.message import message
+from services.core.message import message
 
 MAX_JSON_BYTES = 100 * 1024
 MULTIPART_OVERHEAD_BYTES = 64 * 1024  # operations, map and boundaries around the files

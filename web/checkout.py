@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from models import CreditPackage
 from models.database import is_outage
-from services import locale
-from services.error import NotFoundError, UnavailableError
-from services.message import Message, message
-from services.purchase import Ware
+from services.core import locale
+from services.core.error import NotFoundError, UnavailableError
+from services.core.message import Message, message
+from services.payments.purchase import Ware
 from services.services import Services
 from web.page import Reader, panel
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from services.integrations.local_storage import LocalStorage
+from services.integrations.storage.local import LocalStorage
 from services.services import Services
 from web.conditional import has_copy
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from schema.audience import Audience
 from schema.context import Context
-from services.message import Message, message
+from services.core.message import Message, message
 from services.services import Services
 from web.page import Reader, panel
 from web.ready_made import ready_made

@@ -25,7 +25,7 @@ from models.enum import ErrorCode
 from schema.audience import Audience
 from schema.context import Context
 from schema.root import schema
-from services import locale
+from services.core import locale
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, preferred
 from web.body import (

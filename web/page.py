@@ -11,8 +11,8 @@ from string import Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from services import locale
-from services.message import Message
+from services.core import locale
+from services.core.message import Message
 from services.services import Services
 
 _FOLDER = Path(__file__).parent / "pages"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from services.message import Message, message
+from services.core.message import Message, message
 
 FOLDER = Path(__file__).parent / "graphiql" / "tabs"  # {audience}/{place}-{name}.graphql, and .json with the variables
 

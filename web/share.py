@@ -9,12 +9,12 @@ from starlette.responses import Response, StreamingResponse
 
 from models import File
 from models.database import is_outage
-from services.error import UnavailableError
-from services.file import THUMBNAIL_TYPE
-from services.integrations.storage import MissingObjectError, StorageError
-from services.message import message
+from services.core.error import UnavailableError
+from services.core.message import message
+from services.gallery.share import Shared, ShareService
+from services.integrations.storage.protocol import MissingObjectError, StorageError
+from services.media.file import THUMBNAIL_TYPE
 from services.services import Services
-from services.share import Shared, ShareService
 from web.conditional import Part, UnsatisfiableError, has_copy, wanted_part
 from web.page import Reader
 from web.share_page import notice_page, shared_page

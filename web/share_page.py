@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from babel.dates import format_date
 from starlette.responses import Response
 
-from services import locale
-from services.message import Message, message
-from services.share import Shared
+from services.core import locale
+from services.core.message import Message, message
+from services.gallery.share import Shared
 from web.page import Reader, page, panel, template
 
 _SHARED = template("share")

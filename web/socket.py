@@ -15,8 +15,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 
 from models.enum import ErrorCode
 from schema.context import Context
-from services.message import message
-from services.presence import Presence
+from services.accounts.connection_registry import Presence
+from services.core.message import message
 
 # What a client takes as final: with a sign-in that has ended it need not come again.
 SIGNED_OUT = 4401

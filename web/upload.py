@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException as FormError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from services.error import UnavailableError
-from services.integrations.local_storage import LocalStorage
-from services.integrations.storage import StorageError
+from services.core.error import UnavailableError
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import StorageError
 from services.services import Services
 from web.body import MULTIPART_OVERHEAD_BYTES, TooLargeError, limited
 

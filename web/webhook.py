@@ -8,9 +8,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from models.database import is_outage
-from services.integrations.polar_event import SenselessError
+from services.integrations.payments.polar.payload import SenselessError
+from services.payments.webhook import ForgedError
 from services.services import Services
-from services.webhook import ForgedError
 from web.body import limited
 
 log = structlog.get_logger(__name__)

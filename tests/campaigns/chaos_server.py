@@ -24,8 +24,8 @@ import composition
 import main
 from campaigns.fork_server import fork_orders
 from logs import configure_logs
-from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderEvent
-from services.integrations.redis_bus import RedisBackend
+from services.integrations.messaging.redis_pubsub import RedisBackend
+from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
 from settings import load_settings
 
 PROVIDER_SECONDS = 0.05

@@ -19,7 +19,7 @@ from client import Api
 from models.database import open_database, rows
 from server_process import HOST, free_port
 from servers import PostgresServer, RedisServer
-from services.audit import Audit
+from services.operations.integrity_audit import Audit
 
 T = TypeVar("T")
 

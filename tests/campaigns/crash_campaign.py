@@ -23,8 +23,8 @@ from client import Api
 from models import File, Generation, IdempotencyKey, User
 from models.database import rows
 from servers import RedisServer
-from services.audit import Audit
-from services.integrations.storage import Storage
+from services.integrations.storage.protocol import Storage
+from services.operations.integrity_audit import Audit
 
 NAMED_PATIENCE = 4.0  # seconds for a process to come to the place where it dies; sweeping starts after ORPHAN
 RANDOM_LIFE = 1.4  # seconds that a process lives at most before it is killed at a random moment

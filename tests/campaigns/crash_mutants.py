@@ -14,16 +14,20 @@ from campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
 from models import File, Generation, User, ids
 from models.database import rows, run_tx
 from models.enum import FileKind, TransactionType
-from services import claim, credit, generation, idempotency, sweeper
-from services.claim import Claim
-from services.crashpoint import crashpoint
-from services.credit import Account, Line
-from services.crew import Crew
-from services.file import THUMBNAIL_TYPE, FileService
-from services.integrations.image_door import CleanImage
-from services.sale import Sales
-from services.sweeper import Sweeper
-from services.worker import GenerationWorker
+from services.background import sweeper
+from services.background.sweeper import Sweeper
+from services.billing import ledger
+from services.billing.ledger import Line
+from services.core import idempotency
+from services.core.crashpoint import crashpoint
+from services.events.account_change import Account
+from services.generations import claim, generation
+from services.generations.claim import Claim
+from services.generations.submission import Sales
+from services.generations.worker import GenerationWorker
+from services.generations.worker_pool import Crew
+from services.integrations.images.sanitizer import CleanImage
+from services.media.file import THUMBNAIL_TYPE, FileService
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ async def nothing(*_: object) -> list[Any]:
 
 
 def refund_in_a_second_transaction() -> None:
-    post = credit.post
+    post = ledger.post
     owed: ContextVar[list[tuple[str, Sequence[Line]]]] = ContextVar("owed")
 
     async def put_off(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
@@ -62,7 +66,7 @@ def refund_in_a_second_transaction() -> None:
             await run_tx(post, user_id, lines)
         return done
 
-    credit.post = put_off
+    ledger.post = put_off
     claim.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
     generation.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
 
@@ -111,7 +115,7 @@ def zombies_may_write() -> None:
 
 
 def debit_by_reading_and_writing() -> None:
-    post, sell = credit.post, Sales.sell
+    post, sell = ledger.post, Sales.sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
     async def reading(self: Sales, user_id: str, *rest: Any) -> Any:
@@ -127,7 +131,7 @@ def debit_by_reading_and_writing() -> None:
         return account
 
     Sales.sell = reading  # type: ignore[method-assign,assignment]  # the mistake
-    credit.post = writing
+    ledger.post = writing
 
 
 def keys_forgotten() -> None:

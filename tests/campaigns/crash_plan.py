@@ -4,7 +4,7 @@ import itertools
 import random
 from dataclasses import dataclass
 
-from services.crashpoint import POINTS
+from services.core.crashpoint import POINTS
 
 ALONE, SERVER, WORKER = "alone", "server", "worker"  # what a process does: everything, answer, or work and sweep
 

@@ -31,11 +31,11 @@ from composition import open_services, web_options, working
 from logs import configure_logs
 from main import prepare
 from models.enum import ErrorCode
-from services.crashpoint import POINTS, arm
-from services.integrations import s3_storage  # noqa: F401 - imported here once, as above
-from services.integrations.image_provider import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
+from services.core.crashpoint import POINTS, arm
+from services.generations.worker import GenerationWorker, Times
+from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
+from services.integrations.storage import s3  # noqa: F401 - imported here once, as above
 from services.services import Services
-from services.worker import GenerationWorker, Times
 from settings import Settings, load_settings
 from web.app import create_app
 

@@ -13,7 +13,7 @@ from campaigns.chaos_server import LOSS, lossy
 from campaigns.chaos_site import PATIENCE, Site, open_site
 from client import Api
 from models.database import rows
-from services.integrations.local_storage import LocalStorage
+from services.integrations.storage.local import LocalStorage
 
 LIVE_SECONDS = 10.0  # within which what was committed is told, without Redis too
 TYPED_SECONDS = 3.0  # within which everybody is answered, without PostgreSQL too

@@ -13,7 +13,7 @@ from campaigns.chaos_server import tally
 from campaigns.chaos_site import CREDITS, Site, open_site
 from models.database import rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
-from services.integrations.s3_storage import S3Storage
+from services.integrations.storage.s3 import S3Storage
 
 SHARE = 0.4  # of the requests to S3 that fail
 ORDERS, BUYERS = 200, 4

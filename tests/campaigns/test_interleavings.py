@@ -12,13 +12,13 @@ from client import photo
 from models import CreditTransaction, File, Generation, User
 from models.database import dialect
 from models.enum import FileKind, FileState, TransactionType
-from services.claim import Claim, ClaimLostError
-from services.error import ConflictError, NotFoundError
-from services.event import account_channel
-from services.integrations.image_door import CleanImage
-from services.integrations.image_provider import FinalImage
-from services.order import GenerationRequest
-from services.regeneration import RegenerationRequest
+from services.core.error import ConflictError, NotFoundError
+from services.events.payload import account_channel
+from services.generations.claim import Claim, ClaimLostError
+from services.generations.regeneration import RegenerationRequest
+from services.generations.specification import GenerationRequest
+from services.integrations.images.sanitizer import CleanImage
+from services.integrations.providers.protocol import FinalImage
 from services.services import Services
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
-from services.integrations.demo import DemoProvider
-from services.integrations.image_provider import FinalImage, ImageRequest, ProviderEvent, ReferencePhoto
+from services.integrations.providers.demo.provider import DemoProvider
+from services.integrations.providers.protocol import FinalImage, ImageRequest, ProviderEvent, ReferencePhoto
 
 LOOK_SIDE = 64  # pixels; pictures are compared at the size of a thumbnail
 

@@ -18,8 +18,8 @@ from example_rows import insert
 from models import CreditTransaction, User, ids
 from models.database import open_database, rows, run_tx
 from models.enum import TransactionType
-from services import credit
-from services.error import NotFoundError
+from services.billing import ledger
+from services.core.error import NotFoundError
 
 CANCELS = (500, pytest.param(3_000, marks=pytest.mark.chaos))
 AT_ONCE = 30  # three times the pool
@@ -169,7 +169,7 @@ async def test_random_cancels_cost_no_connection_no_lock_and_no_credit(
     pool_before = await pool()
 
     async def spend() -> None:
-        await run_tx(credit.post, user, credit.deduction(ids.new_id(ids.GENERATION), 1))
+        await run_tx(ledger.post, user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
 
     async def spend_and_be_cancelled() -> bool:
         task = asyncio.create_task(spend())

@@ -12,12 +12,12 @@ from models import Generation
 from models.database import is_postgres, open_database, rows
 from models.enum import GenerationStatus
 from models.search import HasPairs, character_pairs
-from services.claim import lapsed, next_in_line
-from services.event import Events
-from services.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
-from services.integrations.bus import Bus
-from services.membership import MembershipService
-from services.page import PageRequest
+from services.billing.membership import MembershipService
+from services.core.pagination import PageRequest
+from services.events.publisher import Events
+from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.generations.claim import lapsed, next_in_line
+from services.integrations.messaging.bus import Bus
 
 ACCOUNTS = 20
 ENDED_EACH = 400  # so that reading the whole table is the dearer way

@@ -7,7 +7,7 @@ from client import CREATE, Api, photo
 from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import refusal
-from services.user import DEMO_EMAIL, DEMO_PASSWORD
+from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from till import bought, buy
 
 pytestmark = pytest.mark.any_database

@@ -7,7 +7,7 @@ from typing import Any
 from client import SIGN_UP, Api
 from conftest import Running
 from models.database import rows
-from services.user import DEMO_EMAIL
+from services.accounts.user import DEMO_EMAIL
 
 PASSWORD = "correct horse"
 VIEWER = "{ viewer { id email name locale role isMember credits version maxBatch } }"

@@ -13,11 +13,11 @@ from fakes import polar_wire
 from listening import first_activity, until_listening
 from models import Purchase, User
 from models.enum import AdminAction, Role, TransactionType
-from services.activity import CHANNEL, Activity, ActivityKind
-from services.activity_text import told
-from services.integrations.bus import Bus
-from services.integrations.polar_event import Order, Refund
-from services.message import message
+from services.core.message import message
+from services.events.activity import CHANNEL, Activity, ActivityKind
+from services.events.activity_message import told
+from services.integrations.messaging.bus import Bus
+from services.integrations.payments.polar.payload import Order, Refund
 from settings import Settings
 from till import buy
 

@@ -11,9 +11,9 @@ from conftest import Running
 from models import AuditEntry, CreditTransaction, User
 from models.database import run_tx
 from models.enum import TransactionType
-from services import credit
-from services.adjustment import FURTHEST, MOST
-from services.reason import LONGEST
+from services.billing import ledger
+from services.billing.admin_adjustment import FURTHEST, MOST
+from services.core.text import LONGEST
 
 ADJUST = """
 mutation($input: AdjustCreditsInput!) {
@@ -128,8 +128,8 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle: Running) -> None:
 @pytest.mark.any_database
 async def test_a_balance_stays_a_number_that_clients_can_read(idle: Running) -> None:
     ada, admin = await idle.api.sign_up(), await make_admin(idle.api)
-    lines = [credit.Line(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
-    await run_tx(credit.post, ada.user["id"], lines)
+    lines = [ledger.Line(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
+    await run_tx(ledger.post, ada.user["id"], lines)
     refused = await admin.refused(ADJUST, input=moved(ada, MOST))
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["amount"])
     assert await ada.credits() == FURTHEST - MOST + 10_000

@@ -11,7 +11,7 @@ from client import Api
 from conftest import Running
 from models import AuditEntry, Pass, Plan, User
 from models.enum import PlanKind
-from services.grant import LONGEST
+from services.billing.admin_grant import LONGEST
 
 SET = """
 mutation($userId: ID!, $isMember: Boolean!) {

@@ -13,8 +13,8 @@ from fakes.openrouter_answer import picture, status
 from models import AuditEntry, Generation, Pass, PassHour, Plan, Style, User
 from models.database import run_tx
 from models.enum import PaidBy
-from services import allowance
-from services.claim import Claim
+from services.billing import passes
+from services.generations.claim import Claim
 
 REFUND = f"""
 mutation($id: ID!, $reason: String!) {{
@@ -114,7 +114,7 @@ async def test_twins_of_a_refund_give_it_once_and_its_owner_hears_of_it(
 
 async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over(idle: Running) -> None:
     ada, admin = await idle.api.sign_up(), await make_admin(idle.api)
-    await run_tx(allowance.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
+    await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
     early = await order(ada)
     held = await Pass.get()
     hour = timedelta(hours=1)

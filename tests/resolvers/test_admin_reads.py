@@ -12,8 +12,8 @@ from example_rows import NOW, insert
 from models import Generation, User, ids
 from models.database import rows
 from models.enum import AdminAction, Role
-from services import audit_log
-from services.user import DEMO_EMAIL
+from services.accounts.user import DEMO_EMAIL
+from services.events import audit_log
 
 USERS = """
 query($search: String, $first: Int, $after: String, $last: Int, $before: String) {

@@ -16,9 +16,9 @@ from main import prepare
 from models import AuditEntry, Generation, User
 from models.database import rows
 from models.enum import ErrorCode, Role
-from services.adjustment import AdjustmentRequest
-from services.error import Refusal
-from services.grant import PassRequest
+from services.billing.admin_adjustment import AdjustmentRequest
+from services.billing.admin_grant import PassRequest
+from services.core.error import Refusal
 from settings import Settings
 
 SET = (

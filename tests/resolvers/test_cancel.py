@@ -10,9 +10,9 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import hang, picture
 from models import File, Generation
 from models.enum import ErrorCode, FileKind
-from services.claim import Claim, ClaimLostError
-from services.error import ConflictError
-from services.integrations.image_provider import FinalImage
+from services.core.error import ConflictError
+from services.generations.claim import Claim, ClaimLostError
+from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 
 ENDS = ("COMPLETED", "FAILED", "CANCELED")

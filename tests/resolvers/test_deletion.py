@@ -9,7 +9,7 @@ from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from models import File, Generation
 from models.enum import FileState
-from services.claim import Claim
+from services.generations.claim import Claim
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code message field } } }"
 READS = """

@@ -15,12 +15,12 @@ from example_rows import NOW, insert
 from models import CreditTransaction, File, Generation, User
 from models.database import is_postgres, rows, run_tx
 from models.enum import ErrorCode, TransactionType
-from services import credit
-from services.claim import Claim
-from services.error import NotFoundError
-from services.order import GenerationRequest
-from services.regeneration import RegenerationRequest
-from services.style_draft import StyleDraft
+from services.billing import ledger
+from services.catalogue.style_input import StyleDraft
+from services.core.error import NotFoundError
+from services.generations.claim import Claim
+from services.generations.regeneration import RegenerationRequest
+from services.generations.specification import GenerationRequest
 
 LEAVE = """
 mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code message field } } }"""
@@ -167,7 +167,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
         lambda: services.verification.request(before, "en"),
         lambda: services.favorites.set(before.id, made["id"], is_favorite=True),
         lambda: services.shares.share(before.id, made["id"], "late-canary"),
-        lambda: run_tx(credit.post, before.id, [credit.Line(TransactionType.ADMIN, 1, "admin:late")]),
+        lambda: run_tx(ledger.post, before.id, [ledger.Line(TransactionType.ADMIN, 1, "admin:late")]),
         lambda: services.departures.leave(before, PASSWORD, EMAIL),
     ]
     for request in late:

@@ -15,8 +15,8 @@ from client import Api, photo
 from conftest import Running
 from models import DataExport
 from models.database import rows
-from services.export import ExportService
-from services.integrations.local_storage import LocalStorage
+from services.accounts.data_export import ExportService
+from services.integrations.storage.local import LocalStorage
 from till import buy
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"

@@ -16,9 +16,9 @@ from listening import until_listening
 from models.database import run_tx
 from models.enum import GenerationStage
 from servers import RedisServer
-from services import credit
-from services.event import account_channel
-from services.order import GenerationRequest
+from services.events import account_change
+from services.events.payload import account_channel
+from services.generations.specification import GenerationRequest
 from settings import Settings
 
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status version isFavorite } } }"
@@ -177,7 +177,7 @@ async def test_messages_of_another_release_lead_to_the_gallery_itself(ada: Api, 
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
-        accounts = [await run_tx(credit.touch, user_id) for _ in range(3)]
+        accounts = [await run_tx(account_change.touch, user_id) for _ in range(3)]
         odd_ones: list[dict[str, object]] = [
             {"version": start + 1, "credits": 30},
             {"version": start + 2, "generations": [{"kind": "ADORED", "id": "gen_1", "favorite": False}]},

@@ -11,8 +11,8 @@ from client import CREATE, Api, photo
 from conftest import Running, running
 from elsewhere import another_process
 from models import User
-from services.generation import GenerationService
-from services.order import GenerationRequest
+from services.generations.generation import GenerationService
+from services.generations.specification import GenerationRequest
 from setting_types import Switch
 from settings import Settings
 

@@ -14,8 +14,8 @@ from models.database import rows
 from models.enum import ErrorCode, GenerationStage
 from schema.audience import Audience
 from schema.context import Context
-from services.error import UnauthenticatedError
-from services.progress import stage_message
+from services.core.error import UnauthenticatedError
+from services.generations.status_message import stage_message
 from settings import Settings
 
 pytestmark = pytest.mark.any_database

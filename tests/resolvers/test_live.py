@@ -13,8 +13,8 @@ from elsewhere import claimed, ordered_elsewhere
 from listening import listeners, until_listening
 from models import Generation
 from models.enum import ErrorCode, GenerationStage
-from services.credit import Account
-from services.event import account_channel, generation_channel
+from services.events.account_change import Account
+from services.events.payload import account_channel, generation_channel
 from settings import Settings
 
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"

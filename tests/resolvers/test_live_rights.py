@@ -13,10 +13,11 @@ from elsewhere import ordered_elsewhere
 from models import Pass, Plan, User
 from models.database import run_tx
 from models.enum import MembershipStatus, TransactionType
-from services import allowance, credit
-from services.credit import Account, Line
-from services.event import account_channel
-from services.membership import Told
+from services.billing import ledger, passes
+from services.billing.ledger import Line
+from services.billing.membership import Told
+from services.events.account_change import Account
+from services.events.payload import account_channel
 from settings import Settings
 
 FIELDS = "credits version transaction { amount } pass { images { used remaining } } membership { plan { slug } endsAt }"
@@ -41,7 +42,7 @@ async def server(settings: Settings) -> AsyncIterator[Running]:
 async def granted(person: Api, slug: str = "flash-lite") -> Account:
     """A pass, of which no message has told yet."""
     plan = await Plan.get(slug=slug)
-    return await run_tx(allowance.grant, person.user["id"], plan, f"gift:{person.user['id']}")
+    return await run_tx(passes.grant, person.user["id"], plan, f"gift:{person.user['id']}")
 
 
 async def subscribed(server: Running, person: Api, **more: Any) -> Account:
@@ -82,7 +83,7 @@ async def test_a_pass_and_its_allowance_are_told_as_they_change(ada: Api, server
         canceled = await ada.one(CANCEL, id=generation_id)
         assert canceled["errors"] == []
         assert await images(stream) == (0, 3)
-        revoked = await run_tx(allowance.revoke, f"gift:{ada.user['id']}")
+        revoked = await run_tx(passes.revoke, f"gift:{ada.user['id']}")
         assert revoked is not None
         await tell(revoked)
         assert await images(stream) is None
@@ -109,8 +110,8 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
     user_id = str(ada.user["id"])
 
     async def bought() -> Account:
-        account = await allowance.grant(user_id, await Plan.get(slug="flash"), "both")
-        paid = await credit.post(user_id, [Line(TransactionType.BONUS, 5, "both")], touched=True)
+        account = await passes.grant(user_id, await Plan.get(slug="flash"), "both")
+        paid = await ledger.post(user_id, [Line(TransactionType.BONUS, 5, "both")], touched=True)
         return Account(user_id, paid.credits, account.version, paid.sequence, paid.lines, entitlements=True)
 
     async with ada.socket() as socket:
@@ -173,7 +174,7 @@ async def test_late_repeated_and_foreign_messages_tell_nothing_twice(ada: Api, s
         )
         await tell(await adjust(user_id, 1, "next"))
         assert (await stream.next())["transaction"] == {"amount": 1}
-        revoked = await run_tx(allowance.revoke, f"gift:{user_id}")
+        revoked = await run_tx(passes.revoke, f"gift:{user_id}")
         assert revoked is not None
         message = {"credits": 31, "version": revoked.version, "sequence": 2, "lines": [], "generations": []}
         await bus.publish(account_channel(user_id), message)

@@ -13,7 +13,7 @@ from client import SIGN_UP, Api, until
 from conftest import Running, running
 from mail_server import Mailbox
 from models.database import rows
-from services import mail_token
+from services.accounts import mail_token
 from setting_types import Environment, Provider
 from settings import Settings
 

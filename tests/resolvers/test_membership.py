@@ -14,12 +14,12 @@ from conftest import Running, running
 from models import CreditTransaction, Generation, Membership, Plan, User
 from models.database import run_tx
 from models.enum import MembershipStatus, PlanKind
-from services.credit import Account
-from services.entitlement import is_member
-from services.error import NotFoundError
-from services.membership import MembershipService, Told, grant_month
+from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
+from services.billing.entitlement import is_member
+from services.billing.membership import MembershipService, Told, grant_month
+from services.core.error import NotFoundError
+from services.events.account_change import Account
 from services.services import Services
-from services.user import DEMO_EMAIL, DEMO_PASSWORD
 from settings import Settings
 
 ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, MembershipStatus.ENDED

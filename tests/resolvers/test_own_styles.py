@@ -10,7 +10,7 @@ from client import CREATE, Api, photo
 from conftest import Running
 from models import Generation, Style, ids
 from models.enum import ReferenceImage
-from services.own_style import MOST
+from services.catalogue.custom_style import MOST
 
 STYLE = """
 id slug title description category collection { slug } membersOnly locked cost referenceImage previewUrl isOwn prompt

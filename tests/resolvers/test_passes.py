@@ -17,12 +17,12 @@ from fakes.openrouter_answer import status
 from models import Collection, Generation, Pass, PassHour, Plan
 from models.database import as_moment, rows, run_tx
 from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
-from services import allowance
-from services.allowance import HOUR
-from services.audit import Audit
-from services.claim import Claim, ClaimLostError
-from services.error import NotFoundError
-from services.membership import Told
+from services.billing import passes
+from services.billing.membership import Told
+from services.billing.passes import HOUR
+from services.core.error import NotFoundError
+from services.generations.claim import Claim, ClaimLostError
+from services.operations.integrity_audit import Audit
 from settings import Settings
 
 PASS = """{ viewer { credits version pass {
@@ -42,7 +42,7 @@ LITE, EIGHT = "flash-lite", "flash"  # 3 and 8 pictures an hour
 async def grant(api: Api, slug: str = LITE, reference: str | None = None) -> Pass:
     """What a paid order does."""
     reference = reference or f"polar:order:{api.user['id']}"
-    await run_tx(allowance.grant, api.user["id"], await Plan.get(slug=slug), reference)
+    await run_tx(passes.grant, api.user["id"], await Plan.get(slug=slug), reference)
     return await Pass.get(reference=reference)
 
 
@@ -290,21 +290,21 @@ async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle: Running) ->
         await grant(ada, slug, reference)
     (taken,) = await order(ada)
     version = (await ada.one(PASS))["version"]
-    account = await run_tx(allowance.revoke, "first")
+    account = await run_tx(passes.revoke, "first")
     assert account is not None
     assert (account.entitlements, account.version) == (True, version + 1)
     assert (await seen(ada))["plan"] == {"slug": EIGHT}
     await check_books(idle.services)
     await ada.one(CANCEL, id=taken["id"])
     assert (await seen(ada))["images"]["usedInTotal"] == 0
-    await run_tx(allowance.revoke, "second")
+    await run_tx(passes.revoke, "second")
     third = await Pass.get(reference="third")
     assert datetime.fromisoformat((await seen(ada))["startedAt"]) == third.started_at
     assert third.expires_at - third.started_at == 3 * HOUR, "all of it is left"
-    repeated = await run_tx(allowance.revoke, "second")
+    repeated = await run_tx(passes.revoke, "second")
     assert repeated is not None
     assert not repeated.entitlements
-    assert await run_tx(allowance.revoke, "nobody's") is None
+    assert await run_tx(passes.revoke, "nobody's") is None
     await check_books(idle.services)
 
 
@@ -332,15 +332,15 @@ async def test_allowances_of_videos_are_counted_by_themselves(idle: Running) -> 
     held = await grant(ada)
 
     async def use() -> bool:
-        found = await allowance.active(ada.user["id"])
+        found = await passes.active(ada.user["id"])
         assert found is not None
-        return await allowance.use(found, MediaKind.VIDEO, 1)
+        return await passes.use(found, MediaKind.VIDEO, 1)
 
     assert [await run_tx(use), await run_tx(use)] == [True, False]
     shown = await seen(ada)
     assert (shown["videos"]["used"], shown["videos"]["remaining"], shown["videos"]["usedInTotal"]) == (1, 0, 1)
     assert (shown["images"]["used"], shown["images"]["remaining"]) == (0, 3)
-    await run_tx(allowance.give_back, held.id, 0, MediaKind.VIDEO, 1)
+    await run_tx(passes.give_back, held.id, 0, MediaKind.VIDEO, 1)
     assert (await seen(ada))["videos"]["used"] == 0
 
 
@@ -417,7 +417,7 @@ async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running
     await check_books(creditless.services, all_ended=True)
     with pytest.raises(NotFoundError):
         await grant(ada, LITE, "too late")
-    assert await run_tx(allowance.revoke, held.reference) is not None, "its order can be refunded all the same"
+    assert await run_tx(passes.revoke, held.reference) is not None, "its order can be refunded all the same"
 
 
 async def test_somebody_elses_pass_pays_for_nobody_else(creditless: Running) -> None:

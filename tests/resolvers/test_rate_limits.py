@@ -10,7 +10,7 @@ from client import CREATE, REFINE, REGENERATE, Api, photo
 from conftest import Running, running
 from mail_server import Mailbox
 from models.database import rows
-from services.error import RateLimitedError
+from services.core.error import RateLimitedError
 from setting_types import Switch
 from settings import PROFILES, Settings
 

@@ -12,9 +12,10 @@ from conftest import Running
 from models import MailToken, Purchase, User
 from models.database import run_tx
 from models.enum import MailPurpose, PurchaseStatus, TransactionType
-from services import credit, mail_token
-from services.profile import ReferralRules
-from services.referral import ReferralService
+from services.accounts import mail_token
+from services.billing import ledger
+from services.billing.referral import ReferralService
+from services.products.profile import ReferralRules
 
 VERIFY = "mutation($token: String!) { verifyEmail(token: $token) { user { emailVerified } errors { code } } }"
 LEAVE = """
@@ -211,7 +212,7 @@ async def test_an_outage_of_the_books_leaves_the_proof_standing(ada: Api, api: A
     """A bonus that cannot be written is no reason to refuse what happened before it."""
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)
-    taken = credit.Line(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
-    await run_tx(credit.post, ada.user["id"], [taken])
+    taken = ledger.Line(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
+    await run_tx(ledger.post, ada.user["id"], [taken])
     await prove(bob)
     assert (await User.get(id=bob.user["id"])).referral_paid_at is None

@@ -11,7 +11,7 @@ from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import data_url, status
 from models import File, Generation, Style
-from services.revision import MOST_EARLIER, refinement_prompt
+from services.generations.revision_prompt import MOST_EARLIER, refinement_prompt
 from settings import Settings
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"

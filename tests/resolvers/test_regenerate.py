@@ -12,7 +12,7 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import data_url, good_picture, picture, status
 from models import Collection, File, Generation, Style
 from models.database import is_postgres, rows, run_tx
-from services import credit
+from services.events import account_change
 from settings import Settings
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
@@ -188,7 +188,7 @@ async def test_a_deletion_that_comes_in_between_is_seen_before_anything_is_paid(
         return bool(await rows(waiting))
 
     async def delete() -> None:
-        await credit.touch(user_id)  # takes the account's row, so that the other may look, but not pay
+        await account_change.touch(user_id)  # takes the account's row, so that the other may look, but not pay
         taken.set()
         if is_postgres(idle.settings.database):
             await until(waited_for)

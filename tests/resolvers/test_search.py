@@ -9,7 +9,7 @@ from conftest import Running
 from models import Generation, ids
 from models.database import is_postgres, rows
 from models.search import character_pairs
-from services.order import search_text
+from services.generations.specification import search_text
 
 # More than are read before the index of words is asked, where a page holds one.
 GENERATIONS = 700

@@ -16,10 +16,10 @@ from conftest import Running
 from corpus import pictures
 from models import Upload, ids
 from models.database import rows
-from services.integrations.local_storage import LocalStorage
-from services.integrations.storage import StorageError
-from services.sweeper import Sweeper
-from services.upload import MOST, UploadService
+from services.background.sweeper import Sweeper
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import StorageError
+from services.media.upload import MOST, UploadService
 
 ANNOUNCE = """
 mutation($input: CreateUploadInput!) {

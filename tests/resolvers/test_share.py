@@ -11,8 +11,8 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from models import File, User
 from models.database import rows
-from services.event import account_channel, told_generations
-from services.gallery_news import ChangeKind, GalleryNews
+from services.events.account_change import ChangeKind, GalleryNews
+from services.events.payload import account_channel, told_generations
 
 PAYLOAD = "{ generation { id shareUrl version isFavorite } errors { code message field } }"
 SHARE = f"mutation($id: ID!, $slug: String) {{ shareGeneration(id: $id, slug: $slug) {PAYLOAD} }}"

@@ -13,7 +13,8 @@ from example_rows import NOW, insert
 from models import Generation, Plan
 from models.database import rows, run_tx
 from models.enum import AdminAction
-from services import allowance, audit_log
+from services.billing import passes
+from services.events import audit_log
 
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
@@ -63,7 +64,7 @@ async def fill(api: Api) -> list[str]:
     """A gallery in which each generation has all that one can have, and one that waits has the place of another."""
     user_id = str(api.user["id"])
     style = await api.style("noir", "avenger")
-    await run_tx(allowance.grant, user_id, await Plan.get(slug="flash"), "order")
+    await run_tx(passes.grant, user_id, await Plan.get(slug="flash"), "order")
     made: list[str] = []
     for number in range(2 * MANY):
         original = (await insert("files", example.file(user_id)))["id"]

@@ -10,11 +10,11 @@ from conftest import Running
 from fakes.polar_wire import event, refund
 from models import Generation, Plan, Purchase, User
 from models.database import dialect, rows, run_tx
-from services import allowance
-from services.adjustment import AdjustmentRequest
-from services.audit import Audit
-from services.grant import PassRequest
-from services.integrations.storage import StorageError
+from services.billing import passes
+from services.billing.admin_adjustment import AdjustmentRequest
+from services.billing.admin_grant import PassRequest
+from services.integrations.storage.protocol import StorageError
+from services.operations.integrity_audit import Audit
 from till import buy
 
 
@@ -253,7 +253,7 @@ async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Run
 
 async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Running, ada: Api, audit: Audit) -> None:
     admin = await make_admin(server.api)
-    await run_tx(allowance.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
+    await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
     (passed,) = (await ada.create(prompt="A fox"))["generations"]
     assert (await ada.ended(passed["id"]))["paidBy"] == "PASS"
     bought = await Generation.get(paid_by="CREDITS")

@@ -13,9 +13,10 @@ from example_rows import insert
 from models import CreditTransaction, User, ids
 from models.database import open_database, rows, run_tx
 from models.enum import TransactionType
-from services import credit
-from services.credit import CreditService, Line
-from services.error import InsufficientCreditsError, NotFoundError
+from services.billing import ledger
+from services.billing.ledger import CreditService, Line
+from services.core.error import InsufficientCreditsError, NotFoundError
+from services.events import account_change
 
 SPENDS, MORE_SPENDS, CREDITS = 1_000, 10_000, 500
 AT_ONCE = 64  # more than there are connections
@@ -39,8 +40,8 @@ def grant(amount: int, reference: str | None = None) -> Line:
     return Line(TransactionType.ADMIN, amount, reference or f"admin:{ids.new_id('key')}")
 
 
-async def post(user: str, lines: Sequence[Line]) -> credit.Account:
-    return await run_tx(credit.post, user, lines)
+async def post(user: str, lines: Sequence[Line]) -> account_change.Account:
+    return await run_tx(ledger.post, user, lines)
 
 
 async def audited(user: str) -> tuple[User, list[CreditTransaction]]:
@@ -66,7 +67,7 @@ async def test_spends_at_once_take_exactly_what_there_is(opened: str, spends: in
         nonlocal lowest
         async with slots:
             try:
-                left = await post(user, credit.deduction(ids.new_id(ids.GENERATION), 1))
+                left = await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
             except InsufficientCreditsError:
                 return False
             lowest = min(lowest, left.credits)
@@ -85,8 +86,8 @@ async def test_spends_grants_and_refunds_at_once_leave_one_chain(opened: str) ->
     bought = [ids.new_id(ids.GENERATION) for _ in range(20)]
 
     async def buy_and_return(generation: str) -> None:
-        await post(user, credit.deduction(generation, 1))
-        await asyncio.gather(post(user, credit.refund(generation, 1)), post(user, [grant(2)]))
+        await post(user, ledger.deduction(generation, 1))
+        await asyncio.gather(post(user, ledger.refund(generation, 1)), post(user, [grant(2)]))
 
     await asyncio.gather(*(buy_and_return(generation) for generation in bought))
     found, lines = await audited(user)
@@ -96,7 +97,7 @@ async def test_spends_grants_and_refunds_at_once_leave_one_chain(opened: str) ->
 async def test_lines_that_belong_together_are_written_together(opened: str) -> None:
     user = await account(3)
     generations = [ids.new_id(ids.GENERATION) for _ in range(3)]
-    left = await post(user, [line for generation in generations for line in credit.deduction(generation, 1)])
+    left = await post(user, [line for generation in generations for line in ledger.deduction(generation, 1)])
     found, lines = await audited(user)
     assert (left.credits, left.version) == (0, 2) == (found.credits, found.version)
     assert [(line.balance, line.generation_id) for line in lines[1:]] == list(zip([2, 1, 0], generations, strict=True))
@@ -105,7 +106,7 @@ async def test_lines_that_belong_together_are_written_together(opened: str) -> N
 async def test_what_is_too_much_together_is_refused_together(opened: str) -> None:
     user = await account(3)
     before, _ = await audited(user)
-    wanted = [line for _ in range(4) for line in credit.deduction(ids.new_id(ids.GENERATION), 1)]
+    wanted = [line for _ in range(4) for line in ledger.deduction(ids.new_id(ids.GENERATION), 1)]
     with pytest.raises(InsufficientCreditsError) as refused:
         await post(user, wanted)
     assert (refused.value.required, refused.value.balance) == (4, 3)
@@ -124,9 +125,9 @@ async def test_the_same_reference_is_never_written_twice(opened: str) -> None:
 
 async def test_of_twins_at_once_one_is_written(opened: str) -> None:
     user, generation = await account(50), ids.new_id(ids.GENERATION)
-    for lines in (credit.deduction(generation, 2), credit.refund(generation, 2)):
+    for lines in (ledger.deduction(generation, 2), ledger.refund(generation, 2)):
         results = await asyncio.gather(*(post(user, lines) for _ in range(12)), return_exceptions=True)
-        assert sum(isinstance(result, credit.Account) for result in results) == 1
+        assert sum(isinstance(result, account_change.Account) for result in results) == 1
         assert sum(isinstance(result, IntegrityError) for result in results) == 11
     found, lines_written = await audited(user)
     assert (found.credits, len(lines_written)) == (50, 3)
@@ -135,19 +136,19 @@ async def test_of_twins_at_once_one_is_written(opened: str) -> None:
 async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
     user = (await insert("users", example.user(credits=-5, overdraft_allowed=True)))["id"]
     with pytest.raises(InsufficientCreditsError):
-        await post(user, credit.deduction(ids.new_id(ids.GENERATION), 1))
+        await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
     assert (await post(user, [grant(2)])).credits == -3
 
 
 @pytest.mark.parametrize("kind", [TransactionType.REVERSAL, TransactionType.ADMIN])
 async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: TransactionType) -> None:
     user = await account(5)
-    await post(user, credit.deduction(ids.new_id(ids.GENERATION), 4))
+    await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 4))
     taken = await post(user, [Line(kind, -5, f"back:{user}", price=499, currency="usd")])
     assert taken.credits == -4
     assert (taken.lines[0].price, taken.lines[0].currency) == (499, "usd")
     with pytest.raises(InsufficientCreditsError) as refused:
-        await post(user, credit.deduction(ids.new_id(ids.GENERATION), 1))
+        await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
     assert refused.value.balance == -4
     await post(user, [grant(4)])
     found = await User.get(id=user)
@@ -168,11 +169,11 @@ async def test_no_other_line_makes_a_debt(opened: str, kind: TransactionType) ->
 
 async def test_what_is_free_needs_no_line(opened: str) -> None:
     user = await account()
-    assert credit.deduction("gen", 0) == credit.refund("gen", 0) == credit.signup_bonus(user, 0) == []
+    assert ledger.deduction("gen", 0) == ledger.refund("gen", 0) == ledger.signup_bonus(user, 0) == []
 
 
 async def test_nobody_has_no_account(opened: str) -> None:
-    for work in (post(ids.new_id(ids.USER), [grant(1)]), run_tx(credit.touch, ids.new_id(ids.USER))):
+    for work in (post(ids.new_id(ids.USER), [grant(1)]), run_tx(account_change.touch, ids.new_id(ids.USER))):
         with pytest.raises(NotFoundError):
             await work
 
@@ -181,8 +182,8 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
     user = await account(5)
 
     async def touched_and_paid() -> None:
-        assert (await credit.touch(user)).version == 2
-        assert (await credit.post(user, credit.deduction(ids.new_id(ids.GENERATION), 1), touched=True)).version == 2
+        assert (await account_change.touch(user)).version == 2
+        assert (await ledger.post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1), touched=True)).version == 2
 
     await run_tx(touched_and_paid)
     found, lines = await audited(user)
@@ -222,10 +223,10 @@ async def reader(ada: Api) -> Api:
     user, first, second, third = ada.user["id"], *(ids.new_id(ids.GENERATION) for _ in range(3))
     for lines in (
         [grant(5)],
-        credit.deduction(first, 1),
-        credit.deduction(second, 1),
-        credit.refund(second, 1),
-        credit.deduction(third, 1),
+        ledger.deduction(first, 1),
+        ledger.deduction(second, 1),
+        ledger.refund(second, 1),
+        ledger.deduction(third, 1),
         [grant(5)],
     ):
         await post(user, lines)

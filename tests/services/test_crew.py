@@ -16,9 +16,9 @@ from models import Generation
 from models.database import rows
 from models.enum import GenerationStatus
 from servers import RedisServer
-from services.crew import Crew
-from services.integrations.bus import Bus
-from services.integrations.queue import TaskQueue
+from services.generations.worker_pool import Crew
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
 from settings import Settings
 
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"

@@ -6,9 +6,9 @@ from client import photo
 from conftest import Running, running
 from models import File
 from models.enum import FileKind
-from services.error import UploadFailedError
-from services.file import FileService
-from services.integrations.local_storage import LocalStorage
+from services.core.error import UploadFailedError
+from services.integrations.storage.local import LocalStorage
+from services.media.file import FileService
 from settings import Settings
 
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from services.audit import Audit
-from services.ledger_check import LedgerCheck
+from services.operations.integrity_audit import Audit
+from services.operations.ledger_check import LedgerCheck
 
 
 class Tables:

@@ -14,9 +14,9 @@ import example_rows as example
 from example_rows import Row, insert
 from models.database import open_database, rows
 from models.survey import Survey
-from services.error import InvalidInputError
-from services.figure import Bucket, PlanSales
-from services.metrics import Metrics, MetricsService
+from services.core.error import InvalidInputError
+from services.operations.analytics import Metrics, MetricsService
+from services.operations.analytics_report import Bucket, PlanSales
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 5

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from models.enum import Quality, ReferenceImage, RefundPolicy, Size
-from services.profile import Profile, load_profile
-from services.profile_collection import ProfileCollection, ProfileStyle
-from services.profile_file import ProfileError
-from services.prompt import check_variables, render_prompt
+from services.products.collection import ProfileCollection, ProfileStyle
+from services.products.profile import Profile, load_profile
+from services.products.prompt import check_variables, render_prompt
+from services.products.toml_file import ProfileError
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 STUDIO = PROFILES / "studio.toml"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.enum import Quality, ReferenceImage, RefundPolicy
-from services.profile import Profile, load_profile
-from services.profile_file import ProfileError
+from services.products.profile import Profile, load_profile
+from services.products.toml_file import ProfileError
 
 PROFILE = """
 name = "tiny"

@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.enum import Size
-from services.error import InvalidInputError
-from services.prompt import StylePrompt, StyleVariable, check_prompt, check_variables, render_prompt, template_problems
+from services.core.error import InvalidInputError
+from services.products.prompt import (
+    StylePrompt,
+    StyleVariable,
+    check_prompt,
+    check_variables,
+    render_prompt,
+    template_problems,
+)
 
 COLOR = StyleVariable.model_validate(
     {

@@ -10,7 +10,7 @@ from conftest import Running
 from fakes.polar import PolarServer
 from fakes.polar_wire import Json, moment, order, refund, refunded, subscription
 from models import ExternalEvent, Membership, Purchase, User
-from services.integrations.payments import PaymentsError
+from services.integrations.payments.protocol import PaymentsError
 from shop import BASIC, FIFTY, lines, tell, user_of
 
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"

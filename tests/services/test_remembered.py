@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.remembered import Remembered
+from services.core.cached_value import Remembered
 
 
 class Figure:

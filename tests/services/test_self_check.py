@@ -12,8 +12,8 @@ from listening import first_activity
 from models import ExternalEvent
 from models.database import rows, run_tx
 from models.survey import Survey, TooSlowError
-from services.audit import Audit
-from services.self_check import SOURCE, SelfCheck
+from services.operations.integrity_audit import Audit
+from services.operations.self_check import SOURCE, SelfCheck
 from telemetry import metric
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)

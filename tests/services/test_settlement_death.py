@@ -16,7 +16,7 @@ from settings import ROOT
 DYING = """
 import asyncio, os, sys
 from composition import open_services
-from services.integrations.polar_event import Order, read_event
+from services.integrations.payments.polar.payload import Order, read_event
 from settings import load_settings
 
 async def die(verdict):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from models.enum import PlanKind, Quality, ReferenceImage, RefundPolicy, Size
-from services.profile import Limits, MembershipRules, Profile, ReferralRules, UploadRules, load_profile
-from services.profile_collection import CollectionUse
-from services.prompt import check_variables, render_prompt
+from services.products.collection import CollectionUse
+from services.products.profile import Limits, MembershipRules, Profile, ReferralRules, UploadRules, load_profile
+from services.products.prompt import check_variables, render_prompt
 from settings import PROFILES, ROOT
 
 SHIPPED = {path.stem: load_profile(path) for path in sorted(PROFILES.glob("*.toml"))}

@@ -10,9 +10,9 @@ from conftest import Running, running
 from models import File
 from models.database import rows, run_tx
 from models.enum import FileKind, FileState
-from services import credit
-from services.claim import Claim, ClaimLostError, lapsed
-from services.integrations.image_provider import FinalImage
+from services.billing import ledger
+from services.generations.claim import Claim, ClaimLostError, lapsed
+from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 
 
@@ -135,7 +135,7 @@ async def test_a_row_that_cannot_be_settled_stops_no_other(idle: Running) -> Non
         assert claim is not None
         await claim.record_call("openrouter")
     # A refund that is in the ledger already, so that the sweeper's own is refused by the database.
-    await run_tx(credit.post, str(ada.user["id"]), credit.refund(made[0], 1))
+    await run_tx(ledger.post, str(ada.user["id"]), ledger.refund(made[0], 1))
     await until_lapsed(len(made))
     await idle.services.sweeper.sweep()
     ended = [await ada.generation(id) for id in made]

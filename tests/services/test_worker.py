@@ -15,13 +15,13 @@ from fakes.openrouter_answer import picture, status
 from models import File, Generation, User
 from models.database import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
-from services.claim import Claim, ClaimLostError, lapsed
-from services.file import FileService
-from services.integrations.image_provider import FinalImage
-from services.integrations.storage import Link, Storage, Target
-from services.order import GenerationRequest
+from services.generations.claim import Claim, ClaimLostError, lapsed
+from services.generations.specification import GenerationRequest
+from services.generations.worker import GenerationWorker, Times
+from services.integrations.providers.protocol import FinalImage
+from services.integrations.storage.protocol import Link, Storage, Target
+from services.media.file import FileService
 from services.services import Services
-from services.worker import GenerationWorker, Times
 from settings import Settings
 
 FREE, HERO = ("free", "sandbox"), ("noir", "avenger")  # refunded ON_FAILURE, and BEFORE_PROVIDER only

@@ -19,8 +19,8 @@ from books import stored_keys
 from client import Api, photo
 from conftest import Running
 from models import File
-from services.integrations.local_storage import LocalStorage, LocalUpload
-from services.integrations.storage import MissingObjectError, StorageError, TooLargeError
+from services.integrations.storage.local import LocalStorage, LocalUpload
+from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
 
 SECRET = "s" * 32
 KEY = "originals/usr_1/fil_1"

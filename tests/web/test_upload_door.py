@@ -10,7 +10,7 @@ from books import stored_keys
 from client import Api, photo, until
 from conftest import Running
 from raw_form import CONTENT_TYPE, Part, form
-from services.integrations.local_storage import LocalStorage
+from services.integrations.storage.local import LocalStorage
 
 HEAD = Part(b"file", b"", b"photo.jpg", b"text/html")
 MIB = 2**20

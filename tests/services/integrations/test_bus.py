@@ -9,8 +9,8 @@ import pytest
 
 from bus_probe import DEADLINE, nothing_left, numbers
 from servers import RedisServer
-from services.integrations.bus import GAP, Bus
-from services.integrations.redis_bus import RedisBackend
+from services.integrations.messaging.bus import GAP, Bus
+from services.integrations.messaging.redis_pubsub import RedisBackend
 
 
 @pytest.fixture

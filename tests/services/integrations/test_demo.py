@@ -19,9 +19,9 @@ from fakes.demo_portrait import (
     picture_of,
 )
 from models.enum import ErrorCode, Quality
-from services.integrations.demo import DemoProvider
-from services.integrations.demo_looks.develop import STEPS
-from services.integrations.image_provider import (
+from services.integrations.providers.demo.looks.develop import STEPS
+from services.integrations.providers.demo.provider import DemoProvider
+from services.integrations.providers.protocol import (
     FinalImage,
     ImageProvider,
     ImageRequest,

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image, ImageStat
 
 from fakes.demo_portrait import as_reference, asked, difference, drawn_portrait, picture_of
-from services.integrations.image_provider import ImageRequest, ReferencePhoto
-from services.revision import refinement_prompt, variation_prompt
+from services.generations.revision_prompt import refinement_prompt, variation_prompt
+from services.integrations.providers.protocol import ImageRequest, ReferencePhoto
 
 VISIBLE = 6.0  # grey levels, mean over the whole picture
 

@@ -17,7 +17,7 @@ from fakes.demo_portrait import (
     thumbnail,
 )
 from models.enum import Size
-from services.integrations.demo_looks.subject import subject_mask
+from services.integrations.providers.demo.looks.subject import subject_mask
 
 SCENES = (
     "enchanted-forest",

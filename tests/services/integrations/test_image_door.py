@@ -12,7 +12,7 @@ from PIL import Image
 
 from corpus import pictures as make
 from corpus.picture_cases import HOSTILE, MARKERS, ORDINARY, Accepted, Refused
-from services.integrations.image_door import THUMBNAIL_WIDTHS, BadImage, BadImageError, CleanImage, ImageDoor
+from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS, BadImage, BadImageError, CleanImage, ImageDoor
 
 LIMIT = 10 << 20  # bytes
 

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from corpus import pictures as make
-from services.integrations.image_door import BadImage, BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
+from services.integrations.images.sanitizer import (
+    BadImage,
+    BadImageError,
+    CleanImage,
+    ImageDoor,
+    ImageDoorUnavailableError,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and the memory limit are Linux")
 
@@ -29,7 +35,11 @@ def children(parent: int) -> list[int]:
     for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:
             state, of = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-            if int(of) == parent and state != "Z" and b"image_child.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if (
+                int(of) == parent
+                and state != "Z"
+                and b"sanitizer_process.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            ):
                 found.append(pid)
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -264,7 +274,7 @@ async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> 
 PARENT = """
 import asyncio, sys, uvloop
 from corpus import pictures as make
-from services.integrations.image_door import ImageDoor
+from services.integrations.images.sanitizer import ImageDoor
 async def main():
     door = ImageDoor(processes=1)
     await door.clean(make.png(), max_bytes=1 << 30)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
-from services.integrations.local_storage import LocalStorage
-from services.integrations.s3_storage import S3Storage
-from services.integrations.storage import StorageError
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import StorageError
+from services.integrations.storage.s3 import S3Storage
 
 KEY = "exports/usr_1/exp_1"
 PART = 8 * 2**20

@@ -13,7 +13,8 @@ from fakes import openrouter_answer as scripted
 from fakes.openrouter import KEY, ScriptedOpenRouter
 from fakes.openrouter_answer import COST, GENERATION_ID, MODEL, Answer, data_url, good_picture
 from models.enum import ErrorCode, Quality
-from services.integrations.image_provider import (
+from services.integrations.providers.openrouter.client import OpenRouterProvider
+from services.integrations.providers.protocol import (
     FinalImage,
     ImageRequest,
     PartialImage,
@@ -22,8 +23,7 @@ from services.integrations.image_provider import (
     ProviderEvent,
     ReferencePhoto,
 )
-from services.integrations.openrouter import OpenRouterProvider
-from services.integrations.safe_fetch import SafeFetch
+from services.integrations.providers.safe_fetch import SafeFetch
 
 PROMPT = "A fox in a red raincoat, oil on canvas"
 REQUEST = ImageRequest(generation_id="gen_1", prompt=PROMPT)

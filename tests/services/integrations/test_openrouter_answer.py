@@ -10,12 +10,12 @@ import pytest
 
 from fakes.openrouter_answer import COST, data_url, good_picture
 from models.enum import ErrorCode
-from services.integrations.data_url import decode_picture, pictures_in_text
-from services.integrations.event_stream import EventStream
-from services.integrations.image_provider import ProviderError
-from services.integrations.openrouter_answer import AnswerReader
-from services.integrations.openrouter_error import MAX_RETRY_AFTER, Secrets, answered_with_status, retry_after
-from services.integrations.openrouter_request import closest_aspect_ratio
+from services.integrations.providers.openrouter.data_url import decode_picture, pictures_in_text
+from services.integrations.providers.openrouter.error import MAX_RETRY_AFTER, Secrets, answered_with_status, retry_after
+from services.integrations.providers.openrouter.event_stream import EventStream
+from services.integrations.providers.openrouter.request import closest_aspect_ratio
+from services.integrations.providers.openrouter.response import AnswerReader
+from services.integrations.providers.protocol import ProviderError
 
 PNG = good_picture()
 B64 = base64.b64encode(PNG).decode()

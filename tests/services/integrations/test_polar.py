@@ -12,10 +12,10 @@ from polar.v2026_10 import outputs, webhooks
 
 from fakes.polar import PolarServer
 from fakes.polar_wire import checkout, event, moment, order, refund, refunded, session, sign, subscription
-from services.integrations.payments import PaymentsError, TillRequest
-from services.integrations.polar import PolarPayments
-from services.integrations.polar_event import Order
-from services.integrations.polar_signature import is_authentic
+from services.integrations.payments.polar.client import PolarPayments
+from services.integrations.payments.polar.payload import Order
+from services.integrations.payments.polar.signature import is_authentic
+from services.integrations.payments.protocol import PaymentsError, TillRequest
 
 USER, PRODUCT = "usr_01h455vb4pex5vsknk084sn02q", "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from bus_probe import DEADLINE, first_message, nothing_left, numbers, until, until_down
 from servers import RedisServer
-from services.integrations.bus import GAP, Bus
-from services.integrations.redis_bus import RedisBackend
+from services.integrations.messaging.bus import GAP, Bus
+from services.integrations.messaging.redis_pubsub import RedisBackend
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
-from services.integrations.s3_signing import sign_link
-from services.integrations.s3_storage import S3Storage
+from services.integrations.storage.s3 import S3Storage
+from services.integrations.storage.s3_presigning import sign_link
 
 KEY = "generated/usr_1/fil_1"
 START = 1_800_000_000  # a window of 300 seconds begins here

@@ -10,8 +10,8 @@ import pytest
 from client import PATIENCE
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, ScriptedS3, refusal, s3_server, scripted_s3
 from server_process import HOST, free_port
-from services.integrations.s3_storage import S3Storage
-from services.integrations.storage import MissingObjectError, StorageError, TooLargeError
+from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
+from services.integrations.storage.s3 import S3Storage
 
 KEY = "originals/usr_1/fil_1"
 HOSTILE_KEYS = [

@@ -10,9 +10,9 @@ import pytest
 
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import COST, GENERATION_ID, MODEL, remote_url
-from services.integrations.image_provider import FinalImage, ImageRequest
-from services.integrations.openrouter import OpenRouterProvider
-from services.integrations.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, is_global
+from services.integrations.providers.openrouter.client import OpenRouterProvider
+from services.integrations.providers.protocol import FinalImage, ImageRequest
+from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, is_global
 
 HOST = "pictures.example"
 URL = f"https://{HOST}/a/b.png"

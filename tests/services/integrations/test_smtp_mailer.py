@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from mail_server import PASSWORD, PEM, USER, Mailbox, mail_server
-from services.integrations.mail import Mail, MailError
-from services.integrations.smtp_mailer import SmtpMailer
+from services.integrations.mail.protocol import Mail, MailError
+from services.integrations.mail.smtp import SmtpMailer
 
 # Said of servers that take passwords whatever the connection; ours only looks at what is sent to it.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")

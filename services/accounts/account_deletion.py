@@ -1,0 +1,141 @@
+"""Leaving for good: an account loses everything that says who it was, and keeps its ledger."""
+
+import unicodedata
+from datetime import UTC, datetime
+
+import structlog
+
+from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Session, Style, Upload, User
+from models.database import rows, run_tx
+from models.enum import ExportState, Role
+from services.accounts.credential import PASSWORD_MAX
+from services.core.crashpoint import crashpoint
+from services.core.error import InvalidInputError
+from services.core.message import message
+from services.events import account_change
+from services.events.account_change import Account
+from services.events.publisher import Events
+from services.gallery.deletion import DeletionService
+from services.integrations.password_hashing import Passwords
+from services.media.upload import UploadService
+from services.payments.subscription_cancellation import SubscriptionEnds
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 100  # generations in one transaction
+
+
+class DepartureService:
+    """Deletes accounts. What one transaction cannot hold is finished afterwards, by whoever comes first."""
+
+    def __init__(
+        self,
+        passwords: Passwords,
+        deletion: DeletionService,
+        uploads: UploadService,
+        subscriptions: SubscriptionEnds,
+        events: Events,
+    ) -> None:
+        self._passwords = passwords
+        self._deletion = deletion
+        self._uploads = uploads
+        self._subscriptions = subscriptions
+        self._events = events
+
+    async def leave(self, user: User, password: str | None, confirm_email: str) -> None:
+        """Delete an account: at once nobody is signed in to it and nothing of it is shared; then its pictures go.
+
+        What it pays for every month is ended, too: now, or by the hourly look where the provider does not answer.
+
+        Raises:
+            InvalidInputError: the address is not the account's, or the password is wrong.
+        """
+        if unicodedata.normalize("NFC", confirm_email).strip().casefold() != user.email:
+            raise InvalidInputError(message("This is not the account's address."), field=("confirmEmail",))
+        if user.password_hash and not await self._passwords.matches(
+            user.password_hash, (password or "")[: PASSWORD_MAX + 1]
+        ):
+            raise self._wrong_password()
+        account = await run_tx(self._forget, user)
+        if account is None:  # changed while it was being checked
+            raise self._wrong_password()
+        crashpoint("departure.committed")
+        log.info("account.deleted", user=user.id)
+        await self._events.sign_ins_changed(user.id)
+        await self._events.account_changed(account)
+        try:
+            await self._uploads.remove_bytes_of(user.id)
+            await self.finish(user.id)
+            await self._subscriptions.end_of(user.id)
+        except Exception:  # the account is gone, and the sweeper and the hourly look find what is left of it
+            log.warning("account.not_finished", user=user.id, exc_info=True)
+
+    @staticmethod
+    def _wrong_password() -> InvalidInputError:
+        return InvalidInputError(message("The password is wrong."), field=("password",))
+
+    @staticmethod
+    async def _forget(user: User) -> Account | None:
+        account = await account_change.touch(user.id)
+        same = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
+        forgotten = await same.update(
+            email=f"{user.id}@deleted.invalid",
+            email_verified=False,
+            owner_proven=False,
+            password_hash="",  # which no password makes
+            name=None,
+            locale=None,
+            role=Role.USER,
+            is_member=False,
+            member_since=None,
+            plan_id=None,
+            member_until=None,
+            deleted_at=datetime.now(UTC),
+        )
+        if not forgotten:
+            return None
+        for owned in (Session, ApiKey, MailToken, IdempotencyKey):
+            await owned.filter(user_id=user.id).delete()
+        await Upload.filter(owner_id=user.id).update(idempotency_key=None)
+        await DataExport.filter(owner_id=user.id).update(state=ExportState.DELETING)
+        # The rows stay for the generations that refer to them.
+        await Style.filter(owner_id=user.id).update(
+            title={},
+            description={},
+            category=None,
+            search_text="",
+            prompt="",
+            prompt_without_photo=None,
+            variables=[],
+            is_active=False,
+        )
+        await rows(
+            "UPDATE generations SET share_slug = NULL, shared_at = NULL, version = version + 1, updated_at = NOW()"
+            " WHERE user_id = $1 AND deleted_at IS NULL AND share_slug IS NOT NULL RETURNING id",
+            user.id,
+        )
+        crashpoint("departure.before_commit")
+        return account
+
+    async def finish(self, user_id: str) -> bool:
+        """Delete what an account that is gone has left, until nothing is; for whoever finds it unfinished, too."""
+        while (
+            left := await Generation.filter(user_id=user_id, deleted_at__isnull=True)
+            .order_by("id")
+            .limit(_BATCH)
+            .values_list("id")
+        ):
+            await self._deletion.delete(user_id, [id for (id,) in left])
+            crashpoint("departure.begun")
+        await IdempotencyKey.filter(user_id=user_id).delete()  # of an order that was on its way
+        return True
+
+    async def unfinished(self, limit: int) -> list[str]:
+        """Accounts that are gone while generations of theirs are not."""
+        found = await rows(
+            "SELECT id FROM users WHERE deleted_at IS NOT NULL AND EXISTS"
+            " (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL)"
+            " ORDER BY deleted_at DESC LIMIT $1",
+            limit,
+        )
+        return [row["id"] for row in found]

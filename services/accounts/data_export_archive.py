@@ -1,0 +1,233 @@
+"""The zip file of an account: data.json with everything that its owner sees, and every picture beside it."""
+
+import asyncio
+import zipfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TypeVar
+
+import orjson
+import structlog
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models import ApiKey, CreditTransaction, File, Generation, Membership, Pass, Purchase, Style, User
+from models.enum import FileKind, FileState
+from services.billing.entitlement import is_member
+from services.integrations.storage.protocol import MissingObjectError, Storage
+
+log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=Model)
+
+_PAGE = 100  # rows held in memory at once; of pictures, one
+_FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "results"}
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+class Archive:
+    """Writes one account's zip to `file`, a piece at a time."""
+
+    def __init__(self, user: User, storage: Storage, file: BinaryIO) -> None:
+        self._user = user
+        self._storage = storage
+        self._file = file
+
+    async def write(self) -> AsyncGenerator[None, None]:
+        """Write everything; between two pieces the caller may do something, or leave. Raises StorageError."""
+        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:  # pictures are as small as they get
+            text = zipfile.ZipInfo("data.json", datetime.now(UTC).timetuple()[:6])
+            text.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(text, "w", force_zip64=True) as entry:
+                async for piece in self._data():
+                    await _to_its_end(entry.write, piece)
+                    yield
+            async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
+                for file in files:
+                    try:
+                        data = await self._storage.get(file.key)
+                    except MissingObjectError:  # deleted in this moment
+                        log.info("export.picture_gone", file=file.id)
+                        continue
+                    await _to_its_end(archive.writestr, name_of(file), data)
+                    yield
+
+    async def _data(self) -> AsyncIterator[bytes]:
+        """data.json, in pieces."""
+        own = self._user.id
+        generations = Generation.present().filter(user_id=own)
+        yield b'{"account": ' + _json(_account(self._user))
+        async for piece in _list("generations", generations, _generation):
+            yield piece
+        async for piece in _list("transactions", CreditTransaction.filter(user_id=own), _transaction):
+            yield piece
+        bought = Purchase.filter(user_id=own).select_related("package", "plan")
+        async for piece in _list("purchases", bought, _purchase):
+            yield piece
+        async for piece in _list("memberships", Membership.filter(user_id=own).select_related("plan"), _membership):
+            yield piece
+        async for piece in _list("passes", Pass.filter(user_id=own).select_related("plan"), _pass):
+            yield piece
+        async for piece in _list("styles", Style.filter(owner_id=own, is_active=True), _style):
+            yield piece
+        async for piece in _list("apiKeys", ApiKey.filter(user_id=own), _api_key):
+            yield piece
+        yield b"}\n"
+
+
+async def _to_its_end(write: Callable[..., object], *values: object) -> None:
+    """Write in a thread, which no cancellation leaves behind: a zip that somebody still writes to cannot be closed."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *values))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
+
+
+async def _list(name: str, query: QuerySet[M], told: Callable[[M], dict[str, Any]]) -> AsyncIterator[bytes]:
+    yield b',\n"' + name.encode() + b'": ['
+    first = True
+    async for found in _pages(query):
+        yield (b"" if first else b",") + b",".join(b"\n" + _json(told(row)) for row in found)
+        first = False
+    yield b"]"
+
+
+async def _pages(query: QuerySet[M]) -> AsyncIterator[list[M]]:
+    after = ""
+    while found := await query.filter(id__gt=after).order_by("id").limit(_PAGE):
+        yield found
+        after = found[-1].pk
+
+
+def _json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+
+
+def name_of(file: File) -> str:
+    """Where a picture lies in the zip: by its kind and the day it was made."""
+    return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{_ENDINGS[file.content_type]}"
+
+
+def _account(row: User) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "email": row.email,
+        "emailVerified": row.email_verified,
+        "name": row.name,
+        "locale": row.locale,
+        "isMember": is_member(row),
+        "credits": row.credits,
+        "referralCode": row.referral_code,
+        "createdAt": row.created_at,
+    }
+
+
+def _generation(row: Generation) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "batchId": row.batch_id,
+        "parentId": row.parent_id,
+        "media": row.media,
+        "status": row.status,
+        "errorCode": row.error_code,
+        "styleTitle": row.style_title,
+        "collection": row.collection_slug,
+        "prompt": row.prompt,
+        "variables": row.variables,
+        "size": row.size,
+        "quality": row.quality,
+        "aspectRatio": row.aspect_ratio,
+        "provider": row.provider,
+        "model": row.model,
+        "cost": row.cost,
+        "paidBy": row.paid_by,
+        "refunded": row.refunded,
+        "isFavorite": row.is_favorite,
+        "shareSlug": row.share_slug,
+        "sharedAt": row.shared_at,
+        "createdAt": row.created_at,
+        "startedAt": row.started_at,
+        "completedAt": row.completed_at,
+        "original": name_of(row.original) if row.original else None,
+        "result": name_of(row.result) if row.result else None,
+    }
+
+
+def _transaction(row: CreditTransaction) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "sequence": row.sequence,
+        "type": row.type,
+        "status": row.status,
+        "amount": row.amount,
+        "balance": row.balance,
+        "metadata": row.metadata,
+        "price": row.price,
+        "currency": row.currency,
+        "generationId": row.generation_id,
+        "createdAt": row.created_at,
+    }
+
+
+def _purchase(row: Purchase) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "orderId": row.order_id,
+        "package": row.package.slug if row.package else None,
+        "plan": row.plan.slug if row.plan else None,
+        "status": row.status,
+        "credits": row.credits,
+        "reversedCredits": row.reversed_credits,
+        "netAmount": row.net_amount,
+        "refundedAmount": row.refunded_amount,
+        "currency": row.currency,
+        "orderedAt": row.ordered_at,
+        "createdAt": row.created_at,
+    }
+
+
+def _membership(row: Membership) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "plan": row.plan.slug,
+        "status": row.status,
+        "startedAt": row.started_at,
+        "renewsAt": row.renews_at,
+        "endsAt": row.ends_at,
+        "pastDueAt": row.past_due_at,
+    }
+
+
+def _pass(row: Pass) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "plan": row.plan.slug,
+        "imagesPerHour": row.images_per_hour,
+        "videosPerHour": row.videos_per_hour,
+        "imagesUsed": row.images_used,
+        "videosUsed": row.videos_used,
+        "startedAt": row.started_at,
+        "expiresAt": row.expires_at,
+        "revokedAt": row.revoked_at,
+    }
+
+
+def _style(row: Style) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "description": row.description,
+        "category": row.category,
+        "prompt": row.prompt,
+        "promptWithoutPhoto": row.prompt_without_photo,
+        "variables": row.variables,
+        "referenceImage": row.reference_image,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def _api_key(row: ApiKey) -> dict[str, Any]:
+    return {"name": row.name, "hint": row.hint, "createdAt": row.created_at, "lastUsedAt": row.last_used_at}

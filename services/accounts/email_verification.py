@@ -1,0 +1,101 @@
+"""Proving that an e-mail address is the account's."""
+
+from models import User
+from models.database import rows, run_tx
+from models.enum import MailPurpose
+from models.mail import MailToken
+from services.accounts import mail_token
+from services.accounts.mail import MailService
+from services.accounts.role import RoleService
+from services.billing.referral import ReferralService
+from services.core.error import NotFoundError, QuotaExceededError, UnavailableError
+from services.core.rate_limit import RateLimits
+from services.events import account_change
+from services.events.account_change import Account
+from services.events.publisher import Events
+
+
+class VerificationService:
+    """Sends links to addresses, and takes them back as proof."""
+
+    def __init__(
+        self, mail: MailService, events: Events, rates: RateLimits, referrals: ReferralService, roles: RoleService
+    ) -> None:
+        self._mail = mail
+        self._events = events
+        self._rates = rates
+        self._referrals = referrals
+        self._roles = roles
+
+    async def request(self, user: User, locale: str) -> bool:
+        """Send a link to the account's address; False where it is proven already.
+
+        Raises:
+            QuotaExceededError: three were sent within the hour.
+            UnavailableError: there is no mail here, or it did not leave.
+        """
+        self._mail.require()
+        token = await run_tx(self._issue, user.id, user.email)
+        if token is None:
+            return False
+        try:
+            await self._mail.send(MailPurpose.VERIFY, user.email, token, user.locale or locale)
+        except UnavailableError:
+            await mail_token.forget(token)
+            raise
+        return True
+
+    @staticmethod
+    async def _issue(user_id: str, email: str) -> str | None:
+        # Changing nothing, for a mail is nothing that an account shows; it makes twins wait for each other.
+        held = await rows(
+            "UPDATE users SET version = version WHERE id = $1 AND email = $2 AND deleted_at IS NULL"
+            " RETURNING email_verified",
+            user_id,
+            email,
+        )
+        if not held:
+            raise NotFoundError
+        return None if held[0]["email_verified"] else await mail_token.issue(user_id, email, MailPurpose.VERIFY)
+
+    def welcome(self, user: User, locale: str) -> None:
+        """Send a new account its first link, after the answer; signing up never fails for it."""
+        if self._mail.is_there:
+            try:
+                self._mail.in_background(self._welcome(user, locale))
+            except UnavailableError:
+                return
+
+    async def _welcome(self, user: User, locale: str) -> None:
+        try:
+            await self.request(user, locale)
+        except (QuotaExceededError, NotFoundError):
+            return  # the account asked by itself meanwhile, or is gone
+
+    async def verify(self, token: str, *, client: str, signed_in: User | None) -> User:
+        """Take a link as proof of the address it was sent to; the account that it belongs to.
+
+        `client`: where from; `signed_in`: the account whose password opened it, for only together do they prove that
+        one person knows the password and reads the mail.
+
+        Raises:
+            InvalidInputError: the link does not work any more.
+            RateLimitedError: too many were tried from there.
+        """
+        await self._rates.link(client)
+        row = await mail_token.find(token, MailPurpose.VERIFY)
+        is_owner = signed_in is not None and signed_in.id == row.user_id
+        await self._events.account_changed(await run_tx(self._verify, row, is_owner=is_owner))
+        await self._referrals.settle(row.user_id)
+        return await self._roles.honour(await User.get(id=row.user_id))
+
+    @staticmethod
+    async def _verify(row: MailToken, *, is_owner: bool) -> Account:
+        account = await account_change.touch(row.user_id)
+        await mail_token.spend(row)
+        same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
+        if not await same.update(email_verified=True):
+            raise mail_token.dead_link()
+        if is_owner:
+            await same.update(owner_proven=True)
+        return account

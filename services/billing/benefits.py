@@ -1,0 +1,31 @@
+"""What an account can draw on beside its credits at one moment: a pass with its allowances, and a membership."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models import User
+from services.billing import passes
+from services.billing.membership import MembershipService, Standing
+from services.billing.passes import ActivePass
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Two of them are equal where the account's owner sees no difference."""
+
+    holder: ActivePass | None
+    membership: Standing | None
+    member_until: datetime | None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether time alone has changed something: the hour of the pass is over, or the pass, or the membership."""
+        ends = [self.member_until]
+        if self.holder is not None:
+            ends += [self.holder.images.resets_at, self.holder.expires_at]
+        return any(moment is not None and moment <= now for moment in ends)
+
+
+async def rights_of(user: User, memberships: MembershipService) -> Rights:
+    """What an account, whose row was read before, has right now."""
+    standing = (await memberships.standings([user])).get(user.id)
+    return Rights(await passes.active(user.id), standing, user.member_until)

@@ -1,0 +1,215 @@
+"""Allowances: passes, and how much they let an account make in each of their hours.
+
+What changes any of it has taken the account's row first, so whatever is read inside such a transaction stays so until
+its end. Time is the database's: a pass begins and ends for every server at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from models import Pass, Plan
+from models.database import as_moment, rows
+from models.enum import MediaKind
+from services.events import account_change
+from services.events.account_change import Account
+
+HOUR = timedelta(hours=1)
+
+# Of the hours of a pass only the newest can be the present one. `now` is read once: the hour that follows from it must
+# be one in which the pass was still running.
+_ACTIVE = """
+SELECT p.id, p.user_id, p.plan_id, p.started_at, p.expires_at, p.images_per_hour, p.videos_per_hour,
+    p.images_used, p.videos_used, t.now, h.hour, h.images, h.videos
+FROM (SELECT NOW() AS now) AS t
+JOIN passes p ON p.started_at <= t.now AND p.expires_at > t.now AND p.revoked_at IS NULL
+LEFT JOIN pass_hours h ON h.holder_id = p.id AND h.hour = (SELECT MAX(hour) FROM pass_hours WHERE holder_id = p.id)
+WHERE p.user_id IN ({}) ORDER BY p.started_at
+"""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much of one medium a pass gives, and what was used of it."""
+
+    per_hour: int
+    used: int  # in the present hour
+    used_in_total: int  # in all its hours
+    resets_at: datetime
+
+    @property
+    def remaining(self) -> int:
+        """How many more in the present hour."""
+        return max(self.per_hour - self.used, 0)
+
+
+@dataclass(frozen=True)
+class ActivePass:
+    """A pass as it stands in the present hour of it, counted from 0."""
+
+    id: str
+    plan_id: str
+    started_at: datetime
+    expires_at: datetime
+    hour: int
+    images: Allowance
+    videos: Allowance
+
+    def of(self, media: MediaKind) -> Allowance:
+        return self.images if media is MediaKind.IMAGE else self.videos
+
+
+async def active(user_id: str) -> ActivePass | None:
+    """The pass that an account has right now; one that follows it is not active yet."""
+    return (await active_of([user_id])).get(user_id)
+
+
+async def active_of(user_ids: Sequence[str]) -> dict[str, ActivePass]:
+    """The active passes of several accounts at once."""
+    marks = ", ".join(f"${number}" for number in range(1, len(user_ids) + 1))
+    found = await rows(_ACTIVE.format(marks), *user_ids)
+    return {row["user_id"]: _active(row) for row in found}
+
+
+def _active(row: dict[str, Any]) -> ActivePass:
+    now, started_at = as_moment(row["now"]), as_moment(row["started_at"])
+    hour = (now - started_at) // HOUR
+    is_counted = row["hour"] == hour
+    resets_at = started_at + (hour + 1) * HOUR
+
+    def allowance(media: str) -> Allowance:
+        used = row[media] if is_counted else 0
+        return Allowance(row[f"{media}_per_hour"], used, row[f"{media}_used"], resets_at)
+
+    return ActivePass(
+        id=row["id"],
+        plan_id=row["plan_id"],
+        started_at=started_at,
+        expires_at=as_moment(row["expires_at"]),
+        hour=hour,
+        images=allowance("images"),
+        videos=allowance("videos"),
+    )
+
+
+async def use(holder: ActivePass, media: MediaKind, count: int) -> bool:
+    """Take `count` of the present hour's allowance, all or nothing, and say whether there was so much.
+
+    Inside a transaction that has taken the account's row; `holder` was read in it.
+    """
+    images, videos = _by_media(media, count)
+    found = await rows(
+        "INSERT INTO pass_hours (holder_id, hour, images, videos)"
+        " SELECT id, CAST($2 AS INT), CAST($3 AS INT), CAST($4 AS INT) FROM passes"
+        " WHERE id = $1 AND $3 <= images_per_hour AND $4 <= videos_per_hour"
+        " ON CONFLICT (holder_id, hour) DO UPDATE"
+        " SET images = pass_hours.images + excluded.images, videos = pass_hours.videos + excluded.videos"
+        " WHERE pass_hours.images + excluded.images <= $5 AND pass_hours.videos + excluded.videos <= $6"
+        " RETURNING hour",
+        holder.id,
+        holder.hour,
+        images,
+        videos,
+        holder.images.per_hour,
+        holder.videos.per_hour,
+    )
+    if found:
+        await _add_to_total(holder.id, images, videos)
+    return bool(found)
+
+
+async def give_back(pass_id: str, hour: int, media: MediaKind, count: int) -> None:
+    """Return `count` to the hour they were taken from, past or not; inside a transaction that has taken the account."""
+    images, videos = _by_media(media, count)
+    await rows(
+        "UPDATE pass_hours SET images = images - $3, videos = videos - $4"
+        " WHERE holder_id = $1 AND hour = $2 RETURNING hour",
+        pass_id,
+        hour,
+        images,
+        videos,
+    )
+    await _add_to_total(pass_id, -images, -videos)
+
+
+async def _add_to_total(pass_id: str, images: int, videos: int) -> None:
+    await rows(
+        "UPDATE passes SET images_used = images_used + $2, videos_used = videos_used + $3, updated_at = NOW()"
+        " WHERE id = $1 RETURNING id",
+        pass_id,
+        images,
+        videos,
+    )
+
+
+def _by_media(media: MediaKind, count: int) -> tuple[int, int]:
+    return (count, 0) if media is MediaKind.IMAGE else (0, count)
+
+
+async def grant(
+    user_id: str, plan: Plan, reference: str, hours: int | None = None, *, touched: Account | None = None
+) -> Account:
+    """Give an account a pass, inside a transaction: it starts when the account's last one ends, else at once.
+
+    `reference`: what paid for it; the same one grants nothing again. `hours`: how long it lasts, where not as long as
+    its plan says. `touched`: the account, where this transaction has taken its row already.
+
+    Raises:
+        NotFoundError: there is no such account, or it is gone.
+        ValueError: the plan is no pass.
+    """
+    lasts = plan.duration_hours if hours is None else hours
+    if lasts is None or plan.images_per_hour is None or plan.videos_per_hour is None:
+        raise ValueError(f"{plan.slug} is no pass")
+    account = touched or await account_change.touch(user_id)
+    if await Pass.filter(reference=reference).exists():
+        return account
+    now = await _now()
+    last = (
+        await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("-expires_at").first()
+    )
+    starts_at = last.expires_at if last else now
+    await Pass.create(
+        user_id=user_id,
+        plan_id=plan.id,
+        reference=reference,
+        images_per_hour=plan.images_per_hour,
+        videos_per_hour=plan.videos_per_hour,
+        started_at=starts_at,
+        expires_at=starts_at + lasts * HOUR,
+    )
+    return account.with_entitlements()
+
+
+async def revoke(reference: str, *, touched: Account | None = None) -> Account | None:
+    """End the pass of a reference at once, inside a transaction; those that follow it start so much earlier.
+
+    `touched`: as of `grant`. None: there is no such pass.
+    """
+    found = await Pass.get_or_none(reference=reference)
+    if found is None:
+        return None
+    account = touched or await account_change.touch(found.user_id, departed=True)
+    ended = await rows(
+        "UPDATE passes SET revoked_at = NOW(), updated_at = NOW() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+        found.id,
+    )
+    if not ended:
+        return account
+    await _close_ranks(found.user_id)
+    return account.with_entitlements()
+
+
+async def _close_ranks(user_id: str) -> None:
+    now = await _now()
+    left = await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("started_at")
+    free_at = now
+    for row in left:
+        starts_at = row.started_at if row.started_at <= now else free_at
+        free_at = starts_at + (row.expires_at - row.started_at)
+        await Pass.filter(id=row.id).update(started_at=starts_at, expires_at=free_at)
+
+
+async def _now() -> datetime:
+    return as_moment((await rows("SELECT NOW() AS now"))[0]["now"])

@@ -1,0 +1,127 @@
+"""Refusals: everything a service may answer instead of doing what it was asked.
+
+Each class is small, carries its data, and names the ErrorCode that a client sees. A refusal is an
+ordinary answer, not a crash: it is never logged with a traceback.
+"""
+
+from datetime import datetime
+
+from models.enum import ErrorCode
+from services.core.message import Message, message
+
+
+class Refusal(Exception):  # noqa: N818 - the house's word; `...Error` is what a client sees
+    """Base of all refusals.
+
+    `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`).
+    """
+
+    code = ErrorCode.INTERNAL
+
+    def __init__(self, text: Message, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(text.text)
+        self.message = text
+        self.field = field
+
+
+class InvalidInputError(Refusal):
+    code = ErrorCode.INVALID_INPUT
+
+
+class UploadFailedError(Refusal):
+    """Our storage would not take the picture; nothing was charged."""
+
+    code = ErrorCode.UPLOAD_FAILED
+
+
+class ConflictError(Refusal):
+    code = ErrorCode.CONFLICT
+
+
+class UnauthenticatedError(Refusal):
+    code = ErrorCode.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__(message("Please sign in."))
+
+
+class ForbiddenError(Refusal):
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message("You are not allowed to do this."), field)
+
+
+class SuspendedError(Refusal):
+    """The account is suspended; only its owner, who knows the password, is told so."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("This account is suspended."))
+
+
+class NotFoundError(Refusal):
+    """Not there, or not yours: one answer for both."""
+
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, field: tuple[str, ...] | None = None, text: Message | None = None) -> None:
+        super().__init__(text or message("This does not exist."), field)
+
+
+class InsufficientCreditsError(Refusal):
+    code = ErrorCode.INSUFFICIENT_CREDITS
+
+    def __init__(self, required: int, balance: int) -> None:
+        super().__init__(
+            message("This needs {required} credits; you have {balance}.", required=required, balance=balance)
+        )
+        self.required = required
+        self.balance = balance
+
+
+class MembershipRequiredError(Refusal):
+    code = ErrorCode.MEMBERSHIP_REQUIRED
+
+    def __init__(self, field: tuple[str, ...] | None = None, text: Message | None = None) -> None:
+        super().__init__(text or message("This style is for members."), field)
+
+
+class QuotaExceededError(Refusal):
+    """As much as is allowed was taken already; there is room again at `resets_at`."""
+
+    code = ErrorCode.QUOTA_EXCEEDED
+
+    def __init__(self, text: Message, resets_at: datetime) -> None:
+        super().__init__(text)
+        self.resets_at = resets_at
+
+
+class RateLimitedError(Refusal):
+    """Too often in too short a time; `retry_after`: seconds until there is room again."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, retry_after: float) -> None:
+        text = message("This was too often. Please try again in {seconds} seconds.", seconds=round(retry_after))
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class PaymentsUnavailableError(Refusal):
+    """Nobody takes money here, or whoever does is away; nothing was charged."""
+
+    code = ErrorCode.PAYMENTS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(message("Nothing can be bought right now. Please try again later."))
+
+
+class UnavailableError(Refusal):
+    """An outage or maintenance on our side; nothing was charged."""
+
+    code = ErrorCode.UNAVAILABLE
+
+    def __init__(self, text: Message | None = None) -> None:
+        super().__init__(text or message("The service is unavailable right now. Please try again later."))

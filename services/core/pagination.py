@@ -1,0 +1,122 @@
+"""Keyset pagination: a page is found by the key of its neighbour, so it costs the same at any depth."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models import ids
+from models.keyset import After, Before
+from services.core.error import InvalidInputError
+from services.core.message import message
+
+M = TypeVar("M", bound=Model)
+K = TypeVar("K")  # a column's value, or a tuple of several columns' values
+
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
+_ID_SLACK = timedelta(minutes=10)  # far more than ever lies between making an id and writing its row
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # there are no moments beyond
+
+
+@dataclass(frozen=True)
+class PageRequest(Generic[K]):
+    """Relay's arguments, cursors already decoded to keys."""
+
+    first: int | None = None
+    after: K | None = None
+    last: int | None = None
+    before: K | None = None
+
+    def __post_init__(self) -> None:
+        for name, size in (("first", self.first), ("last", self.last)):
+            if size is not None and not 1 <= size <= MAX_SIZE:
+                raise InvalidInputError(message("Ask for 1 to {limit} at a time.", limit=MAX_SIZE), field=(name,))
+        if self.first is not None and self.last is not None:
+            raise InvalidInputError(message("Give either first or last, not both."), field=("last",))
+
+    @property
+    def size(self) -> int:
+        """How many rows were asked for."""
+        return self.last or self.first or DEFAULT_SIZE
+
+    def walks_down(self, *, descending: bool) -> bool:
+        """Whether the rows are read from the greatest key to the least."""
+        return descending != (self.last is not None)
+
+
+@dataclass(frozen=True)
+class Page(Generic[M, K]):
+    """Some rows in the order of the list, and what lies around them. `count` asks only when called."""
+
+    items: list[M]
+    keys: list[K]
+    has_next: bool
+    has_previous: bool
+    count: Callable[[], Awaitable[int]]
+
+
+def created_between(
+    query: QuerySet[M], after: datetime | None, before: datetime | None, *, prefix: str | None = None
+) -> QuerySet[M]:
+    """Of `query`, what was made after the one moment and before the other; None sets no bound.
+
+    `prefix`: of ids by which the list is ordered. They hold the time, too, so that the index is entered at the right
+    place rather than read up to there.
+    """
+    if after is not None:
+        query = query.filter(created_at__gt=after)
+        if prefix and after > _FIRST + _ID_SLACK:
+            query = query.filter(id__gt=ids.first_of(prefix, after - _ID_SLACK))
+    if before is not None:
+        query = query.filter(created_at__lt=before)
+        if prefix and before < _LAST - _ID_SLACK:
+            query = query.filter(id__lt=ids.first_of(prefix, before + _ID_SLACK))
+    return query
+
+
+def beyond(query: QuerySet[M], request: PageRequest[K], key: tuple[str, ...], *, descending: bool) -> QuerySet[M]:
+    """Of `query` in the order of `key`, what lies between the request's two cursors."""
+    following, preceding = (Before, After) if descending else (After, Before)
+    if request.after is not None:
+        query = query.filter(following(key, _values(request.after)))
+    if request.before is not None:
+        query = query.filter(preceding(key, _values(request.before)))
+    return query
+
+
+def _values(key: object) -> tuple[object, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+async def paginate(
+    query: QuerySet[M], request: PageRequest[K], *, key: str | tuple[str, ...], descending: bool
+) -> Page[M, K]:
+    """One page of `query` in the order of `key`, which must be unique within it; every column in one direction."""
+    columns = (key,) if isinstance(key, str) else key
+    sign = "-" if request.walks_down(descending=descending) else ""
+    wanted = beyond(query, request, columns, descending=descending)
+    # One row more than asked for tells whether there are more in that direction.
+    found = await wanted.order_by(*(sign + column for column in columns)).limit(request.size + 1)
+    return page_of(found, request, columns, query.count)
+
+
+def page_of(
+    found: list[M], request: PageRequest[K], columns: tuple[str, ...], count: Callable[[], Awaitable[int]]
+) -> Page[M, K]:
+    """The page whose rows are `found`, as they were read: one more than asked for if there are more."""
+    backwards = request.last is not None
+    more, items = len(found) > request.size, found[: request.size]
+    if backwards:
+        items.reverse()
+    keys: list[Any] = [tuple(getattr(item, column) for column in columns) for item in items]
+    return Page(
+        items=items,
+        keys=[key if len(columns) > 1 else key[0] for key in keys],
+        has_next=request.before is not None if backwards else more,
+        has_previous=more if backwards else request.after is not None,
+        count=count,
+    )

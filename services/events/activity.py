@@ -1,0 +1,79 @@
+"""What admins watch: everything that happens in the deployment, as the bus carries it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from models import AuditEntry, CreditTransaction, Generation, ids
+from models.enum import TransactionType
+from services.core.message import Message
+
+CHANNEL = "activity"
+
+
+class ActivityKind(StrEnum):
+    """What happened."""
+
+    SIGN_UP = "SIGN_UP"
+    GENERATION_CREATED = "GENERATION_CREATED"
+    GENERATION_FINISHED = "GENERATION_FINISHED"  # well or not
+    TRANSACTION = "TRANSACTION"  # any line of the ledger
+    PAYMENT = "PAYMENT"  # an order at the payment provider was paid, or money was given back
+    ADMIN_ACT = "ADMIN_ACT"
+    ALERT = "ALERT"  # somebody should look
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One thing that happened: ids and plain values, nothing secret. The reader puts it into words."""
+
+    kind: ActivityKind
+    user_id: str | None = None  # whose it is; of what an admin did, the admin
+    generation_id: str | None = None
+    transaction_id: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    # Of this telling: the same generation is told of when it begins and when it ends.
+    id: str = field(default_factory=lambda: ids.new_id(ids.ACTIVITY))
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def created(cls, user_id: str, generation_id: str) -> Self:
+        """A generation was ordered."""
+        return cls(ActivityKind.GENERATION_CREATED, user_id, generation_id)
+
+    @classmethod
+    def finished(cls, generation: Generation) -> Self:
+        """A generation has ended."""
+        values = {"status": generation.status, "code": generation.error_code}
+        return cls(ActivityKind.GENERATION_FINISHED, generation.user_id, generation.id, values=values)
+
+    @classmethod
+    def line(cls, line: CreditTransaction) -> Self:
+        """A line was written."""
+        values = {"type": line.type, "amount": line.amount, "balance": line.balance}
+        return cls(ActivityKind.TRANSACTION, line.user_id, line.generation_id, line.id, values)
+
+    @classmethod
+    def payment(cls, user_id: str, lines: Iterable[CreditTransaction], minor: int, currency: str | None) -> Self:
+        """An order was paid, or money was given back where `minor` is negative; with the line that it brought, if any.
+
+        `minor`: in minor units of `currency`, ISO 4217.
+        """
+        types = (TransactionType.REVERSAL,) if minor < 0 else (TransactionType.PURCHASE, TransactionType.SUBSCRIPTION)
+        brought = next((line for line in lines if line.type in types), None)
+        values = {"minor": minor, "currency": currency or ""}
+        return cls(ActivityKind.PAYMENT, user_id, None, brought.id if brought else None, values)
+
+    @classmethod
+    def act(cls, entry: AuditEntry) -> Self:
+        """An admin did something."""
+        target = entry.target
+        generation_id = target if target is not None and ids.is_id(target, ids.GENERATION) else None
+        return cls(ActivityKind.ADMIN_ACT, entry.actor_id, generation_id, values={"action": entry.action})
+
+    @classmethod
+    def alert(cls, text: Message) -> Self:
+        """Somebody should look."""
+        return cls(ActivityKind.ALERT, values={"text": text.text, "values": dict(text.values)})

@@ -1,0 +1,92 @@
+"""What admins watch, in words: made by whoever reads it, in their language."""
+
+from datetime import datetime
+from typing import Any
+
+from babel.numbers import get_currency_precision
+
+from models.enum import AdminAction, GenerationStatus, TransactionType
+from services.core.message import Message, message
+from services.events.activity import Activity, ActivityKind
+
+_ACTS = {
+    AdminAction.ADJUST_CREDITS: message("An admin adjusted credits."),
+    AdminAction.REFUND_GENERATION: message("An admin refunded a picture."),
+    AdminAction.RETRY_GENERATION: message("An admin had a picture made again."),
+    AdminAction.CANCEL_GENERATION: message("An admin called a picture off."),
+    AdminAction.SET_ROLE: message("An admin changed an account's role."),
+    AdminAction.SET_MEMBERSHIP: message("An admin granted or ended a membership."),
+    AdminAction.GRANT_PASS: message("An admin granted a pass."),
+    AdminAction.SET_SUSPENDED: message("An admin suspended an account, or let it back in."),
+    AdminAction.CREATE_STYLE: message("An admin added a style to the catalogue."),
+    AdminAction.UPDATE_STYLE: message("An admin changed a style of the catalogue."),
+    AdminAction.DELETE_STYLE: message("An admin removed a style from the catalogue."),
+    AdminAction.IMPORT_CATALOGUE: message("An admin imported a catalogue."),
+    AdminAction.SET_MAINTENANCE: message("An admin changed the maintenance switches."),
+}
+
+
+def told(news: dict[str, Any]) -> list[tuple[Activity, Message]]:
+    """What a message of the channel tells, in words; what another release means by it is left out."""
+    items = news.get("told")
+    found = []
+    for item in items if isinstance(items, list) else ():
+        try:
+            activity = Activity(**item | {"kind": ActivityKind(item["kind"]), "at": datetime.fromisoformat(item["at"])})
+            found.append((activity, _words(activity.kind, activity.values)))
+        except (KeyError, ValueError, TypeError):
+            continue
+    return found
+
+
+def _words(kind: ActivityKind, values: dict[str, Any]) -> Message:
+    match kind:
+        case ActivityKind.SIGN_UP:
+            return message("A new account.")
+        case ActivityKind.GENERATION_CREATED:
+            return message("A picture was ordered.")
+        case ActivityKind.GENERATION_FINISHED:
+            return _end(GenerationStatus(values["status"]), values["code"])
+        case ActivityKind.TRANSACTION:
+            return _line(TransactionType(values["type"]), int(values["amount"]), int(values["balance"]))
+        case ActivityKind.PAYMENT:
+            return _payment(int(values["minor"]), str(values["currency"]))
+        case ActivityKind.ADMIN_ACT:
+            return _ACTS[AdminAction(values["action"])]
+        case ActivityKind.ALERT:
+            return Message(str(values["text"]), dict(values["values"]))
+
+
+def _end(status: GenerationStatus, code: str | None) -> Message:
+    match status:
+        case GenerationStatus.COMPLETED:
+            return message("A picture is ready.")
+        case GenerationStatus.CANCELED:
+            return message("A picture was called off.")
+        case _:
+            return message("A picture failed: {code}.", code=code)
+
+
+def _line(type: TransactionType, amount: int, balance: int) -> Message:
+    match type:
+        case TransactionType.BONUS:
+            return message("A bonus of {amount} credits; the balance is {balance}.", amount=amount, balance=balance)
+        case TransactionType.PURCHASE:
+            return message("{amount} credits bought; the balance is {balance}.", amount=amount, balance=balance)
+        case TransactionType.SUBSCRIPTION:
+            return message("{amount} monthly credits; the balance is {balance}.", amount=amount, balance=balance)
+        case TransactionType.DEDUCTION:
+            return message("{amount} credits spent; the balance is {balance}.", amount=-amount, balance=balance)
+        case TransactionType.REFUND:
+            return message("{amount} credits refunded; the balance is {balance}.", amount=amount, balance=balance)
+        case TransactionType.REVERSAL:
+            return message("{amount} credits taken back; the balance is {balance}.", amount=-amount, balance=balance)
+        case TransactionType.ADMIN:
+            signed = f"{amount:+d}"
+            return message("Credits adjusted by {amount}; the balance is {balance}.", amount=signed, balance=balance)
+
+
+def _payment(minor: int, currency: str) -> Message:
+    digits = get_currency_precision(currency.upper())
+    money = f"{abs(minor) / 10**digits:.{digits}f} {currency.upper()}".strip()
+    return message("{money} given back.", money=money) if minor < 0 else message("{money} paid.", money=money)

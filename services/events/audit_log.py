@@ -1,0 +1,37 @@
+"""The audit log: every act of an admin is one line, written in the transaction that did it."""
+
+from typing import Any
+
+from models import AuditEntry, User
+from models.enum import AdminAction, Role
+from services.core.error import ForbiddenError
+from services.core.pagination import Page, PageRequest, paginate
+
+
+async def record(actor_id: str | None, action: AdminAction, target: str | None, **detail: Any) -> AuditEntry:
+    """Write one line, inside the transaction of what it tells about.
+
+    `actor_id`: None for the command line and the settings; `target`: the id of what was changed; `detail`: what was
+    asked for, the reason, and what it was before: plain values, nothing secret.
+
+    Raises:
+        ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several acts,
+            and its rights were looked up when it began.
+    """
+    if actor_id is not None:
+        admins = User.filter(id=actor_id, suspended_at__isnull=True, deleted_at__isnull=True).exclude(role=Role.USER)
+        if not await admins.exists():
+            raise ForbiddenError
+    return await AuditEntry.create(actor_id=actor_id, action=action, target=target, detail=detail)
+
+
+class AuditLog:
+    """Reads the lines."""
+
+    async def entries(self, request: PageRequest[str]) -> Page[AuditEntry, str]:
+        """All lines, newest first."""
+        return await paginate(AuditEntry.all(), request, key="id", descending=True)
+
+    async def by_ids(self, entry_ids: list[str]) -> dict[str, AuditEntry]:
+        """Those of these lines that there are."""
+        return {entry.id: entry for entry in await AuditEntry.filter(id__in=entry_ids)}

@@ -1,0 +1,77 @@
+"""Searching a list of generations: by reading where matches are many, by the index of words where they are few."""
+
+from typing import Any
+
+from tortoise.queryset import QuerySet
+
+from models import Generation
+from models.keyset import After, Before
+from models.search import UNINDEXED_ID, HasPairs, character_pairs, has_word_index, under_way
+from services.core.error import InvalidInputError
+from services.core.message import message
+from services.core.pagination import K, Page, PageRequest, beyond, page_of, paginate
+from services.core.text import clean_text
+
+_LONGEST = 200  # characters
+_MOST_WORDS = 10
+
+# Generations that are read in the list's order, for each one that a page holds, before the index is asked. Of a word
+# that is more common than one in so many they hold the page; of any other the index has few enough to sort, unless
+# they lie together at the far end.
+_READ_FOR_EACH = 200
+
+
+def search_words(text: str | None) -> tuple[str, ...]:
+    """What a text asks for: its words, case-folded.
+
+    Raises:
+        InvalidInputError: characters that cannot be used, or too many.
+    """
+    field = ("filter", "search")
+    words = tuple(dict.fromkeys((clean_text(text, _LONGEST, field=field, multiline=True) or "").casefold().split()))
+    if len(words) > _MOST_WORDS:
+        raise InvalidInputError(message("Search for at most {count} words.", count=_MOST_WORDS), field=field)
+    return words
+
+
+async def search_page(
+    query: QuerySet[Generation],
+    words: tuple[str, ...],
+    request: PageRequest[K],
+    key: tuple[str, ...],
+    *,
+    descending: bool,
+) -> Page[Generation, K]:
+    """One page of those generations of `query` that hold every word, in the order of `key`, which ends in the id."""
+    matching = query
+    for word in words:
+        matching = matching.filter(search_text__contains=word)
+    pairs = character_pairs(words) if has_word_index() else []
+    if not pairs:
+        return await paginate(matching, request, key=key, descending=descending)
+    down, wanted = request.walks_down(descending=descending), request.size + 1
+    in_order = [("-" if down else "") + column for column in key]
+    ahead = beyond(query, request, key, descending=descending).order_by(*in_order)
+    edge = await ahead.offset(_READ_FOR_EACH * wanted).limit(1).values_list(*key)
+    near = beyond(matching, request, key, descending=descending)
+    if edge:
+        near = near.filter((After if down else Before)(key, edge[0]))
+    found = await near.order_by(*in_order).limit(wanted)
+
+    parts = [matching.filter(HasPairs(pairs)), matching.filter(under_way())]
+    if edge and len(found) < wanted:
+        # Two statements, for an index has only what has ended; keys alone, for there may be thousands to sort.
+        keys: list[tuple[Any, ...]] = []
+        for part in parts:
+            far = beyond(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)
+            keys += (
+                await far.order_by(*in_order[:-1], in_order[-1].replace("id", "place")).limit(wanted).values_list(*key)
+            )
+        chosen = sorted(keys, reverse=down)[:wanted]
+        by_id = {row.id: row for row in await Generation.present().filter(id__in=[one[-1] for one in chosen])}
+        found = [by_id[one[-1]] for one in chosen if one[-1] in by_id]
+
+    async def count() -> int:
+        return sum([await part.count() for part in parts])
+
+    return page_of(found, request, key, count)

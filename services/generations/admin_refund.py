@@ -1,0 +1,75 @@
+"""Refunds that a person gives, whatever the policy says: what a generation cost goes back the way it was paid."""
+
+from dataclasses import replace
+
+from models import AuditEntry, Generation, User
+from models.database import rows, run_tx
+from models.enum import AdminAction, PaidBy
+from services.billing import ledger, passes
+from services.core.error import ConflictError
+from services.core.message import message
+from services.core.text import clean_reason
+from services.events import account_change, audit_log
+from services.events.account_change import Account, ChangeKind
+from services.events.publisher import Events
+from services.generations.generation import owner_of
+
+
+class RefundService:
+    """Gives back what a generation cost, once."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    async def refund(self, admin: User, generation_id: str, reason: str) -> Generation | None:
+        """Give back the credits of a generation that has ended, or the place in the hour of the pass that paid for it.
+
+        How it ended does not matter, nor does whether its owner has deleted it since; such a one is not shown.
+
+        Raises:
+            InvalidInputError: of the reason.
+            NotFoundError: there is none, or its owner is gone.
+            ConflictError: it is under way, was refunded already, or nothing was paid for it.
+        """
+        words = clean_reason(reason)
+        await self._events.acted(*await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, words))
+        return await Generation.present().get_or_none(id=generation_id)
+
+
+async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[Account, AuditEntry]:
+    account = await account_change.touch(user_id, field=("id",))
+    # Whatever ends, refunds or deletes a generation takes the account's row as well: this stays as it is read.
+    row = await Generation.get(id=generation_id)
+    _check(row)
+    await rows(
+        "UPDATE generations SET refunded = (1 = 1), version = version + 1, updated_at = NOW() WHERE id = $1"
+        " RETURNING id",
+        row.id,
+    )
+    if row.paid_by is PaidBy.PASS and row.pass_id is not None and row.pass_hour is not None:
+        await passes.give_back(row.pass_id, row.pass_hour, row.media, 1)
+        account = account.with_entitlements()
+    else:
+        # The reason tells this line from those that the policy has written.
+        lines = [replace(line, metadata={"reason": reason}) for line in ledger.refund(row.id, row.cost)]
+        account = await ledger.post(user_id, lines, touched=True)
+    act = await audit_log.record(
+        admin_id,
+        AdminAction.REFUND_GENERATION,
+        row.id,
+        user=user_id,
+        paidBy=row.paid_by.value,
+        credits=row.cost,
+        reason=reason,
+    )
+    return account.about(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), act
+
+
+def _check(row: Generation) -> None:
+    field = ("id",)
+    if not row.status.is_final:
+        raise ConflictError(message("This generation is still under way. Cancel it first."), field)
+    if row.refunded:
+        raise ConflictError(message("This generation was refunded already."), field)
+    if row.paid_by is PaidBy.PLAN or (row.paid_by is PaidBy.CREDITS and not row.cost):
+        raise ConflictError(message("Nothing was paid for this generation, so nothing can be given back."), field)

@@ -1,0 +1,48 @@
+"""Calling generations off: what a cancel and a deletion have in common, inside the transaction of either."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from models import Generation
+from models.database import rows
+from models.enum import MediaKind, RefundPolicy
+from services.billing import ledger, passes
+from services.events.account_change import Account
+from services.generations.refund_policy import is_refunded
+
+
+async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[list[str], Account]:
+    """Cancel those of the account's generations that have not ended, and refund them as their policies say.
+
+    `account`: as `credit.touch` left it in this transaction. Answers with the canceled ones, and the account after.
+    """
+    marks = ", ".join(f"${number}" for number in range(2, len(generation_ids) + 2))
+    found = await rows(
+        "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
+        " completed_at = NOW(), updated_at = NOW(), version = version + 1"
+        f" WHERE user_id = $1 AND id IN ({marks}) AND status IN ('PENDING', 'PROCESSING')"
+        " RETURNING id, cost, media, pass_id, pass_hour, refund_policy, provider_called_at",
+        account.user_id,
+        *generation_ids,
+    )
+    refunded = [
+        row
+        for row in found
+        if is_refunded(RefundPolicy(row["refund_policy"]), called=row["provider_called_at"] is not None, canceled=True)
+    ]
+    if refunded:
+        await Generation.filter(id__in=[row["id"] for row in refunded]).update(refunded=True)
+        lines = [line for row in refunded for line in ledger.refund(row["id"], row["cost"])]
+        if lines:
+            account = await ledger.post(account.user_id, lines, touched=True)
+        account = await _give_back(account, refunded)
+    return [row["id"] for row in found], account
+
+
+async def _give_back(account: Account, refunded: Sequence[dict[str, Any]]) -> Account:
+    """Allowances return to the hours that they were taken from."""
+    taken = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
+    for (pass_id, hour, media), count in taken.items():
+        await passes.give_back(pass_id, hour, MediaKind(media), count)
+    return account.with_entitlements() if taken else account

@@ -1,0 +1,247 @@
+"""A worker's hold on one generation: every write names the fence, so that a holder who lost it changes nothing."""
+
+from typing import Any, Self
+
+from models import Generation
+from models.database import as_moment, rows, run_tx
+from models.enum import ErrorCode, GenerationStage
+from services.billing import ledger, passes
+from services.core.crashpoint import crashpoint
+from services.events import account_change
+from services.events.account_change import Account, ChangeKind
+from services.generations.refund_policy import is_refunded
+from services.generations.timing import Stopwatch
+from services.integrations.providers.protocol import FinalImage
+from services.media import file
+
+MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
+
+_CANDIDATES = 8  # looked at together; when other workers have taken them all, the next are
+
+_HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
+
+
+class ClaimLostError(Exception):
+    """The lease ended, the generation was canceled or somebody else has it; whatever is being made is thrown away."""
+
+
+async def _refetch(generation_id: str) -> Generation:
+    return await Generation.get(id=generation_id).select_related("original", "result", "style")
+
+
+class Claim:
+    """One worker's claim. `generation` and `account` are as this worker's last writes left them."""
+
+    def __init__(self, generation: Generation, lease_seconds: float, account: Account | None = None) -> None:
+        self.generation = generation
+        self.account = account
+        self.fence = generation.fence
+        self._lease_seconds = lease_seconds
+        self.stopwatch = Stopwatch()
+
+    @classmethod
+    async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
+        """Claim a waiting generation; None when it is not waiting (any more), or its account's turn is not yet.
+
+        `per_user`: how many generations of one account are made at once.
+        """
+
+        async def work(user_id: str) -> Account:
+            # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
+            account = await account_change.touch(user_id, departed=True)
+            claimed = await rows(
+                "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
+                " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
+                " lease_until = LATER($3), started_at = COALESCE(started_at, NOW()), updated_at = NOW()"
+                " WHERE id = $1 AND status = 'PENDING' AND $5 > (SELECT COUNT(*) FROM generations"
+                " WHERE user_id = $4 AND status = 'PROCESSING') RETURNING id",
+                generation_id,
+                worker,
+                float(lease_seconds),
+                user_id,
+                per_user,
+            )
+            if not claimed:
+                raise ClaimLostError
+            crashpoint("claim.before_commit")
+            return account.about(ChangeKind.UPDATED, [generation_id])
+
+        waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
+        if not waiting:
+            return None
+        try:
+            account = await run_tx(work, waiting[0]["user_id"])
+        except ClaimLostError:
+            return None
+        return cls(await _refetch(generation_id), lease_seconds, account)
+
+    async def renew(self) -> None:
+        """Say that this worker lives. Raises ClaimLostError."""
+        found = await rows(
+            f"UPDATE generations SET lease_until = LATER($3) WHERE {_HELD} RETURNING id",  # noqa: S608 - a constant
+            self.generation.id,
+            self.fence,
+            float(self._lease_seconds),
+        )
+        if not found:
+            raise ClaimLostError
+
+    async def advance(self, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
+        """Move to a stage or on within it; `preview` stays as it was when None. Raises ClaimLostError."""
+        row = self.generation
+        shown = (preview or row.preview) if stage is GenerationStage.GENERATING else None
+        await self._write(
+            "stage = $3, progress = $4, preview = $5, lease_until = LATER($6)",
+            stage.value,
+            float(progress),
+            shown,
+            float(self._lease_seconds),
+        )
+        self.stopwatch.enter(stage)
+        row.stage, row.progress = stage, progress
+        row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
+
+    async def record_call(self, provider: str) -> None:
+        """Write down that the provider is about to be called. Raises ClaimLostError."""
+        await self._write(
+            "provider = $3, provider_calls = provider_calls + 1,"
+            " provider_called_at = COALESCE(provider_called_at, NOW())",
+            provider,
+        )
+        self.generation.provider = provider
+
+    async def _write(self, changes: str, *values: Any) -> None:
+        found = await rows(
+            f"UPDATE generations SET {changes}, version = version + 1, updated_at = NOW()"  # noqa: S608 - constants
+            f" WHERE {_HELD} RETURNING version, updated_at, is_favorite",
+            self.generation.id,
+            self.fence,
+            *values,
+        )
+        if not found:
+            raise ClaimLostError
+        self.generation.version = int(found[0]["version"])
+        self.generation.is_favorite = bool(found[0]["is_favorite"])  # its owner may have marked it meanwhile
+        self.generation.updated_at = as_moment(found[0]["updated_at"])
+
+    async def complete(self, file_id: str, final: FinalImage) -> Generation:
+        """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
+
+        async def work() -> Account:
+            account = await account_change.touch(self.generation.user_id, departed=True)
+            if not await file.use(file_id):
+                raise ClaimLostError
+            await self._write(
+                "status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,"
+                " completed_at = NOW(), result_id = $3, model = $4, provider_cost = $5, provider_request_id = $6",
+                file_id,
+                final.model[:100],
+                final.cost,
+                final.request_id[:200] if final.request_id else None,
+            )
+            crashpoint("completion.before_commit")
+            return account.about(ChangeKind.UPDATED, [self.generation.id])
+
+        self.account = await run_tx(work)
+        return await _refetch(self.generation.id)
+
+    async def fail(
+        self, code: ErrorCode, *, called: bool, cost: float | None = None, request_id: str | None = None
+    ) -> Generation:
+        """End badly, and refund in the same transaction if the policy says so.
+
+        `called`: a request has, or may have, left for the provider. Raises ClaimLostError.
+        """
+        row = self.generation
+        refunded = is_refunded(row.refund_policy, called=called, canceled=False)
+
+        async def work() -> Account:
+            account = await account_change.touch(row.user_id, departed=True)
+            await self._write(
+                "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
+                " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
+                code.value,
+                refunded,
+                cost,
+                request_id[:200] if request_id else None,
+            )
+            if refunded and row.cost:
+                account = await ledger.post(row.user_id, ledger.refund(row.id, row.cost), touched=True)
+            if refunded and row.pass_id is not None and row.pass_hour is not None:
+                await passes.give_back(row.pass_id, row.pass_hour, row.media, 1)
+                account = account.with_entitlements()
+            crashpoint("failure.before_commit")
+            return account.about(ChangeKind.UPDATED, [row.id])
+
+        self.account = await run_tx(work)
+        return await _refetch(row.id)
+
+    @classmethod
+    async def take_next(cls, worker: str, lease_seconds: float, per_user: int) -> Self | None:
+        """Claim the generation whose turn it is; None when none waits that may be begun."""
+        while True:
+            candidates = await next_in_line(per_user)
+            if not candidates:
+                return None
+            for generation_id in candidates:
+                claim = await cls.take(generation_id, worker, lease_seconds, per_user)
+                if claim is not None:
+                    return claim
+
+    async def settle(self, *, died: bool) -> Generation:
+        """End what cannot go on: back to the queue before the provider was called, failed after it.
+
+        `died`: the worker did; the attempt counts, for the generation itself may have killed it. Raises ClaimLostError.
+        """
+        row = await _refetch(self.generation.id)
+        called = row.provider_called_at is not None
+        if called or (died and row.attempts >= MAX_ATTEMPTS):
+            return await self.fail(ErrorCode.UNAVAILABLE, called=called)
+        return await self.hand_back(counts=died)
+
+    async def hand_back(self, *, counts: bool = True) -> Generation:
+        """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
+
+        async def work() -> Account:
+            account = await account_change.touch(self.generation.user_id, departed=True)
+            await self._write(
+                "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
+                " attempts = attempts - $3",
+                0 if counts else 1,
+            )
+            crashpoint("hand_back.before_commit")
+            return account.about(ChangeKind.UPDATED, [self.generation.id])
+
+        self.account = await run_tx(work)
+        return await _refetch(self.generation.id)
+
+    @classmethod
+    async def take_over(cls, generation_id: str, lease_seconds: float) -> Self | None:
+        """Hold a generation whose worker's lease has ended, to put it in order; None when it lives after all."""
+        found = await rows(
+            "UPDATE generations SET fence = fence + 1, version = version + 1, lease_until = LATER($2),"
+            " updated_at = NOW() WHERE id = $1 AND status = 'PROCESSING' AND lease_until < NOW() RETURNING id",
+            generation_id,
+            float(lease_seconds),
+        )
+        return cls(await _refetch(generation_id), lease_seconds) if found else None
+
+
+async def lapsed(limit: int) -> list[str]:
+    """Generations whose worker gave no sign of life in time, the longest silent first."""
+    found = await rows(
+        "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() ORDER BY lease_until LIMIT $1",
+        limit,
+    )
+    return [row["id"] for row in found]
+
+
+async def next_in_line(per_user: int) -> list[str]:
+    """The next few whose turn it is: the highest priority first, then the oldest, past accounts that have enough."""
+    found = await rows(
+        "SELECT id FROM generations WHERE status = 'PENDING' AND user_id NOT IN (SELECT user_id FROM generations"
+        " WHERE status = 'PROCESSING' GROUP BY user_id HAVING COUNT(*) >= $1) ORDER BY priority DESC, id LIMIT $2",
+        per_user,
+        _CANDIDATES,
+    )
+    return [row["id"] for row in found]

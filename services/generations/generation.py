@@ -1,0 +1,174 @@
+"""Generations, from a person's side: asking for one, looking at it, calling it off."""
+
+import contextlib
+from dataclasses import replace
+from functools import partial
+
+from models import AuditEntry, Generation, User
+from models.database import run_tx
+from models.enum import AdminAction, FileKind, GenerationStatus
+from services.billing.entitlement import Entitlements
+from services.catalogue.style import StyleService
+from services.core.crashpoint import crashpoint
+from services.core.error import ConflictError, NotFoundError
+from services.core.message import message
+from services.core.rate_limit import RateLimits
+from services.events import account_change, audit_log
+from services.events.account_change import Account, ChangeKind
+from services.events.publisher import Events
+from services.generations.cancellation import call_off
+from services.generations.specification import GenerationRequest, order_of
+from services.generations.submission import Sales, Ticket
+from services.integrations.images.sanitizer import CleanImage
+from services.media import file
+from services.media.file import FileService
+from services.media.upload import UploadService
+from services.products.profile import Limits
+
+OPERATION = "createGeneration"
+
+
+class _EndedAlreadyError(Exception):
+    """Ends a transaction that would have changed nothing."""
+
+
+class GenerationService:
+    """Takes orders, and calls them off."""
+
+    def __init__(
+        self,
+        styles: StyleService,
+        entitlements: Entitlements,
+        files: FileService,
+        sales: Sales,
+        events: Events,
+        limits: Limits,
+        uploads: UploadService,
+        rates: RateLimits,
+    ) -> None:
+        self._styles = styles
+        self._entitlements = entitlements
+        self._files = files
+        self._uploads = uploads
+        self._events = events
+        self._limits = limits
+        self._rates = rates
+        self._sales = sales
+
+    async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
+        """Check, store the photo, take the credits and write the rows in one transaction, then ring for a worker.
+
+        The same idempotency key with the same input returns what it made the first time, without what was deleted
+        since.
+
+        Raises:
+            InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
+            ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or spent.
+        """
+        ticket = Ticket.of(OPERATION, request)
+        return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
+
+    async def _create(self, user: User, request: GenerationRequest, ticket: Ticket) -> list[Generation]:
+        entitlement = await self._entitlements.of(user)
+        order = await order_of(user, entitlement, request, self._styles, self._limits)
+        payment = await self._sales.check(user, order)
+        await self._rates.generations(user.id, order.count)
+        image = await self._photo(user.id, request)
+        original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
+        original_id = original.id if original else None
+        try:
+            order = replace(order, original_id=original_id)
+            return await self._sales.sell(user.id, order, payment, ticket, partial(_use, original_id))
+        except BaseException:
+            if original_id is not None:
+                await self._files.discard(original_id)  # which leaves alone what is sold already
+            raise
+
+    async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
+        if request.upload_id is not None:
+            data = await self._uploads.read(user_id, request.upload_id)
+            return await self._files.check_upload(data, field="uploadId")
+        return await self._files.check_upload(request.image) if request.image is not None else None
+
+    async def get(self, user_id: str, generation_id: str) -> Generation:
+        """One of one's own. Raises NotFoundError."""
+        found = await Generation.present().get_or_none(id=generation_id, user_id=user_id)
+        if found is None:
+            raise NotFoundError(field=("id",))
+        return found
+
+    async def last(self, user_id: str, generation_id: str) -> Generation:
+        """How one of one's own looks by now that was there before, deleted or not. Raises NotFoundError."""
+        found = Generation.filter(id=generation_id, user_id=user_id)
+        row = await found.select_related("original", "result", "style", "style__collection").first()
+        if row is None:
+            raise NotFoundError(field=("id",))
+        return row
+
+    async def cancel(self, user_id: str, generation_id: str) -> Generation:
+        """Call a generation off; its credits come back only while no request has left for the provider.
+
+        Canceling what is canceled already changes nothing.
+
+        Raises:
+            NotFoundError: not there, or not this account's.
+            ConflictError: it has ended already.
+        """
+        return await self._call_off(user_id, generation_id)
+
+    async def cancel_anybodys(self, admin: User, generation_id: str) -> Generation:
+        """Call off a generation of whoever it is, as its owner could; an admin's own is no act of an admin.
+
+        Raises:
+            NotFoundError, ConflictError: as of `cancel`.
+        """
+        user_id = await owner_of(generation_id)
+        return await self._call_off(user_id, generation_id, admin.id if user_id != admin.id else None)
+
+    async def _call_off(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
+        generation = await self.get(user_id, generation_id)
+        done = None
+        if not generation.status.is_final:
+            with contextlib.suppress(_EndedAlreadyError):
+                done = await run_tx(self._cancel, user_id, generation_id, admin_id)
+        if done is not None:
+            account, act = done
+            crashpoint("cancel.committed")
+            # Deleted by now or not, its worker must hear of it, and no version of the account may be skipped.
+            await self._events.generation_canceled(await self.last(user_id, generation_id))
+            await self._events.account_changed(account)
+            if act is not None:
+                await self._events.admin_act(act)
+            return await self.get(user_id, generation_id)
+        generation = await self.get(user_id, generation_id)
+        if generation.status is not GenerationStatus.CANCELED:
+            raise ConflictError(message("This generation has already ended."), field=("id",))
+        return generation
+
+    @staticmethod
+    async def _cancel(user_id: str, generation_id: str, admin_id: str | None) -> tuple[Account, AuditEntry | None]:
+        canceled, account = await call_off(await account_change.touch(user_id), [generation_id])
+        if not canceled:
+            raise _EndedAlreadyError  # the account's version moves only with a change
+        act = None
+        if admin_id is not None:
+            act = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
+        crashpoint("cancel.before_commit")
+        return account.about(ChangeKind.UPDATED, canceled), act
+
+
+async def _use(original_id: str | None) -> None:
+    if original_id is not None and not await file.use(original_id):
+        raise RuntimeError(f"{original_id} was swept while it was being sold")
+
+
+async def owner_of(generation_id: str) -> str:
+    """Return the id of the account that ordered the generation, deleted or not.
+
+    Raises:
+        NotFoundError: there is no such generation.
+    """
+    found = await Generation.get_or_none(id=generation_id).only("id", "user_id")
+    if found is None:
+        raise NotFoundError(field=("id",))
+    return found.user_id

@@ -1,0 +1,13 @@
+"""The refund policy: whether a generation without a result gives its credits back."""
+
+from models.enum import RefundPolicy
+
+
+def is_refunded(policy: RefundPolicy, *, called: bool, canceled: bool) -> bool:
+    """Whether a generation that brought no picture gives its credits back.
+
+    `called`: a request has, or may have, left for the provider.
+    """
+    if policy is RefundPolicy.NEVER:
+        return False
+    return not called or (policy is RefundPolicy.ON_FAILURE and not canceled)

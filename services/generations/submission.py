@@ -1,0 +1,145 @@
+"""Sales: an order becomes rows and the lines that pay for them in one transaction, once for each idempotency key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+from models import Generation, User, ids
+from models.database import run_tx
+from models.enum import PaidBy
+from services.billing import ledger
+from services.billing.funding import Payers, Payment
+from services.core import idempotency
+from services.core.crashpoint import crashpoint
+from services.core.error import Refusal
+from services.events.account_change import Account, ChangeKind
+from services.events.publisher import Events
+from services.generations.specification import Order
+from services.integrations.messaging.queue import TaskQueue
+from services.operations.maintenance import MaintenanceService
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What tells a repeated request from a new one; without a key every request is new."""
+
+    operation: str
+    key: str | None
+    fingerprint: str
+
+    @classmethod
+    def of(cls, operation: str, request: Any) -> Self:
+        """The ticket of a request dataclass. Raises InvalidInputError where it holds what cannot be written down."""
+        return cls(operation, request.idempotency_key, idempotency.fingerprint(request))
+
+
+class Sales:
+    """Sells orders, and tells workers and subscribers."""
+
+    def __init__(self, payers: Payers, queue: TaskQueue, events: Events, maintenance: MaintenanceService) -> None:
+        self._payers = payers
+        self._queue = queue
+        self._events = events
+        self._maintenance = maintenance
+        self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def once(
+        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+    ) -> list[Generation]:
+        """What the ticket's first use sold, without what was deleted since; for a new one, what `sell` sells now.
+
+        Twins that meet in this process go one after another: an order counts once towards the limit of rate. Between
+        processes the slower one of twins is counted, too; which of them sells, the database alone decides.
+
+        Raises:
+            InvalidInputError, ConflictError: the key is no key, or came with another input before.
+            Refusal: whatever `sell` refuses.
+        """
+        if ticket.key is None:
+            return await sell()
+        place = (user_id, ticket.operation, ticket.key)
+        async with self._keys.setdefault(place, asyncio.Lock()):
+            return await self._once(user_id, ticket, sell)
+
+    async def _once(
+        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+    ) -> list[Generation]:
+        if (replayed := await self._replay(user_id, ticket)) is not None:
+            return replayed
+        try:
+            return await sell()
+        except (Refusal, idempotency.UsedKeyError) as error:
+            # A twin of this request may have been faster, and have taken the last credits.
+            if (replayed := await self._replay(user_id, ticket)) is not None:
+                return replayed
+            raise error
+
+    async def _replay(self, user_id: str, ticket: Ticket) -> list[Generation] | None:
+        if ticket.key is None:
+            return None
+        batch_id = await idempotency.recall(user_id, ticket.operation, ticket.key, ticket.fingerprint)
+        return await self._batch(user_id, batch_id) if batch_id else None
+
+    async def check(self, user: User, order: Order) -> Payment:
+        """Refuse early what the sale's transaction would refuse; else, who is going to pay.
+
+        Raises:
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
+            UnavailableError: no new pictures are made right now.
+        """
+        self._maintenance.check_order()
+        payment = await self._payers.find(user, order.bill)
+        payment.check()
+        return payment
+
+    async def sell(
+        self, user_id: str, order: Order, payment: Payment, ticket: Ticket, hold: Callable[[], Awaitable[None]]
+    ) -> list[Generation]:
+        """Let somebody pay and write the rows in one transaction, then ring for workers.
+
+        `payment`: as `check` found it. Credits then do pay; whether a pass or a plan still does is seen when the
+        account's row is taken, and if it does not, credits do where they are sold.
+        `hold` makes sure of what the rows refer to, inside the transaction and with the account's row taken; where it
+        refuses, nothing is sold.
+
+        Raises:
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nothing is spent.
+            UsedKeyError: a twin was faster; see `once`.
+        """
+        batch_id = ids.new_id(ids.BATCH)
+        account = await run_tx(self._write, user_id, batch_id, order, payment, ticket, hold)
+        sold = await self._batch(user_id, batch_id)
+        crashpoint("generation.committed")
+        await self._events.account_changed(account)
+        await asyncio.gather(*(self._queue.ring(generation.id, generation.fence) for generation in sold))
+        crashpoint("generation.rung")
+        return sold
+
+    async def _write(
+        self,
+        user_id: str,
+        batch_id: str,
+        order: Order,
+        payment: Payment,
+        ticket: Ticket,
+        hold: Callable[[], Awaitable[None]],
+    ) -> Account:
+        account = None
+        if payment.paid_by is not PaidBy.CREDITS:
+            account, payment = await self._payers.take(user_id, order.bill)
+        made = [order.row(user_id, batch_id, payment) for _ in range(order.count)]
+        lines = [line for row in made for line in ledger.deduction(row.id, row.cost)]
+        if lines or account is None:
+            account = await ledger.post(user_id, lines, touched=account is not None)
+        if ticket.key is not None:
+            await idempotency.remember(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
+        await hold()
+        await Generation.bulk_create(made)
+        crashpoint("generation.before_commit")
+        return account.about(ChangeKind.CREATED, [row.id for row in made])
+
+    @staticmethod
+    async def _batch(user_id: str, batch_id: str) -> list[Generation]:
+        return await Generation.present().filter(user_id=user_id, batch_id=batch_id).order_by("id")

@@ -1,0 +1,35 @@
+"""A till that takes no money: a page of our own, for deployments that say they are for development."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from services.integrations.payments.protocol import OpenTill, PaymentsError, TillRequest
+
+_NOTHING: tuple[dict[str, Any], ...] = ()
+
+
+class DevelopmentPayments:
+    """`address`: how clients reach this server."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def create_checkout(self, request: TillRequest) -> OpenTill:
+        return OpenTill(provider_id=None, url=f"{self._address}/checkout/{request.checkout_id}", expires_at=None)
+
+    async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """None: here every order is told of when it is made."""
+        for order in _NOTHING:
+            yield order
+
+    async def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """None: nothing was paid."""
+        for refund in _NOTHING:
+            yield refund
+
+    async def end_subscription(self, subscription_id: str) -> None:
+        """Nothing is paid for it in any case."""
+
+    async def portal_url(self, user_id: str) -> str:
+        raise PaymentsError("nothing is paid here, so there is nothing to manage")

@@ -1,0 +1,132 @@
+"""Scenes by name, drawn alone or around the subject of a photo, and the words that call for them."""
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops, ImageFilter
+
+from services.integrations.providers.demo.looks import abstract, city, heights, shore, woods
+from services.integrations.providers.demo.looks.canvas import Canvas
+from services.integrations.providers.demo.looks.light import pool
+from services.integrations.providers.demo.looks.sheet import Sheet
+from services.integrations.providers.demo.looks.subject import subject_mask
+from services.integrations.providers.demo.looks.texture import grain
+from services.integrations.providers.demo.looks.tone import Colour, contrast, grade, scale_mask, screen_tint
+
+Stroke = Callable[[Canvas, random.Random], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A backdrop, what stands in front of it, and the colours of its shadows and lights."""
+
+    back: Stroke
+    front: Stroke
+    shadow: Colour
+    light: Colour
+    rim: Colour  # the light that falls on a subject from behind
+    words: tuple[str, ...]  # lower case; in a prompt they call for this scene
+
+
+# In the order in which words are looked for: the particular before the general.
+SCENES: dict[str, Scene] = {
+    "cyberpunk-street": Scene(
+        city.street, city.street_front, (22, 6, 58), (255, 190, 226), (60, 220, 255),
+        ("cyberpunk", "neon", "street", "alley", "赛博", "霓虹", "街"),
+    ),
+    "underwater-world": Scene(
+        shore.underwater, shore.underwater_front, (2, 38, 84), (190, 250, 246), (150, 244, 255),
+        ("underwater", "fish", "coral", "reef", "水下", "海底", "鱼", "珊瑚"),
+    ),
+    "magic-castle": Scene(
+        heights.castle, heights.castle_front, (52, 24, 92), (255, 226, 226), (255, 190, 236),
+        ("castle", "palace", "fairy tale", "城堡", "宫", "魔法"),
+    ),
+    "cherry-spring": Scene(
+        woods.cherry, woods.cherry_front, (116, 84, 122), (255, 244, 242), (255, 206, 222),
+        ("cherry", "blossom", "flower", "spring", "garden", "樱", "花", "春"),
+    ),
+    "enchanted-forest": Scene(
+        woods.forest, woods.forest_front, (4, 32, 32), (226, 255, 196), (210, 255, 170),
+        ("forest", "woods", "tree", "jungle", "森林", "树", "林"),
+    ),
+    "quiet-beach": Scene(
+        shore.beach, shore.beach_front, (66, 70, 92), (255, 244, 214), (255, 236, 190),
+        ("beach", "sea", "ocean", "island", "sand", "海", "沙滩", "岛"),
+    ),
+    "mountain-sunrise": Scene(
+        heights.mountain, heights.mountain_front, (62, 34, 82), (255, 226, 164), (255, 210, 130),
+        ("mountain", "sunrise", "hill", "snow", "山", "日出", "雪"),
+    ),
+    "future-city": Scene(
+        city.future, city.future_front, (34, 18, 76), (255, 206, 186), (130, 230, 255),
+        ("city", "future", "tower", "skyline", "rooftop", "harbour", "station", "bridge", "城", "未来", "楼"),
+    ),
+    "starry-night": Scene(
+        heights.night, heights.night_front, (8, 14, 60), (226, 226, 214), (255, 226, 140),
+        ("night", "midnight", "star", "starry", "moon", "space", "galaxy", "夜", "星", "月", "太空"),
+    ),
+}  # fmt: skip
+ABSTRACT = Scene(abstract.ribbons, abstract.ribbons_front, (40, 24, 70), (255, 240, 224), (255, 236, 214), ())
+
+
+def scene_for(words: str) -> Scene | None:
+    """The first scene that a person's words call for, English or Chinese."""
+    return next((scene for scene in SCENES.values() if calls_for(words, scene.words)), None)
+
+
+def calls_for(text: str, words: tuple[str, ...]) -> bool:
+    """Whether one of `words` stands in `text`: English as a whole word, also in the plural, Chinese anywhere."""
+    lowered = text.lower()
+    return any(
+        re.search(rf"\b{word}(?:s|es)?\b", lowered) is not None if word.isascii() else word in lowered for word in words
+    )
+
+
+def draw_scene(scene: Scene, sheet: Sheet) -> Image.Image:
+    """The scene alone."""
+    canvas = Canvas(sheet.width, sheet.height)
+    scene.back(canvas, sheet.rng)
+    scene.front(canvas, sheet.rng)
+    return grain(canvas.finish(), sheet.rng, 0.05)
+
+
+def draw_backdrop(scene: Scene, sheet: Sheet) -> Image.Image:
+    """The scene without its foreground, to stand behind somebody."""
+    canvas = Canvas(sheet.width, sheet.height)
+    scene.back(canvas, sheet.rng)
+    return canvas.finish()
+
+
+def compose_scene(scene: Scene, sheet: Sheet, photo: Image.Image) -> Image.Image:
+    """The subject of the photo, relit, standing between the scene's backdrop and its foreground."""
+    mask = subject_mask(photo)
+    canvas = Canvas(sheet.width, sheet.height)
+    scene.back(canvas, sheet.rng)
+    canvas.place(relight(photo, mask, scene), ImageChops.multiply(mask, margins(mask.size)))
+    bare = canvas.finish()
+    scene.front(canvas, sheet.rng)
+    face = scale_mask(ImageChops.multiply(mask, pool(mask.size, 2.0)), 0.94)  # what nothing may fly in front of
+    return grain(Image.composite(bare, canvas.finish(), face), sheet.rng, 0.05)
+
+
+def margins(size: tuple[int, int]) -> Image.Image:
+    """A mask that fades at the top and the sides, so that a subject cut off by its photo ends softly there."""
+    width, height = size
+    fade = max(1, round(min(size) * 0.06))
+    mask = Image.new("L", size, 0)
+    mask.paste(255, (fade, fade, max(fade + 1, width - fade), height + fade))
+    soft = Image.new("L", (width, height + 4 * fade), 0)  # room below, so that the bottom does not fade with the rest
+    soft.paste(mask, (0, 0))
+    soft.paste(255, (fade, height, max(fade + 1, width - fade), height + 4 * fade))
+    return soft.filter(ImageFilter.BoxBlur(fade * 0.7)).crop((0, 0, width, height))
+
+
+def relight(photo: Image.Image, mask: Image.Image, scene: Scene) -> Image.Image:
+    """The photo in the scene's own light, with a rim of it along the subject's edge."""
+    toned = grade(contrast(photo, 4.0), scene.shadow, scene.light, 0.42)
+    inner = mask.filter(ImageFilter.GaussianBlur(max(2.0, min(photo.size) * 0.022)))
+    edge = scale_mask(ImageChops.multiply(mask, ImageChops.invert(inner)), 1.7)
+    return screen_tint(toned, scene.rim, edge)

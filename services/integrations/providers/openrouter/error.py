@@ -1,0 +1,203 @@
+"""What OpenRouter's refusals and failures mean to us: one ProviderError for each."""
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+
+from models.enum import ErrorCode
+from services.integrations.providers.protocol import ProviderError
+
+MAX_RETRY_AFTER = 3600.0  # seconds; only keeps the number sane, a caller's own deadline is far shorter
+
+# `error.metadata.error_type`, as listed on OpenRouter's errors page.
+_TYPES = {
+    ErrorCode.CONTENT_REJECTED: {"content_policy_violation", "refusal"},
+    ErrorCode.PROVIDER_MISCONFIGURED: {"authentication", "permission_denied", "payment_required", "not_found"},
+    ErrorCode.PROVIDER_UNAVAILABLE: {
+        "rate_limit_exceeded",
+        "provider_overloaded",
+        "provider_unavailable",
+        "server",
+        "timeout",
+    },
+    ErrorCode.GENERATION_FAILED: {
+        "invalid_request",
+        "invalid_prompt",
+        "unprocessable",
+        "precondition_failed",
+        "payload_too_large",
+        "context_length_exceeded",
+        "max_tokens_exceeded",
+        "token_limit_exceeded",
+        "string_too_long",
+        "invalid_image",
+        "image_too_large",
+        "image_too_small",
+        "unsupported_image_format",
+        "image_not_found",
+        "image_download_failed",
+    },
+}
+_CODE_OF_TYPE = {name: code for code, names in _TYPES.items() for name in names}
+_MISCONFIGURED = {401, 402, 403, 404, 405}  # 404: no such model; 404 and 405 also for a wrong base URL
+_BUSY = {408, 409, 425, 429}  # 4xx that blame the moment, not the request
+_INPUT_STATUSES = {None, 400, 403, 422}
+# Words of the upstream providers, which OpenRouter passes on in `message` and `metadata.raw`.
+_MODERATION_WORDS = re.compile(
+    r"content_policy|content policy|moderation_blocked|safety system|image_safety|prohibited_content"
+    r"|input was flagged|request blocked",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"sk-[\w-]{4,}|Bearer\s+\S+", re.IGNORECASE)
+_DATA = re.compile(r"[\w+/=-]{40,}")  # base64, hashes, tokens
+_ECHO = 8  # characters in a row that also stand in the prompt are taken for the prompt
+_EXCERPT = 160  # characters
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What must not reach a log through somebody else's error text."""
+
+    key: str
+    prompt: str
+
+    def clean(self, text: str) -> str:
+        """A short printable excerpt of `text` without the key, image data or any of the prompt."""
+        text = text.replace(self.key, "[key]") if self.key else text
+        text = _DATA.sub("[data]", _KEY.sub("[key]", text))[: 3 * _EXCERPT]
+        hidden = self._echoes(text)
+        text = "".join("" if at in hidden else char if char.isprintable() else " " for at, char in enumerate(text))
+        return " ".join(text.split())[:_EXCERPT]
+
+    def _echoes(self, text: str) -> set[int]:
+        prompt = self.prompt.lower()
+        width = min(_ECHO, len(prompt))
+        starts = (at for at in range(len(text) - width + 1) if width and text[at : at + width].lower() in prompt)
+        return {at + step for at in starts for step in range(width)}
+
+
+def answered_with_status(
+    status: int, headers: Mapping[str, str], error: Mapping[str, Any] | None, secrets: Secrets
+) -> ProviderError:
+    """An HTTP status other than 200. `error`: the body's error object; None when the body held none."""
+    error = error or {}
+    may_retry = status in (429, 503)  # refused at the door: the work never started
+    wait = retry_after(headers.get("retry-after"))
+    return ProviderError(
+        _classify(status, error),
+        _describe(f"HTTP {status}", error, secrets),
+        may_retry=may_retry,
+        retry_after=(_wait_in_body(error) if wait is None else wait) if may_retry else None,
+    )
+
+
+def answered_with_error(
+    error: Mapping[str, Any], secrets: Secrets, *, cost: float | None, request_id: str | None
+) -> ProviderError:
+    """An error inside a 200: the work had started, so whatever it says, it is not for us to ask again."""
+    return ProviderError(
+        _classify(_status_in(error), error),
+        _describe("error inside a 200", error, secrets),
+        cost=cost,
+        request_id=request_id,
+    )
+
+
+def connection_failed(error: BaseException | None) -> ProviderError:
+    """The wire failed. Only the error's class is told: httpx quotes header values, and with them the key."""
+    detail = f"connection: {type(error).__name__}"
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, may_retry=True, request_left=False)
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return ProviderError(ErrorCode.PROVIDER_MISCONFIGURED, detail, request_left=False)
+    if isinstance(error, httpx2.TimeoutException):
+        return ProviderError(ErrorCode.GENERATION_TIMEOUT, detail)
+    return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail)
+
+
+def error_object(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The error that a JSON body states; None if it states none."""
+    error = (body or {}).get("error")
+    if isinstance(error, str) and error:
+        return {"message": error}
+    return error if isinstance(error, dict) and error else None
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait, 0 to MAX_RETRY_AFTER, by a Retry-After header in seconds or as a date; else None."""
+    text = (value or "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
+        return min(float(text), MAX_RETRY_AFTER)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _wait_in_body(error: Mapping[str, Any]) -> float | None:
+    availability = error.get("availability")
+    value = availability.get("retry_after") if isinstance(availability, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(float(value), MAX_RETRY_AFTER) if math.isfinite(value) and value > 0 else None
+
+
+def _classify(status: int | None, error: Mapping[str, Any]) -> ErrorCode:
+    if _is_moderation(status, error):
+        return ErrorCode.CONTENT_REJECTED
+    if status is not None and (status < 400 or status >= 500 or status in _BUSY):
+        return ErrorCode.PROVIDER_UNAVAILABLE
+    by_type = _CODE_OF_TYPE.get(_error_type(error))
+    if by_type is not None:
+        return by_type
+    if status in _MISCONFIGURED:
+        return ErrorCode.PROVIDER_MISCONFIGURED
+    return ErrorCode.PROVIDER_UNAVAILABLE if status is None else ErrorCode.GENERATION_FAILED
+
+
+def _is_moderation(status: int | None, error: Mapping[str, Any]) -> bool:
+    metadata = _metadata(error)
+    names = (_error_type(error), metadata.get("provider_code"), error.get("code"))
+    if any(isinstance(name, str) and name in _TYPES[ErrorCode.CONTENT_REJECTED] for name in names):
+        return True
+    if status in _INPUT_STATUSES and any(metadata.get(field) for field in ("reasons", "flagged_input", "patterns")):
+        return True
+    return bool(_MODERATION_WORDS.search(f"{error.get('message')} {metadata.get('raw')}"[:4000]))
+
+
+def _metadata(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = error.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _error_type(error: Mapping[str, Any]) -> str:
+    """OpenRouter's own name of the error: in metadata, or beside the message, depending on the documentation's page."""
+    for value in (_metadata(error).get("error_type"), error.get("error_type"), error.get("type"), error.get("code")):
+        if isinstance(value, str) and (value in _CODE_OF_TYPE or value == "unmapped"):
+            return value
+    return ""
+
+
+def _status_in(error: Mapping[str, Any]) -> int | None:
+    """The HTTP status that an error object names."""
+    for value in (error.get("code"), error.get("http_status")):
+        if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599:
+            return value
+        if isinstance(value, str) and re.fullmatch(r"[1-5]\d\d", value, re.ASCII):
+            return int(value)
+    return None
+
+
+def _describe(head: str, error: Mapping[str, Any], secrets: Secrets) -> str:
+    status = _status_in(error)
+    parts = [head, f"code {status}" if status is not None and head != f"HTTP {status}" else "", _error_type(error)]
+    message = error.get("message")
+    excerpt = secrets.clean(message) if isinstance(message, str) else ""
+    return ", ".join(part for part in parts if part) + (f": {excerpt}" if excerpt else "")

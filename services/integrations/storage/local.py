@@ -1,0 +1,199 @@
+"""Pictures in a folder of this machine, behind signed links."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from services.integrations.storage.protocol import (
+    Link,
+    MissingObjectError,
+    StorageError,
+    Target,
+    TooLargeError,
+    check_key,
+)
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """What a signed link stands for."""
+
+    path: Path
+    content_type: str
+    download_as: str | None
+    seconds_left: int  # until the link stops working
+
+
+@dataclass(frozen=True)
+class LocalUpload:
+    """What a signed upload address takes."""
+
+    key: str
+    content_type: str
+    max_bytes: int
+
+
+class LocalStorage:
+    """A folder of this machine; `web` serves it behind signed links."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        address: str,
+        secret: str,
+        link_seconds: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder.resolve()
+        self._address = address
+        self._signer = URLSafeSerializer(secret, salt="darkroom-files")
+        self._upload_signer = URLSafeSerializer(secret, salt="darkroom-uploads")
+        # A link is the same for half of its life, so that browsers can cache what it leads to.
+        self._window = max(link_seconds // 2, 1)
+        self._clock = clock
+
+    @property
+    def origin(self) -> None:
+        """Files are at the server's own address."""
+        return
+
+    def _path(self, key: str) -> Path:
+        check_key(key)
+        path = self._folder / key
+        # A link planted inside the folder must not lead out of it.
+        if path.parent.resolve() != path.parent or path.is_symlink():
+            raise StorageError("a symbolic link inside the storage folder")
+        return path
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        await asyncio.to_thread(self._write, self._path(key), data)
+
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        await asyncio.to_thread(self._write, self._path(key), file)
+
+    @staticmethod
+    def _write(path: Path, data: bytes | BinaryIO) -> None:
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("xb") as file:
+                if isinstance(data, bytes):
+                    file.write(data)
+                else:
+                    data.seek(0)
+                    shutil.copyfileobj(data, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise StorageError(str(error)) from error
+
+    async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        try:
+            return await asyncio.to_thread(self._read, self._path(key), max_bytes)
+        except FileNotFoundError as error:
+            raise MissingObjectError(key) from error
+        except OSError as error:
+            raise StorageError(str(error)) from error
+
+    @staticmethod
+    def _read(path: Path, max_bytes: int | None) -> bytes:
+        with path.open("rb") as file:  # never changed in place: what is opened stays as large as it is
+            if max_bytes is not None and os.fstat(file.fileno()).st_size > max_bytes:
+                raise TooLargeError(f"more than {max_bytes} bytes")
+            return file.read()
+
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        try:
+            part = await asyncio.to_thread(self._read_part, self._path(key), start, size)
+        except FileNotFoundError as error:
+            raise MissingObjectError(key) from error
+        except OSError as error:
+            raise StorageError(str(error)) from error
+        if len(part) != size:
+            raise StorageError("the file ends too early")
+        return part
+
+    @staticmethod
+    def _read_part(path: Path, start: int, size: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
+    async def delete(self, key: str) -> None:
+        try:
+            await asyncio.to_thread(self._remove, self._path(key))
+        except OSError as error:
+            raise StorageError(str(error)) from error
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        # With what a process that was killed while writing left beside it.
+        for leftover in path.parent.glob(f".{path.name}.*"):
+            leftover.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+    async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
+        expires_at = (int(self._clock()) // self._window + 2) * self._window
+        token = self._signer.dumps([key, content_type, download_as, expires_at])
+        return Link(f"{self._address}/files/{token}", expires_at)
+
+    def resolve(self, token: str) -> LocalFile | None:
+        """What a link of ours leads to; None when it is forged, expired, or the file is gone."""
+        try:
+            key, content_type, download_as, expires_at = self._signer.loads(token)
+            path = self._path(key)
+            seconds_left = int(expires_at - self._clock())
+        except (BadSignature, StorageError, ValueError, TypeError):
+            return None
+        if seconds_left <= 0 or not path.is_file():
+            return None
+        return LocalFile(path, content_type, download_as, seconds_left)
+
+    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
+        expires_at = int(self._clock()) + seconds
+        token = self._upload_signer.dumps([key, content_type, max_bytes, expires_at])
+        return Target(f"{self._address}/uploads/{token}", "POST", expires_at)
+
+    def resolve_upload(self, token: str) -> LocalUpload | None:
+        """What an upload address of ours takes; None when it is forged or expired."""
+        try:
+            key, content_type, max_bytes, expires_at = self._upload_signer.loads(token)
+            self._path(key)
+        except (BadSignature, StorageError, ValueError, TypeError):
+            return None
+        return LocalUpload(key, content_type, max_bytes) if self._clock() < expires_at else None
+
+    async def check(self) -> None:
+        try:
+            await asyncio.to_thread(self._probe)
+        except OSError as error:
+            raise StorageError(str(error)) from error
+
+    def _probe(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # A file without a name: a process that is killed over it leaves nothing that no row knows.
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(b"darkroom")
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def keys(self) -> set[str]:
+        return await asyncio.to_thread(self._listed)
+
+    def _listed(self) -> set[str]:
+        return {str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file()}

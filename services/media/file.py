@@ -1,0 +1,194 @@
+"""Pictures and their rows: the row is written before the bytes and outlives them."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from models import File
+from models.database import rows
+from models.enum import FileKind, FileState
+from services.core.crashpoint import crashpoint
+from services.core.error import InvalidInputError, UnavailableError, UploadFailedError
+from services.core.message import message
+from services.integrations.images.sanitizer import (
+    BadImage,
+    BadImageError,
+    CleanImage,
+    ImageDoor,
+    ImageDoorUnavailableError,
+)
+from services.integrations.storage.protocol import Link, Storage, StorageError
+from telemetry.trace import span
+
+log = structlog.get_logger(__name__)
+
+WIDEST = 4096  # pixels; no picture is stored wider
+THUMBNAIL_TYPE = "image/webp"
+ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What may be sent: bytes at most, and formats by content."""
+
+    max_bytes: int
+    formats: frozenset[str]  # of JPEG, PNG, WEBP
+
+
+class FileService:
+    """Checks, stores, links and removes pictures."""
+
+    def __init__(self, storage: Storage, door: ImageDoor, limits: UploadLimits) -> None:
+        self._storage = storage
+        self._door = door
+        self.limits = limits
+
+    async def check_upload(self, data: bytes, *, field: str = "image") -> CleanImage:
+        """A person's picture, decoded and made clean; nothing is stored. `field` of the input led to it.
+
+        Raises:
+            InvalidInputError: it is no picture that we take.
+            UnavailableError: it could not be looked at right now.
+        """
+        try:
+            return await self._door.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
+        except ImageDoorUnavailableError:
+            log.exception("image_door.unavailable")
+            raise UnavailableError from None
+        except BadImageError as error:
+            raise self._refusal(error.reason, field) from None
+
+    def _refusal(self, reason: BadImage, field: str) -> InvalidInputError:
+        formats = ", ".join(sorted(self.limits.formats))
+        megabytes = f"{self.limits.max_bytes / 2**20:g}"
+        texts = {
+            BadImage.EMPTY: message("The picture is empty."),
+            BadImage.TOO_MANY_BYTES: message("The picture is larger than {megabytes} MiB.", megabytes=megabytes),
+            BadImage.UNSUPPORTED_FORMAT: message("The picture must be one of: {formats}.", formats=formats),
+            BadImage.TOO_MANY_PIXELS: message("The picture has too many pixels."),
+            BadImage.DAMAGED: message("The picture is damaged or incomplete."),
+        }
+        return InvalidInputError(texts[reason], field=(field,))
+
+    async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+        """Write the row, then the bytes. The file stays PENDING until the transaction that uses it says otherwise.
+
+        Raises:
+            UploadFailedError: the storage would not take it; the sweeper removes what there is.
+        """
+        file = await File.create(
+            owner_id=owner_id,
+            kind=kind,
+            content_type=image.content_type,
+            byte_size=len(image.data),
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            thumbnail_widths=sorted(image.thumbnails),
+            placeholder=image.placeholder,
+        )
+        crashpoint("file.row_written")
+        try:
+            await self._write_bytes(file, image)
+        except StorageError:
+            log.exception("file.store_failed", file=file.id)
+            await self.discard(file.id)
+            raise self._not_stored() from None
+        if not await File.exists(id=file.id, state=FileState.PENDING):
+            # This process slept past the sweeper's patience: the row was given up, and nobody else knows the bytes.
+            log.warning("file.swept_while_storing", file=file.id)
+            await self._remove_bytes(file)
+            raise self._not_stored()
+        crashpoint("file.bytes_written")
+        return file
+
+    async def _write_bytes(self, file: File, image: CleanImage) -> None:
+        async def write_picture() -> None:
+            with span("storage.put", kind=file.kind.value, bytes=len(image.data)):
+                await self._storage.put(file.key, image.data, image.content_type)
+            crashpoint("file.picture_written")
+
+        thumbnails = (
+            self._storage.put(file.thumbnail_key_of(width), data, THUMBNAIL_TYPE)
+            for width, data in image.thumbnails.items()
+        )
+        # All at once, and all to their end: bytes that came after the file was given up would belong to nobody.
+        outcomes = await asyncio.gather(write_picture(), *thumbnails, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    @staticmethod
+    def _not_stored() -> UploadFailedError:
+        return UploadFailedError(message("The picture could not be stored. Please try again."))
+
+    async def read(self, file: File) -> bytes:
+        """The stored bytes. Raises StorageError."""
+        with span("storage.get", kind=file.kind.value, bytes=file.byte_size):
+            return await self._storage.get(file.key)
+
+    async def discard(self, file_id: str) -> None:
+        """Give up a file that nothing uses; the sweeper removes it."""
+        await rows(
+            "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE id = $1 AND state = 'PENDING'", file_id
+        )
+
+    async def remove(self, file: File) -> bool:
+        """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""
+        if not await self._remove_bytes(file):
+            # To the end of the queue: what cannot be removed must not keep the sweeper from what can.
+            await rows("UPDATE files SET updated_at = NOW() WHERE id = $1", file.id)
+            return False
+        crashpoint("file.bytes_removed")
+        await File.filter(id=file.id, state=FileState.DELETING).delete()
+        return True
+
+    async def _remove_bytes(self, file: File) -> bool:
+        try:
+            for key in file.thumbnail_keys:
+                await self._storage.delete(key)
+            crashpoint("file.thumbnail_removed")
+            await self._storage.delete(file.key)
+        except StorageError:
+            log.exception("file.remove_failed", file=file.id)
+            return False
+        return True
+
+    async def link(self, file: File) -> Link:
+        """A signed link to the picture."""
+        return await self._storage.link(file.key, file.content_type)
+
+    async def download_link(self, file: File, name: str) -> Link:
+        """A signed link that makes a browser save the picture under this name; the ending is added."""
+        return await self._storage.link(file.key, file.content_type, download_as=f"{name}.{ENDINGS[file.content_type]}")
+
+    async def thumbnail_link(self, file: File, width: int) -> Link:
+        """A signed link to the thumbnail that `thumbnail_width` finds, else to the picture itself.
+
+        Raises:
+            InvalidInputError: no picture is that wide.
+        """
+        found = thumbnail_width(file, width)
+        if found is None:
+            return await self.link(file)
+        return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+
+
+def thumbnail_width(file: File, wanted: int) -> int | None:
+    """The narrowest of the file's thumbnails that is made for a space of `wanted` pixels; None: the picture itself.
+
+    Raises:
+        InvalidInputError: no picture is that wide.
+    """
+    if not 1 <= wanted <= WIDEST:
+        raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=WIDEST), field=("width",))
+    return next((width for width in file.thumbnail_widths if width >= wanted), None)
+
+
+async def use(file_id: str) -> bool:
+    """Make a PENDING file LIVE inside the transaction that refers to it; False when the sweeper was faster."""
+    found = await rows(
+        "UPDATE files SET state = 'LIVE', updated_at = NOW() WHERE id = $1 AND state = 'PENDING' RETURNING id", file_id
+    )
+    return bool(found)

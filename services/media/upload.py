@@ -1,0 +1,158 @@
+"""Pictures sent ahead: announced, sent by the client straight to the storage, read when a request names them."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from models import Upload
+from models.database import rows, run_tx
+from services.core.crashpoint import crashpoint
+from services.core.error import InvalidInputError, NotFoundError, QuotaExceededError, UnavailableError
+from services.core.idempotency import check_key, used_otherwise
+from services.core.message import message
+from services.events import account_change
+from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError, Target, TooLargeError
+from services.media.file import UploadLimits
+
+log = structlog.get_logger(__name__)
+
+MOST = 20  # uploads of one account at once
+_MISSING = ("uploadId",)
+
+
+class UploadService:
+    """Announces uploads, reads and removes them. One lives for `seconds`, and takes bytes for the first half of them.
+
+    So whoever sends slowly has ended before the sweeper comes, and bytes never come after their row has gone.
+    """
+
+    def __init__(self, storage: Storage, limits: UploadLimits, seconds: int) -> None:
+        self._storage = storage
+        self._limits = limits
+        self._types = sorted(f"image/{name.lower()}" for name in limits.formats)
+        self.seconds = seconds
+
+    async def create(
+        self, user_id: str, content_type: str, byte_size: int, idempotency_key: str | None
+    ) -> tuple[Upload, Target]:
+        """Write the row, then say where to send the bytes.
+
+        The same idempotency key with the same input leads to the same upload, as long as that takes bytes.
+
+        Raises:
+            InvalidInputError, ConflictError, QuotaExceededError, UnavailableError: nothing may be sent.
+        """
+        if content_type not in self._types:
+            text = message("The content type must be one of: {types}.", types=", ".join(self._types))
+            raise InvalidInputError(text, field=("contentType",))
+        if not 1 <= byte_size <= self._limits.max_bytes:
+            text = message("A picture has 1 to {limit} bytes.", limit=self._limits.max_bytes)
+            raise InvalidInputError(text, field=("byteSize",))
+        if idempotency_key is not None:
+            check_key(idempotency_key)
+        upload = await run_tx(self._announce, user_id, content_type, byte_size, idempotency_key)
+        crashpoint("upload.row_written")
+        try:
+            target = await self._storage.upload_target(
+                upload.key,
+                upload.content_type,
+                max_bytes=upload.byte_size,
+                seconds=max(self._seconds_to_send(upload), 1),
+            )
+        except StorageError:
+            log.exception("upload.no_target", upload=upload.id)
+            raise UnavailableError from None
+        return upload, target
+
+    async def _announce(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
+        # The account's row first, as everywhere; changing nothing, for an upload is nothing that an account shows.
+        # It makes twins wait for each other, which counting in the statement that inserts would not.
+        await account_change.hold(user_id)
+        known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None
+        if known is not None:
+            if self._seconds_to_send(known) > 0:
+                if (known.content_type, known.byte_size) != (content_type, byte_size):
+                    raise used_otherwise()
+                return known
+            await Upload.filter(id=known.id).update(idempotency_key=None)
+        await self._check_quota(user_id)
+        upload = Upload(owner_id=user_id, content_type=content_type, byte_size=byte_size, idempotency_key=key)
+        await rows(
+            # By the database's clock, which the sweeper reads, too.
+            "INSERT INTO uploads (id, owner_id, content_type, byte_size, idempotency_key, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, NOW()) RETURNING id",
+            upload.id,
+            user_id,
+            content_type,
+            byte_size,
+            key,
+        )
+        return await Upload.get(id=upload.id)
+
+    async def _check_quota(self, user_id: str) -> None:
+        life = timedelta(seconds=self.seconds)
+        living = await Upload.filter(owner_id=user_id, created_at__gt=datetime.now(UTC) - life).order_by("created_at")
+        if len(living) >= MOST:
+            text = message("At most {limit} pictures can be sent ahead at a time.", limit=MOST)
+            raise QuotaExceededError(text, resets_at=living[-MOST].created_at + life)
+
+    def _seconds_to_send(self, upload: Upload) -> int:
+        """For how long an upload still takes bytes."""
+        return int(self.seconds / 2 - (datetime.now(UTC) - upload.created_at).total_seconds())
+
+    async def read(self, user_id: str, upload_id: str) -> bytes:
+        """What was sent, as it came.
+
+        Raises:
+            NotFoundError: not there, not this account's, past its time, or nothing has arrived yet.
+            InvalidInputError: more was sent than announced.
+            UnavailableError: the storage does not answer.
+        """
+        found = await rows(
+            "SELECT id FROM uploads WHERE id = $1 AND owner_id = $2 AND created_at > LATER($3)",
+            upload_id,
+            user_id,
+            -float(self.seconds),
+        )
+        upload = await Upload.get_or_none(id=upload_id) if found else None
+        if upload is None:
+            raise NotFoundError(_MISSING)
+        try:
+            # The store may have taken more than it was told to.
+            return await self._storage.get(upload.key, max_bytes=upload.byte_size)
+        except MissingObjectError:
+            raise NotFoundError(_MISSING, message("The picture has not arrived yet.")) from None
+        except TooLargeError:
+            raise InvalidInputError(message("More was sent than announced."), field=_MISSING) from None
+        except StorageError:
+            log.exception("upload.read_failed", upload=upload.id)
+            raise UnavailableError from None
+
+    async def expired(self, limit: int) -> list[Upload]:
+        """Uploads past their time, used or not."""
+        found = await rows(
+            # In any order, so that what cannot be removed does not keep the sweeper from what can.
+            "SELECT id FROM uploads WHERE created_at < LATER($1) ORDER BY RANDOM() LIMIT $2",
+            -float(self.seconds),
+            limit,
+        )
+        return await Upload.filter(id__in=[row["id"] for row in found])
+
+    async def remove_bytes_of(self, user_id: str) -> None:
+        """Remove at once what an account has sent ahead. Raises StorageError.
+
+        The rows stay for their time, because more may still come to the addresses that were given out.
+        """
+        for upload in await Upload.filter(owner_id=user_id):
+            await self._storage.delete(upload.key)
+
+    async def remove(self, upload: Upload) -> bool:
+        """Remove bytes, then the row; False when the storage would not."""
+        try:
+            await self._storage.delete(upload.key)
+        except StorageError:
+            log.exception("upload.remove_failed", upload=upload.id)
+            return False
+        crashpoint("upload.bytes_removed")
+        await Upload.filter(id=upload.id).delete()
+        return True

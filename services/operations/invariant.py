@@ -1,0 +1,281 @@
+"""What must hold in every database, whatever died: named promises, each one statement that finds what breaks it.
+
+Every statement is one snapshot and returns the ids that break its promise, so it may run while the server works.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One promise. `sql` finds what breaks it; $1 and $2, where they stand, are how long ago it may have happened."""
+
+    name: str
+    promise: str
+    sql: str
+
+
+INVARIANTS = (
+    Invariant(
+        "M1",
+        "a balance is the sum of its ledger",
+        """
+        SELECT id FROM users
+        WHERE credits <> (SELECT COALESCE(SUM(amount), 0) FROM credit_transactions WHERE user_id = users.id)
+        """,
+    ),
+    Invariant(
+        "M2",
+        "nobody spends what is not there",
+        """
+        SELECT id FROM users WHERE credits < 0 AND NOT overdraft_allowed
+        UNION ALL SELECT id FROM credit_transactions WHERE type = 'DEDUCTION' AND balance < 0
+        """,
+    ),
+    Invariant(
+        "M3",
+        "a generation is paid for once, at its price, by its owner",
+        """
+        SELECT id FROM (
+            SELECT g.id, g.user_id, g.cost, CASE WHEN g.paid_by = 'CREDITS' THEN g.cost ELSE 0 END AS price,
+                COUNT(t.id) AS lines, COALESCE(SUM(t.amount), 0) AS total, MIN(t.user_id) AS payer
+            FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'DEDUCTION'
+            GROUP BY g.id, g.user_id, g.paid_by, g.cost
+        ) AS paid
+        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR payer <> user_id OR cost <> price
+        """,
+    ),
+    Invariant(
+        "M4",
+        "a refund is given once, in full, exactly when the policy says so, or an admin",
+        # Only a refund that an admin gave, beyond the policy, has metadata: the reason. And each has its act.
+        """
+        SELECT id FROM (
+            SELECT g.id, g.user_id, g.cost, g.status, g.refund_policy, g.refunded,
+                CASE WHEN g.provider_called_at IS NULL THEN 0 ELSE 1 END AS called,
+                COUNT(t.id) AS lines, COUNT(t.metadata) AS given, COALESCE(SUM(t.amount), 0) AS total,
+                MIN(t.user_id) AS payee,
+                (SELECT COUNT(*) FROM audit_entries WHERE target = g.id AND action = 'REFUND_GENERATION') AS acts
+            FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'REFUND'
+            WHERE g.paid_by = 'CREDITS' AND g.cost > 0
+            GROUP BY g.id, g.user_id, g.cost, g.status, g.refund_policy, g.refunded, g.provider_called_at
+        ) AS refund
+        WHERE lines <> CASE WHEN refunded THEN 1 ELSE 0 END OR given <> acts
+        OR lines > 0 AND (status NOT IN ('COMPLETED', 'FAILED', 'CANCELED') OR total <> cost OR payee <> user_id)
+        OR lines = given AND status = 'FAILED'
+            AND (refund_policy = 'ON_FAILURE' OR refund_policy = 'BEFORE_PROVIDER' AND called = 0)
+        OR lines = given AND status = 'CANCELED' AND refund_policy <> 'NEVER' AND called = 0
+        OR lines > given AND (status = 'COMPLETED' OR refund_policy = 'NEVER' OR status = 'CANCELED' AND called = 1)
+        """,
+    ),
+    Invariant(
+        "M6",
+        "ledger lines chain without gaps, name their cause, and end at the balance",
+        """
+        SELECT id FROM (
+            SELECT id, sequence, amount, balance,
+                LAG(sequence, 1, 0) OVER (PARTITION BY user_id ORDER BY sequence) AS earlier_sequence,
+                LAG(balance, 1, 0) OVER (PARTITION BY user_id ORDER BY sequence) AS earlier_balance
+            FROM credit_transactions
+        ) AS chain
+        WHERE sequence <> earlier_sequence + 1 OR balance <> earlier_balance + amount
+        UNION ALL
+        SELECT u.id FROM users u LEFT JOIN credit_transactions t
+            ON t.user_id = u.id AND t.sequence = u.ledger_sequence
+        WHERE u.credits <> COALESCE(t.balance, 0)
+        OR u.ledger_sequence <> (SELECT COUNT(*) FROM credit_transactions WHERE user_id = u.id)
+        UNION ALL
+        SELECT id FROM credit_transactions
+        WHERE type = 'DEDUCTION' AND (generation_id IS NULL OR reference <> 'deduct:' || generation_id)
+        OR type = 'REFUND' AND (generation_id IS NULL OR reference <> 'refund:' || generation_id)
+        """,
+    ),
+    Invariant(
+        "M7",
+        "an order brings its credits once, to its buyer, and loses no more than it brought",
+        """
+        SELECT p.id FROM purchases p LEFT JOIN credit_transactions t ON t.reference = 'polar:order:' || p.order_id
+        WHERE COALESCE(t.amount, 0) <> p.credits OR t.user_id <> p.user_id
+        OR p.credits > 0 AND (p.status = 'PARKED' OR NOT p.is_paid)
+        UNION ALL
+        SELECT u.id FROM users u
+            LEFT JOIN (SELECT user_id, SUM(reversed_credits) AS credits FROM purchases GROUP BY user_id) AS p
+                ON p.user_id = u.id
+            LEFT JOIN (SELECT user_id, SUM(amount) AS amount FROM credit_transactions WHERE type = 'REVERSAL'
+                GROUP BY user_id) AS t ON t.user_id = u.id
+        WHERE COALESCE(p.credits, 0) + COALESCE(t.amount, 0) <> 0
+        """,
+    ),
+    Invariant(
+        "M8",
+        "what an admin gives or takes and the audit log tell the same",
+        """
+        SELECT t.id FROM credit_transactions t LEFT JOIN audit_entries a ON a.id = SUBSTR(t.reference, 7)
+        WHERE t.type = 'ADMIN' AND (a.id IS NULL OR t.reference <> 'admin:' || a.id OR a.action <> 'ADJUST_CREDITS'
+            OR a.target <> t.user_id OR CAST(a.detail ->> 'amount' AS BIGINT) <> t.amount)
+        UNION ALL
+        SELECT p.id FROM passes p LEFT JOIN audit_entries a ON a.id = SUBSTR(p.reference, 7)
+        WHERE p.reference LIKE 'admin:%' AND (a.id IS NULL OR a.action <> 'GRANT_PASS' OR a.target <> p.user_id)
+        UNION ALL
+        SELECT a.id FROM audit_entries a
+            LEFT JOIN credit_transactions t ON t.reference = 'admin:' || a.id
+            LEFT JOIN passes p ON p.reference = 'admin:' || a.id
+        WHERE a.action = 'ADJUST_CREDITS' AND t.id IS NULL OR a.action = 'GRANT_PASS' AND p.id IS NULL
+        """,
+    ),
+    Invariant(
+        "G1",
+        "an ended generation shows one end, and only one under way is leased",
+        """
+        SELECT id FROM generations
+        WHERE (status IN ('COMPLETED', 'FAILED', 'CANCELED')) <> (completed_at IS NOT NULL)
+        OR (status = 'PROCESSING') <> (lease_until IS NOT NULL)
+        OR status IN ('COMPLETED', 'FAILED', 'CANCELED') AND stage <> status
+        """,
+    ),
+    Invariant(
+        "G2",
+        "every generation ends in time",
+        "SELECT id FROM generations WHERE status IN ('PENDING', 'PROCESSING') AND created_at < LATER($1)",
+    ),
+    Invariant(
+        "G5",
+        "a generation is begun, and its provider called, a bounded number of times and on record",
+        # Three, as services.generations has it: written out, so that a slip there is seen here.
+        """
+        SELECT id FROM generations
+        WHERE attempts > 3 OR provider_calls > 3 OR (provider_calls > 0) <> (provider_called_at IS NOT NULL)
+        OR provider_calls > 0 AND attempts = 0 OR status = 'COMPLETED' AND provider_calls = 0
+        """,
+    ),
+    Invariant(
+        "G7",
+        "a completed generation has its picture, a failed one its reason, and every one its photo",
+        """
+        SELECT g.id FROM generations g
+            LEFT JOIN files r ON r.id = g.result_id LEFT JOIN files o ON o.id = g.original_id
+        WHERE g.status = 'COMPLETED' AND g.error_code IS NOT NULL
+        OR g.status = 'COMPLETED' AND g.deleted_at IS NULL
+            AND (r.id IS NULL OR r.state <> 'LIVE' OR r.kind <> 'RESULT' OR r.owner_id <> g.user_id)
+        OR g.status <> 'COMPLETED' AND g.result_id IS NOT NULL
+        OR g.status = 'FAILED' AND g.error_code IS NULL
+        OR g.original_id IS NOT NULL AND (o.state <> 'LIVE' OR o.owner_id <> g.user_id
+            OR o.kind <> 'ORIGINAL' AND g.parent_id IS NULL)
+        """,
+    ),
+    Invariant(
+        "G8",
+        "a deleted generation has ended, and kept neither words nor pictures nor a share",
+        """
+        SELECT id FROM generations WHERE deleted_at IS NOT NULL
+        AND (status NOT IN ('COMPLETED', 'FAILED', 'CANCELED') OR original_id IS NOT NULL OR result_id IS NOT NULL
+            OR prompt IS NOT NULL OR full_prompt <> '' OR search_text <> '' OR preview IS NOT NULL
+            OR CAST(variables AS TEXT) <> '{}' OR CAST(style_title AS TEXT) <> '{}'
+            OR CAST(earlier_prompts AS TEXT) <> '[]'
+            OR is_favorite OR share_slug IS NOT NULL OR shared_at IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        "U1",
+        "an account that is gone has no name, no way in and, soon, nothing in its gallery",
+        """
+        SELECT id FROM users WHERE deleted_at IS NOT NULL
+        AND (email <> id || '@deleted.invalid' OR password_hash <> '' OR name IS NOT NULL OR role <> 'USER'
+            OR EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM api_keys WHERE user_id = users.id)
+            OR EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)
+            OR users.deleted_at < LATER($1) AND EXISTS
+                (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL))
+        """,
+    ),
+    Invariant(
+        "A1",
+        "an hour of a pass counts what it paid for and did not get back, never more than it was sold with",
+        """
+        SELECT h.holder_id AS id FROM pass_hours h
+            JOIN passes p ON p.id = h.holder_id
+            LEFT JOIN (
+                SELECT pass_id, pass_hour, SUM(CASE WHEN media = 'IMAGE' THEN 1 ELSE 0 END) AS images,
+                    SUM(CASE WHEN media = 'VIDEO' THEN 1 ELSE 0 END) AS videos
+                FROM generations WHERE paid_by = 'PASS' AND NOT refunded GROUP BY pass_id, pass_hour
+            ) AS g ON g.pass_id = h.holder_id AND g.pass_hour = h.hour
+        WHERE h.images <> COALESCE(g.images, 0) OR h.videos <> COALESCE(g.videos, 0)
+        OR h.images > p.images_per_hour OR h.videos > p.videos_per_hour
+        UNION ALL
+        SELECT p.id FROM passes p LEFT JOIN (
+            SELECT holder_id, SUM(images) AS images, SUM(videos) AS videos FROM pass_hours GROUP BY holder_id
+        ) AS h ON h.holder_id = p.id
+        WHERE p.images_used <> COALESCE(h.images, 0) OR p.videos_used <> COALESCE(h.videos, 0)
+        UNION ALL
+        SELECT g.id FROM generations g
+            LEFT JOIN passes p ON p.id = g.pass_id
+            LEFT JOIN pass_hours h ON h.holder_id = g.pass_id AND h.hour = g.pass_hour
+        WHERE g.paid_by = 'PASS' AND (p.id IS NULL OR p.user_id <> g.user_id OR h.id IS NULL)
+        """,
+    ),
+    Invariant(
+        "A2",
+        "an allowance comes back once, exactly when the policy says so, or an admin",
+        # A call that is on record may have been one that never left: what the policy then gives is not seen here.
+        """
+        SELECT id FROM (
+            SELECT g.id, g.status, g.refund_policy, g.refunded,
+                CASE WHEN g.provider_called_at IS NULL THEN 0 ELSE 1 END AS called,
+                (SELECT COUNT(*) FROM audit_entries WHERE target = g.id AND action = 'REFUND_GENERATION') AS acts
+            FROM generations g WHERE g.paid_by = 'PASS'
+        ) AS paid
+        WHERE acts > 0 AND NOT refunded OR acts > 1
+        OR refunded AND status NOT IN ('COMPLETED', 'FAILED', 'CANCELED')
+        OR refunded = (acts > 0) AND (status = 'FAILED'
+                AND (refund_policy = 'ON_FAILURE' OR refund_policy = 'BEFORE_PROVIDER' AND called = 0)
+            OR status = 'CANCELED' AND refund_policy <> 'NEVER' AND called = 0)
+        OR refunded AND acts = 0 AND (status = 'COMPLETED' OR refund_policy = 'NEVER'
+            OR status = 'CANCELED' AND called = 1)
+        """,
+    ),
+    Invariant(
+        "A3",
+        "passes of an account follow one another",
+        """
+        SELECT id FROM (
+            SELECT id, started_at,
+                LAG(expires_at) OVER (PARTITION BY user_id ORDER BY started_at, expires_at) AS earlier_ends_at
+            FROM passes WHERE revoked_at IS NULL
+        ) AS chain
+        WHERE started_at < earlier_ends_at
+        """,
+    ),
+    Invariant(
+        "E1",
+        "an account has the plan of a membership that runs, for as long as that says, and none when it is gone",
+        # How long grace is, the profile says, and another day's profile may say otherwise: it is not looked into here.
+        """
+        SELECT id FROM users WHERE (plan_id IS NULL) <> (member_until IS NULL)
+        OR deleted_at IS NOT NULL AND plan_id IS NOT NULL
+        OR plan_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM memberships m WHERE m.user_id = users.id AND m.plan_id = users.plan_id
+            AND m.status <> 'ENDED' AND (m.ends_at IS NULL OR m.ends_at >= users.member_until))
+        UNION ALL
+        SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE u.deleted_at IS NULL AND m.status = 'ACTIVE' AND COALESCE(m.ends_at, m.renews_at) > NOW()
+        AND (u.member_until IS NULL OR u.member_until < LATER($1))
+        """,
+    ),
+    Invariant(
+        "B1",
+        "every stored object has a row, and every row that lives is used",
+        """
+        SELECT id FROM files WHERE state = 'LIVE'
+        AND NOT EXISTS (SELECT 1 FROM generations WHERE original_id = files.id OR result_id = files.id)
+        """,
+    ),
+    Invariant(
+        "B3",
+        "files that nothing needs are soon gone",
+        """
+        SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)
+        UNION ALL SELECT id FROM uploads WHERE created_at < LATER($2)
+        UNION ALL SELECT id FROM data_exports WHERE state <> 'PENDING' AND expires_at < LATER($1)
+        """,
+    ),
+)

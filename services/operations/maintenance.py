@@ -1,0 +1,172 @@
+"""Maintenance: what an operator has switched off, known to every process without asking for each request."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from models import AuditEntry, Maintenance, User
+from models.database import rows, run_tx
+from models.enum import AdminAction
+from services.core.error import InvalidInputError, UnavailableError
+from services.core.message import message
+from services.events import account_change, audit_log
+from services.events.payload import MAINTENANCE_CHANNEL, WAITING_CHANNEL
+from services.events.publisher import Events
+from services.integrations.messaging.bus import Bus
+from telemetry import metric
+
+log = structlog.get_logger(__name__)
+
+EVERY = 2.0  # seconds between looks at the row, where no message says that it has changed
+CAP_MAX = 1_000_000_000.0  # US dollars
+
+
+@dataclass(frozen=True)
+class State:
+    """How things stand. `daily_spend_cap` and `spent_today`: US dollars, paid to providers in this UTC day."""
+
+    read_only: bool = False
+    providers_off: tuple[str, ...] = ()
+    daily_spend_cap: float | None = None
+    spent_today: float = 0.0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether as much was paid today as may be."""
+        return self.daily_spend_cap is not None and self.spent_today >= self.daily_spend_cap
+
+
+class MaintenanceService:
+    """Knows the state, and changes it. `provider`: whom this process asks for pictures; `known`: all there can be."""
+
+    def __init__(self, bus: Bus, events: Events, provider: str, known: Iterable[str]) -> None:
+        self._bus = bus
+        self._events = events
+        self._provider = provider
+        self._known = sorted({provider, *known})
+        self._state = State()
+
+    @property
+    def is_read_only(self) -> bool:
+        return self._state.read_only
+
+    @property
+    def is_provider_off(self) -> bool:
+        """Whether what waits has to go on waiting."""
+        return self._provider in self._state.providers_off
+
+    def check_writable(self) -> None:
+        """Raises UnavailableError while nobody may change anything."""
+        if self._state.read_only:
+            raise UnavailableError(message("We are working on this service; nothing can be changed right now."))
+
+    def check_order(self) -> None:
+        """Raises UnavailableError while no new pictures are made: nothing is stored or charged for them."""
+        if self.is_provider_off:
+            raise UnavailableError(message("No pictures can be ordered right now. Please try again later."))
+        if self._state.is_spent:
+            raise UnavailableError(message("No more pictures can be ordered today. Please try again tomorrow."))
+
+    async def read(self) -> State:
+        """How things stand at this moment."""
+        row = await Maintenance.get(id=1)
+        return State(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
+
+    async def set(self, admin: User, changes: Mapping[str, Any]) -> State:
+        """Change what is among `changes`, named as the columns; what is so already leaves no line.
+
+        Raises:
+            InvalidInputError: a provider that there is not, a cap below nothing, or null where only a cap may be null.
+        """
+        clean = self._clean(changes)
+        act = await run_tx(self._set, admin.id, clean)
+        if act is not None:
+            await self._look(await self.read())
+            await self._bus.publish(MAINTENANCE_CHANNEL, {})
+            await self._events.admin_act(act)
+        return await self.read()
+
+    def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        clean = dict(changes)
+        for name, field in (("read_only", "readOnly"), ("providers_off", "providersOff")):
+            if name in clean and clean[name] is None:
+                raise InvalidInputError(message("This must not be empty."), field=(field,))
+        if "providers_off" in clean:
+            clean["providers_off"] = self._names(clean["providers_off"])
+        cap = clean.get("daily_spend_cap")
+        if cap is not None and not 0 <= cap <= CAP_MAX:
+            text = message("This must be from 0 to {count}.", count=int(CAP_MAX))
+            raise InvalidInputError(text, field=("dailySpendCap",))
+        return clean
+
+    def _names(self, given: Sequence[str]) -> list[str]:
+        for index, name in enumerate(given):
+            if name not in self._known:
+                text = message("There is no such provider. Choose of: {providers}.", providers=", ".join(self._known))
+                raise InvalidInputError(text, field=("providersOff", str(index)))
+        return sorted(set(given))
+
+    @staticmethod
+    async def _set(admin_id: str, changes: dict[str, Any]) -> AuditEntry | None:
+        await account_change.hold(admin_id)
+        await rows("UPDATE maintenance SET updated_at = updated_at WHERE id = 1 RETURNING id")  # one admin at a time
+        row = await Maintenance.get(id=1)
+        before = {name: getattr(row, name) for name in ("read_only", "providers_off", "daily_spend_cap")}
+        after = before | changes
+        if after == before:
+            return None
+        await row.update_from_dict(changes).save()
+        return await audit_log.record(admin_id, AdminAction.SET_MAINTENANCE, None, before=before, after=after)
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Know the state while the body runs."""
+        await self._try_to_look()
+        watch = asyncio.create_task(self._watch(), name="maintenance")
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+
+    async def _watch(self) -> None:
+        async with self._bus.subscribe(MAINTENANCE_CHANNEL) as messages:
+            while True:
+                await self._try_to_look()
+                await messages.get(timeout=EVERY)
+
+    async def _try_to_look(self) -> None:
+        try:
+            row = await Maintenance.get(id=1)
+            cap = row.daily_spend_cap
+            spent = 0.0 if cap is None else await spent_today()  # which costs more than a look
+            await self._look(State(row.read_only, tuple(row.providers_off), cap, spent))
+        except Exception as error:  # noqa: BLE001 - a database that is away comes back; what was known stays known
+            log.warning("maintenance.not_read", error=repr(error))
+
+    async def _look(self, state: State) -> None:
+        waited, self._state = self.is_provider_off, state
+        for switch, is_on in (
+            ("read_only", state.read_only),
+            ("provider_off", self.is_provider_off),
+            ("spent", state.is_spent),
+        ):
+            metric.maintenance.labels(switch).set(is_on)
+        if waited and not self.is_provider_off:
+            await self._bus.publish(WAITING_CHANNEL, {})  # workers here know by now that they may go on
+
+
+async def spent_today() -> float:
+    """US dollars that providers took for what ended in this UTC day."""
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    (found,) = await rows(
+        "SELECT COALESCE(SUM(provider_cost), 0) AS spent FROM generations"
+        " WHERE completed_at >= $1 AND provider_cost > 0",
+        day,
+    )
+    return float(found["spent"])

@@ -1,0 +1,99 @@
+"""The self-check: every hour one worker audits everything, and says aloud when a promise is broken."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from models import ExternalEvent
+from models.enum import EventOutcome
+from services.core.message import message
+from services.events.publisher import Events
+from services.operations import hourly_job
+from services.operations.integrity_audit import Audit, Verdict
+from services.operations.invariant import INVARIANTS
+from telemetry import metric
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "self-check"  # its runs are kept beside those of the reconciliation
+EVERY = timedelta(hours=1)
+
+_LOOK = 60.0  # seconds between two looks at whether an hour has begun
+_NAMED = 10  # offenders that the log names, of each promise
+_NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
+
+
+class SelfCheck:
+    """The hour's row is the lease: whoever writes it audits, and nobody else. The newest row is what is shown."""
+
+    def __init__(self, audit: Audit, events: Events) -> None:
+        self._audit = audit
+        self._events = events
+        self._begun = datetime.now(UTC)
+
+    async def run(self) -> None:
+        """Audit every hour until cancelled; for every worker."""
+        while True:
+            await asyncio.sleep(_LOOK * random.uniform(0.5, 1.0))  # a process that has just begun has better to do
+            try:
+                await self.check_when_due(datetime.now(UTC))
+            except Exception:
+                log.warning("self_check.failed", exc_info=True)
+
+    async def check_when_due(self, now: datetime) -> dict[str, int] | None:
+        """Do this hour's audit, unless somebody has begun it: how many break each promise; None: not ours to do."""
+        run = await hourly_job.begin(SOURCE, now, {})
+        if run is None:
+            return None
+        started = time.monotonic()
+        try:
+            verdicts = await self._audit.run()
+        except Exception as error:
+            await hourly_job.failed(run, error)
+            raise
+        broken = {verdict.name: len(verdict.offenders) for verdict in verdicts if verdict.offenders}
+        before = await self._newest()
+        earlier: dict[str, int] = before.data["broken"] if before else {}
+        unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
+        await hourly_job.done(run, {"broken": broken, "unknown": unknown})
+        for verdict in verdicts:
+            if not verdict.is_known:
+                log.warning("self_check.unknown", promise=verdict.name, hint="it took too long; `main.py verify` waits")
+            if verdict.offenders:
+                await self._report(verdict, earlier.get(verdict.name, 0))
+        log.info("self_check.done", broken=sorted(broken), seconds=round(time.monotonic() - started, 3))
+        return broken
+
+    async def _report(self, verdict: Verdict, earlier: int) -> None:
+        count = len(verdict.offenders)
+        log.error(
+            "self_check.broken",
+            promise=verdict.name,
+            meaning=verdict.promise,
+            offenders=count,
+            named=verdict.offenders[:_NAMED],
+        )
+        if count > earlier:  # admins are told once, not every hour
+            text = message("A promise is broken: {promise} ({name}), {count} times.", promise=verdict.promise,
+                           name=verdict.name, count=count)  # fmt: skip
+            await self._events.alert(text)
+
+    async def show(self) -> None:
+        """Tell Prometheus what the newest audit found, whoever made it."""
+        newest = await self._newest()
+        if newest is None or newest.handled_at is None:
+            metric.audit_age.set((datetime.now(UTC) - self._begun).total_seconds())  # audits that all fail are noticed
+            return
+        broken = newest.data.get("broken", {})
+        for name in _NAMES:
+            metric.invariants_broken.labels(name).set(broken.get(name, 0))
+        metric.audit_age.set((datetime.now(UTC) - newest.handled_at).total_seconds())
+
+    @staticmethod
+    async def _newest() -> ExternalEvent | None:
+        # By the hour, as text: an index knows it, and moments in it sort as they are written.
+        finished = ExternalEvent.filter(source=SOURCE, outcome=EventOutcome.HANDLED)
+        return await finished.order_by("-event_id").first()

@@ -1,0 +1,87 @@
+"""The till of a development deployment: what is "paid" there becomes events like Polar's, and goes the same way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from models import Checkout, CreditPackage, Plan, ids
+from models.enum import PlanKind
+from services.core.error import NotFoundError
+from services.payments.payment import PaymentService
+from services.payments.purchase import Ware
+from services.payments.webhook import DEVELOPMENT, WebhookService
+
+_MONTH = timedelta(days=30)  # how long what is paid for every month lasts here, where it is paid once only
+
+
+class DevelopmentTill:
+    """Only where the deployment says that it is for development."""
+
+    def __init__(self, payments: PaymentService, webhooks: WebhookService) -> None:
+        self._payments = payments
+        self._webhooks = webhooks
+
+    async def ware(self, checkout_id: str) -> Ware:
+        """What a checkout is about. Raises NotFoundError."""
+        return (await self._find(checkout_id))[1]
+
+    async def pay(self, checkout_id: str) -> None:
+        """Tell that a checkout was paid; a second time changes nothing.
+
+        Raises:
+            NotFoundError: there is no such checkout.
+        """
+        checkout, ware = await self._find(checkout_id)
+        now = datetime.now(UTC)
+        events = {"order.paid": _order(checkout, ware, now)}
+        if isinstance(ware, Plan) and ware.kind is PlanKind.SUBSCRIPTION:
+            events = {"subscription.active": _subscription(checkout, now), **events}
+        for kind, data in events.items():
+            body = orjson.dumps({"type": kind, "timestamp": now.isoformat(), "data": data})
+            if id := await self._webhooks.receive(f"{kind}:{checkout.id}", body, DEVELOPMENT):
+                await self._webhooks.handle(id)
+
+    async def _find(self, checkout_id: str) -> tuple[Checkout, Ware]:
+        if not ids.is_id(checkout_id, ids.CHECKOUT):
+            raise NotFoundError
+        checkout = await Checkout.get_or_none(id=checkout_id, provider_id__isnull=True)
+        ware = await self._payments.ware_of(checkout.slug) if checkout else None
+        if checkout is None or ware is None:
+            raise NotFoundError
+        return checkout, ware
+
+
+def _order(checkout: Checkout, ware: CreditPackage | Plan, now: datetime) -> dict[str, Any]:
+    is_monthly = isinstance(ware, Plan) and ware.kind is PlanKind.SUBSCRIPTION
+    return {
+        "id": f"development-{checkout.id}",
+        "created_at": now.isoformat(),
+        "status": "paid",
+        "paid": True,
+        "subtotal_amount": ware.price,
+        "net_amount": ware.price,
+        "refunded_amount": 0,
+        "currency": ware.currency,
+        "billing_reason": "subscription_create" if is_monthly else "purchase",
+        "product_id": checkout.slug,
+        "subscription_id": f"development-{checkout.id}" if is_monthly else None,
+        "checkout_id": None,
+        "customer": {"external_id": checkout.user_id},
+        "metadata": {"user_id": checkout.user_id, "slug": checkout.slug},
+    }
+
+
+def _subscription(checkout: Checkout, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"development-{checkout.id}",
+        "created_at": now.isoformat(),
+        "status": "active",
+        "product_id": checkout.slug,
+        "started_at": now.isoformat(),
+        "current_period_end": (now + _MONTH).isoformat(),
+        "cancel_at_period_end": False,
+        "checkout_id": None,
+        "customer": {"external_id": checkout.user_id},
+        "metadata": {"user_id": checkout.user_id, "slug": checkout.slug},
+    }

@@ -1,0 +1,187 @@
+"""Collections and styles as files describe them: each collection once, and what a profile changes about it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, ValidationError, field_validator
+
+from models.enum import Quality, ReferenceImage, RefundPolicy, Size
+from services.products.prompt import StylePrompt, StyleVariable, template_problems
+from services.products.toml_file import (
+    ENTRY,
+    SHARED,
+    Localised,
+    Problem,
+    ProfileError,
+    Slug,
+    read_toml,
+    repetitions,
+    shape_problems,
+    text_problems,
+    told,
+)
+
+Credits = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Multiplier = Annotated[StrictFloat, Field(gt=0, le=1_000, allow_inf_nan=False)]
+Qualities = dict[Quality, Multiplier]  # cost times multiplier, rounded up once; what is left out is not sold
+
+
+class ProfileStyle(BaseModel):
+    """A named prompt template within a collection."""
+
+    model_config = ENTRY
+
+    slug: Slug
+    title: Localised
+    description: Localised
+    category: Localised | None = None
+    members_only: StrictBool = False
+    cost: Credits | None = None  # of one STANDARD image; None: the collection's base cost
+    reference_image: ReferenceImage
+    prompt: str
+    prompt_without_photo: str | None = None  # for styles whose reference image is optional, and only for them
+    variables: tuple[StyleVariable, ...] = ()
+
+    @field_validator("prompt", "prompt_without_photo")
+    @classmethod
+    def _unwrap(cls, text: str | None) -> str | None:
+        """Lines are broken in the file for the reader's sake; the provider gets one paragraph."""
+        return None if text is None else " ".join(text.split())
+
+    def narrowed(self, reference_image: ReferenceImage) -> "ProfileStyle":
+        """An OPTIONAL style that takes a photo always, or never."""
+        if reference_image is ReferenceImage.OPTIONAL:
+            return self
+        is_unused = reference_image is ReferenceImage.UNUSED
+        kept = self.prompt_without_photo if is_unused else self.prompt
+        return self.model_copy(
+            update={"reference_image": reference_image, "prompt": kept, "prompt_without_photo": None}
+        )
+
+
+class ProfileCollection(BaseModel):
+    """A product line of styles with its own price and refund policy."""
+
+    model_config = ENTRY
+
+    slug: Slug
+    title: Localised
+    description: Localised
+    base_cost: Credits
+    refund_policy: RefundPolicy
+    qualities: Qualities
+    sizes: dict[Size, str] = Field(default_factory=dict)  # the sentence that enters the prompt as {size}
+    variables: tuple[StyleVariable, ...] = ()  # of every style; a style's own one of the same name takes its place
+    styles: tuple[ProfileStyle, ...] = Field(min_length=1)
+
+    def prompt_of(self, style: ProfileStyle) -> StylePrompt:
+        """Everything that `style` is rendered from, the collection's share included."""
+        own = {variable.name for variable in style.variables}
+        shared = tuple(variable for variable in self.variables if variable.name not in own)
+        return StylePrompt(
+            prompt=style.prompt,
+            prompt_without_photo=style.prompt_without_photo,
+            variables=shared + style.variables,
+            sizes=self.sizes,
+        )
+
+
+class CollectionUse(BaseModel):
+    """A shared collection in a profile, with what is different there; what is left out stays as it is."""
+
+    model_config = ENTRY
+
+    use: Slug
+    base_cost: Credits | None = None  # styles with a cost of their own keep it
+    refund_policy: RefundPolicy | None = None
+    qualities: Qualities | None = None
+    reference_image: ReferenceImage | None = None  # of all its styles, which must leave the choice
+    styles: tuple[Slug, ...] | None = Field(None, min_length=1)  # these only, in this order
+
+    def problems(self, shared: ProfileCollection) -> Iterator[Problem]:
+        """What cannot be changed so; places are within this entry."""
+        known = {style.slug: style for style in shared.styles}
+        yield from repetitions("styles", self.styles or ())
+        for slug in self.styles or ():
+            if slug not in known:
+                yield (
+                    f"styles.{slug}",
+                    f"is not in {SHARED}/collections/{self.use}.toml (there are: {', '.join(known)})",
+                )
+        for style in shared.styles:
+            fixed = style.reference_image is not ReferenceImage.OPTIONAL
+            if self.reference_image and fixed and style.reference_image is not self.reference_image:
+                yield "reference_image", f"is {style.reference_image} in the style {style.slug}, which leaves no choice"
+
+    def apply(self, shared: ProfileCollection) -> ProfileCollection:
+        """The collection as this profile sells it, where there are no problems."""
+        changes: dict[str, object] = {
+            name: value
+            for name in ("base_cost", "refund_policy", "qualities")
+            if (value := getattr(self, name)) is not None
+        }
+        by_slug = {style.slug: style for style in shared.styles}
+        styles = shared.styles if self.styles is None else tuple(by_slug[slug] for slug in self.styles)
+        if self.reference_image:
+            styles = tuple(style.narrowed(self.reference_image) for style in styles)
+        return shared.model_copy(update={**changes, "styles": styles})
+
+
+def load_collection(path: Path) -> ProfileCollection:
+    """The collection that has the file at `path` to itself. Raises ProfileError with all its problems."""
+    data = read_toml(path)
+    try:
+        collection = ProfileCollection.model_validate(data)
+    except ValidationError as error:
+        raise ProfileError(told(path, shape_problems(data, error))) from error
+    if problems := told(path, collection_problems(collection)):
+        raise ProfileError(problems)
+    return collection
+
+
+def collection_problems(collection: ProfileCollection, *parents: str) -> Iterator[Problem]:
+    """What makes no sense in a collection that stands below `parents` in its file."""
+    yield from text_problems(_join(*parents, "title"), collection.title)
+    yield from text_problems(_join(*parents, "description"), collection.description)
+    if Quality.STANDARD not in collection.qualities:
+        yield _join(*parents, "qualities"), "STANDARD is missing"
+    yield from repetitions(_join(*parents, "styles"), [style.slug for style in collection.styles])
+    for style in collection.styles:
+        yield from _style_problems(parents, collection, style)
+
+
+def _style_problems(parents: tuple[str, ...], collection: ProfileCollection, style: ProfileStyle) -> Iterator[Problem]:
+    place = _join(*parents, "styles", style.slug)
+    yield from text_problems(f"{place}.title", style.title)
+    yield from text_problems(f"{place}.description", style.description)
+    if style.category is not None:
+        yield from text_problems(f"{place}.category", style.category)
+    is_optional = style.reference_image is ReferenceImage.OPTIONAL
+    if is_optional and style.prompt_without_photo is None:
+        yield f"{place}.prompt_without_photo", "is missing, and the reference image is optional"
+    if not is_optional and style.prompt_without_photo is not None:
+        yield f"{place}.prompt_without_photo", f"is never used: the reference image is {style.reference_image}"
+    template = collection.prompt_of(style)
+    homes = dict.fromkeys((variable.name for variable in collection.variables), _join(*parents, "variables"))
+    homes |= dict.fromkeys((variable.name for variable in style.variables), f"{place}.variables")
+    for variable in template.variables:
+        home = f"{homes[variable.name]}.{variable.name}"
+        yield from text_problems(f"{home}.label", variable.label)
+        for option in variable.options:
+            if option.label:
+                yield from text_problems(f"{home}.options.{option.value}.label", option.label)
+    for problem in template_problems(template):
+        what = problem.message.text.format(**problem.message.values)
+        match problem.field:
+            case ("variables", index, entry):
+                name = template.variables[int(index)].name
+                yield f"{homes[name]}.{name}.{entry}", what
+            case ("sizes",):
+                yield _join(*parents, "sizes"), what
+            case field:
+                yield ".".join((place, *field)), what
+
+
+def _join(*steps: str) -> str:
+    return ".".join(steps)

@@ -1,0 +1,116 @@
+"""What is sold for money, as files describe it: packages of credits, monthly plans, passes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
+
+from models.enum import PlanKind
+from services.products.collection import Credits
+from services.products.toml_file import (
+    ENTRY,
+    Localised,
+    Problem,
+    ProfileError,
+    Slug,
+    read_toml,
+    repetitions,
+    shape_problems,
+    text_problems,
+    told,
+)
+
+_ONE_YEAR = 366 * 24  # hours
+
+Price = Annotated[StrictInt, Field(ge=1, le=100_000_000)]  # minor units
+Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$")]  # ISO 4217, lower case
+Hours = Annotated[StrictInt, Field(ge=1, le=_ONE_YEAR)]
+PerHour = Annotated[StrictInt, Field(ge=0, le=100_000)]
+MaxBatch = Annotated[StrictInt, Field(ge=1, le=16)]  # pictures of one request
+
+
+class ProfilePackage(BaseModel):
+    """A number of credits at a price."""
+
+    model_config = ENTRY
+
+    slug: Slug
+    credits: Credits
+    price: Price
+    currency: Currency
+
+
+class ProfilePlan(BaseModel):
+    """A monthly plan, or a pass."""
+
+    model_config = ENTRY
+
+    slug: Slug
+    title: Localised
+    kind: PlanKind
+    price: Price | None = None  # None: on request
+    currency: Currency | None = None
+    credits_per_month: Credits | None = None
+    duration_hours: Hours | None = None  # of a pass
+    images_per_hour: PerHour | None = None
+    videos_per_hour: PerHour | None = None
+    priority: StrictBool = False  # made before those of others
+    unlimited: StrictBool = False  # pays for every picture
+    api_access: StrictBool = False
+    max_batch: MaxBatch | None = None  # None: the profile's
+
+
+class Offers(BaseModel):
+    """Packages and plans that several profiles sell."""
+
+    model_config = ENTRY
+
+    packages: tuple[ProfilePackage, ...] = ()
+    plans: tuple[ProfilePlan, ...] = ()
+
+
+def load_offers(path: Path) -> Offers:
+    """The packages and plans in the file at `path`. Raises ProfileError with all problems."""
+    data = read_toml(path)
+    try:
+        offers = Offers.model_validate(data)
+    except ValidationError as error:
+        raise ProfileError(told(path, shape_problems(data, error))) from error
+    if problems := told(path, offer_problems(offers.packages, offers.plans)):
+        raise ProfileError(problems)
+    return offers
+
+
+def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePlan, ...]) -> Iterator[Problem]:
+    """What makes no sense in what is sold. A checkout names both by slug, so the two share their names."""
+    package_slugs = [package.slug for package in packages]
+    yield from repetitions("packages", package_slugs)
+    yield from repetitions("plans", [plan.slug for plan in plans])
+    for plan in plans:
+        place = f"plans.{plan.slug}"
+        if plan.slug in package_slugs:
+            yield place, "is a package's name, too"
+        yield from text_problems(f"{place}.title", plan.title)
+        if plan.price is not None and plan.currency is None:
+            yield f"{place}.currency", "is missing, and there is a price"
+        if plan.price is None and plan.currency is not None:
+            yield f"{place}.currency", "is never used: the price is on request"
+        yield from _kind_problems(place, plan)
+
+
+def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:
+    of_pass = ("duration_hours", "images_per_hour", "videos_per_hour")
+    of_month = ("credits_per_month", "max_batch", "priority", "unlimited", "api_access")
+    is_pass = plan.kind is PlanKind.PASS
+    if is_pass:
+        for name in of_pass:
+            if getattr(plan, name) is None:
+                yield f"{place}.{name}", "is missing, and the plan is a pass"
+        if plan.images_per_hour == plan.videos_per_hour == 0:
+            yield f"{place}.images_per_hour", "is 0 like videos_per_hour, so the pass allows nothing"
+    elif plan.credits_per_month is None and not plan.unlimited:
+        yield f"{place}.credits_per_month", "is missing, and the plan is not unlimited"
+    for name in of_month if is_pass else of_pass:
+        if getattr(plan, name) not in (None, False):
+            yield f"{place}.{name}", f"is never used: the plan is a {plan.kind}"
