@@ -24,7 +24,7 @@ WORKDIR /app
 COPY requirements/run.lock requirements/run.lock
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
 
-COPY main.py composition.py checkup.py logs.py adapters.py settings.py setting_types.py ./
+COPY main.py composition.py health_check.py logs.py adapters.py settings.py setting_types.py ./
 COPY locales/ locales/
 COPY migrations/ migrations/
 COPY models/ models/

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import structlog
 
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
-from models.database import open_database, rows
-from models.postgres import QUICK, Limits
-from models.survey import Survey
-from schema.audience import Audience
+from models.database.connection import open_database, rows
+from models.database.postgres import QUICK, Limits
+from models.database.read_only import Survey
+from schema.runtime.access import Audience
 from services.accounts.account_deletion import DepartureService
 from services.accounts.api_key import ApiKeyService
 from services.accounts.connection_registry import Presences

@@ -9,12 +9,12 @@ from functools import partial
 import structlog
 import uvicorn
 
-from checkup import check
 from composition import make_audit, open_server, open_services, web_options, working
+from health_check import check
 from logs import configure_logs
+from models.database.migrate import DatabaseUnreachableError, migrate
+from models.database.postgres import PATIENT
 from models.enum import Role
-from models.migrate import DatabaseUnreachableError, migrate
-from models.postgres import PATIENT
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.core.error import Refusal
 from services.payments.webhook import UNSETTLED

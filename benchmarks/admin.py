@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from benchmarks.metrics import ROUNDS, fill
 from benchmarks.timing import milliseconds, postgres
 from models import CreditTransaction, Generation
-from models.database import open_database, rows
+from models.database.connection import open_database, rows
+from models.database.migrate import migrate
+from models.database.postgres import PATIENT
 from models.enum import GenerationStatus, TransactionType
-from models.migrate import migrate
-from models.postgres import PATIENT
 from services.accounts.user_lookup import Directory
 from services.billing.ledger import CreditService, TransactionFilter
 from services.core.pagination import PageRequest

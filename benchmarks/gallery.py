@@ -11,10 +11,10 @@ import example_rows as example
 from benchmarks.timing import milliseconds, postgres
 from example_rows import insert
 from models import Generation
-from models.database import open_database, rows
+from models.database.connection import open_database, rows
+from models.database.migrate import migrate
+from models.database.postgres import PATIENT
 from models.enum import GenerationStatus
-from models.migrate import migrate
-from models.postgres import PATIENT
 from services.core.pagination import PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.gallery.user_stats import StatsService

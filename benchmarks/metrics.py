@@ -14,10 +14,10 @@ from pathlib import Path
 import example_rows as example
 from benchmarks.timing import milliseconds, postgres
 from example_rows import insert
-from models.database import dialect, open_database, rows
-from models.migrate import migrate
-from models.postgres import PATIENT
-from models.survey import Survey
+from models.database.connection import dialect, open_database, rows
+from models.database.migrate import migrate
+from models.database.postgres import PATIENT
+from models.database.read_only import Survey
 from services.operations.analytics import MetricsService
 
 ROUNDS = 5

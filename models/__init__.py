@@ -1,20 +1,14 @@
 """The tables. Tortoise finds every model through this module."""
 
-from models.api_key import ApiKey
-from models.audit_log import AuditEntry
-from models.credit import CreditTransaction
-from models.entitlement import Membership, Pass, PassHour
-from models.export import DataExport
-from models.file import File
-from models.generation import Generation, IdempotencyKey
-from models.mail import MailToken
-from models.maintenance import Maintenance
-from models.payment import Checkout, ExternalEvent, Purchase
+from models.accounts import ApiKey, DataExport, MailToken, Session, User
+from models.billing import CreditTransaction, Membership, Pass, PassHour
+from models.catalogue import Collection, Style
+from models.events import AuditEntry
+from models.generations import Generation, IdempotencyKey
+from models.media import File, Upload
+from models.operations import Maintenance, Worker
+from models.payments import Checkout, ExternalEvent, Purchase
 from models.plan import CreditPackage, Plan
-from models.style import Collection, Style
-from models.upload import Upload
-from models.user import Session, User
-from models.worker import Worker
 
 __all__ = [
     "ApiKey",

@@ -1,11 +1,33 @@
-"""The catalogue as a whole, for admins."""
+"""Resolvers of the catalogue: collections, styles, quotes, custom styles and the admin import."""
 
+from typing import Any
+
+import strawberry
 from strawberry.scalars import JSON
 
-from schema.catalogue import CataloguePayload
-from schema.context import Info
-from schema.error import user_errors
+from models import enum, ids
+from schema.catalogue import (
+    CataloguePayload,
+    Collection,
+    Quote,
+    QuoteInput,
+    Style,
+    StyleConnection,
+    StyleFilter,
+    StyleInput,
+    StylePayload,
+    UpdateStyleInput,
+)
+from schema.runtime.connection import page_request
+from schema.runtime.context import Info
+from schema.runtime.input import changes, given
+from schema.runtime.node import known_id
+from schema.runtime.user_error import DeletedPayload, user_errors
+from services.catalogue import style as catalogue
 from services.catalogue.import_document import CatalogueError
+from services.catalogue.style_input import StyleDraft
+from services.core.error import Refusal
+from services.generations.quote import QuoteRequest
 
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
@@ -17,3 +39,112 @@ async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | No
         told = [one for refusal in error.refusals for one in user_errors(refusal, info.context)]
         return CataloguePayload(created=0, updated=0, unchanged=0, errors=told)
     return CataloguePayload(created=counts.created, updated=counts.updated, unchanged=counts.unchanged, errors=[])
+
+
+_WORDS = (
+    "title",
+    "prompt",
+    "description",
+    "category",
+    "reference_image",
+    "variables",
+    "translations",
+    "members_only",
+    "cost",
+)
+
+
+def _words(input: StyleInput | UpdateStyleInput) -> dict[str, Any]:
+    """What was given, in the service's terms."""
+    words = changes(input, *_WORDS)
+    if words.get("variables") is not None:
+        words["variables"] = [variable.draft() for variable in words["variables"]]
+    if words.get("translations") is not None:
+        words["translations"] = [entry.translation() for entry in words["translations"]]
+    return words
+
+
+async def create_style(info: Info, input: StyleInput) -> StylePayload:
+    draft = StyleDraft(
+        # Null is what a new style has anyway.
+        words={name: value for name, value in _words(input).items() if value is not None},
+        wanted_locale=info.context.locale,
+        collection=given(input.collection, None),
+        idempotency_key=given(input.idempotency_key, None),
+    )
+    try:
+        row = await info.context.services.own_styles.create(
+            info.context.require_viewer(), draft, is_admin=info.context.is_admin
+        )
+    except Refusal as refusal:
+        return StylePayload(style=None, errors=user_errors(refusal, info.context))
+    return StylePayload(style=Style.of(row), errors=[])
+
+
+async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -> StylePayload:
+    try:
+        row = await info.context.services.own_styles.update(
+            info.context.require_viewer(),
+            known_id(id, ids.STYLE),
+            _words(input),
+            info.context.locale,
+            is_admin=info.context.is_admin,
+        )
+    except Refusal as refusal:
+        return StylePayload(style=None, errors=user_errors(refusal, info.context))
+    return StylePayload(style=Style.of(row), errors=[])
+
+
+async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
+    try:
+        await info.context.services.own_styles.delete(
+            info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
+        )
+    except Refusal as refusal:
+        return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
+    return DeletedPayload(deleted_ids=[id], errors=[])
+
+
+async def collections(info: Info) -> list[Collection]:
+    return [Collection.of(row) for row in await info.context.services.styles.collections()]
+
+
+async def style(info: Info, slug: str, collection: str | None = None) -> Style | None:
+    found = await info.context.services.styles.by_slug(slug, collection)
+    return Style.of(found) if found else None
+
+
+async def styles(
+    info: Info,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    filter: StyleFilter | None = None,
+) -> StyleConnection:
+    services, wanted = info.context.services, catalogue.StyleFilter()
+    if filter is not None:
+        wanted = catalogue.StyleFilter(
+            collection=given(filter.collection, None),
+            category=given(filter.category, None),
+            members_only=given(filter.members_only, None),
+            search=given(filter.search, None),
+        )
+    if filter is not None and given(filter.own, False):
+        own = page_request(str, first, after, last, before)
+        return StyleConnection.of(await services.styles.own_styles(info.context.viewer, own, wanted))
+    request = page_request(int, first, after, last, before)
+    return StyleConnection.of(await services.styles.styles(request, wanted))
+
+
+async def quote(info: Info, input: QuoteInput) -> Quote | None:
+    style_id = given(input.style_id, None)
+    request = QuoteRequest(
+        style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
+        quality=given(input.quality, enum.Quality.STANDARD),
+        media=given(input.media, enum.MediaKind.IMAGE),
+        count=given(input.count, 1),
+        model=given(input.model, None),
+    )
+    found = await info.context.services.quotes.quote(info.context.viewer, request)
+    return Quote(cost=found.cost, paid_by=found.paid_by, affordable=found.affordable, balance_after=found.balance_after)

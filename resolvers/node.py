@@ -5,15 +5,14 @@ import asyncio
 import strawberry
 
 from models import User, ids
-from schema.api_key import ApiKey
-from schema.audit_log import AuditEntry
-from schema.context import Info
-from schema.credit import CreditTransaction
-from schema.generation import Generation
-from schema.node import Node
-from schema.plan import CreditPackage, Plan
-from schema.style import Collection, Style
-from schema.user import User as UserType
+from schema.accounts import ApiKey
+from schema.accounts import User as UserType
+from schema.billing import CreditPackage, CreditTransaction, Plan
+from schema.catalogue import Collection, Style
+from schema.events import AuditEntry
+from schema.generations import Generation
+from schema.runtime.context import Info
+from schema.runtime.node import Node
 from services.core.error import InvalidInputError
 from services.core.message import message
 

@@ -1,4 +1,4 @@
-"""What admins see of everybody; reached through Query.admin alone, which asks who they are."""
+"""The admin's entry point: every account's data and what runs the deployment."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,19 +7,36 @@ import strawberry
 from strawberry.scalars import JSON
 
 import models
-from schema.audit_log import AuditEntryConnection
-from schema.connection import PageInfo, encode_cursor, page_request
-from schema.context import Info
-from schema.credit import CreditTransactionConnection, TransactionFilter
-from schema.enum import GenerationOrder
-from schema.generation import GenerationConnection, GenerationFilter, generation_key
-from schema.ledger_check import LedgerCheck
-from schema.maintenance import Maintenance
-from schema.metrics import Metrics
-from schema.user import User
+from schema.accounts import User
+from schema.billing import CreditTransaction, CreditTransactionConnection, TransactionFilter
+from schema.events import AuditEntryConnection
+from schema.generations import GenerationConnection, GenerationFilter, generation_key
+from schema.operations import LedgerCheck, Maintenance, Metrics
+from schema.runtime.connection import PageInfo, encode_cursor, page_request
+from schema.runtime.context import Info
+from schema.runtime.enum import GenerationOrder
+from schema.runtime.user_error import UserError
 from services.billing import ledger
 from services.core.pagination import Page
 from services.gallery import gallery
+
+
+@strawberry.input
+class AdjustCreditsInput:
+    user_id: strawberry.ID
+    amount: int = strawberry.field(description="Negative takes credits away, below zero if need be.")
+    reason: str = strawberry.field(description="1 to 500 characters; the account's owner reads it beside the line.")
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The same key with the same input returns the first result; with another input, CONFLICT.",
+    )
+
+
+@strawberry.type
+class AdjustCreditsPayload:
+    user: User | None
+    transaction: CreditTransaction | None
+    errors: list[UserError]
 
 
 @strawberry.type

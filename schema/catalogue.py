@@ -1,8 +1,206 @@
-"""What an import of the catalogue came to."""
+"""The catalogue as the API shows it: collections, styles, custom styles and the admin import."""
+
+from typing import Annotated
 
 import strawberry
 
-from schema.error import UserError
+import models
+from models import enum
+from schema.runtime.connection import PageInfo, encode_cursor
+from schema.runtime.context import Info
+from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
+from schema.runtime.input import given
+from schema.runtime.node import Node
+from schema.runtime.user_error import UserError
+from services.catalogue import style as catalogue
+from services.catalogue.style_input import Translation, VariableDraft
+from services.core.pagination import Page
+from services.products.prompt import VariableOption
+
+
+@strawberry.type(description="What a quality costs, as a multiple of the style's cost, rounded up once.")
+class QualityPrice:
+    quality: Quality
+    multiplier: float
+
+
+@strawberry.type(description="A product line of styles with its own prices and refund policy.")
+class Collection(Node):
+    row: strawberry.Private[models.Collection]
+    slug: str
+    base_cost: int = strawberry.field(description="Credits for one STANDARD image.")
+    refund_policy: RefundPolicy
+    qualities: list[QualityPrice]
+
+    @strawberry.field
+    def title(self, info: Info) -> str:
+        return info.context.choose(self.row.title)
+
+    @strawberry.field
+    def description(self, info: Info) -> str | None:
+        return info.context.choose(self.row.description)
+
+    @strawberry.field
+    async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.catalogue")]]:
+        found = await info.context.styles_by_collection.load(self.row.id)
+        for style in found:
+            style.collection = self.row
+        return [Style.of(style) for style in found]
+
+    @classmethod
+    def of(cls, row: models.Collection) -> "Collection":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            slug=row.slug,
+            base_cost=row.base_cost,
+            refund_policy=row.refund_policy,
+            qualities=[
+                QualityPrice(quality=enum.Quality(name), multiplier=multiplier)
+                for name, multiplier in row.qualities.items()
+            ],
+        )
+
+
+@strawberry.type(description="What a person may fill in: costume colour, powers, background.")
+class StyleVariable:
+    name: str
+    label: str = strawberry.field(description="In the caller's language.")
+    options: list[str] = strawberry.field(
+        description="In the caller's language; accepted in every language. Empty: free text."
+    )
+    default: str | None
+    required: bool
+    max_length: int
+
+
+def _shown(option: VariableOption, info: Info) -> str:
+    """An option in the caller's language; it is accepted in every language."""
+    return info.context.choose(option.label) or option.value
+
+
+@strawberry.type(description="A named prompt template: a look, a hero or a scene.")
+class Style(Node):
+    row: strawberry.Private[models.Style]
+    slug: str
+    media: list[MediaKind]
+    members_only: bool
+    cost: int = strawberry.field(description="Credits for one STANDARD image.")
+    reference_image: ReferenceImage
+    preview_url: str | None = strawberry.field(description="A picture in this style, where the product has one.")
+
+    @strawberry.field
+    def title(self, info: Info) -> str:
+        return info.context.choose(self.row.title)
+
+    @strawberry.field
+    def description(self, info: Info) -> str | None:
+        return info.context.choose(self.row.description) or None
+
+    @strawberry.field
+    def category(self, info: Info) -> str | None:
+        return info.context.choose(self.row.category) if self.row.category else None
+
+    @strawberry.field(description="Null: someone's own style, priced like a bare prompt.")
+    def collection(self) -> Collection | None:
+        return Collection.of(self.row.collection) if self.row.owner_id is None else None
+
+    @strawberry.field(description="For this viewer.")
+    def locked(self, info: Info) -> bool:
+        return catalogue.is_locked(self.row, info.context.viewer)
+
+    @strawberry.field(description="What a person may fill in.")
+    def variables(self, info: Info) -> list[StyleVariable]:
+        return [
+            StyleVariable(
+                name=variable.name,
+                label=info.context.choose(variable.label),
+                options=[_shown(option, info) for option in variable.options],
+                default=next(
+                    (_shown(option, info) for option in variable.options if option.value == variable.default),
+                    variable.default,
+                ),
+                required=variable.required,
+                max_length=variable.max_length,
+            )
+            for variable in catalogue.variables_of(self.row)
+        ]
+
+    @strawberry.field(description="Made by this viewer, for themselves.")
+    def is_own(self, info: Info) -> bool:
+        return catalogue.is_own(self.row, info.context.viewer)
+
+    @strawberry.field(description="The template; its owner and admins only.")
+    def prompt(self, info: Info) -> str | None:
+        shows = info.context.is_admin or catalogue.is_own(self.row, info.context.viewer)
+        return self.row.prompt if shows else None
+
+    @classmethod
+    def of(cls, row: models.Style) -> "Style":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            slug=row.slug,
+            media=[enum.MediaKind.IMAGE],
+            members_only=row.members_only,
+            cost=catalogue.cost_of(row),
+            reference_image=row.reference_image,
+            preview_url=None,  # no profile brings pictures
+        )
+
+
+@strawberry.type
+class StyleEdge:
+    cursor: str
+    node: Style
+
+
+@strawberry.type
+class StyleConnection:
+    page: strawberry.Private[Page[models.Style, int] | Page[models.Style, str]]
+    edges: list[StyleEdge]
+    nodes: list[Style]
+    page_info: PageInfo
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.page.count()
+
+    @classmethod
+    def of(cls, page: Page[models.Style, int] | Page[models.Style, str]) -> "StyleConnection":
+        nodes = [Style.of(row) for row in page.items]
+        edges = [StyleEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.input(description="Which styles to show; what is left out does not matter.")
+class StyleFilter:
+    collection: str | None = strawberry.field(default=strawberry.UNSET, description="A collection's slug.")
+    category: str | None = strawberry.UNSET
+    members_only: bool | None = strawberry.UNSET
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Every word must occur in a title, description or category."
+    )
+    own: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="True: the viewer's own styles, newest first; else the catalogue."
+    )
+
+
+@strawberry.input
+class QuoteInput:
+    style_id: strawberry.ID | None = strawberry.UNSET
+    quality: Quality | None = enum.Quality.STANDARD
+    media: MediaKind | None = enum.MediaKind.IMAGE
+    count: int | None = 1
+    model: str | None = strawberry.UNSET
+
+
+@strawberry.type(description="What a request would cost.")
+class Quote:
+    cost: int = strawberry.field(description="Credits.")
+    paid_by: PaidBy
+    affordable: bool
+    balance_after: int = strawberry.field(description="Credits; negative when they would not do.")
 
 
 @strawberry.type
@@ -11,3 +209,95 @@ class CataloguePayload:
     updated: int
     unchanged: int
     errors: list[UserError] = strawberry.field(description="Everything that is wrong with it, up to a hundred.")
+
+
+@strawberry.input(description="What a person may fill in; the prompt names it in braces.")
+class StyleVariableInput:
+    name: str = strawberry.field(description="A lower-case letter, then letters, digits and underscores.")
+    label: str = strawberry.field(description="In the caller's language.")
+    options: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="What can be chosen; left out: free text."
+    )
+    default: str | None = strawberry.UNSET
+    required: bool | None = False
+    max_length: int | None = strawberry.field(default=60, description="Characters, at most 200.")
+
+    def draft(self) -> VariableDraft:
+        return VariableDraft(
+            name=self.name,
+            label=self.label,
+            options=tuple(given(self.options, ())),
+            default=given(self.default, None),
+            required=given(self.required, False),
+            max_length=given(self.max_length, 60),
+        )
+
+
+@strawberry.input(description="A style's texts in another language than the caller's.")
+class TranslationInput:
+    locale: str
+    title: str | None = strawberry.UNSET
+    description: str | None = strawberry.UNSET
+    category: str | None = strawberry.UNSET
+
+    def translation(self) -> Translation:
+        return Translation(
+            self.locale, given(self.title, None), given(self.description, None), given(self.category, None)
+        )
+
+
+_ADMINS = "Admins only, and only in the catalogue."
+
+
+@strawberry.input
+class StyleInput:
+    title: str = strawberry.field(description="In the caller's language, as the description and the category.")
+    prompt: str = strawberry.field(
+        description="The template, with {size}, {instruction} (the words of an order) and every variable in braces; "
+        "braces that are meant as such are written twice."
+    )
+    description: str | None = strawberry.UNSET
+    category: str | None = strawberry.UNSET
+    reference_image: ReferenceImage | None = enum.ReferenceImage.OPTIONAL
+    variables: list[StyleVariableInput] | None = strawberry.UNSET
+    translations: list[TranslationInput] | None = strawberry.UNSET
+    collection: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Admins only: the slug of the collection that it joins, as a part of the catalogue.",
+    )
+    members_only: bool | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
+    cost: int | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The same key with the same input returns the same style; with another input, CONFLICT.",
+    )
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateStyleInput:
+    title: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="In the caller's language; what stands in others stays. So it is with description and category.",
+    )
+    prompt: str | None = strawberry.UNSET
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Null removes it in every language."
+    )
+    category: str | None = strawberry.field(default=strawberry.UNSET, description="Null removes it in every language.")
+    reference_image: ReferenceImage | None = strawberry.UNSET
+    variables: list[StyleVariableInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="All of them anew; null removes them."
+    )
+    translations: list[TranslationInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="In place of everything in other languages than the caller's."
+    )
+    members_only: bool | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
+    cost: int | None = strawberry.field(
+        default=strawberry.UNSET, description=_ADMINS + " Null: the price of the collection."
+    )
+
+
+@strawberry.type
+class StylePayload:
+    style: Style | None
+    errors: list[UserError]

@@ -2,7 +2,7 @@
 
 from client import Api
 from models import CreditTransaction, File, Generation, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, Role, TransactionType
 from services.billing import ledger
 from services.events import account_change, audit_log

@@ -29,7 +29,7 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.polar import PolarServer
 from mail_server import Mailbox, mail_server
 from main import prepare
-from models.database import is_postgres
+from models.database.connection import is_postgres
 from reused_database import ReusedDatabase
 from servers import PostgresServer, RedisServer
 from services.integrations.images.sanitizer import ImageDoor

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import ids
-from models.database import rows
+from models.database.connection import rows
 
 
 class Now:

@@ -34,7 +34,7 @@ from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from logs import configure_logs
 from mail_server import Mailbox
-from models.database import dialect, rows
+from models.database.connection import dialect, rows
 from models.enum import Role
 from schema.root import schema
 from setting_types import LogFormat, LogLevel, Provider

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkup import check
+from health_check import check
 from settings import Settings
 
 pytestmark = pytest.mark.any_database

@@ -25,8 +25,8 @@ from client import PATIENCE
 from fakes.polar_wire import event, order
 from main import parse_arguments, replay
 from models import ExternalEvent
-from models.database import open_database, rows
-from models.migrate import all_migrations
+from models.database.connection import open_database, rows
+from models.database.migrate import all_migrations
 from server_process import free_port
 from settings import ROOT, Settings
 

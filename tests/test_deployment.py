@@ -20,8 +20,8 @@ import yaml
 
 from client import PATIENCE, until
 from composition import SWEEP_GRACE_SECONDS
-from models.database import is_postgres
-from models.migrate import LOCATION
+from models.database.connection import is_postgres
+from models.database.migrate import LOCATION
 from server_process import free_port
 from settings import LOCALES, PROFILES, ROOT, Settings, SettingsError, load_settings
 from web.graphiql import BUILD

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from client import Api, photo
 from conftest import Running
-from models.database import rows
+from models.database.connection import rows
 from telemetry.crash import report, reporting
 from telemetry.trace import span, tracing, tracing_to
 

@@ -13,7 +13,7 @@ from services.core.message import Message, message
 from services.services import Services
 from web.body import limited
 from web.cookie import NAME
-from web.page import Reader, panel
+from web.html import Reader, panel
 
 _MAX_BYTES = 4 * 1024  # of a form: a token and a password
 _MAX_TOKEN = 100  # characters

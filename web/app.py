@@ -17,20 +17,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schema.audience import Audience
+from schema.runtime.access import Audience
 from services.services import Services
 from web.account_page import reset, show_reset, show_verification, verify
-from web.checkout import pay, show_checkout
 from web.client_address import ClientAddress
 from web.cookie import SessionCookie
-from web.file import serve_file
+from web.development_checkout import pay, show_checkout
 from web.graphiql import BUILD, GraphiQL
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
+from web.local_file import serve_file
+from web.local_upload import receive_upload
 from web.metrics import show_metrics
 from web.request_log import RequestLog
-from web.share import not_shared, send_picture, send_thumbnail, show_page
-from web.upload import receive_upload
+from web.shared_picture import not_shared, send_picture, send_thumbnail, show_page
 from web.webhook import receive_polar
 
 

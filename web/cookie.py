@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from schema.context import Context
+from schema.runtime.context import Context
 
 NAME = "darkroom_session"
 

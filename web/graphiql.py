@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from schema.audience import Audience
-from schema.context import Context
+from schema.runtime.access import Audience
+from schema.runtime.context import Context
 from services.core.message import Message, message
 from services.services import Services
-from web.page import Reader, panel
-from web.ready_made import ready_made
+from web.example_operations import ready_made
+from web.html import Reader, panel
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/

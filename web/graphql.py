@@ -22,9 +22,9 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from models.enum import ErrorCode
-from schema.audience import Audience
-from schema.context import Context
 from schema.root import schema
+from schema.runtime.access import Audience
+from schema.runtime.context import Context
 from services.core import locale
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, preferred

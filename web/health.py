@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from models.migrate import missing_migrations
+from models.database.migrate import missing_migrations
 from services.services import Services
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from models.enum import ErrorCode
-from schema.context import Context
+from schema.runtime.context import Context
 from services.accounts.connection_registry import Presence
 from services.core.message import message
 

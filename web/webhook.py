@@ -7,7 +7,7 @@ from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from models.database import is_outage
+from models.database.connection import is_outage
 from services.integrations.payments.polar.payload import SenselessError
 from services.payments.webhook import ForgedError
 from services.services import Services

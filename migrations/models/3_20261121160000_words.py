@@ -5,7 +5,7 @@ from tortoise import BaseDBAsyncClient
 RUN_IN_TRANSACTION = True
 
 # Every two neighbouring characters, and every single one that is no letter or digit of ASCII (an id has those), as
-# numbers: smaller than texts, and compared alike under every collation. models/search.py makes the same ones. Only
+# numbers: smaller than texts, and compared alike under every collation. models/database/search_index.py makes the same ones. Only
 # names of pg_catalog: a restore runs it with an empty search_path. Its cost is measured, in comparisons.
 # Only what has ended is indexed, because while one is under way each sign of life would write all its pairs again.
 _POSTGRES = """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 
 from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Session, Style, Upload, User
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import ExportState, Role
 from services.accounts.credential import PASSWORD_MAX
 from services.core.crashpoint import crashpoint

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import ApiKey, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from services.billing.entitlement import Entitlements
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
 from services.core.idempotency import fingerprint, recall, remember

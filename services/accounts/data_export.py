@@ -8,7 +8,7 @@ from typing import BinaryIO
 import structlog
 
 from models import DataExport, User
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
 from services.core.crashpoint import crashpoint

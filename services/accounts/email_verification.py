@@ -1,9 +1,9 @@
 """Proving that an e-mail address is the account's."""
 
 from models import User
-from models.database import rows, run_tx
+from models.accounts import MailToken
+from models.database.connection import rows, run_tx
 from models.enum import MailPurpose
-from models.mail import MailToken
 from services.accounts import mail_token
 from services.accounts.mail import MailService
 from services.accounts.role import RoleService

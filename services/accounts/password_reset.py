@@ -6,9 +6,9 @@ from dataclasses import replace
 import structlog
 
 from models import User
-from models.database import rows, run_tx
+from models.accounts import MailToken
+from models.database.connection import rows, run_tx
 from models.enum import MailPurpose
-from models.mail import MailToken
 from services.accounts import mail_token
 from services.accounts.credential import check_password, clean_email
 from services.accounts.mail import MailService

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 
 from models import AuditEntry, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, Role
 from services.accounts.credential import clean_email
 from services.core.error import ConflictError, ForbiddenError, NotFoundError

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from models import AuditEntry, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, Role
 from services.accounts.session import SessionService
 from services.core.error import ConflictError, ForbiddenError

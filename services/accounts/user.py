@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tortoise.exceptions import IntegrityError
 
 from models import User
-from models.database import run_tx
+from models.database.connection import run_tx
 from services.accounts import mail_token
 from services.accounts.credential import PASSWORD_MAX, check_password, clean_email
 from services.accounts.email_verification import VerificationService

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from models import File
-from models.database import rows
+from models.database.connection import rows
 from services.accounts import mail_token
 from services.accounts.account_deletion import DepartureService
 from services.accounts.data_export import ExportService

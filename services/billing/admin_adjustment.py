@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tortoise.exceptions import IntegrityError
 
 from models import AuditEntry, CreditTransaction, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, TransactionType
 from services.billing import ledger
 from services.billing.ledger import Line

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from tortoise.exceptions import IntegrityError
 
 from models import AuditEntry, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, PlanKind
 from services.billing import passes
 from services.billing.plan import PlanService

@@ -10,7 +10,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
 from models import CreditTransaction, User, ids
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import Page, PageRequest, created_between, paginate

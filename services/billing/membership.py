@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import CreditTransaction, Membership, Plan, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger
 from services.billing.entitlement import active_plan_id

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models import Pass, Plan
-from models.database import as_moment, rows
+from models.database.connection import as_moment, rows
 from models.enum import MediaKind
 from services.events import account_change
 from services.events.account_change import Account

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models import CreditPackage, Plan
-from models.database import run_tx
+from models.database.connection import run_tx
 from services.products.offer import ProfilePackage, ProfilePlan
 from services.products.profile import Profile
 

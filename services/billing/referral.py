@@ -9,9 +9,9 @@ import structlog
 from tortoise.exceptions import IntegrityError
 
 from models import Purchase, User
-from models.database import rows, run_tx
+from models.accounts import new_referral_code
+from models.database.connection import rows, run_tx
 from models.enum import PurchaseStatus, TransactionType
-from models.user import new_referral_code
 from services.billing import ledger
 from services.billing.ledger import Line
 from services.core.error import InvalidInputError, NotFoundError

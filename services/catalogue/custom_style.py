@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models import AuditEntry, Collection, Style, User, ids
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
 from services.catalogue.style import FIRST_ADDED_POSITION, FREE_STYLE
 from services.catalogue.style_input import StyleDraft, language, write

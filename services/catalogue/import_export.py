@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import AuditEntry, Collection, Style, User, ids
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.catalogue.custom_style import next_position
 from services.catalogue.import_document import CatalogueCollection, CatalogueStyle, read

@@ -9,7 +9,7 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from models import Collection, Style, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MediaKind, Quality, Size
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError

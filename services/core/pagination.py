@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models import ids
-from models.keyset import After, Before
+from models.database.keyset import After, Before
 from services.core.error import InvalidInputError
 from services.core.message import message
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from models import CreditTransaction
-from models.database import rows
+from models.database.connection import rows
 from services.core.error import NotFoundError
 
 

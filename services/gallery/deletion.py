@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models import Generation, ids
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message

@@ -1,7 +1,7 @@
 """Favorites: marks that people set on their generations."""
 
 from models import Generation
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from services.core.error import NotFoundError
 from services.events import account_change
 from services.events.account_change import Account, ChangeKind

@@ -5,8 +5,8 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from models import Generation
-from models.keyset import After, Before
-from models.search import UNINDEXED_ID, HasPairs, character_pairs, has_word_index, under_way
+from models.database.keyset import After, Before
+from models.database.search_index import UNINDEXED_ID, HasPairs, character_pairs, has_word_index, under_way
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.core.pagination import K, Page, PageRequest, beyond, page_of, paginate

@@ -9,9 +9,9 @@ from datetime import datetime
 from tortoise.exceptions import IntegrityError
 
 from models import File, Generation
-from models.database import rows, run_tx
+from models.catalogue import Localised
+from models.database.connection import rows, run_tx
 from models.enum import GenerationStatus
-from models.style import Localised
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.text import is_slug

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from models.database import rows
+from models.database.connection import rows
 
 # Each figure is read from an index of its own, in which an account's rows lie together.
 _STATS = """

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from models import AuditEntry, Generation, User
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction, PaidBy
 from services.billing import ledger, passes
 from services.core.error import ConflictError

@@ -1,7 +1,7 @@
 """Retries: what failed or was called off is made anew for nothing, because an admin says so."""
 
 from models import AuditEntry, Generation, User, ids
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, FileState, GenerationStatus, PaidBy
 from services.core.error import ConflictError, NotFoundError
 from services.core.message import message

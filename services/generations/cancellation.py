@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import Generation
-from models.database import rows
+from models.database.connection import rows
 from models.enum import MediaKind, RefundPolicy
 from services.billing import ledger, passes
 from services.events.account_change import Account

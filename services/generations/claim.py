@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from models import Generation
-from models.database import as_moment, rows, run_tx
+from models.database.connection import as_moment, rows, run_tx
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.core.crashpoint import crashpoint

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from models import AuditEntry, Generation, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, FileKind, GenerationStatus
 from services.billing.entitlement import Entitlements
 from services.catalogue.style import StyleService

@@ -5,7 +5,7 @@ from functools import partial
 from statistics import median
 
 from models import Generation
-from models.database import rows
+from models.database.connection import rows
 from models.enum import GenerationStatus, MediaKind, Quality
 from services.core.cached_value import Remembered
 from services.operations.worker_registry import Roster

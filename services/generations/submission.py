@@ -7,7 +7,7 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from models import Generation, User, ids
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import PaidBy
 from services.billing import ledger
 from services.billing.funding import Payers, Payment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from models import File
-from models.database import rows
+from models.database.connection import rows
 from models.enum import FileKind, FileState
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, UnavailableError, UploadFailedError

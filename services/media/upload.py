@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from models import Upload
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, NotFoundError, QuotaExceededError, UnavailableError
 from services.core.idempotency import check_key, used_otherwise

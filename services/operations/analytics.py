@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from models.database import dialect, rows
-from models.survey import Survey, TooSlowError
+from models.database.connection import dialect, rows
+from models.database.read_only import Survey, TooSlowError
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.operations.analytics_report import Bucket, Ledger, Made, PlanSales, Users, Waits

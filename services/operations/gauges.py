@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from models.database import as_moment, rows
+from models.database.connection import as_moment, rows
 from services.core.cached_value import Remembered
 from services.operations.maintenance import spent_today
 from services.operations.self_check import SelfCheck

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import DataExport, File, Upload
-from models.database import is_outage, rows
+from models.database.connection import is_outage, rows
+from models.database.read_only import TooSlowError
 from models.enum import FileState
-from models.survey import TooSlowError
 from services.integrations.storage.protocol import StorageError
 from services.operations.invariant import INVARIANTS, Invariant
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from models import AuditEntry, Maintenance, User
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message

@@ -1,6 +1,6 @@
 """The roster of worker processes: who has reported lately, and how many generations they make at once."""
 
-from models.database import rows
+from models.database.connection import rows
 from services.core.cached_value import Remembered
 
 _LATELY = 30.0  # seconds; a worker reports with every sweep, and a sweep may be late

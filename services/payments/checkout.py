@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from models import Checkout, CreditPackage, IdempotencyKey, Plan, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from services.billing.entitlement import active_plan_id
 from services.billing.plan import PlanService
 from services.core import idempotency

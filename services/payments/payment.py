@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from models import Checkout, CreditPackage, Plan, Purchase, User, ids
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import EventOutcome, PlanKind, PurchaseStatus
 from services.billing.referral import ReferralService
 from services.core.error import NotFoundError

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from models import CreditPackage, Plan, Purchase, User, ids
-from models.database import rows
+from models.database.connection import rows
 from models.enum import EventOutcome, PlanKind, PurchaseStatus, TransactionType
 from services.billing import ledger, membership, passes
 from services.billing.ledger import Line

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from models import ExternalEvent
-from models.database import is_outage
+from models.database.connection import is_outage
 from models.enum import EventOutcome
 from services.billing.referral import ReferralService
 from services.integrations.payments.polar.payload import Order, Refund, SenselessError, subscription_of

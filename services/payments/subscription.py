@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 
 from models import Plan, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import EventOutcome, MembershipStatus, PlanKind
 from services.billing.membership import MembershipService, Told
 from services.core.error import NotFoundError

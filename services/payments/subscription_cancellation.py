@@ -6,7 +6,7 @@ import structlog
 from tortoise.queryset import QuerySet
 
 from models import Membership
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MembershipStatus
 from services.events import account_change
 from services.integrations.payments.protocol import Payments, PaymentsError

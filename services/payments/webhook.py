@@ -10,7 +10,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F, Q
 
 from models import ExternalEvent, ids
-from models.database import is_outage, rows
+from models.database.connection import is_outage, rows
 from models.enum import EventOutcome
 from services.integrations.payments.polar.payload import (
     Order,

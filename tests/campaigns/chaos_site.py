@@ -16,7 +16,7 @@ import httpx
 from campaigns.chaos_server import Order
 from campaigns.fork_server import ForkServer, Life
 from client import Api
-from models.database import open_database, rows
+from models.database.connection import open_database, rows
 from server_process import HOST, free_port
 from servers import PostgresServer, RedisServer
 from services.operations.integrity_audit import Audit

@@ -21,7 +21,7 @@ from campaigns.crash_zygote import Zygote, dies
 from campaigns.fork_server import Life
 from client import Api
 from models import File, Generation, IdempotencyKey, User
-from models.database import rows
+from models.database.connection import rows
 from servers import RedisServer
 from services.integrations.storage.protocol import Storage
 from services.operations.integrity_audit import Audit

@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.crash_load import CANCELS
 from campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
 from models import File, Generation, User, ids
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import FileKind, TransactionType
 from services.background import sweeper
 from services.background.sweeper import Sweeper

@@ -12,7 +12,7 @@ from campaigns.chaos_load import CUT, Crowd, Person, codes, slowest
 from campaigns.chaos_server import LOSS, lossy
 from campaigns.chaos_site import PATIENCE, Site, open_site
 from client import Api
-from models.database import rows
+from models.database.connection import rows
 from services.integrations.storage.local import LocalStorage
 
 LIVE_SECONDS = 10.0  # within which what was committed is told, without Redis too

@@ -11,7 +11,7 @@ from campaigns.chaos_load import Person, answers, codes, slowest
 from campaigns.chaos_proxy import FaultyProxy, faulty_proxy
 from campaigns.chaos_server import tally
 from campaigns.chaos_site import CREDITS, Site, open_site
-from models.database import rows
+from models.database.connection import rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from services.integrations.storage.s3 import S3Storage
 

@@ -17,7 +17,7 @@ from campaigns.crash_mutants import MUTANTS
 from campaigns.crash_plan import ANYWHERE, CLUSTER, EMBEDDED, SERVER, plan
 from campaigns.crash_server import settings_of
 from campaigns.crash_zygote import Zygote
-from models.database import is_postgres, open_database, rows
+from models.database.connection import is_postgres, open_database, rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from servers import RedisServer
 

@@ -10,7 +10,7 @@ import pytest
 from books import check_books
 from client import photo
 from models import CreditTransaction, File, Generation, User
-from models.database import dialect
+from models.database.connection import dialect
 from models.enum import FileKind, FileState, TransactionType
 from services.core.error import ConflictError, NotFoundError
 from services.events.payload import account_channel

@@ -9,7 +9,7 @@ from tortoise.exceptions import IntegrityError
 import example_rows as example
 from corpus.constraint_cases import CHECKS, ORPHANS, TWINS, ended, file, line, pending, style
 from example_rows import NOW, Account, Row, insert
-from models.database import open_database, rows, run_tx
+from models.database.connection import open_database, rows, run_tx
 
 P = ParamSpec("P")
 NO_KEY = "foreign key constraint"

@@ -16,7 +16,7 @@ from tortoise.connection import get_connections
 import example_rows as example
 from example_rows import insert
 from models import CreditTransaction, User, ids
-from models.database import open_database, rows, run_tx
+from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.core.error import NotFoundError

@@ -18,7 +18,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-from models.database import (
+from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
     is_postgres,
@@ -27,8 +27,8 @@ from models.database import (
     sqlite_path,
     tortoise_config,
 )
-from models.migrate import LOCATION, all_migrations, migrate, missing_migrations
-from models.postgres import Limits
+from models.database.migrate import LOCATION, all_migrations, migrate, missing_migrations
+from models.database.postgres import Limits
 
 T = TypeVar("T")
 KINDS = ("sqlite", "postgres")

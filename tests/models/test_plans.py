@@ -9,9 +9,9 @@ import pytest
 import example_rows as example
 from example_rows import NOW, insert
 from models import Generation
-from models.database import is_postgres, open_database, rows
+from models.database.connection import is_postgres, open_database, rows
+from models.database.search_index import HasPairs, character_pairs
 from models.enum import GenerationStatus
-from models.search import HasPairs, character_pairs
 from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
 from services.events.publisher import Events

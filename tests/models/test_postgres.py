@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from tortoise.connection import get_connections
 
-from models.database import is_outage, open_database, rows, run_tx
-from models.postgres import QUICK, Limits, NoConnectionError, server_settings
+from models.database.connection import is_outage, open_database, rows, run_tx
+from models.database.postgres import QUICK, Limits, NoConnectionError, server_settings
 from server_process import free_port
 
 POOL = 3

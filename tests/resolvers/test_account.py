@@ -6,7 +6,7 @@ from typing import Any
 
 from client import SIGN_UP, Api
 from conftest import Running
-from models.database import rows
+from models.database.connection import rows
 from services.accounts.user import DEMO_EMAIL
 
 PASSWORD = "correct horse"

@@ -9,7 +9,7 @@ from books import check_books, make_admin
 from client import CREDITS, Api
 from conftest import Running
 from models import AuditEntry, CreditTransaction, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.billing.admin_adjustment import FURTHEST, MOST

@@ -10,7 +10,7 @@ from client import Api
 from conftest import Running
 from example_rows import insert
 from models import User
-from models.database import rows
+from models.database.connection import rows
 from settings import Settings
 
 FIGURES = """

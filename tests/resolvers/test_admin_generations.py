@@ -11,7 +11,7 @@ from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from models import AuditEntry, Generation, Pass, PassHour, Plan, Style, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import PaidBy
 from services.billing import passes
 from services.generations.claim import Claim

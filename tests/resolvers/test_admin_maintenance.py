@@ -13,8 +13,8 @@ from conftest import Running, running
 from elsewhere import ordered_elsewhere
 from fakes.openrouter import ScriptedOpenRouter
 from models import AuditEntry, File, Generation
-from schema.permission import IN_MAINTENANCE
 from schema.root import schema
+from schema.runtime.permission import IN_MAINTENANCE
 from settings import Settings
 
 FIELDS = "readOnly providersOff dailySpendCap spentToday"

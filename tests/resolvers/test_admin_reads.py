@@ -10,7 +10,7 @@ from client import Api
 from conftest import Running
 from example_rows import NOW, insert
 from models import Generation, User, ids
-from models.database import rows
+from models.database.connection import rows
 from models.enum import AdminAction, Role
 from services.accounts.user import DEMO_EMAIL
 from services.events import audit_log

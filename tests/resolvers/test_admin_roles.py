@@ -14,7 +14,7 @@ from conftest import Running, running
 from mail_server import Mailbox
 from main import prepare
 from models import AuditEntry, Generation, User
-from models.database import rows
+from models.database.connection import rows
 from models.enum import ErrorCode, Role
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest

@@ -10,7 +10,7 @@ from typing import Any
 from client import CREDITS, Api
 from conftest import Running
 from models import ids
-from models.database import rows
+from models.database.connection import rows
 
 CREATE_KEY = """
 mutation($name: String!, $idempotencyKey: String) {

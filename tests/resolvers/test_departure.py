@@ -13,7 +13,7 @@ from client import CREDITS, Api, photo
 from conftest import Running
 from example_rows import NOW, insert
 from models import CreditTransaction, File, Generation, User
-from models.database import is_postgres, rows, run_tx
+from models.database.connection import is_postgres, rows, run_tx
 from models.enum import ErrorCode, TransactionType
 from services.billing import ledger
 from services.catalogue.style_input import StyleDraft

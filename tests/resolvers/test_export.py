@@ -14,7 +14,7 @@ from books import check_books, stored_keys
 from client import Api, photo
 from conftest import Running
 from models import DataExport
-from models.database import rows
+from models.database.connection import rows
 from services.accounts.data_export import ExportService
 from services.integrations.storage.local import LocalStorage
 from till import buy

@@ -13,7 +13,7 @@ from client import PATIENCE, Api, Stream
 from conftest import Running, running
 from elsewhere import another_process, claimed, ordered_elsewhere
 from listening import until_listening
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import GenerationStage
 from servers import RedisServer
 from services.events import account_change

@@ -10,10 +10,10 @@ import websockets
 from client import PROGRESS, SIGN_UP, Api, photo
 from conftest import Running, running
 from elsewhere import claimed, ordered_elsewhere
-from models.database import rows
+from models.database.connection import rows
 from models.enum import ErrorCode, GenerationStage
-from schema.audience import Audience
-from schema.context import Context
+from schema.runtime.access import Audience
+from schema.runtime.context import Context
 from services.core.error import UnauthenticatedError
 from services.generations.status_message import stage_message
 from settings import Settings

@@ -11,7 +11,7 @@ from client import CANCEL, Api, Stream
 from conftest import Running, running
 from elsewhere import ordered_elsewhere
 from models import Pass, Plan, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger, passes
 from services.billing.ledger import Line

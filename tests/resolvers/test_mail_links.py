@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from client import SIGN_UP, Api, until
 from conftest import Running, running
 from mail_server import Mailbox
-from models.database import rows
+from models.database.connection import rows
 from services.accounts import mail_token
 from setting_types import Environment, Provider
 from settings import Settings

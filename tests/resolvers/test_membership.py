@@ -12,7 +12,7 @@ from books import check_books
 from client import Api
 from conftest import Running, running
 from models import CreditTransaction, Generation, Membership, Plan, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MembershipStatus, PlanKind
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.billing.entitlement import is_member

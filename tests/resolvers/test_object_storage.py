@@ -11,7 +11,7 @@ from books import check_books, stored_keys
 from client import photo
 from conftest import Running, running
 from models import File
-from models.database import rows
+from models.database.connection import rows
 from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from settings import Settings
 

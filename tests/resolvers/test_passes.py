@@ -15,7 +15,7 @@ from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import status
 from models import Collection, Generation, Pass, PassHour, Plan
-from models.database import as_moment, rows, run_tx
+from models.database.connection import as_moment, rows, run_tx
 from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
 from services.billing import passes
 from services.billing.membership import Told

@@ -16,7 +16,7 @@ from fakes import openrouter_answer as answer
 from fakes.openrouter import KEY, ScriptedOpenRouter
 from fakes.openrouter_answer import Answer, status
 from models import Generation
-from models.database import is_postgres
+from models.database.connection import is_postgres
 from settings import Settings
 
 # What a provider says, and no person may ever read.

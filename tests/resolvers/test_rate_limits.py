@@ -9,7 +9,7 @@ import pytest
 from client import CREATE, REFINE, REGENERATE, Api, photo
 from conftest import Running, running
 from mail_server import Mailbox
-from models.database import rows
+from models.database.connection import rows
 from services.core.error import RateLimitedError
 from setting_types import Switch
 from settings import PROFILES, Settings

@@ -10,7 +10,7 @@ from books import check_books
 from client import CREDITS, SIGN_UP, Api, until
 from conftest import Running
 from models import MailToken, Purchase, User
-from models.database import run_tx
+from models.database.connection import run_tx
 from models.enum import MailPurpose, PurchaseStatus, TransactionType
 from services.accounts import mail_token
 from services.billing import ledger

@@ -11,7 +11,7 @@ from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import data_url, good_picture, picture, status
 from models import Collection, File, Generation, Style
-from models.database import is_postgres, rows, run_tx
+from models.database.connection import is_postgres, rows, run_tx
 from services.events import account_change
 from settings import Settings
 

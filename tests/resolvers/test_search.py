@@ -7,8 +7,8 @@ from typing import Any
 from client import Api
 from conftest import Running
 from models import Generation, ids
-from models.database import is_postgres, rows
-from models.search import character_pairs
+from models.database.connection import is_postgres, rows
+from models.database.search_index import character_pairs
 from services.generations.specification import search_text
 
 # More than are read before the index of words is asked, where a page holds one.

@@ -15,7 +15,7 @@ from client import CREATE, Api, photo
 from conftest import Running
 from corpus import pictures
 from models import Upload, ids
-from models.database import rows
+from models.database.connection import rows
 from services.background.sweeper import Sweeper
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError

@@ -10,7 +10,7 @@ from conftest import Running
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from models import File, User
-from models.database import rows
+from models.database.connection import rows
 from services.events.account_change import ChangeKind, GalleryNews
 from services.events.payload import account_channel, told_generations
 

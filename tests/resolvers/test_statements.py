@@ -11,7 +11,7 @@ from client import GENERATION, Api
 from conftest import Running
 from example_rows import NOW, insert
 from models import Generation, Plan
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.billing import passes
 from services.events import audit_log

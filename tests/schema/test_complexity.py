@@ -8,8 +8,8 @@ from graphql import OperationDefinitionNode, get_introspection_query, parse
 import client
 from client import Api
 from conftest import Running
-from schema.complexity import MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_FIELDS, Measure, Meter
 from schema.root import schema
+from schema.runtime.complexity import MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_FIELDS, Measure, Meter
 
 INTROSPECTION = get_introspection_query(
     descriptions=True,

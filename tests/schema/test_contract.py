@@ -20,8 +20,8 @@ from graphql import (
 )
 from graphql.type.definition import GraphQLArgument
 
-from schema.permission import IN_MAINTENANCE, TABLE, NotReadOnly
 from schema.root import schema
+from schema.runtime.permission import IN_MAINTENANCE, TABLE, NotReadOnly
 
 PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOTS = ("Query.", "Mutation.", "Subscription.")

@@ -23,9 +23,9 @@ from graphql import (
 from client import Api, photo
 from conftest import Running
 from models import ids
-from models.database import rows
-from schema.permission import TABLE, Admin, SignedIn
+from models.database.connection import rows
 from schema.root import schema
+from schema.runtime.permission import TABLE, Admin, SignedIn
 
 pytestmark = pytest.mark.any_database
 

@@ -9,7 +9,7 @@ from client import Api, photo
 from conftest import Running
 from fakes.polar_wire import event, refund
 from models import Generation, Plan, Purchase, User
-from models.database import dialect, rows, run_tx
+from models.database.connection import dialect, rows, run_tx
 from services.billing import passes
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest

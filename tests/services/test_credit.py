@@ -11,7 +11,7 @@ import example_rows as example
 from client import Api
 from example_rows import insert
 from models import CreditTransaction, User, ids
-from models.database import open_database, rows, run_tx
+from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.billing.ledger import CreditService, Line

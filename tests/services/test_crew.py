@@ -13,7 +13,7 @@ from client import PATIENCE, Api, until
 from conftest import Running, running
 from fakes.openrouter import ScriptedOpenRouter
 from models import Generation
-from models.database import rows
+from models.database.connection import rows
 from models.enum import GenerationStatus
 from servers import RedisServer
 from services.generations.worker_pool import Crew

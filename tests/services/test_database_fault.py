@@ -10,7 +10,7 @@ import pytest
 from client import PATIENCE, Api
 from conftest import Running, quick_settings, running
 from main import prepare
-from models.database import is_postgres, rows
+from models.database.connection import is_postgres, rows
 from servers import PostgresServer
 
 

@@ -12,8 +12,8 @@ import pytest
 
 import example_rows as example
 from example_rows import Row, insert
-from models.database import open_database, rows
-from models.survey import Survey
+from models.database.connection import open_database, rows
+from models.database.read_only import Survey
 from services.core.error import InvalidInputError
 from services.operations.analytics import Metrics, MetricsService
 from services.operations.analytics_report import Bucket, PlanSales

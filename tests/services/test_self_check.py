@@ -10,8 +10,8 @@ from books import make_admin
 from conftest import Running
 from listening import first_activity
 from models import ExternalEvent
-from models.database import rows, run_tx
-from models.survey import Survey, TooSlowError
+from models.database.connection import rows, run_tx
+from models.database.read_only import Survey, TooSlowError
 from services.operations.integrity_audit import Audit
 from services.operations.self_check import SOURCE, SelfCheck
 from telemetry import metric

@@ -8,7 +8,7 @@ from books import adjust, check_books, count_rows, stored_keys
 from client import Api, photo, until
 from conftest import Running, running
 from models import File
-from models.database import rows, run_tx
+from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.billing import ledger
 from services.generations.claim import Claim, ClaimLostError, lapsed

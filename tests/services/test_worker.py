@@ -13,7 +13,7 @@ from elsewhere import another_process
 from fakes.openrouter import ScriptedOpenRouter
 from fakes.openrouter_answer import picture, status
 from models import File, Generation, User
-from models.database import rows
+from models.database.connection import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.generations.claim import Claim, ClaimLostError, lapsed
 from services.generations.specification import GenerationRequest

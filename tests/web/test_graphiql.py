@@ -18,8 +18,8 @@ from models.enum import Role
 from schema.root import schema
 from setting_types import Access
 from settings import Settings
+from web.example_operations import ready_made
 from web.graphiql import BUILD, FOLDER
-from web.ready_made import ready_made
 
 pytestmark = pytest.mark.any_database
 

@@ -12,7 +12,7 @@ import pytest
 from client import Api, until
 from composition import working
 from conftest import Running, quick_settings, running
-from models.migrate import migrate
+from models.database.migrate import migrate
 from servers import RedisServer
 from settings import Settings
 from web.health import Question

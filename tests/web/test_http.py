@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from client import SIGN_UP, Api, photo
 from conftest import Running
-from models.database import rows
+from models.database.connection import rows
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"

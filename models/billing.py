@@ -1,0 +1,119 @@
+"""Tables of billing: the ledger, packages, plans, passes and memberships."""
+
+from typing import Any
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from models import ids
+from models.accounts import User
+from models.enum import MembershipStatus, TransactionStatus, TransactionType
+from models.plan import Plan
+
+
+class CreditTransaction(Model):
+    """One line of the ledger; triggers refuse to change or delete it.
+
+    `sequence` counts an account's lines without gaps, in the order of commits. `reference` says what the line
+    belongs to (`deduct:gen_...`) and is unique, so that nothing is written twice.
+    """
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.TRANSACTION))
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="transactions", on_delete=fields.RESTRICT
+    )
+    user_id: str
+    sequence = fields.BigIntField()
+    type = fields.CharEnumField(TransactionType, "models/enum.py", max_length=16)
+    status = fields.CharEnumField(
+        TransactionStatus, "models/enum.py", max_length=16, default=TransactionStatus.COMPLETED
+    )
+    amount = fields.BigIntField()  # negative when credits leave
+    balance = fields.BigIntField()  # after this line
+    account_version = fields.BigIntField()  # User.version that this line's commit made
+    reference = fields.CharField(max_length=200, unique=True)
+    # No foreign key: a line outlives the generation it speaks of, and must not be touched when that goes.
+    generation_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)
+    price = fields.BigIntField(null=True)  # minor units: what was paid for a purchase or a month
+    currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
+    metadata: dict[str, Any] | None = fields.JSONField(null=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "credit_transactions"
+        unique_together = (("user", "sequence"),)
+        indexes = (Index(fields=("user_id", "type", "sequence")),)
+
+
+class Membership(Model):
+    """One subscription to a monthly plan, as the payment provider last told it."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.MEMBERSHIP))
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="memberships", on_delete=fields.RESTRICT
+    )
+    user_id: str
+    plan: fields.ForeignKeyRelation[Plan] = fields.ForeignKeyField(
+        "models.Plan", related_name="memberships", on_delete=fields.RESTRICT
+    )
+    plan_id: str
+    subscription_id = fields.CharField(max_length=100, unique=True)  # the provider's
+    status = fields.CharEnumField(MembershipStatus, "models/enum.py", max_length=16)
+    started_at = fields.DatetimeField()
+    renews_at = fields.DatetimeField(null=True)  # the end of the month that was paid for
+    ends_at = fields.DatetimeField(null=True)  # canceled, but running until then
+    past_due_at = fields.DatetimeField(null=True)
+    # The provider's time of the newest event that is in this row; older ones change nothing.
+    told_at = fields.DatetimeField()
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "memberships"
+        indexes = (("user_id", "status"),)
+
+
+class Pass(Model):
+    """A time-boxed purchase with hourly allowances. Its hours run from `started_at`; passes follow one another."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.PASS))
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="passes", on_delete=fields.RESTRICT
+    )
+    user_id: str
+    plan: fields.ForeignKeyRelation[Plan] = fields.ForeignKeyField(
+        "models.Plan", related_name="passes", on_delete=fields.RESTRICT
+    )
+    plan_id: str
+    reference = fields.CharField(max_length=200, unique=True)  # what paid for it, so that it is granted once
+    images_per_hour = fields.IntField()  # of the day it was sold
+    videos_per_hour = fields.IntField()
+    images_used = fields.IntField(default=0)  # in all its hours
+    videos_used = fields.IntField(default=0)
+    started_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    revoked_at = fields.DatetimeField(null=True)  # its order was refunded
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "passes"
+        indexes = (("user_id", "expires_at"),)
+
+
+class PassHour(Model):
+    """What was used of a pass in one of its hours, counted from 0."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    holder: fields.ForeignKeyRelation[Pass] = fields.ForeignKeyField(
+        "models.Pass", related_name="hours", on_delete=fields.CASCADE
+    )
+    holder_id: str
+    hour = fields.IntField()
+    images = fields.IntField(default=0)
+    videos = fields.IntField(default=0)
+
+    class Meta:
+        table = "pass_hours"
+        unique_together = (("holder", "hour"),)

@@ -1,0 +1,196 @@
+"""The one door to the database: connections, transactions, and the few statements written by hand."""
+
+import asyncio
+import contextlib
+import functools
+import random
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import asyncpg
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.connection import get_connections
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError
+from tortoise.transactions import in_transaction
+
+from models.database.postgres import QUICK, Limits
+from telemetry.trace import span
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SQLITE_OPTIONS = {"busy_timeout": 20_000, "synchronous": "FULL"}  # ms to wait for another process's write
+POOL_SIZE = 10  # connections to PostgreSQL, of one process
+
+_OUTAGES = (
+    DBConnectionError,
+    OSError,  # NoConnectionError and TimeoutError among them
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it starts, it stops, a statement took too long
+    asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,  # deadlocks, again and again
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # it is a replica now
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that is lost in the middle of a statement
+)
+_SQLITE_OUTAGES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+
+# Two transactions in each other's way: one was rolled back for certain, and may simply be run again.
+_COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_REPEATS = 3
+_PAUSE = 0.02  # seconds before the first repeat, doubled each time, of which a random part is waited
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a DATABASE_URL names PostgreSQL rather than SQLite."""
+    return url.startswith(("postgres://", "postgresql://"))
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that a `sqlite:///path` names."""
+    return Path(url.removeprefix("sqlite://"))
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database could not be reached, rather than that it refused what it was told."""
+    while error is not None:
+        if isinstance(error, _OUTAGES):
+            return True
+        if isinstance(error, sqlite3.Error):
+            # Without the extension in the upper bits; absent where the module itself complains.
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> dict[str, Any]:
+    """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
+    if is_postgres(url):
+        name = "postgres"
+        credentials = {"dsn": url, "pool_size": pool_size, "limits": limits}
+    else:
+        name = "sqlite"
+        # A path, not a URL: a folder's name may hold `#` and `?`.
+        credentials = {"file_path": str(sqlite_path(url)), **_SQLITE_OPTIONS}
+    connection = {"engine": f"models.{name}", "credentials": credentials}
+    # The connection's name differs per database: Tortoise caches prepared statements by that name.
+    return {
+        "connections": {name: connection},
+        "apps": {"models": {"models": ["models", "aerich.models"], "default_connection": name}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+# aerich writes migrations offline, for PostgreSQL; the SQLite branch is added by hand (docs/decisions/0003).
+MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
+
+
+@contextlib.asynccontextmanager
+async def open_database(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> AsyncIterator[None]:
+    """Connect for the life of a process; on the way out, wait for transactions that are still running.
+
+    `pool_size` and `limits` are PostgreSQL's. It need not be there yet: connections are made when they are needed.
+    """
+    if not is_postgres(url):
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+    async with TortoiseContext() as context:
+        # Requests run in contexts that were not made inside this one, so the fallback must be global.
+        await context.init(tortoise_config(url, pool_size=pool_size, limits=limits), _enable_global_fallback=True)
+        if not is_postgres(url):
+            # Connect now: whoever was cancelled while the first query connects would leave SQLite's lock behind.
+            await rows("SELECT 1 AS connected")
+        try:
+            yield
+        finally:
+            if _running:
+                await asyncio.wait(_running)
+
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in one transaction, in a task of its own that no cancellation reaches.
+
+    A Tortoise transaction that is cancelled leaks its connection for good (on SQLite: its lock). So the caller may be
+    cancelled, the transaction may not: it ends first, committed or rolled back, and then the cancellation goes on.
+    Inside another transaction it becomes a savepoint.
+
+    After a deadlock or a serialization failure `work` is run again, so it must not remember its first run. After a
+    connection that was lost it is not: whether a COMMIT arrived is unknown.
+    """
+
+    async def once() -> T:
+        with span("transaction", work=getattr(work, "__qualname__", "work").partition(".<locals>")[0]):
+            async with in_transaction():
+                return await work(*args, **kwargs)
+
+    async def transaction() -> T:
+        if isinstance(_connection(), TransactionalDBClient):
+            return await once()  # PostgreSQL has rolled back the outer one, which alone can be repeated
+        for repeat in range(_REPEATS):
+            with contextlib.suppress(*_COLLISIONS):
+                return await once()
+            await asyncio.sleep(random.uniform(0, _PAUSE * 2**repeat))
+        return await once()
+
+    task = asyncio.ensure_future(transaction())
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # Wait as long as it takes: a second cancellation must not leave the transaction behind either.
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: the caller learns of its cancellation, not of this
+        raise
+
+
+def dialect() -> str:
+    """Which kind of database is open: `postgres` or `sqlite`."""
+    return _connection().capabilities.dialect
+
+
+def _connection() -> BaseDBAsyncClient:
+    connections = get_connections()
+    return connections.get(next(iter(connections.db_config)))
+
+
+async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
+    """Run one statement written by hand and return its rows (RETURNING included).
+
+    Written once for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the moment
+    that many seconds from now (negative: ago). Leases live by the database's clock, because workers' own differ.
+    """
+    connection = _connection()
+    statement = in_dialect(sql, connection.capabilities.dialect)
+    found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
+    return found
+
+
+def as_moment(value: datetime | str) -> datetime:
+    """A moment out of `rows`: SQLite has no type for them."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+@functools.cache
+def in_dialect(sql: str, dialect: str) -> str:
+    """A statement as `rows` takes it, in the words of one database: `postgres` or `sqlite`."""
+    if dialect == "postgres":
+        return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
+            "NOW()", "clock_timestamp()"
+        )
+    moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '+00:00')"
+    sql = re.sub(r"LATER\((\$\d+)\)", lambda match: moment.format(f", {match[1]} || ' seconds'"), sql)
+    return re.sub(r"\$(\d+)", r"?\1", sql.replace("NOW()", moment.format("")))

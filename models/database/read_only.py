@@ -1,0 +1,74 @@
+"""Reads of whole tables beside the work: read-only, each on a connection of its own, each with a deadline.
+
+The pool's connections are for short statements, and SQLite has but one, for which everybody waits.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import Any
+
+import asyncpg
+
+from models.database.connection import in_dialect, is_postgres, sqlite_path
+
+_CONNECT = 10.0  # seconds
+_BUSY = 5.0  # seconds that SQLite waits for a writer who puts the log into the file
+
+
+class TooSlowError(Exception):
+    """The statement was not done in time."""
+
+
+class Survey:
+    """Runs statements as `models.database.rows` takes them. `seconds`: the deadline of each."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self._url = url
+        self._seconds = seconds
+
+    async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """The rows of one SELECT.
+
+        Raises:
+            TooSlowError: they were not found in time.
+        """
+        if is_postgres(self._url):
+            return await self._ask_postgres(in_dialect(sql, "postgres"), values)
+        return await self._ask_sqlite(in_dialect(sql, "sqlite"), values)
+
+    async def _ask_postgres(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=_CONNECT,
+            command_timeout=self._seconds + 1,
+            server_settings={
+                "application_name": "darkroom audit",
+                "statement_timeout": f"{self._seconds * 1000:.0f}",
+                "default_transaction_read_only": "on",
+            },
+        )
+        try:
+            return [dict(row) for row in await connection.fetch(sql, *values)]
+        except (asyncpg.QueryCanceledError, TimeoutError) as error:
+            raise TooSlowError from error
+        finally:
+            connection.terminate()  # one that was given up may be busy still, and a goodbye would wait for it
+
+    async def _ask_sqlite(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        address = f"{sqlite_path(self._url).absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        reading = asyncio.create_task(asyncio.to_thread(lambda: [*map(dict, connection.execute(sql, values))]))
+        try:
+            done, _ = await asyncio.wait([reading], timeout=self._seconds)
+            if not done:
+                raise TooSlowError
+            return reading.result()
+        finally:
+            connection.interrupt()  # ends the thread at once, whoever gave up
+            with contextlib.suppress(Exception):
+                await asyncio.wait([reading])
+            connection.close()
+            if reading.done() and not reading.cancelled():
+                reading.exception()  # seen

@@ -1,0 +1,141 @@
+"""Generations: requests for one picture each, with everything they were sold under."""
+
+from typing import Self
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models import ids
+from models.accounts import User
+from models.catalogue import Style
+from models.enum import (
+    ErrorCode,
+    GenerationStage,
+    GenerationStatus,
+    MediaKind,
+    PaidBy,
+    Quality,
+    RefundPolicy,
+    Size,
+)
+from models.media import File
+
+
+class Generation(Model):
+    """One request for one picture.
+
+    Every change is a compare-and-set that moves `version`. A worker owns the row while `lease_until` lies ahead and
+    its `fence` is the newest. Price and refund policy are those of the day it was sold.
+    """
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.GENERATION))
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="generations", on_delete=fields.RESTRICT
+    )
+    user_id: str
+    batch_id = fields.CharField(max_length=ids.LENGTH)  # the request it came in with
+    media = fields.CharEnumField(MediaKind, "models/enum.py", max_length=8, default=MediaKind.IMAGE)
+
+    status = fields.CharEnumField(GenerationStatus, "models/enum.py", max_length=16, default=GenerationStatus.PENDING)
+    stage = fields.CharEnumField(GenerationStage, "models/enum.py", max_length=16, default=GenerationStage.QUEUED)
+    progress = fields.FloatField(default=0.0)  # 0 to 1
+    preview = fields.TextField(null=True)  # a data: URI, only while GENERATING
+    version = fields.BigIntField(default=1)
+
+    style: fields.ForeignKeyNullableRelation[Style] = fields.ForeignKeyField(
+        "models.Style", related_name="generations", null=True, on_delete=fields.SET_NULL
+    )
+    style_id: str | None
+    collection_slug = fields.CharField(max_length=64)  # these three are kept when the style is gone
+    style_slug = fields.CharField(max_length=64)
+    style_title: dict[str, str] = fields.JSONField()
+    prompt = fields.TextField(null=True)  # the person's own words
+    full_prompt = fields.TextField()  # what the provider is told
+    variables: dict[str, str] = fields.JSONField()
+    size = fields.CharEnumField(Size, "models/enum.py", max_length=8)
+    quality = fields.CharEnumField(Quality, "models/enum.py", max_length=8)
+    aspect_ratio = fields.CharField(max_length=8, null=True)
+    requested_model = fields.CharField(max_length=100, null=True)
+    # What it was regenerated or refined from. No foreign key: that one may be deleted while this is made.
+    parent_id = fields.CharField(max_length=ids.LENGTH, null=True)
+    # What was said before `full_prompt`, oldest first, where a picture is refined: the parent's prompts.
+    earlier_prompts: list[str] = fields.JSONField(default=list)
+
+    original: fields.ForeignKeyNullableRelation[File] = fields.ForeignKeyField(
+        "models.File", related_name="used_by", null=True, on_delete=fields.RESTRICT
+    )
+    original_id: str | None
+    result: fields.ForeignKeyNullableRelation[File] = fields.ForeignKeyField(
+        "models.File", related_name="made_by", null=True, on_delete=fields.RESTRICT
+    )
+    result_id: str | None
+
+    priority = fields.IntField(default=0)  # the higher is made first; of the same, the older
+    cost = fields.IntField()  # credits
+    paid_by = fields.CharEnumField(PaidBy, "models/enum.py", max_length=8, default=PaidBy.CREDITS)
+    pass_id = fields.CharField(max_length=ids.LENGTH, null=True)  # whose allowance paid, and in which hour of it
+    pass_hour = fields.IntField(null=True)
+    refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
+    refunded = fields.BooleanField(default=False)
+
+    attempts = fields.IntField(default=0)  # claims, counted when made
+    fence = fields.BigIntField(default=0)  # grows with every claim; writes of older holders change nothing
+    worker = fields.CharField(max_length=64, null=True)
+    lease_until = fields.DatetimeField(null=True)
+    provider_called_at = fields.DatetimeField(null=True)  # written down before the first call is made
+    provider_calls = fields.IntField(default=0)  # every call, counted before it is made
+    provider = fields.CharField(max_length=32, null=True)
+    model = fields.CharField(max_length=100, null=True)
+    provider_cost = fields.FloatField(null=True)  # US dollars
+    provider_request_id = fields.CharField(max_length=200, null=True)
+    error_code: fields.Field[ErrorCode | None] = fields.CharEnumField(  # type: ignore[assignment]  # null=True is untyped there
+        ErrorCode, "models/enum.py", max_length=32, null=True
+    )
+
+    is_favorite = fields.BooleanField(default=False)
+    share_slug = fields.CharField(max_length=64, null=True, unique=True)  # null: not shared
+    shared_at = fields.DatetimeField(null=True)
+    search_text = fields.TextField()  # prompt, style titles and id, case-folded
+    # A deleted generation is in no list; its row stays for the figures, without words or pictures.
+    deleted_at = fields.DatetimeField(null=True)
+
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+    started_at = fields.DatetimeField(null=True)
+    completed_at = fields.DatetimeField(null=True)  # when it ended, well or not
+
+    @classmethod
+    def present(cls) -> QuerySet[Self]:
+        """Those that were not deleted, with everything that shows them."""
+        return cls.filter(deleted_at__isnull=True).select_related("original", "result", "style", "style__collection")
+
+    class Meta:
+        table = "generations"
+        # Ids sort by creation time, so (user, id) is the gallery's order. The partial indexes of the gallery (not
+        # deleted), the queue and the sweeper (waiting, leased, recent) are written by hand in the migrations.
+        indexes = (
+            Index(fields=("batch_id",)),
+            Index(fields=("original_id",)),
+            Index(fields=("result_id",)),
+        )
+
+
+class IdempotencyKey(Model):
+    """The memory of one keyed request: what was asked, and which rows it made."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="idempotency_keys", on_delete=fields.CASCADE
+    )
+    user_id: str
+    operation = fields.CharField(max_length=32)
+    key = fields.CharField(max_length=128)
+    input_hash = fields.CharField(max_length=64)  # SHA-256 of the normalised input, picture included
+    batch_id = fields.CharField(max_length=ids.LENGTH)  # the generations it made
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "idempotency_keys"
+        unique_together = (("user", "operation", "key"),)

@@ -1,0 +1,92 @@
+"""Activity and the audit log, as admins see them."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry.scalars import JSON
+
+import models
+from schema.accounts import User
+from schema.billing import CreditTransaction
+from schema.generations import Generation
+from schema.runtime.connection import PageInfo, encode_cursor
+from schema.runtime.context import Info
+from schema.runtime.enum import AdminActivityKind
+from schema.runtime.node import Node
+from services.core.pagination import Page
+from services.events.activity import Activity
+
+
+@strawberry.type(description="What an admin did: one line, written together with it.")
+class AuditEntry(Node):
+    row: strawberry.Private[models.AuditEntry]
+    at: datetime
+    action: str
+    target: strawberry.ID | None = strawberry.field(description="What was changed; null: the whole deployment.")
+    detail: JSON = strawberry.field(description="What was asked for, the reason, and what it was before.")
+
+    @strawberry.field(description="Null: the command line or the settings.")
+    async def actor(self, info: Info) -> User | None:
+        return await User.by_id(info, self.row.actor_id) if self.row.actor_id is not None else None
+
+    @classmethod
+    def of(cls, row: models.AuditEntry) -> "AuditEntry":
+        return cls(
+            id=strawberry.ID(row.id),
+            row=row,
+            at=row.created_at,
+            action=row.action.value,
+            target=strawberry.ID(row.target) if row.target is not None else None,
+            detail=JSON(row.detail),
+        )
+
+
+@strawberry.type
+class AuditEntryEdge:
+    cursor: str
+    node: AuditEntry
+
+
+@strawberry.type
+class AuditEntryConnection:
+    edges: list[AuditEntryEdge]
+    nodes: list[AuditEntry]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, page: Page[models.AuditEntry, str]) -> "AuditEntryConnection":
+        nodes = [AuditEntry.of(row) for row in page.items]
+        edges = [
+            AuditEntryEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)
+        ]
+        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.type(description="Something that happened.")
+class AdminActivity:
+    activity: strawberry.Private[Activity]
+    id: strawberry.ID = strawberry.field(description="A TypeID of this telling; it names nothing else.")
+    at: datetime
+    kind: AdminActivityKind
+    message: str = strawberry.field(description="In the caller's language.")
+
+    @strawberry.field(description="Whose it is; of what an admin did, the admin.")
+    async def user(self, info: Info) -> User | None:
+        found = await info.context.user_by_id.load(self.activity.user_id) if self.activity.user_id else None
+        return User.of(found) if found else None
+
+    @strawberry.field(description="As it is now; null when it is gone.")
+    async def generation(self, info: Info) -> Generation | None:
+        wanted = self.activity.generation_id
+        found = await info.context.generation_by_id.load(wanted) if wanted else None
+        return Generation.of(found) if found else None
+
+    @strawberry.field(description="The line that was written.")
+    async def transaction(self, info: Info) -> CreditTransaction | None:
+        wanted = self.activity.transaction_id
+        found = await info.context.transaction_by_id.load(wanted) if wanted else None
+        return CreditTransaction.of(found) if found else None
+
+    @classmethod
+    def of(cls, activity: Activity, text: str) -> "AdminActivity":
+        return cls(activity=activity, id=strawberry.ID(activity.id), at=activity.at, kind=activity.kind, message=text)

@@ -1,0 +1,64 @@
+"""Typed errors of mutation payloads, and the payload of deletions."""
+
+from datetime import datetime
+
+import strawberry
+
+from models import enum
+from schema.runtime.context import Context
+from schema.runtime.enum import ErrorCode
+from schema.runtime.instrumentation import noticed
+from services.core import error
+
+
+@strawberry.interface(description="Something that a person, or their program, can mend.")
+class UserError:
+    code: ErrorCode
+    message: str = strawberry.field(description="In the caller's language.")
+    field: list[str] | None = strawberry.field(description="Path within the input.")
+
+
+@strawberry.type(description="An input that was refused.")
+class InputError(UserError):
+    pass
+
+
+@strawberry.type(description="The account has fewer credits than this needs.")
+class InsufficientCreditsError(UserError):
+    required: int
+    balance: int
+
+
+@strawberry.type(description="This was asked for too often in too short a time.")
+class RateLimitedError(UserError):
+    retry_after: float = strawberry.field(description="Seconds until there is room again.")
+
+
+@strawberry.type(description="As much as is allowed was taken already.")
+class QuotaExceededError(UserError):
+    resets_at: datetime = strawberry.field(description="When there is room again.")
+
+
+def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
+    """A refusal as a payload's `errors`."""
+    code: enum.ErrorCode = refusal.code
+    noticed(code)
+    message = context.translate(refusal.message)
+    field = list(refusal.field) if refusal.field else None
+    if isinstance(refusal, error.InsufficientCreditsError):
+        return [
+            InsufficientCreditsError(
+                code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
+            )
+        ]
+    if isinstance(refusal, error.RateLimitedError):
+        return [RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)]
+    if isinstance(refusal, error.QuotaExceededError):
+        return [QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)]
+    return [InputError(code=code, message=message, field=field)]
+
+
+@strawberry.type
+class DeletedPayload:
+    deleted_ids: list[strawberry.ID]
+    errors: list[UserError]

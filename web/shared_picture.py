@@ -1,0 +1,108 @@
+"""Share links: a page for people, and its pictures at addresses that live as long as the share."""
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from models import File
+from models.database.connection import is_outage
+from services.core.error import UnavailableError
+from services.core.message import message
+from services.gallery.share import Shared, ShareService
+from services.integrations.storage.protocol import MissingObjectError, StorageError
+from services.media.file import THUMBNAIL_TYPE
+from services.services import Services
+from web.conditional import Part, UnsatisfiableError, has_copy, wanted_part
+from web.html import Reader
+from web.shared_page import notice_page, shared_page
+
+log = structlog.get_logger(__name__)
+
+_CHUNK = 2**20  # bytes read from the storage at once: nothing of it is held while a client is slow
+# Short, for it is how long a cache on the way may go on showing what was taken back.
+_HEADERS = {
+    "Cache-Control": "public, max-age=300",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # other sites show it
+}
+
+_Answer = Callable[[Request, ShareService, Shared], Awaitable[Response]]
+
+
+async def not_shared(request: Request) -> Response:
+    """The one answer for whatever is not shared, was, or never can be."""
+    title, text = message("This picture is not here."), message("It is not shared any more, or it never was.")
+    return notice_page(Reader.of(request), title, text, 404)
+
+
+def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that finds what its slug leads to, and says what people can read where it does not."""
+
+    @functools.wraps(answer)
+    async def endpoint(request: Request) -> Response:
+        services: Services = request.state.services
+        try:
+            shared = await services.shares.find(request.path_params["slug"])
+            return await answer(request, services.shares, shared) if shared else await not_shared(request)
+        except MissingObjectError:  # removed in this very moment
+            return await not_shared(request)
+        except Exception as error:
+            if not (isinstance(error, StorageError) or is_outage(error)):
+                raise
+            log.warning("share.unavailable", error=repr(error))
+            title = message("This picture cannot be shown right now.")
+            return notice_page(Reader.of(request), title, UnavailableError().message, 503, **{"Retry-After": "5"})
+
+    return endpoint
+
+
+@_of_what_is_shared
+async def show_page(request: Request, shares: ShareService, shared: Shared) -> Response:
+    """The page."""
+    return shared_page(Reader.of(request), shared)
+
+
+@_of_what_is_shared
+async def send_picture(request: Request, shares: ShareService, shared: Shared) -> Response:
+    """The picture, Range requests included; with `?download=1` under a name to be saved by."""
+    file, etag = shared.file, f'"{shared.file.sha256}"'
+    headers = {**_HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
+    if request.query_params.get("download") == "1":
+        headers["Content-Disposition"] = f'attachment; filename="{shared.file_name}"'
+    if has_copy(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        part = wanted_part(request.headers, etag, file.byte_size) if request.method == "GET" else None
+    except UnsatisfiableError:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{file.byte_size}"})
+    status = 200
+    if part is not None:
+        status = 206
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{file.byte_size}"
+    part = part or Part(0, file.byte_size - 1)
+    headers["Content-Length"] = str(part.size)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=file.content_type)
+    # The beginning is read before anything is promised: a storage that is down is a 503.
+    beginning = await shares.read_part(file, part.first, min(_CHUNK, part.size))
+    return StreamingResponse(_stream(shares, file, part, beginning), status, headers, file.content_type)
+
+
+async def _stream(shares: ShareService, file: File, part: Part, beginning: bytes) -> AsyncIterator[bytes]:
+    yield beginning
+    for start in range(part.first + len(beginning), part.last + 1, _CHUNK):
+        yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start))
+
+
+@_of_what_is_shared
+async def send_thumbnail(request: Request, shares: ShareService, shared: Shared) -> Response:
+    """The narrowest thumbnail, or with `?width=` one of the others; they are small, and sent whole."""
+    file, asked = shared.file, request.query_params.get("width")
+    width = next((width for width in file.thumbnail_widths if str(width) == asked), file.thumbnail_widths[0])
+    headers = {**_HEADERS, "ETag": f'"{file.sha256}-{width}"'}
+    if has_copy(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(await shares.read_thumbnail(file, width), headers=headers, media_type=THUMBNAIL_TYPE)
