@@ -26,7 +26,7 @@ check: .venv/dev ## format, lint, types, schema, catalogues and migrations in st
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
-	@$(BIN)/python -m pytest -n 0 tests/test_layers.py tests/schema/test_contract.py tests/models/test_migrations.py tests/test_catalogues.py
+	@$(BIN)/python -m pytest -n 0 tests/repository/test_import_direction.py tests/schema/test_contract.py tests/database/test_migrations.py tests/repository/test_translations.py
 
 browser: .venv/dev .venv/graphiql .venv/browser ## a real browser, with the network off, goes through GraphiQL as people and admins do
 	@$(BIN)/python -m pytest -n 0 tests/browser --database sqlite -m browser $(ARGS)
@@ -42,10 +42,10 @@ chaos: .venv/dev ## take Redis, PostgreSQL, S3, servers and workers away under l
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
 
 bench: .venv/dev ## how soon webhooks are answered, what gallery pages and figures of a window cost at ROWS generations (1000000); minutes
-	@PYTHONPATH=.:tests $(BIN)/python benchmarks/webhook.py
-	@PYTHONPATH=.:tests $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
-	@PYTHONPATH=.:tests $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
-	@PYTHONPATH=.:tests $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=. $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## bring the database up to date
 	@$(BIN)/python main.py migrate

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import example_rows as example
+import tests.support.factories as example
 from benchmarks.timing import milliseconds, postgres
-from example_rows import insert
 from models import Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
@@ -18,6 +17,7 @@ from models.enum import GenerationStatus
 from services.core.pagination import PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.gallery.user_stats import StatsService
+from tests.support.factories import insert
 
 SMALL = 100
 ROUNDS = 21

@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import example_rows as example
+import tests.support.factories as example
 from benchmarks.timing import milliseconds, postgres
-from example_rows import insert
 from models.database.connection import dialect, open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import PATIENT
 from models.database.read_only import Survey
 from services.operations.analytics import MetricsService
+from tests.support.factories import insert
 
 ROUNDS = 5
 PEOPLE = 10_000

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
-from servers import PostgresServer
+from tests.support.servers import PostgresServer
 
 _NAME = "darkroom_bench"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from client import Api
-from fakes.polar_wire import event, order, sign
-from server_process import free_port
-from servers import PostgresServer, RedisServer
+from tests.support.client import Api
+from tests.support.fakes.polar_wire import event, order, sign
+from tests.support.server_process import free_port
+from tests.support.servers import PostgresServer, RedisServer
 
 SECRET = "whsec_benchmark_0123456789abcdef"  # noqa: S105 - of a server that lives as long as this
 DOOR = "/webhooks/polar"

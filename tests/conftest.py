@@ -23,20 +23,20 @@ import structlog
 import uvicorn
 from redis import Redis
 
-from client import Api
 from composition import open_server, open_services, web_options, working
-from fakes.openrouter import ScriptedOpenRouter
-from fakes.polar import PolarServer
-from mail_server import Mailbox, mail_server
 from main import prepare
 from models.database.connection import is_postgres
-from reused_database import ReusedDatabase
-from servers import PostgresServer, RedisServer
 from services.integrations.images.sanitizer import ImageDoor
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
-from shop import paid_by
+from tests.support.client import Api
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.polar import PolarServer
+from tests.support.mail_server import Mailbox, mail_server
+from tests.support.polar_store import paid_by
+from tests.support.reused_database import ReusedDatabase
+from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
 
 # Tests say what they need; what happens to be in this shell's environment is none of it.
@@ -51,9 +51,30 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no di
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
 # The files that take longest, so that no process is left alone with one of them at the end.
 _LONGEST = (
-    *("image_door_children", "crash", "chaos", "demo_looks", "database_fault", "interleavings", "gallery_live"),
-    *("cancel", "upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits", "credit", "audit"),
-    *("stop", "provider_errors", "gallery", "share", "regenerate", "deletion", "crew", "passes", "refund", "profiles"),
+    *("sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed"),
+    *(
+        "cancellation",
+        "upload",
+        "worker",
+        "idempotency",
+        "payment",
+        "typescript_client",
+        "rate_limits",
+        "ledger",
+        "integrity_audit",
+    ),
+    *(
+        "worker_shutdown",
+        "provider_errors",
+        "gallery",
+        "share",
+        "regeneration",
+        "deletion",
+        "worker_pool",
+        "passes",
+        "refund_policy",
+        "profiles",
+    ),
 )
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

@@ -13,7 +13,7 @@ from tortoise.exceptions import OperationalError
 from models.database.connection import is_postgres, rows, sqlite_path, tortoise_config
 from models.database.postgres import PATIENT
 
-LOCATION = Path(__file__).parent.parent / "migrations"
+LOCATION = Path(__file__).parents[2] / "migrations"
 _LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
 _CONNECT_SECONDS = 10.0
 _LOCK_SECONDS = 60.0  # how long to wait for another process's migration

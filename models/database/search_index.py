@@ -14,7 +14,6 @@ from tortoise.expressions import Q, RawSQL, ResolveContext
 from tortoise.query_utils import QueryModifier
 
 from models.database.connection import dialect
-from models.enum import GenerationStatus
 
 _BITS = 21  # of a character's number; Unicode ends at 0x10FFFF
 
@@ -33,11 +32,6 @@ def character_pairs(words: Iterable[str]) -> list[int]:
     # Letters and digits of ASCII are in every text, because an id is.
     single = {ord(word) for word in words if len(word) == 1 and not (word.isascii() and word.isalnum())}
     return sorted(pairs | single)
-
-
-def under_way() -> Q:
-    """What the index leaves out, because each sign of life would write all its pairs again."""
-    return Q(status__in=[GenerationStatus.PENDING, GenerationStatus.PROCESSING])
 
 
 class HasPairs(Q):

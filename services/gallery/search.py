@@ -6,7 +6,8 @@ from tortoise.queryset import QuerySet
 
 from models import Generation
 from models.database.keyset import After, Before
-from models.database.search_index import UNINDEXED_ID, HasPairs, character_pairs, has_word_index, under_way
+from models.database.search_index import UNINDEXED_ID, HasPairs, character_pairs, has_word_index
+from models.enum import GenerationStatus
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.core.pagination import K, Page, PageRequest, beyond, page_of, paginate
@@ -19,6 +20,9 @@ _MOST_WORDS = 10
 # that is more common than one in so many they hold the page; of any other the index has few enough to sort, unless
 # they lie together at the far end.
 _READ_FOR_EACH = 200
+
+# The index leaves out generations that have not ended, because each heartbeat would write all their pairs again.
+_NOT_INDEXED = (GenerationStatus.PENDING, GenerationStatus.PROCESSING)
 
 
 def search_words(text: str | None) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ async def search_page(
         near = near.filter((After if down else Before)(key, edge[0]))
     found = await near.order_by(*in_order).limit(wanted)
 
-    parts = [matching.filter(HasPairs(pairs)), matching.filter(under_way())]
+    parts = [matching.filter(HasPairs(pairs)), matching.filter(status__in=_NOT_INDEXED)]
     if edge and len(found) < wanted:
         # Two statements, for an index has only what has ended; keys alone, for there may be thousands to sort.
         keys: list[tuple[Any, ...]] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from desk import PASSWORD, Desk, Server, browsing, serving, sitting
+from tests.support.graphiql_page import PASSWORD, Desk, Server, browsing, serving, sitting
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser

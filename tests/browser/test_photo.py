@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from desk import PICTURES, Desk, Server, browsing, serving, sitting
-from s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
+from tests.support.graphiql_page import PICTURES, Desk, Server, browsing, serving, sitting
+from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator

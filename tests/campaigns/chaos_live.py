@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import websockets
 
-from client import Api, Socket
+from tests.support.client import Api, Socket
 
 FINAL = ("COMPLETED", "FAILED", "CANCELED")
 RECONNECT = 0.1  # seconds before a subscriber comes back, and up to twice that

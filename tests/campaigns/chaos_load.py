@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from client import Api, photo
+from tests.support.client import Api, photo
 
 PHOTO = photo(96, 72)
 CUT = "CUT"  # no answer: the connection was refused or ended

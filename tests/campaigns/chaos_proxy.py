@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from server_process import HOST, free_port
+from tests.support.server_process import HOST, free_port
 
 _BODY = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 _HEAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/xml\r\nConnection: close\r\n"

@@ -22,11 +22,11 @@ from PIL import Image
 
 import composition
 import main
-from campaigns.fork_server import fork_orders
 from logs import configure_logs
 from services.integrations.messaging.redis_pubsub import RedisBackend
 from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
 from settings import load_settings
+from tests.campaigns.fork_server import fork_orders
 
 PROVIDER_SECONDS = 0.05
 LOSS = 0.3  # of the messages on the bus, in the drill that loses any

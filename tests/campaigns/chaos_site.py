@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
-from campaigns.chaos_server import Order
-from campaigns.fork_server import ForkServer, Life
-from client import Api
 from models.database.connection import open_database, rows
-from server_process import HOST, free_port
-from servers import PostgresServer, RedisServer
 from services.operations.integrity_audit import Audit
+from tests.campaigns.chaos_server import Order
+from tests.campaigns.fork_server import ForkServer, Life
+from tests.support.client import Api
+from tests.support.server_process import HOST, free_port
+from tests.support.servers import PostgresServer, RedisServer
 
 T = TypeVar("T")
 

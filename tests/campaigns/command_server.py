@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import main
-from campaigns.fork_server import fork_orders
+from tests.campaigns.fork_server import fork_orders
 
 
 @dataclass

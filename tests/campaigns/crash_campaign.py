@@ -14,17 +14,17 @@ from typing import Any
 
 import httpx
 
-from campaigns.crash_load import CANCELS, Customer
-from campaigns.crash_plan import EMPTIED, NAP, RARE, UNNAMED, Step, Topology
-from campaigns.crash_server import LEASE, SWEEP, Order, tally
-from campaigns.crash_zygote import Zygote, dies
-from campaigns.fork_server import Life
-from client import Api
 from models import File, Generation, IdempotencyKey, User
 from models.database.connection import rows
-from servers import RedisServer
 from services.integrations.storage.protocol import Storage
 from services.operations.integrity_audit import Audit
+from tests.campaigns.crash_fork_client import Zygote, dies
+from tests.campaigns.crash_load import CANCELS, Customer
+from tests.campaigns.crash_plan import EMPTIED, NAP, RARE, UNNAMED, Step, Topology
+from tests.campaigns.crash_server import LEASE, SWEEP, Order, tally
+from tests.campaigns.fork_server import Life
+from tests.support.client import Api
+from tests.support.servers import RedisServer
 
 NAMED_PATIENCE = 4.0  # seconds for a process to come to the place where it dies; sweeping starts after ORPHAN
 RANDOM_LIFE = 1.4  # seconds that a process lives at most before it is killed at a random moment

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from client import Api, photo
+from tests.support.client import Api, photo
 
 PHOTOS = (photo(96, 72), photo(64, 96, "PNG"))
 AHEAD = 0.4  # the share of photos that are sent ahead

@@ -9,8 +9,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from campaigns.crash_load import CANCELS
-from campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
 from models import File, Generation, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, TransactionType
@@ -28,6 +26,8 @@ from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import Crew
 from services.integrations.images.sanitizer import CleanImage
 from services.media.file import THUMBNAIL_TYPE, FileService
+from tests.campaigns.crash_load import CANCELS
+from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
 
 
 @dataclass(frozen=True)

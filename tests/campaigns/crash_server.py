@@ -24,9 +24,6 @@ import uvicorn
 import uvloop  # noqa: F401 - as above
 from PIL import Image
 
-from campaigns.crash_mutants import MUTANTS
-from campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
-from campaigns.fork_server import fork_orders
 from composition import open_services, web_options, working
 from logs import configure_logs
 from main import prepare
@@ -37,6 +34,9 @@ from services.integrations.providers.protocol import FinalImage, ImageRequest, P
 from services.integrations.storage import s3  # noqa: F401 - imported here once, as above
 from services.services import Services
 from settings import Settings, load_settings
+from tests.campaigns.crash_mutants import MUTANTS
+from tests.campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
+from tests.campaigns.fork_server import fork_orders
 from web.app import create_app
 
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds

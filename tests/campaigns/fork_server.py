@@ -47,14 +47,14 @@ class ForkServer:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Processes can be forked while the body runs; afterwards none of them is left."""
-        roots = os.pathsep.join(str(self._program.parents[number]) for number in (1, 2))
+        root = str(self._program.parents[2])
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(self._program),
             str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": roots},
+            env={**os.environ, "PYTHONPATH": root},
             pass_fds=self._inherited,
             start_new_session=True,  # Ctrl-C is for the tests, and these end with them
         )

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from campaigns.chaos_live import LAST_LINE, Audience, LedgerReader, ProgressReader
-from campaigns.chaos_load import CUT, Crowd, Person, codes, slowest
-from campaigns.chaos_server import LOSS, lossy
-from campaigns.chaos_site import PATIENCE, Site, open_site
-from client import Api
 from models.database.connection import rows
 from services.integrations.storage.local import LocalStorage
+from tests.campaigns.chaos_live import LAST_LINE, Audience, LedgerReader, ProgressReader
+from tests.campaigns.chaos_load import CUT, Crowd, Person, codes, slowest
+from tests.campaigns.chaos_server import LOSS, lossy
+from tests.campaigns.chaos_site import PATIENCE, Site, open_site
+from tests.support.client import Api
 
 LIVE_SECONDS = 10.0  # within which what was committed is told, without Redis too
 TYPED_SECONDS = 3.0  # within which everybody is answered, without PostgreSQL too
@@ -49,13 +49,13 @@ async def site(tmp_path_factory: pytest.TempPathFactory, seed: int, budget: floa
 
 
 @pytest.fixture
-async def crowd(site: Site, dice: random.Random) -> Crowd:
+async def crowd(site: Site, rng: random.Random) -> Crowd:
     """Two people who order with photos and without."""
     people = []
     for _ in range(2):
-        apis = await site.person(f"person-{dice.getrandbits(40):x}")
+        apis = await site.person(f"person-{rng.getrandbits(40):x}")
         style = await apis[0].style("cute", "plushify")
-        people.append(Person(apis, random.Random(dice.random()), style))
+        people.append(Person(apis, random.Random(rng.random()), style))
     return Crowd(people)
 
 
@@ -94,13 +94,13 @@ async def ledger_readers(apis: Sequence[Api], number: int, dice: random.Random) 
 
 
 async def test_redis_may_die_and_come_back_empty_and_nobody_is_refused(
-    site: Site, crowd: Crowd, dice: random.Random, budget: float, amount: Callable[[int, int], int]
+    site: Site, crowd: Crowd, rng: random.Random, budget: float, amount: Callable[[int, int], int]
 ) -> None:
     away = amount(3, 30)
     readers: list[LedgerReader] = []
     async with Audience() as audience:
         for person in crowd.people:
-            readers += await ledger_readers(person.apis, 3, dice)
+            readers += await ledger_readers(person.apis, 3, rng)
         audience.admit(*readers)
         async with crowd:
             await asyncio.sleep(0.5)  # the load is under way
@@ -108,9 +108,9 @@ async def test_redis_may_die_and_come_back_empty_and_nobody_is_refused(
             gone = time.time()
             made = 0  # while Redis is away, however busy this machine is
             while time.time() < gone + away or (made == 0 and time.time() < gone + PATIENCE):
-                buyer = dice.choice(crowd.people)
+                buyer = rng.choice(crowd.people)
                 for id in await buyer.order(with_photo=False):
-                    audience.admit(ProgressReader(buyer.apis, random.Random(dice.random()), generation_id=id))
+                    audience.admit(ProgressReader(buyer.apis, random.Random(rng.random()), generation_id=id))
                 await asyncio.sleep(away / 12)
                 made = await completed_between(gone, time.time())
             back = time.time()
@@ -133,7 +133,7 @@ async def test_redis_may_die_and_come_back_empty_and_nobody_is_refused(
 
 
 async def test_postgresql_may_die_and_everybody_is_told_so_at_once(
-    site: Site, crowd: Crowd, dice: random.Random, budget: float, amount: Callable[[int, int], int]
+    site: Site, crowd: Crowd, rng: random.Random, budget: float, amount: Callable[[int, int], int]
 ) -> None:
     outages = []
     async with crowd:
@@ -141,7 +141,7 @@ async def test_postgresql_may_die_and_everybody_is_told_so_at_once(
             await asyncio.sleep(0.5)
             gone = time.time()
             await site.in_hands(site.postgres.kill)
-            await asyncio.sleep(dice.uniform(0.8, 2.0))
+            await asyncio.sleep(rng.uniform(0.8, 2.0))
             start = time.time()
             await site.in_hands(site.postgres.start)
             outages.append((gone, start, time.time()))
@@ -190,12 +190,12 @@ async def test_servers_and_workers_may_be_replaced_under_load_and_no_order_is_lo
 
 
 async def test_subscribers_miss_nothing_when_messages_get_lost_and_redis_restarts(
-    site: Site, dice: random.Random, budget: float, amount: Callable[[int, int], int]
+    site: Site, rng: random.Random, budget: float, amount: Callable[[int, int], int]
 ) -> None:
     subscribers, changes, restarts = amount(20, 100), amount(10, 50), amount(1, 5)
-    apis = await site.person(f"watched-{dice.getrandbits(40):x}")
-    buyer = Person(apis, random.Random(dice.random()))
-    readers = await ledger_readers(apis, subscribers, dice)
+    apis = await site.person(f"watched-{rng.getrandbits(40):x}")
+    buyer = Person(apis, random.Random(rng.random()))
+    readers = await ledger_readers(apis, subscribers, rng)
     pictures: list[ProgressReader] = []
     async with Audience() as audience:
         audience.admit(*readers)
@@ -206,7 +206,7 @@ async def test_subscribers_miss_nothing_when_messages_get_lost_and_redis_restart
                 if change % max(changes // restarts, 1) == changes // restarts // 2:
                     await site.in_hands(site.redis.restart)
                 (id,) = await buyer.order()
-                pictures.append(ProgressReader(apis, random.Random(dice.random()), generation_id=id))
+                pictures.append(ProgressReader(apis, random.Random(rng.random()), generation_id=id))
                 audience.admit(pictures[-1])
             for reader in readers:
                 reader.wanted = 1 + changes

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from campaigns.chaos_load import Person, answers, codes, slowest
-from campaigns.chaos_proxy import FaultyProxy, faulty_proxy
-from campaigns.chaos_server import tally
-from campaigns.chaos_site import CREDITS, Site, open_site
 from models.database.connection import rows
-from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 from services.integrations.storage.s3 import S3Storage
+from tests.campaigns.chaos_load import Person, answers, codes, slowest
+from tests.campaigns.chaos_proxy import FaultyProxy, faulty_proxy
+from tests.campaigns.chaos_server import tally
+from tests.campaigns.chaos_site import CREDITS, Site, open_site
+from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 
 SHARE = 0.4  # of the requests to S3 that fail
 ORDERS, BUYERS = 200, 4
@@ -28,15 +28,15 @@ def store() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-async def proxy(store: S3Server, dice: random.Random) -> AsyncIterator[FaultyProxy]:
-    async with faulty_proxy(store.url, random.Random(dice.random())) as proxy:
+async def proxy(store: S3Server, rng: random.Random) -> AsyncIterator[FaultyProxy]:
+    async with faulty_proxy(store.url, random.Random(rng.random())) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def prefix(dice: random.Random) -> str:
+def prefix(rng: random.Random) -> str:
     """Where this drill's objects are: the store outlives it."""
-    return f"drill-{dice.getrandbits(40):x}"
+    return f"drill-{rng.getrandbits(40):x}"
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ async def keys(proxy: FaultyProxy, prefix: str) -> set[str]:
 
 
 async def test_two_failures_of_five_lose_no_picture_and_no_credit(
-    site: Site, proxy: FaultyProxy, prefix: str, dice: random.Random
+    site: Site, proxy: FaultyProxy, prefix: str, rng: random.Random
 ) -> None:
-    people = await bought(site, dice, BUYERS)
+    people = await bought(site, rng, BUYERS)
 
     async def buy(person: Person) -> None:
         for _ in range(ORDERS // BUYERS):
@@ -110,9 +110,9 @@ async def test_two_failures_of_five_lose_no_picture_and_no_credit(
 
 
 async def test_without_s3_photos_are_refused_at_no_charge_and_words_are_taken(
-    site: Site, proxy: FaultyProxy, prefix: str, dice: random.Random
+    site: Site, proxy: FaultyProxy, prefix: str, rng: random.Random
 ) -> None:
-    (person,) = await bought(site, dice, 1)
+    (person,) = await bought(site, rng, 1)
     await proxy.stop()
     for _ in range(3):
         assert await person.order(with_photo=True, tries=1) == []

@@ -11,15 +11,15 @@ import httpx
 import pytest
 
 from adapters import open_storage
-from campaigns.crash_campaign import Campaign, Site
-from campaigns.crash_load import CANCELS
-from campaigns.crash_mutants import MUTANTS
-from campaigns.crash_plan import ANYWHERE, CLUSTER, EMBEDDED, SERVER, plan
-from campaigns.crash_server import settings_of
-from campaigns.crash_zygote import Zygote
 from models.database.connection import is_postgres, open_database, rows
-from s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
-from servers import RedisServer
+from tests.campaigns.crash_campaign import Campaign, Site
+from tests.campaigns.crash_fork_client import Zygote
+from tests.campaigns.crash_load import CANCELS
+from tests.campaigns.crash_mutants import MUTANTS
+from tests.campaigns.crash_plan import ANYWHERE, CLUSTER, EMBEDDED, SERVER, plan
+from tests.campaigns.crash_server import settings_of
+from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
+from tests.support.servers import RedisServer
 
 PATIENCE = 20.0  # seconds until everything that was under way has ended; it takes about two
 MUTANT_PATIENCE = 4.0  # seconds; what has not ended by then never will
@@ -95,16 +95,16 @@ async def nothing_is_lost(site: Site, dice: random.Random, kills: int) -> Campai
 
 @pytest.mark.timeout(1800)
 async def test_nothing_is_lost_however_often_the_server_dies(
-    embedded: Site, dice: random.Random, pytestconfig: pytest.Config
+    embedded: Site, rng: random.Random, pytestconfig: pytest.Config
 ) -> None:
-    await nothing_is_lost(embedded, dice, round(pytestconfig.getoption("--kills") * EMBEDDED_SHARE))
+    await nothing_is_lost(embedded, rng, round(pytestconfig.getoption("--kills") * EMBEDDED_SHARE))
 
 
 @pytest.mark.timeout(3600)
 async def test_nothing_is_lost_whichever_process_dies_or_sleeps_past_its_lease(
-    cluster: Site, dice: random.Random, pytestconfig: pytest.Config
+    cluster: Site, rng: random.Random, pytestconfig: pytest.Config
 ) -> None:
-    campaign = await nothing_is_lost(cluster, dice, round(pytestconfig.getoption("--kills") * CLUSTER_SHARE))
+    campaign = await nothing_is_lost(cluster, rng, round(pytestconfig.getoption("--kills") * CLUSTER_SHARE))
     if campaign.naps >= 5:
         assert campaign.zombies
 
@@ -128,14 +128,14 @@ async def find(site: Site, dice: random.Random, mutant: str) -> None:
 @pytest.mark.mutants
 @pytest.mark.parametrize("mutant", [name for name, known in MUTANTS.items() if EMBEDDED in known.where])
 async def test_the_campaign_finds_a_mistake_in_the_path_of_the_money(
-    embedded: Site, dice: random.Random, mutant: str
+    embedded: Site, rng: random.Random, mutant: str
 ) -> None:
-    await find(embedded, dice, mutant)
+    await find(embedded, rng, mutant)
 
 
 @pytest.mark.mutants
 @pytest.mark.parametrize("mutant", [name for name, known in MUTANTS.items() if CLUSTER in known.where])
 async def test_the_campaign_finds_a_mistake_among_many_processes(
-    cluster: Site, dice: random.Random, mutant: str
+    cluster: Site, rng: random.Random, mutant: str
 ) -> None:
-    await find(cluster, dice, mutant)
+    await find(cluster, rng, mutant)

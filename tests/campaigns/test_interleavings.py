@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from books import check_books
-from client import photo
 from models import CreditTransaction, File, Generation, User
 from models.database.connection import dialect
 from models.enum import FileKind, FileState, TransactionType
@@ -20,9 +18,11 @@ from services.generations.specification import GenerationRequest
 from services.integrations.images.sanitizer import CleanImage
 from services.integrations.providers.protocol import FinalImage
 from services.services import Services
+from tests.support.client import photo
+from tests.support.integrity import check_books
 
 if TYPE_CHECKING:
-    from conftest import Running  # at run time, that is this folder's
+    from tests.conftest import Running  # at run time, that is this folder's
 
 SHORT, LONG = 12, 1000  # interleavings of each race
 AUDITED_EVERY = 20  # interleavings, and after the last
@@ -118,11 +118,11 @@ class Race:
 
 
 @pytest.fixture
-async def race(idle: "Running", dice: random.Random, pytestconfig: pytest.Config) -> Race:
-    ada = await idle.api.sign_up()
+async def race(idle_server: "Running", rng: random.Random, pytestconfig: pytest.Config) -> Race:
+    ada = await idle_server.api.sign_up()
     user = await User.get(id=ada.user["id"])
     rounds = max(SHORT, round(LONG * float(pytestconfig.getoption("--budget"))))
-    return Race(idle.services, user, await idle.services.files.check_upload(photo(64, 48)), dice, rounds)
+    return Race(idle_server.services, user, await idle_server.services.files.check_upload(photo(64, 48)), rng, rounds)
 
 
 async def test_delete_against_complete(race: Race) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
-import client
-from client import Api
-from conftest import Running
 from schema.root import schema
 from schema.runtime.complexity import MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_FIELDS, Measure, Meter
+from tests.conftest import Running
+from tests.support import client
+from tests.support.client import Api
 
 INTROSPECTION = get_introspection_query(
     descriptions=True,
@@ -45,8 +45,8 @@ def nested_spreads(count: int) -> str:
 
 
 @pytest.fixture
-def api(door: Running) -> Api:
-    return door.api
+def api(module_server: Running) -> Api:
+    return module_server.api
 
 
 async def refusal(api: Api, query: str, **variables: Any) -> dict[str, Any]:

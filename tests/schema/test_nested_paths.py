@@ -17,12 +17,12 @@ from graphql import (
     is_required_argument,
 )
 
-from client import Api, photo
-from conftest import Running
 from models import ids
 from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.permission import TABLE
+from tests.conftest import Running
+from tests.support.client import Api, photo
 
 pytestmark = pytest.mark.any_database
 

@@ -6,10 +6,10 @@ import re
 import httpx
 import pytest
 
-from client import Api
-from conftest import Running, running
-from mail_server import Mailbox
 from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api
+from tests.support.mail_server import Mailbox
 
 pytestmark = pytest.mark.any_database
 
@@ -19,8 +19,8 @@ EVIL = "\"><script>alert('x')</script>"
 
 
 @pytest.fixture
-def settings(settings: Settings, box: Mailbox) -> Settings:
-    return settings.model_copy(update={"smtp_url": box.url, "mail_from": "hello@darkroom.example"})
+def settings(settings: Settings, mailbox: Mailbox) -> Settings:
+    return settings.model_copy(update={"smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"})
 
 
 def link(box: Mailbox) -> str:
@@ -61,10 +61,10 @@ def is_safe(page: httpx.Response) -> bool:
     )
 
 
-async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada: Api, box: Mailbox) -> None:
-    await box.arrived(1)
+async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada: Api, mailbox: Mailbox) -> None:
+    await mailbox.arrived(1)
     for _ in range(2):
-        page = await ada.http.get(link(box))
+        page = await ada.http.get(link(mailbox))
         assert (page.status_code, is_safe(page)) == (200, True)
     assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
     done = await press(ada.http, page)
@@ -77,15 +77,15 @@ async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada
 
 
 async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account_is_signed_in(
-    settings: Settings, box: Mailbox
+    settings: Settings, mailbox: Mailbox
 ) -> None:
     names = ("ada@example.com", "bob@example.com", "eve@example.com")
     async with running(settings.model_copy(update={"admin_emails": names}), idle=True) as server:
         people: list[Api] = []
         for number, name in enumerate(names, 1):
             people.append(await server.api.sign_up(name))
-            await box.arrived(number)
-            page = await server.api.http.get(link(box))
+            await mailbox.arrived(number)
+            page = await server.api.http.get(link(mailbox))
             cookie = {"ada@example.com": None, "bob@example.com": people[0].token, "eve@example.com": people[-1].token}
             assert (await press(server.api.http, page, cookie=cookie[name])).status_code == 200
         answers = [await person.one("{ viewer { emailVerified role } }") for person in people]
@@ -93,11 +93,11 @@ async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account
         assert [answer["role"] for answer in answers] == ["USER", "USER", "ADMIN"]
 
 
-async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, box: Mailbox) -> None:
-    await box.arrived(1)
+async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
+    await mailbox.arrived(1)
     await ada.ask(FORGOT)
-    await box.arrived(2)
-    page = await ada.http.get(link(box))
+    await mailbox.arrived(2)
+    page = await ada.http.get(link(mailbox))
     short = await press(ada.http, page, password="short")
     assert (short.status_code, is_safe(short)) == (400, True)
     done = await press(ada.http, short, password="battery staple 电池")

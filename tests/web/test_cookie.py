@@ -9,9 +9,9 @@ import httpx
 import pytest
 import websockets
 
-from client import Api, photo
-from conftest import Running, running
 from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api, photo
 
 pytestmark = pytest.mark.any_database
 

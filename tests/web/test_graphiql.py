@@ -11,13 +11,13 @@ import pytest
 from graphql import GraphQLError, OperationDefinitionNode, get_introspection_query, parse, validate
 from graphql.execution.values import get_variable_values
 
-from client import Api
-from conftest import Running, running
 from models import User
 from models.enum import Role
 from schema.root import schema
 from setting_types import Access
 from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api
 from web.example_operations import ready_made
 from web.graphiql import BUILD, FOLDER
 

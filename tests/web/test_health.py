@@ -9,12 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from client import Api, until
 from composition import working
-from conftest import Running, quick_settings, running
 from models.database.migrate import migrate
-from servers import RedisServer
 from settings import Settings
+from tests.conftest import Running, quick_settings, running
+from tests.support.client import Api, until
+from tests.support.servers import RedisServer
 from web.health import Question
 
 

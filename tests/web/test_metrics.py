@@ -6,12 +6,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from client import photo, until
-from conftest import Running, running
-from fakes.openrouter import ScriptedOpenRouter
-from fakes.openrouter_answer import status
-from server_process import free_port
 from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import photo, until
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.server_process import free_port
 from web.metrics import offering_metrics
 
 TOKEN = "a-token-for-prometheus"
@@ -87,17 +87,17 @@ async def test_what_happens_is_counted(scripted: Running, openrouter: ScriptedOp
     assert of(after, "bus_connected") == of(after, "database_up") == 1
 
 
-async def test_the_queue_is_read_from_the_tables(idle: Running) -> None:
-    ada = await idle.api.sign_up()
+async def test_the_queue_is_read_from_the_tables(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
     style = await ada.style("noir", "avenger")
     await ada.create(photo(), styleId=style, count=2)
 
     async def told() -> bool:  # the tables are read every two seconds at most
-        found = await figures(idle.api.http)
+        found = await figures(idle_server.api.http)
         return of(found, "queue_depth", status="PENDING") == 2 and of(found, "queue_oldest_seconds") > 0
 
     await until(told)
-    found = await figures(idle.api.http)
+    found = await figures(idle_server.api.http)
     assert of(found, "queue_depth", status="PROCESSING") == of(found, "worker_slots") == 0
 
 

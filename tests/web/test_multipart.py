@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from books import count_rows, stored_keys
-from client import CREATE, Api
-from conftest import Running
-from corpus.pictures import png
-from raw_form import BOUNDARY, CONTENT_TYPE, Part, file_map, form, operations
+from tests.conftest import Running
+from tests.support.client import CREATE, Api
+from tests.support.corpus.pictures import png
+from tests.support.integrity import count_rows, stored_keys
+from tests.support.raw_multipart import BOUNDARY, CONTENT_TYPE, Part, file_map, form, operations
 
 PLACE = "variables.input.image"
 NULL_IMAGE = {"input": {"prompt": "A fox", "image": None}}
@@ -130,15 +130,15 @@ def code(response: Any) -> str:
 
 
 @pytest.fixture
-async def nothing_left(door: Running) -> AsyncIterator[None]:
+async def nothing_left(module_server: Running) -> AsyncIterator[None]:
     """The test makes no row, stores no byte and moves no credit."""
-    before = await count_rows(), await stored_keys(door.services)
+    before = await count_rows(), await stored_keys(module_server.services)
     yield
-    assert (await count_rows(), await stored_keys(door.services)) == before
+    assert (await count_rows(), await stored_keys(module_server.services)) == before
 
 
-async def test_the_same_builder_makes_a_request_that_is_served(door: Running) -> None:
-    ada = await door.api.sign_up("person1@example.com")
+async def test_the_same_builder_makes_a_request_that_is_served(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("person1@example.com")
     response = await post(ada, form(GOOD), **ada.headers())
     assert response.status_code == 200
     (made,) = response.json()["data"]["createGeneration"]["generations"]
@@ -147,8 +147,8 @@ async def test_the_same_builder_makes_a_request_that_is_served(door: Running) ->
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(door: Running) -> None:
-    ada = await door.api.sign_up("person2@example.com")
+async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("person2@example.com")
     for abuse in ABUSES:
         response = await post(ada, abuse.wire, **{**ada.headers(), **abuse.headers})
         assert 400 <= response.status_code < 500, (abuse.name, response.status_code, response.text[:300])
@@ -158,23 +158,23 @@ async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(door
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_a_form_from_somewhere_else_is_refused_before_it_is_read(door: Running) -> None:
+async def test_a_form_from_somewhere_else_is_refused_before_it_is_read(module_server: Running) -> None:
     """Browsers send forms across sites with cookies and without asking; headers beyond the usual they do not."""
-    refused = await post(door.api, form(GOOD))
+    refused = await post(module_server.api, form(GOOD))
     assert (refused.status_code, code(refused)) == (400, "INVALID_INPUT")
     for content_type in ("text/plain", "application/x-www-form-urlencoded"):
-        refused = await post(door.api, OPERATIONS.body, **{"content-type": content_type})
+        refused = await post(module_server.api, OPERATIONS.body, **{"content-type": content_type})
         assert 400 <= refused.status_code < 500
         assert code(refused) == "INVALID_INPUT"
     for header in ("graphql-require-preflight", "apollo-require-preflight", "x-requested-by"):
-        asked = await post(door.api, form(GOOD), **{header: "1"})
+        asked = await post(module_server.api, form(GOOD), **{header: "1"})
         assert asked.status_code == 200
         assert code(asked) == "UNAUTHENTICATED"
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_an_upload_is_a_file_and_nothing_else(door: Running) -> None:
-    ada = await door.api.sign_up("person3@example.com")
+async def test_an_upload_is_a_file_and_nothing_else(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("person3@example.com")
     for value in ("photo.jpg", "", 1, True, [], {}, {"filename": "a.jpg"}, ["x"]):
         refused = await ada.refused(CREATE, input={"prompt": "A fox", "image": value})
         assert refused["code"] == "INVALID_INPUT", value
@@ -186,8 +186,8 @@ async def test_an_upload_is_a_file_and_nothing_else(door: Running) -> None:
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_a_file_where_a_text_belongs_is_refused(door: Running) -> None:
-    ada = await door.api.sign_up("person4@example.com")
+async def test_a_file_where_a_text_belongs_is_refused(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("person4@example.com")
     for name in ("prompt", "styleId", "size", "count", "idempotencyKey", "aspectRatio"):
         parts = (operations(CREATE, {"input": {name: None}}), file_map({"0": [f"variables.input.{name}"]}), FILE)
         response = await post(ada, form(parts), **ada.headers())
@@ -196,9 +196,9 @@ async def test_a_file_where_a_text_belongs_is_refused(door: Running) -> None:
 
 
 @pytest.mark.usefixtures("nothing_left")
-async def test_a_file_among_the_variables_of_a_style_is_refused(door: Running) -> None:
+async def test_a_file_among_the_variables_of_a_style_is_refused(module_server: Running) -> None:
     """`variables` is any JSON, so a file gets as far as the style's own check."""
-    ada = await door.api.sign_up("person5@example.com")
+    ada = await module_server.api.sign_up("person5@example.com")
     style = await ada.style("noir", "avenger")
     for place, input in (
         ("powers", {"styleId": style, "variables": {"powers": None}}),

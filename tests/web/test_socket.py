@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import websockets
 
-from client import CREDITS, PATIENCE, Api
-from conftest import Running
-from listening import listeners, until_listening
+from tests.conftest import Running
+from tests.support.bus_listeners import listeners, until_listening
+from tests.support.client import CREDITS, PATIENCE, Api
 
 VIEWER = "{ viewer { email } }"
 SIGNED_OUT: dict[str, Any] = {"type": "connection_init"}
 
 
 @pytest.fixture(scope="module")
-async def ada(door: Running) -> Api:
-    return await door.api.sign_up()
+async def ada(module_server: Running) -> Api:
+    return await module_server.api.sign_up()
 
 
 @contextlib.asynccontextmanager
@@ -57,8 +57,8 @@ def init(**payload: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "token"])
-async def test_the_payload_of_the_first_message_signs_in(door: Running, ada: Api, name: str) -> None:
-    async with connected(door) as connection:
+async def test_the_payload_of_the_first_message_signs_in(module_server: Running, ada: Api, name: str) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(**{name: ada.token if name == "token" else f"Bearer {ada.token}"}))
         assert await hear(connection) == {"type": "connection_ack"}
         await tell(connection, subscribe(VIEWER))
@@ -82,44 +82,46 @@ async def test_the_payload_of_the_first_message_signs_in(door: Running, ada: Api
     ],
     ids=str,
 )
-async def test_without_a_token_the_first_message_connects_signed_out(door: Running, first: dict[str, Any]) -> None:
-    async with connected(door) as connection:
+async def test_without_a_token_the_first_message_connects_signed_out(
+    module_server: Running, first: dict[str, Any]
+) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, first, subscribe(VIEWER))
         assert (await hear(connection))["type"] == "connection_ack"
         assert (await hear(connection))["payload"] == {"data": {"viewer": None}}
 
 
 @pytest.mark.parametrize("payload", [{"token": "wrong"}, {"Authorization": "Bearer " + "x" * 5000}, {"token": "\0é"}])
-async def test_a_wrong_token_closes_with_4403(door: Running, payload: dict[str, str]) -> None:
-    async with connected(door) as connection:
+async def test_a_wrong_token_closes_with_4403(module_server: Running, payload: dict[str, str]) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(**payload))
         assert await closing(connection) == 4403
 
 
-async def test_a_second_init_closes_with_4429(door: Running) -> None:
-    async with connected(door) as connection:
+async def test_a_second_init_closes_with_4429(module_server: Running) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, SIGNED_OUT, SIGNED_OUT)
         assert await closing(connection) == 4429
 
 
-async def test_subscribing_before_the_acknowledgement_closes_with_4401(door: Running) -> None:
-    async with connected(door) as connection:
+async def test_subscribing_before_the_acknowledgement_closes_with_4401(module_server: Running) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, subscribe(VIEWER))
         assert await closing(connection) == 4401
 
 
-async def test_an_id_in_use_closes_with_4409_and_leaves_nobody_listening(door: Running, ada: Api) -> None:
-    async with connected(door) as connection:
+async def test_an_id_in_use_closes_with_4409_and_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(token=ada.token), subscribe(CREDITS))
         assert (await hear(connection))["type"] == "connection_ack"
         assert (await hear(connection))["type"] == "next"
         await tell(connection, subscribe(CREDITS))
         assert await closing(connection) == 4409
-    await until_listening(door.services, 0)
+    await until_listening(module_server.services, 0)
 
 
-async def test_an_id_may_be_used_again_when_its_operation_is_over(door: Running) -> None:
-    async with connected(door) as connection:
+async def test_an_id_may_be_used_again_when_its_operation_is_over(module_server: Running) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, SIGNED_OUT)
         assert (await hear(connection))["type"] == "connection_ack"
         for _ in range(2):
@@ -154,8 +156,8 @@ async def test_an_id_may_be_used_again_when_its_operation_is_over(door: Running)
     ],
     ids=lambda raw: str(raw)[:60],
 )
-async def test_what_is_no_message_closes_with_4400(door: Running, raw: str | bytes) -> None:
-    async with connected(door) as connection:
+async def test_what_is_no_message_closes_with_4400(module_server: Running, raw: str | bytes) -> None:
+    async with connected(module_server) as connection:
         if "connection_init" not in str(raw):
             await tell(connection, SIGNED_OUT)
             assert (await hear(connection))["type"] == "connection_ack"
@@ -180,9 +182,9 @@ async def test_what_is_no_message_closes_with_4400(door: Running, raw: str | byt
     ids=lambda value: str(value)[:90],
 )
 async def test_a_wrong_document_is_an_error_of_its_own_operation(
-    door: Running, message: dict[str, Any], code: str
+    module_server: Running, message: dict[str, Any], code: str
 ) -> None:
-    async with connected(door) as connection:
+    async with connected(module_server) as connection:
         await tell(connection, SIGNED_OUT, message, {"type": "ping"})
         assert (await hear(connection))["type"] == "connection_ack"
         answers = [await hear(connection), await hear(connection)]
@@ -194,43 +196,43 @@ async def test_a_wrong_document_is_an_error_of_its_own_operation(
         assert (await hear(connection))["type"] == "next"
 
 
-async def test_a_ping_is_answered_with_its_payload_at_any_time(door: Running) -> None:
-    async with connected(door) as connection:
+async def test_a_ping_is_answered_with_its_payload_at_any_time(module_server: Running) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, {"type": "ping"}, {"type": "ping", "payload": {"n": 1}}, {"type": "pong"}, SIGNED_OUT)
         assert await hear(connection) == {"type": "pong"}
         assert await hear(connection) == {"type": "pong", "payload": {"n": 1}}
         assert await hear(connection) == {"type": "connection_ack"}
 
 
-async def test_complete_stops_the_stream_and_leaves_nobody_listening(door: Running, ada: Api) -> None:
-    async with connected(door) as connection:
+async def test_complete_stops_the_stream_and_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(token=ada.token), subscribe(CREDITS, "a"), subscribe(CREDITS, "b"))
         assert (await hear(connection))["type"] == "connection_ack"
         assert {(await hear(connection))["id"], (await hear(connection))["id"]} == {"a", "b"}
-        assert listeners(door.services) == 2
+        assert listeners(module_server.services) == 2
         await tell(connection, {"id": "a", "type": "complete"}, {"id": "unknown", "type": "complete"})
-        await until_listening(door.services, 1)
+        await until_listening(module_server.services, 1)
         await tell(connection, {"id": "b", "type": "complete"})
-        await until_listening(door.services, 0)
+        await until_listening(module_server.services, 0)
         await tell(connection, {"type": "ping"})
         assert await hear(connection) == {"type": "pong"}
 
 
-async def test_a_lost_connection_leaves_nobody_listening(door: Running, ada: Api) -> None:
-    async with connected(door) as connection:
+async def test_a_lost_connection_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(5)))
         for _ in range(6):
             await hear(connection)
-        assert listeners(door.services) == 5
+        assert listeners(module_server.services) == 5
         connection.transport.abort()  # no closing handshake: a phone that went into a tunnel
-        await until_listening(door.services, 0)
+        await until_listening(module_server.services, 0)
 
 
-async def test_queries_and_mutations_run_over_the_socket(door: Running) -> None:
+async def test_queries_and_mutations_run_over_the_socket(module_server: Running) -> None:
     sign_up = (
         'mutation { signUp(input: {email: "socket@example.com", password: "correct horse"}) { token errors { code } } }'
     )
-    async with connected(door) as connection:
+    async with connected(module_server) as connection:
         await tell(connection, SIGNED_OUT, subscribe(sign_up), subscribe("{ styles { totalCount } }", "2"))
         assert (await hear(connection))["type"] == "connection_ack"
         answers = [await hear(connection) for _ in range(4)]
@@ -240,13 +242,17 @@ async def test_queries_and_mutations_run_over_the_socket(door: Running) -> None:
     assert [answer["id"] for answer in answers if answer["type"] == "complete"] in (["1", "2"], ["2", "1"])
 
 
-async def test_a_socket_closes_with_its_sign_in_and_others_of_the_account_stay(door: Running) -> None:
-    eve = await door.api.sign_up("eve@example.com")
-    again = await door.api.one(
+async def test_a_socket_closes_with_its_sign_in_and_others_of_the_account_stay(module_server: Running) -> None:
+    eve = await module_server.api.sign_up("eve@example.com")
+    again = await module_server.api.one(
         "mutation($input: SignInInput!) { signIn(input: $input) { token } }",
         input={"email": "eve@example.com", "password": "correct horse"},
     )
-    async with connected(door) as quiet, connected(door) as other, connected(door) as signed_out:
+    async with (
+        connected(module_server) as quiet,
+        connected(module_server) as other,
+        connected(module_server) as signed_out,
+    ):
         await tell(quiet, init(token=eve.token))
         await tell(other, init(token=again["token"]))
         await tell(signed_out, SIGNED_OUT)
@@ -259,9 +265,9 @@ async def test_a_socket_closes_with_its_sign_in_and_others_of_the_account_stay(d
             assert (await hear(connection))["type"] == "next"
 
 
-async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(door: Running) -> None:
-    mallory = await door.api.sign_up("mallory@example.com")
-    async with connected(door) as connection:
+async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(module_server: Running) -> None:
+    mallory = await module_server.api.sign_up("mallory@example.com")
+    async with connected(module_server) as connection:
         await tell(connection, init(token=mallory.token), subscribe(CREDITS, "stream"))
         assert [(await hear(connection))["type"] for _ in range(2)] == ["connection_ack", "next"]
         await tell(connection, subscribe("mutation { signOut { sessionsEnded } }", "out"))
@@ -274,11 +280,11 @@ async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(door: Runn
     assert said["out"][0]["payload"] == {"data": {"signOut": {"sessionsEnded": 1}}}
     (last,) = [each for each in said["stream"] if "errors" in each.get("payload", {})]
     assert last["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    await until_listening(door.services, 0)
+    await until_listening(module_server.services, 0)
 
 
-async def test_one_operation_too_many_is_refused_and_the_others_go_on(door: Running, ada: Api) -> None:
-    async with connected(door) as connection:
+async def test_one_operation_too_many_is_refused_and_the_others_go_on(module_server: Running, ada: Api) -> None:
+    async with connected(module_server) as connection:
         await tell(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(20)))
         assert (await hear(connection))["type"] == "connection_ack"
         assert {(await hear(connection))["type"] for _ in range(20)} == {"next"}
@@ -287,13 +293,13 @@ async def test_one_operation_too_many_is_refused_and_the_others_go_on(door: Runn
         assert (refused["id"], refused["type"]) == ("too many", "error")
         assert refused["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
         await tell(connection, {"id": "0", "type": "complete"})
-        await until_listening(door.services, 19)
+        await until_listening(module_server.services, 19)
         await tell(connection, subscribe(VIEWER, "fits"))
         assert (await hear(connection))["type"] == "next"
-    await until_listening(door.services, 0)
+    await until_listening(module_server.services, 0)
 
 
 @pytest.mark.parametrize("protocol", ["graphql-ws", "anything"])
-async def test_another_subprotocol_is_closed_with_4406(door: Running, protocol: str) -> None:
-    async with connected(door, protocol) as connection:
+async def test_another_subprotocol_is_closed_with_4406(module_server: Running, protocol: str) -> None:
+    async with connected(module_server, protocol) as connection:
         assert await closing(connection) == 4406

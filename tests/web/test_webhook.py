@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from client import Api
-from conftest import Running, running
-from fakes.polar_wire import event, order, sign
 from models import ExternalEvent, Purchase
 from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api
+from tests.support.fakes.polar_wire import event, order, sign
 
 SECRET, NEXT = "whsec_0123456789abcdef0123456789abcdef", "whsec_fedcba9876543210fedcba9876543210"
 FORMER = "whsec_ffffffffffffffffffffffffffffffff"
@@ -35,7 +35,7 @@ def selling(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def shop(selling: Settings) -> AsyncIterator[Running]:
+async def polar_store(selling: Settings) -> AsyncIterator[Running]:
     async with running(selling, idle=True) as found:
         yield found
 
@@ -133,45 +133,45 @@ def forgeries(user_id: str) -> list[Forgery]:
     return found
 
 
-async def test_sixty_forgeries_are_refused_without_a_row_and_without_a_crash(shop: Running) -> None:
-    ada = await shop.api.sign_up()
+async def test_sixty_forgeries_are_refused_without_a_row_and_without_a_crash(polar_store: Running) -> None:
+    ada = await polar_store.api.sign_up()
     before = await ada.credits()
     attempts = forgeries(str(ada.user["id"]))
     assert len(attempts) >= 60
     for name, body, headers in attempts:
         sent = [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]
-        answer = await shop.api.http.post("/webhooks/polar", content=body, headers=sent)
+        answer = await polar_store.api.http.post("/webhooks/polar", content=body, headers=sent)
         assert answer.status_code in (400, 401, 413), (name, answer.status_code)
         if not name.startswith(("signed nonsense", "five")):
             assert answer.status_code == 401, name
     assert await ExternalEvent.all().count() == await Purchase.all().count() == 0
     assert await ada.credits() == before
-    assert (await shop.api.http.get("/webhooks/polar")).status_code == 405
+    assert (await polar_store.api.http.get("/webhooks/polar")).status_code == 405
 
 
-async def test_a_good_one_is_taken_once_however_often_it_comes(shop: Running) -> None:
-    ada = await shop.api.sign_up()
+async def test_a_good_one_is_taken_once_however_often_it_comes(polar_store: Running) -> None:
+    ada = await polar_store.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
     headers = sign(SECRET, body)
-    answers = await asyncio.gather(*(deliver(shop.api, body, headers) for _ in range(50)))
+    answers = await asyncio.gather(*(deliver(polar_store.api, body, headers) for _ in range(50)))
     assert {answer.status_code for answer in answers} == {202}
     assert await ExternalEvent.all().count() == 1
     assert await ada.credits() == before + 50
     # Told once more under another id, it is the same order.
-    assert (await deliver(shop.api, body, sign(SECRET, body))).status_code == 202
+    assert (await deliver(polar_store.api, body, sign(SECRET, body))).status_code == 202
     assert await ada.credits() == before + 50
     assert {row.outcome for row in await ExternalEvent.all()} == {"HANDLED"}
 
 
 @pytest.mark.any_database
-async def test_signatures_of_both_secrets_count_and_one_right_among_many_is_enough(shop: Running) -> None:
+async def test_signatures_of_both_secrets_count_and_one_right_among_many_is_enough(polar_store: Running) -> None:
     body = event("customer.created", {"id": "1"})
     good = sign(SECRET, body)
     other = {**good, "webhook-signature": f"v2,AAAA v1,AAAA nonsense {good['webhook-signature']}"}
     late = sign(SECRET, body, at=time.time() - 290)
     for headers in (good, sign(NEXT, body), {**other, "webhook-id": good["webhook-id"]}, late):
-        assert (await deliver(shop.api, body, headers)).status_code == 202, headers
+        assert (await deliver(polar_store.api, body, headers)).status_code == 202, headers
     assert {(row.type, row.outcome) for row in await ExternalEvent.all()} == {("customer.created", "IGNORED")}
 
 
@@ -183,15 +183,15 @@ async def test_without_secrets_nothing_is_authentic(settings: Settings) -> None:
             assert (await deliver(found.api, body, headers)).status_code == 401
 
 
-async def test_what_was_stored_and_not_handled_is_found_by_the_sweeper(shop: Running) -> None:
-    ada = await shop.api.sign_up()
+async def test_what_was_stored_and_not_handled_is_found_by_the_sweeper(polar_store: Running) -> None:
+    ada = await polar_store.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
-    stored = await shop.services.webhooks.receive("an-event", body)
+    stored = await polar_store.services.webhooks.receive("an-event", body)
     assert stored is not None
-    assert await shop.services.webhooks.unhandled(10) == []  # whoever stored it is at it
+    assert await polar_store.services.webhooks.unhandled(10) == []  # whoever stored it is at it
     await ExternalEvent.filter(id=stored).update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert await shop.services.webhooks.unhandled(10) == [stored]
-    await shop.services.sweeper.settle()
+    assert await polar_store.services.webhooks.unhandled(10) == [stored]
+    await polar_store.services.sweeper.settle()
     assert await ada.credits() == before + 50
-    assert await shop.services.webhooks.unhandled(10) == []
+    assert await polar_store.services.webhooks.unhandled(10) == []

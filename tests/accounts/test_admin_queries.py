@@ -1,0 +1,237 @@
+"""What admins see of everybody: accounts, pictures, the ledger, what admins did; and that nobody else sees it."""
+
+from typing import Any
+
+import pytest
+
+import tests.support.factories as example
+from models import Generation, User, ids
+from models.database.connection import rows
+from models.enum import AdminAction, Role
+from services.accounts.user import DEMO_EMAIL
+from services.events import audit_log
+from tests.conftest import Running
+from tests.support.client import Api
+from tests.support.factories import NOW, insert
+from tests.support.integrity import make_admin
+
+USERS = """
+query($search: String, $first: Int, $after: String, $last: Int, $before: String) {
+  admin { users(search: $search, first: $first, after: $after, last: $last, before: $before) {
+    totalCount nodes { id email } edges { cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  } }
+}"""
+USER = "query($id: ID, $email: String) { admin { user(id: $id, email: $email) { id email name suspendedAt } } }"
+GENERATIONS = """
+query($first: Int, $after: String, $filter: GenerationFilter) {
+  admin { generations(first: $first, after: $after, filter: $filter) {
+    totalCount nodes { id providerCost providerRequestId owner { id email } } pageInfo { hasNextPage endCursor }
+  } }
+}"""
+TRANSACTIONS = """
+query($first: Int, $after: String, $last: Int, $before: String, $filter: TransactionFilter) {
+  admin { transactions(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+    totalCount nodes { id type amount user { id } generation { id } } edges { cursor }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  } }
+}"""
+AUDIT_LOG = """
+query($first: Int, $after: String) {
+  admin { auditLog(first: $first, after: $after) {
+    nodes { id at action target detail actor { id email } } pageInfo { hasNextPage endCursor }
+  } }
+}"""
+NODES = """
+query($ids: [ID!]!) { nodes(ids: $ids) {
+  __typename id
+  ... on User { email billingPortalUrl }
+  ... on Generation { owner { id } }
+  ... on CreditTransaction { user { id } }
+  ... on AuditEntry { action }
+} }"""
+
+
+async def listed(admin: Api, search: str | None = None) -> list[str]:
+    """The addresses that a search finds, as many as it says there are."""
+    found = (await admin.one(USERS, search=search))["users"]
+    assert found["totalCount"] == len(found["nodes"])
+    return [node["email"] for node in found["nodes"]]
+
+
+async def add(email: str, **more: Any) -> str:
+    """An account without a door; its id."""
+    return str((await insert("users", example.user(email=email, **more)))["id"])
+
+
+async def test_accounts_are_found_by_a_piece_of_their_address_or_their_id_newest_first(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api, "root@darkroom.example")
+    ada = await add("ada.lovelace@example.com")
+    await add("bob_100%@example.com")
+    await add("bobx1000@example.com")
+    gone = await add("gone@example.com", deleted_at=NOW)
+    everybody = ["bobx1000@example.com", "bob_100%@example.com", "ada.lovelace@example.com", "root@darkroom.example"]
+    everybody.append(DEMO_EMAIL)  # every database has it
+    assert await listed(admin) == await listed(admin, "  ") == everybody
+    assert await listed(admin, "LoveLace@EX") == ["ada.lovelace@example.com"]
+    assert await listed(admin, "b_1") == await listed(admin, "0%") == ["bob_100%@example.com"]
+    assert await listed(admin, "bob") == everybody[:2]
+    assert await listed(admin, ada) == ["ada.lovelace@example.com"]
+    assert await listed(admin, ada[:-3]) == await listed(admin, gone) == await listed(admin, "gone") == []
+    for search in ("x" * 321, "a\x00b"):
+        refused = await admin.refused(USERS, search=search)
+        assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["search"])
+
+
+async def test_accounts_come_in_pages_in_both_directions(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api, "admin@few.example")
+    for number in range(4):
+        await add(f"{number}@few.example")
+    first = (await admin.one(USERS, search="@few.example", first=2))["users"]
+    assert [node["email"][0] for node in first["nodes"]] == ["3", "2"]
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"], first["pageInfo"]["hasPreviousPage"]) == (
+        5,
+        True,
+        False,
+    )
+    second = (await admin.one(USERS, search="@few.example", first=3, after=first["pageInfo"]["endCursor"]))["users"]
+    assert [node["email"][0] for node in second["nodes"]] == ["1", "0", "a"]
+    assert second["pageInfo"]["hasNextPage"] is False
+    back = (await admin.one(USERS, search="@few.example", last=1, before=second["edges"][1]["cursor"]))["users"]
+    assert [node["email"][0] for node in back["nodes"]] == ["1"]
+    assert back["pageInfo"]["hasPreviousPage"] is True
+    assert (await admin.refused(USERS, first=101))["code"] == "INVALID_INPUT"
+    assert (await admin.refused(USERS, after="nonsense"))["code"] == "INVALID_INPUT"
+
+
+async def test_one_account_is_found_by_exactly_one_of_id_and_address(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    ada = await add("ada@example.com", name="Ada", suspended_at=NOW)
+    gone = await add("gone@example.com", deleted_at=NOW)
+    by_id = (await admin.one(USER, id=ada))["user"]
+    assert (by_id["email"], by_id["name"]) == ("ada@example.com", "Ada")
+    assert by_id["suspendedAt"] is not None
+    assert (await admin.one(USER, email="Ada@Example.com"))["user"] == by_id
+    assert (await admin.one(USER, id=gone))["user"] == {"id": gone, "email": None, "name": None, "suspendedAt": None}
+    nobody: list[dict[str, Any]] = [
+        {"id": ids.new_id(ids.USER)}, {"id": "ada"}, {"id": ids.new_id(ids.GENERATION)},
+        {"email": "gone@example.com"}, {"email": "eve@example.com"}, {"email": "ada"}, {"email": "a\x00@example.com"},
+    ]  # fmt: skip
+    for wanted in nobody:
+        assert (await admin.one(USER, **wanted))["user"] is None, wanted
+    neither: dict[str, Any] = {}
+    for both in (neither, {"id": ada, "email": "ada@example.com"}):
+        assert (await admin.refused(USER, **both))["code"] == "INVALID_INPUT"
+
+
+async def test_everybodys_pictures_are_listed_with_what_admins_see_of_them(idle_server: Running) -> None:
+    admin, ada, eve = await make_admin(idle_server.api), await add("ada@example.com"), await add("eve@example.com")
+    made = []
+    for owner, status in ((ada, "FAILED"), (eve, "CANCELED"), (ada, "PENDING"), (eve, "FAILED")):
+        ended = (
+            {"completed_at": NOW, "provider_cost": 0.25, "provider_request_id": "req"} if status != "PENDING" else {}
+        )
+        if status == "FAILED":
+            ended["error_code"] = "GENERATION_FAILED"
+        row = example.generation(owner, status=status, stage=status.replace("PENDING", "QUEUED"), **ended)
+        made.append((await insert("generations", {**row, "search_text": f"a fox {owner}"}))["id"])
+    await Generation.filter(id=made[3]).update(deleted_at=(await Generation.get(id=made[3])).created_at)
+    first = (await admin.one(GENERATIONS, first=2))["generations"]
+    assert [node["id"] for node in first["nodes"]] == [made[2], made[1]]
+    assert first["totalCount"] == 3
+    assert first["nodes"][1] == {
+        "id": made[1],
+        "providerCost": 0.25,
+        "providerRequestId": "req",
+        "owner": {"id": eve, "email": "eve@example.com"},
+    }
+    rest = (await admin.one(GENERATIONS, first=2, after=first["pageInfo"]["endCursor"]))["generations"]
+    assert ([node["id"] for node in rest["nodes"]], rest["pageInfo"]["hasNextPage"]) == ([made[0]], False)
+    for filter, expected in (
+        ({"status": ["FAILED"]}, [made[0]]),
+        ({"search": f"FOX {eve}"}, [made[1]]),
+        ({"batchId": (await Generation.get(id=made[2])).batch_id}, [made[2]]),
+        ({"styleId": ids.new_id(ids.STYLE)}, []),
+    ):
+        found = (await admin.one(GENERATIONS, filter=filter))["generations"]
+        assert [node["id"] for node in found["nodes"]] == expected, filter
+
+
+async def test_everybodys_ledger_is_one_list_by_time(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
+    (hers,) = (await ada.create(prompt="A fox"))["generations"]
+    lines = (await admin.one(TRANSACTIONS))["transactions"]
+    told = [(node["type"], node["user"]["id"], node["generation"]) for node in lines["nodes"]]
+    bonuses = [("BONUS", person.user["id"], None) for person in (eve, ada, admin)]
+    demo = ("BONUS", (await User.get(email=DEMO_EMAIL)).id, None)
+    assert told == [("DEDUCTION", ada.user["id"], {"id": hers["id"]}), *bonuses, demo]
+    assert lines["totalCount"] == 5
+    page = (await admin.one(TRANSACTIONS, first=2, after=lines["edges"][0]["cursor"]))["transactions"]
+    assert page["nodes"] == lines["nodes"][1:3]
+    back = (await admin.one(TRANSACTIONS, last=1, before=page["pageInfo"]["startCursor"]))["transactions"]
+    assert back["nodes"] == lines["nodes"][:1]
+    spent = (await admin.one(TRANSACTIONS, filter={"type": ["DEDUCTION", "REFUND"]}))["transactions"]
+    assert spent["nodes"] == lines["nodes"][:1]
+    moment = "2026-01-01T00:00:00Z"
+    assert (await admin.one(TRANSACTIONS, filter={"createdBefore": moment}))["transactions"]["nodes"] == []
+    after = (await admin.one(TRANSACTIONS, filter={"createdAfter": moment}))["transactions"]
+    assert after["nodes"] == lines["nodes"]
+
+
+async def test_the_audit_log_tells_who_did_what_newest_first(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await add("ada@example.com")
+    await audit_log.record(None, AdminAction.SET_ROLE, admin.user["id"], role="ADMIN")
+    await audit_log.record(admin.user["id"], AdminAction.SET_MAINTENANCE, None, readOnly=True)
+    await audit_log.record(admin.user["id"], AdminAction.SET_SUSPENDED, ada, reason="Spam", was=False)
+    page = (await admin.one(AUDIT_LOG, first=2))["auditLog"]
+    me = {"id": admin.user["id"], "email": "admin@example.com"}
+    told = [(node["action"], node["target"], node["detail"], node["actor"]) for node in page["nodes"]]
+    assert told == [
+        ("SET_SUSPENDED", ada, {"reason": "Spam", "was": False}, me),
+        ("SET_MAINTENANCE", None, {"readOnly": True}, me),
+    ]
+    rest = (await admin.one(AUDIT_LOG, first=2, after=page["pageInfo"]["endCursor"]))["auditLog"]
+    (oldest,) = rest["nodes"]
+    assert (oldest["action"], oldest["actor"], rest["pageInfo"]["hasNextPage"]) == ("SET_ROLE", None, False)
+
+
+@pytest.mark.any_database
+async def test_an_admins_app_can_fetch_again_what_it_was_shown_and_nobody_elses_can(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up()
+    eve = await idle_server.api.sign_up("eve@example.com")
+    (hers,) = (await ada.create(prompt="A fox"))["generations"]
+    (line,) = await rows("SELECT id FROM credit_transactions WHERE generation_id = $1", hers["id"])
+    await ada.ask('mutation { createApiKey(name: "script") { key } }')
+    (key,) = (await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]
+    act = await audit_log.record(admin.user["id"], AdminAction.GRANT_PASS, ada.user["id"])
+    owner = {"id": ada.user["id"]}
+    wanted = [ada.user["id"], hers["id"], line["id"], key["id"], act.id]
+    assert await admin.one(NODES, ids=wanted) == [
+        {"__typename": "User", **owner, "email": "ada@example.com", "billingPortalUrl": None},
+        {"__typename": "Generation", "id": hers["id"], "owner": owner},
+        {"__typename": "CreditTransaction", "id": line["id"], "user": owner},
+        {"__typename": "ApiKey", "id": key["id"]},
+        {"__typename": "AuditEntry", "id": act.id, "action": "GRANT_PASS"},
+    ]
+    missing = [ids.new_id(id.split("_")[0]) for id in wanted]
+    script = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    for asks, asked in ((admin, missing), (eve, wanted), (Api(ada.http, ada.address, script), wanted)):
+        assert await asks.one(NODES, ids=asked) == [None] * 5
+    assert [node and node["id"] for node in await ada.one(NODES, ids=wanted)] == [*wanted[:4], None]
+
+
+@pytest.mark.any_database
+async def test_only_admins_who_signed_in_themselves_come_in(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    query = "{ admin { users { nodes { id } } } }"
+    for asks, code in (
+        (ada, "FORBIDDEN"),
+        (Api(ada.http, ada.address, key), "FORBIDDEN"),
+        (idle_server.api, "UNAUTHENTICATED"),
+    ):
+        body = (await asks.raw(query)).json()
+        assert body["data"] == {"admin": None}
+        assert [error["extensions"]["code"] for error in body["errors"]] == [code]
+    await User.filter(id=admin.user["id"]).update(role=Role.USER)
+    assert (await admin.refused(query))["code"] == "FORBIDDEN"

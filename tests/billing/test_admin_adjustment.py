@@ -1,0 +1,150 @@
+"""What admins do to a ledger: one line, one act, told at once, and the same key never twice."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from models import AuditEntry, CreditTransaction, User
+from models.database.connection import run_tx
+from models.enum import TransactionType
+from services.billing import ledger
+from services.billing.admin_adjustment import FURTHEST, MOST
+from services.core.text import LONGEST
+from tests.conftest import Running
+from tests.support.client import CREDITS, Api
+from tests.support.integrity import check_books, make_admin
+
+ADJUST = """
+mutation($input: AdjustCreditsInput!) {
+  adminAdjustCredits(input: $input) {
+    user { id email credits }
+    transaction { id type amount balance metadata description user { id } }
+    errors { code message field }
+  }
+}"""
+LEDGER = "{ viewer { credits version transactions(first: 1) { nodes { type amount balance metadata description } } } }"
+STRANGER = "usr_01h455vb4pex5vsknk084sn02q"
+
+
+def moved(api: Api, amount: int, **more: Any) -> dict[str, Any]:
+    """The input of an adjustment of this account."""
+    return {"userId": api.user["id"], "amount": amount, "reason": "An outage", **more}
+
+
+async def acts() -> list[tuple[str | None, str, str | None, dict[str, Any]]]:
+    """The audit log, oldest first."""
+    return [(act.actor_id, act.action.value, act.target, act.detail) for act in await AuditEntry.all().order_by("id")]
+
+
+async def test_an_adjustment_is_one_line_with_its_reason_and_one_act_told_at_once(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    version = (await ada.one(LEDGER))["version"]
+    async with ada.socket() as socket:
+        credits = await socket.subscribe(CREDITS)
+        await credits.next()
+        given = await admin.one(ADJUST, input=moved(ada, 25, reason="  Sorry for\nyesterday "))
+        told = await credits.next()
+    assert given["errors"] == []
+    assert given["user"] == {"id": ada.user["id"], "email": "ada@example.com", "credits": 10_025}
+    line = given["transaction"]
+    assert line.pop("id") == told["transaction"]["id"]
+    assert line.pop("user") == {"id": ada.user["id"]}
+    shown = {
+        "type": "ADMIN",
+        "amount": 25,
+        "balance": 10_025,
+        "metadata": {"reason": "Sorry for\nyesterday"},
+        "description": "Adjusted by support",
+    }
+    assert line == shown
+    assert (told["credits"], told["version"], told["transaction"]["amount"]) == (10_025, version + 1, 25)
+    assert await ada.one(LEDGER) == {"credits": 10_025, "version": version + 1, "transactions": {"nodes": [shown]}}
+    taken = await admin.one(ADJUST, input=moved(ada, -10_030))
+    assert (taken["user"]["credits"], taken["transaction"]["balance"]) == (-5, -5)
+    admin_id, ada_id = admin.user["id"], ada.user["id"]
+    assert await acts() == [
+        (admin_id, "ADJUST_CREDITS", ada_id, {"amount": 25, "reason": "Sorry for\nyesterday"}),
+        (admin_id, "ADJUST_CREDITS", ada_id, {"amount": -10_030, "reason": "An outage"}),
+    ]
+    await check_books(idle_server.services)
+
+
+async def test_the_same_key_of_the_same_admin_adjusts_once(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    admin, other = await make_admin(idle_server.api), await make_admin(idle_server.api, "other@example.com")
+    keyed = moved(ada, 5, idempotencyKey="ticket-1")
+    twins = await asyncio.gather(*(admin.one(ADJUST, input=keyed) for _ in range(4)))
+    assert len({twin["transaction"]["id"] for twin in twins}) == 1
+    assert [twin["errors"] for twin in twins] == [[]] * 4
+    assert await ada.credits() == 10_005
+    for another in ({**keyed, "amount": 6}, {**keyed, "reason": "Another"}, moved(eve, 5, idempotencyKey="ticket-1")):
+        refused = await admin.refused(ADJUST, input=another)
+        assert (refused["code"], refused["field"]) == ("CONFLICT", ["idempotencyKey"])
+    assert (await other.one(ADJUST, input=keyed))["user"]["credits"] == 10_010, "another admin's key is another key"
+    assert len(await acts()) == 2
+    await check_books(idle_server.services)
+
+
+async def test_one_key_for_two_accounts_at_the_same_moment_adjusts_one(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    admin = await make_admin(idle_server.api)
+    for number in range(5):
+        both = (admin.one(ADJUST, input=moved(who, 1, idempotencyKey=f"key-{number}")) for who in (ada, eve))
+        codes = [[error["code"] for error in done["errors"]] for done in await asyncio.gather(*both)]
+        assert sorted(codes) == [[], ["CONFLICT"]]
+    assert await ada.credits() + await eve.credits() == 20_005
+    assert len(await acts()) == 5
+    await check_books(idle_server.services)
+
+
+async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    gone = await idle_server.api.sign_up("gone@example.com")
+    leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+    await gone.ask(leave, input={"password": "correct horse", "confirmEmail": "gone@example.com"})
+    lines = await CreditTransaction.all().count()
+    version = (await User.get(id=ada.user["id"])).version
+    for input, code, field in (
+        (moved(ada, 0), "INVALID_INPUT", "amount"),
+        (moved(ada, MOST + 1), "INVALID_INPUT", "amount"),
+        (moved(ada, -MOST - 1), "INVALID_INPUT", "amount"),
+        (moved(ada, 5, reason=" \n "), "INVALID_INPUT", "reason"),
+        (moved(ada, 5, reason="x" * (LONGEST + 1)), "INVALID_INPUT", "reason"),
+        (moved(ada, 5, reason="a\x00b"), "INVALID_INPUT", "reason"),
+        (moved(ada, 5, idempotencyKey=""), "INVALID_INPUT", "idempotencyKey"),
+        (moved(gone, 5), "NOT_FOUND", "userId"),
+        (moved(ada, 5, userId=STRANGER), "NOT_FOUND", "userId"),
+        (moved(ada, 5, userId="gen_x"), "NOT_FOUND", "userId"),
+    ):
+        refused = await admin.refused(ADJUST, input=input)
+        assert (refused["code"], refused["field"]) == (code, [field]), input
+    assert (await admin.refused(ADJUST, input=moved(ada, 2**31)))["code"] == "INVALID_INPUT"
+    assert await CreditTransaction.all().count() == lines
+    assert (await User.get(id=ada.user["id"])).version == version
+    assert await acts() == []
+
+
+@pytest.mark.any_database
+async def test_a_balance_stays_a_number_that_clients_can_read(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    lines = [ledger.Line(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
+    await run_tx(ledger.post, ada.user["id"], lines)
+    refused = await admin.refused(ADJUST, input=moved(ada, MOST))
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["amount"])
+    assert await ada.credits() == FURTHEST - MOST + 10_000
+    assert (await admin.one(ADJUST, input=moved(ada, MOST - 10_000)))["user"]["credits"] == FURTHEST
+    await check_books(idle_server.services)
+
+
+@pytest.mark.any_database
+async def test_nobody_but_an_admin_who_signed_in_adjusts(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    for person, code in (
+        (ada, "FORBIDDEN"),
+        (Api(idle_server.api.http, idle_server.api.address, key), "FORBIDDEN"),
+        (idle_server.api, "UNAUTHENTICATED"),
+    ):
+        assert (await person.refused(ADJUST, input=moved(ada, 5)))["code"] == code
+    assert await ada.credits() == 10_000

@@ -1,0 +1,152 @@
+"""Memberships and passes that admins give: they open things at once, are told at once, and never twice."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from models import AuditEntry, Pass, Plan, User
+from models.enum import PlanKind
+from services.billing.admin_grant import LONGEST
+from tests.conftest import Running
+from tests.support.client import Api
+from tests.support.integrity import check_books, make_admin
+
+SET = """
+mutation($userId: ID!, $isMember: Boolean!) {
+  adminSetMembership(userId: $userId, isMember: $isMember) {
+    user { id isMember membership { startedAt plan { slug } } } errors { code message field }
+  }
+}"""
+GRANT = """
+mutation($userId: ID!, $plan: String!, $hours: Int, $idempotencyKey: String) {
+  adminGrantPass(userId: $userId, plan: $plan, hours: $hours, idempotencyKey: $idempotencyKey) {
+    user { id pass { plan { slug } startedAt expiresAt } } errors { code message field }
+  }
+}"""
+CHANGES = """
+subscription { creditsChanged { version transaction { id } membership { plan { slug } } pass { plan { slug } } } }"""
+LOCKED = '{ style(slug: "cyberpunk-street", collection: "scenes") { id locked } }'
+LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+NOBODY = "usr_01h455vb4pex5vsknk084sn02q"
+HOUR = timedelta(hours=1)
+
+
+async def acts() -> list[tuple[str | None, str, str | None, dict[str, Any]]]:
+    """The audit log, oldest first."""
+    return [(act.actor_id, act.action.value, act.target, act.detail) for act in await AuditEntry.all().order_by("id")]
+
+
+async def lasts(reference: str) -> tuple[datetime, datetime]:
+    held = await Pass.get(reference=reference)
+    return held.started_at, held.expires_at
+
+
+async def test_a_membership_opens_what_is_for_members_at_once_and_is_told(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    mine, admin_id = {"userId": ada.user["id"]}, admin.user["id"]
+    style = await ada.one(LOCKED)
+    assert style["locked"]
+    async with ada.socket() as socket:
+        credits = await socket.subscribe(CHANGES)
+        opening = await credits.next()
+        given = await admin.one(SET, **mine, isMember=True)
+        told = await credits.next()
+        assert (await admin.one(SET, **mine, isMember=True))["user"] == given["user"], "so it is already"
+        assert (await ada.one(LOCKED))["locked"] is False
+        taken = await admin.one(SET, **mine, isMember=False)
+        ended = await credits.next()
+    assert given["errors"] == taken["errors"] == []
+    assert (given["user"]["isMember"], given["user"]["membership"]["plan"]) == (True, None)
+    assert taken["user"] == {"id": ada.user["id"], "isMember": False, "membership": None}
+    assert (told["version"], told["membership"]) == (opening["version"] + 1, {"plan": None})
+    assert (ended["version"], ended["membership"]) == (told["version"] + 1, None)
+    assert (await ada.one(LOCKED))["locked"]
+    assert await acts() == [
+        (admin_id, "SET_MEMBERSHIP", ada.user["id"], {"isMember": True}),
+        (admin_id, "SET_MEMBERSHIP", ada.user["id"], {"isMember": False}),
+    ]
+    assert (await User.get(id=ada.user["id"])).member_since is None
+    await check_books(idle_server.services)
+
+
+async def test_taking_a_membership_away_leaves_a_plan_that_is_paid_for(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    plan = await Plan.create(slug="paid", title={"en": "Paid"}, kind=PlanKind.SUBSCRIPTION, position=900, max_batch=2)
+    until = datetime.now(UTC) + timedelta(days=9)
+    await User.filter(id=ada.user["id"]).update(plan_id=plan.id, member_until=until)
+    for is_member in (True, False):
+        done = await admin.one(SET, userId=ada.user["id"], isMember=is_member)
+        assert done["user"]["isMember"] is True
+        user = await User.get(id=ada.user["id"])
+        assert (user.is_member, user.plan_id, user.member_until) == (is_member, plan.id, until)
+
+
+async def test_a_pass_begins_at_once_or_after_the_last_one_and_is_granted_once(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    other = await make_admin(idle_server.api, "other@example.com")
+    mine = {"userId": ada.user["id"], "plan": "flash-lite"}
+    async with ada.socket() as socket:
+        credits = await socket.subscribe(CHANGES)
+        opening = await credits.next()
+        twins = await asyncio.gather(*(admin.one(GRANT, **mine, hours=24, idempotencyKey="ticket-1") for _ in range(4)))
+        told = await credits.next()
+    assert [twin["errors"] for twin in twins] == [[]] * 4
+    assert (told["version"], told["pass"]) == (opening["version"] + 1, {"plan": {"slug": "flash-lite"}})
+    (first,) = await Pass.all()
+    assert first.expires_at - first.started_at == 24 * HOUR
+    for twin in twins:
+        shown = twin["user"]["pass"]
+        assert shown["plan"] == {"slug": "flash-lite"}
+        assert datetime.fromisoformat(shown["expiresAt"]) == first.expires_at
+    for another in ({**mine, "hours": 25}, {**mine, "hours": 24, "plan": "flash"}):
+        refused = await admin.refused(GRANT, **another, idempotencyKey="ticket-1")
+        assert (refused["code"], refused["field"]) == ("CONFLICT", ["idempotencyKey"])
+    assert (await other.one(GRANT, **mine, idempotencyKey="ticket-1"))["errors"] == []
+    assert (await admin.one(GRANT, **mine, hours=1))["errors"] == []
+    log = await AuditEntry.all().order_by("id")
+    one, two, three = [await lasts(f"admin:{act.id}") for act in log]
+    assert one == (first.started_at, first.expires_at)
+    assert two == (first.expires_at, first.expires_at + 3 * HOUR), "as long as it is sold"
+    assert three == (two[1], two[1] + HOUR)
+    assert [(act.actor_id, act.target, act.detail) for act in log] == [
+        (by.user["id"], ada.user["id"], {"plan": "flash-lite", "hours": hours})
+        for by, hours in ((admin, 24), (other, 3), (admin, 1))
+    ]
+    assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
+    await check_books(idle_server.services)
+
+
+@pytest.mark.any_database
+async def test_what_cannot_be_given_changes_nothing(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    gone = await idle_server.api.sign_up("gone@example.com")
+    await gone.ask(LEAVE, input={"password": "correct horse", "confirmEmail": "gone@example.com"})
+    monthly = (await Plan.filter(kind=PlanKind.SUBSCRIPTION, is_active=True).first()) or await Plan.create(
+        slug="monthly", title={"en": "Monthly"}, kind=PlanKind.SUBSCRIPTION, position=900, max_batch=2
+    )
+    await Plan.filter(slug="flash").update(is_active=False)
+    lite = {"userId": ada.user["id"], "plan": "flash-lite"}
+    for given, code, field in (
+        ({**lite, "plan": "no-such"}, "INVALID_INPUT", "plan"),
+        ({**lite, "plan": "\x00"}, "INVALID_INPUT", "plan"),
+        ({**lite, "plan": monthly.slug}, "INVALID_INPUT", "plan"),
+        ({**lite, "plan": "flash"}, "INVALID_INPUT", "plan"),  # not sold any more
+        ({**lite, "hours": 0}, "INVALID_INPUT", "hours"),
+        ({**lite, "hours": LONGEST + 1}, "INVALID_INPUT", "hours"),
+        ({**lite, "idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
+        ({**lite, "userId": NOBODY}, "NOT_FOUND", "userId"),
+        ({**lite, "userId": gone.user["id"]}, "NOT_FOUND", "userId"),
+    ):
+        refused = await admin.refused(GRANT, **given)
+        assert (refused["code"], refused["field"]) == (code, [field]), given
+    for user_id in (NOBODY, gone.user["id"], "x"):
+        refused = await admin.refused(SET, userId=user_id, isMember=True)
+        assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["userId"])
+    key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    for person in (ada, Api(idle_server.api.http, idle_server.api.address, key)):
+        assert (await person.refused(GRANT, **lite))["code"] == "FORBIDDEN"
+        assert (await person.refused(SET, userId=ada.user["id"], isMember=True))["code"] == "FORBIDDEN"
+    assert (await Pass.all().count(), await acts()) == (0, [])
+    await check_books(idle_server.services)

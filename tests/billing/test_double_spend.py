@@ -1,0 +1,42 @@
+"""Many purchases at once, over HTTP: exactly what the balance allows is sold, and the rest is told why not."""
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import CREATE
+from tests.support.integrity import check_books
+
+LONG = (pytest.mark.chaos, pytest.mark.timeout(600))
+
+
+# Several times the pool, so that most of them wait for a connection.
+@pytest.mark.parametrize(("balance", "purchases"), [(30, 80), pytest.param(400, 1000, marks=LONG)])
+async def test_purchases_at_once_spend_what_there_is_and_not_more(
+    settings: Settings, balance: int, purchases: int
+) -> None:
+    settings = settings.model_copy(update={"signup_credits": balance})
+    async with running(settings, idle=True) as server:
+        ada = await server.api.sign_up()
+        told = await _buy(server, ada.headers(), purchases)
+        assert told == {None: balance, "INSUFFICIENT_CREDITS": purchases - balance}
+        assert await ada.credits() == 0
+        await check_books(server.services)
+
+
+async def _buy(server: Running, headers: dict[str, str], times: int) -> Counter[str | None]:
+    """Ask for a picture so many times at once: how often each code was answered."""
+    operation = {"query": CREATE, "variables": {"input": {"prompt": "A red boat"}}}
+
+    async def one(http: httpx.AsyncClient) -> str | None:
+        body = (await http.post("/graphql", json=operation, headers=headers)).json()
+        errors = body.get("errors") or body["data"]["createGeneration"]["errors"]
+        return errors[0].get("code") or errors[0]["extensions"]["code"] if errors else None
+
+    any_number = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=server.api.address, timeout=120, limits=any_number) as http:
+        return Counter(await asyncio.gather(*(one(http) for _ in range(times))))

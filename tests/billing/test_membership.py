@@ -1,0 +1,379 @@
+"""Memberships: what a subscription's events open and close, in whatever order they come, and until exactly when."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from models import CreditTransaction, Generation, Membership, Plan, User
+from models.database.connection import run_tx
+from models.enum import MembershipStatus, PlanKind
+from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
+from services.billing.entitlement import is_member
+from services.billing.membership import MembershipService, Told, grant_month
+from services.core.error import NotFoundError
+from services.events.account_change import Account
+from services.services import Services
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import Api
+from tests.support.integrity import check_books
+
+ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, MembershipStatus.ENDED
+STANDING = """{ viewer {
+  version isMember maxBatch membership { startedAt renewsAt endsAt plan { slug } }
+} }"""
+LOCKED = '{ style(slug: "cyberpunk-street", collection: "scenes") { id locked } }'
+DAY, GRACE = timedelta(days=1), timedelta(days=3)
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Three monthly plans, the best one last."""
+
+    small: Plan
+    fast: Plan
+    everything: Plan
+
+
+@pytest.fixture
+async def offer(idle_server: Running) -> Offer:
+    async def plan(slug: str, position: int, **more: Any) -> Plan:
+        return await Plan.create(
+            slug=slug, title={"en": slug, "zh": slug}, kind=PlanKind.SUBSCRIPTION, position=position, **more
+        )
+
+    return Offer(
+        await plan("small", 901, credits_per_month=100, max_batch=2),
+        await plan("fast", 902, credits_per_month=300, max_batch=6, priority=True),
+        await plan("everything", 903, max_batch=8, priority=True, unlimited=True, api_access=True),
+    )
+
+
+def event(person: Api, plan: Plan, **more: Any) -> Told:
+    """A subscription that began ten days ago and is paid for twenty days more, as it was told an hour ago."""
+    told = Told(
+        subscription_id="sub_1",
+        user_id=str(person.user["id"]),
+        plan=plan,
+        status=ACTIVE,
+        started_at=NOW - 10 * DAY,
+        renews_at=NOW + 20 * DAY,
+        ends_at=None,
+        told_at=NOW - DAY / 24,
+    )
+    return replace(told, **more)
+
+
+async def tell(services: Services, told: Told) -> Account | None:
+    """Take an event over as whoever receives it does: in one transaction, and then the account is told."""
+    account = await run_tx(services.memberships.apply, told)
+    if account is not None:
+        await services.events.account_changed(account)
+    return account
+
+
+async def standing(person: Api) -> dict[str, Any]:
+    """`viewer`, with moments as such."""
+    viewer: dict[str, Any] = await person.one(STANDING)
+    shown = viewer["membership"]
+    if shown:
+        for name in ("startedAt", "renewsAt", "endsAt"):
+            shown[name] = datetime.fromisoformat(shown[name]) if shown[name] else None
+        shown["plan"] = shown["plan"]["slug"] if shown["plan"] else None
+    return viewer
+
+
+async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Running, offer: Offer) -> None:
+    ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
+    before = await standing(ada)
+    assert (before["isMember"], before["membership"], before["maxBatch"]) == (False, None, 4)
+    style = await ada.one(LOCKED)
+    assert style["locked"]
+    refused = await ada.refused(CREATE_ERRORS, input={"styleId": style["id"]})
+    assert refused["code"] == "MEMBERSHIP_REQUIRED"
+
+    account = await tell(idle_server.services, event(ada, offer.fast))
+    assert account is not None
+    assert account.entitlements, "who watches need not wait for a look at the row"
+    assert await standing(ada) == {
+        "version": before["version"] + 1,
+        "isMember": True,
+        "maxBatch": 6,
+        "membership": {
+            "plan": "fast",
+            "startedAt": NOW - 10 * DAY,
+            "renewsAt": NOW + 20 * DAY,
+            "endsAt": None,
+        },
+    }
+    assert not (await ada.one(LOCKED))["locked"]
+    assert (await ada.create(styleId=style["id"]))["errors"] == []
+    assert (await bob.one(LOCKED))["locked"], "what one pays for opens nothing to another"
+
+    await tell(idle_server.services, event(ada, offer.fast, status=ENDED, told_at=NOW))
+    after = await standing(ada)
+    assert (after["isMember"], after["membership"], after["maxBatch"]) == (False, None, 4)
+    assert (await ada.one(LOCKED))["locked"]
+    await check_books(idle_server.services)
+
+
+async def test_what_is_canceled_runs_to_its_end_and_can_be_resumed(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.small))
+    canceled = event(ada, offer.small, ends_at=NOW + 20 * DAY, told_at=NOW - timedelta(minutes=2))
+    await tell(idle_server.services, canceled)
+    shown = await standing(ada)
+    assert shown["isMember"]
+    assert (shown["membership"]["renewsAt"], shown["membership"]["endsAt"]) == (None, NOW + 20 * DAY)
+    await tell(idle_server.services, event(ada, offer.small, told_at=NOW - timedelta(minutes=1)))
+    assert (await standing(ada))["membership"]["renewsAt"] == NOW + 20 * DAY
+    await tell(idle_server.services, replace(canceled, ends_at=NOW, told_at=NOW))
+    shown = await standing(ada)
+    assert (shown["isMember"], shown["membership"]) == (False, None), "canceled: not an hour of grace"
+
+
+async def running_at(moment: datetime, user: User, services: Services) -> bool:
+    """Whether a membership is running at a moment: if so it is shown, else the sweep finds that it is over."""
+    clockwork = MembershipService(3, services.events, now=lambda: moment)
+    is_over = user.id in await clockwork.lapsed(10)
+    assert (user.id in await clockwork.standings([user])) is not is_over
+    return not is_over
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({}, NOW + 20 * DAY + GRACE),
+        ({"ends_at": NOW + 5 * DAY}, NOW + 5 * DAY),
+        ({"status": PAST_DUE, "told_at": NOW - DAY}, NOW - DAY + GRACE),
+        ({"status": PAST_DUE, "told_at": NOW - DAY, "ends_at": NOW + DAY}, NOW + DAY),
+        ({"status": PAST_DUE, "past_due_at": NOW - 2 * DAY}, NOW - 2 * DAY + GRACE),
+        ({"renews_at": None}, NOW - DAY / 24 + GRACE),
+    ],
+    ids=["active", "canceled", "past-due", "past-due-and-canceled", "past-due-since", "without-an-end"],
+)
+@pytest.mark.any_database
+async def test_it_opens_things_until_exactly_then(
+    idle_server: Running, offer: Offer, changes: dict[str, Any], until: datetime
+) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.fast, **changes))
+    user = await User.get(id=ada.user["id"])
+    assert user.member_until == until
+    last = until - timedelta(microseconds=1)
+    assert (is_member(user, last), is_member(user, until)) == (True, False)
+    assert await running_at(last, user, idle_server.services)
+    assert not await running_at(until, user, idle_server.services)
+
+
+async def test_a_payment_that_failed_leaves_three_days_however_often_it_is_told(
+    idle_server: Running, offer: Offer
+) -> None:
+    ada = await idle_server.api.sign_up()
+    late = event(ada, offer.fast, status=PAST_DUE, renews_at=NOW - 4 * DAY)
+    await tell(idle_server.services, replace(late, told_at=NOW - 2 * DAY))
+    assert (await standing(ada))["isMember"], "two of three days have passed"
+    assert await tell(idle_server.services, replace(late, told_at=NOW - DAY)) is None
+    assert (await User.get(id=ada.user["id"])).member_until == NOW - 2 * DAY + GRACE
+    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW - DAY / 2))
+    assert (await standing(ada))["membership"]["renewsAt"] == NOW + 20 * DAY
+    await tell(idle_server.services, replace(late, told_at=NOW))
+    assert (await User.get(id=ada.user["id"])).member_until == NOW + GRACE, "another failure, another three days"
+
+
+async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW - 6 * DAY))
+    await tell(idle_server.services, event(ada, offer.fast, status=PAST_DUE, told_at=NOW - 4 * DAY))
+    shown = await standing(ada)
+    assert (shown["isMember"], shown["membership"], shown["maxBatch"]) == (False, None, 4)
+    assert (await ada.one(LOCKED))["locked"]
+
+
+async def test_events_end_alike_in_every_order(idle_server: Running, offer: Offer) -> None:
+    def story(person: Api) -> list[Told]:
+        first = event(person, offer.small, subscription_id=str(person.user["id"]), told_at=NOW - 5 * DAY)
+        return [
+            first,
+            replace(first, plan=offer.fast, told_at=NOW - 4 * DAY),
+            replace(first, plan=offer.fast, ends_at=NOW + 9 * DAY, told_at=NOW - 3 * DAY),
+            replace(first, plan=offer.fast, status=ENDED, told_at=NOW - 3 * DAY),
+        ]
+
+    for number, order in enumerate(itertools.permutations(range(4))):
+        person = await idle_server.api.sign_up(f"{number}@example.com")
+        told = story(person)
+        for index in order:
+            await tell(idle_server.services, told[index])
+        row = await Membership.get(subscription_id=person.user["id"])
+        assert (row.status, row.plan_id, row.told_at) == (ENDED, offer.fast.id, NOW - 3 * DAY), order
+        user = await User.get(id=person.user["id"])
+        assert (user.plan_id, user.member_until) == (None, None), order
+
+
+async def test_an_event_that_comes_twice_or_late_moves_nothing(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.fast))
+    known = await standing(ada)
+    assert await tell(idle_server.services, event(ada, offer.fast)) is None
+    assert await tell(idle_server.services, event(ada, offer.fast, told_at=NOW)) is None, "newer, and says nothing new"
+    assert await tell(idle_server.services, event(ada, offer.small, status=ENDED, told_at=NOW - DAY)) is None
+    assert await standing(ada) == known
+
+
+async def test_events_that_come_at_once_are_taken_one_after_the_other(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    version = (await standing(ada))["version"]
+    first = event(ada, offer.small, told_at=NOW - DAY)
+    newest = replace(first, plan=offer.everything, told_at=NOW)
+    told = [replace(first, renews_at=NOW + day * DAY, told_at=NOW - DAY + day * DAY / 100) for day in range(1, 7)]
+    accounts = await asyncio.gather(*(tell(idle_server.services, one) for one in [first, first, newest, *told, newest]))
+    shown = await standing(ada)
+    assert shown["membership"]["plan"] == "everything"
+    assert await Membership.filter(user_id=ada.user["id"]).count() == 1
+    moved = sorted(account.version for account in accounts if account is not None)
+    assert moved == list(range(version + 1, shown["version"] + 1)), "every version was told, once"
+
+
+async def test_of_two_subscriptions_the_better_plan_counts_while_it_runs(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    better = event(ada, offer.fast, subscription_id="sub_2")
+    await tell(idle_server.services, better)
+    await tell(idle_server.services, event(ada, offer.small, renews_at=NOW + 200 * DAY))
+    assert (await standing(ada))["membership"]["plan"] == "fast"
+    await tell(idle_server.services, replace(better, ends_at=NOW + DAY, told_at=NOW - timedelta(minutes=1)))
+    assert (await standing(ada))["membership"]["plan"] == "fast", "canceled, but still running"
+    await tell(idle_server.services, replace(better, status=ENDED, told_at=NOW))
+    assert (await standing(ada))["membership"]["plan"] == "small"
+
+
+async def test_the_end_of_a_membership_is_told_once(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.small, renews_at=NOW + 200 * DAY))
+    await tell(idle_server.services, event(ada, offer.fast, subscription_id="sub_2"))
+    await Membership.filter(subscription_id="sub_2").update(ends_at=NOW)
+    await User.filter(id=ada.user["id"]).update(member_until=NOW)
+    known = await standing(ada)
+    assert not known["isMember"], "nobody's work is needed for it to end"
+    await asyncio.gather(*(idle_server.services.memberships.lapse(ada.user["id"]) for _ in range(4)))
+    shown = await standing(ada)
+    assert (shown["membership"]["plan"], shown["version"]) == ("small", known["version"] + 1), "the other one goes on"
+    await Membership.filter(subscription_id="sub_1").update(ends_at=NOW)
+    await User.filter(id=ada.user["id"]).update(member_until=NOW)
+    for _ in range(2):
+        await idle_server.services.sweeper.sweep()
+    user = await User.get(id=ada.user["id"])
+    assert (user.plan_id, user.member_until, user.version) == (None, None, known["version"] + 2)
+
+
+async def test_a_month_is_granted_once_with_what_was_paid_for_it(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    user_id = str(ada.user["id"])
+    before = await ada.credits()
+    month = (user_id, offer.small, "polar:order:1", 999, "usd")
+    granted = await asyncio.gather(*(run_tx(grant_month, *month) for _ in range(4)))
+    assert sum(len(account.lines) for account in granted) == 1
+    assert await ada.credits() == before + 100
+    line = await CreditTransaction.get(reference="polar:order:1")
+    assert (line.type, line.amount, line.price, line.currency) == ("SUBSCRIPTION", 100, 999, "usd")
+    account = await run_tx(grant_month, user_id, offer.everything, "polar:order:2", 9900, "usd")
+    assert (account.lines, account.credits) == ((), before + 100), "an unlimited plan has no credits to grant"
+    await check_books(idle_server.services)
+
+
+async def test_pictures_of_one_request_and_their_turn_are_the_plans(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await tell(idle_server.services, event(ada, offer.small))
+    refused = await ada.refused(CREATE_ERRORS, input={"prompt": "A fox", "count": 3})
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["count"])
+    ordinary = (await ada.create(prompt="A fox", count=2))["generations"]
+    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW))
+    first = (await ada.create(prompt="A fox", count=6))["generations"]
+    priority = {row.id: row.priority for row in await Generation.all()}
+    assert [priority[one["id"]] for one in ordinary] == [0, 0], "the small plan is not sold with priority"
+    assert [priority[one["id"]] for one in first] == [1] * 6
+
+
+async def test_a_membership_that_an_admin_granted_has_no_plan(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    await User.filter(id=ada.user["id"]).update(is_member=True, member_since=NOW)
+    assert (await standing(ada))["membership"] == {"plan": None, "startedAt": NOW, "renewsAt": None, "endsAt": None}
+    await tell(idle_server.services, event(ada, offer.small))
+    assert (await standing(ada))["membership"]["plan"] == "small"
+    await tell(idle_server.services, event(ada, offer.small, status=ENDED, told_at=NOW))
+    shown = await standing(ada)
+    assert (shown["isMember"], shown["membership"]["plan"]) == (True, None)
+
+
+async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle_server: Running, offer: Offer) -> None:
+    ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
+    await tell(idle_server.services, event(ada, offer.fast))
+    for told in (
+        event(bob, offer.fast, told_at=NOW),
+        event(bob, offer.fast, subscription_id="sub_2", user_id="usr_nobody"),
+    ):
+        with pytest.raises(NotFoundError):
+            await tell(idle_server.services, told)
+    assert (await standing(bob))["isMember"] is False
+    left = await ada.one(LEAVE, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
+    assert left["errors"] == []
+    user = await User.get(id=ada.user["id"])
+    assert (user.plan_id, user.member_until) == (None, None)
+    with pytest.raises(NotFoundError):
+        await tell(idle_server.services, event(ada, offer.small, told_at=NOW))
+
+
+async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: Running, offer: Offer) -> None:
+    ada = await idle_server.api.sign_up()
+    async with ada.socket() as socket:
+        stream = await socket.subscribe("subscription { creditsChanged { membership { plan { slug } } } }")
+        assert (await stream.next())["membership"] is None
+        await tell(idle_server.services, event(ada, offer.fast))
+        assert (await stream.next())["membership"] == {"plan": {"slug": "fast"}}
+        await tell(idle_server.services, event(ada, offer.fast, status=ENDED, told_at=NOW))
+        assert (await stream.next())["membership"] is None
+
+
+async def test_the_demo_account_is_a_member_since_it_was_made(idle_server: Running) -> None:
+    await idle_server.services.users.ensure_demo_account()
+    signed_in = await idle_server.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
+    demo = replace(idle_server.api, token=signed_in["token"])
+    since = datetime.fromisoformat((await demo.one(CREATED))["createdAt"])
+    shown = (await standing(demo))["membership"]
+    assert shown["plan"] is None
+    assert abs(shown["startedAt"] - since) < timedelta(seconds=5)
+
+
+async def test_where_keys_come_with_a_plan_they_wait_for_it(scripted_settings: Settings) -> None:
+    settings = scripted_settings.model_copy(update={"profile": "avenger"})
+    async with running(settings, idle=True) as server:
+        await server.services.plans.seed()
+        ada = await server.api.sign_up()
+        refused = await ada.refused(CREATE_KEY)
+        assert refused["code"] == "MEMBERSHIP_REQUIRED"
+        pro, enterprise = await Plan.get(slug="pro"), await Plan.get(slug="enterprise")
+        await tell(server.services, event(ada, pro, told_at=NOW - DAY))
+        assert (await ada.refused(CREATE_KEY))["message"] == refused["message"]
+        await tell(server.services, event(ada, enterprise))
+        program = replace(ada, token=(await ada.one(CREATE_KEY))["key"])
+        assert await program.credits() == await ada.credits()
+        lost = event(ada, enterprise, status=ENDED, told_at=NOW)
+        await tell(server.services, lost)
+        assert await program.one("{ viewer { id } }") is None
+        assert len((await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]) == 1
+        await tell(server.services, replace(lost, status=ACTIVE, told_at=NOW + timedelta(seconds=1)))
+        assert (await program.one("{ viewer { id } }"))["id"] == ada.user["id"], "kept, not deleted"
+
+
+CREATE_ERRORS = """mutation($input: CreateGenerationInput!) {
+  createGeneration(input: $input) { errors { code message field } }
+}"""
+LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+CREATE_KEY = 'mutation { createApiKey(name: "script") { key errors { code message field } } }'
+SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
+CREATED = "{ viewer { createdAt } }"

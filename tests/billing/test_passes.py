@@ -1,0 +1,469 @@
+"""Passes: so much an hour and not one more, given back with what failed, and paid with before anything else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from models import Collection, Generation, Pass, PassHour, Plan
+from models.database.connection import as_moment, rows, run_tx
+from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
+from services.billing import passes
+from services.billing.membership import Told
+from services.billing.passes import HOUR
+from services.core.error import NotFoundError
+from services.generations.claim import Claim, ClaimLostError
+from services.operations.integrity_audit import Audit
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import CANCEL, CREATE, REFINE, REGENERATE, Api
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.integrity import check_books, make_member
+
+PASS = """{ viewer { credits version pass {
+  plan { slug } startedAt expiresAt
+  images { perHour used remaining resetsAt usedInTotal } videos { perHour used remaining resetsAt usedInTotal }
+} } }"""
+QUOTE = "query($input: QuoteInput!) { quote(input: $input) { cost paidBy affordable balanceAfter } }"
+QUOTA = """
+mutation($input: CreateGenerationInput!) {
+  createGeneration(input: $input) { errors { code message field ... on QuotaExceededError { resetsAt } } }
+}"""
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
+LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+LITE, EIGHT = "flash-lite", "flash"  # 3 and 8 pictures an hour
+
+
+async def grant(api: Api, slug: str = LITE, reference: str | None = None) -> Pass:
+    """What a paid order does."""
+    reference = reference or f"polar:order:{api.user['id']}"
+    await run_tx(passes.grant, api.user["id"], await Plan.get(slug=slug), reference)
+    return await Pass.get(reference=reference)
+
+
+async def go_by(held: Pass, hours: float) -> None:
+    """Let so much of a pass's time be over."""
+    row = await Pass.get(id=held.id)
+    past = timedelta(hours=hours)
+    await Pass.filter(id=held.id).update(started_at=row.started_at - past, expires_at=row.expires_at - past)
+
+
+async def seen(api: Api) -> Any:
+    return (await api.one(PASS))["pass"]
+
+
+async def order(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
+    made = await api.create(prompt="A fox", count=count, **more)
+    assert made["errors"] == []
+    return list(made["generations"])
+
+
+async def paid(api: Api, count: int = 1) -> list[tuple[str, int]]:
+    """Who paid for each picture of a new order, and how many credits."""
+    return [(one["paidBy"], one["cost"]) for one in await order(api, count)]
+
+
+async def hours(held: Pass) -> dict[int, int]:
+    """How many pictures of each hour of a pass were used."""
+    return {row.hour: row.images for row in await PassHour.filter(holder_id=held.id)}
+
+
+@pytest.fixture
+async def creditless(scripted_settings: Settings) -> AsyncIterator[Running]:
+    """A server of the product that sells no credits, where nothing happens by itself."""
+    async with running(scripted_settings.model_copy(update={"profile": "flash", "signup_credits": 0}), idle=True) as it:
+        yield it
+
+
+async def test_the_pass_pays_first_then_credits(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+    before = await ada.one(PASS)
+    for used in range(3):
+        assert await ada.one(QUOTE, input={}) == {
+            "cost": 0,
+            "paidBy": "PASS",
+            "affordable": True,
+            "balanceAfter": 10_000,
+        }
+        assert await paid(ada) == [("PASS", 0)]
+        shown = await seen(ada)
+        assert (shown["images"]["used"], shown["images"]["remaining"]) == (used + 1, 2 - used)
+    assert await ada.one(QUOTE, input={}) == {
+        "cost": 1,
+        "paidBy": "CREDITS",
+        "affordable": True,
+        "balanceAfter": 9_999,
+    }
+    assert await paid(ada) == [("CREDITS", 1)]
+    assert shown["plan"] == {"slug": LITE}
+    assert datetime.fromisoformat(shown["startedAt"]) == held.started_at
+    assert datetime.fromisoformat(shown["expiresAt"]) - held.started_at == 3 * HOUR
+    assert datetime.fromisoformat(shown["images"]["resetsAt"]) - held.started_at == HOUR
+    assert shown["videos"] == {**shown["images"], "perHour": 1, "used": 0, "remaining": 1, "usedInTotal": 0}
+    after = await ada.one(PASS)
+    assert (after["credits"], after["version"]) == (9_999, before["version"] + 4)
+    assert [line["type"] for line in await ada.ledger()] == ["BONUS", "DEDUCTION"]
+    await check_books(idle_server.services)
+
+
+async def test_an_order_has_one_payer_for_all_of_its_pictures(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+    assert await paid(ada, 2) == [("PASS", 0)] * 2
+    assert await paid(ada, 2) == [("CREDITS", 1)] * 2
+    assert await paid(ada) == [("PASS", 0)]
+    assert await hours(held) == {0: 3}
+    await check_books(idle_server.services)
+
+
+async def test_where_no_credits_are_sold_pictures_need_a_pass_with_room(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    nobody_pays = {"cost": 0, "paidBy": "PASS", "affordable": False, "balanceAfter": 0}
+    assert await creditless.api.one(QUOTE, input={}) == await ada.one(QUOTE, input={}) == nobody_pays
+    assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
+    held = await grant(ada)
+    for _ in range(3):
+        assert await paid(ada) == [("PASS", 0)]
+    assert await ada.one(QUOTE, input={}) == nobody_pays
+    refused = await ada.refused(QUOTA, input={"prompt": "A fox"})
+    assert refused["code"] == "QUOTA_EXCEEDED"
+    assert datetime.fromisoformat(refused["resetsAt"]) == held.started_at + HOUR
+    assert await Generation.all().count() == 3
+    await go_by(held, 1)
+    assert await paid(ada) == [("PASS", 0)]
+    images = (await seen(ada))["images"]
+    assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
+    await go_by(held, 2)
+    assert await seen(ada) is None
+    assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
+    await check_books(creditless.services)
+
+
+async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    await grant(ada)
+    await Pass.all().update(images_per_hour=0)
+    refused = await ada.refused(CREATE, input={"prompt": "A fox"})
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["count"])
+
+
+async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+    told = Told(
+        subscription_id="of Ada",
+        user_id=ada.user["id"],
+        plan=await Plan.get(slug="enterprise"),
+        status=MembershipStatus.ACTIVE,
+        started_at=datetime.now(UTC),
+        renews_at=datetime.now(UTC) + HOUR,
+        ends_at=None,
+        told_at=datetime.now(UTC),
+    )
+    await run_tx(idle_server.services.memberships.apply, told)
+    assert [await paid(ada) for _ in range(4)] == [[("PASS", 0)]] * 3 + [[("PLAN", 0)]]
+    assert (await ada.one(QUOTE, input={}))["paidBy"] == "PLAN"
+    now = datetime.now(UTC)
+    over = replace(told, status=MembershipStatus.ENDED, ends_at=now, told_at=now)
+    await run_tx(idle_server.services.memberships.apply, over)
+    assert await paid(ada) == [("CREDITS", 1)]
+    assert await hours(held) == {0: 3}
+    await check_books(idle_server.services)
+
+
+async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await grant(ada)
+    (first,) = await order(ada)
+    await idle_server.services.worker.process(first["id"])
+    again = await ada.one(REGENERATE, input={"id": first["id"]})
+    refined = await ada.one(REFINE, input={"id": first["id"], "instruction": "Redder"})
+    credits = await ada.one(REGENERATE, input={"id": first["id"]})
+    assert [made["generations"][0]["paidBy"] for made in (again, refined, credits)] == ["PASS", "PASS", "CREDITS"]
+    await check_books(idle_server.services)
+
+
+async def test_the_same_request_uses_the_allowance_once(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada)
+    await Pass.all().update(images_per_hour=1)
+    made = await asyncio.gather(*(order(ada, idempotencyKey="once") for _ in range(8)))
+    assert len({one["id"] for (one,) in made}) == 1
+    assert await hours(held) == {0: 1}
+
+
+async def test_a_failure_gives_the_allowance_back_where_credits_would_come_back(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada, EIGHT)
+    openrouter.script(status(500))
+    for policy, called, back in (
+        (RefundPolicy.ON_FAILURE, True, True),
+        (RefundPolicy.BEFORE_PROVIDER, True, False),
+        (RefundPolicy.BEFORE_PROVIDER, False, True),
+        (RefundPolicy.NEVER, False, False),
+    ):
+        await Collection.filter(slug="sandbox").update(refund_policy=policy)
+        used, version = (await seen(ada))["images"]["used"], (await ada.one(PASS))["version"]
+        (one,) = await order(ada)
+        if called:
+            await idle_server.services.worker.process(one["id"])
+        else:
+            claim = await Claim.take(one["id"], "worker", 60, 4)
+            assert claim is not None
+            await claim.fail(ErrorCode.UNAVAILABLE, called=False)
+        ended = await ada.generation(one["id"])
+        assert (ended["status"], ended["refunded"]) == ("FAILED", back)
+        images = (await seen(ada))["images"]
+        assert images["used"] == images["usedInTotal"] == used + (0 if back else 1)
+        assert (await ada.one(PASS))["version"] == version + 3, "sold, begun, failed"
+    assert await ada.credits() == 10_000
+    assert await hours(held) == {0: 2}
+    await check_books(idle_server.services, all_ended=True)
+
+
+async def test_what_fails_later_comes_back_in_the_hour_it_was_taken_from(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada)
+    early = [(await order(ada))[0]["id"] for _ in range(3)]
+    await go_by(held, 1)
+    late = [(await order(ada))[0]["id"] for _ in range(2)]
+    await ada.one(CANCEL, id=early[0])
+    assert await hours(held) == {0: 2, 1: 2}
+    assert (await seen(ada))["images"]["remaining"] == 1
+    await go_by(held, 2)  # which is its end
+    for one in (early[1], late[0]):
+        canceled = (await ada.one(CANCEL, id=one))["generation"]
+        assert (canceled["status"], canceled["refunded"]) == ("CANCELED", True)
+    assert await hours(held) == {0: 1, 1: 1}
+    assert (await Pass.get(id=held.id)).images_used == 2
+    await check_books(creditless.services)
+
+
+async def test_deleting_gives_back_only_what_was_not_begun(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+    made, waiting, called = [(await order(ada))[0]["id"] for _ in range(3)]
+    await idle_server.services.worker.process(made)
+    claim = await Claim.take(called, "worker", 60, 4)
+    assert claim is not None
+    await claim.record_call("openrouter")
+    await ada.one(DELETE, ids=[made, waiting, called])
+    assert await hours(held) == {0: 2}
+    assert (await seen(ada))["images"]["usedInTotal"] == 2
+    kept = await Generation.filter(pass_id=held.id, paid_by="PASS", pass_hour=0, deleted_at__isnull=False).count()
+    assert kept == 3
+    await check_books(idle_server.services, all_ended=True)
+
+
+async def test_passes_follow_one_another(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    first = await grant(ada, LITE, "first")
+    second = await grant(ada, EIGHT, "second")
+    third = await grant(ada, LITE, "third")
+    assert (second.started_at, third.started_at) == (first.expires_at, second.expires_at)
+    assert (await seen(ada))["plan"] == {"slug": LITE}
+    for row in (first, second, third):
+        await go_by(row, 3)
+    assert (await seen(ada))["plan"] == {"slug": EIGHT}
+    await check_books(idle_server.services)
+
+
+async def test_a_pass_is_granted_once_for_its_reference(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await asyncio.gather(*(grant(ada, LITE, "polar:order:1") for _ in range(6)))
+    assert await Pass.all().count() == 1
+    with pytest.raises(ValueError, match="basic"):
+        await grant(ada, "basic", "polar:order:2")
+
+
+async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    for slug, reference in ((LITE, "first"), (EIGHT, "second"), (LITE, "third")):
+        await grant(ada, slug, reference)
+    (taken,) = await order(ada)
+    version = (await ada.one(PASS))["version"]
+    account = await run_tx(passes.revoke, "first")
+    assert account is not None
+    assert (account.entitlements, account.version) == (True, version + 1)
+    assert (await seen(ada))["plan"] == {"slug": EIGHT}
+    await check_books(idle_server.services)
+    await ada.one(CANCEL, id=taken["id"])
+    assert (await seen(ada))["images"]["usedInTotal"] == 0
+    await run_tx(passes.revoke, "second")
+    third = await Pass.get(reference="third")
+    assert datetime.fromisoformat((await seen(ada))["startedAt"]) == third.started_at
+    assert third.expires_at - third.started_at == 3 * HOUR, "all of it is left"
+    repeated = await run_tx(passes.revoke, "second")
+    assert repeated is not None
+    assert not repeated.entitlements
+    assert await run_tx(passes.revoke, "nobody's") is None
+    await check_books(idle_server.services)
+
+
+async def test_a_pass_keeps_the_numbers_of_the_day_it_was_sold(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+    await Plan.filter(slug=LITE).update(images_per_hour=1, videos_per_hour=0, duration_hours=1)
+    shown = await seen(ada)
+    assert (shown["images"]["perHour"], shown["videos"]["perHour"]) == (3, 1)
+    assert datetime.fromisoformat(shown["expiresAt"]) == held.expires_at
+    assert await paid(ada, 3) == [("PASS", 0)] * 3
+
+
+async def test_a_pass_ends_exactly_when_it_expires(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada)
+    now = as_moment((await rows("SELECT NOW() AS now"))[0]["now"])
+    await Pass.filter(id=held.id).update(started_at=now - HOUR, expires_at=now)
+    assert await seen(ada) is None
+    assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
+
+
+async def test_allowances_of_videos_are_counted_by_themselves(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada)
+
+    async def use() -> bool:
+        found = await passes.active(ada.user["id"])
+        assert found is not None
+        return await passes.use(found, MediaKind.VIDEO, 1)
+
+    assert [await run_tx(use), await run_tx(use)] == [True, False]
+    shown = await seen(ada)
+    assert (shown["videos"]["used"], shown["videos"]["remaining"], shown["videos"]["usedInTotal"]) == (1, 0, 1)
+    assert (shown["images"]["used"], shown["images"]["remaining"]) == (0, 3)
+    await run_tx(passes.give_back, held.id, 0, MediaKind.VIDEO, 1)
+    assert (await seen(ada))["videos"]["used"] == 0
+
+
+async def test_of_fifty_orders_at_once_an_allowance_of_eight_sells_eight(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada, EIGHT)
+    made = await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(50)))
+    told = Counter(one["errors"][0]["code"] if one["errors"] else None for one in made)
+    assert told == {None: 8, "QUOTA_EXCEEDED": 42}
+    assert await hours(held) == {0: 8}
+    await check_books(creditless.services)
+
+
+async def test_orders_at_once_go_on_with_credits(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    held = await grant(ada, EIGHT)
+    made = await asyncio.gather(*(paid(ada) for _ in range(20)))
+    assert Counter(made_of for (made_of,) in made) == {("PASS", 0): 8, ("CREDITS", 1): 12}
+    assert (await hours(held), await ada.credits()) == ({0: 8}, 10_000 - 12)
+    await check_books(idle_server.services)
+
+
+async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada, EIGHT)
+
+    async def fail(id: str) -> None:
+        claim = await Claim.take(id, "worker", 60, 100)
+        if claim is not None:
+            try:
+                await claim.fail(ErrorCode.GENERATION_FAILED, called=False)
+            except ClaimLostError:
+                return  # the cancel was faster
+
+    for _ in range(3):
+        sold = [one["generations"] for one in await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(8)))]
+        waiting = [one[0]["id"] for one in sold if one]
+        assert len(waiting) == 8
+        await asyncio.gather(
+            *(fail(id) for id in waiting[:6]),
+            *(ada.one(CANCEL, id=id) for id in waiting[3:7]),
+            ada.one(DELETE, ids=waiting[5:7]),
+            *(ada.create(prompt="A fox") for _ in range(4)),
+        )
+        await check_books(creditless.services)
+        await ada.one(DELETE, ids=[one.id for one in await Generation.filter(deleted_at__isnull=True)])
+        assert await hours(held) == {0: 0}
+    await check_books(creditless.services, all_ended=True)
+
+
+async def test_orders_around_the_full_hour_fill_both_hours(creditless: Running) -> None:
+    ada = await creditless.api.sign_up()
+    held = await grant(ada)
+    await go_by(held, 1 - 0.4 / 3600)  # the next hour begins in 0.4 seconds
+    async with asyncio.timeout(20):
+        while sum((await hours(held)).values()) < 6:
+            await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(4)))
+    assert await hours(held) == {0: 3, 1: 3}
+    assert (await ada.refused(QUOTA, input={"prompt": "A fox"}))["code"] == "QUOTA_EXCEEDED"
+    await check_books(creditless.services)
+
+
+async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running) -> None:
+    ada = await creditless.api.sign_up(password="correct horse")
+    held = await grant(ada, EIGHT)
+    for _ in range(2):
+        await order(ada)
+    orders = [ada.raw(CREATE, input={"prompt": "A fox"}) for _ in range(6)]
+    leaving = {"password": "correct horse", "confirmEmail": "ada@example.com"}
+    left, *_ = await asyncio.gather(ada.one(LEAVE, input=leaving), *orders)
+    assert left["errors"] == []
+    await creditless.services.sweeper.sweep()
+    assert await hours(held) == {0: 0}
+    await check_books(creditless.services, all_ended=True)
+    with pytest.raises(NotFoundError):
+        await grant(ada, LITE, "too late")
+    assert await run_tx(passes.revoke, held.reference) is not None, "its order can be refunded all the same"
+
+
+async def test_somebody_elses_pass_pays_for_nobody_else(creditless: Running) -> None:
+    ada, bob = await creditless.api.sign_up(), await creditless.api.sign_up("bob@example.com")
+    await grant(ada)
+    await make_member(bob.user["id"])
+    assert await seen(bob) is None
+    assert (await bob.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
+
+
+class RolledBackError(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+# What is done to a pass that has paid for one picture that was canceled and one that waits, and what that breaks.
+DAMAGE = [
+    ("UPDATE pass_hours SET images = images + 1", {"A1"}),
+    ("UPDATE pass_hours SET videos = 1", {"A1"}),
+    ("UPDATE passes SET images_used = images_used + 1", {"A1"}),
+    ("UPDATE passes SET videos_used = videos_used + 1", {"A1"}),
+    ("UPDATE passes SET images_per_hour = 0", {"A1"}),
+    ("DELETE FROM pass_hours", {"A1"}),
+    ("UPDATE generations SET pass_hour = 1 WHERE status = 'PENDING'", {"A1"}),
+    ("UPDATE generations SET pass_id = 'pas_1' WHERE status = 'PENDING'", {"A1"}),
+    ("UPDATE generations SET cost = 1 WHERE status = 'PENDING'", {"M3"}),
+    ("UPDATE generations SET refunded = NOT refunded", {"A2"}),
+    ("UPDATE passes SET started_at = (SELECT MIN(started_at) FROM passes)", {"A3"}),
+]
+
+
+async def test_every_promise_about_allowances_is_seen_broken(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await grant(ada, LITE, "first")
+    await grant(ada, LITE, "second")
+    canceled, _ = await order(ada, 2)
+    await ada.one(CANCEL, id=canceled["id"])
+    await check_books(idle_server.services)
+    audit = Audit(idle_server.services.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
+    for statement, promises in DAMAGE:
+        broken: set[str] = set()
+
+        async def work(statement: str = statement, broken: set[str] = broken) -> None:
+            await rows(statement)
+            broken.update(verdict.name for verdict in await audit.run() if verdict.offenders)
+            raise RolledBackError
+
+        with pytest.raises(RolledBackError):
+            await run_tx(work)
+        assert (statement, broken) == (statement, promises)

@@ -1,0 +1,218 @@
+"""Referrals: both get their bonus once, when who was brought has a proven address and has paid for something."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from models import MailToken, Purchase, User
+from models.database.connection import run_tx
+from models.enum import MailPurpose, PurchaseStatus, TransactionType
+from services.accounts import mail_token
+from services.billing import ledger
+from services.billing.referral import ReferralService
+from services.products.profile import ReferralRules
+from tests.conftest import Running
+from tests.support.client import CREDITS, SIGN_UP, Api, until
+from tests.support.integrity import check_books
+
+VERIFY = "mutation($token: String!) { verifyEmail(token: $token) { user { emailVerified } errors { code } } }"
+LEAVE = """
+mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }
+"""
+LINES = "{ viewer { transactions(last: 10) { nodes { type amount description metadata } } } }"
+BONUS, CAP = 7, 2
+
+_orders = itertools.count()
+
+
+@pytest.fixture
+def referrals(server: Running) -> ReferralService:
+    """With rules of its own, so that a handful of accounts reach the cap."""
+    return ReferralService(ReferralRules(bonus=BONUS, cap=CAP), server.settings.secret(), server.services.events)
+
+
+async def code_of(person: Api) -> str:
+    return str((await person.one("{ viewer { referralCode } }"))["referralCode"])
+
+
+async def prove(person: Api) -> None:
+    """Follow a link like the one that is mailed to new accounts, which is issued after the answer and voids others."""
+    await until(lambda: MailToken.exists(user_id=person.user["id"]))
+    token = await run_tx(mail_token.issue, person.user["id"], person.user["email"], MailPurpose.VERIFY)
+    assert (await person.one(VERIFY, token=token))["user"] == {"emailVerified": True}
+
+
+async def pay(person: Api, status: PurchaseStatus = PurchaseStatus.PAID, amount: int = 499) -> None:
+    """The row that a paid order leaves."""
+    await Purchase.create(
+        order_id=f"order-{next(_orders)}",
+        user_id=person.user["id"],
+        status=status,
+        is_paid=True,
+        net_amount=amount,
+        data={},
+    )
+
+
+async def brought(api: Api, by: Api, email: str) -> Api:
+    """A new account that is ready for its bonus, but for the word that it is."""
+    person = await api.sign_up(email, referralCode=await code_of(by))
+    await prove(person)
+    await pay(person)
+    return person
+
+
+async def refused(api: Api, email: str, code: str) -> dict[str, Any]:
+    return await api.refused(SIGN_UP, input={"email": email, "password": "correct horse", "referralCode": code})
+
+
+async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Api, server: Running) -> None:
+    rules = server.services.profile.referral
+    assert rules is not None
+    bob = await api.sign_up("bob@example.com", referralCode=f" {(await code_of(ada)).upper()} ")  # as people type it
+    before = await ada.credits()
+    assert await bob.credits() == before, "nothing comes of signing up alone"
+    await prove(bob)
+    assert not await server.services.referrals.settle(bob.user["id"]), "nor of an address alone"
+    await pay(bob)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CREDITS)
+        await stream.next()
+        assert await server.services.referrals.settle(bob.user["id"])
+        assert (await stream.next())["transaction"]["amount"] == rules.bonus
+    for person in (ada, bob):
+        assert await person.credits() == before + rules.bonus
+        assert (await person.one(LINES))["transactions"]["nodes"][0] == {
+            "type": "BONUS",
+            "amount": rules.bonus,
+            "description": "Bonus for a recommendation",
+            "metadata": {"reason": "referral"},
+        }
+    await check_books(server.services)
+
+
+async def test_an_address_that_is_proven_after_the_order_pays_then(ada: Api, api: Api, server: Running) -> None:
+    before = await ada.credits()
+    bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
+    await pay(bob)
+    assert not await server.services.referrals.settle(bob.user["id"])
+    assert await ada.credits() == before
+    await prove(bob)
+    assert await ada.credits() > before
+
+
+async def test_it_is_paid_once_however_often_it_is_told(ada: Api, api: Api, referrals: ReferralService) -> None:
+    before = await ada.credits()
+    bob = await brought(api, ada, "bob@example.com")
+    told = await asyncio.gather(*(referrals.settle(bob.user["id"]) for _ in range(8)))
+    await pay(bob)
+    assert sum(told) + await referrals.settle(bob.user["id"]) + await referrals.settle_all() == 1
+    assert (await ada.credits(), await bob.credits()) == (before + BONUS, before + BONUS)
+
+
+async def test_what_nobody_was_told_of_is_found(ada: Api, api: Api, referrals: ReferralService) -> None:
+    before = await ada.credits()
+    people = [await brought(api, ada, f"{name}@example.com") for name in ("bob", "cyd")]
+    assert await referrals.settle_all() == 2
+    assert await referrals.settle_all() == 0
+    assert [await person.credits() for person in (ada, *people)] == [before + 2 * BONUS, before + BONUS, before + BONUS]
+
+
+async def test_more_than_the_cap_are_not_paid_for_even_at_once(
+    ada: Api, api: Api, server: Running, referrals: ReferralService
+) -> None:
+    before = await ada.credits()
+    people = [await brought(api, ada, f"friend-{number}@example.com") for number in range(CAP + 2)]
+    told = await asyncio.gather(*(referrals.settle(person.user["id"]) for person in people))
+    assert sum(told) == CAP
+    assert await ada.credits() == before + CAP * BONUS
+    versions = [(await User.get(id=person.user["id"])).version for person in people]
+    assert await referrals.settle_all() == 0
+    assert versions == [(await User.get(id=person.user["id"])).version for person in people]
+    await check_books(server.services)
+
+
+async def test_an_order_that_was_given_back_or_free_brings_nothing(
+    ada: Api, api: Api, referrals: ReferralService
+) -> None:
+    bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
+    await prove(bob)
+    for status in (PurchaseStatus.REFUNDED, PurchaseStatus.PARKED):
+        await pay(bob, status)
+        assert not await referrals.settle(bob.user["id"])
+    await pay(bob, amount=0)
+    assert not await referrals.settle(bob.user["id"])
+    assert await referrals.settle_all() == 0
+
+
+@pytest.mark.parametrize("code", ["nobody", " ", "\0", "x" * 5000])
+async def test_a_code_that_nobody_has_is_refused(ada: Api, api: Api, code: str) -> None:
+    error = await refused(api, "bob@example.com", code)
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["referralCode"])
+    assert not await User.exists(email="bob@example.com")
+
+
+async def test_a_code_that_leads_back_to_the_same_mailbox_is_refused(api: Api) -> None:
+    ada = await api.sign_up("ada.l@gmail.com")
+    bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
+    for email in ("adal+2@gmail.com", "a.dal@googlemail.com", "bob+new@example.com"):
+        assert (await refused(api, email, await code_of(bob)))["field"] == ["referralCode"]
+    await api.sign_up("b.ob@example.com", referralCode=await code_of(bob))  # elsewhere dots may tell people apart
+    await api.sign_up("bob@example.org", referralCode=await code_of(bob))
+
+
+async def test_one_mailbox_is_brought_once(ada: Api, api: Api, referrals: ReferralService) -> None:
+    eve = await api.sign_up("eve@example.com")
+    before = await eve.credits()
+    first, again = [await brought(api, by, email) for by, email in ((ada, "bob@b.example"), (eve, "bob+1@b.example"))]
+    assert await referrals.settle(first.user["id"])
+    assert not await referrals.settle(again.user["id"])
+    assert (await eve.credits(), await again.credits()) == (before, before)
+
+
+async def test_only_who_brought_somebody_is_paid_not_who_brought_them(
+    ada: Api, api: Api, referrals: ReferralService
+) -> None:
+    before = await ada.credits()
+    bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
+    assert await referrals.settle((await brought(api, bob, "cyd@example.com")).user["id"])
+    assert (await ada.credits(), await bob.credits()) == (before, before + BONUS)
+
+
+async def test_who_has_left_gets_nothing_and_brings_nobody(ada: Api, api: Api, referrals: ReferralService) -> None:
+    before, code = await ada.credits(), await code_of(ada)
+    bob = await brought(api, ada, "bob@example.com")
+    await ada.one(LEAVE, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
+    assert await referrals.settle(bob.user["id"]), "what the other was promised stays"
+    assert await bob.credits() == before + BONUS
+    assert (await User.get(id=ada.user["id"])).credits == before
+    assert (await refused(api, "cyd@example.com", code))["code"] == "INVALID_INPUT"
+
+
+async def test_two_who_brought_each_others_friends_do_not_wait_for_each_other(
+    api: Api, referrals: ReferralService
+) -> None:
+    people = [await api.sign_up("one@example.com"), await api.sign_up("two@example.com")]
+    for person, other in (people, reversed(people)):  # no door leads to such a circle, and the locks must stand it
+        await prove(person)
+        await pay(person)
+        await User.filter(id=person.user["id"]).update(referred_by_id=other.user["id"])
+    assert all(await asyncio.gather(*(referrals.settle(person.user["id"]) for person in people)))
+
+
+async def test_an_account_of_the_release_before_gets_its_code_when_it_asks(ada: Api) -> None:
+    await User.filter(id=ada.user["id"]).update(referral_code=None)
+    codes = await asyncio.gather(*(code_of(ada) for _ in range(4)))
+    assert len(set(codes)) == 1
+
+
+async def test_an_outage_of_the_books_leaves_the_proof_standing(ada: Api, api: Api, server: Running) -> None:
+    """A bonus that cannot be written is no reason to refuse what happened before it."""
+    bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
+    await pay(bob)
+    taken = ledger.Line(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
+    await run_tx(ledger.post, ada.user["id"], [taken])
+    await prove(bob)
+    assert (await User.get(id=bob.user["id"])).referral_paid_at is None

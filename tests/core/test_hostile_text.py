@@ -1,0 +1,49 @@
+"""Texts that databases choke on reach them as texts or not at all: what is refused is refused with a code."""
+
+import json
+
+from tests.support.client import Api
+
+# On PostgreSQL, NUL and half characters make the driver raise what otherwise means an outage.
+TEXTS = ("\0", "\ud800", "a\x00b", "\x1b[31m", "' OR 1=1 --", "%_\\", "\u202e", "x" * 20_000, "")
+ERRORS = "errors { code }"
+QUERIES = [
+    "query($text: String!) { style(slug: $text) { id } }",
+    "query($text: String!) { style(slug: $text, collection: $text) { id } }",
+    "query($text: String!) { styles(filter: {search: $text}) { totalCount nodes { id } } }",
+    "query($text: String!) { styles(filter: {category: $text}) { nodes { id } } }",
+    "query($text: String!) { styles(filter: {collection: $text}) { nodes { id } } }",
+    "query($text: String!) { styles(after: $text) { nodes { id } } }",
+    "query($text: ID!) { node(id: $text) { id } nodes(ids: [$text]) { id } }",
+    "query($text: ID!) { quote(input: {styleId: $text}) { cost } }",
+    "query($text: String!) { quote(input: {model: $text}) { cost } }",
+    "query($text: ID!) { viewer { generation(id: $text) { id } } }",
+    "query($text: String!) { viewer { generations(filter: {collection: $text}) { nodes { id } } } }",
+    "query($text: ID!) { viewer { generations(filter: {styleId: $text, batchId: $text}) { nodes { id } } } }",
+    "query($text: String!) { viewer { transactions(before: $text) { nodes { id } } } }",
+    f"mutation($text: ID!) {{ cancelGeneration(id: $text) {{ {ERRORS} }} }}",
+    f"mutation($text: String!) {{ signIn(input: {{email: $text, password: $text}}) {{ {ERRORS} }} }}",
+    f'mutation($text: String!) {{ signIn(input: {{email: "ada@example.com", password: $text}}) {{ {ERRORS} }} }}',
+    f"mutation($text: String!) {{ signUp(input: {{email: $text, password: $text}}) {{ {ERRORS} }} }}",
+    f"mutation($text: String!) {{ updateProfile(input: {{name: $text}}) {{ {ERRORS} }} }}",
+    f"mutation($text: String!) {{ updateProfile(input: {{locale: $text}}) {{ {ERRORS} }} }}",
+    f'mutation($text: String!) {{ changePassword(input: {{current: $text, new: "long enough"}}) {{ {ERRORS} }} }}',
+    f'mutation($text: String!) {{ changePassword(input: {{current: "x", new: $text}}) {{ {ERRORS} }} }}',
+    f"mutation($text: String!) {{ createGeneration(input: {{prompt: $text}}) {{ {ERRORS} }} }}",
+    f'mutation($text: String!) {{ createGeneration(input: {{prompt: "x", model: $text}}) {{ {ERRORS} }} }}',
+    f'mutation($text: String!) {{ createGeneration(input: {{prompt: "x", aspectRatio: $text}}) {{ {ERRORS} }} }}',
+    f'mutation($text: String!) {{ createGeneration(input: {{prompt: "x", idempotencyKey: $text}}) {{ {ERRORS} }} }}',
+    f"mutation($text: ID!) {{ createGeneration(input: {{styleId: $text}}) {{ {ERRORS} }} }}",
+    f'mutation($text: JSON!) {{ createGeneration(input: {{prompt: "x", variables: {{v: $text}}}}) {{ {ERRORS} }} }}',
+]
+
+
+async def test_no_text_in_any_place_crashes_anything(ada: Api) -> None:
+    for query in QUERIES:
+        for text in TEXTS:
+            body = json.dumps({"query": query, "variables": {"text": text}})
+            response = await ada.http.post(
+                "/graphql", content=body, headers=ada.headers(**{"content-type": "application/json"})
+            )
+            codes = {error["extensions"]["code"] for error in response.json().get("errors", ())}
+            assert codes <= {"INVALID_INPUT", "NOT_FOUND"}, (query, text[:20], response.text)

@@ -1,0 +1,200 @@
+"""Limits of rate: who guesses, floods or orders too fast is told to wait, and nobody else."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.database.connection import rows
+from services.core.error import RateLimitedError
+from setting_types import Switch
+from settings import PROFILES, Settings
+from tests.conftest import Running, running
+from tests.support.client import CREATE, REFINE, REGENERATE, Api, photo
+from tests.support.mail_server import Mailbox
+
+RIGHT, WRONG, NEW = "correct horse", "incorrect horse", "battery staple"
+ERRORS = "errors { __typename code message field ... on RateLimitedError { retryAfter } }"
+SIGN_UP = f"mutation($input: SignUpInput!) {{ signUp(input: $input) {{ token {ERRORS} }} }}"
+SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {{ token {ERRORS} }} }}"
+VERIFY = f"mutation($token: String!) {{ verifyEmail(token: $token) {{ {ERRORS} }} }}"
+FORGOT = f"mutation($email: String!) {{ requestPasswordReset(email: $email) {{ sent {ERRORS} }} }}"
+RESET = f"""
+mutation($token: String!, $password: String!) {{
+  resetPassword(token: $token, password: $password) {{ token {ERRORS} }}
+}}"""
+ORDER, AGAIN, CHANGE = (
+    query.replace("errors { code message field", "errors { __typename code ... on RateLimitedError { retryAfter }")
+    for query in (CREATE, REGENERATE, REFINE)
+)
+QUARTER, MINUTE = 15 * 60, 60  # seconds
+
+
+@pytest.fixture
+def settings(settings: Settings, mailbox: Mailbox) -> Settings:
+    limits = {"rate_limits": Switch.ON, "rate_limit_generations_per_minute": 5, "signup_credits": 1000}
+    return settings.model_copy(update={**limits, "smtp_url": mailbox.url, "mail_from": "hello@darkroom.example"})
+
+
+def is_refused(error: dict[str, Any], within: int) -> bool:
+    """Whether this is the refusal, with a time to wait that is no longer than its window."""
+    assert (error["__typename"], error["code"]) == ("RateLimitedError", "RATE_LIMITED"), error
+    return 1 <= float(error["retryAfter"]) <= within + 2
+
+
+async def sign_in(api: Api, password: str, email: str = "ada@example.com") -> str:
+    """OK, or the code of the error."""
+    made = await api.one(SIGN_IN, input={"email": email, "password": password})
+    return str(made["errors"][0]["code"]) if made["errors"] else "OK"
+
+
+async def test_an_accounts_password_can_be_guessed_ten_times(api: Api, ada: Api) -> None:
+    bob = await api.sign_up("bob@example.com")
+    for email in ("ada@example.com", "nobody@example.com", "no address"):
+        told = [await sign_in(api, WRONG, email) for _ in range(11)]
+        assert told == ["INVALID_INPUT"] * 10 + ["RATE_LIMITED"], "the same whether there is an account or not"
+    error = await api.refused(SIGN_IN, input={"email": "ADA@Example.com", "password": RIGHT})
+    assert is_refused(error, QUARTER)
+    assert str(round(error["retryAfter"])) in error["message"]
+    assert await sign_in(api, RIGHT, "bob@example.com") == "OK"
+    assert bob.token
+    assert await ada.one("{ viewer { email } }") == {"email": "ada@example.com"}, "sign-ins that there are stay"
+    answer = await api.raw(
+        SIGN_IN, headers={"accept-language": "zh"}, input={"email": "ada@example.com", "password": RIGHT}
+    )
+    assert "秒后重试" in answer.json()["data"]["signIn"]["errors"][0]["message"]
+
+
+async def test_guesses_at_the_same_time_are_no_more_guesses(api: Api, ada: Api) -> None:
+    told = await asyncio.gather(*(sign_in(api, f"{WRONG} {number}") for number in range(40)))
+    assert (told.count("INVALID_INPUT"), told.count("RATE_LIMITED")) == (10, 30)
+
+
+async def test_a_guess_that_was_right_after_ten_wrong_ones_came_too_late(server: Running) -> None:
+    rates, ada, here = server.services.rates, "ada@example.com", "127.0.0.1"
+    await rates.before_sign_in(ada, here)  # ten at once, and one more
+    for _ in range(10):
+        await rates.sign_in_failed(ada, here)
+    with pytest.raises(RateLimitedError):
+        await rates.signed_in(ada)
+
+
+async def test_who_knows_the_password_may_mistype_again(api: Api, ada: Api) -> None:
+    for _ in range(3):
+        assert [await sign_in(api, word) for word in [WRONG] * 9 + [RIGHT]] == ["INVALID_INPUT"] * 9 + ["OK"]
+    assert await asyncio.gather(*(sign_in(api, RIGHT) for _ in range(15))) == ["OK"] * 15
+
+
+async def test_an_owner_who_is_locked_out_gets_in_by_mail(api: Api, ada: Api, mailbox: Mailbox) -> None:
+    await mailbox.arrived(1)
+    assert [await sign_in(api, WRONG) for _ in range(10)] == ["INVALID_INPUT"] * 10
+    assert await sign_in(api, RIGHT) == "RATE_LIMITED"
+    assert (await api.one(FORGOT, email="ada@example.com"))["sent"]
+    made = await api.one(RESET, token=await mailbox.token(2), password=NEW)
+    assert made["token"]
+    assert await sign_in(api, NEW) == "OK"
+
+
+async def test_one_place_fails_a_hundred_times_and_is_told_apart_by_the_proxy(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"trusted_proxies": ("127.0.0.1",)})) as server:
+        api = server.api
+        api.http.headers["x-forwarded-for"] = "9.9.9.9, 203.0.113.5"
+        await api.sign_up()
+        for start in range(0, 100, 20):
+            guesses = (sign_in(api, WRONG, f"{start + number}@example.com") for number in range(20))
+            assert set(await asyncio.gather(*guesses)) == {"INVALID_INPUT"}
+        api.http.headers["x-forwarded-for"] = "8.8.8.8, 203.0.113.5"
+        assert await sign_in(api, RIGHT) == "RATE_LIMITED"
+        api.http.headers["x-forwarded-for"] = "203.0.113.5, 203.0.113.6"
+        assert await sign_in(api, RIGHT) == "OK"
+
+
+async def test_one_place_asks_for_twenty_accounts(api: Api) -> None:
+    ada = {"email": "ada@example.com", "password": RIGHT}
+    api.http.headers["x-forwarded-for"] = "203.0.113.5"  # which nobody believes: no proxy is trusted
+    assert (await api.one(SIGN_UP, input={**ada, "password": "short"}))["errors"][0]["field"] == ["password"]
+    told = [(await api.one(SIGN_UP, input=ada))["errors"] for _ in range(20)]
+    assert [errors[0]["code"] if errors else "OK" for errors in told] == ["OK"] + ["CONFLICT"] * 19
+    api.http.headers["x-forwarded-for"] = "203.0.113.6"
+    assert is_refused(await api.refused(SIGN_UP, input={**ada, "email": "bob@example.com"}), 3600)
+    assert await rows("SELECT email FROM users WHERE email LIKE 'bob%'") == []
+
+
+async def test_one_place_tries_sixty_links(api: Api, ada: Api, mailbox: Mailbox) -> None:
+    token = await mailbox.token(1)
+    tries = (api.refused(VERIFY, token="x" * 43) for _ in range(30))
+    more = (api.refused(RESET, token="x" * 43, password=NEW) for _ in range(30))
+    assert {error["code"] for error in await asyncio.gather(*tries, *more)} == {"INVALID_INPUT"}
+    assert is_refused(await api.refused(VERIFY, token=token), QUARTER)
+    assert is_refused(await api.refused(RESET, token=token, password=NEW), QUARTER)
+    for path, form in (("/verify-email", {"token": token}), ("/reset-password", {"token": token, "password": NEW})):
+        page = await api.http.post(path, data=form)
+        assert page.status_code == 429
+        assert 1 <= int(page.headers["retry-after"]) <= QUARTER + 2
+    assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
+
+
+async def test_one_place_has_twenty_mails_sent_and_cannot_tell(settings: Settings, mailbox: Mailbox) -> None:
+    async with running(settings) as server:
+        for name in ("ada", "bob"):
+            await server.api.sign_up(f"{name}@example.com")
+        wanted = [f"nobody-{number}@example.com" for number in range(19)] + ["ada@example.com", "bob@example.com"]
+        told = [await server.api.one(FORGOT, email=email) for email in wanted]
+        assert told == [{"sent": True, "errors": []}] * 21
+    resets = [mail["To"] for mail in mailbox.mails if mail["Subject"] == "Choose a new password"]
+    assert resets == ["ada@example.com"], "the server ended, and what was on its way has arrived"
+
+
+async def test_an_account_orders_so_many_pictures_a_minute(server: Running, ada: Api) -> None:
+    for _ in range(6):
+        assert (await ada.create())["errors"][0]["code"] == "INVALID_INPUT", "which uses nothing up"
+    first = {"prompt": "A red boat", "count": 4, "idempotencyKey": "one"}
+    made = await ada.one(ORDER, input=first)
+    assert made["errors"] == []
+    ids = [one["id"] for one in made["generations"]]
+    await ada.all_ended(ids)
+    left = await ada.credits()
+
+    flood = await ada.one(ORDER, {"input.image": photo()}, input={"prompt": "A blue boat", "count": 2})
+    assert is_refused(flood["errors"][0], MINUTE)
+    assert (flood["generations"], flood["viewer"]["credits"]) == ([], left)
+    assert await rows("SELECT id FROM files WHERE kind = 'ORIGINAL'") == [], "nor is the photo stored"
+
+    again = await ada.one(ORDER, input=first)
+    assert [one["id"] for one in again["generations"]] == ids, "a repeated request is no order"
+    assert (await ada.one(ORDER, input={"prompt": "A blue boat"}))["errors"] == [], "there was room for one"
+
+    for query, input in (
+        (ORDER, {"prompt": "A green boat"}),
+        (AGAIN, {"id": ids[0]}),
+        (CHANGE, {"id": ids[0], "instruction": "Make it blue"}),
+    ):
+        assert is_refused(await ada.refused(query, input=input), MINUTE)
+    bob = await server.api.sign_up("bob@example.com")
+    assert (await bob.one(ORDER, input={"prompt": "A red boat"}))["errors"] == []
+    assert await ada.credits() == left - 1
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(("setting", "allowed"), [(None, 2), (0, 4), (3, 3)])
+async def test_the_profile_says_how_many_unless_the_operator_does(
+    settings: Settings, tmp_path: Path, setting: int | None, allowed: int
+) -> None:
+    studio = (PROFILES / "studio.toml").read_text(encoding="utf-8")
+    (tmp_path / "shared").symlink_to(PROFILES / "shared")
+    (tmp_path / "limited.toml").write_text(studio.replace("[limits]\n", "[limits]\ngenerations_per_minute = 2\n"))
+    changes = {"profile": str(tmp_path / "limited"), "rate_limit_generations_per_minute": setting}
+    async with running(settings.model_copy(update=changes), idle=True) as server:
+        ada = await server.api.sign_up()
+        told = [(await ada.one(ORDER, input={"prompt": "A red boat"}))["errors"] for _ in range(4)]
+    assert [not errors for errors in told] == [True] * allowed + [False] * (4 - allowed)
+
+
+@pytest.mark.any_database
+async def test_the_operator_can_switch_all_limits_off(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"rate_limits": Switch.OFF}), idle=True) as server:
+        ada = await server.api.sign_up()
+        assert {await sign_in(server.api, WRONG) for _ in range(12)} == {"INVALID_INPUT"}
+        for _ in range(2):
+            assert (await ada.create(prompt="A red boat", count=4))["errors"] == []

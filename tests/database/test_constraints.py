@@ -1,0 +1,175 @@
+"""What the tables refuse, whatever the code believes: every check, unique, foreign key and trigger, on both."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import ParamSpec
+
+import pytest
+from tortoise.exceptions import IntegrityError
+
+import tests.support.factories as example
+from models.database.connection import open_database, rows, run_tx
+from tests.support.corpus.constraint_cases import CHECKS, ORPHANS, TWINS, ended, file, line, pending, style
+from tests.support.factories import NOW, Account, Row, insert
+
+P = ParamSpec("P")
+NO_KEY = "foreign key constraint"
+NOT_UNIQUE = "unique constraint"
+DELETE_USER = "DELETE FROM users WHERE id = $1 RETURNING id"
+
+
+class UndoneError(Exception):
+    """Ends a transaction that the database had nothing against."""
+
+
+@pytest.fixture
+async def account(database: str) -> AsyncIterator[Account]:
+    async with open_database(database):
+        yield await Account.make()
+
+
+async def refusal(attempt: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> str:
+    """What the database says to an attempt; empty where it has nothing against it. Nothing is left behind."""
+
+    async def work() -> None:
+        await attempt(*args, **kwargs)
+        raise UndoneError
+
+    try:
+        await run_tx(work)
+    except IntegrityError as error:
+        return str(error).lower()
+    except UndoneError:
+        return ""
+    raise AssertionError("neither refused nor undone")
+
+
+async def test_good_rows_are_taken(account: Account) -> None:
+    good: list[tuple[str, Row]] = [
+        ("users", example.user(credits=-1, overdraft_allowed=True)),
+        ("users", example.user(role="SUPER_ADMIN")),
+        ("collections", example.collection(base_cost=0)),
+        ("styles", style(account, cost=0)),
+        ("styles", style(account, cost=None)),
+        ("sessions", example.session(account.user)),
+        ("files", file(account)),
+        ("idempotency_keys", example.key(account.user)),
+        ("credit_transactions", line(account, type="ADMIN", amount=-1_000_000)),
+        ("credit_transactions", line(account, type="DEDUCTION", amount=-1, generation_id=account.generation)),
+        ("credit_transactions", line(account, type="REVERSAL", amount=-1)),
+        ("generations", pending(account, status="PROCESSING", stage="STORING", lease_until=NOW)),
+        ("generations", ended(account, "COMPLETED", result_id=account.result, progress=1.0)),
+        ("generations", ended(account, "FAILED", error_code="GENERATION_FAILED")),
+        ("generations", ended(account, "CANCELED")),
+    ]
+    refused = [(table, row, told) for table, row in good if (told := await refusal(insert, table, row))]
+    assert refused == []
+
+
+async def test_checks_refuse_what_they_name(account: Account) -> None:
+    for name, table, make in CHECKS:
+        row = make(account)
+        told = await refusal(insert, table, row)
+        assert f"{name}" in told, (name, row)
+
+
+async def test_what_is_unique_is_taken_once(account: Account) -> None:
+    async def twice(table: str, first: Row, second: Row) -> None:
+        await insert(table, first)
+        with pytest.raises(IntegrityError, match=f"(?i){NOT_UNIQUE}"):
+            await run_tx(insert, table, second)
+
+    for _, table, make in TWINS:
+        assert await refusal(twice, table, make(account, 21), make(account, 22)) == ""
+
+
+async def test_rows_refer_to_what_is_there(account: Account) -> None:
+    for column, table, make in ORPHANS:
+        assert NO_KEY in await refusal(insert, table, make(account)), (table, column)
+
+
+async def test_the_cases_above_are_all_that_the_database_has(account: Account, database: str) -> None:
+    if database.startswith("sqlite"):
+        found = await rows("SELECT sql FROM sqlite_master WHERE type = 'table' AND name <> 'aerich'")
+        text = "\n".join(row["sql"] for row in found)
+        checks = {word.strip('"') for word in text.split() if word.startswith('"ck_')}
+        references = text.count("REFERENCES")
+        uniques = await rows(
+            "SELECT l.name FROM sqlite_master t JOIN pragma_index_list(t.name) l"
+            " WHERE t.type = 'table' AND l.\"unique\" AND l.origin <> 'pk'"
+        )
+    else:
+        found = await rows(
+            "SELECT conname AS name, contype::text AS type FROM pg_constraint "
+            " WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace"
+        )
+        checks = {row["name"] for row in found if row["type"] == "c"}
+        references = sum(row["type"] == "f" for row in found)
+        uniques = await rows(
+            "SELECT indexrelid FROM pg_index JOIN pg_class t ON t.oid = indrelid"
+            " WHERE indisunique AND NOT indisprimary AND t.relnamespace = 'public'::regnamespace"
+        )
+    assert checks == {name for name, _, _ in CHECKS}
+    assert (references, len(uniques)) == (len(ORPHANS), len(TWINS))
+
+
+async def test_the_ledger_is_append_only(account: Account) -> None:
+    written = await insert("credit_transactions", line(account))
+    for sql in (
+        "UPDATE credit_transactions SET amount = 2 WHERE id = $1 RETURNING id",
+        "UPDATE credit_transactions SET metadata = NULL WHERE id = $1 RETURNING id",
+        "DELETE FROM credit_transactions WHERE id = $1 RETURNING id",
+    ):
+        assert "on credit_transactions is not allowed" in await refusal(rows, sql, written["id"])
+    assert (await rows("SELECT amount FROM credit_transactions WHERE id = $1", written["id"]))[0]["amount"] == 1
+
+
+async def test_the_audit_log_is_append_only(account: Account) -> None:
+    written = await insert("audit_entries", example.audit_entry(target=account.user))
+    for sql in (
+        "UPDATE audit_entries SET target = NULL WHERE id = $1 RETURNING id",
+        "UPDATE audit_entries SET detail = '{}' WHERE id = $1 RETURNING id",
+        "DELETE FROM audit_entries WHERE id = $1 RETURNING id",
+    ):
+        assert "on audit_entries is not allowed" in await refusal(rows, sql, written["id"])
+    assert (await rows("SELECT target FROM audit_entries"))[0]["target"] == account.user
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
+async def test_an_end_is_never_left_again(account: Account, status: str) -> None:
+    more = {"COMPLETED": {"result_id": account.result}, "FAILED": {"error_code": "INTERNAL"}, "CANCELED": {}}[status]
+    row = await insert("generations", ended(account, status, **more))
+    changes = "status = 'PENDING', stage = 'QUEUED', completed_at = NULL, result_id = NULL, error_code = NULL"
+    sql = f"UPDATE generations SET {changes} WHERE id = $1 RETURNING id"  # noqa: S608 - a constant
+    assert "on generations is not allowed" in await refusal(rows, sql, row["id"])
+    assert await rows("UPDATE generations SET refunded = $2 WHERE id = $1 RETURNING id", row["id"], True)
+
+
+async def test_an_account_with_a_history_stays(account: Account) -> None:
+    histories: list[tuple[str, Callable[[str], Row]]] = [
+        ("credit_transactions", lambda user: example.line(user, 1)),
+        ("files", lambda user: example.file(user)),
+        ("generations", lambda user: example.generation(user)),
+    ]
+    for table, make in histories:
+        owner = (await insert("users", example.user()))["id"]
+        await insert(table, make(owner))
+        assert NO_KEY in await refusal(rows, DELETE_USER, owner), table
+
+
+async def test_an_account_takes_its_sign_ins_and_keys_with_it(account: Account) -> None:
+    owner = (await insert("users", example.user()))["id"]
+    await insert("sessions", example.session(owner))
+    await insert("idempotency_keys", example.key(owner))
+    await rows(DELETE_USER, owner)
+    assert await rows("SELECT id FROM sessions WHERE user_id = $1", owner) == []
+    assert await rows("SELECT id FROM idempotency_keys WHERE user_id = $1", owner) == []
+
+
+async def test_a_generation_outlives_its_style_and_holds_its_pictures(account: Account) -> None:
+    await insert("generations", ended(account, "COMPLETED", result_id=account.result))
+    for picture in (account.original, account.result):
+        assert NO_KEY in await refusal(rows, "DELETE FROM files WHERE id = $1 RETURNING id", picture)
+    assert NO_KEY in await refusal(rows, "DELETE FROM collections WHERE id = $1 RETURNING id", account.collection)
+    await rows("DELETE FROM styles WHERE id = $1 RETURNING id", account.style)
+    (kept,) = await rows("SELECT style_id, style_slug FROM generations WHERE id = $1", account.generation)
+    assert kept == {"style_id": None, "style_slug": "cute"}

@@ -1,0 +1,213 @@
+"""Migrations: they say what the models say, and bring an empty database up once, however many ask at once."""
+
+import ast
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from aerich import Command
+from tortoise import Tortoise
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
+
+from models.database.connection import (
+    MIGRATION_CONFIG,
+    is_outage,
+    is_postgres,
+    open_database,
+    rows,
+    sqlite_path,
+    tortoise_config,
+)
+from models.database.migrate import LOCATION, all_migrations, migrate, missing_migrations
+from models.database.postgres import Limits
+
+T = TypeVar("T")
+KINDS = ("sqlite", "postgres")
+NAMES = all_migrations()
+PROCESSES = 4
+
+# Says that it is ready, waits for the word, migrates, and prints what it applied.
+MIGRATING = """
+import asyncio, sys
+from models.database.migrate import migrate
+print("ready", flush=True)
+sys.stdin.readline()
+print(asyncio.run(migrate(sys.argv[1])))
+"""
+
+
+def alone(work: Coroutine[Any, Any, T]) -> T:
+    """Run in a loop of its own: aerich and Tortoise leave contexts behind."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
+    """The URL of an empty database of each kind."""
+    return empty_database(request.param)
+
+
+async def test_migrations_say_what_the_models_say(tmp_path: Path) -> None:
+    copy = tmp_path / "migrations"
+    shutil.copytree(LOCATION, copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    async def drift() -> str | None:
+        command = Command(MIGRATION_CONFIG, app="models", location=str(copy))
+        await command.init(offline=True)
+        return await command.migrate("drift", no_input=True, offline=True)
+
+    assert not alone(drift()), "the models have changed: run `make migration`"
+    assert {path.name for path in (copy / "models").glob("[0-9]*.py")} == set(NAMES)
+
+
+async def test_an_empty_database_comes_up_and_a_second_time_changes_nothing(empty: str) -> None:
+    async def missing() -> list[str]:
+        async with open_database(empty):
+            return await missing_migrations()
+
+    assert alone(missing()) == NAMES
+    assert alone(migrate(empty)) == NAMES
+    assert alone(migrate(empty)) == []
+    assert alone(missing()) == []
+
+
+@contextlib.asynccontextmanager
+async def held(url: str) -> AsyncIterator[None]:
+    """Somebody else has locked what tells of migrations, and a second is too long to wait for it."""
+    if is_postgres(url):
+        stranger = await asyncpg.connect(url)
+        async with stranger.transaction():
+            await stranger.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
+            yield
+        await stranger.close()
+        return
+    await rows("PRAGMA journal_mode = DELETE")  # with a log written ahead, readers wait for nobody
+    await rows("PRAGMA busy_timeout = 0")
+    with contextlib.closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as locking:
+        locking.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+async def test_a_database_that_does_not_answer_is_not_said_to_be_empty(empty: str) -> None:
+    async def locked() -> BaseException:
+        async with open_database(empty, limits=Limits(lock=0.1)), held(empty):
+            with pytest.raises((asyncpg.PostgresError, OperationalError)) as failed:
+                await missing_migrations()
+            return failed.value
+
+    async def unreadable() -> None:
+        async with open_database(empty):
+            # What both databases answer with the class that they have for a table that is not there.
+            await rows("ALTER TABLE aerich RENAME COLUMN app TO other")
+            with pytest.raises(OperationalError):
+                await missing_migrations()
+
+    alone(migrate(empty))
+    assert is_outage(alone(locked()))
+    alone(unreadable())
+
+
+async def test_of_processes_that_start_at_once_exactly_one_migrates(empty: str) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", MIGRATING, empty,
+            cwd=LOCATION.parent, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(PROCESSES)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout
+        assert await process.stdout.readline() == b"ready\n"
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    applied = sorted(ast.literal_eval(out.decode()) for out, _ in answers)
+    assert applied == [[]] * (PROCESSES - 1) + [NAMES]
+
+    async def recorded() -> list[str]:
+        async with open_database(empty):
+            return [row["version"] for row in await rows("SELECT version FROM aerich ORDER BY id")]
+
+    assert alone(recorded()) == NAMES
+
+
+Columns = dict[str, dict[str, tuple[Any, ...]]]  # table -> column -> type and nullability
+Indexes = set[tuple[str, tuple[str, ...], bool]]  # table, columns, unique
+
+
+async def columns_of_postgres() -> Columns:
+    found = await rows(
+        "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable"
+        " FROM information_schema.columns WHERE table_schema = 'public'"
+    )
+    tables: Columns = {}
+    for row in found:
+        what = (row["data_type"], row["character_maximum_length"], row["is_nullable"])
+        tables.setdefault(row["table_name"], {})[row["column_name"]] = what
+    return tables
+
+
+async def columns_of_sqlite() -> Columns:
+    names = await rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    tables: Columns = {}
+    for name in (row["name"] for row in names):
+        found = await rows(f"SELECT name, type, \"notnull\" FROM pragma_table_info('{name}')")  # noqa: S608 - our own tables
+        tables[name] = {row["name"]: (row["type"], row["notnull"]) for row in found}
+    return tables
+
+
+async def indexes_of_postgres() -> Indexes:
+    found = await rows(
+        "SELECT t.relname AS t, i.indisunique AS u,"
+        " (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY AS k(c, n)"
+        "  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.c) AS c"
+        " FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid"
+        " JOIN pg_namespace s ON s.oid = t.relnamespace"
+        " WHERE s.nspname = 'public' AND i.indexprs IS NULL"  # an index over a function has no columns
+    )
+    return {(row["t"], tuple(row["c"]), row["u"]) for row in found}
+
+
+async def indexes_of_sqlite() -> Indexes:
+    found = await rows(
+        'SELECT t, u, group_concat(c) AS c FROM (SELECT t.name AS t, l.name AS l, l."unique" AS u, c.name AS c'
+        " FROM sqlite_master t JOIN pragma_index_list(t.name) l JOIN pragma_index_info(l.name) c"
+        " WHERE t.type = 'table' ORDER BY l.name, c.seqno) GROUP BY t, l"
+    )
+    return {(row["t"], tuple(row["c"].split(",")), bool(row["u"])) for row in found}
+
+
+async def described(url: str) -> tuple[Columns, Indexes]:
+    async with open_database(url):
+        if is_postgres(url):
+            return await columns_of_postgres(), await indexes_of_postgres()
+        return await columns_of_sqlite(), await indexes_of_sqlite()
+
+
+async def generated(url: str) -> None:
+    """Make the tables from the models alone."""
+    async with TortoiseContext() as context:
+        await context.init(tortoise_config(url))
+        await Tortoise.generate_schemas(safe=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_migrated_tables_are_those_that_the_models_describe(
+    kind: str, empty_database: Callable[[str], str]
+) -> None:
+    migrated, made = empty_database(kind), empty_database(kind)
+    alone(migrate(migrated))
+    alone(generated(made))
+    (ours, our_indexes), (theirs, their_indexes) = alone(described(migrated)), alone(described(made))
+    assert len(ours) >= 8
+    assert ours == theirs
+    assert their_indexes - our_indexes == set(), "the migration forgot an index or a unique"

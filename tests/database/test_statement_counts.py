@@ -1,0 +1,163 @@
+"""No list costs a statement for each of its rows: ten of anything are read with as many statements as one."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import tests.support.factories as example
+from models import Generation, Plan
+from models.database.connection import rows, run_tx
+from models.enum import AdminAction
+from services.billing import passes
+from services.events import audit_log
+from tests.conftest import Running
+from tests.support.client import GENERATION, Api
+from tests.support.factories import NOW, insert
+from tests.support.integrity import make_admin
+
+Count = Callable[[Api, str], Awaitable[int]]
+FEW, MANY = 1, 10
+
+# Everything of a generation that may have to be read or signed.
+WHOLE = GENERATION + (
+    " queuePosition estimatedSeconds isFavorite shareUrl"
+    " owner { id version stats { favorites } pass { plan { slug } images { used } } }"
+    " style { id title cost locked collection { id title } } parent { id style { id } original { url } parent { id } }"
+)
+GALLERY = f"{{ viewer {{ generations(first: %d, filter: {{ %s }}) {{ totalCount nodes {{ {WHOLE} }} }} }} }}"
+LEDGER = "{ viewer { transactions(first: %d) { nodes { id description user { id } generation {" + WHOLE + "} } } } }"
+STYLES = (
+    "{ styles(first: %d) { totalCount nodes { id title cost locked isOwn variables { name } collection { id } } } }"
+)
+COLLECTIONS = "{ collections { id title styles { id title cost collection { id } } } }"
+EVERYBODYS = "{ admin { generations(first: %d) { nodes { providerCost " + WHOLE + " } } } }"
+EVERYBODYS_LEDGER = """{ admin { transactions(first: %d) { nodes {
+  id description user { id stats { favorites } } generation { id owner { id } }
+} } } }"""
+PEOPLE = """{ admin { users(first: %d) { totalCount nodes {
+  email maxBatch membership { renewsAt } pass { plan { slug } } referralCode stats { favorites } apiKeys { id }
+  billingPortalUrl
+} } } }"""
+ACTS = "{ admin { auditLog(first: %d) { nodes { id actor { id email } } } } }"
+KEYS = "{ viewer { apiKeys { id name } } }"
+
+
+@pytest.fixture
+def count(caplog: pytest.LogCaptureFixture) -> Count:
+    """How many statements a query costs the database."""
+
+    async def statements(api: Api, query: str) -> int:
+        found = []
+        for _ in range(4):  # the least of them: some things are remembered for seconds, and somebody may just look
+            caplog.clear()
+            with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+                await api.ask(query)
+            found.append(len([record for record in caplog.records if record.name == "tortoise.db_client"]))
+        assert min(found) > 0
+        return min(found)
+
+    return statements
+
+
+async def fill(api: Api) -> list[str]:
+    """A gallery in which each generation has all that one can have, and one that waits has the place of another."""
+    user_id = str(api.user["id"])
+    style = await api.style("noir", "avenger")
+    await run_tx(passes.grant, user_id, await Plan.get(slug="flash"), "order")
+    made: list[str] = []
+    for number in range(2 * MANY):
+        original = (await insert("files", example.file(user_id)))["id"]
+        result = (await insert("files", example.file(user_id, kind="RESULT")))["id"]
+        done = {"status": "COMPLETED", "stage": "COMPLETED", "completed_at": NOW, "result_id": result}
+        waits = number % 2 == 1  # the newest, too: where somebody waits, the queue is asked
+        row = example.generation(
+            user_id,
+            style_id=style,
+            original_id=original,
+            search_text="a fox",
+            parent_id=made[-2] if len(made) > 1 else None,
+            **({} if waits else done),
+        )
+        made.append((await insert("generations", row))["id"])
+        (newest,) = await rows("SELECT ledger_sequence AS number FROM users WHERE id = $1", user_id)
+        sequence = int(newest["number"]) + 1
+        line = example.line(user_id, sequence, type="DEDUCTION", amount=-1, generation_id=made[-1])
+        await insert("credit_transactions", line)
+        await rows("UPDATE users SET ledger_sequence = $2 WHERE id = $1", user_id, sequence)
+    return made
+
+
+async def test_a_list_costs_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+    ada = await idle_server.api.sign_up()
+    made = await fill(ada)
+    for query in (
+        GALLERY.replace("%s", "isFavorite: false"),
+        GALLERY.replace("%s", "status: [PENDING]"),
+        GALLERY.replace("%s", 'search: "fox"'),
+        LEDGER,
+        STYLES,
+    ):
+        few, many = [await count(ada, query % size) for size in (FEW, MANY)]
+        assert few == many, query
+
+    def nodes(ids: list[str]) -> str:
+        quoted = ", ".join(f'"{id}"' for id in ids)
+        return f"{{ nodes(ids: [{quoted}]) {{ __typename id ... on Generation {{ {WHOLE} }} }} }}"
+
+    found = (await ada.one("{ styles(first: 10) { nodes { id collection { id } } } }"))["nodes"]
+    lines = (await ada.one("{ viewer { transactions(first: 10) { nodes { id } } } }"))["transactions"]["nodes"]
+    for ids in (
+        made[-MANY:],
+        [style["id"] for style in found],
+        [style["collection"]["id"] for style in found],
+        [line["id"] for line in lines],
+    ):
+        assert await count(ada, nodes(ids[-FEW:])) == await count(ada, nodes(ids)), ids
+    aliased = " ".join(f'n{number}: node(id: "{id}") {{ id }}' for number, id in enumerate(made[-MANY:]))
+    assert await count(ada, f"{{ {aliased} }}") == await count(ada, f'{{ node(id: "{made[-1]}") {{ id }} }}')
+
+
+async def test_what_admins_list_costs_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+    admin = await make_admin(idle_server.api)
+    for number in range(MANY):
+        person = (await insert("users", example.user(referral_code=f"code{number}", role="ADMIN")))["id"]
+        await insert("api_keys", example.api_key(person))
+        await insert("generations", example.generation(person, search_text="a fox"))
+        await insert("credit_transactions", example.line(person, 1))
+        await audit_log.record(person, AdminAction.SET_MAINTENANCE, None)
+    for query in (EVERYBODYS, EVERYBODYS_LEDGER, PEOPLE, ACTS):
+        few, many = [await count(admin, query % size) for size in (FEW, MANY)]
+        assert few == many, query
+    everybody = [row["id"] for row in await rows("SELECT id FROM users ORDER BY id DESC")][:MANY]
+    few, many = [
+        await count(admin, "{ nodes(ids: [" + ", ".join(f'"{id}"' for id in ids) + "]) { id ... on User { email } } }")
+        for ids in (everybody[:FEW], everybody)
+    ]
+    assert few == many
+
+
+async def test_lists_without_pages_cost_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+    ada = await idle_server.api.sign_up()
+    await insert("api_keys", example.api_key(str(ada.user["id"])))
+    few = [await count(ada, query) for query in (KEYS, COLLECTIONS)]
+    for _ in range(MANY):
+        await insert("api_keys", example.api_key(str(ada.user["id"])))
+        series = (await insert("collections", example.collection()))["id"]
+        await insert("styles", example.style(series))
+    assert [await count(ada, query) for query in (KEYS, COLLECTIONS)] == few
+
+
+async def test_a_parent_is_shown_until_it_is_gone(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    (hers,) = [(await ada.create(prompt="A fox"))["generations"][0]["id"]]
+    child, theirs = [
+        (await insert("generations", example.generation(str(owner.user["id"]), parent_id=hers)))["id"]
+        for owner in (ada, eve)
+    ]
+    query = "query($id: ID!) { viewer { generation(id: $id) { parent { id } } } }"
+    assert (await ada.one(query, id=child))["generation"]["parent"] == {"id": hers}
+    assert (await ada.one(query, id=hers))["generation"]["parent"] is None
+    assert (await eve.one(query, id=theirs))["generation"]["parent"] is None
+    await Generation.filter(id=hers).update(deleted_at=(await Generation.get(id=hers)).created_at)
+    assert (await ada.one(query, id=child))["generation"]["parent"] is None

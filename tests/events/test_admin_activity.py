@@ -1,0 +1,226 @@
+"""adminActivity: everything that happens, told to admins alone, in their language, with nothing secret in it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from models import Purchase, User
+from models.enum import AdminAction, Role, TransactionType
+from services.core.message import message
+from services.events.activity import CHANNEL, Activity, ActivityKind
+from services.events.activity_message import told
+from services.integrations.messaging.bus import Bus
+from services.integrations.payments.polar.payload import Order, Refund
+from settings import Settings
+from tests.conftest import Running
+from tests.support.bus_listeners import first_activity, until_listening
+from tests.support.client import CANCEL, Api, Stream
+from tests.support.development_checkout import buy
+from tests.support.fakes import polar_wire
+from tests.support.integrity import make_admin
+
+ACTIVITY = """
+subscription { adminActivity {
+  id at kind message user { id email } generation { id status providerCost } transaction { id type amount }
+} }"""
+ADJUST = """
+mutation($input: AdjustCreditsInput!) { adminAdjustCredits(input: $input) { errors { code } } }"""
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Rights are asked again soon."""
+    return settings.model_copy(update={"subscription_reread_seconds": 0.3})
+
+
+@asynccontextmanager
+async def watching(server: Running, admin: Api) -> AsyncIterator[Stream]:
+    """An admin's feed that hears by now; the alerts by which that is known come before what `heard` answers."""
+    async with admin.socket() as socket:
+        stream = await socket.subscribe(ACTIVITY)
+        await first_activity(stream, server.services)
+        yield stream
+
+
+async def heard(stream: Stream, count: int) -> list[dict[str, Any]]:
+    """The next few, without alerts."""
+    found: list[dict[str, Any]] = []
+    while len(found) < count:
+        activity = await stream.next()
+        if activity["kind"] != "ALERT":
+            found.append(activity)
+    return found
+
+
+def briefly(activities: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(activity["kind"], activity["message"]) for activity in activities]
+
+
+async def test_a_new_account_and_its_picture_are_told_from_sign_up_to_the_end(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    async with watching(idle_server, admin) as stream:
+        ada = await idle_server.api.sign_up("ada@example.com")
+        (made,) = (await ada.create(prompt="A secret fox"))["generations"]
+        await idle_server.services.worker.process(made["id"])
+        activities = await heard(stream, 5)
+        assert briefly(activities) == [
+            ("SIGN_UP", "A new account."),
+            ("TRANSACTION", "A bonus of 10000 credits; the balance is 10000."),
+            ("GENERATION_CREATED", "A picture was ordered."),
+            ("TRANSACTION", "1 credits spent; the balance is 9999."),
+            ("GENERATION_FINISHED", "A picture is ready."),
+        ]
+        assert {activity["user"]["email"] for activity in activities} == {"ada@example.com"}
+        assert len({activity["id"] for activity in activities}) == 5
+        assert [activity["at"] for activity in activities] == sorted(activity["at"] for activity in activities)
+        assert activities[0]["generation"] is activities[0]["transaction"] is None
+        assert activities[1]["transaction"]["amount"] == 10_000
+        assert activities[2]["generation"]["id"] == activities[3]["generation"]["id"] == made["id"]
+        assert activities[4]["generation"]["status"] == "COMPLETED"
+        # A mark on what has ended long ago is nobody's news.
+        mark = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }"
+        await ada.ask(mark, id=made["id"])
+        (next_one,) = (await ada.create(prompt="A hare"))["generations"]
+        assert (await heard(stream, 1))[0]["generation"]["id"] == next_one["id"]
+
+
+async def test_what_is_called_off_or_deleted_is_told_in_the_admins_language(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
+    await admin.ask('mutation { updateProfile(input: { locale: "zh" }) { user { id } } }')
+    first, second = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(2)]
+    async with watching(idle_server, admin) as stream:
+        await ada.one(CANCEL, id=first)
+        await ada.one(DELETE, ids=[second])
+        activities = await heard(stream, 4)
+    assert briefly(activities) == [
+        ("GENERATION_FINISHED", "一张图片已取消。"),
+        ("TRANSACTION", "退还了 1 积分，余额 9999。"),
+        ("GENERATION_FINISHED", "一张图片已取消。"),
+        ("TRANSACTION", "退还了 1 积分，余额 10000。"),
+    ]
+    assert activities[0]["generation"]["status"] == "CANCELED"
+    assert [activity["generation"] for activity in activities[2:]] == [None, None]
+
+
+async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(server: Running) -> None:
+    admin, ada = await make_admin(server.api), await server.api.sign_up("ada@example.com")
+    payments = server.services.payments
+    async with watching(server, admin) as stream:
+        await buy(ada, package="credits-50")
+        bought, paid = await heard(stream, 2)
+        assert briefly([paid]) == [("PAYMENT", "4.99 USD paid.")]
+        assert bought["transaction"] == paid["transaction"]
+        assert (paid["transaction"]["type"], paid["user"]["id"]) == ("PURCHASE", ada.user["id"])
+        purchase = await Purchase.get(user_id=ada.user["id"])
+        for part in (100, 399):
+            await payments.refund_told(Refund.of(polar_wire.refund(purchase.order_id, part)))
+        activities = await heard(stream, 4)
+        assert [activity["message"] for activity in activities[1::2]] == [
+            "1.00 USD given back.",
+            "3.99 USD given back.",
+        ]
+        assert [activity["transaction"]["type"] for activity in activities] == ["REVERSAL"] * 4
+        await payments.order_told(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
+        assert await stream.until(message="An order waits for an admin's decision: order-1.")
+
+
+async def test_what_an_admin_does_is_told_with_the_admin_who_did_it(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
+    other = await make_admin(idle_server.api, "other@example.com")
+    async with watching(idle_server, other) as stream:
+        await admin.ask(ADJUST, input={"userId": ada.user["id"], "amount": -25, "reason": "A test"})
+        told_now = {activity["kind"]: activity for activity in await heard(stream, 2)}
+    assert told_now["TRANSACTION"]["message"] == "Credits adjusted by -25; the balance is 9975."
+    assert told_now["TRANSACTION"]["user"]["id"] == ada.user["id"]
+    assert told_now["ADMIN_ACT"]["message"] == "An admin adjusted credits."
+    assert told_now["ADMIN_ACT"]["user"]["email"] == "admin@example.com"
+
+
+@pytest.mark.any_database
+async def test_what_an_admin_does_to_the_catalogue_is_told_and_what_people_make_for_themselves_is_not(
+    idle_server: Running,
+) -> None:
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    make = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { code } } }"
+    change = "mutation($id: ID!, $input: UpdateStyleInput!) { updateStyle(id: $id, input: $input) { errors { code } } }"
+    async with watching(idle_server, admin) as stream:
+        for person, more in ((ada, {}), (admin, {"collection": "scenes"})):
+            made = await person.one(make, input={"title": "Rain", "prompt": "Rain.", **more})
+            await person.one(change, id=made["style"]["id"], input={"title": "Snow"})
+            await person.one("mutation($id: ID!) { deleteStyle(id: $id) { errors { code } } }", id=made["style"]["id"])
+        assert briefly(await heard(stream, 3)) == [
+            ("ADMIN_ACT", "An admin added a style to the catalogue."),
+            ("ADMIN_ACT", "An admin changed a style of the catalogue."),
+            ("ADMIN_ACT", "An admin removed a style from the catalogue."),
+        ]
+
+
+async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Running) -> None:
+    admin, suspended = await make_admin(server.api), await make_admin(server.api, "mallory@example.com")
+    ada = await server.api.sign_up("ada@example.com")
+    key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    for asks, code in (
+        (ada, "FORBIDDEN"),
+        (Api(ada.http, ada.address, key), "FORBIDDEN"),
+        (server.api, "UNAUTHENTICATED"),
+    ):
+        async with asks.socket() as socket:
+            refused = await (await socket.subscribe(ACTIVITY)).message()
+            assert [error["extensions"]["code"] for error in refused["payload"]] == [code]
+    async with watching(server, admin) as demoted, watching(server, suspended) as ended:
+        await User.filter(id=admin.user["id"]).update(role=Role.USER)
+        await User.filter(id=suspended.user["id"]).update(suspended_at=(await User.get(id=ada.user["id"])).created_at)
+        for stream, code in ((demoted, "FORBIDDEN"), (ended, "UNAUTHENTICATED")):
+            while (last := (await stream.message())["payload"])["data"] is not None:
+                assert last["data"]["adminActivity"]["kind"] == "ALERT", "only what was sent before"
+            assert [error["extensions"]["code"] for error in last["errors"]] == [code]
+            assert (await stream.message())["type"] == "complete"
+        await until_listening(server.services, 0)
+
+
+@pytest.mark.any_database
+async def test_what_was_missed_and_what_another_release_says_stops_no_feed(server: Running) -> None:
+    admin, bus = await make_admin(server.api), server.services.bus
+    alert = Activity.alert(message("Please sign in."))
+    async with watching(server, admin) as stream:
+        strange: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]
+        await bus.publish(CHANNEL, {"told": [*strange, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
+        assert (await stream.until(message="Please sign in."))["id"] == alert.id
+        await bus.publish(CHANNEL, {"told": 7})
+        await bus._backend.publish(CHANNEL, "[]")  # reads as a gap
+        missed = await stream.next()
+    assert (missed["kind"], missed["message"]) == (
+        "ALERT",
+        "Some activity may have been missed here; read the lists again.",
+    )
+
+
+async def test_a_channel_is_heard_while_somebody_listens() -> None:
+    async with Bus.open(None) as bus:
+        assert not bus.is_heard(CHANNEL)
+        async with bus.subscribe(CHANNEL):
+            assert bus.is_heard(CHANNEL)
+            assert not bus.is_heard("another")
+        assert not bus.is_heard(CHANNEL)
+
+
+def words(kind: ActivityKind, **values: Any) -> str:
+    """What an admin reads of it, in English."""
+    activity = {"kind": kind, "at": "2026-01-01T00:00:00Z", "values": values}
+    ((_, text),) = told({"told": [activity]})
+    return text.text.format_map(dict(text.values))
+
+
+def test_everything_that_can_happen_has_words() -> None:
+    acts = {words(ActivityKind.ADMIN_ACT, action=action) for action in AdminAction}
+    assert len(acts) == len(AdminAction)
+    lines = {words(ActivityKind.TRANSACTION, type=type, amount=5, balance=7) for type in TransactionType}
+    assert len(lines) == len(TransactionType)
+    assert words(ActivityKind.TRANSACTION, type="DEDUCTION", amount=-5, balance=7).startswith("5 credits spent")
+    assert words(ActivityKind.PAYMENT, minor=500, currency="jpy") == "500 JPY paid."
+    assert words(ActivityKind.PAYMENT, minor=-1250, currency="eur") == "12.50 EUR given back."
+    failed = words(ActivityKind.GENERATION_FINISHED, status="FAILED", code="CONTENT_REJECTED")
+    assert failed == "A picture failed: CONTENT_REJECTED."

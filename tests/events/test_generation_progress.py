@@ -1,0 +1,276 @@
+"""Live progress and credits: every stream opens with the present and tells each change once, whatever is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from models import Generation
+from models.enum import ErrorCode, GenerationStage
+from services.events.account_change import Account
+from services.events.payload import account_channel, generation_channel
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.bus_listeners import listeners, until_listening
+from tests.support.client import CREDITS, PATIENCE, PROGRESS, Api, Socket, photo
+from tests.support.integrity import adjust
+from tests.support.second_process import claimed, ordered_elsewhere
+
+SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    """A server that keeps away from rows that these tests move by hand."""
+    async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0}), idle=True) as found:
+        yield found
+
+
+async def refusal(socket: Socket, query: str, **variables: Any) -> str:
+    """The code with which a subscription is refused, however early."""
+    message = await (await socket.subscribe(query, **variables)).message()
+    errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+    (error,) = errors
+    return str(error["extensions"]["code"])
+
+
+async def test_two_browsers_see_the_same_story_from_the_present_to_the_end(ada: Api, server: Running) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+    async with ada.socket() as one, ada.socket() as other:
+        streams = [await browser.subscribe(PROGRESS, id=generation_id) for browser in (one, other)]
+        opened = [await stream.next() for stream in streams]
+        assert [(event["stage"], event["version"]) for event in opened] == [("QUEUED", 1)] * 2
+        claim = await claimed(generation_id)
+        tell = server.services.events.generation_changed
+        await tell(claim.generation)
+        for stage, progress, preview in (
+            (GenerationStage.GENERATING, 0.1, None),
+            (GenerationStage.GENERATING, 0.5, "data:image/webp;base64,AAAA"),
+            (GenerationStage.STORING, 0.95, None),
+        ):
+            await claim.advance(stage, progress, preview)
+            await tell(claim.generation)
+        await tell(await claim.fail(ErrorCode.GENERATION_FAILED, called=True))
+        stories = [await stream.rest() for stream in streams]
+    assert stories[0] == stories[1]
+    assert [(event["stage"], event["progress"], event["previewUrl"]) for event in stories[0]] == [
+        ("VALIDATING", 0.05, None),
+        ("GENERATING", 0.1, None),
+        ("GENERATING", 0.5, "data:image/webp;base64,AAAA"),
+        ("STORING", 0.95, None),
+        ("FAILED", 0.95, None),
+    ]
+    assert [event["version"] for event in stories[0]] == [2, 3, 4, 5, 6]
+    assert stories[0][-1]["errorCode"] == "GENERATION_FAILED"
+    assert stories[0][-1]["refunded"] is True
+
+
+async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Running) -> None:
+    fields = "version stage progress startedAt updatedAt attempts provider"
+    watching = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {fields} }} }}"
+    asking = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {fields} }} }} }}"
+    generation_id = await ordered_elsewhere(server.services, ada)
+    tell = server.services.events.generation_changed
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(watching, id=generation_id)
+        assert (await stream.next())["startedAt"] is None
+        claim = await claimed(generation_id)
+        await tell(claim.generation)
+        assert await stream.next() == (await ada.one(asking, id=generation_id))["generation"]
+        for stage in (GenerationStage.GENERATING, GenerationStage.STORING):
+            await claim.advance(stage, 0.5)
+            await tell(claim.generation)
+            assert await stream.next() == (await ada.one(asking, id=generation_id))["generation"]
+
+
+async def test_late_and_repeated_messages_are_told_to_nobody(ada: Api, server: Running) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+    tell = server.services.events.generation_changed
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(PROGRESS, id=generation_id)
+        assert (await stream.next())["version"] == 1
+        old = await Generation.get(id=generation_id)
+        claim = await claimed(generation_id)
+        await tell(claim.generation)
+        await tell(claim.generation)
+        await tell(old)
+        await claim.advance(GenerationStage.GENERATING, 0.1)
+        await tell(claim.generation)
+        await tell(old)
+        await tell(await claim.fail(ErrorCode.UNAVAILABLE, called=False))
+        assert [event["version"] for event in await stream.rest()] == [2, 3, 4]
+
+
+async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, server: Running) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(PROGRESS, id=generation_id)
+        assert (await stream.next())["stage"] == "QUEUED"
+        claim = await claimed(generation_id)
+        started = asyncio.get_running_loop().time()
+        assert (await stream.next())["stage"] == "VALIDATING"
+        assert asyncio.get_running_loop().time() - started < 10 * server.services.reread_seconds
+        await claim.advance(GenerationStage.GENERATING, 0.1)
+        await claim.advance(GenerationStage.STORING, 0.95)
+        await claim.fail(ErrorCode.GENERATION_FAILED, called=True)
+        last = (await stream.rest())[-1]
+    assert (last["status"], last["version"]) == ("FAILED", 5)
+
+
+async def test_who_comes_after_the_end_is_told_the_end(ada: Api, server: Running) -> None:
+    (generation,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
+    await server.services.worker.process(generation["id"])
+    ended = await ada.ended(generation["id"])
+    async with ada.socket() as socket:
+        told = await (await socket.subscribe(PROGRESS, id=generation["id"])).rest()
+    assert told == [ended]
+    assert ended["status"] == "COMPLETED"
+
+
+async def test_an_ended_stream_leaves_nobody_listening(ada: Api, server: Running) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(PROGRESS, id=generation_id)
+        await stream.next()
+        assert listeners(server.services) == 1
+        await ada.one("mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }", id=generation_id)
+        assert (await stream.rest())[-1]["status"] == "CANCELED"
+        await until_listening(server.services, 0)
+
+
+async def test_strangers_and_what_is_no_id_are_answered_alike(ada: Api, api: Api, server: Running) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+    await adjust(ada.user["id"], 5, "gift")
+    line = (await ada.one("{ viewer { transactions(first: 1) { nodes { id } } } }"))["transactions"]["nodes"][0]["id"]
+    eve = await api.sign_up("eve@example.com")
+    nowhere = "gen_01h455vb4pex5vsknk084sn02q"
+    async with eve.socket() as socket:
+        for id in (generation_id, nowhere, eve.user["id"], "", "\0", "x" * 5000, generation_id.upper()):
+            assert await refusal(socket, PROGRESS, id=id) == "NOT_FOUND"
+        for after in (line, "txn_01h455vb4pex5vsknk084sn02q", generation_id, "", "\0", "x" * 5000):
+            assert await refusal(socket, CREDITS, after=after) == "NOT_FOUND"
+    async with api.socket() as socket:
+        assert await refusal(socket, PROGRESS, id=generation_id) == "UNAUTHENTICATED"
+        assert await refusal(socket, CREDITS) == "UNAUTHENTICATED"
+    await until_listening(server.services, 0)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running, busy: bool) -> None:
+    generation_id = await ordered_elsewhere(server.services, ada)
+
+    async def chatter() -> None:
+        while True:
+            await server.services.events.generation_changed(await Generation.get(id=generation_id))
+            await server.services.events.account_changed(Account(ada.user["id"], 30, 1, 1))
+            await asyncio.sleep(0.02)
+
+    async with ada.socket() as socket:
+        streams = [await socket.subscribe(PROGRESS, id=generation_id), await socket.subscribe(CREDITS)]
+        for stream in streams:
+            await stream.next()
+        talking = asyncio.create_task(chatter()) if busy else None
+        await ada.one(SIGN_OUT)
+        started = asyncio.get_running_loop().time()
+        for stream in streams:
+            while "errors" not in (message := await stream.message())["payload"]:
+                pass  # what was under way when the sign-in ended
+            (error,) = message["payload"]["errors"]
+            assert error["extensions"]["code"] == "UNAUTHENTICATED"
+            assert (await stream.message())["type"] == "complete"
+        assert asyncio.get_running_loop().time() - started < 10 * server.services.reread_seconds
+        if talking:
+            talking.cancel()
+    await until_listening(server.services, 0)
+
+
+async def test_credits_open_with_the_present_and_tell_every_line_once_in_order(ada: Api, server: Running) -> None:
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CREDITS)
+        first = await stream.next()
+        assert (first["credits"], first["transaction"]) == (30, None)
+
+        async def change(number: int) -> None:
+            await server.services.events.account_changed(
+                await adjust(ada.user["id"], 1 if number % 2 else 2, str(number))
+            )
+
+        await asyncio.gather(*(change(number) for number in range(50)))
+        told = [await stream.next() for _ in range(50)]
+    assert [event["transaction"]["sequence"] for event in told] == list(range(2, 52))
+    assert [event["version"] for event in told] == list(range(first["version"] + 1, first["version"] + 51))
+    balance = 30
+    for event in told:
+        balance += event["transaction"]["amount"]
+        assert event["credits"] == event["transaction"]["balance"] == balance
+    assert balance == 105
+
+
+async def test_credits_that_no_message_told_are_read_again_when_it_is_quiet(ada: Api) -> None:
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CREDITS)
+        await stream.next()
+        for number in range(3):
+            await adjust(ada.user["id"], -1, str(number))
+        assert [(await stream.next())["credits"] for _ in range(3)] == [29, 28, 27]
+
+
+async def test_after_replays_exactly_the_lines_that_were_missed(ada: Api, server: Running) -> None:
+    for number in range(1, 251):  # more than are read at once
+        await adjust(ada.user["id"], 1, str(number))
+    lines = (await ada.one("{ viewer { transactions(last: 1) { nodes { id sequence } } } }"))["transactions"]["nodes"]
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(CREDITS, after=lines[0]["id"])
+        first = await stream.next()
+        assert (first["credits"], first["transaction"]) == (280, None)
+        told = [await stream.next() for _ in range(250)]
+        assert [event["transaction"]["sequence"] for event in told] == list(range(2, 252))
+        assert told[-1]["version"] == first["version"]
+        newest = await socket.subscribe(CREDITS, after=told[-1]["transaction"]["id"])
+        assert (await newest.next())["transaction"] is None
+        await server.services.events.account_changed(await adjust(ada.user["id"], 7, "new"))
+        for each in (stream, newest):
+            assert (await each.next())["transaction"]["amount"] == 7
+
+
+async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server: Running) -> None:
+    """Many short subscriptions against a steady stream of changes: none misses one, none hears one twice."""
+    done = asyncio.Event()
+
+    async def keep_changing() -> None:
+        for number in range(40):
+            await server.services.events.account_changed(await adjust(ada.user["id"], 1, str(number)))
+        done.set()
+
+    changing = asyncio.create_task(keep_changing())
+    async with ada.socket() as socket, asyncio.timeout(PATIENCE):
+        while not done.is_set():
+            stream = await socket.subscribe(CREDITS)
+            credits = (await stream.next())["credits"]
+            if credits < 70:
+                assert (await stream.next())["credits"] == credits + 1
+            await stream.stop()
+        await changing
+    await until_listening(server.services, 0)
+
+
+async def test_messages_of_another_release_are_looked_up_rather_than_believed(ada: Api, server: Running) -> None:
+    """Servers are updated one by one: a field may be missing, and a state unknown here."""
+    user_id, bus = str(ada.user["id"]), server.services.bus
+    generation_id = await ordered_elsewhere(server.services, ada)
+    async with ada.socket() as socket:
+        progress, credits = await socket.subscribe(PROGRESS, id=generation_id), await socket.subscribe(CREDITS)
+        before = await credits.next()
+        await progress.next()
+        odd_ones: list[dict[str, object]] = [{}, {"sequence": 10**6, "lines": [{"type": "TIP"}]}, {"sequence": 10**6}]
+        for number, odd in enumerate(odd_ones, 1):
+            await adjust(user_id, 1, f"told oddly, {number}")
+            await bus.publish(account_channel(user_id), odd)
+            assert (await credits.next())["credits"] == before["credits"] + number
+        claim = await claimed(generation_id)
+        await bus.publish(generation_channel(generation_id), {"status": "PROCESSING", "version": 2})
+        assert (await progress.next())["stage"] == "VALIDATING"
+        await claim.fail(ErrorCode.GENERATION_FAILED, called=True)
+        await bus.publish(generation_channel(generation_id), {"status": "ADORED", "version": 3})
+        assert [event["stage"] for event in await progress.rest()] == ["FAILED"]

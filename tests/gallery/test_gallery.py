@@ -1,0 +1,485 @@
+"""The gallery and the ledger as their owner pages through them, and any object by its id."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from tests.conftest import Running
+from tests.support.client import GENERATION, PATIENCE, PROGRESS, Api, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.integrity import adjust
+
+ARGUMENTS = "$first: Int, $after: String, $last: Int, $before: String"
+PAGE = "edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
+GALLERY = f"""
+query({ARGUMENTS}, $filter: GenerationFilter, $orderBy: GenerationOrder) {{
+  viewer {{
+    list: generations(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) {{
+      nodes {{ id status createdAt }} {PAGE}
+    }}
+  }}
+}}"""
+LEDGER = f"""
+query({ARGUMENTS}, $filter: TransactionFilter) {{
+  viewer {{
+    list: transactions(first: $first, after: $after, last: $last, before: $before, filter: $filter) {{
+      nodes {{ id sequence type createdAt }} {PAGE}
+    }}
+  }}
+}}"""
+SET_FAVORITE = """
+mutation($id: ID!, $isFavorite: Boolean!) {
+  setFavorite(id: $id, isFavorite: $isFavorite) { generation { id isFavorite version } errors { code message field } }
+}"""
+DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
+# Nothing, no base64, -1, a number past 64 bits, NUL, a text that is no id.
+NO_CURSORS = (
+    "",
+    "x",
+    "=",
+    "null",
+    "MQ",
+    "LTE=",
+    "OTk5OTk5OTk5OTk5OTk5OTk5OTk=",
+    "AA==",
+    "MjE0NzQ4MzY0OA==",
+    "ä",
+    "Z2VuXzE=",
+)
+
+
+async def sell(api: Api, count: int) -> list[str]:
+    """Ids of new generations, oldest first."""
+    ids: list[str] = []
+    while len(ids) < count:
+        made = await api.create(prompt="A fox", count=min(4, count - len(ids)))
+        ids += [generation["id"] for generation in made["generations"]]
+    return ids
+
+
+async def page(api: Api, query: str, **arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (await api.one(query, **arguments))["list"]
+    assert [edge["node"]["id"] for edge in found["edges"]] == [node["id"] for node in found["nodes"]]
+    cursors = [edge["cursor"] for edge in found["edges"]]
+    ends = [found["pageInfo"]["startCursor"], found["pageInfo"]["endCursor"]]
+    assert ends == ([cursors[0], cursors[-1]] if cursors else [None, None])
+    return found
+
+
+async def ids(api: Api, query: str = GALLERY, **arguments: Any) -> list[str]:
+    return [node["id"] for node in (await page(api, query, **{"first": 100, **arguments}))["nodes"]]
+
+
+async def mark(api: Api, id: str, is_favorite: bool = True) -> dict[str, Any]:
+    made = await api.one(SET_FAVORITE, id=id, isFavorite=is_favorite)
+    assert made["errors"] == []
+    generation: dict[str, Any] = made["generation"]
+    return generation
+
+
+# Paging
+
+
+async def test_every_page_size_leads_through_both_lists_in_both_directions(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    sold = await sell(ada, 9)
+    for query in (GALLERY, LEDGER):
+        whole = await ids(ada, query)
+        if query is GALLERY:
+            assert whole == sold[::-1]
+        for size in (1, 3, len(whole), 100):
+            forwards: list[str] = []
+            after = None
+            while True:
+                found = await page(ada, query, first=size, after=after)
+                assert found["pageInfo"]["hasPreviousPage"] == (after is not None)
+                assert found["totalCount"] == len(whole)
+                forwards += [node["id"] for node in found["nodes"]]
+                after = found["pageInfo"]["endCursor"]
+                if not found["pageInfo"]["hasNextPage"]:
+                    break
+            assert forwards == whole
+            backwards: list[str] = []
+            before = None
+            while True:
+                found = await page(ada, query, last=size, before=before)
+                assert found["pageInfo"]["hasNextPage"] == (before is not None)
+                backwards = [node["id"] for node in found["nodes"]] + backwards
+                before = found["pageInfo"]["startCursor"]
+                if not found["pageInfo"]["hasPreviousPage"]:
+                    break
+            assert backwards == whole
+        ends = (await page(ada, query, first=100))["edges"]
+        between = await page(ada, query, first=100, after=ends[0]["cursor"], before=ends[-1]["cursor"])
+        assert [node["id"] for node in between["nodes"]] == whole[1:-1]
+    assert await ids(ada, orderBy="OLDEST") == sold
+    oldest = await page(ada, GALLERY, first=2, orderBy="OLDEST")
+    assert await ids(ada, orderBy="OLDEST", first=2, after=oldest["pageInfo"]["endCursor"]) == sold[2:4]
+
+
+async def test_favorites_come_first_and_are_paged_like_any_other_order(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    sold = await sell(ada, 9)
+    for marked in ([], [sold[1], sold[4], sold[8]], sold):
+        for id in marked:
+            await mark(ada, id)
+        whole = marked[::-1] + [id for id in reversed(sold) if id not in marked]
+        order = {"orderBy": "FAVORITES_FIRST"}
+        assert await ids(ada, **order) == whole
+        for size in (1, 2, 4):
+            forwards: list[str] = []
+            backwards: list[str] = []
+            after = before = None
+            while len(forwards) < len(whole):
+                found = await page(ada, GALLERY, first=size, after=after, **order)
+                forwards += [node["id"] for node in found["nodes"]]
+                after = found["pageInfo"]["endCursor"]
+                assert found["pageInfo"]["hasNextPage"] == (len(forwards) < len(whole))
+                found = await page(ada, GALLERY, last=size, before=before, **order)
+                backwards = [node["id"] for node in found["nodes"]] + backwards
+                before = found["pageInfo"]["startCursor"]
+            assert forwards == backwards == whole
+
+
+async def test_a_cursor_belongs_to_its_order(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await sell(ada, 3)
+    orders = ("NEWEST", "OLDEST", "FAVORITES_FIRST")
+    cursors = {order: (await page(ada, GALLERY, first=1, orderBy=order))["pageInfo"]["endCursor"] for order in orders}
+    for order in orders:
+        assert len(await ids(ada, orderBy=order, after=cursors[order])) == 2
+        for other in set(orders) - {order}:
+            for places in ({"after": cursors[other]}, {"before": cursors[other]}):
+                refused = await ada.refused(GALLERY, None, orderBy=order, **places)
+                assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*places]), (order, other)
+    id = (await ids(ada))[0]
+    forgeries = (f"1 {id[:-1]}", f"2 {id}", f" 1 {id}", "1 ", id)
+    for text in (*(f"FAVORITES_FIRST {key}" for key in forgeries), f"NEWEST 1 {id}"):
+        order = text.partition(" ")[0]
+        forged = base64.urlsafe_b64encode(text.encode()).decode()
+        assert (await ada.refused(GALLERY, None, orderBy=order, after=forged))["code"] == "INVALID_INPUT", text
+
+
+@pytest.mark.parametrize("direction", ["forwards", "backwards"])
+async def test_pages_stay_in_place_while_others_go(idle_server: Running, direction: str) -> None:
+    ada = await idle_server.api.sign_up()
+    await sell(ada, 20)
+    there = await ids(ada)
+    doomed = there[2::3]  # some before, some behind, some right at the edge of a page
+    seen: list[str] = []
+    place: dict[str, Any] = {}
+    while True:
+        found = await page(ada, GALLERY, **({"first": 4} if direction == "forwards" else {"last": 4}), **place)
+        nodes = [node["id"] for node in found["nodes"]]
+        seen = seen + nodes if direction == "forwards" else nodes + seen
+        info = found["pageInfo"]
+        going, doomed = doomed[:2], doomed[2:]
+        if going:
+            assert (await ada.one(DELETE, ids=going))["deletedIds"] == going
+        edge = nodes[-1] if direction == "forwards" else nodes[0]
+        await ada.one(DELETE, ids=[edge])  # the cursor's own row; its place remains
+        if not info["hasNextPage" if direction == "forwards" else "hasPreviousPage"]:
+            break
+        place = {"after": info["endCursor"]} if direction == "forwards" else {"before": info["startCursor"]}
+        if not await ids(ada, **place):
+            break
+    assert len(seen) == len(set(seen))
+    assert seen == [id for id in there if id in seen]
+    assert set(await ids(ada)) <= set(seen)  # nothing that is still there was passed over
+
+
+async def test_twenty_come_where_no_number_is_named(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await sell(ada, 21)
+    for query, total in ((GALLERY, 21), (LEDGER, 22)):
+        found = await page(ada, query)
+        assert (len(found["nodes"]), found["totalCount"]) == (20, total)
+        assert found["pageInfo"]["hasNextPage"] is True
+
+
+async def test_pages_stay_in_place_while_others_arrive(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    for query in (GALLERY, LEDGER):
+        await sell(ada, 12)
+        there = await ids(ada, query)
+        seen: list[str] = []
+        after = None
+        while True:
+            found, _ = await asyncio.gather(page(ada, query, first=5, after=after), sell(ada, 2))
+            seen += [node["id"] for node in found["nodes"]]
+            after = found["pageInfo"]["endCursor"]
+            if not found["pageInfo"]["hasNextPage"]:
+                break
+        assert len(seen) == len(set(seen))
+        assert seen[-len(there) :] == there  # what arrived before the first page may stand in front
+        backwards: list[str] = []
+        before = None
+        while True:
+            found = await page(ada, query, last=5, before=before)
+            await sell(ada, 1)
+            backwards = [node["id"] for node in found["nodes"]] + backwards
+            before = found["pageInfo"]["startCursor"]
+            if not found["pageInfo"]["hasPreviousPage"]:
+                break
+        whole = await ids(ada, query)
+        assert backwards == whole[len(whole) - len(backwards) :]
+        assert set(there) < set(backwards)
+
+
+async def test_pages_that_cannot_be_are_refused_with_their_argument(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await sell(ada, 1)
+    cursors = [(await page(ada, query, first=1))["pageInfo"]["endCursor"] for query in (GALLERY, LEDGER)]
+    for number, query in enumerate((GALLERY, LEDGER)):
+        for size in (0, -1, 101, 2**31 - 1):
+            for arguments in ({"first": size}, {"last": size}):
+                refused = await ada.refused(query, None, **arguments)
+                assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*arguments]), size
+        assert (await ada.refused(query, first=1, last=1))["code"] == "INVALID_INPUT"
+        foreign = cursors[1 - number]  # of the other list
+        for cursor in (*NO_CURSORS, foreign, cursors[number] * 20):
+            for places in ({"after": cursor}, {"before": cursor}):
+                refused = await ada.refused(query, None, **places)
+                assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*places]), cursor
+
+
+# Filters
+
+
+async def test_the_gallery_is_filtered(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(picture(), status(500))
+    done, failed, canceled, waiting = await sell(ada, 4)
+    await idle_server.services.worker.process(done)
+    await idle_server.services.worker.process(failed)
+    await idle_server.services.generations.cancel(str(ada.user["id"]), canceled)
+    noir = await ada.style("noir", "avenger")
+    made = await ada.create(photo(64, 48), styleId=noir, count=2)
+    heroes = [generation["id"] for generation in made["generations"]][::-1]
+    batch = made["generations"][0]["batchId"]
+
+    async def only(**filter: Any) -> list[str]:
+        found = await page(ada, GALLERY, first=100, filter=filter)
+        assert found["totalCount"] == len(found["nodes"])
+        return [node["id"] for node in found["nodes"]]
+
+    everything = [*heroes, waiting, canceled, failed, done]
+    assert await only() == everything
+    assert await only(status=["COMPLETED"]) == [done]
+    assert await only(status=["FAILED", "CANCELED"]) == [canceled, failed]
+    assert await only(status=["PENDING"]) == [*heroes, waiting]
+    assert await only(status=["PROCESSING"]) == await only(status=[]) == []
+    assert await only(media="IMAGE") == everything
+    assert await only(media="VIDEO") == []
+    assert await only(styleId=noir) == await only(collection="avenger") == await only(batchId=batch) == heroes
+    assert await only(collection="sandbox", status=["FAILED"]) == [failed]
+    assert await only(collection="avenger", status=["FAILED"]) == []
+    nodes = (await page(ada, GALLERY, first=100))["nodes"]
+    times = {node["id"]: node["createdAt"] for node in nodes}
+    # Pictures of one batch are written together; the next batch comes later.
+    assert await only(createdAfter=times[waiting]) == heroes
+    assert await only(createdBefore=times[heroes[-1]]) == [waiting, canceled, failed, done]
+    assert await only(createdAfter=times[heroes[0]], createdBefore=times[done]) == []
+    beginning, end = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"
+    assert await only(createdAfter=beginning) == await only(createdBefore=end) == everything
+    assert await only(createdAfter=end) == await only(createdBefore=beginning) == []
+    first = await page(ada, GALLERY, first=1, filter={"status": ["PENDING"]})
+    assert first["totalCount"] == 3
+    rest = await ids(ada, filter={"status": ["PENDING"]}, after=first["pageInfo"]["endCursor"])
+    assert rest == [heroes[1], waiting]
+
+
+async def test_the_ledger_is_filtered(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(status(500))
+    (failed,) = await sell(ada, 1)
+    await idle_server.services.worker.process(failed)
+    await adjust(str(ada.user["id"]), 7, "a gift")
+
+    async def types(**filter: Any) -> list[str]:
+        found = await page(ada, LEDGER, first=100, filter=filter)
+        assert found["totalCount"] == len(found["nodes"])
+        return [node["type"] for node in found["nodes"]]
+
+    assert await types() == ["ADMIN", "REFUND", "DEDUCTION", "BONUS"]
+    assert await types(type=["REFUND", "BONUS"]) == ["REFUND", "BONUS"]
+    assert await types(type=["PURCHASE"]) == await types(type=[]) == []
+    lines = (await page(ada, LEDGER, first=100))["nodes"]
+    assert [line["sequence"] for line in lines] == [4, 3, 2, 1]
+    assert await types(createdAfter=lines[2]["createdAt"]) == ["ADMIN", "REFUND"]
+    assert await types(createdBefore=lines[2]["createdAt"]) == ["BONUS"]
+    assert await types(createdAfter=lines[0]["createdAt"]) == []
+
+
+async def test_filters_that_say_nonsense_match_nothing_or_are_refused(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await sell(ada, 1)
+    for query in (GALLERY, LEDGER):
+        for moment in ("yesterday", "2026-11-21", "2026-11-21T10:00:00", "", 5, "0001-01-01T00:00:00+23:59"):
+            assert (await ada.refused(query, filter={"createdAfter": moment}))["code"] == "INVALID_INPUT", moment
+        assert (await page(ada, query, filter={"createdBefore": "1970-01-01T00:00:00Z"}))["totalCount"] == 0
+    for name in ("styleId", "batchId", "collection"):
+        for value in ("nothing", "", "' OR 1=1", "x" * 500):
+            body = (await ada.raw(GALLERY, filter={name: value})).json()
+            if "errors" in body:
+                assert body["errors"][0]["extensions"]["code"] in ("INVALID_INPUT", "NOT_FOUND"), (name, value)
+            else:
+                assert body["data"]["viewer"]["list"]["totalCount"] == 0, (name, value)
+
+
+async def test_a_gallery_holds_nothing_of_anybody_else(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    hers = await sell(ada, 2)
+    batch = (await ada.generation(hers[0]))["batchId"]
+    assert await ids(eve) == await ids(eve, filter={"batchId": batch}) == []
+    cursor = (await page(ada, GALLERY, first=1))["pageInfo"]["startCursor"]
+    theirs = await sell(eve, 1)
+    assert await ids(eve, before=cursor) == theirs  # somebody else's cursor is a place, not a key
+    assert len(await ids(eve, LEDGER)) == 2
+
+
+# Favorites and figures
+
+
+async def test_a_favorite_is_set_and_cleared_and_repeating_changes_nothing(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    kept, other = await sell(ada, 2)
+
+    async def version() -> int:
+        return int((await ada.one("{ viewer { version } }"))["version"])
+
+    before = await version()
+    for is_favorite, moved in ((False, 0), (True, 1), (True, 1), (False, 2), (False, 2), (True, 3)):
+        generation = await mark(ada, kept, is_favorite)
+        assert generation == {"id": kept, "isFavorite": is_favorite, "version": 1 + moved}
+        assert await version() == before + moved
+    for is_favorite, expected in ((True, [kept]), (False, [other])):
+        assert await ids(ada, filter={"isFavorite": is_favorite}) == expected
+    for id in (kept, kept[:-4] + "0000", "gen_1", "", "x\x00"):
+        refused = await eve.refused(SET_FAVORITE, id=id, isFavorite=True)
+        assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
+    assert (await idle_server.api.refused(SET_FAVORITE, id=kept, isFavorite=True))["code"] == "UNAUTHENTICATED"
+    await ada.one(DELETE, ids=[kept])
+    assert (await ada.refused(SET_FAVORITE, id=kept, isFavorite=True))["code"] == "NOT_FOUND"
+
+
+async def test_fifty_marks_at_once_have_one_outcome(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    (id,) = await sell(ada, 1)
+    query = "query($id: ID!) { viewer { version generation(id: $id) { isFavorite version } } }"
+    before = await ada.one(query, id=id)
+    assert {one["isFavorite"] for one in await asyncio.gather(*(mark(ada, id) for _ in range(50)))} == {True}
+    after = await ada.one(query, id=id)
+    assert after["generation"] == {"isFavorite": True, "version": before["generation"]["version"] + 1}
+    assert after["version"] == before["version"] + 1
+    await asyncio.gather(*(mark(ada, id, number % 2 == 0) for number in range(50)))
+    mixed = await ada.one(query, id=id)
+    flips = mixed["generation"]["version"] - after["generation"]["version"]
+    assert mixed["version"] - after["version"] == flips
+    assert mixed["generation"]["isFavorite"] == (flips % 2 == 0)
+
+
+async def test_who_watches_a_generation_sees_its_mark(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    (id,) = await sell(ada, 1)
+    async with ada.socket() as socket:
+        query = "subscription($id: ID!) { generationProgress(id: $id) { version isFavorite } }"
+        stream = await socket.subscribe(query, id=id)
+        assert await stream.next() == {"version": 1, "isFavorite": False}
+        await mark(ada, id)
+        assert await stream.next() == {"version": 2, "isFavorite": True}
+
+
+async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    query = "{ viewer { stats { totalGenerations failedGenerations favorites creditsSpent lastGenerationAt } } }"
+
+    async def stats() -> dict[str, Any]:
+        found: dict[str, Any] = (await ada.one(query))["stats"]
+        return found
+
+    zero = {"totalGenerations": 0, "failedGenerations": 0, "favorites": 0, "creditsSpent": 0, "lastGenerationAt": None}
+    assert await stats() == zero
+    openrouter.script(picture(), picture(), status(500))
+    first, second, failed, waiting = await sell(ada, 4)
+    for id in (first, second, failed):
+        await idle_server.services.worker.process(id)
+    price = (await ada.generation(first))["cost"]
+    assert price > 0
+    await mark(ada, first)
+    await mark(ada, waiting)
+    newest = (await ada.generation(waiting))["createdAt"]
+    everything = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
+    assert await stats() == {**everything, "lastGenerationAt": newest}
+    await adjust(str(ada.user["id"]), -5, "a gift that was taken back")  # no purchase of pictures
+    await ada.one(DELETE, ids=[first, failed])
+    rest = {"totalGenerations": 1, "failedGenerations": 0, "favorites": 1, "creditsSpent": 3 * price}
+    assert await stats() == {**rest, "lastGenerationAt": newest}
+    assert (await eve.one(query))["stats"] == zero
+
+
+# By id
+
+
+async def test_node_and_nodes_find_ones_own_objects_and_the_catalogue(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    (generation,) = await sell(ada, 1)
+    line = (await ids(ada, LEDGER))[0]
+    user = str(ada.user["id"])
+    style = await ada.style("noir", "avenger")
+    collection = (await ada.one('{ style(slug: "noir") { collection { id } } }'))["collection"]["id"]
+    node = "query($id: ID!) { node(id: $id) { __typename id } }"
+    nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
+    own = {generation: "Generation", line: "CreditTransaction", user: "User"}
+    shared = {style: "Style", collection: "Collection"}
+    for id, kind in {**own, **shared}.items():
+        assert await ada.one(node, id=id) == {"__typename": kind, "id": id}
+        expected = {"__typename": kind, "id": id} if id in shared else None
+        assert await eve.one(node, id=id) == expected
+        assert await idle_server.api.one(node, id=id) == expected
+    wanted = [style, generation, "gen_1", style, generation[:-4] + "0000", line, "", "usr_\x00"]
+    found = await ada.one(nodes, ids=wanted)
+    assert [one and one["id"] for one in found] == [style, generation, None, style, None, line, None, None]
+    assert [one and one["id"] for one in await eve.one(nodes, ids=wanted)] == [style, None, None, style] + [None] * 4
+    assert await ada.one(nodes, ids=[]) == []
+    assert await ada.one(nodes, ids=["gen_1"] * 100) == [None] * 100
+    assert (await ada.refused(nodes, ids=["gen_1"] * 101))["code"] == "INVALID_INPUT"
+    for id in ("", "x", "gen_", "gen_" + "z" * 26, "fil_00000000000000000000000000", "a" * 5000, "gen_1' OR 1=1"):
+        assert await ada.one(node, id=id) is None
+    assert (await ada.one("query($id: ID!) { viewer { generation(id: $id) { id } } }", id="x"))["generation"] is None
+
+
+# Polling and subscribing
+
+
+async def test_polling_sees_the_same_as_subscribing(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await idle_server.api.sign_up()
+    (id,) = await sell(ada, 1)
+    openrouter.open.clear()
+    by_node = "query($id: ID!) { node(id: $id) { ... on Generation {" + GENERATION + "} } }"
+
+    async def polled() -> Any:
+        found = await ada.generation(id)
+        assert await ada.one(by_node, id=id) == found
+        return found
+
+    async with ada.socket() as socket:
+        progress = await socket.subscribe(PROGRESS, id=id)
+        assert await progress.next() == await polled()
+        work = asyncio.create_task(idle_server.services.worker.process(id))
+        await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+        at_work = await polled()
+        assert at_work["stage"] == "GENERATING"
+        told = [await progress.next()]
+        while told[-1]["version"] < at_work["version"]:
+            told.append(await progress.next())
+        assert told[-1] == at_work
+        assert {event["startedAt"] for event in told} == {at_work["startedAt"]}
+        openrouter.open.set()
+        await asyncio.wait_for(work, PATIENCE)
+        assert (await progress.rest())[-1] == await polled()

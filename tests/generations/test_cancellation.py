@@ -1,0 +1,207 @@
+"""Calling a generation off: free while no request has left for the provider, and only one end whatever races."""
+
+import asyncio
+import random
+
+from models import File, Generation
+from models.enum import ErrorCode, FileKind
+from services.core.error import ConflictError
+from services.generations.claim import Claim, ClaimLostError
+from services.integrations.providers.protocol import FinalImage
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import CANCEL, PATIENCE, PROGRESS, Api, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import hang, picture
+from tests.support.integrity import check_books, stored_keys
+
+ENDS = ("COMPLETED", "FAILED", "CANCELED")
+
+
+async def order(api: Api, slug: str = "free", collection: str = "sandbox") -> str:
+    made = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox")
+    assert made["errors"] == []
+    return str(made["generations"][0]["id"])
+
+
+async def test_a_waiting_generation_is_called_off_and_refunded_whatever_the_policy(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    for slug, collection in (("free", "sandbox"), ("noir", "avenger")):
+        id = await order(ada, slug, collection)
+        canceled = await ada.one(CANCEL, id=id)
+        assert canceled["errors"] == []
+        generation = canceled["generation"]
+        assert (generation["status"], generation["stage"], generation["refunded"]) == ("CANCELED", "CANCELED", True)
+        assert generation["completedAt"] is not None
+        await idle_server.services.worker.process(id)  # its message comes all the same
+        assert await ada.generation(id) == generation
+    assert openrouter.calls == []
+    assert await ada.credits() == 10_000
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    for called in (False, True):
+        for slug, collection, cost in (("free", "sandbox", 1), ("noir", "avenger", 10)):
+            before = await ada.credits()
+            id = await order(ada, slug, collection)
+            claim = await Claim.take(id, "worker", 60, 4)
+            assert claim is not None
+            if called:
+                await claim.record_call("openrouter")
+            canceled = (await ada.one(CANCEL, id=id))["generation"]
+            assert (canceled["status"], canceled["refunded"]) == ("CANCELED", not called)
+            assert await ada.credits() == before - (cost if called else 0)
+    await check_books(idle_server.services, all_ended=True)
+
+
+async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    id = await order(ada)
+    openrouter.open.clear()
+    work = asyncio.create_task(idle_server.services.worker.process(id))
+    await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+    canceled = (await ada.one(CANCEL, id=id))["generation"]
+    assert (canceled["status"], canceled["refunded"]) == ("CANCELED", False)
+    openrouter.open.set()
+    await asyncio.wait_for(work, PATIENCE)
+    assert await ada.generation(id) == canceled
+    await idle_server.services.sweeper.sweep()
+    assert await File.filter(kind=FileKind.RESULT).count() == 0
+    assert {key.split("/")[0] for key in await stored_keys(idle_server.services)} == {"originals"}
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    id = await order(ada)
+    claim = await Claim.take(id, "worker", 60, 4)
+    assert claim is not None
+    await claim.record_call("openrouter")
+    image = await idle_server.services.files.check_upload(photo(64, 48))
+    stored = await idle_server.services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
+    assert stored.key in await stored_keys(idle_server.services)
+    assert (await ada.one(CANCEL, id=id))["errors"] == []
+    try:
+        await claim.complete(stored.id, FinalImage(b"", "model", None, None))
+    except ClaimLostError:
+        await idle_server.services.files.discard(stored.id)
+    await idle_server.services.sweeper.sweep()
+    assert await File.filter(id=stored.id).count() == 0
+    assert not {stored.key, stored.thumbnail_key} & await stored_keys(idle_server.services)
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.script(hang())
+    settings = scripted_settings.model_copy(
+        update={"generation_lease_seconds": 0.4, "generation_deadline_seconds": PATIENCE}
+    )
+    async with running(settings) as server:
+        ada = await server.api.sign_up()
+        id = await order(ada)
+        async with ada.socket() as socket:
+            progress = await socket.subscribe(PROGRESS, id=id)
+            await progress.until(stage="GENERATING")
+            await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+            assert (await ada.one(CANCEL, id=id))["errors"] == []
+            assert (await progress.rest())[-1]["status"] == "CANCELED"
+        await asyncio.wait_for(openrouter.hung_up.wait(), PATIENCE)  # long before the deadline
+        await check_books(server.services, all_ended=True)
+
+
+async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_same(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    done, canceled = await order(ada), await order(ada)
+    await idle_server.services.worker.process(done)
+    ended = await ada.generation(done)
+    assert ended["status"] == "COMPLETED"
+    refused = await ada.one(CANCEL, id=done)
+    assert refused["generation"] is None
+    assert [(error["code"], error["field"]) for error in refused["errors"]] == [("CONFLICT", ["id"])]
+    assert await ada.generation(done) == ended
+    first = await ada.one(CANCEL, id=canceled)
+    assert first == await ada.one(CANCEL, id=canceled)
+    at_once = await asyncio.gather(*(ada.one(CANCEL, id=canceled) for _ in range(5)))
+    assert at_once == [first] * 5
+    assert await ada.credits() == 10_000 - 1
+    await check_books(idle_server.services, all_ended=True)
+
+
+async def test_somebody_elses_generation_looks_like_one_that_is_not_there(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
+    id = await order(ada)
+    foreign = await eve.refused(CANCEL, id=id)
+    missing = await eve.refused(CANCEL, id=id[:-4] + "0000")
+    nonsense = await eve.refused(CANCEL, id="gen_1' OR 1=1")
+    assert foreign == missing == nonsense
+    assert foreign["code"] == "NOT_FOUND"
+    assert (await ada.generation(id))["status"] == "PENDING"
+
+
+async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_ledger(idle_server: Running) -> None:
+    """Sixty races, each begun in another order: the outcomes differ, the books never do."""
+    ada = await idle_server.api.sign_up()
+    services, dice = idle_server.services, random.Random(4)
+    styles = [await ada.style("noir", "avenger"), await ada.style("free", "sandbox")]
+    image = await services.files.check_upload(photo(64, 48))
+    ends = set()
+    for number in range(60):
+        (made,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]
+        id = made["id"]
+        claim = await Claim.take(id, "worker", 0 if number % 3 == 0 else 60, 4)  # every third lease has lapsed
+        assert claim is not None
+        called = number % 4 != 0
+        if called:
+            await claim.record_call("openrouter")
+        stored = await services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
+        racers = [
+            services.generations.cancel(str(ada.user["id"]), id),
+            claim.complete(stored.id, FinalImage(b"", "model", None, None)) if called else claim.hand_back(),
+            services.sweeper.sweep(),
+            claim.fail(ErrorCode.GENERATION_FAILED, called=called),
+        ]
+        dice.shuffle(racers)
+        lost = await asyncio.gather(*racers, return_exceptions=True)
+        assert {type(error) for error in lost if isinstance(error, BaseException)} <= {ClaimLostError, ConflictError}
+        ends.add(str((await Generation.get(id=id)).status))
+        await services.files.discard(stored.id)  # as the worker does that lost its claim
+    assert ends >= {"COMPLETED", "FAILED", "CANCELED"}
+    await services.sweeper.sweep()
+    await check_books(services, all_ended=True, all_swept=True)
+
+
+async def test_a_cancel_at_any_stage_of_a_working_server_leaves_one_end(
+    scripted: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.script(picture())
+    ada = await scripted.api.sign_up()
+    style = await ada.style("noir", "avenger")
+    stages = ("QUEUED", "VALIDATING", "GENERATING", "STORING")
+
+    async def race(number: int) -> str:
+        (made,) = (await ada.create(photo(64, 48), styleId=style))["generations"]
+        async with ada.socket() as socket:
+            progress = await socket.subscribe(PROGRESS, id=made["id"])
+            seen = [await progress.next()]
+            while seen[-1]["stage"] not in (*stages[number % 4 :], *ENDS):
+                seen.append(await progress.next())
+            answer = await ada.one(CANCEL, id=made["id"])
+            end = [*seen, *await progress.rest()][-1]
+        assert end["status"] in ENDS
+        assert (answer["generation"] is not None) == (end["status"] == "CANCELED")
+        assert await ada.generation(made["id"]) == end
+        return str(end["status"])
+
+    found = [end for _ in range(3) for end in await asyncio.gather(*(race(number) for number in range(8)))]
+    assert "CANCELED" in found
+    await check_books(scripted.services, all_ended=True)

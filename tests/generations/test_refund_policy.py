@@ -1,0 +1,132 @@
+"""What a generation that brings no picture gives back: all of its price or nothing, by the policy it was sold under."""
+
+from pathlib import Path
+
+import pytest
+
+from models import Collection, File, Generation
+from models.enum import RefundPolicy
+from tests.conftest import Running
+from tests.support.client import CREDITS, Api, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.integrity import check_books
+
+# One style of each product line: what it costs, and whether a failed call gives that back.
+LINES = (
+    ("cute", "plushify", 1, True),
+    ("noir", "avenger", 10, False),
+    ("quiet-beach", "scenes", 5, True),
+    ("free", "sandbox", 1, True),
+)
+
+
+async def order(api: Api, slug: str, collection: str, **more: object) -> str:
+    """The id of one new generation, from a photo."""
+    made = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox", **more)
+    assert made["errors"] == []
+    return str(made["generations"][0]["id"])
+
+
+def files_of(server: Running) -> Path:
+    return server.settings.data_dir / "files"
+
+
+async def test_a_failed_call_is_refunded_by_each_product_lines_policy(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(status(500))
+    for slug, collection, cost, refunded in LINES:
+        before = await ada.credits()
+        id = await order(ada, slug, collection)
+        assert await ada.credits() == before - cost, collection
+        await idle_server.services.worker.process(id)
+        ended = await ada.generation(id)
+        assert (ended["status"], ended["cost"], ended["refunded"]) == ("FAILED", cost, refunded), collection
+        assert await ada.credits() == before - (0 if refunded else cost), collection
+        lines = [line for line in await ada.ledger() if line["generation"] and line["generation"]["id"] == id]
+        expected = [("DEDUCTION", -cost), ("REFUND", cost)] if refunded else [("DEDUCTION", -cost)]
+        assert [(line["type"], line["amount"]) for line in lines] == expected, collection
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_a_failure_before_the_call_is_refunded_whatever_the_line(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    for slug, collection, _, _ in LINES:
+        id = await order(ada, slug, collection)
+        original = (await Generation.get(id=id).select_related("original")).original
+        assert original is not None
+        (files_of(idle_server) / original.key).unlink()
+        await idle_server.services.worker.process(id)
+        ended = await ada.generation(id)
+        assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True), collection
+    assert openrouter.calls == []
+    assert await ada.credits() == 10_000
+
+
+async def test_a_result_that_cannot_be_stored_ends_by_the_policy(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    folder = files_of(idle_server) / "generated"
+    folder.write_bytes(b"")  # a file where the folder of results should be: nothing can be written below it
+    for slug, collection, _, refunded in LINES:
+        id = await order(ada, slug, collection)
+        await idle_server.services.worker.process(id)
+        ended = await ada.generation(id)
+        assert (ended["status"], ended["errorCode"]) == ("FAILED", "UNAVAILABLE"), collection
+        assert (ended["refunded"], ended["result"]) == (refunded, None), collection
+    assert len(openrouter.calls) == len(LINES)
+    folder.unlink()
+    await idle_server.services.sweeper.sweep()
+    assert await File.filter(kind="RESULT").count() == 0
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+async def test_a_picture_is_never_refunded(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(picture())
+    for slug, collection, cost, _ in LINES:
+        before = await ada.credits()
+        id = await order(ada, slug, collection)
+        await idle_server.services.worker.process(id)
+        ended = await ada.generation(id)
+        assert (ended["status"], ended["refunded"]) == ("COMPLETED", False), collection
+        assert await ada.credits() == before - cost, collection
+    await check_books(idle_server.services, all_ended=True, all_swept=True)
+
+
+@pytest.mark.parametrize(("sold", "later", "refunded"), [("ON_FAILURE", "NEVER", True), ("NEVER", "ON_FAILURE", False)])
+async def test_the_policy_is_that_of_the_day_it_was_sold(
+    idle_server: Running, openrouter: ScriptedOpenRouter, sold: str, later: str, refunded: bool
+) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(status(500))
+    sandbox = Collection.filter(slug="sandbox")
+    await sandbox.update(refund_policy=RefundPolicy(sold), base_cost=3)
+    id = await order(ada, "free", "sandbox")
+    await sandbox.update(refund_policy=RefundPolicy(later), base_cost=7)
+    await idle_server.services.worker.process(id)
+    assert (await ada.generation(id))["refunded"] is refunded
+    assert await ada.credits() == (10_000 if refunded else 10_000 - 3)
+    await check_books(idle_server.services, all_ended=True)
+
+
+async def test_the_whole_price_comes_back_in_one_line_that_a_subscriber_sees(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada = await idle_server.api.sign_up()
+    openrouter.script(status(500))
+    async with ada.socket() as socket:
+        credits = await socket.subscribe(CREDITS)
+        assert (await credits.next())["credits"] == 10_000
+        id = await order(ada, "quiet-beach", "scenes", quality="ULTRA")
+        await idle_server.services.worker.process(id)
+        seen = [await credits.next(), await credits.next()]
+    told = [(one["credits"], one["transaction"]["type"], one["transaction"]["amount"]) for one in seen]
+    assert told == [(9_980, "DEDUCTION", -20), (10_000, "REFUND", 20)]
+    assert seen[0]["version"] < seen[1]["version"]
+    assert [one["transaction"]["balance"] for one in seen] == [one["credits"] for one in seen]

@@ -1,0 +1,194 @@
+"""Whose turn it is, how many at once, what wakes a worker, and what a person who waits is told."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from models import Generation
+from models.database.connection import rows
+from models.enum import GenerationStatus
+from services.generations.worker_pool import Crew
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import PATIENCE, Api, until
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.integrity import adjust, check_books, make_member
+from tests.support.servers import RedisServer
+
+LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
+
+
+async def order(api: Api, count: int = 1) -> list[str]:
+    made: list[str] = []
+    for size in [4] * (count // 4) + [count % 4] * bool(count % 4):
+        made += [each["id"] for each in (await api.create(prompt="A red boat", count=size))["generations"]]
+    return made
+
+
+async def look(api: Api, id: str) -> Any:
+    return (await api.ask(LOOK, id=id))["viewer"]["generation"]
+
+
+async def test_members_come_first_and_then_who_ordered_first(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
+    await make_member(str(eve.user["id"]))
+    first, second = await order(ada), await order(ada)
+    members = await order(eve)
+    taken = [await idle_server.services.worker.take_next() for _ in range(3)]
+    assert [claim.generation.id for claim in taken if claim] == [*members, *first, *second]
+    assert await idle_server.services.worker.take_next() is None
+
+
+async def test_one_account_cannot_take_all_workers(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
+    limit = idle_server.settings.generation_user_concurrency
+    hers = await order(ada, limit + 3)
+    others = await order(eve)
+    taken = await asyncio.gather(*(idle_server.services.worker.take_next() for _ in range(limit + 4)))
+    owners = Counter(claim.generation.user_id for claim in taken if claim)
+    assert owners == {ada.user["id"]: limit, eve.user["id"]: 1}
+    (one, *_) = [claim for claim in taken if claim and claim.generation.user_id == ada.user["id"]]
+    await idle_server.services.worker.make(one)
+    following = await idle_server.services.worker.take_next()
+    assert following is not None
+    assert following.generation.id == hers[limit]
+    assert others
+
+
+async def test_every_order_of_one_account_is_made_although_only_some_at_once(scripted: Running) -> None:
+    ada = await scripted.api.sign_up()
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            (found,) = await rows("SELECT COUNT(*) AS busy FROM generations WHERE status = 'PROCESSING'")
+            most = max(most, found["busy"])
+            await asyncio.sleep(0.001)
+
+    watching = asyncio.create_task(watch())
+    started = time.monotonic()
+    ended = await ada.all_ended(await order(ada, 12))
+    watching.cancel()
+    assert {one["status"] for one in ended} == {"COMPLETED"}
+    assert most <= scripted.settings.generation_user_concurrency
+    assert time.monotonic() - started < PATIENCE
+    await check_books(scripted.services, all_ended=True)
+
+
+async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may_take(idle_server: Running) -> None:
+    ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
+    await make_member(str(eve.user["id"]))
+    (first,) = await order(ada)
+    assert await look(ada, first) == {"status": "PENDING", "queuePosition": 0, "estimatedSeconds": None}
+    await idle_server.services.worker.process(first)
+    assert await look(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
+    await rows("UPDATE generations SET completed_at = LATER($1) WHERE id = $2 RETURNING id", 10.0, first)
+    idle_server.services.forecast._known.clear()  # it remembers for some seconds that there was nothing to go by
+
+    second, third = await order(ada, 2)
+    (members,) = await order(eve)
+    await idle_server.services.roster.report("somebody", 2)
+    told = {id: await look(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
+    assert [told[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
+    one = told[members]["estimatedSeconds"]
+    assert 9 < one < 11
+    assert told[second]["estimatedSeconds"] == one  # the second of two slots
+    assert told[third]["estimatedSeconds"] == pytest.approx(2 * one, abs=0.2)
+
+    claim = await idle_server.services.worker.take_next()
+    assert claim is not None
+    under_way = await look(eve, members)
+    assert (under_way["status"], under_way["queuePosition"]) == ("PROCESSING", None)
+    assert 0 < under_way["estimatedSeconds"] <= one
+
+
+async def test_a_page_of_waiting_generations_asks_for_all_positions_at_once(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    await adjust(str(ada.user["id"]), 100, "many")
+    ids = await order(ada, 12)
+    page = await ada.ask("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
+    nodes = page["viewer"]["generations"]["nodes"]
+    assert nodes == [{"id": id, "queuePosition": number} for number, id in enumerate(ids)]
+
+
+async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter
+) -> None:
+    slow = scripted_settings.model_copy(update={"generation_deadline_seconds": 60.0, "worker_concurrency": 1})
+    async with running(slow) as server:
+        ada = await server.api.sign_up()
+        openrouter.open.clear()
+        (id,) = await order(ada)
+        await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+        await server.services.generations.cancel(str(ada.user["id"]), id)
+        # The only slot is free again long before the provider answers or the lease ends.
+        (following,) = await order(ada)
+
+        async def taken() -> bool:
+            return (await Generation.get(id=following)).status is GenerationStatus.PROCESSING
+
+        await until(taken)
+        openrouter.open.set()
+        assert (await ada.ended(following))["status"] == "COMPLETED"
+        assert (await ada.generation(id))["status"] == "CANCELED"
+
+
+async def test_work_goes_on_while_redis_is_away(scripted_settings: Settings, redis: RedisServer) -> None:
+    async with running(scripted_settings.model_copy(update={"redis_url": redis.url})) as server:
+        ada = await server.api.sign_up()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        redis.kill()
+        try:
+            assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        finally:
+            redis.start()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        await check_books(server.services, all_ended=True)
+
+
+async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings: Settings) -> None:
+    nowhere = scripted_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    async with running(nowhere) as server:
+        ada = await server.api.sign_up()
+        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+
+
+@pytest.mark.any_database
+async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter, shared_redis: RedisServer
+) -> None:
+    url = shared_redis.url
+    patient = {"redis_url": url, "generation_deadline_seconds": 60.0, "generation_user_concurrency": 100}
+    async with (
+        running(scripted_settings.model_copy(update=patient), idle=True) as server,
+        Bus.open(url) as bus,
+        TaskQueue(url) as queue,
+        contextlib.AsyncExitStack() as workers,
+    ):
+        services = server.services
+
+        async def employ(queue: TaskQueue, bus: Bus, concurrency: int) -> None:
+            # Neither looks at the table by itself while this test lasts.
+            crew = Crew(queue, bus, services.roster, poll=600.0, grace=5.0)
+            await workers.enter_async_context(crew.working(services.worker, concurrency))
+            workers.callback(openrouter.open.set)
+
+        async def all_taken() -> bool:
+            return not await Generation.filter(status=GenerationStatus.PENDING).exists()
+
+        ada = await server.api.sign_up()
+        openrouter.open.clear()
+        await employ(services.queue, services.bus, 1)
+        await order(ada)
+        await until(all_taken)
+        await employ(queue, bus, 8)
+        for _ in range(8):  # half of the bells, or so, are heard by the one that is full
+            await order(ada)
+            await until(all_taken)

@@ -1,0 +1,155 @@
+"""Polar's client against a stand-in that speaks its wire format, which is checked with the client's own models."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from polar.base import deserialize
+from polar.v2026_10 import outputs, webhooks
+
+from services.integrations.payments.polar.client import PolarPayments
+from services.integrations.payments.polar.payload import Order
+from services.integrations.payments.polar.signature import is_authentic
+from services.integrations.payments.protocol import PaymentsError, TillRequest
+from tests.support.fakes.polar import PolarServer
+from tests.support.fakes.polar_wire import checkout, event, moment, order, refund, refunded, session, sign, subscription
+
+USER, PRODUCT = "usr_01h455vb4pex5vsknk084sn02q", "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+REQUEST = TillRequest("chk_1", PRODUCT, "credits-50", USER, "ada@example.com", "https://app.example.com/", "192.0.2.7")
+
+
+@pytest.fixture
+async def payments(polar: PolarServer) -> AsyncIterator[PolarPayments]:
+    async with PolarPayments(polar.token, base_url=f"{polar.url}/v1", patience=1.0) as found:
+        yield found
+
+
+def test_the_stand_in_says_what_the_client_understands() -> None:
+    told = order(USER, PRODUCT)
+    samples: list[tuple[dict[str, Any], Any]] = [
+        (told, outputs.Order),
+        (refunded(told, 100), outputs.Order),
+        (refund(told["id"], 100), outputs.Refund),
+        (subscription(USER, PRODUCT), outputs.Subscription),
+        (checkout({"products": [PRODUCT]}, "https://polar.example.com"), outputs.Checkout),
+        (session(USER, "https://polar.example.com"), outputs.CustomerSession),
+    ]
+    for sample, model in samples:
+        deserialize(sample, model)
+
+
+@pytest.mark.parametrize("kind", ["order.paid", "order.refunded"])
+def test_the_client_takes_our_signatures_and_we_take_what_it_takes(kind: str) -> None:
+    body = event(kind, order(USER, PRODUCT))
+    headers = sign(SECRET, body)
+    assert type(webhooks.validate_event(body, headers, SECRET)).__name__.startswith("WebhookOrder")
+    ours: dict[str, Any] = {
+        "timestamp": headers["webhook-timestamp"],
+        "signatures": headers["webhook-signature"],
+        "now": time.time(),
+    }
+    assert is_authentic([SECRET], event_id=headers["webhook-id"], body=body, **ours)
+    # The rule of the standard (without `whsec_`, decoded) is not Polar's.
+    assert not is_authentic([SECRET.removeprefix("whsec_")], event_id=headers["webhook-id"], body=body, **ours)
+
+
+async def test_a_checkout_says_who_buys_what(payments: PolarPayments, polar: PolarServer) -> None:
+    till = await payments.create_checkout(REQUEST)
+    (call,) = polar.calls
+    assert (call.method, call.path, call.headers["polar-version"]) == ("POST", "/v1/checkouts/", "2026-10")
+    assert call.body == {
+        "products": [PRODUCT],
+        "external_customer_id": USER,
+        "metadata": {"user_id": USER, "slug": "credits-50", "checkout": "chk_1"},
+        "customer_email": "ada@example.com",
+        "success_url": "https://app.example.com/",
+        "customer_ip_address": "192.0.2.7",
+    }
+    (made,) = polar.checkouts
+    assert (till.provider_id, till.url) == (made["id"], made["url"])
+    assert till.expires_at is not None
+    assert till.expires_at > datetime.now(UTC)
+
+
+async def test_orders_are_read_to_the_last_page(payments: PolarPayments, polar: PolarServer) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    polar.orders = [order(USER, PRODUCT, created_at=moment(start + timedelta(minutes=number))) for number in range(203)]
+    found = [told["id"] async for told in payments.orders(LONG_AGO)]
+    assert found == [told["id"] for told in polar.orders]
+    assert [call.query["page"] for call in polar.calls] == [["1"], ["2"], ["3"]]
+    late = [told["id"] async for told in payments.orders(start + timedelta(minutes=200, seconds=1))]
+    assert late == found[201:]
+    (told,) = [told async for told in payments.orders(start + timedelta(minutes=201, seconds=1))]
+    assert replace(Order.of(told), data={}) == replace(Order.of(polar.orders[202]), data={})
+
+
+async def test_one_order_that_nobody_understands_hides_no_other(payments: PolarPayments, polar: PolarServer) -> None:
+    made = [order(USER, PRODUCT, created_at=moment(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
+    made[3]["status"] = "a word of next year"
+    del made[5]["platform_fee_amount"]
+    polar.orders = made
+    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made]
+    polar.senseless = {1: [None, 7, *made[:100]], 2: "not a list"}
+    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made[:100] + made[200:]]
+    polar.fail(200)  # a page that is none at all
+    assert [told async for told in payments.orders(LONG_AGO)] == []
+
+
+async def test_refunds_are_read_back_to_a_moment(payments: PolarPayments, polar: PolarServer) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    polar.refunds = [
+        refund("an order", 1, created_at=moment(start + timedelta(minutes=number))) for number in range(250)
+    ]
+    found = [told["id"] async for told in payments.refunds(start + timedelta(minutes=60))]
+    assert found == [told["id"] for told in polar.refunds[:59:-1]]
+    assert [call.query["page"] for call in polar.calls] == [["1"], ["2"]]
+
+
+async def test_a_subscription_is_ended_once(payments: PolarPayments, polar: PolarServer) -> None:
+    made = subscription(USER, PRODUCT)
+    polar.subscriptions[made["id"]] = made
+    for _ in range(2):
+        await payments.end_subscription(made["id"])
+        assert made["status"] == "canceled"
+    await payments.end_subscription("3b4ae0f6-86d5-4a10-9b2c-000000000000")
+    polar.fail(409, 500)
+    for _ in range(2):
+        with pytest.raises(PaymentsError):
+            await payments.end_subscription(made["id"])
+    assert {(call.method, call.path.rpartition("/")[0]) for call in polar.calls} == {("DELETE", "/v1/subscriptions")}
+
+
+async def test_a_portal_is_opened_for_a_customer_only(payments: PolarPayments, polar: PolarServer) -> None:
+    with pytest.raises(PaymentsError):
+        await payments.portal_url(USER)
+    polar.customers.add(USER)
+    assert (await payments.portal_url(USER)).startswith(f"{polar.url}/portal")
+
+
+async def test_a_call_is_repeated_once_where_polar_did_nothing(payments: PolarPayments, polar: PolarServer) -> None:
+    for status, headers in ((503, {}), (429, {}), (429, {"retry_after": "0"})):
+        polar.calls.clear()
+        polar.fail(status, **headers)
+        await payments.create_checkout(REQUEST)
+        assert len(polar.calls) == 2, status
+    for statuses, headers in (((500,), {}), ((401,), {}), ((429,), {"retry_after": "60"}), ((503, 503), {})):
+        polar.calls.clear()
+        polar.fail(*statuses, **headers)
+        with pytest.raises(PaymentsError):
+            await payments.create_checkout(REQUEST)
+        assert len(polar.calls) == len(statuses), statuses
+
+
+async def test_a_polar_that_hangs_or_is_away_is_given_up(polar: PolarServer) -> None:
+    polar.open.clear()
+    async with PolarPayments(polar.token, base_url=polar.url, patience=0.2) as payments:
+        with pytest.raises(PaymentsError):
+            await payments.create_checkout(REQUEST)
+    async with PolarPayments(polar.token, base_url="http://127.0.0.1:9", patience=1.0) as payments:
+        with pytest.raises(PaymentsError):
+            await payments.portal_url(USER)

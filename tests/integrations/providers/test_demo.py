@@ -1,0 +1,201 @@
+"""The demo provider: events in order, repeatable bytes, the right size, nothing left behind."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from models.enum import ErrorCode, Quality
+from services.integrations.providers.demo.looks.develop import STEPS
+from services.integrations.providers.demo.provider import DemoProvider
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageProvider,
+    ImageRequest,
+    PartialImage,
+    Progress,
+    ProviderError,
+    ProviderEvent,
+)
+from tests.support.fakes.demo_portrait import (
+    PORTRAIT,
+    as_reference,
+    asked,
+    difference,
+    drawn_portrait,
+    events_of,
+    final_of,
+    opened,
+    picture_of,
+)
+
+
+def test_it_is_an_image_provider() -> None:
+    provider: ImageProvider = DemoProvider()
+    assert provider.name == "demo"
+
+
+@pytest.mark.parametrize("style", ["plushify/cute", "avenger/noir", "scenes/starry-night", "sandbox/free"])
+async def test_the_same_generation_gives_the_same_bytes_and_another_varies(style: str) -> None:
+    first, again = await events_of(asked(style)), await events_of(asked(style))
+    other = await picture_of(replace(asked(style), generation_id="gen_2"))
+    assert first == again
+    final = first[-1]
+    assert isinstance(final, FinalImage)
+    assert difference(opened(final.data), other) > 0.5
+
+
+async def test_two_pictures_at_once_do_not_disturb_each_other() -> None:
+    requests = [asked("plushify/realistic"), asked("avenger/noir"), asked("scenes/magic-castle", None)]
+    alone = [await final_of(request) for request in requests]
+    provider = DemoProvider(seconds=0)
+
+    async def last(request: ImageRequest) -> ProviderEvent:
+        return [event async for event in provider.generate(request)][-1]
+
+    together = await asyncio.gather(*(last(request) for request in requests))
+    await provider.aclose()
+    assert [event.data for event in together if isinstance(event, FinalImage)] == alone
+
+
+async def test_events_come_in_order_and_end_with_one_picture() -> None:
+    events = await events_of(asked("avenger/cinematic"))
+    *before, final = events
+    assert isinstance(final, FinalImage)
+    assert (final.model, final.cost, final.request_id) == ("demo", None, None)
+    fractions = [event.fraction for event in before if isinstance(event, Progress | PartialImage)]
+    assert len(fractions) == len(before)
+    assert fractions == sorted(fractions)
+    assert fractions[0] > 0
+    assert fractions[-1] < 1
+    assert [event.fraction for event in before if isinstance(event, PartialImage)] == list(STEPS)
+
+
+async def test_previews_are_small_and_come_closer_to_the_picture() -> None:
+    events = await events_of(asked("scenes/quiet-beach"))
+    final = events[-1]
+    assert isinstance(final, FinalImage)
+    distances = []
+    for event in events:
+        if isinstance(event, PartialImage):
+            preview = opened(event.data)
+            assert max(preview.size) <= 512
+            distances.append(difference(preview, opened(final.data)))
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 3 * distances[-1]
+
+
+@pytest.mark.parametrize(
+    ("quality", "size"), [(Quality.STANDARD, (1024, 768)), (Quality.HD, (1536, 1152)), (Quality.ULTRA, (2048, 1536))]
+)
+async def test_quality_is_pixels(quality: Quality, size: tuple[int, int]) -> None:
+    picture = await picture_of(replace(asked(None), quality=quality))
+    assert picture.size == size
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [
+        ("3:2", (1024, 683)),
+        ("9:16", (576, 1024)),
+        ("9:19.5", (473, 1024)),
+        ("100:1", (1024, 128)),
+        ("auto", (1024, 1024)),
+        ("0:3", (1024, 1024)),
+        (None, (1024, 1024)),
+    ],
+)
+async def test_a_drawn_picture_has_the_ratio_that_was_asked_for(ratio: str | None, size: tuple[int, int]) -> None:
+    picture = await picture_of(replace(asked("scenes/future-city", None), aspect_ratio=ratio))
+    assert picture.size == size
+
+
+async def test_a_photo_of_one_pixel_is_taken() -> None:
+    picture = await picture_of(asked("avenger/classic", as_reference(drawn_portrait(1, 1))))
+    assert picture.size == (1024, 1024)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+async def test_every_format_of_the_image_door_is_read(form: str) -> None:
+    picture = await picture_of(asked(None, as_reference(drawn_portrait(), form)))
+    assert picture.size == (1024, 768)
+
+
+async def test_a_transparent_photo_stands_on_white() -> None:
+    clear = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
+    white = Image.new("RGB", (300, 300), (255, 255, 255))
+    assert await final_of(asked(None, as_reference(clear))) == await final_of(asked(None, as_reference(white)))
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", PORTRAIT.data[: len(PORTRAIT.data) // 2]])
+async def test_a_broken_photo_is_a_provider_error(data: bytes) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await events_of(asked("plushify/cute", replace(PORTRAIT, data=data)))
+    assert caught.value.code is ErrorCode.GENERATION_FAILED
+    assert caught.value.request_left is False
+
+
+async def test_zero_seconds_never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(_: float) -> None:
+        raise AssertionError("the demo provider waited")
+
+    monkeypatch.setattr(asyncio, "sleep", refused)
+    assert isinstance((await events_of(asked(None)))[-1], FinalImage)
+
+
+async def test_a_picture_takes_as_long_as_it_was_told() -> None:
+    provider = DemoProvider(seconds=1.2)
+    started = time.monotonic()
+    arrivals = [time.monotonic() - started async for event in provider.generate(asked(None))]
+    await provider.aclose()
+    assert arrivals[-1] >= 1.15
+    assert arrivals[0] < 0.5
+
+
+async def test_the_event_loop_stays_free_while_a_picture_is_drawn() -> None:
+    provider = DemoProvider(seconds=0)
+    turns = 0
+    finished = asyncio.Event()
+
+    async def draw() -> None:
+        async for _ in provider.generate(asked("plushify/realistic")):
+            pass
+        finished.set()
+
+    drawing = asyncio.create_task(draw())
+    while not finished.is_set():
+        turns += 1
+        await asyncio.sleep(0.001)
+    await drawing
+    await provider.aclose()
+    assert turns > 20
+
+
+async def test_closing_the_stream_early_leaves_nothing_behind() -> None:
+    provider = DemoProvider(seconds=600)
+    before = asyncio.all_tasks()
+    stream = provider.generate(asked("avenger/anime"))
+    assert isinstance(await anext(stream), Progress)
+    assert isinstance(await anext(stream), Progress)
+    await stream.aclose()  # type: ignore[attr-defined]  # the Protocol promises an iterator; a generator it is
+    assert asyncio.all_tasks() == before
+    await provider.aclose()
+
+
+async def test_a_canceled_picture_ends_at_once_and_the_next_one_is_made() -> None:
+    provider = DemoProvider(seconds=600)
+    first = asyncio.Event()
+
+    async def draw() -> None:
+        async for _ in provider.generate(asked("scenes/starry-night")):
+            first.set()
+
+    drawing = asyncio.create_task(draw())
+    await first.wait()
+    drawing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drawing
+    assert isinstance(await anext(provider.generate(asked(None))), Progress)
+    await provider.aclose()

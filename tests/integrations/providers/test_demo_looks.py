@@ -1,0 +1,186 @@
+"""The demo provider's looks: each a visible transformation, unlike every other, its subject still there."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from PIL import Image, ImageFilter, ImageOps, ImageStat
+
+from models.enum import Size
+from services.integrations.providers.demo.looks.subject import subject_mask
+from tests.support.fakes.demo_portrait import (
+    LOOK_SIDE,
+    as_reference,
+    asked,
+    difference,
+    drawn_portrait,
+    final_of,
+    picture_of,
+    thumbnail,
+)
+
+SCENES = (
+    "enchanted-forest",
+    "future-city",
+    "quiet-beach",
+    "mountain-sunrise",
+    "starry-night",
+    "cherry-spring",
+    "cyberpunk-street",
+    "magic-castle",
+    "underwater-world",
+)
+HEROES = ("classic", "cinematic", "noir", "anime", "realistic")
+STYLES = (
+    *(f"plushify/{slug}" for slug in ("cute", "realistic", "cartoon")),
+    *(f"avenger/{slug}" for slug in HEROES),
+    *(f"scenes/{slug}" for slug in SCENES),
+    "sandbox/free",
+    "somebody/new",
+)
+
+
+def likeness(result: Image.Image, photo: Image.Image) -> float:
+    """How well the photo is found again in the result: the best correlation of brightness, -1 to 1.
+
+    Toys are set smaller into their picture, so the photo is tried at several sizes, centred and on the bottom edge.
+    """
+    found = []
+    grey = result.convert("L")
+    for share, low in itertools.product((1.0, 0.9, 0.8, 0.7), (0.5, 1.0)):
+        width, height = grey.width * share, grey.height * share
+        left, top = (grey.width - width) / 2, (grey.height - height) * low
+        framed = grey.resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BOX, box=(left, top, left + width, top + height))
+        found.append(correlation(framed, thumbnail(photo).convert("L")))
+    return max(found)
+
+
+def correlation(one: Image.Image, other: Image.Image) -> float:
+    """Of the middle, where the subject is; the surroundings may change altogether."""
+    values = []
+    for picture in (one, other):
+        levels = picture.crop((16, 12, 48, 60)).tobytes()
+        mean = sum(levels) / len(levels)
+        values.append([level - mean for level in levels])
+    product = sum(a * b for a, b in zip(*values, strict=True))
+    return float(product / (sum(a * a for a in values[0]) * sum(b * b for b in values[1])) ** 0.5)
+
+
+@pytest.fixture(scope="module")
+async def gallery() -> dict[str, Image.Image]:
+    """The portrait once in every style."""
+    return {style: await picture_of(asked(style)) for style in STYLES}
+
+
+@pytest.fixture(scope="module")
+async def drawings() -> dict[str, Image.Image]:
+    """Every scene without a photo."""
+    return {slug: await picture_of(asked(f"scenes/{slug}", reference=None)) for slug in SCENES}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_visibly_changes_the_photo(gallery: dict[str, Image.Image], style: str) -> None:
+    assert difference(gallery[style], drawn_portrait()) > 20
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(STYLES, 2)))
+def test_two_styles_look_different(gallery: dict[str, Image.Image], one: str, other: str) -> None:
+    assert difference(gallery[one], gallery[other]) > 20
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_subject_stays_recognisable(gallery: dict[str, Image.Image], style: str) -> None:
+    found = likeness(gallery[style], drawn_portrait())
+    assert found > 0.45
+    assert found > likeness(gallery[style], ImageOps.flip(drawn_portrait())) + 0.2
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_photos_aspect_ratio_is_kept(gallery: dict[str, Image.Image], style: str) -> None:
+    assert gallery[style].size == (1024, 768)
+    assert gallery[style].format == "JPEG"
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SCENES, 2)))
+def test_two_drawn_scenes_look_different(drawings: dict[str, Image.Image], one: str, other: str) -> None:
+    assert difference(drawings[one], drawings[other]) > 20
+
+
+def test_a_drawn_scene_is_square_and_full_of_detail(drawings: dict[str, Image.Image]) -> None:
+    for picture in drawings.values():
+        assert picture.size == (1024, 1024)
+        edges = picture.convert("L").filter(ImageFilter.FIND_EDGES)
+        assert ImageStat.Stat(edges).stddev[0] > 8
+
+
+@pytest.mark.parametrize(
+    ("style", "size"), [(style, ((7, 900), (900, 7))[place % 2]) for place, style in enumerate(STYLES)]
+)
+async def test_a_photo_of_any_shape_is_taken(style: str, size: tuple[int, int]) -> None:
+    picture = await picture_of(asked(style, as_reference(drawn_portrait(*size))))
+    assert max(picture.size) == 1024
+    assert 1 / 8 <= picture.width / picture.height <= 8
+
+
+@pytest.mark.parametrize("style", ["plushify/cute", "plushify/realistic", "plushify/cartoon"])
+async def test_a_larger_toy_covers_more_of_the_picture(style: str) -> None:
+    small, medium, large = [await picture_of(replace(asked(style), size=size)) for size in Size]
+    assert difference(small, large) > difference(small, medium) > 3
+
+
+@pytest.mark.parametrize(
+    ("slug", "variable"),
+    [
+        *((slug, ("costume_color", "emerald and bronze")) for slug in HEROES),
+        *((slug, ("background", "deep space")) for slug in HEROES),
+        *((slug, ("powers", "fire")) for slug in HEROES if slug != "noir"),  # noir has one colour, the costume's
+    ],
+)
+async def test_a_heros_variables_show(gallery: dict[str, Image.Image], slug: str, variable: tuple[str, str]) -> None:
+    style = f"avenger/{slug}"
+    assert difference(await picture_of(replace(asked(style), variables=(variable,))), gallery[style]) > 1
+
+
+@pytest.mark.parametrize(
+    ("words", "slug"),
+    [
+        ("A castle at night", "magic-castle"),
+        ("the sea, calm", "quiet-beach"),
+        ("樱花树下", "cherry-spring"),
+        ("夜里的星星", "starry-night"),
+        ("赛博朋克的街道", "cyberpunk-street"),
+        ("two mountains", "mountain-sunrise"),
+        ("Draw what stands between “ and ”: “a forest”. Mind the sea.", "enchanted-forest"),
+    ],
+)
+async def test_a_free_prompt_draws_the_place_it_names(words: str, slug: str) -> None:
+    free = replace(asked("sandbox/free", None), prompt=words)
+    assert await final_of(free) == await final_of(asked(f"scenes/{slug}", None))
+
+
+async def test_words_inside_other_words_name_no_place() -> None:
+    abstract = await final_of(replace(asked("sandbox/free", None), prompt="something"))
+    assert await final_of(replace(asked("sandbox/free", None), prompt="restart the research")) == abstract
+
+
+@pytest.mark.parametrize("painter", ["oil painting", "水彩", "pencil sketch", "mosaic", "poster"])
+async def test_a_free_prompt_chooses_the_painter_it_names(gallery: dict[str, Image.Image], painter: str) -> None:
+    picture = await picture_of(replace(asked("sandbox/free"), prompt=f"as {painter}"))
+    assert likeness(picture, drawn_portrait()) > 0.55
+    assert difference(picture, gallery["somebody/new"]) > 8
+
+
+def test_the_subject_is_told_from_the_wall() -> None:
+    mask = subject_mask(drawn_portrait(1024, 768))
+    for x, y in ((512, 270), (512, 330), (440, 640), (600, 700)):  # forehead, nose, shirt
+        assert mask.getpixel((x, y)) == 255
+    for x, y in ((60, 600), (300, 200), (700, 200), (960, 300)):  # wall on all sides
+        assert mask.getpixel((x, y)) == 0
+
+
+def test_a_subject_as_dark_as_its_wall_is_not_lost() -> None:
+    coat = Image.new("RGB", (400, 400), (24, 26, 44))
+    coat.paste((214, 164, 140), (150, 80, 250, 210))
+    mask = subject_mask(coat)
+    assert ImageStat.Stat(mask.crop((160, 90, 240, 200))).mean[0] > 250
+    assert ImageStat.Stat(mask).mean[0] > 25

@@ -1,0 +1,419 @@
+"""The OpenRouter provider against a scripted one: what is asked, what each answer means, and that it asks once."""
+
+import asyncio
+import base64
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from models.enum import ErrorCode, Quality
+from services.integrations.providers.openrouter.client import OpenRouterProvider
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageRequest,
+    PartialImage,
+    Progress,
+    ProviderError,
+    ProviderEvent,
+    ReferencePhoto,
+)
+from services.integrations.providers.safe_fetch import SafeFetch
+from tests.support.fakes import openrouter_answer as scripted
+from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import COST, GENERATION_ID, MODEL, Answer, data_url, good_picture
+
+PROMPT = "A fox in a red raincoat, oil on canvas"
+REQUEST = ImageRequest(generation_id="gen_1", prompt=PROMPT)
+
+MISCONFIGURED = ErrorCode.PROVIDER_MISCONFIGURED
+REJECTED = ErrorCode.CONTENT_REJECTED
+FAILED = ErrorCode.GENERATION_FAILED
+UNAVAILABLE = ErrorCode.PROVIDER_UNAVAILABLE
+TIMEOUT = ErrorCode.GENERATION_TIMEOUT
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[ScriptedOpenRouter]:
+    async with ScriptedOpenRouter() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def provider(fake: ScriptedOpenRouter) -> AsyncIterator[OpenRouterProvider]:
+    provider = OpenRouterProvider(
+        fake.key, base_url=fake.base_url, app_url="https://darkroom.example", read_seconds=0.5
+    )
+    yield provider
+    await provider.aclose()
+
+
+async def collect(provider: OpenRouterProvider, request: ImageRequest = REQUEST) -> list[ProviderEvent]:
+    return [event async for event in provider.generate(request)]
+
+
+async def failure(provider: OpenRouterProvider) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await collect(provider)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [scripted.picture(), scripted.sse_picture(), scripted.content_parts(), scripted.markdown()],
+    ids=["images", "stream", "parts", "markdown"],
+)
+async def test_every_good_answer_ends_with_the_picture_its_price_and_its_name(
+    answer: Answer, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(answer)
+    *before, final = await collect(provider)
+    assert final == FinalImage(good_picture(), MODEL, COST, GENERATION_ID)
+    assert all(isinstance(event, Progress) for event in before)
+    assert len(fake.calls) == 1
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    answer: Answer
+    code: ErrorCode
+    may_retry: bool = False
+    retry_after: float | None = None
+
+
+def guardrail() -> Answer:
+    return scripted.status(403, "permission_denied", text="Request blocked: prompt injection patterns detected")
+
+
+def upstream_block() -> Answer:
+    metadata = {"raw": '{"error":{"code":"moderation_blocked"}}', "provider_name": "OpenAI"}
+    return scripted.status(400, text="Provider returned error", metadata=metadata)
+
+
+ROWS = [
+    Row("401", scripted.status(401, "authentication"), MISCONFIGURED),
+    Row("402", scripted.status(402, "payment_required"), MISCONFIGURED),
+    Row("403 of the key", scripted.status(403, "permission_denied"), MISCONFIGURED),
+    Row("404 of the model", scripted.status(404, "not_found"), MISCONFIGURED),
+    Row("404 without a word", scripted.status(404), MISCONFIGURED),
+    Row("404 of an image", scripted.status(404, "image_not_found"), FAILED),
+    Row("403 moderation", scripted.moderation(), REJECTED),
+    Row("403 guardrail", guardrail(), REJECTED),
+    Row("403 content policy", scripted.status(403, "content_policy_violation"), REJECTED),
+    Row("403 refusal", scripted.status(403, "refusal"), REJECTED),
+    Row("400 content policy", scripted.status(400, "content_policy_violation"), REJECTED),
+    Row("400 upstream's block", upstream_block(), REJECTED),
+    Row("a refusal", scripted.refusal(), REJECTED),
+    Row("content_filter", scripted.message(content=None, finish_reason="content_filter"), REJECTED),
+    Row("a native safety reason", scripted.message(content="", native_finish_reason="IMAGE_SAFETY"), REJECTED),
+    Row("moderation inside a 200", scripted.error_in_200(403, "content_policy_violation"), REJECTED),
+    Row("moderation inside a stream", scripted.sse_error(403, "content_policy_violation"), REJECTED),
+    Row("400", scripted.status(400, "invalid_request"), FAILED),
+    Row("413", scripted.status(413, "payload_too_large"), FAILED),
+    Row("422", scripted.status(422, "unprocessable"), FAILED),
+    Row("422 without a word", scripted.status(422), FAILED),
+    Row("words only", scripted.text_only(), FAILED),
+    Row("no words either", scripted.message(content=None), FAILED),
+    Row("base64 that is none", scripted.not_an_image(), FAILED),
+    Row("an address", scripted.remote_url("https://storage.example/a.png"), FAILED),
+    Row("an endless body", scripted.huge(), FAILED),
+    Row("a gzip bomb", scripted.gzip_bomb(), FAILED),
+    Row("408", scripted.status(408, "timeout"), UNAVAILABLE),
+    Row("409", scripted.status(409), UNAVAILABLE),
+    Row("524", scripted.status(524, "timeout"), UNAVAILABLE),
+    Row("429", scripted.status(429, "rate_limit_exceeded"), UNAVAILABLE, may_retry=True),
+    Row("429 in 7 s", scripted.status(429, retry_after="7"), UNAVAILABLE, may_retry=True, retry_after=7),
+    Row("429 some time", scripted.status(429, retry_after="soon"), UNAVAILABLE, may_retry=True),
+    Row("429 in the past", scripted.status(429, retry_after="-3"), UNAVAILABLE, may_retry=True),
+    Row("503", scripted.status(503, "provider_unavailable"), UNAVAILABLE, may_retry=True),
+    Row("503 in 2.5 s", scripted.status(503, retry_after="2.5"), UNAVAILABLE, may_retry=True, retry_after=2.5),
+    Row("500", scripted.status(500, "server"), UNAVAILABLE),
+    Row("500 with a hint", scripted.status(500, retry_after="7"), UNAVAILABLE),
+    Row("502", scripted.status(502, "provider_unavailable"), UNAVAILABLE),
+    Row("529", scripted.status(529, "provider_overloaded"), UNAVAILABLE),
+    Row("an error without an end", scripted.huge(500), UNAVAILABLE),
+    Row("an error inside a 200", scripted.error_in_200(502), UNAVAILABLE),
+    Row("an unnamed error inside a 200", scripted.error_in_200(None), UNAVAILABLE),
+    Row("429 inside a 200", scripted.error_in_200(429, "rate_limit_exceeded"), UNAVAILABLE),
+    Row("503 inside a 200", scripted.error_in_200(503), UNAVAILABLE),
+    Row("402 inside a 200", scripted.error_in_200(402), MISCONFIGURED),
+    Row("400 inside a 200", scripted.error_in_200(400), FAILED),
+    Row("a bare word as error inside a 200", scripted.json_200({"error": "oops"}), UNAVAILABLE),
+    Row("an error inside a stream", scripted.sse_error(502), UNAVAILABLE),
+    Row("429 inside a stream", scripted.sse_error(429), UNAVAILABLE),
+    Row("finish reason error", scripted.message(content="", finish_reason="error"), UNAVAILABLE),
+    Row("HTML", scripted.html_200(), UNAVAILABLE),
+    Row("nothing", scripted.empty_200(), UNAVAILABLE),
+    Row("choices null", scripted.json_200({"id": "gen-1", "choices": None}), UNAVAILABLE),
+    Row("no choices", scripted.json_200({"id": "gen-1", "choices": []}), UNAVAILABLE),
+    Row("JSON of something else", scripted.json_200([]), UNAVAILABLE),
+    Row("a cut body", scripted.truncated(), UNAVAILABLE),
+    Row("a cut stream", scripted.truncated(scripted.sse_picture()), UNAVAILABLE),
+    Row("cut within the head", scripted.truncated(keep=0.0005), UNAVAILABLE),
+    Row("a stream without its end", scripted.sse_cut(), UNAVAILABLE),
+    Row("a stream of nothing", scripted.sse(), UNAVAILABLE),
+    Row("a stream of something else", scripted.sse([1, 2]), UNAVAILABLE),
+    Row("a reset", scripted.reset(), UNAVAILABLE),
+    Row("a hang", scripted.hang(), TIMEOUT),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_every_bad_answer_has_its_code_and_is_asked_for_once(
+    row: Row, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(row.answer, scripted.picture())  # a second call would succeed, and be seen
+    error = await failure(provider)
+    assert (error.code, error.may_retry, error.retry_after) == (row.code, row.may_retry, row.retry_after)
+    assert error.request_left
+    assert len(fake.calls) == 1
+
+
+async def test_the_request_is_exactly_this(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    photo = ReferencePhoto(good_picture(), "image/png", 1200, 800)
+    await collect(provider, ImageRequest("gen_1", PROMPT, reference=photo, quality=Quality.HD))
+    [call] = fake.calls
+    assert (call.method, call.path) == ("POST", "/api/v1/chat/completions")
+    assert call.body == {
+        "model": "google/gemini-2.5-flash-image",
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": PROMPT},
+                    {"type": "image_url", "image_url": {"url": data_url(good_picture())}},
+                ],
+            }
+        ],
+        "modalities": ["image", "text"],
+        "image_config": {"aspect_ratio": "3:2", "image_size": "2K"},
+        "stream": True,
+    }
+    assert call.headers["authorization"] == f"Bearer {KEY}"
+    assert call.headers["http-referer"] == "https://darkroom.example"
+    assert call.headers["x-openrouter-title"] == "Darkroom"
+    assert call.headers["x-title"] == "Darkroom"
+    assert call.headers["content-type"] == "application/json"
+
+
+async def test_a_conversation_is_told_in_the_persons_turns_and_ends_with_the_picture(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    made = ReferencePhoto(good_picture(), "image/png", 64, 64, is_result=True)
+    await collect(provider, ImageRequest("gen_1", "Now in blue", reference=made, earlier_prompts=(PROMPT, "A hat")))
+    [call] = fake.calls
+    assert call.body["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": PROMPT}]},
+        {"role": "user", "content": [{"type": "text", "text": "A hat"}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Now in blue"},
+                {"type": "image_url", "image_url": {"url": data_url(good_picture())}},
+            ],
+        },
+    ]
+
+
+async def test_the_request_follows_model_ratio_and_quality(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    await collect(provider, ImageRequest("gen_1", PROMPT, model="x/y", aspect_ratio="7:3", quality=Quality.ULTRA))
+    await collect(provider, ImageRequest("gen_1", PROMPT, aspect_ratio="0:0"))
+    first, second = (call.body for call in fake.calls)
+    assert first["model"] == "x/y"
+    assert first["image_config"] == {"aspect_ratio": "21:9", "image_size": "4K"}
+    assert first["messages"] == [{"role": "user", "content": [{"type": "text", "text": PROMPT}]}]
+    assert second["image_config"] == {"aspect_ratio": "1:1", "image_size": "1K"}
+
+
+async def test_the_environment_changes_nothing(fake: ScriptedOpenRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Spy: 1\nAuthorization: Bearer sk-other")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    provider = OpenRouterProvider(fake.key, base_url=fake.base_url, app_url=None, app_title="暗房")
+    await collect(provider)
+    await provider.aclose()
+    [call] = fake.calls
+    assert call.headers["authorization"] == f"Bearer {KEY}"
+    ours = {"host", "accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"}
+    # The title is in letters that no header can hold, so it is not sent.
+    assert set(call.headers) == ours | {"user-agent", "x-stainless-raw-response"}
+
+
+async def test_previews_come_in_order_and_before_the_picture(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    first, second, last = (good_picture(tint=tint) for tint in (10, 20, 30))
+    fake.script(scripted.sse_picture((first, second), last))
+    events = await collect(provider)
+    pictures = [event.data for event in events if isinstance(event, PartialImage | FinalImage)]
+    assert pictures == [first, second, last]
+    assert isinstance(events[-1], FinalImage)
+
+
+async def test_progress_only_grows_and_stays_below_one(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    large = good_picture() + bytes(3_000_000)
+    fake.script(scripted.picture(large))
+    fractions = [event.fraction for event in await collect(provider) if isinstance(event, Progress)]
+    assert len(fractions) > 10
+    assert fractions == sorted(set(fractions))
+    assert 0 < fractions[0] < fractions[-1] < 1
+
+
+async def test_a_picture_survives_a_rude_goodbye(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    whole = scripted.sse_picture().wire
+    fake.script(Answer(whole[: whole.index(b"data: [DONE]")]))  # everything was said, HTTP never ended
+    events = await collect(provider)
+    assert isinstance(events[-1], FinalImage)
+
+
+async def test_the_connection_may_stay_open_after_done(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    fake.script(Answer(scripted.sse_picture().wire.removesuffix(b"0\r\n\r\n"), repeat=b"1\r\n\n\r\n", gap=0.05))
+    events = await asyncio.wait_for(collect(provider), 5)
+    assert isinstance(events[-1], FinalImage)
+
+
+async def test_leaving_closes_the_connection(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    fake.script(scripted.drip())
+    task = asyncio.create_task(collect(provider))
+    await asyncio.wait_for(fake.called.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    fake.script(scripted.picture())
+    assert isinstance((await collect(provider))[-1], FinalImage)
+
+
+async def test_closing_the_iterator_closes_the_connection(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    whole = scripted.picture(bytes(3_000_000)).wire
+    fake.script(Answer(whole[:-100], repeat=b" ", gap=0.02))
+    events = provider.generate(REQUEST)
+    assert isinstance(await anext(events), Progress)
+    await events.aclose()  # type: ignore[attr-defined]  # the Protocol says AsyncIterator; it is a generator
+    await asyncio.wait_for(fake.hung_up.wait(), 5)
+
+
+async def test_the_callers_deadline_ends_a_drip(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    fake.script(scripted.drip())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):  # twice the longest silence that is allowed: a drip is no silence
+            await collect(provider)
+    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    assert len(fake.calls) == 1
+
+
+async def test_an_error_whose_body_never_ends_is_told_soon(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(Answer(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\n\r\n" + b'{"error"', repeat=b" ", gap=0.02))
+    started = time.monotonic()
+    error = await failure(provider)
+    assert (error.code, error.may_retry, error.retry_after) == (UNAVAILABLE, True, 3)
+    assert time.monotonic() - started < 5  # seconds; the body is given 2
+
+
+@pytest.mark.parametrize(("code", "megabytes"), [(200, 24), (500, 1)])
+async def test_an_endless_body_is_left_at_the_cap(
+    code: int, megabytes: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(scripted.huge(code))
+    await failure(provider)
+    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    assert fake.sent < (megabytes + 16) * 2**20  # 16: what the kernel may have taken without anybody reading it
+
+
+async def test_a_redirect_is_not_followed(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    async with ScriptedOpenRouter() as trap:
+        for target in (f"{trap.base_url}/chat/completions", "http://169.254.169.254/", "file:///etc/passwd"):
+            fake.script(scripted.redirect(target))
+            error = await failure(provider)
+            assert (error.code, error.may_retry) == (UNAVAILABLE, False)
+        assert trap.calls == []
+
+
+async def test_a_closed_door_may_be_tried_again() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    provider = OpenRouterProvider(KEY, base_url=f"http://127.0.0.1:{port}/v1", app_url=None)
+    error = await failure(provider)
+    await provider.aclose()
+    assert (error.code, error.may_retry, error.request_left) == (UNAVAILABLE, True, False)
+
+
+async def test_an_unknown_host_may_be_tried_again() -> None:
+    provider = OpenRouterProvider(KEY, base_url="http://nowhere.invalid/v1", app_url=None)
+    error = await failure(provider)
+    await provider.aclose()
+    assert (error.code, error.may_retry, error.request_left) == (UNAVAILABLE, True, False)
+
+
+@pytest.mark.parametrize("key", ["", "  ", "sk-or\nX-Spy: 1", "sk-ключ"], ids=["none", "blank", "lines", "letters"])
+async def test_a_key_that_cannot_be_sent_is_not_sent(key: str, fake: ScriptedOpenRouter) -> None:
+    provider = OpenRouterProvider(key, base_url=fake.base_url, app_url=None)
+    error = await failure(provider)
+    await provider.aclose()
+    assert (error.code, error.request_left) == (MISCONFIGURED, False)
+    assert fake.calls == []
+
+
+async def test_a_wrong_key_is_the_operators_business(fake: ScriptedOpenRouter) -> None:
+    provider = OpenRouterProvider("sk-or-v1-wrong", base_url=fake.base_url, app_url=None)
+    error = await failure(provider)
+    await provider.aclose()
+    assert (error.code, error.may_retry) == (MISCONFIGURED, False)
+    assert len(fake.calls) == 1
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 429, 500])
+async def test_an_error_that_quotes_key_prompt_and_picture_tells_none_of_them(
+    code: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    quoted = f"Bad call with Bearer {KEY}: '{PROMPT}' {data_url(good_picture())}"
+    fake.script(
+        scripted.status(code, text=quoted, metadata={"flagged_input": PROMPT, "raw": quoted}),
+        scripted.error_in_200(code, text=quoted),
+    )
+    for _ in range(2):
+        error = await failure(provider)
+        told = f"{error!s} {error!r} {error.detail} {error.__cause__!r}"
+        assert KEY not in told
+        assert "raincoat" not in told
+        assert base64.b64encode(good_picture()).decode()[:30] not in told
+        assert f"{code}" in error.detail
+
+
+async def test_a_rejected_answer_still_says_what_it_cost(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    for answer in (
+        scripted.refusal(),
+        scripted.text_only(),
+        scripted.not_an_image(),
+        scripted.message(content=None, finish_reason="content_filter"),
+    ):
+        fake.script(answer)
+        error = await failure(provider)
+        assert (error.cost, error.request_id) == (COST, GENERATION_ID)
+
+
+async def test_a_remote_picture_off_the_list_is_not_fetched(fake: ScriptedOpenRouter) -> None:
+    fetch = SafeFetch(frozenset({"pictures.example"}))
+    provider = OpenRouterProvider(fake.key, base_url=fake.base_url, app_url=None, fetch=fetch)
+    async with ScriptedOpenRouter() as trap:
+        for url in (f"{trap.base_url}/a.png", "https://other.example/a.png", "https://169.254.169.254/latest"):
+            fake.script(scripted.remote_url(url))
+            error = await failure(provider)
+            assert (error.code, error.cost) == (FAILED, COST)
+        assert trap.calls == []
+    await provider.aclose()

@@ -1,0 +1,56 @@
+"""Files that are too large for the memory: stored whole or not at all, in a folder and in S3."""
+
+import io
+import secrets
+from pathlib import Path
+
+import pytest
+
+from services.integrations.storage.local import LocalStorage
+from services.integrations.storage.protocol import StorageError
+from services.integrations.storage.s3 import S3Storage
+from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
+
+KEY = "exports/usr_1/exp_1"
+PART = 8 * 2**20
+
+
+class BrokenFile(io.BytesIO):
+    """One whose disk fails."""
+
+    def read(self, _: int | None = -1) -> bytes:
+        raise OSError("input/output error")
+
+
+async def test_a_folder_takes_a_file_in_place_of_what_was_there(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "files", address="", secret="unused", link_seconds=60)
+    for size in (0, 1, 3 * 2**20):
+        data = secrets.token_bytes(size)
+        await storage.put_file(KEY, io.BytesIO(data), "application/zip")
+        assert await storage.get(KEY) == data
+    assert await storage.keys() == {KEY}
+    with pytest.raises(StorageError):
+        await storage.put_file("exports/other", BrokenFile(), "application/zip")
+    assert await storage.keys() == {KEY}
+
+
+async def test_s3_takes_a_file_in_parts_and_keeps_none_of_one_that_breaks_off() -> None:
+    credentials = {"access_key_id": KEY_ID, "secret_access_key": SECRET}
+    with s3_server() as server:
+        options = {"region": REGION, "prefix": "large", "link_seconds": 600, "endpoint_url": server.url, **credentials}
+        async with S3Storage(BUCKET, **options) as storage:  # type: ignore[arg-type]  # one dict for all its options
+            for size in (1, PART, 2 * PART, 2 * PART + 1):
+                data = secrets.token_bytes(size)
+                await storage.put_file(KEY, io.BytesIO(data), "application/zip")
+                assert await storage.get(KEY) == data
+            assert await storage.keys() == {KEY}
+
+            async def broken(**_: object) -> None:
+                raise OSError("connection reset")
+
+            storage._client.complete_multipart_upload = broken  # type: ignore[method-assign, assignment]  # the store dies at the worst moment
+            with pytest.raises(StorageError):
+                await storage.put_file("exports/usr_1/exp_2", io.BytesIO(data), "application/zip")
+            assert await storage.keys() == {KEY}
+            left = await storage._client.list_multipart_uploads(Bucket=BUCKET)
+            assert left.get("Uploads", []) == []

@@ -1,0 +1,107 @@
+"""A server whose pictures are in S3: people notice nothing, until S3 is gone."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from PIL import Image
+
+from models import File
+from models.database.connection import rows
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import photo
+from tests.support.integrity import check_books, stored_keys
+from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
+
+pytestmark = pytest.mark.any_database
+
+
+@pytest.fixture
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def server(settings: Settings, s3: S3Server) -> AsyncIterator[Running]:
+    place = {
+        "s3_bucket": BUCKET,
+        "s3_endpoint_url": s3.url,
+        "s3_region": REGION,
+        "s3_prefix": "our/shop",
+        "stop_grace_seconds": 0.0,  # the last generation here cannot end
+        "aws_access_key_id": KEY_ID,
+        "aws_secret_access_key": SECRET,
+    }
+    async with running(settings.model_copy(update=place)) as found:
+        yield found
+
+
+async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_are_taken(
+    server: Running, s3: S3Server
+) -> None:
+    ada = await server.api.sign_up()
+    style = await ada.style("cute", "plushify")
+    (made,) = (await ada.create(photo(), styleId=style))["generations"]
+    done = await ada.ended(made["id"])
+    assert done["status"] == "COMPLETED"
+    async with httpx.AsyncClient() as browser:
+        for name, width in (("url", done["result"]["width"]), ("thumbnailUrl", 320)):
+            assert done["result"][name].startswith(f"{s3.url}/{BUCKET}/our/shop/generated/{ada.user['id']}/")
+            found = await browser.get(done["result"][name])
+            assert Image.open(io.BytesIO(found.content)).width <= width
+        saved = await browser.get(done["result"]["downloadUrl"])
+        assert saved.headers["content-disposition"].startswith('attachment; filename="cute-')
+        for name in ("url", "downloadUrl", "thumbnailUrl"):
+            whole = await browser.get(done["result"][name])
+            assert "immutable" in whole.headers["cache-control"]
+            part = await browser.get(done["result"][name], headers={"range": "bytes=2-6"})
+            assert (part.status_code, part.content) == (206, whole.content[2:7])
+            assert part.headers["etag"] == whole.headers["etag"]
+        again = await ada.generation(made["id"])  # a window may end between two answers, but not between each
+        names = ("url", "downloadUrl", "thumbnailUrl")
+        links = [[shown["result"][name] for name in names] for shown in (again, await ada.generation(made["id"]), done)]
+        assert len({tuple(each) for each in links}) < 3
+    widths = [file.thumbnail_widths for file in await File.all()]
+    assert len(await stored_keys(server.services)) == sum(1 + len(each) for each in widths)
+    assert (await server.api.http.get("/health/ready")).status_code == 200
+    await check_books(server.services, all_ended=True)
+
+    s3.stop()
+    credits = await ada.credits()
+    refused = await ada.create(photo(), styleId=style)
+    assert (refused["generations"], [error["code"] for error in refused["errors"]]) == ([], ["UPLOAD_FAILED"])
+    assert s3.url not in str(refused["errors"])
+    assert await ada.credits() == credits
+    assert (await server.api.http.get("/health/ready")).status_code == 503
+    # What needs no storage yet is taken; a worker may still find it there again.
+    (accepted,) = (await ada.create(prompt="a cat on the moon"))["generations"]
+    assert accepted["status"] in ("PENDING", "PROCESSING")
+    # And what is known is shown, links too.
+    assert (await ada.generation(made["id"]))["result"]["url"] == done["result"]["url"]
+
+
+async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -> None:
+    ada, data = await server.api.sign_up(), photo()
+    announced = await ada.one(
+        "mutation($input: CreateUploadInput!)"
+        " { createUpload(input: $input) { upload { id url method headers fields } } }",
+        input={"contentType": "image/jpeg", "byteSize": len(data)},
+    )
+    target = announced["upload"]
+    assert target["fields"]["key"] == f"our/shop/uploads/{ada.user['id']}/{target['id']}"
+    order = {"styleId": await ada.style("cute", "plushify"), "uploadId": target["id"]}
+    assert (await ada.create(**order))["errors"][0]["message"] == "The picture has not arrived yet."
+    form = {"data": target["fields"], "files": {"file": data}}
+    async with httpx.AsyncClient() as http:
+        sent = await http.request(target["method"], target["url"], headers=target["headers"], **form)
+    assert sent.status_code in (200, 201, 204), sent.text
+    made = await ada.create(**order)
+    assert made["errors"] == []
+    assert (await ada.ended(made["generations"][0]["id"]))["status"] == "COMPLETED"
+    await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)
+    await server.services.sweeper.sweep()
+    assert {key.split("/")[0] for key in await stored_keys(server.services)} == {"originals", "generated"}
+    await check_books(server.services, all_ended=True, all_swept=True)

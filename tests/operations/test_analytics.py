@@ -1,0 +1,114 @@
+"""The figures of a deployment and the check of its books, as an admin asks for them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tests.support.factories as example
+from models import User
+from models.database.connection import rows
+from settings import Settings
+from tests.conftest import Running
+from tests.support.client import Api
+from tests.support.factories import insert
+from tests.support.integrity import make_admin
+
+FIGURES = """
+query($from: DateTime, $to: DateTime) { admin { metrics(from: $from, to: $to) {
+  generations completed failed canceled successRate averageSeconds p50Seconds p95Seconds
+  creditsSpent creditsRefunded creditsPurchased providerCost activeUsers returningUsers queueDepth
+  byStyle { key count failed credits } byHour { key count failed credits }
+  byProvider { key count failed credits } byError { key count failed credits }
+  byPlan { plan passesSold passesExpired averageImages averageVideos }
+} } }"""
+CHECK = "{ admin { ledgerCheck { usersChecked mismatches stuckGenerations orphanFiles } } }"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOTHING: dict[str, Any] = {
+    "successRate": None,
+    "averageSeconds": None,
+    "p50Seconds": None,
+    "p95Seconds": None,
+    "byStyle": [],
+    "byHour": [],
+    "byProvider": [],
+    "byError": [],
+    "byPlan": [],
+}
+
+
+async def figures(admin: Api, start: str | None = None, end: str | None = None) -> dict[str, Any]:
+    window: dict[str, Any] = {"from": start, "to": end}
+    found = await admin.one(FIGURES, **window)
+    return dict(found["metrics"])
+
+
+async def ordered(owner: str, **changes: Any) -> None:
+    await insert("generations", example.generation(owner, created_at=NOON, **changes))
+
+
+async def test_an_admin_reads_the_figures_of_a_window(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    owner = str(admin.user["id"])
+    picture = (await insert("files", example.file(owner, kind="RESULT")))["id"]
+    done = {"status": "COMPLETED", "stage": "COMPLETED", "provider": "demo", "result_id": picture}
+    await ordered(owner, **done, completed_at=NOON.replace(second=3), provider_cost=0.04)
+    failed = {"status": "FAILED", "stage": "FAILED", "error_code": "CONTENT_REJECTED", "refunded": True, "cost": 5}
+    await ordered(owner, **failed, completed_at=NOON, style_slug="noir", collection_slug="avenger")
+
+    found = await figures(admin, "2026-03-01T12:00:00Z", "2026-03-01T13:30:00+01:00")
+    assert found == {
+        "generations": 2,
+        "completed": 1,
+        "failed": 1,
+        "canceled": 0,
+        "successRate": 0.5,
+        "averageSeconds": 3.0,
+        "p50Seconds": 3.0,
+        "p95Seconds": 3.0,
+        "creditsSpent": 0,
+        "creditsRefunded": 0,
+        "creditsPurchased": 0,
+        "providerCost": 0.04,
+        "activeUsers": 1,
+        "returningUsers": 0,
+        "queueDepth": 0,
+        "byStyle": [
+            {"key": "avenger/noir", "count": 1, "failed": 1, "credits": 0},
+            {"key": "plushify/cute", "count": 1, "failed": 0, "credits": 1},
+        ],
+        "byHour": [{"key": "12", "count": 2, "failed": 1, "credits": 1}],
+        "byProvider": [{"key": "demo", "count": 1, "failed": 0, "credits": 1}],
+        "byError": [{"key": "CONTENT_REJECTED", "count": 1, "failed": 1, "credits": 0}],
+        "byPlan": [],
+    }
+    today = await figures(admin)
+    assert today.items() >= NOTHING.items()  # what was ordered in March is not of the last 24 hours
+    for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        assert (await figures(admin, edge, edge)).items() >= NOTHING.items()
+    assert (await figures(admin, end="0001-01-01T00:00:00Z"))["generations"] == 0
+    assert (await figures(admin, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"))["generations"] == 2
+
+
+async def test_a_window_that_ends_before_it_begins_is_refused(idle_server: Running) -> None:
+    admin = await make_admin(idle_server.api)
+    window: dict[str, Any] = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+    refusal = await admin.refused(FIGURES, **window)
+    assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", ["to"])
+
+
+async def test_an_admin_sees_whether_the_books_are_right(idle_server: Running, scripted_settings: Settings) -> None:
+    admin = await make_admin(idle_server.api)
+    checked = await User.all().count()
+    assert await admin.one(CHECK) == {
+        "ledgerCheck": {"usersChecked": checked, "mismatches": [], "stuckGenerations": 0, "orphanFiles": 0}
+    }
+
+    owner = str(admin.user["id"])
+    await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", owner)
+    await ordered(owner)  # in March, and it waits still
+    stray = Path(scripted_settings.data_dir) / "files" / "results" / "nobodys.png"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"-")
+    assert await admin.one(CHECK) == {
+        "ledgerCheck": {"usersChecked": checked, "mismatches": [owner], "stuckGenerations": 1, "orphanFiles": 1}
+    }

@@ -1,0 +1,234 @@
+"""The figures of a window agree with what is counted by hand, row by row, on data drawn at random."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tests.support.factories as example
+from models.database.connection import open_database, rows
+from models.database.read_only import Survey
+from services.core.error import InvalidInputError
+from services.operations.analytics import Metrics, MetricsService
+from services.operations.analytics_report import Bucket, PlanSales
+from tests.support.factories import Row, insert
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+DAYS = 5
+SEED = 11
+PEOPLE, ORDERS, PASSES, LINES = 60, 300, 40, 150
+STYLES = (("plushify", "cute"), ("plushify", "noir"), ("avenger", "noir"), ("sandbox", "own-a"), ("sandbox", "own-b"))
+ERRORS = ("GENERATION_FAILED", "GENERATION_TIMEOUT", "CONTENT_REJECTED")
+WINDOWS = [
+    (BEGIN, BEGIN + timedelta(days=DAYS)),
+    (BEGIN + timedelta(days=1), BEGIN + timedelta(days=2)),
+    (BEGIN + timedelta(hours=30, minutes=17), BEGIN + timedelta(hours=77)),
+    (BEGIN + timedelta(days=90), BEGIN + timedelta(days=91)),  # nothing happened
+    (BEGIN, BEGIN),
+]
+
+
+class Data:
+    """Rows as they were written."""
+
+    def __init__(self) -> None:
+        self.generations: list[Row] = []
+        self.lines: list[Row] = []
+        self.passes: list[Row] = []
+        self.plans: dict[str, str] = {}  # id to slug
+
+
+def moment(dice: random.Random) -> datetime:
+    """Now and then the edge of a window; never half a hundredth of a second."""
+    if dice.random() < 0.1:
+        return dice.choice([edge for window in WINDOWS for edge in window])
+    return BEGIN + timedelta(milliseconds=10 * dice.randrange(DAYS * 24 * 360_000))
+
+
+def ordered(dice: random.Random, owner: str, picture: str) -> Row:
+    """A generation in any state."""
+    collection, style = dice.choice(STYLES)
+    status = dice.choice(("PENDING", "PROCESSING", "COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELED"))
+    begun = moment(dice)
+    ended = (
+        begun + timedelta(milliseconds=10 * dice.randrange(1, 9000))
+        if status not in ("PENDING", "PROCESSING")
+        else None
+    )
+    called = status in ("COMPLETED", "PROCESSING") or (status != "PENDING" and dice.random() < 0.7)
+    deleted = ended is not None and dice.random() < 0.2
+    refunded = status in ("FAILED", "CANCELED") and dice.random() < 0.6
+    return example.generation(
+        owner,
+        collection_slug=collection,
+        style_slug=style,
+        status=status,
+        stage={"PENDING": "QUEUED", "PROCESSING": "GENERATING"}.get(status, status),
+        lease_until=begun if status == "PROCESSING" else None,
+        cost=dice.randrange(12),
+        refunded=refunded,
+        result_id=picture if status == "COMPLETED" and not deleted else None,
+        provider=dice.choice(("openrouter", "demo")) if called else None,
+        provider_cost=dice.randrange(40) / 1000 if called and dice.random() < 0.8 else None,
+        error_code=dice.choice(ERRORS) if status == "FAILED" else None,
+        deleted_at=ended if deleted else None,
+        created_at=begun,
+        completed_at=ended,
+    )
+
+
+@pytest.fixture
+async def data(database: str) -> AsyncIterator[Data]:
+    """Everything that figures are made of, in an open database."""
+    dice, found = random.Random(SEED), Data()
+    async with open_database(database):
+        people = [(await insert("users", example.user()))["id"] for _ in range(PEOPLE)]
+        picture = (await insert("files", example.file(people[0], kind="RESULT")))["id"]
+        for _ in range(ORDERS):
+            found.generations.append(await insert("generations", ordered(dice, dice.choice(people), picture)))
+        numbers = Counter[str]()
+        for _ in range(LINES):
+            owner = dice.choice(people)
+            numbers[owner] += 1
+            kind = dice.choice(("BONUS", "PURCHASE", "SUBSCRIPTION", "ADMIN", "REVERSAL"))
+            amount = -dice.randrange(1, 50) if kind == "REVERSAL" else dice.randrange(1, 500)
+            changes: dict[str, Any] = {"type": kind, "amount": amount, "balance": amount, "created_at": moment(dice)}
+            found.lines.append(await insert("credit_transactions", example.line(owner, numbers[owner], **changes)))
+        for generation in found.generations:
+            owner = generation["user_id"]
+            for kind, amount in (
+                ("DEDUCTION", -generation["cost"]),
+                ("REFUND", generation["cost"] * generation["refunded"]),
+            ):
+                if amount:
+                    numbers[owner] += 1
+                    changes = {"type": kind, "amount": amount, "balance": 0, "generation_id": generation["id"]}
+                    changes["created_at"] = moment(dice)
+                    found.lines.append(
+                        await insert("credit_transactions", example.line(owner, numbers[owner], **changes))
+                    )
+        for slug in ("day", "week"):
+            plan = await insert(
+                "plans", example.plan(slug=slug, kind="PASS", duration_hours=24, images_per_hour=3, videos_per_hour=1)
+            )
+            found.plans[plan["id"]] = slug
+        for _ in range(PASSES):
+            begun = moment(dice)
+            changes = {"images_used": dice.randrange(30), "videos_used": dice.randrange(4), "started_at": begun}
+            changes |= {"created_at": begun, "expires_at": begun + timedelta(hours=dice.randrange(1, 40))}
+            changes["revoked_at"] = begun if dice.random() < 0.2 else None
+            row = example.hour_pass(dice.choice(people), dice.choice(list(found.plans)), **changes)
+            found.passes.append(await insert("passes", row))
+        yield found
+
+
+def within(rows: list[Row], window: tuple[datetime, datetime], column: str = "created_at") -> list[Row]:
+    return [row for row in rows if window[0] <= row[column] < window[1]]
+
+
+def buckets(rows: list[Row], key: Callable[[Row], str | None]) -> dict[str, Bucket]:
+    names = {name for row in rows if (name := key(row)) is not None}
+    return {name: bucket(name, [row for row in rows if key(row) == name]) for name in names}
+
+
+def bucket(name: str, rows: list[Row]) -> Bucket:
+    failed = sum(row["status"] == "FAILED" for row in rows)
+    return Bucket(name, len(rows), failed, sum(row["cost"] for row in rows if not row["refunded"]))
+
+
+async def compare_orders(data: Data, window: tuple[datetime, datetime]) -> None:
+    made, wanted = await Metrics(*window, rows).made, within(data.generations, window)
+    statuses = Counter(row["status"] for row in wanted)
+    assert made.generations == len(wanted)
+    assert (made.completed, made.failed, made.canceled) == tuple(
+        statuses[status] for status in ("COMPLETED", "FAILED", "CANCELED")
+    )
+    ended = statuses["COMPLETED"] + statuses["FAILED"]
+    assert made.success_rate == (statuses["COMPLETED"] / ended if ended else None)
+    assert made.provider_cost == pytest.approx(sum(row["provider_cost"] or 0 for row in wanted))
+    for found, key in (
+        (made.by_style, lambda row: f"{row['collection_slug']}/{row['style_slug'].split('-')[0]}"),
+        (made.by_provider, lambda row: row["provider"]),
+        (made.by_error, lambda row: row["error_code"]),
+    ):
+        assert {each.key: each for each in found} == buckets(wanted, key)
+        assert [each.count for each in found] == sorted((each.count for each in found), reverse=True)
+    by_hour = await Metrics(*window, rows).by_hour
+    assert {each.key: each for each in by_hour} == buckets(wanted, lambda row: f"{row['created_at']:%H}")
+    assert [each.key for each in by_hour] == sorted(each.key for each in by_hour)
+
+
+async def test_what_became_of_orders_is_what_is_counted_by_hand(data: Data) -> None:
+    for window in WINDOWS:
+        await compare_orders(data, window)
+
+
+async def compare_people(data: Data, window: tuple[datetime, datetime]) -> None:
+    metrics, wanted = Metrics(*window, rows), within(data.generations, window)
+
+    users = await metrics.users
+    first: dict[str, datetime] = {}
+    for row in sorted(data.generations, key=lambda row: row["created_at"]):
+        first.setdefault(row["user_id"], row["created_at"])
+    returning = {row["user_id"] for row in wanted if row["created_at"] - first[row["user_id"]] >= timedelta(hours=24)}
+    assert (users.active, users.returning) == (len({row["user_id"] for row in wanted}), len(returning))
+
+    ledger, credits = await metrics.ledger, Counter[str]()
+    for line in within(data.lines, window):
+        credits[line["type"]] += line["amount"]
+    assert ledger.spent == -credits["DEDUCTION"]
+    assert ledger.refunded == credits["REFUND"]
+    assert ledger.purchased == credits["PURCHASE"] + credits["SUBSCRIPTION"]
+
+    waits = await metrics.waits
+    waited = sorted(
+        (row["completed_at"] - row["created_at"]).total_seconds() for row in wanted if row["status"] == "COMPLETED"
+    )
+    if waited:
+        assert waits.average == pytest.approx(sum(waited) / len(waited))
+        assert waits.p50 == pytest.approx(waited[math.ceil(0.5 * len(waited)) - 1])
+        assert waits.p95 == pytest.approx(waited[math.ceil(0.95 * len(waited)) - 1])
+    else:
+        assert (waits.average, waits.p50, waits.p95) == (None, None, None)
+
+
+async def test_people_money_and_waits_are_what_is_counted_by_hand(data: Data) -> None:
+    for window in WINDOWS:
+        await compare_people(data, window)
+
+
+async def compare_passes(data: Data, window: tuple[datetime, datetime]) -> None:
+    wanted = {}
+    for plan, slug in data.plans.items():
+        mine = [row for row in data.passes if row["plan_id"] == plan]
+        sold = within(mine, window)
+        expired = [row for row in within(mine, window, "expires_at") if row["revoked_at"] is None]
+        if sold or within(mine, window, "expires_at"):
+            images, videos = (
+                sum(row[used] for row in expired) / len(expired) if expired else None
+                for used in ("images_used", "videos_used")
+            )
+            wanted[slug] = PlanSales(slug, len(sold), len(expired), images, videos)
+    assert {sales.plan: sales for sales in await Metrics(*window, rows).plans} == wanted
+
+
+async def test_passes_are_what_is_counted_by_hand(data: Data) -> None:
+    for window in WINDOWS:
+        await compare_passes(data, window)
+
+
+async def test_what_waits_is_counted_whatever_the_window(data: Data) -> None:
+    waiting = sum(row["status"] == "PENDING" for row in data.generations)
+    assert await Metrics(BEGIN, BEGIN, rows).queue_depth() == waiting > 0
+
+
+async def test_a_window_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
+    windows = MetricsService(Survey(f"sqlite://{tmp_path}/nothing.sqlite3", 1.0))
+    with pytest.raises(InvalidInputError):
+        windows.between(BEGIN, BEGIN - timedelta(seconds=1))
+    windows.between(None, datetime.min.replace(tzinfo=UTC))  # and the very first moment has nothing before it

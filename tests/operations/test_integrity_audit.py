@@ -1,0 +1,301 @@
+"""The audit finds what is wrong: every promise broken by hand, in a transaction that is then rolled back."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from models import Generation, Plan, Purchase, User
+from models.database.connection import dialect, rows, run_tx
+from services.billing import passes
+from services.billing.admin_adjustment import AdjustmentRequest
+from services.billing.admin_grant import PassRequest
+from services.integrations.storage.protocol import StorageError
+from services.operations.integrity_audit import Audit
+from tests.conftest import Running
+from tests.support.client import Api, photo
+from tests.support.development_checkout import buy
+from tests.support.fakes.polar_wire import event, refund
+from tests.support.integrity import make_admin
+
+
+def deleted(**kept: str) -> str:
+    """What makes the generation a deleted one that kept something."""
+    empty = {"prompt": "NULL", "full_prompt": "''", "search_text": "''", "variables": "'{}'", "style_title": "'{}'"}
+    columns = {"deleted_at": "completed_at", "result_id": "NULL", "original_id": "NULL", **empty, **kept}
+    return "UPDATE generations SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
+
+
+def gone(**kept: str) -> str:
+    """What makes nobody of the account, but for something."""
+    columns = {"deleted_at": "created_at", "email": "id || '@deleted.invalid'", "password_hash": "''", **kept}
+    return "UPDATE users SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
+
+
+# What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
+DAMAGE = [
+    ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
+    ("UPDATE users SET credits = -1, overdraft_allowed = (1 = 1)", {"M1", "M6"}),
+    ("UPDATE users SET ledger_sequence = ledger_sequence + 1", {"M6"}),
+    ("UPDATE generations SET cost = cost + 1", {"M3"}),
+    ("UPDATE generations SET paid_by = 'PLAN'", {"M3"}),
+    ("UPDATE generations SET refunded = (1 = 1)", {"M4"}),
+    ("UPDATE generations SET attempts = 4", {"G5"}),
+    ("UPDATE generations SET provider_calls = 4", {"G5"}),
+    ("UPDATE generations SET provider_called_at = NULL", {"G5"}),
+    ("UPDATE generations SET result_id = original_id", {"G7", "B1"}),
+    ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
+    ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
+    ("UPDATE generations SET original_id = NULL", {"B1"}),
+    ("UPDATE files SET kind = 'RESULT'", {"G7", "B1", "B2"}),
+    (deleted(), {"B1"}),  # for here nobody marked its files
+    (deleted(original_id="original_id"), {"G8", "B1"}),
+    (deleted(prompt="'A fox'"), {"G8", "B1"}),
+    (deleted(full_prompt="'A fox'"), {"G8", "B1"}),
+    (deleted(search_text="'a fox'"), {"G8", "B1"}),
+    (deleted(variables='\'{"a": "fox"}\''), {"G8", "B1"}),
+    (deleted(style_title='\'{"en": "Fox"}\''), {"G8", "B1"}),
+    (deleted(earlier_prompts="'[\"A fox\"]'"), {"G8", "B1"}),
+    (deleted(is_favorite="(1 = 1)"), {"G8", "B1"}),
+    (deleted(share_slug="'a-fox'", shared_at="created_at"), {"G8", "B1"}),
+    (gone(), {"U1"}),  # for it left its sign-in, and its gallery
+    (gone(name="'Ada'"), {"U1"}),
+    (
+        "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
+        " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",
+        {"B3"},
+    ),
+]
+# The same of an account that has bought a package, a part of which was given back, and a month.
+SOLD = [
+    ("UPDATE purchases SET credits = credits + 1 WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET reversed_credits = reversed_credits + 1 WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET status = 'PARKED' WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET order_id = 'another' WHERE plan_id IS NULL", {"M7"}),
+    ("UPDATE purchases SET is_paid = (1 = 0) WHERE plan_id IS NOT NULL", {"M7"}),
+    ("UPDATE users SET member_until = NULL", {"E1"}),
+    ("UPDATE users SET plan_id = NULL, member_until = NULL", {"E1"}),
+    ("UPDATE users SET plan_id = (SELECT id FROM plans WHERE slug = 'pro')", {"E1"}),
+    ("UPDATE users SET member_until = created_at", {"E1"}),
+    ("UPDATE memberships SET status = 'ENDED'", {"E1"}),
+    ("UPDATE memberships SET ends_at = renews_at", {"E1"}),
+]
+# Lines that the application would never write: type, amount, balance after it, reference.
+LINES = [
+    ("'DEDUCTION', -40, -11, 'deduct:' || g.id || '!'", {"M1", "M2", "M3", "M6"}),
+    ("'REFUND', 1, 30, 'refund:' || g.id", {"M1", "M4", "M6"}),
+    ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
+    ("'ADMIN', 5, 35, 'admin:nobody'", {"M1", "M6", "M8"}),
+]
+
+
+class RolledBackError(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+@pytest.fixture
+async def audit(server: Running, ada: Api) -> Audit:
+    """An audit without patience, of one account with one completed picture of a photo."""
+    (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
+    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    return Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+
+
+def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
+    """A storage's `keys` that tells of these."""
+
+    async def listed() -> set[str]:
+        return set(keys)
+
+    return listed
+
+
+async def open_the_audit_log() -> None:
+    """Take away what refuses to change its lines, until the transaction is rolled back."""
+    if dialect() == "postgres":
+        await rows("ALTER TABLE audit_entries DISABLE TRIGGER USER")
+        return
+    for trigger in await rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_entries'"):
+        await rows(f"DROP TRIGGER {trigger['name']}")
+
+
+async def broken_by(audit: Audit, statement: str) -> set[str]:
+    found: set[str] = set()
+
+    async def work() -> None:
+        await rows("DROP INDEX ux_credit_transactions_deduction")  # the table itself refuses a second deduction
+        await open_the_audit_log()
+        await rows(statement)
+        found.update(verdict.name for verdict in await audit.run() if verdict.offenders)
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+    return found
+
+
+async def test_every_promise_is_seen_broken_and_none_beside_it(audit: Audit) -> None:
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in DAMAGE:
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+    for values, promises in LINES:
+        statement = (
+            "INSERT INTO credit_transactions"  # noqa: S608 - constants
+            " (id, user_id, generation_id, sequence, status, account_version, created_at,"
+            " type, amount, balance, reference)"
+            f" SELECT 'txn_1', g.user_id, g.id, 3, 'COMPLETED', 9, g.created_at, {values} FROM generations g"
+        )
+        assert (values, await broken_by(audit, statement)) == (values, promises)
+
+
+async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, ada: Api) -> None:
+    await buy(ada, package="credits-50")
+    await buy(ada, plan="basic")
+    (bought,) = await Purchase.filter(plan_id=None)
+    webhooks = server.services.webhooks
+    stored = await webhooks.receive("a-refund", event("refund.updated", refund(bought.order_id, 100)))
+    assert stored is not None
+    assert await webhooks.handle(stored)
+    audit = Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in SOLD:
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+
+
+async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(server: Running, audit: Audit) -> None:
+    keys = sorted(await server.services.storage.keys())
+    assert len(keys) == 5  # two pictures with a thumbnail each, and one more of the wider one
+    folder, _, name = keys[0].rpartition("/")
+    beside = f"{folder}/.{name}.1f2e3d4c"
+    for listed, promises in (
+        ([*keys, "originals/nobody/fil_1"], {"B1": ("originals/nobody/fil_1",)}),
+        ([*keys, beside], {"B1": (beside,)}),
+        (keys[1:], {"B2": (name,)}),
+    ):
+        verdicts = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
+        assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
+
+
+async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(audit: Audit) -> None:
+    many = 33_000  # PostgreSQL takes 32,767
+    missing: tuple[str, ...] = ()
+
+    async def work() -> None:
+        nonlocal missing
+        await rows(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+            " INSERT INTO files (id, owner_id, kind, state, content_type, byte_size, width, height, sha256,"
+            " placeholder, created_at, updated_at)"
+            " SELECT 'fil_' || n.i, f.owner_id, f.kind, 'LIVE', f.content_type, 1, 1, 1, '', '', f.created_at,"
+            " f.updated_at FROM n, (SELECT * FROM files LIMIT 1) AS f",
+            many,
+        )
+        found = await Audit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
+        (missing,) = [verdict.offenders for verdict in found if verdict.name == "B2"]
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+    assert len(missing) == many + 2
+
+
+async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
+    server: Running, audit: Audit
+) -> None:
+    keys = sorted(await server.services.storage.keys())
+    folder, _, name = keys[0].rpartition("/")
+
+    async def work() -> None:
+        await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
+        listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
+        found = await Audit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
+        verdicts = {verdict.name: verdict.offenders for verdict in found}
+        assert verdicts["B1"] == ()
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+
+
+async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(server: Running, audit: Audit) -> None:
+    storage = server.services.storage
+    keys = sorted(await storage.keys())
+
+    async def work() -> None:
+        (row,) = await rows(
+            "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
+            " SELECT 'upl_1', id, 'image/png', 1, LATER($1) FROM users LIMIT 1 RETURNING owner_id",
+            -100.0,
+        )
+        folder = f"uploads/{row['owner_id']}"
+        listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
+        for patience, offenders in ((200, ()), (50, ("upl_1",))):
+            found = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
+            verdicts = {verdict.name: verdict.offenders for verdict in found if verdict.offenders}
+            assert verdicts == ({"B3": offenders} if offenders else {})
+        raise RolledBackError
+
+    with pytest.raises(RolledBackError):
+        await run_tx(work)
+
+
+@pytest.mark.any_database
+async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Running) -> None:
+    async def silent() -> set[str]:
+        raise StorageError("connection refused")
+
+    ada = await server.api.sign_up()
+    await User.filter(id=ada.user["id"]).update(credits=31)
+    audit = Audit(silent, stuck=60, unsettled=60, sent_ahead=60)
+    verdicts = {verdict.name: verdict.offenders for verdict in await audit.run()}
+    assert verdicts["M1"] == (str(ada.user["id"]),)
+    assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
+
+
+async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Running, ada: Api, audit: Audit) -> None:
+    admin = await make_admin(server.api)
+    await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
+    (passed,) = (await ada.create(prompt="A fox"))["generations"]
+    assert (await ada.ended(passed["id"]))["paidBy"] == "PASS"
+    bought = await Generation.get(paid_by="CREDITS")
+    act = (
+        "INSERT INTO audit_entries (id, action, target, detail, created_at)"
+        " SELECT 'aud' || SUBSTR(id, 4), 'REFUND_GENERATION', id, '{}', created_at FROM generations WHERE paid_by = "
+    )
+    undo = "UPDATE generations SET refunded = (1 = 0) WHERE paid_by = "
+    forget = "DELETE FROM audit_entries WHERE target = "
+    give = "UPDATE generations SET refunded = (1 = 1) WHERE paid_by = 'PASS'"
+    assert await broken_by(audit, act + "'CREDITS'") == {"M4"}
+    assert await broken_by(audit, act + "'PASS'") == {"A2"}
+    assert await broken_by(audit, give) == {"A1", "A2"}
+    for id in (bought.id, passed["id"]):
+        await server.services.refunds.refund(await User.get(id=admin.user["id"]), id, "Both hands were left ones")
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement, promises in (
+        (forget + f"'{bought.id}'", {"M4"}),
+        (forget + f"'{passed['id']}'", {"A2"}),
+        (act + "'CREDITS'", {"M4"}),  # a second one
+        (act + "'PASS'", {"A2"}),
+        (undo + "'CREDITS'", {"M4"}),
+        (undo + "'PASS'", {"A1", "A2"}),
+    ):
+        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+
+
+async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
+    server: Running, ada: Api, audit: Audit
+) -> None:
+    admin, services = await User.get(id=(await make_admin(server.api)).user["id"]), server.services
+    ada_id = str(ada.user["id"])
+    await services.adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
+    await services.grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
+    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    for statement in (
+        "DELETE FROM audit_entries WHERE action = 'ADJUST_CREDITS'",
+        "DELETE FROM audit_entries WHERE action = 'GRANT_PASS'",
+        "UPDATE audit_entries SET target = 'usr_1' WHERE action = 'ADJUST_CREDITS'",
+        "UPDATE audit_entries SET target = 'usr_1' WHERE action = 'GRANT_PASS'",
+        """UPDATE audit_entries SET detail = '{"amount": 7}' WHERE action = 'ADJUST_CREDITS'""",
+        "UPDATE audit_entries SET action = 'SET_ROLE'",
+        "UPDATE passes SET reference = 'gift'",
+    ):
+        assert (statement, await broken_by(audit, statement)) == (statement, {"M8"})

@@ -1,0 +1,193 @@
+"""Maintenance: what an operator switches off is refused before anything happens, and what was accepted is kept."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType
+
+from models import AuditEntry, File, Generation
+from schema.root import schema
+from schema.runtime.permission import IN_MAINTENANCE
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import CREATE, CREDITS, REFINE, REGENERATE, Api, photo, until
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.integrity import make_admin
+from tests.support.second_process import ordered_elsewhere
+
+FIELDS = "readOnly providersOff dailySpendCap spentToday"
+SET = (
+    "mutation($input: MaintenanceInput!) { adminSetMaintenance(input: $input)"
+    f" {{ maintenance {{ {FIELDS} }} errors {{ code message field }} }} }}"
+)
+SHOWN = f"{{ admin {{ maintenance {{ {FIELDS} }} }} }}"
+QUOTE = "{ quote(input: {}) { cost } }"
+RETRY = 'mutation($id: ID!) { adminRetryGeneration(id: $id, reason: "Again.") { errors { code } } }'
+FAILED = {"status": "FAILED", "stage": "FAILED", "error_code": "GENERATION_FAILED"}
+OFF = {"readOnly": False, "providersOff": [], "dailySpendCap": None, "spentToday": 0.0}
+
+
+async def switch(admin: Api, **input: Any) -> Any:
+    made = await admin.one(SET, input=input)
+    assert made["errors"] == [], made
+    return made["maintenance"]
+
+
+async def status(generation_id: str) -> str:
+    return (await Generation.get(id=generation_id)).status.value
+
+
+async def test_read_only_refuses_every_change_by_people_before_anything_happens(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    (generation,) = (await ada.create(prompt="A fox"))["generations"]
+    mutation = schema._schema.mutation_type
+    assert isinstance(mutation, GraphQLObjectType)
+    assert (await switch(admin, readOnly=True))["readOnly"] is True
+    asked = 0
+    for name, field in mutation.fields.items():
+        if name.startswith("admin") or f"Mutation.{name}" in IN_MAINTENANCE:
+            continue
+        # With arguments that make sense to the schema alone: nothing looks at them.
+        given = ", ".join(f"{key}: {sample(item.type)}" for key, item in field.args.items() if needed(item.type))
+        error = await ada.refused(f"mutation {{ {name}{f'({given})' if given else ''} {{ __typename }} }}")
+        assert error["code"] == "UNAVAILABLE", name
+        asked += 1
+    assert asked >= 20
+    sign_up = 'mutation { signUp(input: {email: "x@example.com", password: "correct horse"}) { token } }'
+    told = await idle_server.api.raw(sign_up, headers={"accept-language": "zh"})
+    assert "维护" in told.json()["errors"][0]["message"]
+    assert 'darkroom_maintenance{switch="read_only"} 1.0' in (await idle_server.api.http.get("/metrics")).text
+    sent = await idle_server.api.http.post("/uploads/anything", files={"file": photo()})
+    forms = [
+        await idle_server.api.http.post(path, data={"token": "x"}) for path in ("/verify-email", "/reset-password")
+    ]
+    assert [answer.status_code for answer in (sent, *forms)] == [503] * 3
+
+    assert (await idle_server.api.http.get("/health/ready")).json()["status"] == "read-only"
+    async with ada.socket() as socket:
+        assert (await (await socket.subscribe(CREDITS)).next())["credits"] == await ada.credits()
+    await idle_server.services.worker.process(generation["id"])
+    assert await status(generation["id"]) == "COMPLETED", "what was accepted is finished"
+    sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
+    token = (await idle_server.api.one(sign_in, input={"email": "ada@example.com", "password": "correct horse"}))[
+        "token"
+    ]
+    assert await replace(ada, token=token).one("mutation { signOut { sessionsEnded } }") == {"sessionsEnded": 1}
+
+    await switch(admin, readOnly=False)
+    assert len((await ada.create(prompt="A fox"))["generations"]) == 1
+    assert (await idle_server.api.http.get("/health/ready")).json()["status"] != "read-only"
+
+
+def needed(kind: Any) -> bool:
+    return str(kind).endswith("!")
+
+
+def sample(kind: Any) -> str:
+    """A literal that a required argument accepts."""
+    bare = kind.of_type
+    if str(bare).startswith("["):
+        return "[]"
+    fields = getattr(bare, "fields", None)
+    if fields is not None:
+        inner = ", ".join(f"{name}: {sample(item.type)}" for name, item in fields.items() if needed(item.type))
+        return f"{{{inner}}}"
+    return {"Boolean": "true", "Int": "1"}.get(str(bare), '"sample"')
+
+
+async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_when_it_is_back(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    (done,) = (await ada.create(prompt="A hen"))["generations"]
+    await idle_server.services.worker.process(done["id"])
+    (waiting,) = (await ada.create(prompt="A fox", idempotencyKey="once"))["generations"]
+    failed = await ordered_elsewhere(idle_server.services, ada)
+    await Generation.filter(id=failed).update(**FAILED, completed_at=datetime.now(UTC))
+    assert (await switch(admin, providersOff=["openrouter", "openrouter"]))["providersOff"] == ["openrouter"]
+    credits, files = await ada.credits(), await File.all().count()
+    refused = [
+        await ada.refused(CREATE, {"input.image": photo()}, input={"prompt": "A crow"}),
+        await ada.refused(REGENERATE, input={"id": done["id"]}),
+        await ada.refused(REFINE, input={"id": done["id"], "instruction": "At night"}),
+        await admin.refused(RETRY, id=failed),
+    ]
+    assert [error["code"] for error in refused] == ["UNAVAILABLE"] * 4
+    assert (await ada.credits(), await File.all().count()) == (credits, files)
+    assert (await ada.create(prompt="A fox", idempotencyKey="once"))["generations"][0]["id"] == waiting["id"]
+    assert (await ada.one(QUOTE))["cost"] > 0
+
+    await idle_server.services.worker.process(waiting["id"])
+    assert await idle_server.services.worker.take_next() is None
+    assert (await status(waiting["id"]), len(openrouter.calls)) == ("PENDING", 1)
+    await switch(admin, providersOff=[])
+    await idle_server.services.worker.process(waiting["id"])
+    assert await status(waiting["id"]) == "COMPLETED"
+
+
+async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings: Settings) -> None:
+    # Nobody looks at the table in time: workers must be told.
+    async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
+        ada, admin = await server.api.sign_up("ada@example.com"), await make_admin(server.api)
+        await switch(admin, providersOff=["demo"])
+        waiting = await ordered_elsewhere(server.services, ada)
+        await server.services.queue.ring(waiting, 0)
+        await switch(admin, providersOff=[])
+        assert (await ada.ended(waiting))["status"] == "COMPLETED"
+
+
+async def test_a_cap_of_a_day_refuses_orders_when_it_is_reached(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    old, new = [await ordered_elsewhere(idle_server.services, ada) for _ in range(2)]
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    await Generation.filter(id=old).update(**FAILED, provider_cost=5.0, completed_at=midnight - timedelta(seconds=1))
+    await Generation.filter(id=new).update(**FAILED, provider_cost=0.25, completed_at=midnight)
+    assert await switch(admin, dailySpendCap=0.26) == OFF | {"dailySpendCap": 0.26, "spentToday": 0.25}
+    (waiting,) = (await ada.create(prompt="A fox"))["generations"]
+    await Generation.filter(id=old).update(completed_at=midnight)
+
+    async def is_noticed() -> bool:
+        return bool((await ada.create(prompt="A crow"))["errors"])
+
+    await until(is_noticed)
+    credits = await ada.credits()
+    error = await ada.refused(CREATE, input={"prompt": "A crow"})
+    assert (error["code"], "tomorrow" in error["message"]) == ("UNAVAILABLE", True)
+    assert await ada.credits() == credits
+    await idle_server.services.worker.process(waiting["id"])
+    assert await status(waiting["id"]) == "COMPLETED", "what was accepted is made"
+    await switch(admin, dailySpendCap=None)
+    assert (await ada.create(prompt="A crow"))["errors"] == []
+
+
+@pytest.mark.any_database
+async def test_each_change_is_written_down_with_what_it_was_before(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
+    assert (await admin.one(SHOWN))["maintenance"] == OFF
+    for input in ({"providersOff": ["demo"], "dailySpendCap": 2.5}, {"dailySpendCap": 2.5}, {"dailySpendCap": None}):
+        await switch(admin, **input)
+    assert (await admin.one(SHOWN))["maintenance"] == OFF | {"providersOff": ["demo"]}
+    first = {"read_only": False, "providers_off": [], "daily_spend_cap": None}
+    second = first | {"providers_off": ["demo"], "daily_spend_cap": 2.5}
+    third = second | {"daily_spend_cap": None}
+    acts = await AuditEntry.all().order_by("id")
+    assert [(act.actor_id, act.action.value, act.target) for act in acts] == [
+        (admin.user["id"], "SET_MAINTENANCE", None)
+    ] * 2
+    assert [act.detail for act in acts] == [{"before": first, "after": second}, {"before": second, "after": third}]
+    for wrong, field in (
+        ({"providersOff": ["demo", "dalle"]}, ["providersOff", "1"]),
+        ({"providersOff": None}, ["providersOff"]),
+        ({"readOnly": None}, ["readOnly"]),
+        ({"dailySpendCap": -0.01}, ["dailySpendCap"]),
+        ({"dailySpendCap": 1e10}, ["dailySpendCap"]),
+    ):
+        refused = await admin.refused(SET, input=wrong)
+        assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
+    assert "demo, openrouter" in (await admin.refused(SET, input={"providersOff": ["dalle"]}))["message"]
+    for person, code in ((idle_server.api, "UNAUTHENTICATED"), (ada, "FORBIDDEN")):
+        assert (await person.refused(SET, input={"readOnly": True}))["code"] == code
+        assert (await person.refused(SHOWN))["code"] == code
+    assert await AuditEntry.all().count() == 2

@@ -1,0 +1,102 @@
+"""The self-check: one worker an hour, what it finds is told aloud once, and it never keeps anybody from writing."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from models import ExternalEvent
+from models.database.connection import rows, run_tx
+from models.database.read_only import Survey, TooSlowError
+from services.operations.integrity_audit import Audit
+from services.operations.self_check import SOURCE, SelfCheck
+from telemetry import metric
+from tests.conftest import Running
+from tests.support.bus_listeners import first_activity
+from tests.support.integrity import make_admin
+
+NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
+FEED = "subscription { adminActivity { kind message } }"
+# Many rows out of none, on both databases.
+ENDLESS = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000000)
+SELECT CAST(COUNT(*) AS TEXT) AS id FROM numbers
+"""
+
+
+async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Running) -> None:
+    api, check = idle_server.api, idle_server.services.self_check
+    admin, ada = await make_admin(api), await api.sign_up()
+    metric.audit_age.set(0)
+    await check.show()
+    assert (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or 0) > 0, "nobody has audited yet"
+    assert await check.check_when_due(NOON) == {}
+    async with admin.socket() as socket:
+        feed = await socket.subscribe(FEED)
+        await first_activity(feed, idle_server.services)
+        await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", ada.user["id"])
+        later = NOON + timedelta(hours=1)
+        with capture_logs() as logs:
+            both = await asyncio.gather(check.check_when_due(later), check.check_when_due(later))
+        assert [found for found in both if found is not None] == [{"M1": 1, "M6": 1}]
+        told = {line["promise"]: line for line in logs if line["event"] == "self_check.broken"}
+        assert set(told) == {"M1", "M6"}
+        assert told["M1"]["named"] == (ada.user["id"],)
+        alert = await feed.until(kind="ALERT")
+        while "M1" not in alert["message"]:
+            alert = await feed.until(kind="ALERT")
+        assert alert["message"] == "A promise is broken: a balance is the sum of its ledger (M1), 1 times."
+        # Still broken an hour later: the log says so again, the feed does not.
+        assert await check.check_when_due(later) is None
+        with capture_logs() as logs:
+            assert await check.check_when_due(later + timedelta(hours=1)) == {"M1": 1, "M6": 1}
+        assert "self_check.broken" in [line["event"] for line in logs]
+        await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
+        await idle_server.services.load.measure()
+        found = (await api.http.get("/metrics")).text
+        assert 'darkroom_invariants_broken{promise="M1"} 1.0' in found
+        assert 'darkroom_invariants_broken{promise="M2"} 0.0' in found
+        assert await check.check_when_due(later + timedelta(hours=2)) == {}
+        await check.show()
+        assert 'darkroom_invariants_broken{promise="M1"} 0.0' in (await api.http.get("/metrics")).text
+
+
+async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_server: Running) -> None:
+    hasty = Survey(idle_server.settings.database, 0.05)
+    with pytest.raises(TooSlowError):
+        await hasty.rows(ENDLESS)
+
+    async def never() -> set[str]:
+        await asyncio.sleep(60)
+        return set()
+
+    async def ask(sql: str, *values: float) -> list[dict[str, object]]:
+        if "LAG" in sql:
+            raise TooSlowError
+        return await rows(sql, *values)
+
+    audit = Audit(never, stuck=60, unsettled=60, sent_ahead=60, ask=ask, listing=0.05)
+    verdicts = await audit.run()
+    unknown = {verdict.name for verdict in verdicts if not verdict.is_known}
+    assert unknown == {"B1", "B2", "M6", "A3"}
+    check = SelfCheck(audit, idle_server.services.events)
+    with capture_logs() as logs:
+        assert await check.check_when_due(NOON) == {}
+    assert {line["promise"] for line in logs if line["event"] == "self_check.unknown"} == unknown
+    (run,) = await ExternalEvent.filter(source=SOURCE)
+    assert set(run.data["unknown"]) == unknown
+
+
+async def test_an_audit_reads_beside_a_writer_and_writes_nothing(idle_server: Running) -> None:
+    survey = Survey(idle_server.settings.database, 5)
+    ada = await idle_server.api.sign_up()
+
+    async def write() -> None:
+        await rows("UPDATE users SET name = 'Ada' WHERE id = $1", ada.user["id"])
+        # The row is taken: whoever waited for it, or kept it, would time out.
+        assert await survey.rows("SELECT name FROM users WHERE id = $1", ada.user["id"]) == [{"name": None}]
+
+    await run_tx(write)
+    with pytest.raises(Exception, match=r"read-?only"):
+        await survey.rows("UPDATE users SET name = 'Eve' RETURNING id")

@@ -1,0 +1,336 @@
+"""Orders: paid, given back in part and whole, told in any order and any number of times, and parked where unclear."""
+
+import asyncio
+import contextlib
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from models import CreditTransaction, ExternalEvent, Pass, Purchase
+from setting_types import Environment
+from settings import ROOT, Settings
+from tests.conftest import Running, running
+from tests.support.client import Api, until
+from tests.support.fakes.polar import PolarServer
+from tests.support.fakes.polar_wire import Json, event, moment, order, refund, refunded, sign, subscription
+from tests.support.integrity import check_books
+from tests.support.polar_store import BASIC, FIFTY, FIVE_HUNDRED, FLASH, LEDGER, SECRET, lines, paid_by, tell, user_of
+from tests.support.server_process import free_port
+
+CHECKOUT = """
+mutation($input: CreateCheckoutInput!) {
+  createCheckout(input: $input) { checkout { id url } errors { code message field } }
+}"""
+
+
+@pytest.fixture
+async def ada(polar_store: Running) -> Api:
+    return await polar_store.api.sign_up()
+
+
+async def test_an_order_that_is_paid_brings_its_credits_once(polar_store: Running, ada: Api) -> None:
+    bought = order(user_of(ada), FIFTY, currency="USD")
+    for _ in range(3):
+        assert (await tell(ada, "order.paid", bought)).outcome == "HANDLED"
+    newest = (await ada.one(LEDGER))["transactions"]["nodes"][0]
+    assert newest == {"type": "PURCHASE", "amount": 50, "balance": 60, "price": 499, "currency": "usd"}
+    assert await lines(ada) == [("PURCHASE", 50)]
+    version = (await ada.one("{ viewer { version } }"))["version"]
+    await tell(ada, "order.paid", bought)
+    assert (await ada.one("{ viewer { version } }"))["version"] == version
+    await check_books(polar_store.services)
+
+
+async def test_a_buyer_hears_of_it_at_once(polar_store: Running, ada: Api) -> None:
+    async with ada.socket() as socket:
+        stream = await socket.subscribe("subscription { creditsChanged { credits transaction { type amount } } }")
+        assert (await stream.next())["credits"] == 10
+        await tell(ada, "order.paid", order(user_of(ada), FIFTY))
+        assert await stream.next() == {"credits": 60, "transaction": {"type": "PURCHASE", "amount": 50}}
+
+
+async def test_what_is_given_back_takes_its_share_whatever_is_spent(polar_store: Running, ada: Api) -> None:
+    bought = order(user_of(ada), FIFTY)
+    await tell(ada, "order.paid", bought)
+    for amount, credits in ((100, -10), (249, -14), (100, 0), (499, -26), (499, 0)):  # 50 * 100 // 499 is 10
+        before = await ada.credits()
+        await tell(ada, "order.refunded", refunded(bought, amount))
+        assert await ada.credits() - before == credits, amount
+    assert await lines(ada) == [("PURCHASE", 50), ("REVERSAL", -10), ("REVERSAL", -14), ("REVERSAL", -26)]
+    dear = order(user_of(ada), FIVE_HUNDRED, 2999)
+    await tell(ada, "order.paid", dear)
+    spent = [await ada.create(styleId=await ada.style("free", "sandbox"), prompt="a hill", count=4) for _ in range(3)]
+    assert not any(made["errors"] for made in spent)
+    await tell(ada, "order.refunded", refunded(dear, 2999))
+    assert await ada.credits() == -2
+    await check_books(polar_store.services)
+
+
+async def test_every_order_of_telling_ends_alike(polar_store: Running) -> None:
+    """order.paid, two order.refunded and the refunds that they tell of, in twenty-four orders, each told twice."""
+    shuffled = random.Random(7)
+    for number in range(24):
+        someone = await polar_store.api.sign_up(f"someone-{number}@example.com")
+        bought = order(user_of(someone), FIFTY)
+        told = [
+            ("order.paid", bought),
+            ("order.refunded", refunded(bought, 100)),
+            ("order.refunded", refunded(bought, 300)),
+            ("refund.updated", refund(bought["id"], 100)),
+            ("refund.created", refund(bought["id"], 200)),
+        ]
+        twice = told * 2
+        shuffled.shuffle(twice)
+        for kind, data in twice:
+            assert (await tell(someone, kind, data)).outcome == "HANDLED"
+        assert await someone.credits() == 10 + 50 - 30, [kind for kind, _ in twice]
+        purchase = await Purchase.get(order_id=bought["id"])
+        assert (purchase.status, purchase.credits, purchase.reversed_credits) == ("REFUNDED", 50, 30)
+        assert purchase.user_id == user_of(someone)
+    await check_books(polar_store.services)
+
+
+async def test_what_is_unclear_is_parked(polar_store: Running, ada: Api) -> None:
+    eve = await polar_store.api.sign_up("eve@example.com")
+    me, other = user_of(ada), user_of(eve)
+    unclear: dict[str, Json] = {
+        "nobody": order(None, FIFTY),
+        "a stranger": order("usr_01h455vb4pex5vsknk084sn02q", FIFTY),
+        "no id": order("ada", FIFTY),
+        "somebody else in the metadata": order(me, FIFTY, metadata={"user_id": other}),
+        "the metadata alone": {**order(None, FIFTY), "metadata": {"user_id": me}},
+        "another product": order(me, "99999999-9999"),
+        "no product": order(me, None),
+        "nothing": order(me, FIFTY, 0),
+        "less than nothing": order(me, FIFTY, -499),
+        "another currency": order(me, FIFTY, currency="eur"),
+        "no number": order(me, FIFTY, net_amount="499"),
+        "not paid": order(me, FIFTY, paid=False, status="pending"),
+        "more given back than paid": order(me, FIFTY, refunded_amount=500),
+        "a month of a package": order(me, FIFTY, billing_reason="subscription_cycle"),
+        "a plan bought once": order(me, BASIC, 999),
+    }
+    for name, data in unclear.items():
+        told = await tell(ada, "order.paid", data)
+        assert (told.outcome, bool(told.problem)) == ("PARKED", True), name
+    assert await lines(ada) == await lines(eve) == []
+    await check_books(polar_store.services)
+
+
+async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings) -> None:
+    """POLAR_PRODUCTS forgot one; the operator adds it, starts again, and has the events handled once more."""
+    forgot = paid_by(polar, settings)
+    async with running(forgot, idle=True) as shop:
+        ada = await shop.api.sign_up()
+        told = [await tell(ada, "order.paid", order(user_of(ada), "99999999-9999", 1499)) for _ in range(2)]
+        never = await tell(ada, "order.paid", order("usr_01h455vb4pex5vsknk084sn02q", FIFTY))
+        assert {event.outcome for event in (*told, never)} == {"PARKED"}
+        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["PARKED"]
+    mended = forgot.model_copy(update={"polar_products": (*forgot.polar_products, "credits-200=99999999-9999")})
+    async with running(mended, idle=True) as shop:
+        ada = Api(shop.api.http, shop.api.address, ada.token, ada.user)
+        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["HANDLED"]
+        assert await lines(ada) == [("PURCHASE", 200)]
+        left = {row.event_id: row.outcome for row in await shop.services.webhooks.replay(None)}
+        assert left == {told[1].event_id: "HANDLED", never.event_id: "PARKED"}
+        assert await lines(ada) == [("PURCHASE", 200), ("PURCHASE", 200)]
+        await check_books(shop.services)
+
+
+async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(polar_store: Running, ada: Api) -> None:
+    """From a dear plan to a cheap one in the middle of a month: the next order is less than nothing, and paid."""
+    cycle = {"billing_reason": "subscription_cycle", "subscription_id": "sub_1"}
+    left = {"amount": -1999, "proration": True}
+    month = order(user_of(ada), BASIC, -1000, items=[{"amount": 999, "proration": False}, left], **cycle)
+    assert (await tell(ada, "order.paid", month)).outcome == "HANDLED"
+    nothing = order(user_of(ada), BASIC, 1, items=[{**left, "amount": 1}], **cycle)
+    assert (await tell(ada, "order.paid", nothing)).outcome == "PARKED"
+    assert await lines(ada) == [("SUBSCRIPTION", 100)]
+    assert (await Purchase.get(order_id=month["id"])).net_amount == 0
+    await check_books(polar_store.services)
+
+
+async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(polar_store: Running, ada: Api) -> None:
+    me = user_of(ada)
+    plan = subscription(me, BASIC)
+    first = order(me, BASIC, 999, billing_reason="subscription_create", subscription_id=plan["id"])
+    again = order(me, BASIC, 999, billing_reason="subscription_cycle", subscription_id=plan["id"])
+    change = order(me, BASIC, 0, billing_reason="subscription_update", subscription_id=plan["id"])
+    assert not (await ada.one("{ viewer { isMember } }"))["isMember"]
+    for kind, data in (
+        ("subscription.active", plan),
+        ("order.paid", first),
+        ("order.paid", again),
+        ("order.paid", change),
+    ):
+        assert (await tell(ada, kind, data)).outcome == "HANDLED"
+    assert await lines(ada) == [("SUBSCRIPTION", 100), ("SUBSCRIPTION", 100)]
+    assert (await ada.one("{ viewer { isMember } }"))["isMember"]
+    over = {**plan, "status": "canceled", "ended_at": moment(datetime.now(UTC))}
+    await tell(ada, "subscription.revoked", over, datetime.now(UTC) + timedelta(seconds=1))
+    assert not (await ada.one("{ viewer { isMember } }"))["isMember"]
+    flash = order(me, FLASH, 199)
+    await tell(ada, "order.paid", flash)
+    held = await Pass.get(reference=f"polar:order:{flash['id']}")
+    assert held.revoked_at is None
+    await tell(ada, "order.refunded", refunded(flash, 100))
+    assert (await Pass.get(id=held.id)).revoked_at is None
+    await tell(ada, "order.refunded", refunded(flash, 199))
+    assert (await Pass.get(id=held.id)).revoked_at is not None
+
+
+async def test_a_checkout_is_opened_once_for_a_key(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    wanted = {"package": "credits-50", "idempotencyKey": "one", "successUrl": f"{polar_store.settings.address}/thanks"}
+    made = await asyncio.gather(*(ada.one(CHECKOUT, input=wanted) for _ in range(3)))
+    assert len({one["checkout"]["id"] for one in made}) == 1
+    assert (await ada.one(CHECKOUT, input=wanted))["checkout"]["url"] in {one["url"] for one in polar.checkouts}
+    assert polar.checkouts[0]["external_customer_id"] == user_of(ada)
+    assert (await ada.refused(CHECKOUT, input={**wanted, "package": "credits-500"}))["code"] == "CONFLICT"
+    refusals: list[tuple[dict[str, Any], str]] = [
+        ({}, "INVALID_INPUT"),
+        ({"package": "credits-50", "plan": "basic"}, "INVALID_INPUT"),
+        ({"package": "credits-51"}, "NOT_FOUND"),
+        ({"plan": "credits-50"}, "NOT_FOUND"),
+        ({"plan": "enterprise"}, "INVALID_INPUT"),
+        ({"package": "credits-200"}, "PAYMENTS_UNAVAILABLE"),  # POLAR_PRODUCTS forgot it
+        *(
+            ({"package": "credits-50", "successUrl": url}, "INVALID_INPUT")
+            for url in ("https://evil.example.com/", "javascript:alert(1)", "//evil.example.com", "", "/thanks")
+        ),
+        ({"package": "credits-50", "successUrl": polar_store.settings.address + "@evil.example.com"}, "INVALID_INPUT"),
+        ({"package": "credits-50", "successUrl": polar_store.settings.address + ".evil.example.com"}, "INVALID_INPUT"),
+    ]
+    for input, code in refusals:
+        assert (await ada.refused(CHECKOUT, input=input))["code"] == code, input
+    polar.fail(500)
+    assert (await ada.refused(CHECKOUT, input={"package": "credits-50"}))["code"] == "PAYMENTS_UNAVAILABLE"
+    assert (await polar_store.api.refused(CHECKOUT, input=wanted))["code"] == "UNAUTHENTICATED"
+
+
+async def test_who_pays_every_month_finds_the_portal_and_nobody_else(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
+    query = "{ viewer { billingPortalUrl } }"
+    polar.customers.add(user_of(ada))
+    assert (await ada.one(query))["billingPortalUrl"] is None
+    await tell(ada, "subscription.active", subscription(user_of(ada), BASIC))
+    assert (await ada.one(query))["billingPortalUrl"].startswith(polar.url)
+    polar.fail(500)
+    assert (await ada.one(query))["billingPortalUrl"] is None
+
+
+async def test_a_development_till_says_what_it_is_and_grants_the_same(settings: Settings) -> None:
+    async with running(settings, idle=True) as found:
+        ada = await found.api.sign_up()
+        before = await ada.credits()
+        for wanted in ({"package": "credits-50"}, {"plan": "basic"}):
+            url = (await ada.one(CHECKOUT, input=wanted))["checkout"]["url"]
+            page = await ada.http.get(url)
+            assert "development" in page.text.lower()
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+            assert ("$4.99" in page.text) is ("package" in wanted)
+            for _ in range(2):
+                assert (await ada.http.post(url)).status_code == 200
+        assert await ada.credits() == before + 50 + 100
+        assert (await ada.one("{ viewer { isMember } }"))["isMember"]
+        assert (await ada.http.get("/checkout/chk_01h455vb4pex5vsknk084sn02q")).status_code == 404
+
+
+@pytest.mark.any_database
+async def test_production_has_no_till_without_polar(settings: Settings) -> None:
+    closed = settings.model_copy(update={"environment": Environment.PRODUCTION, "secret_key": "s" * 32})
+    async with running(closed, idle=True) as found:
+        ada = await found.api.sign_up()
+        assert (await ada.refused(CHECKOUT, input={"package": "credits-50"}))["code"] == "PAYMENTS_UNAVAILABLE"
+        assert (await ada.http.get("/checkout/anything")).status_code == 404
+
+
+async def deliveries(shop: Running, orders: int, deliveries_each: int, seed: int, *doors: str) -> None:
+    """Orders of several people told by eight senders at once, twisted in every way that a sender may.
+
+    `doors`: addresses of other servers on the same database, each of which gets its share.
+    """
+    shuffled = random.Random(seed)
+    people = [await shop.api.sign_up(f"person-{number}@example.com") for number in range(max(orders // 10, 2))]
+    expected = dict.fromkeys(map(user_of, people), 10)
+    sent: list[tuple[bytes, dict[str, str]]] = []
+    for _ in range(orders):
+        buyer = user_of(shuffled.choice(people))
+        bought = order(buyer, FIFTY)
+        given_back = shuffled.choice([0, 0, 0, 100, 250, 499])
+        told = [("order.paid", bought)]
+        told += [("order.refunded", refunded(bought, given_back))] if given_back else []
+        bodies = [event(kind, data) for kind, data in told]
+        signed = [(body, sign(SECRET, body)) for body in bodies]
+        for number in range(deliveries_each):
+            body, headers = signed[number % len(signed)]
+            # Half of the repetitions are the same delivery, half the same order told by another endpoint.
+            sent.append((body, headers if number % 2 else sign(SECRET, body)))
+        sent += signed
+        expected[buyer] += 50 - 50 * given_back // 499
+    shuffled.shuffle(sent)
+    line = iter(sent)
+
+    async def send() -> None:
+        for body, headers in line:
+            door = shuffled.choice([shop.api.address, *doors])
+            answer = await shop.api.http.post(f"{door}/webhooks/polar", content=body, headers=headers)
+            assert answer.status_code == 202
+
+    await asyncio.gather(*(send() for _ in range(8)))
+    while await ExternalEvent.filter(outcome="RECEIVED").exists():  # too busy for them at once
+        await ExternalEvent.filter(outcome="RECEIVED").update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+        await shop.services.sweeper.settle()
+    assert {user_of(one): await one.credits() for one in people} == expected
+    assert await CreditTransaction.filter(type="PURCHASE").count() == orders
+    assert not await ExternalEvent.exclude(outcome="HANDLED").exists()
+    await check_books(shop.services)
+
+
+async def test_twenty_orders_told_two_hundred_times_are_granted_once(polar_store: Running) -> None:
+    await deliveries(polar_store, 20, 9, seed=5)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+async def test_two_hundred_orders_told_two_thousand_times_at_two_servers_are_granted_once(polar_store: Running) -> None:
+    async with another_server(polar_store.settings) as address:
+        await deliveries(polar_store, 200, 9, 11, address)
+
+
+@contextlib.asynccontextmanager
+async def another_server(settings: Settings) -> AsyncIterator[str]:
+    """A server in a process of its own on the same database, which sweeps, too; its address."""
+    port = free_port()
+    environment = {
+        "PATH": os.defpath,
+        "PORT": str(port),
+        "DATABASE_URL": settings.database,
+        "DATA_DIR": str(settings.data_dir),
+        "POLAR_ACCESS_TOKEN": str(settings.polar_access_token),
+        "POLAR_BASE_URL": settings.polar_base_url,
+        "POLAR_WEBHOOK_SECRET": ",".join(settings.polar_webhook_secret),
+        "POLAR_PRODUCTS": ",".join(settings.polar_products),
+        "LOG_LEVEL": "warning",
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, str(ROOT / "main.py"), env=environment)
+    address = f"http://127.0.0.1:{port}"
+
+    async def answers() -> bool:
+        with contextlib.suppress(httpx.ConnectError):
+            async with httpx.AsyncClient() as http:
+                return (await http.get(f"{address}/webhooks/polar")).status_code == 405
+        return False
+
+    try:
+        await until(answers)
+        yield address
+    finally:
+        process.terminate()
+        await process.wait()

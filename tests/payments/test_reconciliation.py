@@ -1,0 +1,145 @@
+"""The hourly look: what no webhook told is settled, whatever else is wrong, and who has left pays no more."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models import ExternalEvent, Membership, Purchase, User
+from services.integrations.payments.protocol import PaymentsError
+from tests.conftest import Running
+from tests.support.client import Api
+from tests.support.fakes.polar import PolarServer
+from tests.support.fakes.polar_wire import Json, moment, order, refund, refunded, subscription
+from tests.support.integrity import check_books
+from tests.support.polar_store import BASIC, FIFTY, lines, tell, user_of
+
+LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def ada(polar_store: Running) -> Api:
+    return await polar_store.api.sign_up()
+
+
+async def leave(person: Api) -> None:
+    left = await person.one(LEAVE, input={"password": "correct horse", "confirmEmail": person.user["email"]})
+    assert left["errors"] == []
+
+
+async def test_an_hourly_look_grants_what_no_webhook_told(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    now, me = datetime.now(UTC), user_of(ada)
+    told, missed = (order(me, FIFTY, created_at=moment(now)) for _ in range(2))
+    waiting = order(me, FIFTY, created_at=moment(now), paid=False, status="pending")
+    polar.orders = [told, missed, waiting]
+    await tell(ada, "order.paid", told)
+    look = polar_store.services.reconciliation.reconcile_when_due
+    assert sorted([await look(now), await look(now)], key=str) == [1, None]  # one of all workers does it
+    assert await lines(ada) == [("PURCHASE", 50), ("PURCHASE", 50)]
+    assert await look(now + timedelta(hours=1)) == 0
+    polar.orders = [refunded(missed, 499)]
+    assert await look(now + timedelta(hours=2)) == 1
+    assert await ada.credits() == 60
+
+
+async def test_one_order_that_is_wrong_stops_no_other(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    now = datetime.now(UTC)
+    polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now)) for _ in range(4)]
+    wrong: list[Json] = [{"status": "a word of next year"}, {"net_amount": None}, {"description": "\x00"}]
+    for data, changes in zip(polar.orders, wrong, strict=False):
+        data.update(changes)
+    await polar_store.services.reconciliation.reconcile_when_due(now)
+    assert (await ExternalEvent.get(source="reconciliation")).outcome == "HANDLED"
+    assert await Purchase.filter(order_id=polar.orders[3]["id"], status="PAID").exists()
+    assert ("PURCHASE", 50) in await lines(ada)
+
+
+async def test_a_refund_of_an_old_order_is_found(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    now = datetime.now(UTC)
+    bought = order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=200)))
+    await tell(ada, "order.paid", bought)
+    polar.orders = [refunded(bought, 300)]
+    recent = [refund(bought["id"], amount, created_at=moment(now)) for amount in (100, 200)]
+    pending = refund(bought["id"], 50, "pending", created_at=moment(now))
+    older = refund("another order", 499, created_at=moment(now - timedelta(days=31)))
+    polar.refunds = [*recent, pending, older]
+    assert await polar_store.services.reconciliation.reconcile_when_due(now) == 2
+    assert await lines(ada) == [("PURCHASE", 50), ("REVERSAL", -10), ("REVERSAL", -20)]
+    assert await polar_store.services.reconciliation.reconcile_when_due(now + HOUR) == 0
+    await tell(ada, "order.refunded", polar.orders[0])
+    assert await ada.credits() == 10 + 50 - 30
+    assert not await Purchase.exists(order_id="another order")
+    await check_books(polar_store.services)
+
+
+async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    now = datetime.now(UTC)
+    polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=20)))]
+    polar.fail(500)
+    with pytest.raises(PaymentsError):
+        await polar_store.services.reconciliation.reconcile_when_due(now)
+    assert (await ExternalEvent.get(source="reconciliation")).outcome == "FAILED"
+    assert await polar_store.services.reconciliation.reconcile_when_due(now + HOUR) == 1
+    assert await lines(ada) == [("PURCHASE", 50)]
+
+
+async def test_who_leaves_pays_no_more(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+    running_one, over = subscription(user_of(ada), BASIC), subscription(user_of(ada), BASIC, status="canceled")
+    for told in (running_one, over):
+        polar.subscriptions[told["id"]] = told
+        await tell(ada, "subscription.updated", told)
+    await leave(ada)
+    assert running_one["status"] == "canceled"
+    assert [call.path for call in polar.calls if call.method == "DELETE"] == [f"/v1/subscriptions/{running_one['id']}"]
+    assert not await Membership.exclude(status="ENDED").exists()
+    assert (await tell(polar_store.api, "subscription.revoked", running_one)).outcome == "IGNORED"
+    await check_books(polar_store.services)
+
+
+async def test_a_polar_that_is_down_is_asked_again_to_end_it(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
+    bob, now = await polar_store.api.sign_up("bob@example.com"), datetime.now(UTC)
+    for person in (ada, bob):
+        told = subscription(user_of(person), BASIC)
+        polar.subscriptions[told["id"]] = told
+        await tell(person, "subscription.active", told)
+    polar.fail(500)
+    await leave(ada)
+    assert {told["status"] for told in polar.subscriptions.values()} == {"active"}
+    await polar_store.services.reconciliation.reconcile_when_due(now)
+    assert {told["metadata"]["user_id"]: told["status"] for told in polar.subscriptions.values()} == {
+        user_of(ada): "canceled",
+        user_of(bob): "active",
+    }
+    polar.calls.clear()
+    await polar_store.services.reconciliation.reconcile_when_due(now + HOUR)
+    assert {call.method for call in polar.calls} == {"GET"}, "ended once"
+
+
+async def test_what_is_told_of_somebody_who_has_left_is_kept_and_ended(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
+    me = user_of(ada)
+    before, late = order(me, FIFTY), order(me, FIFTY)
+    started = subscription(me, BASIC)
+    polar.subscriptions[started["id"]] = started
+    await tell(ada, "order.paid", before)
+    await leave(ada)
+    version = (await User.get(id=me)).version
+    for kind, data, outcome in (
+        ("order.paid", before, "HANDLED"),
+        ("order.paid", late, "PARKED"),
+        ("order.refunded", refunded(before, 100), "HANDLED"),
+        ("refund.updated", refund(late["id"], 100), "HANDLED"),
+        ("subscription.active", started, "HANDLED"),
+        ("subscription.active", started, "HANDLED"),
+        ("order.paid", order(me, BASIC, 999, billing_reason="subscription_create"), "PARKED"),
+    ):
+        assert (await tell(polar_store.api, kind, data)).outcome == outcome, (kind, outcome)
+    user = await User.get(id=me)
+    assert (user.credits, user.plan_id, user.member_until) == (10 + 50 - 10, None, None)
+    assert user.version == version + 1, "the refund alone"
+    await polar_store.services.reconciliation.reconcile_when_due(datetime.now(UTC))
+    assert started["status"] == "canceled"
+    await check_books(polar_store.services)

@@ -1,0 +1,207 @@
+"""What the log shows: who asked for what, and how long it took; of a crash where, not with what; no secrets."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from logs import ADDRESS_FIELDS, SECRET_FIELDS, secrets_of
+from settings import ROOT, Settings, load_settings
+from telemetry.redaction import HIDDEN, Document, Redactor, hide, is_secret
+from tests.conftest import Running
+from tests.support.client import photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+
+CRASH = """
+import logging
+import structlog
+from logs import configure_logs
+from settings import load_settings
+
+def sign_in(password):
+    raise RuntimeError("no such luck")
+
+configure_logs(load_settings(_env_file=None, log_format={format!r}, openrouter_api_key="mellon-mellon-mellon"))
+try:
+    sign_in("sesame-HORSE-77")
+except RuntimeError:
+    structlog.get_logger().exception("crashed", password="sesame-HORSE-77", error="mellon-mellon-mellon is wrong")
+logging.getLogger("uvicorn.error").warning("a library says %s", "Bearer sesame-HORSE-77")
+"""
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_traceback_shows_no_values_and_every_library_logs_the_same_way(format: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", CRASH.format(format=format)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "no such luck" in done.stderr
+    assert "in sign_in" in done.stderr
+    # The one line of source that calls it may stand there; -c has none.
+    assert "sesame" not in done.stdout + done.stderr
+    assert "mellon" not in done.stdout + done.stderr
+    if format == "json":
+        ours, theirs = map(json.loads, done.stderr.splitlines())
+        assert (ours["event"], ours["password"], ours["level"]) == ("crashed", HIDDEN, "error")
+        assert ours["error"] == f"{HIDDEN} is wrong"
+        assert (theirs["event"], theirs["logger"]) == (f"a library says Bearer {HIDDEN}", "uvicorn.error")
+
+
+@pytest.mark.parametrize(
+    ("told", "secret"),
+    [
+        ("Authorization: Bearer abcdef0123456789", "abcdef0123456789"),
+        ("the key sk-or-v1-0123456789abcdef was refused", "0123456789abcdef"),
+        ("polar_oat_0123456789abcdef", "0123456789abcdef"),
+        ("whsec_0123456789abcdef", "0123456789abcdef"),
+        ("postgresql://darkroom:hushhush@db/darkroom is away", "hushhush"),
+        ("GET https://s3/x?X-Amz-Signature=0123456789abcdef&b=1", "0123456789abcdef"),
+        ("GET /files/WyJhIiwiYiJd.0123456789abcdef", "0123456789abcdef"),
+        ("Key (email)=(ada@example.com) already exists.", "ada@example.com"),
+        ("a configured one: it's-me-it's-me", "it's-me-it's-me"),
+    ],
+)
+def test_secrets_are_known_by_their_shape_and_by_their_value(told: str, secret: str) -> None:
+    redactor = Redactor(["it's-me-it's-me"])
+    assert secret not in redactor.text(told)
+    assert secret not in json.dumps(redactor.fields({"deep": [{"er": (told,)}]}))
+
+
+def test_fields_are_secret_by_their_name() -> None:
+    for name in ("password", "newPassword", "token", "Authorization", "Set-Cookie", "api_key", "webhook-signature"):
+        assert is_secret(name), name
+    for name in ("user", "generation", "operation", "code", "max_tokens", "seconds", "provider", "kind"):
+        assert not is_secret(name), name
+
+
+async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> None:
+    async def told() -> dict[str, Any]:
+        words = "a fox in the snow, painted by my grandmother"
+        hide({"input": [{"prompt": words, "size": "MEDIUM"}]}, Document('{ a(b: "in the \\"document\\"") }'))
+        said = f'invalid input for argument $3: {words!r} or in the "document", MEDIUM'
+        cut = f"invalid input for argument $3: {words[:30]!r}..."
+        return Redactor().fields({"exception": said, "error": cut, "field": words})
+
+    found = await asyncio.create_task(told())
+    assert found["exception"] == f"invalid input for argument $3: '{HIDDEN}"
+    assert found["error"] == f"invalid input for argument $3: '{HIDDEN}"
+    assert found["field"].startswith("a fox"), "where something else is told, nothing is searched for"
+    assert "fox" in Redactor().fields({"error": "a fox in the snow, painted"})["error"], "and for nobody else"
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ('"' + '\\"' * 50_000, "boom"),  # a string that does not end, and might begin at each of its quotes
+        ('"""' + '\\"' * 50_000, "boom"),
+        ("{" + '"a fox" ' * 12_000 + "}", "boom"),
+        ("{" + " ".join(f'"a fox {number}"' for number in range(8_000)) + "}", "boom"),
+        ("{ a }", "a." * 50_000),
+        ("{ a }", "a-" * 50_000),
+    ],
+    ids=["string", "block", "one text", "many texts", "dots", "hyphens"],
+)
+async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, told: str) -> None:
+    async def said() -> str:
+        hide({}, Document(document))
+        return Redactor(["it's-me-it's-me"]).said(told)
+
+    started = time.process_time()
+    await asyncio.create_task(said())
+    assert time.process_time() - started < 1.0, "it took five seconds and more, in which nobody else was answered"
+
+
+async def test_of_who_sends_a_great_many_texts_nothing_is_told() -> None:
+    async def told() -> dict[str, Any]:
+        hide([f"a fox in the snow {number}" for number in range(1000)])
+        return Redactor().fields({"error": "no: a fox in the snow 7", "user": "usr_1"})
+
+    assert await asyncio.create_task(told()) == {"error": HIDDEN, "user": "usr_1"}
+
+
+def test_every_secret_of_the_settings_is_known() -> None:
+    made = {name: f"{name}-0123456789abcdef0123456789abcdef" for name in SECRET_FIELDS}
+    given: dict[str, Any] = {
+        **made,
+        "aws_access_key_id": "AKIA",
+        "polar_webhook_secret": "whsec-one-0123456789,whsec-two-0123456789",
+        "database_url": "postgresql://darkroom:data%2Fbase@db/darkroom",
+        "redis_url": "redis://:redisredis@redis:6379/0",
+        "smtp_url": "smtp://ada:mailmail@mail:25",
+        "mail_from": "hello@example.com",
+        "sentry_dsn": "https://0123456789sentry@sentry.example.com/1",
+    }
+    found = set(secrets_of(load_settings(_env_file=None, **given)))
+    assert found >= set(made.values()) | {"whsec-one-0123456789", "whsec-two-0123456789"}
+    assert found >= {"data%2Fbase", "data/base", "redisredis", "mailmail", "0123456789sentry"}
+    named = {name for name in Settings.model_fields if is_secret(name) or name.endswith(("_key", "_url", "_dsn"))}
+    public = {"public_url", "openrouter_base_url", "s3_endpoint_url", "s3_public_url", "app_url", "polar_base_url"}
+    # Whoever adds a setting says here, or in logs.py, what it is.
+    assert named - public == {*SECRET_FIELDS, *ADDRESS_FIELDS, "polar_webhook_secret"}
+
+
+@pytest.fixture
+def lines() -> Any:
+    """What is logged while the test runs, with what every line of a request carries."""
+    before, capture = structlog.get_config(), LogCapture()
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    yield capture.entries
+    structlog.configure(**before)
+
+
+@pytest.mark.any_database
+async def test_each_operation_is_one_line_with_its_request_its_person_and_its_end(
+    scripted: Running, openrouter: ScriptedOpenRouter, lines: list[dict[str, Any]]
+) -> None:
+    ada = await scripted.api.sign_up()
+    lines.clear()
+    answer = await ada.raw("query Mine { viewer { id } }", headers={"x-request-id": "from-the-proxy-1"})
+    assert answer.headers["x-request-id"] == "from-the-proxy-1"
+    (line,) = [line for line in lines if line["event"] == "graphql.operation"]
+    assert line["ms"] > 0
+    assert {name: line[name] for name in ("request", "operation", "user", "field", "type", "outcome", "codes")} == {
+        "request": "from-the-proxy-1",
+        "operation": "Mine",
+        "user": ada.user["id"],
+        "field": "viewer",
+        "type": "query",
+        "outcome": "ok",
+        "codes": [],
+    }
+    # An id that is none is not believed; a refusal is told by its code, in a payload or not.
+    lines.clear()
+    answer = await ada.raw("{ viewer { nothing } }", headers={"x-request-id": "\\n<script>"})
+    assert len(answer.headers["x-request-id"]) == 16
+    assert await ada.refused('mutation { cancelGeneration(id: "no") { errors { code message field } } }')
+    told = [line for line in lines if line["event"] == "graphql.operation"]
+    assert [(line["field"], line["outcome"], line["codes"]) for line in told] == [
+        ("other", "refused", ["INVALID_INPUT"]),
+        ("cancelGeneration", "refused", ["NOT_FOUND"]),
+    ]
+    assert told[0]["request"] == answer.headers["x-request-id"]
+
+    lines.clear()
+    style = await ada.style("noir", "avenger")
+    (made,) = (await ada.create(photo(), styleId=style, prompt="in the rain"))["generations"]
+    await ada.ended(made["id"])
+    (line,) = [line for line in lines if line["event"] == "generation.ended"]
+    assert (line["generation"], line["user"], line["provider"]) == (made["id"], ada.user["id"], "openrouter")
+    assert (line["attempt"], line["calls"], line["status"]) == (1, 1, "COMPLETED")
+    assert set(line["stages"]) == {"validating", "generating", "storing"}
+    assert "in the rain" not in str(lines)
+
+
+@pytest.mark.any_database
+async def test_a_link_that_is_signed_is_in_no_line(module_server: Running, lines: list[dict[str, Any]]) -> None:
+    http: httpx.AsyncClient = module_server.api.http
+    await http.get("/files/a-token-of-somebody")
+    (line,) = [line for line in lines if line["event"] == "http.answered"]
+    assert (line["route"], line["status"]) == ("/files", 404)
+    assert "a-token" not in str(line)

@@ -1,0 +1,105 @@
+"""The third document's product: thirty credits, ten for each hero, kept once the provider was called; five a minute."""
+
+import pytest
+
+from tests.conftest import Running
+from tests.support.client import CREATE, Api, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.integrity import adjust, check_books, make_admin
+
+pytestmark = pytest.mark.any_database
+
+PROFILE = "avenger"
+PHOTO = photo(64, 48)
+STATS = "{ viewer { credits stats { totalGenerations failedGenerations creditsSpent lastGenerationAt } } }"
+LIMITED = """
+mutation($input: CreateGenerationInput!) {
+  createGeneration(input: $input) { generations { id } errors { code ... on RateLimitedError { retryAfter } } }
+}"""
+REFUND = """
+mutation($id: ID!, $reason: String!) {
+  adminRefundGeneration(id: $id, reason: $reason) { generation { refunded } errors { code } }
+}"""
+
+
+async def hero(person: Api) -> str:
+    made = await person.create(PHOTO, styleId=await person.style("noir", "avenger"))
+    assert made["errors"] == []
+    return str(made["generations"][0]["id"])
+
+
+async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
+    ada = await product.api.sign_up()
+    assert await ada.credits() == 30
+    ended = await ada.ended(await hero(ada))
+    assert (ended["status"], ended["cost"]) == ("COMPLETED", 10)
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 30, 30),
+        ("DEDUCTION", -10, 20),
+    ]
+    assert await ada.one(STATS) == {
+        "credits": 20,
+        "stats": {
+            "totalGenerations": 1,
+            "failedGenerations": 0,
+            "creditsSpent": 10,
+            "lastGenerationAt": ended["createdAt"],
+        },
+    }
+    await check_books(product.services)
+
+
+async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_refunds_it(
+    product: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    openrouter.script(status(500))
+    ada = await product.api.sign_up()
+    failed = await ada.ended(await hero(ada))
+    assert (failed["status"], failed["refunded"], len(openrouter.calls)) == ("FAILED", False, 1)
+    assert await ada.credits() == 20
+    admin = await make_admin(product.api)
+    given_back = await admin.one(REFUND, id=failed["id"], reason="The provider was down.")
+    assert given_back == {"generation": {"refunded": True}, "errors": []}
+    assert await ada.credits() == 30
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 30, 30),
+        ("DEDUCTION", -10, 20),
+        ("REFUND", 10, 30),
+    ]
+    await check_books(product.services)
+
+
+async def test_a_photo_that_cannot_be_stored_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await product.api.sign_up()
+    folder = product.settings.data_dir / "files" / "originals"
+    folder.write_bytes(b"")  # a file where a folder should be
+    style = await ada.style("noir", "avenger")
+    assert (await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style}))["code"] == "UPLOAD_FAILED"
+    assert (await ada.credits(), openrouter.calls) == (30, [])
+    folder.unlink()
+    await ada.ended(await hero(ada))
+    assert await ada.credits() == 20
+
+
+async def test_who_has_five_credits_makes_no_hero(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await product.api.sign_up()
+    await adjust(ada.user["id"], -25, "the document's own test")
+    style = await ada.style("noir", "avenger")
+    short = await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style})
+    assert (short["code"], short["required"], short["balance"]) == ("INSUFFICIENT_CREDITS", 10, 5)
+    assert openrouter.calls == []
+
+
+async def test_the_sixth_hero_of_a_minute_has_to_wait(product: Running) -> None:
+    ada = await product.api.sign_up()
+    await adjust(ada.user["id"], 70, "for ten heroes")
+    ids = [await hero(ada) for _ in range(5)]
+    style = await ada.style("noir", "avenger")
+    late = await ada.refused(LIMITED, {"input.image": PHOTO}, input={"styleId": style})
+    assert late["code"] == "RATE_LIMITED"
+    assert 1 <= late["retryAfter"] <= 60
+    eve = await product.api.sign_up("eve@example.com")
+    await hero(eve)  # each has a minute of her own
+    assert {ended["status"] for ended in await ada.all_ended(ids)} == {"COMPLETED"}
+    assert await ada.credits() == 50

@@ -1,0 +1,125 @@
+"""The fifth document's product: no credits; a pass lets one make so many pictures in each of its hours."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from models import Pass
+from tests.conftest import Running
+from tests.support.client import CREATE, Api, photo
+from tests.support.development_checkout import buy
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.integrity import check_books
+
+pytestmark = pytest.mark.any_database
+
+PROFILE = "flash"
+SUNSET = "a beautiful sunset over mountains"
+HOUR = timedelta(hours=1)
+ORDER = """
+mutation($input: CreateGenerationInput!) {
+  createGeneration(input: $input) { generations { id } errors { code ... on QuotaExceededError { resetsAt } } }
+}"""
+PASS = """
+{ viewer { credits pass {
+  plan { slug } startedAt expiresAt images { perHour used remaining usedInTotal resetsAt } videos { perHour }
+} } }"""
+HISTORY = "{ viewer { generations { nodes { id prompt result { downloadUrl } } } } }"
+
+
+async def sunset(person: Api) -> dict[str, Any]:
+    """One picture, watched to its end."""
+    made = await person.create(prompt=SUNSET)
+    assert made["errors"] == []
+    ended: dict[str, Any] = await person.ended(made["generations"][0]["id"])
+    return ended
+
+
+async def holding(person: Api, plan: str = "flash-lite") -> dict[str, Any]:
+    """The pass that an account has bought and holds."""
+    await buy(person, plan=plan)
+    return await pass_of(person)
+
+
+async def pass_of(person: Api) -> dict[str, Any]:
+    found: dict[str, Any] = (await person.one(PASS))["pass"]
+    return found
+
+
+async def an_hour_later(person: Api) -> None:
+    """What the clock would do: the account's pass began an hour earlier."""
+    held = await Pass.get(user_id=person.user["id"])
+    await Pass.filter(id=held.id).update(started_at=held.started_at - HOUR, expires_at=held.expires_at - HOUR)
+
+
+async def test_without_a_pass_nothing_is_made(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await product.api.sign_up()
+    assert await ada.one(PASS) == {"credits": 0, "pass": None}
+    assert (await ada.refused(CREATE, input={"prompt": SUNSET}))["code"] == "MEMBERSHIP_REQUIRED"
+    assert (openrouter.calls, await ada.ledger()) == ([], [])
+
+
+async def test_a_pass_makes_three_pictures_an_hour_then_says_when_the_next_comes(product: Running) -> None:
+    ada = await product.api.sign_up()
+    held = await holding(ada)
+    assert (held["plan"], held["images"]["perHour"]) == ({"slug": "flash-lite"}, 3)
+    made = [await sunset(ada) for _ in range(3)]
+    assert {(one["status"], one["cost"], one["paidBy"]) for one in made} == {("COMPLETED", 0, "PASS")}
+    spent = (await pass_of(ada))["images"]
+    assert (spent["used"], spent["remaining"], spent["usedInTotal"]) == (3, 0, 3)
+    refused = await ada.refused(ORDER, input={"prompt": SUNSET})
+    assert (refused["code"], refused["resetsAt"]) == ("QUOTA_EXCEEDED", spent["resetsAt"])
+    assert datetime.fromisoformat(refused["resetsAt"]) - datetime.fromisoformat(held["startedAt"]) == HOUR
+    await an_hour_later(ada)
+    assert (await pass_of(ada))["images"]["remaining"] == 3
+    assert (await sunset(ada))["status"] == "COMPLETED"
+    images = (await pass_of(ada))["images"]
+    assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
+    assert await ada.ledger() == [], "nothing here is paid with credits"
+    await check_books(product.services)
+
+
+async def test_a_picture_that_fails_gives_its_place_back(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await product.api.sign_up()
+    await holding(ada)
+    openrouter.script(status(500))
+    failed = await sunset(ada)
+    assert (failed["status"], failed["refunded"]) == ("FAILED", True)
+    assert (await pass_of(ada))["images"]["remaining"] == 3
+    await check_books(product.services)
+
+
+async def test_passes_differ_in_how_much_they_allow(product: Running) -> None:
+    for plan, per_hour in (("flash-lite", 3), ("flash", 8), ("flash-pro", 15)):
+        person = await product.api.sign_up(f"{plan}@example.com")
+        assert (await holding(person, plan))["images"]["perHour"] == per_hour
+
+
+async def test_a_pass_ends(product: Running) -> None:
+    ada = await product.api.sign_up()
+    held = await holding(ada)
+    hours = (datetime.fromisoformat(held["expiresAt"]) - datetime.fromisoformat(held["startedAt"])) // HOUR
+    for _ in range(hours):
+        assert (await sunset(ada))["status"] == "COMPLETED"
+        await an_hour_later(ada)
+    assert await pass_of(ada) is None
+    assert (await ada.refused(CREATE, input={"prompt": SUNSET}))["code"] == "MEMBERSHIP_REQUIRED"
+
+
+async def test_what_was_made_is_kept_and_can_be_downloaded(product: Running) -> None:
+    ada = await product.api.sign_up()
+    await holding(ada)
+    made = await sunset(ada)
+    (kept,) = (await ada.one(HISTORY))["generations"]["nodes"]
+    assert (kept["id"], kept["prompt"]) == (made["id"], SUNSET)
+    answer = await ada.http.get(kept["result"]["downloadUrl"])
+    assert (answer.status_code, answer.headers["content-disposition"].split(";")[0]) == (200, "attachment")
+
+
+async def test_a_photo_has_no_use_here(product: Running) -> None:
+    ada = await product.api.sign_up()
+    await holding(ada)
+    refused = await ada.refused(CREATE, {"input.image": photo(64, 48)}, input={"prompt": SUNSET})
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["image"])

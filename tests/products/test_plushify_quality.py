@@ -1,0 +1,64 @@
+"""The second document's product: a picture costs the standard cost times the multiplier of its quality."""
+
+import pytest
+
+from settings import Settings
+from tests.conftest import Running
+from tests.support.client import CREATE, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import hang, text_only
+from tests.support.integrity import check_books
+
+pytestmark = pytest.mark.any_database
+
+PROFILE = "plushify-quality"
+QUOTE = "query($input: QuoteInput!) { quote(input: $input) { cost } }"
+PHOTO = photo(64, 48)
+
+
+@pytest.mark.parametrize(("quality", "cost"), [("STANDARD", 1), ("HD", 2), ("ULTRA", 4)])
+async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
+    product: Running, openrouter: ScriptedOpenRouter, quality: str, cost: int
+) -> None:
+    ada = await product.api.sign_up()
+    asked = {"styleId": await ada.style("cute", "plushify"), "quality": quality}
+    assert (await ada.one(QUOTE, input=asked))["cost"] == cost
+    toy = await ada.ended((await ada.create(PHOTO, **asked))["generations"][0]["id"])
+    assert (toy["status"], toy["cost"], toy["quality"]) == ("COMPLETED", cost, quality)
+    openrouter.script(text_only())
+    made = await ada.create(PHOTO, **asked)
+    assert made["viewer"]["credits"] == 10 - 2 * cost
+    failed = await ada.ended(made["generations"][0]["id"])
+    assert (failed["errorCode"], failed["refunded"]) == ("GENERATION_FAILED", True)
+    assert await ada.credits() == 10 - cost
+    assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
+        ("BONUS", 10, 10),
+        ("DEDUCTION", -cost, 10 - cost),
+        ("DEDUCTION", -cost, 10 - 2 * cost),
+        ("REFUND", cost, 10 - cost),
+    ]
+    await check_books(product.services)
+
+
+async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(
+    product: Running, openrouter: ScriptedOpenRouter
+) -> None:
+    assert Settings.model_fields["generation_deadline_seconds"].default == 60  # here it is five
+    openrouter.script(hang())
+    ada = await product.api.sign_up()
+    made = await ada.create(PHOTO, styleId=await ada.style("realistic", "plushify"))
+    failed = await ada.ended(made["generations"][0]["id"])
+    assert (failed["errorCode"], failed["refunded"], await ada.credits()) == ("GENERATION_TIMEOUT", True, 10)
+
+
+@pytest.mark.any_database
+async def test_every_refusal_says_which_it_is(product: Running) -> None:
+    ada = await product.api.sign_up()
+    style = await ada.style("cute", "plushify")
+    asked = {"styleId": style, "quality": "ULTRA"}
+    assert (await product.api.refused(CREATE, input=asked))["code"] == "UNAUTHENTICATED"
+    assert (await ada.refused(CREATE, {"input.image": b"no picture"}, input={**asked}))["code"] == "INVALID_INPUT"
+    for _ in range(2):
+        await ada.create(PHOTO, **asked)
+    short = await ada.refused(CREATE, {"input.image": PHOTO}, input=asked)
+    assert (short["code"], short["required"], short["balance"]) == ("INSUFFICIENT_CREDITS", 4, 2)

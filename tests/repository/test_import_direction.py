@@ -1,0 +1,248 @@
+"""The house's rooms: which way imports run, who may know whom, and that modules stay small and say what they are."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = (
+    "main",
+    "composition",
+    "health_check",
+    "logs",
+    "adapters",
+    "settings",
+    "setting_types",
+    "web",
+    "schema",
+    "resolvers",
+    "services",
+    "models",
+    "telemetry",
+)
+
+# Downwards only: a module imports from its own line and the lines below it.
+ORDER = (
+    "main",
+    "composition",
+    "health_check",
+    "logs",
+    "adapters",
+    "web",
+    "schema.root",
+    "resolvers",
+    "schema",
+    "schema.runtime",
+    "services.services",
+    "services.background",
+    "services.accounts",
+    "services.gallery",
+    "services.generations",
+    "services.catalogue",
+    "services.media",
+    "services.payments",
+    "services.billing",
+    "services.operations",
+    "services.products",
+    "services.events",
+    "services.core",
+    "services.integrations",
+    "models",
+    "models.database",
+    "telemetry",
+)
+
+VENDORS = {
+    "aioboto3",
+    "aiosmtplib",
+    "argon2",
+    "boto3",
+    "botocore",
+    "broadcaster",
+    "docket",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "huggingface_hub",
+    "itsdangerous",
+    "limits",
+    "openai",
+    "PIL",
+    "polar",
+    "redis",
+    "standardwebhooks",
+}
+DATABASE = {"aerich", "aiosqlite", "asyncpg", "tortoise"}
+QUERIES = {"all", "create", "exclude", "exists", "filter", "first", "get", "in_bulk", "raw"}
+QUERIES |= {"bulk_create", "bulk_update", "get_or_create", "get_or_none", "update_or_create"}
+OUTSIDE = {"strawberry", "graphql", "starlette", "cross_web", "uvicorn", "web", "schema", "resolvers"}
+OUTSIDE |= {"settings", "setting_types"}
+LONGEST = 400  # lines
+
+
+def modules(*rooms: str) -> list[Path]:
+    """The source files of rooms, every room when none is named."""
+    found: list[Path] = []
+    for room in rooms or ROOMS:
+        single = ROOT / f"{room}.py"
+        found += [single] if single.exists() else sorted((ROOT / room).rglob("*.py"))
+    return found
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def dotted(path: Path) -> str:
+    """`services/credit.py` as Python names it."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of everything a module imports; names taken from a package are spelled out (`models.enum`)."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def room_of(name: str) -> str | None:
+    """The line of ORDER that a module or an imported name belongs to; None: not ours, or `settings`."""
+    matching = [room for room in ORDER if name == room or name.startswith(f"{room}.")]
+    return max(matching, key=len, default=None)
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def breaches(paths: Iterable[Path], forbidden: set[str]) -> list[str]:
+    """Where one of these modules imports a package that it must not know."""
+    return [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in paths
+        for line, name in imports(path)
+        if top(name) in forbidden
+    ]
+
+
+def test_the_rooms_are_all_there() -> None:
+    assert {room_of(dotted(path)) for path in modules()} - {None} == set(ORDER)
+
+
+def test_imports_go_downwards() -> None:
+    upwards = []
+    for path in modules():
+        here = room_of(dotted(path))
+        for line, name in imports(path):
+            there = room_of(name)
+            if here and there and ORDER.index(there) < ORDER.index(here):
+                upwards.append(f"{path.relative_to(ROOT)}:{line}: {here} imports {name}")
+    assert upwards == []
+
+
+def test_settings_stand_alone_and_only_main_and_its_adapters_know_them() -> None:
+    assert breaches([ROOT / "settings.py"], set(ROOMS) - {"setting_types"}) == []
+    assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
+    knowing = {ROOT / f"{name}.py" for name in ("main", "composition", "health_check", "logs", "adapters", "settings")}
+    assert breaches(set(modules()) - knowing, {"settings", "setting_types"}) == []
+
+
+def test_only_web_imports_the_root_of_the_schema() -> None:
+    rest = set(modules()) - set(modules("web"))
+    found = [(dotted(path), name) for path in rest for _, name in imports(path) if room_of(name) == "schema.root"]
+    assert found == []
+
+
+def test_the_schema_package_itself_imports_nothing() -> None:
+    assert (ROOT / "schema" / "__init__.py").read_text() == ""
+
+
+def test_only_telemetry_knows_who_is_told() -> None:
+    rest = set(modules()) - set(modules("telemetry"))
+    assert breaches(rest, {"prometheus_client", "sentry_sdk"}) == []
+    assert [name for path in rest for _, name in imports(path) if name.startswith("opentelemetry.sdk")] == []
+
+
+def test_services_and_models_know_nothing_of_graphql_and_http() -> None:
+    assert breaches(modules("services", "models"), OUTSIDE) == []
+
+
+def test_only_integrations_import_the_packages_of_vendors() -> None:
+    inside = set((ROOT / "services" / "integrations").rglob("*.py"))
+    assert breaches(set(modules()) - inside, VENDORS) == []
+    used = {top(name) for path in inside for _, name in imports(path)} & VENDORS
+    assert {"argon2", "broadcaster", "docket", "httpx2", "itsdangerous", "openai", "PIL", "redis"} <= used
+
+
+def test_only_models_and_services_know_the_database() -> None:
+    assert breaches(set(modules()) - set(modules("models", "services")), DATABASE) == []
+    assert breaches((ROOT / "services" / "integrations").rglob("*.py"), DATABASE) == []
+    assert breaches(modules("services"), DATABASE - {"tortoise"}) == []
+
+
+def tables() -> set[str]:
+    """The names of the ORM's classes."""
+    listed = next(node for node in tree(ROOT / "models" / "__init__.py").body if isinstance(node, ast.Assign))
+    return set(ast.literal_eval(listed.value))
+
+
+def test_resolvers_schema_and_web_ask_the_database_nothing() -> None:
+    names, queries = tables(), []
+    assert "Generation" in names
+    for path in modules("resolvers", "schema", "web", "main", "composition"):
+        bare = {name.removeprefix("models.") for _, name in imports(path) if name.startswith("models.")} & names
+        for node in ast.walk(tree(path)):
+            if not (isinstance(node, ast.Attribute) and node.attr in QUERIES):
+                continue
+            owner = ast.unparse(node.value)
+            if owner in bare or (owner.startswith("models.") and owner.removeprefix("models.") in names):
+                queries.append(f"{path.relative_to(ROOT)}:{node.lineno}: {owner}.{node.attr}")
+        queries += [
+            f"{path.relative_to(ROOT)}:{line} imports {name}"
+            for line, name in imports(path)
+            if path.parent != ROOT and name in {"models.database.connection.rows", "models.database.connection.run_tx"}
+        ]
+    assert queries == []
+
+
+def test_only_settings_read_the_environment() -> None:
+    readers = []
+    for path in [*modules(), *(ROOT / "tools").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "getenvb"}:
+                readers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+        readers += [
+            f"{path.relative_to(ROOT)}:{line} imports {name}"
+            for line, name in imports(path)
+            if name in {"os.environ", "os.getenv"} or top(name) in {"pydantic_settings", "dotenv"}
+        ]
+    assert {reader.partition(":")[0] for reader in readers} == {"settings.py"}
+
+
+def test_every_module_says_first_what_lives_there() -> None:
+    silent = []
+    for path in modules():
+        if path.name == "__init__.py" and path.read_text() == "":
+            continue
+        sentence = (ast.get_docstring(tree(path)) or "").partition("\n")[0]
+        if not sentence.endswith((".", ":")):
+            silent.append(str(path.relative_to(ROOT)))
+    assert silent == []
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "base", "base_service"}
+    assert [str(path.relative_to(ROOT)) for path in modules() if path.stem in drawers] == []
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "tools", "benchmarks"])
+def test_no_file_is_longer_than_can_be_read(room: str) -> None:
+    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in modules(room)}
+    assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}

@@ -1,0 +1,205 @@
+"""What a person at a browser sees and does on the page of GraphiQL, and a server with nothing but its defaults."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.support.client import Api, until
+from tests.support.server_process import free_port
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+PASSWORD = "correct horse"
+PATIENCE = 60_000  # milliseconds; a busy machine takes long to start an editor
+PICTURES = ROOT / "docs" / "pictures"
+
+
+class Server:
+    """A server of its own, as `make run` starts it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._environment = {"PATH": os.defpath, "PORT": str(self.port), "DATA_DIR": str(folder), **settings}
+
+    async def run(self, *words: str) -> asyncio.subprocess.Process:
+        with (self._folder / "log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, str(ROOT / "main.py"), *words, cwd=self._folder, env=self._environment,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def make_admin(self, email: str) -> None:
+        assert await (await self.run("make-admin", email)).wait() == 0
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Api]:
+        """The same server, asked by a program."""
+        async with httpx.AsyncClient(base_url=self.address, timeout=30) as http:
+            yield Api(http, self.address)
+
+
+@asynccontextmanager
+async def serving(folder: Path, **settings: str) -> AsyncIterator[Server]:
+    server = Server(folder, **settings)
+    process = await server.run()
+
+    async def answers() -> bool:
+        assert process.returncode is None, (folder / "log").read_text()
+        try:
+            async with httpx.AsyncClient() as http:
+                return (await http.get(f"{server.address}/health/live")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        await until(answers)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def installed() -> str | None:
+    """A browser that is installed on this machine."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def is_there(path: str) -> bool:
+    return Path(path).exists()
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator["Browser"]:
+    """A browser that finds no other host than this machine."""
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        pytest.fail("Playwright is not installed: `make browser` installs it")
+    async with async_playwright() as playwright:
+        found = installed()
+        if found is None and not is_there(playwright.chromium.executable_path):
+            pytest.fail(
+                "There is no browser: `apt install chromium` installs one,"
+                " and so does `.venv/bin/python -m playwright install --with-deps chromium`"
+            )
+        offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        as_root = ["--no-sandbox"] if os.getuid() == 0 else []
+        browser = await playwright.chromium.launch(executable_path=found, args=[offline, *as_root])
+        yield browser
+        await browser.close()
+
+
+class Desk:
+    """What a person sees and does on the page."""
+
+    takes_pictures = False
+
+    def __init__(self, page: "Page", server: Server) -> None:
+        self.page = page
+        self.server = server
+        self.problems: list[str] = []  # what the browser complained about, and what went to other hosts
+        self.also: list[str] = []  # other addresses that this deployment has
+        ours = (server.address, server.address.replace("http", "ws"), "data:", "blob:")
+        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith((*ours, *self.also)) else self.problems.append(asked.url),
+        )
+
+    async def open(self, *, ready: bool = True) -> None:
+        await self.page.goto(f"{self.server.address}/")
+        if ready:
+            await self.page.wait_for_selector(".graphiql-query-editor .view-line")
+
+    async def sign_in(self, email: str, *, new: bool = False, password: str = PASSWORD) -> None:
+        panel = self.page.locator(".panel > summary")
+        if await panel.count() and not await self.page.locator(".sign-in").is_visible():
+            await panel.press("Enter")  # by the keyboard: it must do
+        if new:
+            await self.page.locator(".sign-in .link").click()
+        await self.page.fill("input[name=email]", email)
+        await self.page.fill("input[name=password]", password)
+        await self.page.press("input[name=password]", "Enter")
+
+    async def credits(self, expected: int) -> None:
+        await self.page.locator(".credits b", has_text=re.compile(rf"^{expected}$")).wait_for()
+
+    async def tab(self, name: str) -> None:
+        """Go to a tab, and wait until what is known is filled in."""
+        await self.page.locator(".graphiql-tab-button", has_text=re.compile(rf"^{name}$")).click()
+        await self.shows(".graphiql-query-editor", name)
+
+    async def write(self, **values: object) -> None:
+        """Change some of the tab's variables."""
+        editor = ".graphiql-editor-tool .graphiql-editor:visible"
+        present = json.loads(await self.text(editor) or "{}")
+        await self.page.locator(editor).click()
+        await self.page.keyboard.press("ControlOrMeta+A")
+        await self.page.keyboard.insert_text(json.dumps({**present, **values}))
+        await self.page.keyboard.press("ControlOrMeta+Shift+End")  # quotes that the editor closes by itself
+        await self.page.keyboard.press("Delete")
+
+    async def run(self) -> None:
+        await self.page.locator(".graphiql-execute-button").click()
+
+    async def text(self, place: str) -> str:
+        """What an editor shows; long lines are broken where they are too long for it, which is undone."""
+        lines: list[str] = await self.page.locator(f"{place} .view-lines").first.evaluate(
+            """(all) => [...all.children].sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
+                .map((line) => line.textContent.replaceAll("\\u00a0", " "))"""
+        )
+        return "\n".join(lines)
+
+    async def shows(self, place: str, text: str) -> None:
+        async def found() -> bool:
+            return text in await self.text(place)
+
+        try:
+            await until(found)
+        except TimeoutError:
+            pytest.fail(f"{place} does not show {text}, but:\n{await self.text(place)}")
+
+    async def answers(self, *texts: str) -> None:
+        """The answer on the screen comes to hold each of these."""
+        for text in texts:
+            await self.shows(".graphiql-response", text)
+
+    async def picture(self, name: str) -> None:
+        """Kept in the documents where the run is asked for it."""
+        if self.takes_pictures:
+            shot = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
+            few = shot.quantize(256, dither=Image.Dither.NONE)  # a third of the bytes, and nobody sees it
+            few.save(PICTURES / f"graphiql-{name}.png", optimize=True)
+
+
+@asynccontextmanager
+async def sitting(browser: "Browser", server: Server, **options: Any) -> AsyncIterator[Desk]:
+    """A person at a browser that knows nothing yet; at the end, nothing may have gone wrong behind the page."""
+    view = {"width": 1280, "height": 860}
+    context = await browser.new_context(**{"viewport": view, "color_scheme": "dark", "locale": "en", **options})
+    context.set_default_timeout(PATIENCE)
+    try:
+        desk = Desk(await context.new_page(), server)
+        yield desk
+        assert desk.problems == []
+    finally:
+        await context.close()

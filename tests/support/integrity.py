@@ -1,0 +1,61 @@
+"""What must be true of a database and its files once nothing is under way, and the few rows that no door leads to."""
+
+from models import CreditTransaction, File, Generation, User
+from models.database.connection import run_tx
+from models.enum import AdminAction, Role, TransactionType
+from services.billing import ledger
+from services.events import account_change, audit_log
+from services.operations.integrity_audit import Audit
+from services.services import Services
+from tests.support.client import Api
+
+LONG = 3600.0  # seconds; nothing in a test is that old
+
+
+async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
+    """Every promise of operations.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
+    unsettled = 0.0 if all_swept else LONG
+    audit = Audit(
+        services.storage.keys,
+        stuck=0.0 if all_ended else LONG,
+        unsettled=unsettled,
+        sent_ahead=services.uploads.seconds + unsettled,
+    )
+    broken = {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders}
+    assert broken == {}, broken
+
+
+async def stored_keys(services: Services) -> set[str]:
+    """Everything that the storage holds."""
+    return await services.storage.keys()
+
+
+async def count_rows() -> dict[str, int]:
+    """How many rows there are of everything that a request could have made."""
+    return {
+        "generations": await Generation.all().count(),
+        "files": await File.all().count(),
+        "lines": await CreditTransaction.exclude(generation_id=None).count(),
+    }
+
+
+async def adjust(user_id: str, amount: int, reason: str) -> account_change.Account:
+    """Give or take credits, as an admin would."""
+
+    async def work() -> account_change.Account:
+        await account_change.hold(user_id)
+        act = await audit_log.record(None, AdminAction.ADJUST_CREDITS, user_id, amount=amount, reason=reason)
+        return await ledger.post(user_id, [ledger.Line(TransactionType.ADMIN, amount, f"admin:{act.id}")])
+
+    return await run_tx(work)
+
+
+async def make_member(user_id: str) -> None:
+    await User.filter(id=user_id).update(is_member=True)
+
+
+async def make_admin(api: Api, email: str = "admin@example.com", role: Role = Role.ADMIN) -> Api:
+    """A client signed in as an admin, or a super admin."""
+    admin = await api.sign_up(email)
+    await User.filter(id=admin.user["id"]).update(role=role)
+    return admin

@@ -1,0 +1,97 @@
+"""A mail server in this process, and the mails that arrived there."""
+
+import asyncio
+import contextlib
+import email
+import email.policy
+import re
+import ssl
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.support.client import until
+
+PEM = Path(__file__).with_name("localhost.example.pem")
+USER, PASSWORD = b"ada@example.com", b"p/ss:w@rd"
+
+
+class Mailbox:
+    """Every mail that was taken, oldest first; `refusal` is what all others are answered."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.envelopes: list[tuple[str | None, list[str]]] = []
+        self.refusal: str | None = None
+        self.passwords: list[bytes] = []  # that somebody signed in with, or tried to
+        self.secured: list[bool] = []  # whether a mail came by TLS
+        self.url = ""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        """Called by the server."""
+        if self.refusal:
+            return self.refusal
+        assert isinstance(envelope.content, bytes)
+        mail: Any = email.message_from_bytes(envelope.content.replace(b"\r\n", b"\n"), policy=email.policy.default)
+        self.envelopes.append((envelope.mail_from, list(envelope.rcpt_tos)))
+        self.mails.append(mail)
+        assert server.transport is not None
+        self.secured.append(server.transport.get_extra_info("sslcontext") is not None)
+        return "250 OK"
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
+        """Called by the server."""
+        assert isinstance(given, LoginPassword)
+        self.passwords.append(given.password)
+        return AuthResult(success=given == LoginPassword(USER, PASSWORD), handled=False)
+
+    async def arrived(self, count: int) -> None:
+        """Return once that many mails are here."""
+
+        async def enough() -> bool:
+            return len(self.mails) >= count
+
+        await until(enough)
+        assert len(self.mails) == count
+
+    async def token(self, count: int) -> str:
+        """The token in the link of the newest mail, once `count` have arrived."""
+        await self.arrived(count)
+        found = re.search(r"https?://\S+\?token=([\w-]{43})\n", self.mails[-1].get_content())
+        assert found is not None
+        return found[1]
+
+
+@contextlib.asynccontextmanager
+async def mail_server(*, tls: bool = False, starttls: bool = False, members: bool = False) -> AsyncIterator[Mailbox]:
+    """A mail server as long as the body runs; `tls`: from the first byte on; `members`: only who signs in.
+
+    Without TLS it takes passwords all the same, like a server that somebody has put himself in front of.
+    """
+    box = Mailbox()
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(PEM)
+
+    def session() -> SMTP:
+        return SMTP(
+            box,
+            enable_SMTPUTF8=True,
+            loop=loop,
+            hostname="localhost",
+            tls_context=context if starttls else None,
+            authenticator=box.authenticate,
+            auth_required=members,
+            auth_require_tls=False,
+        )
+
+    server = await loop.create_server(session, "127.0.0.1", 0, ssl=context if tls else None)
+    port = server.sockets[0].getsockname()[1]
+    box.url = f"smtp://localhost:{port}"
+    async with server:
+        yield box

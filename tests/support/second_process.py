@@ -1,0 +1,47 @@
+"""What another process does on the same database: its messages reach nobody here."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from services.billing.funding import Payers
+from services.events.publisher import Events
+from services.generations.claim import Claim
+from services.generations.generation import GenerationService
+from services.generations.specification import GenerationRequest
+from services.generations.submission import Sales
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
+from services.operations.maintenance import MaintenanceService
+from services.services import Services
+from tests.support.client import Api
+
+
+@contextlib.asynccontextmanager
+async def another_process(services: Services) -> AsyncIterator[GenerationService]:
+    """Takes orders on the same database; its bell and its messages reach nobody here."""
+    payers = Payers(services.entitlements, sells_credits=services.profile.sells_credits)
+    async with Bus.open(None) as bus, TaskQueue(None) as queue:
+        yield GenerationService(
+            services.styles,
+            services.entitlements,
+            services.files,
+            Sales(payers, queue, Events(bus), MaintenanceService(bus, Events(bus), services.provider.name, ())),
+            Events(bus),
+            services.profile.limits,
+            services.uploads,
+            services.rates,
+        )
+
+
+async def ordered_elsewhere(services: Services, person: Api) -> str:
+    """A generation of which no message has come here, and that no worker takes."""
+    user = await services.users.get(person.user["id"])
+    async with another_process(services) as orders:
+        (generation,) = await orders.create(user, GenerationRequest(prompt="A red boat"))
+    return generation.id
+
+
+async def claimed(generation_id: str) -> Claim:
+    claim = await Claim.take(generation_id, "a worker elsewhere", 600.0, 4)
+    assert claim is not None
+    return claim

@@ -1,0 +1,240 @@
+"""GraphQL over HTTP: content types and status codes, malformed bodies, and what errors tell."""
+
+import json
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from models.database.connection import rows
+from tests.conftest import Running
+from tests.support.client import SIGN_UP, Api, photo
+
+JSON = "application/json"
+RESPONSE_JSON = "application/graphql-response+json"
+MIB = 2**20
+
+PARSE_ERROR = {"query": "{"}
+VALIDATION_ERROR = {"query": "{ nothing }"}
+VARIABLE_ERROR = {"query": "query($id: ID!) { node(id: $id) { id } }", "variables": {"id": {}}}
+GOOD = {"query": "{ __typename }"}
+WRONG = pytest.mark.parametrize("body", [PARSE_ERROR, VALIDATION_ERROR, VARIABLE_ERROR])
+
+
+@pytest.fixture
+def api(module_server: Running) -> Api:
+    return module_server.api
+
+
+async def post(api: Api, body: Any, accept: str = JSON) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await api.http.post("/graphql", content=content, headers={"content-type": JSON, "accept": accept})
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (JSON, JSON),
+        (RESPONSE_JSON, RESPONSE_JSON),
+        ("*/*", JSON),
+        (f"{RESPONSE_JSON}, {JSON};q=0.9", RESPONSE_JSON),
+        (f"{JSON};q=0.5, {RESPONSE_JSON};q=0.9", RESPONSE_JSON),
+        (f"{RESPONSE_JSON};q=0.1, */*", JSON),
+        (f"{RESPONSE_JSON};q=0, {JSON}", JSON),
+        (f"{RESPONSE_JSON};q=bad, application/*;q=0.2", JSON),
+        ("text/html", JSON),  # nothing else can be had
+    ],
+)
+async def test_the_answer_comes_in_the_media_type_that_is_wanted_most(api: Api, accept: str, expected: str) -> None:
+    response = await post(api, GOOD, accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == f"{expected}; charset=utf-8"
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+@WRONG
+async def test_a_wrong_document_is_400_without_data_under_the_graphql_media_type(
+    api: Api, body: dict[str, Any]
+) -> None:
+    response = await post(api, body, RESPONSE_JSON)
+    assert response.status_code == 400
+    assert response.headers["content-type"].startswith(RESPONSE_JSON)
+    assert "data" not in response.json()
+    assert {error["extensions"]["code"] for error in response.json()["errors"]} == {"INVALID_INPUT"}
+
+
+@WRONG
+async def test_a_wrong_document_is_200_under_plain_json(api: Api, body: dict[str, Any]) -> None:
+    response = await post(api, body)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(JSON)
+    assert response.json()["errors"]
+
+
+async def test_an_error_while_executing_is_200_with_data_under_the_graphql_media_type(api: Api) -> None:
+    response = await post(api, {"query": "mutation { signOut { sessionsEnded } }"}, RESPONSE_JSON)
+    assert response.status_code == 200
+    assert "data" in response.json()
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"query": "{__typename}", "operationName": "\\ud800"}',
+        b"null", b"1", b'"x"', b"true", b"[]", b"[1]", b"{}", b"", b"{", b"\xff\xfe{}", b'{"query": "\xc3("}',
+        b'{"query": null}', b'{"query": {}}', b'{"query": 1}', b'{"query": ""}',
+        b'{"query": "{__typename}", "variables": [1]}',
+        b'{"query": "{__typename}", "variables": "x"}', b'{"query": "{__typename}", "operationName": {}}',
+        b'{"query": "{__typename}", "operationName": "Missing"}', b'{"query": "{__typename}", "extensions": 1}',
+        b'{"query": "fragment F on Query { __typename }"}', b'{"query": "{__typename}", "variables": {"x": NaN}}',
+        b'{"query": "{__typename}", "variables": {"x": -Infinity}}',
+        b'[{"query": "{__typename}"}]',
+        b"[" * 50_000, b'{"a":' * 10_000,
+        b'{"query": "{__typename}", "variables": {"x": ' + b"9" * 20_000 + b"}}",
+    ],
+    ids=lambda body: body[:32].decode(errors="replace"),
+)  # fmt: skip
+async def test_a_malformed_body_is_refused_in_graphqls_form(api: Api, body: bytes) -> None:
+    for accept in (JSON, RESPONSE_JSON):
+        response = await post(api, body, accept)
+        assert 400 <= response.status_code < 500
+        assert response.headers["content-type"].startswith(accept)
+        (error,) = response.json()["errors"]
+        assert error["extensions"] == {"code": "INVALID_INPUT"}
+        assert "data" not in response.json()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ styles(first: " + "9" * 20_000 + ") { totalCount } }",
+        '{ style(slug: "' + "a" * 50_000 + '") { id } }',
+        '{ style(slug: "\\ud800") { id } }',
+        '{ style(slug: "\\u0000") { id } }',
+        "{ styles(first: 2147483648) { totalCount } }",
+        "{ styles(first: 1e400) { totalCount } }",
+        "{ styles(first: -1) { totalCount } }",
+        "{ styles(first: 1000000000) { totalCount } }",
+        '{ styles(after: "AAAA") { totalCount } }',
+        '{ node(id: "\\u0000") { id } }',
+        'query($s: String!) { style(slug: $s, collection: $s) { id } }',
+    ],
+    ids=lambda query: query[:48],
+)  # fmt: skip
+async def test_hostile_values_are_answered_or_refused_and_never_crash(api: Api, query: str) -> None:
+    for text in ("\0", "\ud800", 'x"}\n'):
+        response = await post(api, {"query": query, "variables": {"s": text} if "$s" in query else {}})
+        assert response.status_code == 200
+        codes = {error["extensions"]["code"] for error in response.json().get("errors", ())}
+        assert codes <= {"INVALID_INPUT", "NOT_FOUND"}
+
+
+async def test_a_message_repeats_only_the_beginning_of_what_was_sent(api: Api) -> None:
+    response = await post(api, {"query": '{ styles(first: "' + "a" * 50_000 + '") { totalCount } }'})
+    assert len(response.content) < 2_000
+
+
+async def test_a_body_that_is_too_large_is_413(api: Api) -> None:
+    response = await post(api, {"query": "{ __typename }" + " " * 100 * 1024})
+    assert response.status_code == 413
+    assert response.json()["errors"][0] == {
+        "message": "The request is too large.",
+        "extensions": {"code": "INVALID_INPUT"},
+    }
+
+
+async def test_a_body_of_unknown_length_is_counted_while_it_comes(api: Api) -> None:
+    async def endless() -> Any:
+        for _ in range(1000):
+            yield b" " * 1024
+
+    response = await api.http.post("/graphql", content=endless(), headers={"content-type": JSON})
+    assert response.status_code == 413
+
+
+async def test_an_upload_that_is_too_large_is_413_in_the_persons_language(api: Api) -> None:
+    ada = await api.sign_up("large@example.com")
+    response = await ada.raw(
+        "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { code } } }",
+        {"input.image": photo() + b"\0" * 11 * MIB},
+        {"accept-language": "zh-CN"},
+        input={},
+    )
+    assert response.status_code == 413
+    assert response.json()["errors"][0]["message"] == "请求的内容过大。"
+
+
+@pytest.mark.parametrize("query", ["{ __typename }", "mutation { signOut { sessionsEnded } }"])
+async def test_queries_and_mutations_by_get_are_refused(api: Api, query: str) -> None:
+    response = await api.http.get("/graphql", params={"query": query}, headers={"accept": JSON})
+    assert response.status_code == 405
+    assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
+
+
+async def test_other_methods_and_content_types_are_refused(api: Api) -> None:
+    assert (await api.http.put("/graphql", json=GOOD)).status_code == 405
+    form = await api.http.post("/graphql", data={"query": "{ __typename }"})
+    text = await api.http.post(
+        "/graphql", content=b'{"query": "{ __typename }"}', headers={"content-type": "text/plain"}
+    )
+    for response in (form, text):
+        assert response.status_code in (400, 415)
+        assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
+
+
+async def test_a_mistyped_field_is_refused_without_suggestions(api: Api) -> None:
+    for query in ("{ viewe { id } }", "{ viewer { emai } }", "{ style(slu: 1) { id } }", "{ nod }"):
+        for error in (await post(api, {"query": query})).json()["errors"]:
+            assert "Did you mean" not in error["message"]
+            assert error["extensions"]["code"] == "INVALID_INPUT"
+
+
+async def test_a_wrong_enum_or_type_is_refused_without_suggestions(api: Api) -> None:
+    query = "{ quote(input: {quality: STANDAR}) { cost } ... on Quer { __typename } }"
+    errors = (await post(api, {"query": query})).json()["errors"]
+    assert len(errors) == 2
+    assert not [error for error in errors if "Did you mean" in error["message"]]
+
+
+async def test_many_mistakes_make_a_small_answer(api: Api) -> None:
+    query = "{" + " ".join(f"field{number}" for number in range(900)) + "}"
+    response = await post(api, {"query": query})
+    assert len(response.json()["errors"]) == 10
+    assert len(response.content) < 5_000
+
+
+async def test_a_bug_is_told_by_a_reference_that_the_log_has_too(api: Api) -> None:
+    secret = "VERY-SECRET-DETAIL"
+    await rows("UPDATE styles SET variables = $1 WHERE slug = 'free'", json.dumps([{"unknown": secret}]))
+    with capture_logs() as logs:
+        response = await post(api, {"query": '{ style(slug: "free") { title variables { name } } }'}, RESPONSE_JSON)
+    assert response.status_code == 200
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    reference = error["extensions"]["reference"]
+    assert error["message"] == f"Something went wrong on our side. Reference: {reference}"
+    assert secret not in response.text
+    assert "validation" not in response.text.lower()
+    (line,) = [line for line in logs if line["event"] == "graphql.crashed"]
+    assert line["reference"] == reference
+    assert secret in str(line["exc_info"])
+
+
+async def test_a_refusal_is_no_crash_and_leaves_no_traceback(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with capture_logs() as logs:
+        response = await post(api, {"query": "mutation { signOut { sessionsEnded } }"})
+        await post(api, {"query": "{ styles(first: 0) { totalCount } }"})
+        await post(api, PARSE_ERROR)
+        await post(api, b"null")
+        await api.raw(SIGN_UP, input={"email": "nobody", "password": "x"})
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert [line for line in logs if "exc_info" in line or line["log_level"] in ("error", "warning")] == []
+    assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
+
+
+async def test_every_answer_carries_the_headers_that_keep_browsers_careful(api: Api) -> None:
+    for response in (await post(api, GOOD), await post(api, b"null"), await api.http.get("/nowhere")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.headers["referrer-policy"] == "no-referrer"
