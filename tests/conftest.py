@@ -307,7 +307,7 @@ async def ada(api: Api) -> Api:
 
 
 @pytest.fixture(scope="module")
-async def door(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def module_server(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """One server for all tests of a module, on SQLite: for protocols, in which the database has no part.
 
     Only one database can be open at a time, so such a module asks for no other server.
@@ -327,7 +327,7 @@ async def openrouter() -> AsyncIterator[ScriptedOpenRouter]:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Mailbox]:
+async def mailbox() -> AsyncIterator[Mailbox]:
     """A mail server, and what arrived there; nothing is sent to it unless the test's settings name it."""
     async with mail_server() as found:
         yield found
@@ -366,7 +366,7 @@ async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -
 
 
 @pytest.fixture
-async def idle(scripted_settings: Settings) -> AsyncIterator[Running]:
+async def idle_server(scripted_settings: Settings) -> AsyncIterator[Running]:
     """A server where nothing happens by itself: tests call `services.worker.process` and `services.sweeper.sweep`."""
     async with running(scripted_settings, idle=True) as found:
         yield found
@@ -380,14 +380,14 @@ async def polar() -> AsyncIterator[PolarServer]:
 
 
 @pytest.fixture
-async def shop(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
+async def polar_store(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
     """An idle server that sells through the stand-in of Polar."""
     async with running(paid_by(polar, settings), idle=True) as found:
         yield found
 
 
 @pytest.fixture
-async def silent(scripted_settings: Settings) -> AsyncIterator[Running]:
+async def push_only_server(scripted_settings: Settings) -> AsyncIterator[Running]:
     """An idle server whose subscriptions know only what a message tells: they never read rows again by themselves."""
     settings = scripted_settings.model_copy(update={"subscription_reread_seconds": 1_000_000.0, "signup_credits": 30})
     async with running(settings, idle=True) as found:
@@ -402,7 +402,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture
-def dice(request: pytest.FixtureRequest, seed: int) -> random.Random:
+def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
     """Of one campaign or drill; pytest shows the seed when it fails."""
     print(f"\n{request.node.name}: --seed {seed}")  # noqa: T201 - part of the report
     return random.Random(f"{seed} {request.node.name}")
