@@ -79,7 +79,7 @@ def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QU
         name = "sqlite"
         # A path, not a URL: a folder's name may hold `#` and `?`.
         credentials = {"file_path": str(sqlite_path(url)), **_SQLITE_OPTIONS}
-    connection = {"engine": f"models.{name}", "credentials": credentials}
+    connection = {"engine": f"models.database.{name}", "credentials": credentials}
     # The connection's name differs per database: Tortoise caches prepared statements by that name.
     return {
         "connections": {name: connection},
