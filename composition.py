@@ -9,11 +9,11 @@ import structlog
 from adapters import make_mailer, make_provider, open_payments, open_rate_limiter, open_storage, products_of
 from models.database.connection import open_database, rows
 from models.database.postgres import QUICK, Limits
-from models.database.read_only import Survey
+from models.database.read_only import ReadOnlyDatabase
 from schema.runtime.access import Audience
-from services.accounts.account_deletion import DepartureService
+from services.accounts.account_deletion import AccountDeletionService
 from services.accounts.api_key import ApiKeyService
-from services.accounts.connection_registry import Presences
+from services.accounts.connection_registry import ConnectionRegistry
 from services.accounts.credential import clean_email
 from services.accounts.data_export import ExportService
 from services.accounts.email_verification import VerificationService
@@ -23,57 +23,57 @@ from services.accounts.role import RoleService
 from services.accounts.session import SessionService
 from services.accounts.suspension import SuspensionService
 from services.accounts.user import UserService
-from services.accounts.user_lookup import Directory
+from services.accounts.user_lookup import UserLookup
 from services.background.sweeper import Sweeper
-from services.billing.admin_adjustment import AdjustmentService
-from services.billing.admin_grant import GrantService
+from services.billing.admin_adjustment import AdminAdjustmentService
+from services.billing.admin_grant import AdminGrantService
 from services.billing.entitlement import Entitlements
-from services.billing.funding import Payers
-from services.billing.ledger import CreditService
+from services.billing.funding import FundingService
+from services.billing.ledger import LedgerService
 from services.billing.membership import MembershipService
 from services.billing.plan import PlanService
 from services.billing.referral import ReferralService
-from services.catalogue.custom_style import OwnStyleService
+from services.catalogue.custom_style import CustomStyleService
 from services.catalogue.import_export import CatalogueService
 from services.catalogue.style import StyleService
 from services.core.locale import Translator
 from services.core.rate_limit import RateLimits
 from services.events.audit_log import AuditLog
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.gallery.deletion import DeletionService
 from services.gallery.favorite import FavoriteService
 from services.gallery.gallery import GalleryService
 from services.gallery.share import ShareService
 from services.gallery.user_stats import StatsService
-from services.generations.admin_refund import RefundService
-from services.generations.admin_retry import RetryService
+from services.generations.admin_refund import AdminRefundService
+from services.generations.admin_retry import AdminRetryService
 from services.generations.generation import GenerationService
-from services.generations.queue_estimate import ForecastService
+from services.generations.queue_estimate import QueueEstimator
 from services.generations.quote import QuoteService
 from services.generations.regeneration import RegenerationService
-from services.generations.submission import Sales
+from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker, Times
-from services.generations.worker_pool import Crew
-from services.integrations.images.sanitizer import ImageDoor
+from services.generations.worker_pool import WorkerPool
+from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from services.integrations.password_hashing import HASH_KIB, Passwords
 from services.integrations.storage.protocol import Storage
 from services.media.file import FileService, UploadLimits
 from services.media.upload import UploadService
-from services.operations.analytics import MetricsService
-from services.operations.gauges import Load
-from services.operations.integrity_audit import Audit
+from services.operations.analytics import AnalyticsService
+from services.operations.gauges import GaugeUpdater
+from services.operations.integrity_audit import IntegrityAudit
 from services.operations.ledger_check import LedgerCheck
 from services.operations.maintenance import MaintenanceService
 from services.operations.self_check import SelfCheck
-from services.operations.worker_registry import Roster
+from services.operations.worker_registry import WorkerRegistry
 from services.payments.checkout import CheckoutService
-from services.payments.development_checkout import DevelopmentTill
+from services.payments.development_checkout import DevelopmentCheckout
 from services.payments.payment import PaymentService
 from services.payments.reconciliation import Reconciliation
 from services.payments.subscription import SubscriptionService
-from services.payments.subscription_cancellation import SubscriptionEnds
+from services.payments.subscription_cancellation import SubscriptionCancellation
 from services.payments.webhook import WebhookService
 from services.products.profile import load_profile
 from services.services import Services
@@ -99,7 +99,7 @@ async def open_services(
     database_limits: Limits = QUICK,
     *,
     hash_kib: int = HASH_KIB,
-    shared_door: ImageDoor | None = None,
+    shared_door: ImageSanitizer | None = None,
 ) -> AsyncIterator[Services]:
     """Connect everything, and give it back in the reverse order.
 
@@ -127,7 +127,7 @@ async def open_services(
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
         queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
-        door = shared_door or ImageDoor(processes=settings.image_processes)
+        door = shared_door or ImageSanitizer(processes=settings.image_processes)
         if door is not shared_door:
             stack.push_async_callback(door.aclose)
         provider = make_provider(settings)
@@ -135,7 +135,7 @@ async def open_services(
         limiter = await stack.enter_async_context(open_rate_limiter(settings))
         per_minute = settings.rate_limit_generations_per_minute
         rates = RateLimits(limiter, profile.limits.generations_per_minute if per_minute is None else per_minute)
-        events = Events(bus)
+        events = EventPublisher(bus)
         maintenance = MaintenanceService(bus, events, provider.name, Provider)
         await stack.enter_async_context(maintenance.watching())
         files = FileService(storage, door, limits)
@@ -153,21 +153,21 @@ async def open_services(
         memberships = MembershipService(profile.membership.grace_days, events)
         subscriptions = SubscriptionService(payments, memberships, events)
         webhooks = WebhookService(payments, subscriptions, settings.polar_webhook_secret)
-        subscription_ends = SubscriptionEnds(till)
+        subscription_ends = SubscriptionCancellation(till)
         reconciliation = Reconciliation(till, payments, subscriptions, subscription_ends, referrals)
         entitlements = Entitlements(profile)
         api_keys = ApiKeyService(settings.secret(), events, entitlements)
         looks = min(settings.subscription_reread_seconds, SIGN_IN_SECONDS)
-        presences = Presences(bus, sessions, api_keys, every=looks)
+        presences = ConnectionRegistry(bus, sessions, api_keys, every=looks)
         stack.push_async_callback(presences.aclose)
         styles = StyleService(profile)
-        payers = Payers(entitlements, sells_credits=profile.sells_credits)
-        sales = Sales(payers, queue, events, maintenance)
-        roster = Roster(every=settings.generation_sweep_seconds)
+        payers = FundingService(entitlements, sells_credits=profile.sells_credits)
+        sales = SubmissionService(payers, queue, events, maintenance)
+        roster = WorkerRegistry(every=settings.generation_sweep_seconds)
         generations = GenerationService(styles, entitlements, files, sales, events, profile.limits, uploads, rates)
         deletion = DeletionService(events)
-        departures = DepartureService(passwords, deletion, uploads, subscription_ends, events)
-        survey = Survey(settings.database, SURVEY_SECONDS)
+        departures = AccountDeletionService(passwords, deletion, uploads, subscription_ends, events)
+        survey = ReadOnlyDatabase(settings.database, SURVEY_SECONDS)
         audit = make_audit(settings, storage, survey)
         self_check = SelfCheck(audit, events)
         exports = ExportService(storage, seconds=settings.data_export_seconds, lease=times.lease)
@@ -194,11 +194,11 @@ async def open_services(
             referrals=referrals,
             verification=verification,
             password_resets=PasswordResetService(mail, passwords, sessions, events, rates, roles),
-            credits=CreditService(),
+            credits=LedgerService(),
             entitlements=entitlements,
             memberships=memberships,
             styles=styles,
-            own_styles=OwnStyleService(profile.limits, events),
+            own_styles=CustomStyleService(profile.limits, events),
             plans=plans,
             payments=payments,
             checkouts=CheckoutService(
@@ -206,7 +206,7 @@ async def open_services(
             ),
             webhooks=webhooks,
             reconciliation=reconciliation,
-            development_till=DevelopmentTill(payments, webhooks) if settings.takes_no_money else None,
+            development_till=DevelopmentCheckout(payments, webhooks) if settings.takes_no_money else None,
             quotes=QuoteService(styles, entitlements, payers),
             generations=generations,
             regenerations=RegenerationService(generations, styles, entitlements, sales, profile.limits, rates),
@@ -217,12 +217,14 @@ async def open_services(
             favorites=FavoriteService(events),
             stats=StatsService(),
             shares=ShareService(storage, events, settings.address),
-            forecast=ForecastService(roster),
+            forecast=QueueEstimator(roster),
             roster=roster,
             worker=GenerationWorker(
                 provider, files, door, events, times, maintenance, per_user=settings.generation_user_concurrency
             ),
-            crew=Crew(queue, bus, roster, poll=settings.generation_sweep_seconds, grace=settings.stop_grace_seconds),
+            crew=WorkerPool(
+                queue, bus, roster, poll=settings.generation_sweep_seconds, grace=settings.stop_grace_seconds
+            ),
             sweeper=Sweeper(
                 queue,
                 files,
@@ -239,23 +241,23 @@ async def open_services(
                 lease=times.lease,
                 orphan_age=settings.file_orphan_seconds,
             ),
-            directory=Directory(),
-            adjustments=AdjustmentService(events),
-            refunds=RefundService(events),
-            retries=RetryService(queue, events, maintenance),
-            grants=GrantService(plans, events),
-            load=Load(roster, self_check),
+            directory=UserLookup(),
+            adjustments=AdminAdjustmentService(events),
+            refunds=AdminRefundService(events),
+            retries=AdminRetryService(queue, events, maintenance),
+            grants=AdminGrantService(plans, events),
+            load=GaugeUpdater(roster, self_check),
             self_check=self_check,
             audit_log=AuditLog(),
             ledger_check=LedgerCheck(audit),
-            metrics=MetricsService(survey),
+            metrics=AnalyticsService(survey),
             reread_seconds=settings.subscription_reread_seconds,
         )
 
 
-def make_audit(settings: Settings, storage: Storage, survey: Survey | None = None) -> Audit:
+def make_audit(settings: Settings, storage: Storage, survey: ReadOnlyDatabase | None = None) -> IntegrityAudit:
     """What checks every promise; with `survey` beside the work, with deadlines, else as long as it takes."""
-    return Audit(
+    return IntegrityAudit(
         storage.keys,
         stuck=STUCK_SECONDS,
         unsettled=settings.file_orphan_seconds + STUCK_SECONDS,
@@ -279,7 +281,7 @@ async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def open_server(
-    settings: Settings, *, hash_kib: int = HASH_KIB, shared_door: ImageDoor | None = None
+    settings: Settings, *, hash_kib: int = HASH_KIB, shared_door: ImageSanitizer | None = None
 ) -> AsyncIterator[Services]:
     """The services of a server; without Redis, it also does the work of a worker."""
     opening = open_services(settings, hash_kib=hash_kib, shared_door=shared_door)

@@ -12,8 +12,8 @@ from models.database.connection import open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import PATIENT
 from models.enum import GenerationStatus, TransactionType
-from services.accounts.user_lookup import Directory
-from services.billing.ledger import CreditService, TransactionFilter
+from services.accounts.user_lookup import UserLookup
+from services.billing.ledger import LedgerService, TransactionFilter
 from services.core.pagination import PageRequest
 from services.events.audit_log import AuditLog
 from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey
@@ -26,7 +26,7 @@ SELECT 'aud_' || n, 'SET_ROLE', '{}', NOW() FROM generate_series(1, $1::int) AS 
 
 def pages(generation: Generation, line: CreditTransaction) -> dict[str, Callable[[], Awaitable[object]]]:
     """Every list's first page, one in the middle, and filters that nothing or one old row matches."""
-    directory, gallery, credits = Directory(), GalleryService(), CreditService()
+    directory, gallery, credits = UserLookup(), GalleryService(), LedgerService()
 
     def people(search: str | None = None) -> Callable[[], Awaitable[object]]:
         return lambda: directory.users(search, PageRequest(SIZE))

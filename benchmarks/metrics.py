@@ -16,8 +16,8 @@ from benchmarks.timing import milliseconds, postgres
 from models.database.connection import dialect, open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import PATIENT
-from models.database.read_only import Survey
-from services.operations.analytics import MetricsService
+from models.database.read_only import ReadOnlyDatabase
+from services.operations.analytics import AnalyticsService
 from tests.support.factories import insert
 
 ROUNDS = 5
@@ -80,7 +80,7 @@ async def fill(count: int) -> None:
     await rows(_LINES.format(**spelled), count)
 
 
-def figures(windows: MetricsService, window: tuple[datetime, datetime]) -> dict[str, Callable[[], Awaitable[object]]]:
+def figures(windows: AnalyticsService, window: tuple[datetime, datetime]) -> dict[str, Callable[[], Awaitable[object]]]:
     """Each figure by itself, all together as the API asks for them, and the floor."""
 
     async def everything() -> None:
@@ -125,7 +125,7 @@ async def measure(url: str, count: int) -> None:
         await fill(count)
         await rows("VACUUM ANALYZE" if dialect() == "postgres" else "ANALYZE")
         print(f"\n{dialect()}: {count:,} generations of {PEOPLE:,} accounts in {time.perf_counter() - begun:.0f} s\n")
-        windows = MetricsService(Survey(url, DEADLINE))
+        windows = AnalyticsService(ReadOnlyDatabase(url, DEADLINE))
         found = {name: figures(windows, (END - length, END + timedelta(days=1))) for name, length in WINDOWS.items()}
         print(f"| figure | {' | '.join(f'{name}, ms | times the counting' for name in found)} |")
         print("| --- |" + " ---: |" * (2 * len(found)))

@@ -8,7 +8,7 @@ import strawberry
 
 import models
 from models import ids
-from resolvers.subscription import Watch
+from resolvers.subscription import ChannelReader
 from schema.accounts import User, UserPayload
 from schema.admin import AdjustCreditsInput, AdjustCreditsPayload
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
@@ -18,10 +18,10 @@ from schema.runtime.node import known_id
 from schema.runtime.user_error import user_errors
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
-from services.billing.benefits import Rights, rights_of
+from services.billing.benefits import Benefits, benefits_of
 from services.billing.ledger import PAGE
 from services.core.error import Refusal
-from services.events.payload import account_channel, told_entitlements, told_lines
+from services.events.payload import account_channel, decode_entitlements, decode_lines
 from services.services import Services
 
 
@@ -45,7 +45,7 @@ class _Present:
     """The account as it was read last."""
 
     user: models.User
-    rights: Rights
+    rights: Benefits
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _News:
 async def credits_changed(info: Info, after: strawberry.ID | None = None) -> AsyncGenerator[CreditsChange, None]:
     """The present state, the lines since `after`, then each line in the order of commits, and each change of rights."""
     viewer, services = info.context.require_viewer(), info.context.services
-    async with Watch(info.context, account_channel(viewer.id)) as watch:
+    async with ChannelReader(info.context, account_channel(viewer.id)) as watch:
         news = _News(await _read(services, viewer.id), None, rights=False)
         credits, version = news.present.user.credits, news.present.user.version
         seen = news.present.user.ledger_sequence
@@ -87,11 +87,11 @@ async def credits_changed(info: Info, after: strawberry.ID | None = None) -> Asy
             news = await _next(services, watch, news.present, seen)
 
 
-async def _next(services: Services, watch: Watch, present: _Present, seen: int) -> _News:
+async def _next(services: Services, watch: ChannelReader, present: _Present, seen: int) -> _News:
     """What the next message tells after line `seen`; after silence, or where it tells too little, what the rows say."""
     message = await watch.next()
-    lines = told_lines(message, seen) if message is not None else None
-    told = told_entitlements(message, present.user.version) if message is not None else None
+    lines = decode_lines(message, seen) if message is not None else None
+    told = decode_entitlements(message, present.user.version) if message is not None else None
     if lines is not None and told is False:
         return _News(present, lines, rights=False)
     fresh = await _read(services, present.user.id, None if told else present)
@@ -105,7 +105,7 @@ async def _read(services: Services, user_id: str, known: _Present | None = None)
     user = await services.users.get(user_id)
     if known is not None and user.version == known.user.version and not known.rights.is_due(datetime.now(UTC)):
         return known
-    return _Present(user, await rights_of(user, services.memberships))
+    return _Present(user, await benefits_of(user, services.memberships))
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:

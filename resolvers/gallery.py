@@ -7,7 +7,7 @@ from contextlib import aclosing
 import strawberry
 
 from models import ids
-from resolvers.subscription import Watch
+from resolvers.subscription import ChannelReader
 from schema.accounts import DeleteAccountInput
 from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload
@@ -16,9 +16,9 @@ from schema.runtime.input import given
 from schema.runtime.node import known_id
 from schema.runtime.user_error import DeletedPayload, user_errors
 from services.core.error import NotFoundError, Refusal
-from services.events.account_change import ChangeKind, GalleryNews
+from services.events.account_change import ChangeKind, GenerationChange
 from services.events.payload import account_channel
-from services.events.version_buffer import Feed, Step
+from services.events.version_buffer import Step, VersionBuffer
 
 
 async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPayload:
@@ -79,8 +79,8 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
     """Every version of the account with what it changed; versions that may have been missed become one to read."""
     viewer, services = info.context.require_viewer(), info.context.services
     now = asyncio.get_running_loop().time
-    async with Watch(info.context, account_channel(viewer.id)) as watch:
-        feed = Feed((await services.users.get(viewer.id)).version)
+    async with ChannelReader(info.context, account_channel(viewer.id)) as watch:
+        feed = VersionBuffer((await services.users.get(viewer.id)).version)
         yield feed.version, None
         patient_until = 0.0
         while True:
@@ -99,7 +99,9 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
                 patient_until = now() + _PATIENCE
 
 
-async def _told(info: Info, user_id: str, version: int, changes: tuple[GalleryNews, ...] | None) -> list[GalleryChange]:
+async def _told(
+    info: Info, user_id: str, version: int, changes: tuple[GenerationChange, ...] | None
+) -> list[GalleryChange]:
     """One step as the client gets it: the generations as they are now, read together.
 
     `user_id`: of who subscribed. Another operation on the same socket may have signed somebody else in since, to whom

@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 
 import models
 from models import enum, ids
-from resolvers.subscription import Watch
+from resolvers.subscription import ChannelReader
 from schema.accounts import User
 from schema.generations import (
     CreateGenerationInput,
@@ -23,7 +23,7 @@ from schema.runtime.input import given
 from schema.runtime.node import known_id
 from schema.runtime.user_error import user_errors
 from services.core.error import Refusal
-from services.events.payload import generation_channel, overlay
+from services.events.payload import apply_update, generation_channel
 from services.generations.regeneration import RefinementRequest, RegenerationRequest
 from services.generations.specification import GenerationRequest
 
@@ -104,12 +104,12 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
     """The present state, then every change, until the end."""
     viewer, services = info.context.require_viewer(), info.context.services
     generation_id = known_id(id, ids.GENERATION)
-    async with Watch(info.context, generation_channel(generation_id)) as watch:
+    async with ChannelReader(info.context, generation_channel(generation_id)) as watch:
         row = await services.generations.get(viewer.id, generation_id)
         yield Generation.of(row)
         while not row.status.is_final:
             news = await watch.next()
-            told = overlay(row, news) if news is not None else None
+            told = apply_update(row, news) if news is not None else None
             if told is None:  # silence, a gap, or the end, which has more to tell than a message holds
                 told = await services.generations.last(viewer.id, generation_id)
                 if told.deleted_at is not None and told.status is not enum.GenerationStatus.CANCELED:

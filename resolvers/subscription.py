@@ -5,12 +5,12 @@ from typing import Self
 
 from models.enum import Role
 from schema.runtime.context import Context
-from services.accounts.connection_registry import Presence
+from services.accounts.connection_registry import OpenConnection
 from services.core.error import UnauthenticatedError
 from services.integrations.messaging.bus import Gap, Subscription
 
 
-class Watch:
+class ChannelReader:
     """A channel of the bus, watched for one subscriber whose sign-in must stay good."""
 
     def __init__(self, context: Context, channel: str) -> None:
@@ -18,7 +18,7 @@ class Watch:
         self._channel = channel
         self._stack = AsyncExitStack()
         self._messages: Subscription | None = None
-        self._presence: Presence | None = None
+        self._presence: OpenConnection | None = None
         self._role: Role | None = None
 
     async def __aenter__(self) -> Self:

@@ -14,7 +14,7 @@ from schema.runtime.enum import PlanKind, TransactionStatus, TransactionType
 from schema.runtime.input import given
 from schema.runtime.node import Node
 from services.billing import ledger, ledger_description, passes
-from services.billing.benefits import Rights
+from services.billing.benefits import Benefits
 from services.billing.membership import Standing
 from services.core.pagination import Page
 
@@ -241,7 +241,7 @@ class CreditsChange:
     membership: Membership | None = strawberry.field(description="Told whenever it starts, changes or ends.")
 
     @classmethod
-    def of(cls, credits: int, version: int, line: models.CreditTransaction | None, rights: Rights) -> "CreditsChange":
+    def of(cls, credits: int, version: int, line: models.CreditTransaction | None, rights: Benefits) -> "CreditsChange":
         return cls(
             credits=credits,
             version=version,

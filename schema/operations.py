@@ -5,7 +5,7 @@ import strawberry
 from schema.runtime.context import Info
 from schema.runtime.user_error import UserError
 from services.operations import analytics, analytics_report, ledger_check
-from services.operations.maintenance import State
+from services.operations.maintenance import MaintenanceState
 
 
 @strawberry.type(
@@ -42,7 +42,7 @@ class Maintenance:
     spent_today: float = strawberry.field(description="US dollars, since midnight UTC.")
 
     @classmethod
-    def of(cls, state: State) -> "Maintenance":
+    def of(cls, state: MaintenanceState) -> "Maintenance":
         return cls(
             read_only=state.read_only,
             providers_off=list(state.providers_off),
@@ -102,7 +102,7 @@ class PlanMetric:
     "and nothing else. Generations are those ordered in the window, deleted ones included."
 )
 class Metrics:
-    window: strawberry.Private[analytics.Metrics]
+    window: strawberry.Private[analytics.AnalyticsWindow]
 
     @strawberry.field(description="Ordered.")
     async def generations(self) -> int:

@@ -26,7 +26,7 @@ from redis import Redis
 from composition import open_server, open_services, web_options, working
 from main import prepare
 from models.database.connection import is_postgres
-from services.integrations.images.sanitizer import ImageDoor
+from services.integrations.images.sanitizer import ImageSanitizer
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
@@ -46,7 +46,7 @@ _postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
 _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
-_door = ImageDoor(processes=1)  # of all servers: a child starts in 0.1 s
+_door = ImageSanitizer(processes=1)  # of all servers: a child starts in 0.1 s
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
 # The files that take longest, so that no process is left alone with one of them at the end.

@@ -13,7 +13,7 @@ from services.core.message import Message, message
 from services.services import Services
 from web.body import limited
 from web.cookie import NAME
-from web.html import Reader, panel
+from web.html import Reader, message_page
 
 _MAX_BYTES = 4 * 1024  # of a form: a token and a password
 _MAX_TOKEN = 100  # characters
@@ -117,4 +117,4 @@ def _form(
 
 
 def _page(request: Request, title: Message, body: str, *, status: int = 200) -> Response:
-    return panel(Reader.of(request), title, body, status=status)
+    return message_page(Reader.of(request), title, body, status=status)

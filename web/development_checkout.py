@@ -11,9 +11,9 @@ from models.database.connection import is_outage
 from services.core import locale
 from services.core.error import NotFoundError, UnavailableError
 from services.core.message import Message, message
-from services.payments.purchase import Ware
+from services.payments.purchase import Product
 from services.services import Services
-from web.html import Reader, panel
+from web.html import Reader, message_page
 
 _TITLE = message("Development checkout")
 _NOTICE = message("This is a development page: no money moves, and nothing is charged.")
@@ -38,7 +38,7 @@ async def show_checkout(request: Request) -> Response:
         f'<p role="status">{_text(reader, _NOTICE)}</p><p>{escape(name)} · {escape(price)}</p>'
         f'<form method="post" action="{escape(request.path_params["id"])}"><button>{button}</button></form>'
     )
-    return panel(reader, _TITLE, body)
+    return message_page(reader, _TITLE, body)
 
 
 async def pay(request: Request) -> Response:
@@ -52,7 +52,7 @@ async def pay(request: Request) -> Response:
     return _say(request, message("Paid, as it were. You can go back to the app."))
 
 
-async def _ware(request: Request) -> Ware | Response:
+async def _ware(request: Request) -> Product | Response:
     """What a checkout is about, or the page that says why there is none."""
     services: Services = request.state.services
     try:
@@ -69,7 +69,7 @@ async def _ware(request: Request) -> Ware | Response:
 
 def _say(request: Request, text: Message, status: int = 200) -> Response:
     reader = Reader.of(request)
-    return panel(reader, _TITLE, f'<p role="status">{_text(reader, text)}</p>', status=status)
+    return message_page(reader, _TITLE, f'<p role="status">{_text(reader, text)}</p>', status=status)
 
 
 def _text(reader: Reader, text: Message) -> str:

@@ -13,7 +13,7 @@ from schema.runtime.context import Context
 from services.core.message import Message, message
 from services.services import Services
 from web.example_operations import ready_made
-from web.html import Reader, panel
+from web.html import Reader, message_page
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/
@@ -62,7 +62,9 @@ class GraphiQL:
         try:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
-            return panel(reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN)
+            return message_page(
+                reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN
+            )
         services: Services = request.state.services
         store = services.storage.origin
         said = {"lang": reader.locale, "data-audience": self._audience.value, "data-address": self._address}

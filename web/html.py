@@ -74,7 +74,7 @@ def page(
     return HTMLResponse(body, status, {**ours, **headers})
 
 
-def panel(reader: Reader, title: Message, content: str, *, status: int = 200, **headers: str) -> Response:
+def message_page(reader: Reader, title: Message, content: str, *, status: int = 200, **headers: str) -> Response:
     """A page of a heading and a few lines, of no use to search engines, which nobody else may keep."""
     ours = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", **headers}
     return page(_PANEL, reader, {"title": reader.say(title)}, ours, content=content, status=status)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.core import locale
 from services.core.message import Message, message
 from services.gallery.share import Shared
-from web.html import Reader, page, panel, template
+from web.html import Reader, message_page, page, template
 
 _SHARED = template("share")
 
@@ -43,4 +43,4 @@ def shared_page(reader: Reader, shared: Shared) -> Response:
 
 def notice_page(reader: Reader, title: Message, text: Message, status: int, **headers: str) -> Response:
     """A page that says why there is no picture; search engines are to forget the address."""
-    return panel(reader, title, f"<p>{escape(reader.say(text))}</p>", status=status, **headers)
+    return message_page(reader, title, f"<p>{escape(reader.say(text))}</p>", status=status, **headers)

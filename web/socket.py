@@ -15,7 +15,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 
 from models.enum import ErrorCode
 from schema.runtime.context import Context
-from services.accounts.connection_registry import Presence
+from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
 
 # What a client takes as final: with a sign-in that has ended it need not come again.
@@ -31,7 +31,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._until_closed = ExitStack()
-        self._presence: Presence | None = None
+        self._presence: OpenConnection | None = None
         self._ending: asyncio.Task[None] | None = None
 
     async def handle_message(self, message: Message) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from models.database.connection import is_outage
 from services.integrations.payments.polar.payload import SenselessError
-from services.payments.webhook import ForgedError
+from services.payments.webhook import InvalidSignatureError
 from services.services import Services
 from web.body import limited
 
@@ -34,7 +34,7 @@ async def receive_polar(request: Request) -> Response:
             body=body,
         )
         stored = await webhooks.receive(event_id, body)
-    except ForgedError:
+    except InvalidSignatureError:
         log.warning("webhook.refused", client=request.state.client)
         return _answer("The signature is wrong.", 401)
     except SenselessError as error:

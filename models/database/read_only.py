@@ -20,7 +20,7 @@ class TooSlowError(Exception):
     """The statement was not done in time."""
 
 
-class Survey:
+class ReadOnlyDatabase:
     """Runs statements as `models.database.rows` takes them. `seconds`: the deadline of each."""
 
     def __init__(self, url: str, seconds: float) -> None:

@@ -13,19 +13,19 @@ from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 from services.gallery.deletion import DeletionService
 from services.integrations.password_hashing import Passwords
 from services.media.upload import UploadService
-from services.payments.subscription_cancellation import SubscriptionEnds
+from services.payments.subscription_cancellation import SubscriptionCancellation
 
 log = structlog.get_logger(__name__)
 
 _BATCH = 100  # generations in one transaction
 
 
-class DepartureService:
+class AccountDeletionService:
     """Deletes accounts. What one transaction cannot hold is finished afterwards, by whoever comes first."""
 
     def __init__(
@@ -33,8 +33,8 @@ class DepartureService:
         passwords: Passwords,
         deletion: DeletionService,
         uploads: UploadService,
-        subscriptions: SubscriptionEnds,
-        events: Events,
+        subscriptions: SubscriptionCancellation,
+        events: EventPublisher,
     ) -> None:
         self._passwords = passwords
         self._deletion = deletion
@@ -75,8 +75,8 @@ class DepartureService:
         return InvalidInputError(message("The password is wrong."), field=("password",))
 
     @staticmethod
-    async def _forget(user: User) -> Account | None:
-        account = await account_change.touch(user.id)
+    async def _forget(user: User) -> AccountChange | None:
+        account = await account_change.bump_version(user.id)
         same = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
         forgotten = await same.update(
             email=f"{user.id}@deleted.invalid",

@@ -12,12 +12,12 @@ from models import ApiKey, User
 from models.database.connection import run_tx
 from services.billing.entitlement import Entitlements
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
-from services.core.idempotency import fingerprint, recall, remember
+from services.core.idempotency import find_result, fingerprint, store_result
 from services.core.message import message
 from services.core.text import clean_text
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 PREFIX = "dk_"
 _LENGTH = len(PREFIX) + 43  # 256 bits in base64; a sign-in's token is shorter, whatever it begins with
@@ -56,7 +56,7 @@ class ApiKeyService:
     Where API access comes with a plan, keys wait for the plan: without it they sign nobody in, and are still there.
     """
 
-    def __init__(self, secret: str, events: Events, entitlements: Entitlements) -> None:
+    def __init__(self, secret: str, events: EventPublisher, entitlements: Entitlements) -> None:
         self._secret = secret.encode()
         self._events = events
         self._entitlements = entitlements
@@ -86,11 +86,11 @@ class ApiKeyService:
         key = self._key(row)
         return NewApiKey(row, key if _hash(key) == row.key_hash else None)
 
-    async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, Account | None]:
+    async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, AccountChange | None]:
         # The account's row first, as everywhere; its version moves only if there is something new to show.
-        await account_change.hold(user_id)
+        await account_change.lock_account(user_id)
         key = wanted.idempotency_key
-        known = await recall(user_id, _OPERATION, key, input_hash) if key is not None else None
+        known = await find_result(user_id, _OPERATION, key, input_hash) if key is not None else None
         if known is not None:
             row = await ApiKey.get_or_none(id=known, user_id=user_id)
             if row is None:
@@ -104,8 +104,8 @@ class ApiKeyService:
         row.hint, row.key_hash = made[-4:], _hash(made)
         await row.save(force_create=True)
         if key is not None:
-            await remember(user_id, _OPERATION, key, input_hash, row.id)
-        return row, await account_change.touch(user_id)
+            await store_result(user_id, _OPERATION, key, input_hash, row.id)
+        return row, await account_change.bump_version(user_id)
 
     async def by_users(self, user_ids: list[str]) -> dict[str, list[ApiKey]]:
         """The keys of each of these accounts that has any, newest first."""
@@ -133,8 +133,8 @@ class ApiKeyService:
         await self._events.account_changed(account)
 
     @staticmethod
-    async def _revoke(user_id: str, key_id: str) -> Account:
-        account = await account_change.touch(user_id)
+    async def _revoke(user_id: str, key_id: str) -> AccountChange:
+        account = await account_change.bump_version(user_id)
         if not await ApiKey.filter(id=key_id, user_id=user_id).delete():
             raise NotFoundError(field=("id",))
         return account

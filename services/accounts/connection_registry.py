@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 500  # tokens in one statement
 
 
-class Presence:
+class OpenConnection:
     """One socket or stream. `user`: as its account was seen last; `is_over`: its sign-in has ended."""
 
     def __init__(self, token: str, user: User, tell: Callable[[], None]) -> None:
@@ -27,7 +27,7 @@ class Presence:
         self.tell = tell
 
 
-class Presences:
+class ConnectionRegistry:
     """Every socket and stream of this process, each told when its sign-in ends or its account's role changes.
 
     Whoever ends sign-ins says so on the bus, and all of that account are looked at at once. Messages may be lost, so
@@ -39,15 +39,15 @@ class Presences:
         self._sessions = sessions
         self._api_keys = api_keys
         self._every = every
-        self._here: set[Presence] = set()
+        self._here: set[OpenConnection] = set()
         self._looking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def of(self, token: str, user: User, tell: Callable[[], None]) -> Iterator[Presence]:
+    def of(self, token: str, user: User, tell: Callable[[], None]) -> Iterator[OpenConnection]:
         """Be looked after for the length of the block; `tell` is called when there is something new to be seen."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again_and_again(), name="sign-ins")
-        presence = Presence(token, user, tell)
+        presence = OpenConnection(token, user, tell)
         self._here.add(presence)
         try:
             yield presence
@@ -70,7 +70,7 @@ class Presences:
                 except Exception as error:  # noqa: BLE001 - a database that is away comes back, and then we know
                     log.warning("presence.not_looked", error=repr(error))
 
-    async def _look(self, here: list[Presence]) -> None:
+    async def _look(self, here: list[OpenConnection]) -> None:
         for start in range(0, len(here), _AT_ONCE):
             some = here[start : start + _AT_ONCE]
             known = await self._users_of({one.token for one in some})

@@ -45,7 +45,7 @@ class ExportService:
     @staticmethod
     async def _request(user_id: str) -> DataExport:
         # The account's row first, as everywhere; changing nothing, for an export is nothing that an account shows.
-        await account_change.hold(user_id)
+        await account_change.lock_account(user_id)
         known = await rows(
             "SELECT id FROM data_exports WHERE owner_id = $1"
             " AND (state = 'PENDING' OR state = 'READY' AND expires_at > NOW()) LIMIT 1",

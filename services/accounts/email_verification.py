@@ -11,15 +11,20 @@ from services.billing.referral import ReferralService
 from services.core.error import NotFoundError, QuotaExceededError, UnavailableError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 
 class VerificationService:
     """Sends links to addresses, and takes them back as proof."""
 
     def __init__(
-        self, mail: MailService, events: Events, rates: RateLimits, referrals: ReferralService, roles: RoleService
+        self,
+        mail: MailService,
+        events: EventPublisher,
+        rates: RateLimits,
+        referrals: ReferralService,
+        roles: RoleService,
     ) -> None:
         self._mail = mail
         self._events = events
@@ -41,7 +46,7 @@ class VerificationService:
         try:
             await self._mail.send(MailPurpose.VERIFY, user.email, token, user.locale or locale)
         except UnavailableError:
-            await mail_token.forget(token)
+            await mail_token.discard(token)
             raise
         return True
 
@@ -90,9 +95,9 @@ class VerificationService:
         return await self._roles.honour(await User.get(id=row.user_id))
 
     @staticmethod
-    async def _verify(row: MailToken, *, is_owner: bool) -> Account:
-        account = await account_change.touch(row.user_id)
-        await mail_token.spend(row)
+    async def _verify(row: MailToken, *, is_owner: bool) -> AccountChange:
+        account = await account_change.bump_version(row.user_id)
+        await mail_token.consume(row)
         same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
         if not await same.update(email_verified=True):
             raise mail_token.dead_link()

@@ -38,7 +38,7 @@ async def issue(user_id: str, email: str, purpose: MailPurpose) -> str:
     if len(lately) >= MOST:
         text = message("Enough mails were sent. Please look into your mailbox, or try again later.")
         raise QuotaExceededError(text, resets_at=lately[-MOST].created_at + WINDOW)
-    await void(user_id, purpose)
+    await revoke_all(user_id, purpose)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     await MailToken.create(
         user_id=user_id, purpose=purpose, email=email, token_hash=_hash(token), expires_at=now + LIVES[purpose]
@@ -62,7 +62,7 @@ async def find(token: str, purpose: MailPurpose) -> MailToken:
     return row
 
 
-async def spend(row: MailToken) -> None:
+async def consume(row: MailToken) -> None:
     """Use a token up, inside the transaction that does what it stands for.
 
     Raises:
@@ -72,13 +72,13 @@ async def spend(row: MailToken) -> None:
         raise dead_link()
 
 
-async def void(user_id: str, *purposes: MailPurpose) -> None:
+async def revoke_all(user_id: str, *purposes: MailPurpose) -> None:
     """Let an account's links die: those for `purposes`, all where none is named."""
     living = MailToken.filter(user_id=user_id, used_at=None)
     await (living.filter(purpose__in=purposes) if purposes else living).update(used_at=datetime.now(UTC))
 
 
-async def forget(token: str) -> None:
+async def discard(token: str) -> None:
     """Take back a token whose mail did not leave: it counts for nothing."""
     await MailToken.filter(token_hash=_hash(token)).delete()
 

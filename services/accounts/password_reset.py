@@ -17,8 +17,8 @@ from services.accounts.session import NewSession, SessionService
 from services.core.error import QuotaExceededError, RateLimitedError, UnavailableError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 from services.integrations.password_hashing import Passwords
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class PasswordResetService:
         mail: MailService,
         passwords: Passwords,
         sessions: SessionService,
-        events: Events,
+        events: EventPublisher,
         rates: RateLimits,
         roles: RoleService,
     ) -> None:
@@ -73,7 +73,7 @@ class PasswordResetService:
         try:
             await self._mail.send(MailPurpose.RESET, email, token, user.locale or locale)
         except UnavailableError:
-            await mail_token.forget(token)
+            await mail_token.discard(token)
             raise
 
     @staticmethod
@@ -105,12 +105,12 @@ class PasswordResetService:
         await self._rates.forgive(row.email)
         return replace(session, user=await self._roles.honour(session.user))
 
-    async def _reset(self, row: MailToken, password_hash: str) -> tuple[Account, NewSession]:
-        account = await account_change.touch(row.user_id)
-        await mail_token.spend(row)
+    async def _reset(self, row: MailToken, password_hash: str) -> tuple[AccountChange, NewSession]:
+        account = await account_change.bump_version(row.user_id)
+        await mail_token.consume(row)
         same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
         if not await same.update(password_hash=password_hash, email_verified=True, owner_proven=True):
             raise mail_token.dead_link()
-        await mail_token.void(row.user_id)
+        await mail_token.revoke_all(row.user_id)
         await self._sessions.end_all(row.user_id)
         return account, await self._sessions.open(await User.get(id=row.user_id))

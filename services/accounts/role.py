@@ -11,10 +11,10 @@ from services.accounts.credential import clean_email
 from services.core.error import ConflictError, ForbiddenError, NotFoundError
 from services.core.message import message
 from services.events import account_change, audit_log
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
-_Done = tuple[Account, AuditEntry]
+_Done = tuple[AccountChange, AuditEntry]
 
 _PROVEN = {"email_verified": True, "owner_proven": True}
 
@@ -28,7 +28,7 @@ class RoleService:
     the password reads their mail; once only, so that whoever took the role away again has the last word.
     """
 
-    def __init__(self, events: Events, admin_emails: Iterable[str]) -> None:
+    def __init__(self, events: EventPublisher, admin_emails: Iterable[str]) -> None:
         self._events = events
         self._admin_emails = frozenset(admin_emails)
 
@@ -53,7 +53,7 @@ class RoleService:
         # Both rows, in one order everywhere: two super admins who demote each other come one after the other.
         for held in sorted((actor_id, user_id)):
             try:
-                await account_change.hold(held, field=("userId",))
+                await account_change.lock_account(held, field=("userId",))
             except NotFoundError:
                 if held == actor_id:
                     raise ForbiddenError from None
@@ -78,7 +78,7 @@ class RoleService:
 
     @staticmethod
     async def _appoint(user_id: str, role: Role) -> _Done | None:
-        await account_change.hold(user_id)
+        await account_change.lock_account(user_id)
         return await _change(None, user_id, role)
 
     async def honour(self, user: User) -> User:
@@ -100,7 +100,7 @@ class RoleService:
 
     @staticmethod
     async def _honour(user: User) -> _Done | None:
-        await account_change.hold(user.id)
+        await account_change.lock_account(user.id)
         same = User.filter(id=user.id, email=user.email, **_PROVEN, suspended_at__isnull=True)
         if not await same.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
             return None
@@ -122,7 +122,7 @@ async def _change(actor_id: str | None, user_id: str, role: Role) -> _Done | Non
     before = (await User.get(id=user_id)).role
     if before is role:
         return None
-    account = await account_change.touch(user_id)
+    account = await account_change.bump_version(user_id)
     await User.filter(id=user_id).update(role=role)
     act = await audit_log.record(actor_id, AdminAction.SET_ROLE, user_id, role=role.value, before=before.value)
     return account, act

@@ -10,11 +10,11 @@ from services.core.error import ConflictError, ForbiddenError
 from services.core.message import message
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 _FIELD = ("userId",)
-_Done = tuple[Account, AuditEntry]
+_Done = tuple[AccountChange, AuditEntry]
 
 
 class SuspensionService:
@@ -24,7 +24,7 @@ class SuspensionService:
     account has ordered is made: it is paid for.
     """
 
-    def __init__(self, sessions: SessionService, events: Events) -> None:
+    def __init__(self, sessions: SessionService, events: EventPublisher) -> None:
         self._sessions = sessions
         self._events = events
 
@@ -47,13 +47,13 @@ class SuspensionService:
         return await User.get(id=user_id)
 
     async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Done | None:
-        await account_change.hold(user_id, field=_FIELD)
+        await account_change.lock_account(user_id, field=_FIELD)
         user = await User.get(id=user_id)
         if user.role is Role.SUPER_ADMIN and admin.role is not Role.SUPER_ADMIN:
             raise ForbiddenError(field=_FIELD)
         if (user.suspended_at is not None) is suspended:
             return None
-        account = await account_change.touch(user_id)
+        account = await account_change.bump_version(user_id)
         await User.filter(id=user_id).update(suspended_at=datetime.now(UTC) if suspended else None)
         ended = await self._sessions.end_all(user_id) if suspended else 0
         act = await audit_log.record(

@@ -22,8 +22,8 @@ from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.core.text import clean_text
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 from services.integrations.password_hashing import Passwords
 
 NAME_MAX = 100
@@ -53,7 +53,7 @@ class UserService:
         self,
         passwords: Passwords,
         sessions: SessionService,
-        events: Events,
+        events: EventPublisher,
         verification: VerificationService,
         rates: RateLimits,
         referrals: ReferralService,
@@ -119,7 +119,7 @@ class UserService:
         *,
         is_member: bool = False,
         referrer_id: str | None = None,
-    ) -> tuple[User, Account]:
+    ) -> tuple[User, AccountChange]:
         user = await User.create(
             email=email,
             password_hash=password_hash,
@@ -206,19 +206,19 @@ class UserService:
         await self._events.sign_ins_changed(user.id)
         return ended
 
-    async def _replace_password(self, user: User, password_hash: str, token: str | None) -> Account | None:
+    async def _replace_password(self, user: User, password_hash: str, token: str | None) -> AccountChange | None:
         # Together: whoever stole the old password must not stay signed in because we died in between.
-        account = await account_change.touch(user.id)
+        account = await account_change.bump_version(user.id)
         same = User.filter(id=user.id, password_hash=user.password_hash)
         if not await same.update(password_hash=password_hash):
             return None  # changed meanwhile, so `current` is not it any more
         await self._sessions.end_all(user.id, but=token)
-        await mail_token.void(user.id)
+        await mail_token.revoke_all(user.id)
         return account
 
     @staticmethod
-    async def _change(user_id: str, changes: Mapping[str, object]) -> Account:
-        account = await account_change.touch(user_id)
+    async def _change(user_id: str, changes: Mapping[str, object]) -> AccountChange:
+        account = await account_change.bump_version(user_id)
         await User.filter(id=user_id).update(**changes)
         return account
 

@@ -10,7 +10,7 @@ from services.core.text import clean_text
 _LONGEST = 320  # characters of an address
 
 
-class Directory:
+class UserLookup:
     """Finds accounts."""
 
     async def users(self, search: str | None, request: PageRequest[str]) -> Page[User, str]:

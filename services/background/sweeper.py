@@ -9,13 +9,13 @@ import structlog
 from models import File
 from models.database.connection import rows
 from services.accounts import mail_token
-from services.accounts.account_deletion import DepartureService
+from services.accounts.account_deletion import AccountDeletionService
 from services.accounts.data_export import ExportService
 from services.accounts.session import SessionService
 from services.billing.membership import MembershipService
 from services.core.crashpoint import crashpoint
-from services.events.publisher import Events
-from services.generations.claim import Claim, ClaimLostError, lapsed
+from services.events.publisher import EventPublisher
+from services.generations.claim import Claim, ClaimLostError, expired_leases
 from services.integrations.messaging.queue import TaskQueue
 from services.media.file import FileService
 from services.media.upload import UploadService
@@ -40,13 +40,13 @@ class Sweeper:
         files: FileService,
         uploads: UploadService,
         sessions: SessionService,
-        departures: DepartureService,
+        departures: AccountDeletionService,
         exports: ExportService,
         webhooks: WebhookService,
         reconciliation: Reconciliation,
         memberships: MembershipService,
         self_check: SelfCheck,
-        events: Events,
+        events: EventPublisher,
         *,
         every: float,
         lease: float,
@@ -96,7 +96,7 @@ class Sweeper:
         What waits is not looked for here: every worker's crew does that.
         """
         await self._each("sweep.event", await self._webhooks.unhandled(_BATCH), self._webhooks.handle)
-        await self._each("sweep.lapsed", await lapsed(_BATCH), self._settle)
+        await self._each("sweep.lapsed", await expired_leases(_BATCH), self._settle)
         await self._each("sweep.membership", await self._memberships.lapsed(_BATCH), self._memberships.lapse)
 
     async def clean_up(self) -> None:

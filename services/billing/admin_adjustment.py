@@ -8,15 +8,15 @@ from models import AuditEntry, CreditTransaction, User
 from models.database.connection import run_tx
 from models.enum import AdminAction, TransactionType
 from services.billing import ledger
-from services.billing.ledger import Line
+from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.error import InvalidInputError
 from services.core.idempotency import UsedKeyError
 from services.core.message import message
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 OPERATION = "adminAdjustCredits"
 MOST = 1_000_000  # credits of one line, as the ledger's table has it
@@ -41,10 +41,10 @@ class Adjustment:
     line: CreditTransaction
 
 
-class AdjustmentService:
+class AdminAdjustmentService:
     """Moves balances by an admin's word alone."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def adjust(self, admin: User, request: AdjustmentRequest) -> Adjustment:
@@ -64,7 +64,7 @@ class AdjustmentService:
         try:
             line, done = await run_tx(self._adjust, admin.id, request, reason, idempotency.fingerprint(request))
         except (IntegrityError, UsedKeyError):  # at the same moment, for another account
-            raise idempotency.used_otherwise() from None
+            raise idempotency.key_conflict() from None
         if done is not None:
             await self._events.acted(*done)
         return Adjustment(await User.get(id=request.user_id), line)
@@ -72,22 +72,22 @@ class AdjustmentService:
     @staticmethod
     async def _adjust(
         admin_id: str, request: AdjustmentRequest, reason: str, fingerprint: str
-    ) -> tuple[CreditTransaction, tuple[Account, AuditEntry] | None]:
+    ) -> tuple[CreditTransaction, tuple[AccountChange, AuditEntry] | None]:
         user_id, key = request.user_id, request.idempotency_key
-        await account_change.hold(user_id, field=("userId",))
-        known = await idempotency.recall(admin_id, OPERATION, key, fingerprint) if key is not None else None
+        await account_change.lock_account(user_id, field=("userId",))
+        known = await idempotency.find_result(admin_id, OPERATION, key, fingerprint) if key is not None else None
         if known is not None:
             return await CreditTransaction.get(id=known), None
         act = await audit_log.record(
             admin_id, AdminAction.ADJUST_CREDITS, user_id, amount=request.amount, reason=reason
         )
         # Named after the act: an admin's key is theirs alone, and without one there is nothing else to name it after.
-        line = Line(TransactionType.ADMIN, request.amount, f"admin:{act.id}", metadata={"reason": reason})
+        line = LedgerLine(TransactionType.ADMIN, request.amount, f"admin:{act.id}", metadata={"reason": reason})
         account = await ledger.post(user_id, [line])
         if abs(account.credits) > FURTHEST:
             text = message("A balance stays within {limit} credits of zero.", limit=FURTHEST)
             raise InvalidInputError(text, field=("amount",))
         (written,) = account.lines
         if key is not None:
-            await idempotency.remember(admin_id, OPERATION, key, fingerprint, written.id)
+            await idempotency.store_result(admin_id, OPERATION, key, fingerprint, written.id)
         return written, (account, act)

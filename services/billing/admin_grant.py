@@ -14,15 +14,15 @@ from services.core import idempotency
 from services.core.error import InvalidInputError
 from services.core.idempotency import UsedKeyError
 from services.core.message import message
-from services.core.text import slug_or_none_at_all
+from services.core.text import slug_or_empty
 from services.events import account_change, audit_log
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 OPERATION = "adminGrantPass"
 LONGEST = 8760  # hours of one pass: a year
 
-_Done = tuple[Account, AuditEntry]
+_Done = tuple[AccountChange, AuditEntry]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class PassRequest:
     idempotency_key: str | None = None
 
 
-class GrantService:
+class AdminGrantService:
     """Gives accounts what others pay for."""
 
-    def __init__(self, plans: PlanService, events: Events) -> None:
+    def __init__(self, plans: PlanService, events: EventPublisher) -> None:
         self._plans = plans
         self._events = events
 
@@ -55,14 +55,14 @@ class GrantService:
 
     @staticmethod
     async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> _Done | None:
-        await account_change.hold(user_id, field=("userId",))
+        await account_change.lock_account(user_id, field=("userId",))
         changed = await User.filter(id=user_id, is_member=not is_member).update(
             is_member=is_member, member_since=datetime.now(UTC) if is_member else None
         )
         if not changed:
             return None  # the account's version moves only with a change
         act = await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
-        return (await account_change.touch(user_id)).with_entitlements(), act
+        return (await account_change.bump_version(user_id)).with_entitlements(), act
 
     async def grant_pass(self, admin: User, request: PassRequest) -> User:
         """Give an account a pass: it starts when the account's last one ends, else at once.
@@ -77,16 +77,16 @@ class GrantService:
         try:
             done = await run_tx(self._grant_pass, admin.id, request, idempotency.fingerprint(request))
         except (IntegrityError, UsedKeyError):  # at the same moment, for another account
-            raise idempotency.used_otherwise() from None
+            raise idempotency.key_conflict() from None
         await self._tell(done)
         return await User.get(id=request.user_id)
 
     async def _grant_pass(self, admin_id: str, request: PassRequest, fingerprint: str) -> _Done | None:
         user_id, key = request.user_id, request.idempotency_key
-        await account_change.hold(user_id, field=("userId",))
-        if key is not None and await idempotency.recall(admin_id, OPERATION, key, fingerprint) is not None:
+        await account_change.lock_account(user_id, field=("userId",))
+        if key is not None and await idempotency.find_result(admin_id, OPERATION, key, fingerprint) is not None:
             return None
-        plan = await self._plans.plan(slug_or_none_at_all(request.plan))
+        plan = await self._plans.plan(slug_or_empty(request.plan))
         if plan is None or plan.kind is not PlanKind.PASS:
             raise InvalidInputError(message("There is no such pass."), field=("plan",))
         if request.hours is not None and not 1 <= request.hours <= LONGEST:
@@ -95,7 +95,7 @@ class GrantService:
         hours = plan.duration_hours if request.hours is None else request.hours
         act = await audit_log.record(admin_id, AdminAction.GRANT_PASS, user_id, plan=plan.slug, hours=hours)
         if key is not None:
-            await idempotency.remember(admin_id, OPERATION, key, fingerprint, act.id)
+            await idempotency.store_result(admin_id, OPERATION, key, fingerprint, act.id)
         return await passes.grant(user_id, plan, f"admin:{act.id}", hours), act
 
     async def _tell(self, done: _Done | None) -> None:

@@ -10,7 +10,7 @@ from services.billing.passes import ActivePass
 
 
 @dataclass(frozen=True)
-class Rights:
+class Benefits:
     """Two of them are equal where the account's owner sees no difference."""
 
     holder: ActivePass | None
@@ -25,7 +25,7 @@ class Rights:
         return any(moment is not None and moment <= now for moment in ends)
 
 
-async def rights_of(user: User, memberships: MembershipService) -> Rights:
+async def benefits_of(user: User, memberships: MembershipService) -> Benefits:
     """What an account, whose row was read before, has right now."""
     standing = (await memberships.standings([user])).get(user.id)
-    return Rights(await passes.active(user.id), standing, user.member_until)
+    return Benefits(await passes.active(user.id), standing, user.member_until)

@@ -16,11 +16,11 @@ from services.core.error import (
 )
 from services.core.message import message
 from services.events import account_change
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 
 
 @dataclass(frozen=True)
-class Bill:
+class Charge:
     """What is to be paid: so many of a medium, at a price that holds where credits pay."""
 
     media: MediaKind
@@ -33,7 +33,7 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class Payment:
+class Funding:
     """How a bill is paid; one payer for the whole of it. `refusal`: why it cannot be."""
 
     paid_by: PaidBy
@@ -47,27 +47,27 @@ class Payment:
             raise self.refusal
 
 
-class Payers:
+class FundingService:
     """Finds who pays, and lets them. `sells_credits`: whether credits pay for anything in this product."""
 
     def __init__(self, entitlements: Entitlements, *, sells_credits: bool) -> None:
         self._entitlements = entitlements
         self._sells_credits = sells_credits
 
-    async def find(self, user: User | None, bill: Bill) -> Payment:
+    async def find(self, user: User | None, bill: Charge) -> Funding:
         """Who would pay now for this account, as its row was read; nobody signed in has nothing."""
         holder = await passes.active(user.id) if user else None
         if holder is not None and holder.of(bill.media).remaining >= bill.count:
-            return Payment(PaidBy.PASS, 0, holder)
+            return Funding(PaidBy.PASS, 0, holder)
         if (await self._entitlements.of(user)).unlimited:
-            return Payment(PaidBy.PLAN, 0)
+            return Funding(PaidBy.PLAN, 0)
         if not self._sells_credits:
-            return Payment(PaidBy.PASS, 0, refusal=_refusal(holder, bill))
+            return Funding(PaidBy.PASS, 0, refusal=_refusal(holder, bill))
         balance = user.credits if user else 0
         short = InsufficientCreditsError(required=bill.total, balance=balance) if balance < bill.total else None
-        return Payment(PaidBy.CREDITS, bill.each, refusal=short)
+        return Funding(PaidBy.CREDITS, bill.each, refusal=short)
 
-    async def take(self, user_id: str, bill: Bill) -> tuple[Account, Payment]:
+    async def take(self, user_id: str, bill: Charge) -> tuple[AccountChange, Funding]:
         """Find who pays and write down what is used of a pass, inside a transaction that begins here.
 
         Credits are still there afterwards: whoever knows what they pay for posts the lines, in the same transaction.
@@ -76,7 +76,7 @@ class Payers:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
             NotFoundError: the account is gone.
         """
-        account = await account_change.touch(user_id)
+        account = await account_change.bump_version(user_id)
         payment = await self.find(await User.get(id=user_id), bill)
         payment.check()
         if payment.holder is None:
@@ -86,7 +86,7 @@ class Payers:
         return account.with_entitlements(), payment
 
 
-def _refusal(holder: ActivePass | None, bill: Bill) -> Refusal:
+def _refusal(holder: ActivePass | None, bill: Charge) -> Refusal:
     if holder is None:
         return MembershipRequiredError(text=message("Pictures are made here with a pass."))
     limit = holder.of(bill.media).per_hour
@@ -95,7 +95,7 @@ def _refusal(holder: ActivePass | None, bill: Bill) -> Refusal:
     return _exhausted(holder, bill)
 
 
-def _exhausted(holder: ActivePass, bill: Bill) -> QuotaExceededError:
+def _exhausted(holder: ActivePass, bill: Charge) -> QuotaExceededError:
     found = holder.of(bill.media)
     text = message("Your pass has {remaining} left in this hour.", remaining=found.remaining)
     return QuotaExceededError(text, found.resets_at)

@@ -14,7 +14,7 @@ from models.database.connection import rows, run_tx
 from models.enum import TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import Page, PageRequest, created_between, paginate
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 
 PAGE = 100  # lines of the ledger that are read at once
 
@@ -23,7 +23,7 @@ _MAY_OVERDRAW = (TransactionType.REVERSAL, TransactionType.ADMIN)
 
 
 @dataclass(frozen=True)
-class Line:
+class LedgerLine:
     """A line to be written. `reference` is unique in the whole ledger: the same line cannot be written twice."""
 
     type: TransactionType
@@ -35,7 +35,7 @@ class Line:
     currency: str | None = None  # ISO 4217, lower case; exactly where there is a price
 
 
-async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+async def post(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
     """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
 
     Only reversals and what admins take may leave less than nothing; such an account spends again from zero up.
@@ -87,22 +87,26 @@ async def post(user_id: str, lines: Sequence[Line], *, touched: bool = False) ->
             )
         )
     await CreditTransaction.bulk_create(written)
-    return Account(user_id, credits, version, newest, tuple(written))
+    return AccountChange(user_id, credits, version, newest, tuple(written))
 
 
-def signup_bonus(user_id: str, credits: int) -> list[Line]:
+def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
     """The line a new account starts with; none where the profile gives nothing."""
-    return [Line(TransactionType.BONUS, credits, f"signup:{user_id}", metadata={"reason": "signup"})] if credits else []
+    return (
+        [LedgerLine(TransactionType.BONUS, credits, f"signup:{user_id}", metadata={"reason": "signup"})]
+        if credits
+        else []
+    )
 
 
-def deduction(generation_id: str, cost: int) -> list[Line]:
+def deduction(generation_id: str, cost: int) -> list[LedgerLine]:
     """The line that pays for a generation; a free one needs none."""
-    return [Line(TransactionType.DEDUCTION, -cost, f"deduct:{generation_id}", generation_id)] if cost else []
+    return [LedgerLine(TransactionType.DEDUCTION, -cost, f"deduct:{generation_id}", generation_id)] if cost else []
 
 
-def refund(generation_id: str, cost: int) -> list[Line]:
+def refund(generation_id: str, cost: int) -> list[LedgerLine]:
     """The line that gives a generation's credits back."""
-    return [Line(TransactionType.REFUND, cost, f"refund:{generation_id}", generation_id)] if cost else []
+    return [LedgerLine(TransactionType.REFUND, cost, f"refund:{generation_id}", generation_id)] if cost else []
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def _of_types(query: QuerySet[CreditTransaction], wanted: TransactionFilter) -> 
     return query if wanted.types is None else query.filter(type__in=wanted.types)
 
 
-class CreditService:
+class LedgerService:
     """Reads of the ledger, and grants that stand alone."""
 
     async def grant_missing_signup_bonuses(self, credits: int) -> int:

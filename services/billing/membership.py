@@ -9,18 +9,18 @@ from models.database.connection import run_tx
 from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger
 from services.billing.entitlement import active_plan_id
-from services.billing.ledger import Line
+from services.billing.ledger import LedgerLine
 from services.core.error import NotFoundError
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 
 # Of two events of the same moment, the one that says less stays: events arrive in any order, and must end alike.
 _FINALITY = {MembershipStatus.ACTIVE: 0, MembershipStatus.PAST_DUE: 1, MembershipStatus.ENDED: 2}
 
 
 @dataclass(frozen=True)
-class Told:
+class SubscriptionState:
     """What one event says of a subscription. All times are the provider's."""
 
     subscription_id: str
@@ -48,13 +48,13 @@ class MembershipService:
     """Keeps memberships. `grace_days` is the profile's: how long a payment may be late."""
 
     def __init__(
-        self, grace_days: int, events: Events, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, grace_days: int, events: EventPublisher, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._grace = timedelta(days=grace_days)
         self._events = events
         self._now = now
 
-    async def apply(self, told: Told) -> Account | None:
+    async def apply(self, told: SubscriptionState) -> AccountChange | None:
         """Take over what an event says, inside a transaction; None where it changes nothing, for nobody to be told.
 
         An event that is older than what the row says changes nothing, so that events may come late, twice, and in any
@@ -64,21 +64,21 @@ class MembershipService:
         Raises:
             NotFoundError: there is no such account, it is gone, or the subscription is somebody else's.
         """
-        await account_change.hold(told.user_id)
+        await account_change.lock_account(told.user_id)
         if not await _write(told):
             return None
-        account = await account_change.touch(told.user_id)
+        account = await account_change.bump_version(told.user_id)
         await self._settle(told.user_id)
         return account.with_entitlements()
 
     @staticmethod
-    async def keep(told: Told) -> None:
+    async def keep(told: SubscriptionState) -> None:
         """Remember a subscription of an account that is gone, inside a transaction: somebody must end it.
 
         Raises:
             NotFoundError: there is no such account, or the subscription is somebody else's.
         """
-        await account_change.hold(told.user_id, departed=True)
+        await account_change.lock_account(told.user_id, departed=True)
         await _write(told)
 
     async def standings(self, users: Sequence[User]) -> dict[str, Standing]:
@@ -109,12 +109,12 @@ class MembershipService:
             await self._events.account_changed(account)
         return True
 
-    async def _lapse(self, user_id: str) -> Account | None:
+    async def _lapse(self, user_id: str) -> AccountChange | None:
         over = User.filter(id=user_id, member_until__lte=self._now())
         if not await over.update(plan_id=None, member_until=None):
             return None  # somebody else was faster, or it was renewed in this moment
         await self._settle(user_id)
-        return (await account_change.touch(user_id, departed=True)).with_entitlements()
+        return (await account_change.bump_version(user_id, departed=True)).with_entitlements()
 
     async def _settle(self, user_id: str) -> None:
         """Write on the account what its memberships open, whose rows were read after the account's was taken."""
@@ -138,8 +138,14 @@ class MembershipService:
 
 
 async def grant_month(
-    user_id: str, plan: Plan, reference: str, price: int | None, currency: str | None, *, touched: Account | None = None
-) -> Account:
+    user_id: str,
+    plan: Plan,
+    reference: str,
+    price: int | None,
+    currency: str | None,
+    *,
+    touched: AccountChange | None = None,
+) -> AccountChange:
     """Write the line of a month that was paid for, inside a transaction; none where the plan grants no credits.
 
     `reference` says what paid for it: the same one grants nothing again. `price` is in minor units of `currency`.
@@ -148,10 +154,10 @@ async def grant_month(
     Raises:
         NotFoundError: there is no such account, or it is gone.
     """
-    account = touched or await account_change.touch(user_id)
+    account = touched or await account_change.bump_version(user_id)
     if not plan.credits_per_month or await CreditTransaction.exists(reference=reference):
         return account
-    line = Line(
+    line = LedgerLine(
         TransactionType.SUBSCRIPTION,
         plan.credits_per_month,
         reference,
@@ -162,7 +168,7 @@ async def grant_month(
     return await ledger.post(user_id, [line], touched=True)
 
 
-async def _write(told: Told) -> bool:
+async def _write(told: SubscriptionState) -> bool:
     """Bring a subscription's row up to date, and say whether anything is new that an account shows.
 
     Raises:

@@ -13,7 +13,7 @@ from models import Pass, Plan
 from models.database.connection import as_moment, rows
 from models.enum import MediaKind
 from services.events import account_change
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 
 HOUR = timedelta(hours=1)
 
@@ -148,8 +148,8 @@ def _by_media(media: MediaKind, count: int) -> tuple[int, int]:
 
 
 async def grant(
-    user_id: str, plan: Plan, reference: str, hours: int | None = None, *, touched: Account | None = None
-) -> Account:
+    user_id: str, plan: Plan, reference: str, hours: int | None = None, *, touched: AccountChange | None = None
+) -> AccountChange:
     """Give an account a pass, inside a transaction: it starts when the account's last one ends, else at once.
 
     `reference`: what paid for it; the same one grants nothing again. `hours`: how long it lasts, where not as long as
@@ -162,7 +162,7 @@ async def grant(
     lasts = plan.duration_hours if hours is None else hours
     if lasts is None or plan.images_per_hour is None or plan.videos_per_hour is None:
         raise ValueError(f"{plan.slug} is no pass")
-    account = touched or await account_change.touch(user_id)
+    account = touched or await account_change.bump_version(user_id)
     if await Pass.filter(reference=reference).exists():
         return account
     now = await _now()
@@ -182,7 +182,7 @@ async def grant(
     return account.with_entitlements()
 
 
-async def revoke(reference: str, *, touched: Account | None = None) -> Account | None:
+async def revoke(reference: str, *, touched: AccountChange | None = None) -> AccountChange | None:
     """End the pass of a reference at once, inside a transaction; those that follow it start so much earlier.
 
     `touched`: as of `grant`. None: there is no such pass.
@@ -190,18 +190,18 @@ async def revoke(reference: str, *, touched: Account | None = None) -> Account |
     found = await Pass.get_or_none(reference=reference)
     if found is None:
         return None
-    account = touched or await account_change.touch(found.user_id, departed=True)
+    account = touched or await account_change.bump_version(found.user_id, departed=True)
     ended = await rows(
         "UPDATE passes SET revoked_at = NOW(), updated_at = NOW() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
         found.id,
     )
     if not ended:
         return account
-    await _close_ranks(found.user_id)
+    await _shift_following_passes(found.user_id)
     return account.with_entitlements()
 
 
-async def _close_ranks(user_id: str) -> None:
+async def _shift_following_passes(user_id: str) -> None:
     now = await _now()
     left = await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("started_at")
     free_at = now

@@ -13,19 +13,19 @@ from models.accounts import new_referral_code
 from models.database.connection import rows, run_tx
 from models.enum import PurchaseStatus, TransactionType
 from services.billing import ledger
-from services.billing.ledger import Line
+from services.billing.ledger import LedgerLine
 from services.core.error import InvalidInputError, NotFoundError
 from services.core.message import message
 from services.events import account_change
-from services.events.account_change import Account
-from services.events.publisher import Events
+from services.events.account_change import AccountChange
+from services.events.publisher import EventPublisher
 from services.products.profile import ReferralRules
 
 log = structlog.get_logger(__name__)
 
 _DOTLESS = ("gmail.com", "googlemail.com")  # one provider, which reads no dots before the @
 _LONGEST_CODE = 16  # characters; longer ones are nobody's
-_FORBEARS = 20  # of who brought whom, that are looked at
+_MAX_REFERRAL_CHAIN = 20  # of who brought whom, that are looked at
 _BATCH = 100  # accounts that are looked at together
 
 
@@ -36,7 +36,7 @@ class _NothingDueError(Exception):
 class ReferralService:
     """Remembers who brought whom, and pays for it. `rules`: None where nobody is paid."""
 
-    def __init__(self, rules: ReferralRules | None, secret: str, events: Events) -> None:
+    def __init__(self, rules: ReferralRules | None, secret: str, events: EventPublisher) -> None:
         self._rules = rules
         self._secret = secret.encode()
         self._events = events
@@ -53,7 +53,7 @@ class ReferralService:
         if found is None or not found.may_sign_in:
             raise InvalidInputError(message("Nobody has this code."), field=("referralCode",))
         forbear: User | None = found
-        for _ in range(_FORBEARS):
+        for _ in range(_MAX_REFERRAL_CHAIN):
             if forbear is None:
                 break
             if _mailbox(forbear.email) == _mailbox(email):
@@ -102,7 +102,7 @@ class ReferralService:
                 paid += await self.settle(last)
         return paid
 
-    async def _settle(self, user_id: str) -> list[Account]:
+    async def _settle(self, user_id: str) -> list[AccountChange]:
         user = await User.get_or_none(id=user_id)
         if self._rules is None or user is None or user.referred_by_id is None or user.referral_paid_at is not None:
             return []
@@ -120,7 +120,7 @@ class ReferralService:
             return []
 
     @staticmethod
-    async def _pay(rules: ReferralRules, user_id: str, referrer_id: str, identity: str) -> list[Account]:
+    async def _pay(rules: ReferralRules, user_id: str, referrer_id: str, identity: str) -> list[AccountChange]:
         """Both lines or none: in one transaction, because the cap is counted while the referrer's row is held.
 
         It takes the two rows in the order of their ids. Nothing else takes two accounts, so no two wait for each other.
@@ -137,7 +137,7 @@ class ReferralService:
         accounts = []
         for id in present:
             reference = f"referral:{user_id}:{'to' if id == user_id else 'from'}"
-            line = Line(TransactionType.BONUS, rules.bonus, reference, metadata={"reason": "referral"})
+            line = LedgerLine(TransactionType.BONUS, rules.bonus, reference, metadata={"reason": "referral"})
             accounts.append(await ledger.post(id, [line], touched=True))
         return accounts
 
@@ -145,7 +145,7 @@ class ReferralService:
 async def _touched(user_id: str) -> bool:
     """Take an account's row; False where the account is gone."""
     try:
-        await account_change.touch(user_id)
+        await account_change.bump_version(user_id)
     except NotFoundError:
         return False
     return True

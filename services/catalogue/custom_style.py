@@ -6,14 +6,14 @@ from typing import Any
 from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
-from services.catalogue.style import FIRST_ADDED_POSITION, FREE_STYLE
-from services.catalogue.style_input import StyleDraft, language, write
+from services.catalogue.style import FIRST_ADDED_POSITION, PROMPT_ONLY_STYLE
+from services.catalogue.style_input import StyleDraft, apply_style_input, language
 from services.core import idempotency
 from services.core.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.core.message import message
-from services.core.text import slug_or_none_at_all
+from services.core.text import slug_or_empty
 from services.events import account_change, audit_log
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.products.profile import Limits
 
 OPERATION = "createStyle"
@@ -21,14 +21,14 @@ MOST = 100  # own styles of one account
 _FOR_ADMINS = {"members_only": "membersOnly", "cost": "cost"}  # column -> as the API spells it
 
 
-class OwnStyleService:
+class CustomStyleService:
     """Makes, changes and removes styles.
 
     No account's version moves with them: an account shows no styles, and its generations keep the title, the words and
     the price that they were sold with. So nobody has to be told either, but admins of what one of them did.
     """
 
-    def __init__(self, limits: Limits, events: Events) -> None:
+    def __init__(self, limits: Limits, events: EventPublisher) -> None:
         self._limits = limits
         self._events = events
 
@@ -49,7 +49,7 @@ class OwnStyleService:
             return made
         words = _allowed(draft.words, is_admin=is_admin, of_catalogue=draft.collection is not None)
         style = await self._blank(user, draft.collection, is_admin=is_admin)
-        write(style, words, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length)
+        apply_style_input(style, words, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length)
         try:
             act = await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
         except idempotency.UsedKeyError:
@@ -88,7 +88,7 @@ class OwnStyleService:
         style_id = ids.new_id(ids.STYLE)
         if collection_slug is not None and not is_admin:
             raise ForbiddenError(field=("collection",))
-        slug = FREE_STYLE[0] if collection_slug is None else slug_or_none_at_all(collection_slug)
+        slug = PROMPT_ONLY_STYLE[0] if collection_slug is None else slug_or_empty(collection_slug)
         collection = await Collection.get_or_none(slug=slug, is_active=True)
         if collection is None:
             if collection_slug is None:
@@ -110,9 +110,9 @@ class OwnStyleService:
     @staticmethod
     async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> AuditEntry | None:
         # The account's row first, as everywhere: twins wait here for each other, so that counting is sure.
-        await account_change.hold(user_id)
+        await account_change.lock_account(user_id)
         if key is not None:
-            await idempotency.remember(user_id, OPERATION, key, fingerprint, style.id)
+            await idempotency.store_result(user_id, OPERATION, key, fingerprint, style.id)
         act = None
         if style.owner_id is None:
             style.position, style.edited = await next_position(), True
@@ -128,7 +128,7 @@ class OwnStyleService:
     ) -> tuple[Style, AuditEntry | None]:
         style = await _take(user, style_id, is_admin=is_admin)
         allowed = _allowed(words, is_admin=is_admin, of_catalogue=style.owner_id is None)
-        write(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
+        apply_style_input(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
         act = None
         if style.owner_id is None:
             style.edited = True
@@ -152,7 +152,7 @@ class OwnStyleService:
 
     @staticmethod
     async def _replay(user: User, key: str | None, fingerprint: str) -> Style | None:
-        style_id = await idempotency.recall(user.id, OPERATION, key, fingerprint) if key is not None else None
+        style_id = await idempotency.find_result(user.id, OPERATION, key, fingerprint) if key is not None else None
         if style_id is None:
             return None
         style = await Style.get_or_none(id=style_id, is_active=True).select_related("collection")

@@ -61,7 +61,7 @@ class Catalogue(BaseModel):
     collections: tuple[CatalogueCollection, ...] = Field(max_length=100)
 
 
-def read(data: object) -> Catalogue:
+def parse(data: object) -> Catalogue:
     """What an admin sent. Raises CatalogueError with all its problems, each with its path below `catalogue`."""
     try:
         catalogue = Catalogue.model_validate(data)

@@ -8,10 +8,10 @@ from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.catalogue.custom_style import next_position
-from services.catalogue.import_document import CatalogueCollection, CatalogueStyle, read
+from services.catalogue.import_document import CatalogueCollection, CatalogueStyle, parse
 from services.catalogue.style import FIRST_ADDED_POSITION, search_text, variables_of
 from services.events import account_change, audit_log
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 
 _ADDED = "added-"  # what slugs of our own making begin with: no words that anybody looks for
 _COLLECTION = ("title", "description", "base_cost", "refund_policy", "qualities", "sizes")
@@ -47,7 +47,7 @@ class _DryRunError(Exception):
 class CatalogueService:
     """Writes the catalogue out and takes it in; generations keep the words and the price that they were sold with."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def export(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class CatalogueService:
         Raises:
             CatalogueError: with all that is wrong; nothing is changed.
         """
-        catalogue = read(data)
+        catalogue = parse(data)
         try:
             counts, act = await run_tx(self._take, admin.id, catalogue.collections, dry_run)
         except _DryRunError as done:
@@ -83,7 +83,7 @@ class CatalogueService:
     async def _take(
         admin_id: str, collections: tuple[CatalogueCollection, ...], dry_run: bool
     ) -> tuple[Counts, AuditEntry | None]:
-        await account_change.hold(admin_id)
+        await account_change.lock_account(admin_id)
         await rows("UPDATE collections SET position = position RETURNING id")  # one import at a time
         done: Counter[str] = Counter()
         for entry in collections:

@@ -15,12 +15,12 @@ from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate
-from services.core.text import clean_text, is_slug, slug_or_none_at_all
+from services.core.text import clean_text, is_slug, slug_or_empty
 from services.products.collection import ProfileCollection, ProfileStyle
 from services.products.profile import Profile
 from services.products.prompt import StylePrompt, StyleVariable
 
-FREE_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
+PROMPT_ONLY_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
 _STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
 FIRST_ADDED_POSITION = 1_000_000_000  # of the catalogue's styles that admins added; no profile counts so far
 _LONGEST_SEARCH = 100  # characters
@@ -124,7 +124,7 @@ class StyleService:
         category = clean_text(wanted.category, _LONGEST_SEARCH, field=("filter", "category")) or ""
         search = clean_text(wanted.search, _LONGEST_SEARCH, field=("filter", "search")) or ""
         if wanted.collection is not None:
-            query = query.filter(collection__slug=slug_or_none_at_all(wanted.collection))
+            query = query.filter(collection__slug=slug_or_empty(wanted.collection))
         if wanted.members_only is not None:
             query = query.filter(members_only=wanted.members_only)
         if wanted.category is not None:
@@ -164,7 +164,7 @@ class StyleService:
 
     async def free_style(self) -> Style:
         """The style of a bare prompt. Raises InvalidInputError where the profile sells none: a style must be named."""
-        collection, slug = FREE_STYLE
+        collection, slug = PROMPT_ONLY_STYLE
         found = await self.by_slug(slug, collection)
         if found is None:
             raise InvalidInputError(message("Please choose a style."), field=("styleId",))

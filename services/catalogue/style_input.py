@@ -57,7 +57,7 @@ def language(wanted_locale: str) -> str:
     return wanted_locale.split("-")[0]
 
 
-def write(style: Style, words: Mapping[str, Any], author: str, *, prompt_max_length: int) -> None:
+def apply_style_input(style: Style, words: Mapping[str, Any], author: str, *, prompt_max_length: int) -> None:
     """Put `words` into the row, whose collection is loaded; what is not among them stays as it is.
 
     `author` is the language that they are in. A text that is None or blank goes in every language, a new one takes the

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
+class CachedValue(Generic[T]):
     """What `read` answers, used again for `seconds`. Of a failure nothing is remembered; those who waited share it."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], seconds: float) -> None:

@@ -50,12 +50,12 @@ def check_key(key: str) -> None:
         raise InvalidInputError(text, field=("idempotencyKey",))
 
 
-def used_otherwise() -> ConflictError:
+def key_conflict() -> ConflictError:
     """The refusal of a key that came with another input before."""
     return ConflictError(message("This idempotency key was used for another request."), field=("idempotencyKey",))
 
 
-async def recall(user_id: str, operation: str, key: str, input_hash: str) -> str | None:
+async def find_result(user_id: str, operation: str, key: str, input_hash: str) -> str | None:
     """The batch that this key made, None when it is new.
 
     Raises:
@@ -67,11 +67,11 @@ async def recall(user_id: str, operation: str, key: str, input_hash: str) -> str
     if known is None:
         return None
     if known.input_hash != input_hash:
-        raise used_otherwise()
+        raise key_conflict()
     return known.batch_id
 
 
-async def remember(user_id: str, operation: str, key: str, input_hash: str, batch_id: str) -> None:
+async def store_result(user_id: str, operation: str, key: str, input_hash: str, batch_id: str) -> None:
     """Write the key inside the transaction that does what it stands for, after the account's row is taken.
 
     Raises:

@@ -78,7 +78,9 @@ def created_between(
     return query
 
 
-def beyond(query: QuerySet[M], request: PageRequest[K], key: tuple[str, ...], *, descending: bool) -> QuerySet[M]:
+def between_cursors(
+    query: QuerySet[M], request: PageRequest[K], key: tuple[str, ...], *, descending: bool
+) -> QuerySet[M]:
     """Of `query` in the order of `key`, what lies between the request's two cursors."""
     following, preceding = (Before, After) if descending else (After, Before)
     if request.after is not None:
@@ -98,7 +100,7 @@ async def paginate(
     """One page of `query` in the order of `key`, which must be unique within it; every column in one direction."""
     columns = (key,) if isinstance(key, str) else key
     sign = "-" if request.walks_down(descending=descending) else ""
-    wanted = beyond(query, request, columns, descending=descending)
+    wanted = between_cursors(query, request, columns, descending=descending)
     # One row more than asked for tells whether there are more in that direction.
     found = await wanted.order_by(*(sign + column for column in columns)).limit(request.size + 1)
     return page_of(found, request, columns, query.count)

@@ -25,7 +25,7 @@ def clean_reason(reason: str) -> str:
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters (NUL too), lone surrogates, line and paragraph separators
 _REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
 # They turn round what stands after them on other people's pages (Unicode TR 9); right-to-left letters need none.
-_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -35,7 +35,7 @@ def is_slug(text: str) -> bool:
     return len(text) <= 64 and _SLUG.fullmatch(text) is not None
 
 
-def slug_or_none_at_all(text: str) -> str:
+def slug_or_empty(text: str) -> str:
     """`text` where it can be an address, else one that nothing has: a filter by it finds nothing."""
     return text if is_slug(text) else ""
 
@@ -43,7 +43,7 @@ def slug_or_none_at_all(text: str) -> str:
 def is_unusable(text: str, *, multiline: bool = False) -> bool:
     """Whether `text` holds characters that cannot be stored or passed on."""
     refused, allowed = (_REFUSED_IN_PARAGRAPHS, "\n\r\t") if multiline else (_REFUSED, "")
-    if not multiline and not _TURNING.isdisjoint(text):
+    if not multiline and not _BIDI_CONTROLS.isdisjoint(text):
         return True
     return any(unicodedata.category(character) in refused and character not in allowed for character in text)
 

@@ -20,7 +20,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class GalleryNews:
+class GenerationChange:
     """One generation that one transaction changed."""
 
     kind: ChangeKind
@@ -29,7 +29,7 @@ class GalleryNews:
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountChange:
     """An account as one commit left it, with the lines that it wrote and the generations that it changed."""
 
     user_id: str
@@ -37,7 +37,7 @@ class Account:
     version: int
     sequence: int  # of the newest ledger line
     lines: tuple[CreditTransaction, ...] = ()
-    generations: tuple[GalleryNews, ...] = ()
+    generations: tuple[GenerationChange, ...] = ()
     entitlements: bool = False  # whether an allowance, a pass or a membership is not what it was
 
     def about(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
@@ -50,7 +50,7 @@ class Account:
 
         `favorite`: the list of favorites changed, too (a mark set or cleared, or a favorite deleted).
         """
-        news = tuple(GalleryNews(kind, generation_id, favorite) for generation_id in generation_ids)
+        news = tuple(GenerationChange(kind, generation_id, favorite) for generation_id in generation_ids)
         return replace(self, generations=self.generations + news)
 
     def with_entitlements(self) -> Self:
@@ -58,7 +58,7 @@ class Account:
         return replace(self, entitlements=True)
 
 
-async def touch(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> Account:
+async def bump_version(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> AccountChange:
     """Move the account's version inside a transaction, and so take the account's row before any other.
 
     Every transaction that changes something an account shows begins here or in `post`: the same order of locks
@@ -79,10 +79,10 @@ async def touch(user_id: str, *, departed: bool = False, field: tuple[str, ...] 
     )
     if not found:
         raise NotFoundError(field)
-    return Account(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
+    return AccountChange(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
-async def hold(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> None:
+async def lock_account(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> None:
     """Take the account's row inside a transaction that changes nothing that an account shows: twins wait here.
 
     `departed`, `field`: as of `touch`.

@@ -26,7 +26,7 @@ _ACTS = {
 }
 
 
-def told(news: dict[str, Any]) -> list[tuple[Activity, Message]]:
+def describe(news: dict[str, Any]) -> list[tuple[Activity, Message]]:
     """What a message of the channel tells, in words; what another release means by it is left out."""
     items = news.get("told")
     found = []

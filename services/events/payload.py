@@ -6,7 +6,7 @@ from typing import Any
 
 from models import CreditTransaction, Generation
 from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
-from services.events.account_change import ChangeKind, GalleryNews
+from services.events.account_change import ChangeKind, GenerationChange
 
 # What a message about a generation carries: everything that moves while it is worked on, by us and by its owner.
 _LIVE_FIELDS = (
@@ -57,7 +57,7 @@ def account_channel(user_id: str) -> str:
     return f"account:{user_id}"
 
 
-def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
+def apply_update(generation: Generation, news: dict[str, Any]) -> Generation | None:
     """`generation` as a message says it looks now; None where the row itself must be read: the end has more to tell.
 
     The beginning does not: a subscriber who read the row instead would miss stages that have passed meanwhile.
@@ -77,7 +77,7 @@ def overlay(generation: Generation, news: dict[str, Any]) -> Generation | None:
     return told
 
 
-def told_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
+def decode_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
     """The lines after number `seen` as a message about an account tells them; None where the ledger must be read."""
     try:
         newest = int(news["sequence"])
@@ -99,18 +99,18 @@ def told_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | Non
     return lines if [line.sequence for line in lines] == list(range(seen + 1, newest + 1)) else None
 
 
-def told_generations(news: dict[str, Any]) -> tuple[GalleryNews, ...] | None:
+def decode_generations(news: dict[str, Any]) -> tuple[GenerationChange, ...] | None:
     """The generations that a message about an account tells of; None where the gallery must be read."""
     try:
         return tuple(
-            GalleryNews(ChangeKind(change["kind"]), str(change["id"]), bool(change["favorite"]))
+            GenerationChange(ChangeKind(change["kind"]), str(change["id"]), bool(change["favorite"]))
             for change in news["generations"]
         )
     except _OTHER_RELEASE:
         return None
 
 
-def told_entitlements(news: dict[str, Any], known: int) -> bool | None:
+def decode_entitlements(news: dict[str, Any], known: int) -> bool | None:
     """Whether a message about an account tells of entitlements newer than version `known`; None: they must be read."""
     try:
         changed, version = news["entitlements"], int(news["version"])

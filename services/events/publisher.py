@@ -7,7 +7,7 @@ from typing import Any
 from models import AuditEntry, Generation
 from services.core.message import Message
 from services.events import activity
-from services.events.account_change import Account, ChangeKind
+from services.events.account_change import AccountChange, ChangeKind
 from services.events.activity import Activity, ActivityKind
 from services.events.payload import (
     _LINE_FIELDS,
@@ -22,7 +22,7 @@ from services.integrations.messaging.bus import Bus
 from telemetry import metric
 
 
-class Events:
+class EventPublisher:
     """Tells subscribers; an outage of the bus costs only time, because they re-read when it is quiet."""
 
     def __init__(self, bus: Bus) -> None:
@@ -47,7 +47,7 @@ class Events:
         await self.status_changed(generation)
         await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
 
-    async def account_changed(self, account: Account) -> None:
+    async def account_changed(self, account: AccountChange) -> None:
         """Say how an account looks now, which lines were written, which generations and entitlements were changed."""
         lines = [
             {name: getattr(line, name) for name in _LINE_FIELDS} | {"created_at": line.created_at.isoformat()}
@@ -74,11 +74,11 @@ class Events:
         """Say that sign-ins of an account have ended, or its role is another: whoever is connected is looked at."""
         await self._bus.publish(SIGN_INS_CHANNEL, {"user": user_id})
 
-    async def signed_up(self, account: Account) -> None:
+    async def signed_up(self, account: AccountChange) -> None:
         """Say that there is a new account, to admins alone: nobody else can watch it yet."""
         await self._tell_admins(lambda: [Activity(ActivityKind.SIGN_UP, account.user_id), *_movements(account)])
 
-    async def payment(self, account: Account, minor: int, currency: str | None) -> None:
+    async def payment(self, account: AccountChange, minor: int, currency: str | None) -> None:
         """Tell admins that an order was paid, or that money was given back where `minor` is negative.
 
         `minor`: in minor units of `currency`, ISO 4217; None where no currency was told.
@@ -89,7 +89,7 @@ class Events:
         """Tell admins what one of them did, after its commit."""
         await self._tell_admins(lambda: [Activity.act(entry)])
 
-    async def acted(self, account: Account, entry: AuditEntry) -> None:
+    async def acted(self, account: AccountChange, entry: AuditEntry) -> None:
         """Say how an account looks now that an admin has acted on it, and tell admins of the act."""
         await self.account_changed(account)
         await self.admin_act(entry)
@@ -104,7 +104,7 @@ class Events:
             await self._bus.publish(activity.CHANNEL, {"told": told})
 
 
-def _movements(account: Account) -> list[Activity]:
+def _movements(account: AccountChange) -> list[Activity]:
     """What admins are told of a commit to an account: the generations that it made, the lines that it wrote."""
     made = [change.generation_id for change in account.generations if change.kind is ChangeKind.CREATED]
     return [Activity.created(account.user_id, id) for id in made] + [Activity.line(line) for line in account.lines]

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from services.events.account_change import GalleryNews
-from services.events.payload import told_generations
+from services.events.account_change import GenerationChange
+from services.events.payload import decode_generations
 
-Step = tuple[int, tuple[GalleryNews, ...] | None]  # the account's version, and what it changed; None: read again
+Step = tuple[int, tuple[GenerationChange, ...] | None]  # the account's version, and what it changed; None: read again
 
 
-class Feed:
+class VersionBuffer:
     """What a subscriber has been told, up to `version`, and what came before its turn.
 
     Processes commit in one order and tell in another: what comes a moment early waits for what it follows.
@@ -16,7 +16,7 @@ class Feed:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self._early: dict[int, tuple[GalleryNews, ...] | None] = {}
+        self._early: dict[int, tuple[GenerationChange, ...] | None] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -29,7 +29,7 @@ class Feed:
         if not isinstance(version, int):
             return None
         if version > self.version:
-            self._early[version] = told_generations(news)
+            self._early[version] = decode_generations(news)
         return self._due()
 
     def jump(self, version: int) -> list[Step]:

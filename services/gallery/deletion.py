@@ -9,9 +9,9 @@ from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.events import account_change
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
-from services.generations.cancellation import call_off
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
+from services.generations.cancellation import cancel
 
 MOST = 100  # generations in one request
 
@@ -31,7 +31,7 @@ class Deletion:
 class DeletionService:
     """Deletes what people have made."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def delete(self, user_id: str, wanted: Sequence[str]) -> Deletion:
@@ -66,8 +66,8 @@ class DeletionService:
         return found
 
     @staticmethod
-    async def _bury(user_id: str, known: list[str]) -> tuple[list[str], list[str], Account]:
-        found, canceled, account = await bury(await account_change.touch(user_id, departed=True), known)
+    async def _bury(user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
+        found, canceled, account = await soft_delete(await account_change.bump_version(user_id, departed=True), known)
         if not found:
             raise _NothingThereError  # the account's version moves only with a change
         crashpoint("delete.before_commit")
@@ -80,7 +80,9 @@ _WORDLESS = (
 _UNSEEN = "original_id = NULL, result_id = NULL, preview = NULL, share_slug = NULL, shared_at = NULL"
 
 
-async def bury(account: Account, generation_ids: Sequence[str]) -> tuple[list[str], list[str], Account]:
+async def soft_delete(
+    account: AccountChange, generation_ids: Sequence[str]
+) -> tuple[list[str], list[str], AccountChange]:
     """Delete those of the account's generations that are there, inside the transaction that has taken its row.
 
     What has not ended is called off first, and refunded as a cancel would. Pictures that no other generation shows
@@ -91,7 +93,7 @@ async def bury(account: Account, generation_ids: Sequence[str]) -> tuple[list[st
     if not present:
         return [], [], account
     found = [row.id for row in present]
-    canceled, account = await call_off(account, found)
+    canceled, account = await cancel(account, found)
     await rows(
         "UPDATE generations SET deleted_at = NOW(), updated_at = NOW(), version = version + 1,"  # noqa: S608 - constants and placeholders
         f" is_favorite = (1 = 0), {_WORDLESS}, {_UNSEEN} WHERE id IN ({_marks(found)}) RETURNING id",

@@ -3,7 +3,7 @@
 import re
 
 from models import Generation
-from services.catalogue.style import FREE_STYLE
+from services.catalogue.style import PROMPT_ONLY_STYLE
 from services.core.text import is_slug
 
 _MADE = re.compile(r"(own|added)-[0-9a-z]{26}")  # slugs that people never see: of styles that somebody wrote here
@@ -13,7 +13,7 @@ _PLAIN = "picture"
 def result_name(generation: Generation) -> str:
     """What its result is saved as, ending apart: the style, the day and a little of the id."""
     slug = generation.style_slug
-    is_telling = is_slug(slug) and slug != FREE_STYLE[1] and not _MADE.fullmatch(slug)
+    is_telling = is_slug(slug) and slug != PROMPT_ONLY_STYLE[1] and not _MADE.fullmatch(slug)
     return _name(slug if is_telling else _PLAIN, generation)
 
 

@@ -4,8 +4,8 @@ from models import Generation
 from models.database.connection import rows, run_tx
 from services.core.error import NotFoundError
 from services.events import account_change
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
 
 
 class _UnchangedError(Exception):
@@ -15,7 +15,7 @@ class _UnchangedError(Exception):
 class FavoriteService:
     """Sets and clears the mark."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def set(self, user_id: str, generation_id: str, *, is_favorite: bool) -> Generation:
@@ -44,8 +44,8 @@ class FavoriteService:
         return found
 
     @staticmethod
-    async def _set(user_id: str, generation_id: str, is_favorite: bool) -> Account:
-        account = await account_change.touch(user_id)
+    async def _set(user_id: str, generation_id: str, is_favorite: bool) -> AccountChange:
+        account = await account_change.bump_version(user_id)
         changed = await rows(
             "UPDATE generations SET is_favorite = $3, updated_at = NOW(), version = version + 1"
             " WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND is_favorite <> $3 RETURNING id",

@@ -10,7 +10,7 @@ from tortoise.queryset import QuerySet
 from models import Generation, ids
 from models.enum import GenerationStatus, MediaKind
 from services.core.pagination import Page, PageRequest, created_between, paginate
-from services.core.text import slug_or_none_at_all
+from services.core.text import slug_or_empty
 from services.gallery.search import search_page, search_words
 
 
@@ -95,7 +95,7 @@ class GalleryService:
         if wanted.style_id is not None:
             query = query.filter(style_id=wanted.style_id)
         if wanted.collection is not None:
-            query = query.filter(collection_slug=slug_or_none_at_all(wanted.collection))
+            query = query.filter(collection_slug=slug_or_empty(wanted.collection))
         if wanted.batch_id is not None:
             query = query.filter(batch_id=wanted.batch_id)
         query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.GENERATION)

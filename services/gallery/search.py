@@ -10,7 +10,7 @@ from models.database.search_index import UNINDEXED_ID, HasPairs, character_pairs
 from models.enum import GenerationStatus
 from services.core.error import InvalidInputError
 from services.core.message import message
-from services.core.pagination import K, Page, PageRequest, beyond, page_of, paginate
+from services.core.pagination import K, Page, PageRequest, between_cursors, page_of, paginate
 from services.core.text import clean_text
 
 _LONGEST = 200  # characters
@@ -55,9 +55,9 @@ async def search_page(
         return await paginate(matching, request, key=key, descending=descending)
     down, wanted = request.walks_down(descending=descending), request.size + 1
     in_order = [("-" if down else "") + column for column in key]
-    ahead = beyond(query, request, key, descending=descending).order_by(*in_order)
+    ahead = between_cursors(query, request, key, descending=descending).order_by(*in_order)
     edge = await ahead.offset(_READ_FOR_EACH * wanted).limit(1).values_list(*key)
-    near = beyond(matching, request, key, descending=descending)
+    near = between_cursors(matching, request, key, descending=descending)
     if edge:
         near = near.filter((After if down else Before)(key, edge[0]))
     found = await near.order_by(*in_order).limit(wanted)
@@ -67,7 +67,7 @@ async def search_page(
         # Two statements, for an index has only what has ended; keys alone, for there may be thousands to sort.
         keys: list[tuple[Any, ...]] = []
         for part in parts:
-            far = beyond(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)
+            far = between_cursors(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)
             keys += (
                 await far.order_by(*in_order[:-1], in_order[-1].replace("id", "place")).limit(wanted).values_list(*key)
             )

@@ -16,8 +16,8 @@ from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.text import is_slug
 from services.events import account_change
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
 from services.integrations.storage.protocol import Storage
 from services.media.file import ENDINGS
 
@@ -64,13 +64,13 @@ class _OvertakenError(Exception):
     """Another request changed the share first; the transaction ends without a trace."""
 
 
-def _chosen(slug: str) -> str:
+def _validate_slug(slug: str) -> str:
     """A chosen address as it is kept: capitals mean nothing.
 
     Raises:
         InvalidInputError: it is malformed, reserved, or looks like one that is made here.
     """
-    folded = _folded(slug)
+    folded = _normalize_slug(slug)
     if folded is None or len(folded) < SLUG_MIN:
         text = message(
             "An address has {min} to {max} letters a-z or digits, with single hyphens in between.",
@@ -84,20 +84,20 @@ def _chosen(slug: str) -> str:
     return folded
 
 
-def _folded(slug: str) -> str | None:
+def _normalize_slug(slug: str) -> str | None:
     # Of other letters, some become ASCII in lower case: the Kelvin sign is a k.
     folded = slug.lower() if slug.isascii() else ""
     return folded if is_slug(folded) else None
 
 
-def _made() -> str:
+def _random_slug() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(26))
 
 
 class ShareService:
     """Gives addresses to pictures, takes them back, and finds what they lead to."""
 
-    def __init__(self, storage: Storage, events: Events, address: str) -> None:
+    def __init__(self, storage: Storage, events: EventPublisher, address: str) -> None:
         self._storage = storage
         self._events = events
         self._address = address
@@ -110,14 +110,14 @@ class ShareService:
             InvalidInputError: the address cannot be one.
             ConflictError: the picture is not finished, or the address is taken.
         """
-        wanted = _chosen(slug) if slug is not None else None
+        wanted = _validate_slug(slug) if slug is not None else None
         while True:
             generation = await self._own(user_id, generation_id)
             if generation.status is not GenerationStatus.COMPLETED:
                 raise ConflictError(message("Only a finished picture can be shared."), field=("id",))
             if generation.share_slug is not None and wanted in (None, generation.share_slug):
                 return generation
-            if await self._move(generation, wanted or _made()):
+            if await self._move(generation, wanted or _random_slug()):
                 return await self._own(user_id, generation_id)
 
     async def unshare(self, user_id: str, generation_id: str) -> Generation:
@@ -135,7 +135,7 @@ class ShareService:
 
     async def find(self, slug: str) -> Shared | None:
         """What is shared at an address; None for whatever is not, deleted, or no address at all."""
-        folded = _folded(slug)
+        folded = _normalize_slug(slug)
         if folded is None:
             return None
         query = Generation.present().filter(share_slug=folded, user__deleted_at__isnull=True)
@@ -189,8 +189,8 @@ class ShareService:
         return True
 
     @staticmethod
-    async def _write(generation: Generation, slug: str | None) -> Account:
-        account = await account_change.touch(generation.user_id)
+    async def _write(generation: Generation, slug: str | None) -> AccountChange:
+        account = await account_change.bump_version(generation.user_id)
         found = await rows(
             "UPDATE generations SET share_slug = NULLIF($3, ''), shared_at = CASE WHEN $3 <> '' THEN NOW() END,"
             " updated_at = NOW(), version = version + 1"

@@ -10,15 +10,15 @@ from services.core.error import ConflictError
 from services.core.message import message
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
 from services.generations.generation import owner_of
 
 
-class RefundService:
+class AdminRefundService:
     """Gives back what a generation cost, once."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def refund(self, admin: User, generation_id: str, reason: str) -> Generation | None:
@@ -36,8 +36,8 @@ class RefundService:
         return await Generation.present().get_or_none(id=generation_id)
 
 
-async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[Account, AuditEntry]:
-    account = await account_change.touch(user_id, field=("id",))
+async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[AccountChange, AuditEntry]:
+    account = await account_change.bump_version(user_id, field=("id",))
     # Whatever ends, refunds or deletes a generation takes the account's row as well: this stays as it is read.
     row = await Generation.get(id=generation_id)
     _check(row)

@@ -7,8 +7,8 @@ from services.core.error import ConflictError, NotFoundError
 from services.core.message import message
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
 from services.generations.generation import owner_of
 from services.generations.specification import search_text
 from services.integrations.messaging.queue import TaskQueue
@@ -17,10 +17,10 @@ from services.operations.maintenance import MaintenanceService
 _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
 
 
-class RetryService:
+class AdminRetryService:
     """Makes new generations of old ones; an end is never left again."""
 
-    def __init__(self, queue: TaskQueue, events: Events, maintenance: MaintenanceService) -> None:
+    def __init__(self, queue: TaskQueue, events: EventPublisher, maintenance: MaintenanceService) -> None:
         self._queue = queue
         self._maintenance = maintenance
         self._events = events
@@ -48,8 +48,8 @@ class RetryService:
         return made
 
 
-async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, Account, AuditEntry]:
-    account = await account_change.touch(user_id, field=("id",))
+async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, AccountChange, AuditEntry]:
+    account = await account_change.bump_version(user_id, field=("id",))
     # Whoever ends or deletes generations takes the account's row as well: they were faster, or wait for this.
     source = await Generation.present().get_or_none(id=generation_id)
     if source is None:
@@ -70,11 +70,11 @@ async def _check(source: Generation) -> None:
     if source.original is not None and source.original.state is not FileState.LIVE:
         raise ConflictError(message("The photo of this generation is gone."), field)
     # Once paid for, one picture: retries of retries count, and those of what this is a retry of.
-    if await Generation.filter(id__in=await _family(source)).exclude(status__in=_RETRIED).exists():
+    if await Generation.filter(id__in=await _retry_chain(source)).exclude(status__in=_RETRIED).exists():
         raise ConflictError(message("This generation is being made again, or has been."), field)
 
 
-async def _family(source: Generation) -> list[str]:
+async def _retry_chain(source: Generation) -> list[str]:
     """The generation that somebody ordered, and all that admins have made of it, this one among them."""
     first, parent_id = source.id, source.parent_id
     while parent_id is not None and first in await _retries_of([parent_id]):  # else it was regenerated or refined

@@ -8,11 +8,11 @@ from models import Generation
 from models.database.connection import rows
 from models.enum import MediaKind, RefundPolicy
 from services.billing import ledger, passes
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 from services.generations.refund_policy import is_refunded
 
 
-async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[list[str], Account]:
+async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple[list[str], AccountChange]:
     """Cancel those of the account's generations that have not ended, and refund them as their policies say.
 
     `account`: as `credit.touch` left it in this transaction. Answers with the canceled ones, and the account after.
@@ -40,7 +40,7 @@ async def call_off(account: Account, generation_ids: Sequence[str]) -> tuple[lis
     return [row["id"] for row in found], account
 
 
-async def _give_back(account: Account, refunded: Sequence[dict[str, Any]]) -> Account:
+async def _give_back(account: AccountChange, refunded: Sequence[dict[str, Any]]) -> AccountChange:
     """Allowances return to the hours that they were taken from."""
     taken = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
     for (pass_id, hour, media), count in taken.items():

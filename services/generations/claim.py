@@ -8,9 +8,9 @@ from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.core.crashpoint import crashpoint
 from services.events import account_change
-from services.events.account_change import Account, ChangeKind
+from services.events.account_change import AccountChange, ChangeKind
 from services.generations.refund_policy import is_refunded
-from services.generations.timing import Stopwatch
+from services.generations.timing import StageTimer
 from services.integrations.providers.protocol import FinalImage
 from services.media import file
 
@@ -32,12 +32,12 @@ async def _refetch(generation_id: str) -> Generation:
 class Claim:
     """One worker's claim. `generation` and `account` are as this worker's last writes left them."""
 
-    def __init__(self, generation: Generation, lease_seconds: float, account: Account | None = None) -> None:
+    def __init__(self, generation: Generation, lease_seconds: float, account: AccountChange | None = None) -> None:
         self.generation = generation
         self.account = account
         self.fence = generation.fence
         self._lease_seconds = lease_seconds
-        self.stopwatch = Stopwatch()
+        self.stopwatch = StageTimer()
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
@@ -46,9 +46,9 @@ class Claim:
         `per_user`: how many generations of one account are made at once.
         """
 
-        async def work(user_id: str) -> Account:
+        async def work(user_id: str) -> AccountChange:
             # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
-            account = await account_change.touch(user_id, departed=True)
+            account = await account_change.bump_version(user_id, departed=True)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
                 " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
@@ -127,9 +127,9 @@ class Claim:
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
 
-        async def work() -> Account:
-            account = await account_change.touch(self.generation.user_id, departed=True)
-            if not await file.use(file_id):
+        async def work() -> AccountChange:
+            account = await account_change.bump_version(self.generation.user_id, departed=True)
+            if not await file.mark_live(file_id):
                 raise ClaimLostError
             await self._write(
                 "status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,"
@@ -155,8 +155,8 @@ class Claim:
         row = self.generation
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
-        async def work() -> Account:
-            account = await account_change.touch(row.user_id, departed=True)
+        async def work() -> AccountChange:
+            account = await account_change.bump_version(row.user_id, departed=True)
             await self._write(
                 "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
                 " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
@@ -202,8 +202,8 @@ class Claim:
     async def hand_back(self, *, counts: bool = True) -> Generation:
         """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
 
-        async def work() -> Account:
-            account = await account_change.touch(self.generation.user_id, departed=True)
+        async def work() -> AccountChange:
+            account = await account_change.bump_version(self.generation.user_id, departed=True)
             await self._write(
                 "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
                 " attempts = attempts - $3",
@@ -227,7 +227,7 @@ class Claim:
         return cls(await _refetch(generation_id), lease_seconds) if found else None
 
 
-async def lapsed(limit: int) -> list[str]:
+async def expired_leases(limit: int) -> list[str]:
     """Generations whose worker gave no sign of life in time, the longest silent first."""
     found = await rows(
         "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() ORDER BY lease_until LIMIT $1",

@@ -14,11 +14,11 @@ from services.core.error import ConflictError, NotFoundError
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change, audit_log
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
-from services.generations.cancellation import call_off
-from services.generations.specification import GenerationRequest, order_of
-from services.generations.submission import Sales, Ticket
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
+from services.generations.cancellation import cancel
+from services.generations.specification import GenerationRequest, build_spec
+from services.generations.submission import IdempotencyTicket, SubmissionService
 from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
@@ -40,8 +40,8 @@ class GenerationService:
         styles: StyleService,
         entitlements: Entitlements,
         files: FileService,
-        sales: Sales,
-        events: Events,
+        sales: SubmissionService,
+        events: EventPublisher,
         limits: Limits,
         uploads: UploadService,
         rates: RateLimits,
@@ -65,12 +65,12 @@ class GenerationService:
             InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
             ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or spent.
         """
-        ticket = Ticket.of(OPERATION, request)
+        ticket = IdempotencyTicket.of(OPERATION, request)
         return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
 
-    async def _create(self, user: User, request: GenerationRequest, ticket: Ticket) -> list[Generation]:
+    async def _create(self, user: User, request: GenerationRequest, ticket: IdempotencyTicket) -> list[Generation]:
         entitlement = await self._entitlements.of(user)
-        order = await order_of(user, entitlement, request, self._styles, self._limits)
+        order = await build_spec(user, entitlement, request, self._styles, self._limits)
         payment = await self._sales.check(user, order)
         await self._rates.generations(user.id, order.count)
         image = await self._photo(user.id, request)
@@ -146,8 +146,10 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(user_id: str, generation_id: str, admin_id: str | None) -> tuple[Account, AuditEntry | None]:
-        canceled, account = await call_off(await account_change.touch(user_id), [generation_id])
+    async def _cancel(
+        user_id: str, generation_id: str, admin_id: str | None
+    ) -> tuple[AccountChange, AuditEntry | None]:
+        canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
         if not canceled:
             raise _EndedAlreadyError  # the account's version moves only with a change
         act = None
@@ -158,7 +160,7 @@ class GenerationService:
 
 
 async def _use(original_id: str | None) -> None:
-    if original_id is not None and not await file.use(original_id):
+    if original_id is not None and not await file.mark_live(original_id):
         raise RuntimeError(f"{original_id} was swept while it was being sold")
 
 

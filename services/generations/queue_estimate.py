@@ -7,19 +7,19 @@ from statistics import median
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus, MediaKind, Quality
-from services.core.cached_value import Remembered
-from services.operations.worker_registry import Roster
+from services.core.cached_value import CachedValue
+from services.operations.worker_registry import WorkerRegistry
 
 _RECENT = 20  # generations of the same kind, from which the time of one is estimated
 _REMEMBERED = 5.0  # seconds for which an estimate of one kind is used again
 
 
-class ForecastService:
+class QueueEstimator:
     """Reads the table, as the workers do. Estimates are guesses, and say nothing where there is nothing to go by."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: WorkerRegistry) -> None:
         self._roster = roster
-        self._known: dict[tuple[MediaKind, Quality], Remembered[float | None]] = {}  # seconds of one
+        self._known: dict[tuple[MediaKind, Quality], CachedValue[float | None]] = {}  # seconds of one
 
     async def positions(self, generation_ids: list[str]) -> dict[str, int]:
         """How many generations will be begun before each of these that wait; those that do not wait are left out."""
@@ -48,7 +48,7 @@ class ForecastService:
     async def _seconds_of_one(self, media: MediaKind, quality: Quality) -> float | None:
         kind = (media, quality)
         if kind not in self._known:
-            self._known[kind] = Remembered(partial(self._measure, media, quality), _REMEMBERED)
+            self._known[kind] = CachedValue(partial(self._measure, media, quality), _REMEMBERED)
         return await self._known[kind].get()
 
     @staticmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from models import User
 from models.enum import MediaKind, PaidBy, Quality
 from services.billing.entitlement import Entitlements
-from services.billing.funding import Bill, Payers
+from services.billing.funding import Charge, FundingService
 from services.catalogue.style import StyleService, is_locked, price
 from services.core.error import MembershipRequiredError
 
@@ -34,7 +34,7 @@ class Quote:
 class QuoteService:
     """Quotes prices: what a sale would do at this moment."""
 
-    def __init__(self, styles: StyleService, entitlements: Entitlements, payers: Payers) -> None:
+    def __init__(self, styles: StyleService, entitlements: Entitlements, payers: FundingService) -> None:
         self._styles = styles
         self._entitlements = entitlements
         self._payers = payers
@@ -52,7 +52,7 @@ class QuoteService:
         style = await self._styles.style(style_id, viewer) if style_id else await self._styles.free_style()
         if is_locked(style, viewer):
             raise MembershipRequiredError(field=("styleId",))
-        bill = Bill(request.media, request.count, price(style, request.quality))
+        bill = Charge(request.media, request.count, price(style, request.quality))
         payment = await self._payers.find(viewer, bill)
         cost = payment.each * bill.count
         balance = viewer.credits if viewer else 0

@@ -13,8 +13,8 @@ from services.core.rate_limit import RateLimits
 from services.core.text import clean_text
 from services.generations.generation import GenerationService
 from services.generations.revision_prompt import conversation, refinement_prompt, variation_prompt
-from services.generations.specification import Order
-from services.generations.submission import Sales, Ticket
+from services.generations.specification import GenerationSpec
+from services.generations.submission import IdempotencyTicket, SubmissionService
 from services.products.profile import Limits
 
 _REGENERATE, _REFINE = "regenerate", "refineGeneration"  # idempotency keys of each are their own
@@ -47,7 +47,7 @@ class RegenerationService:
         generations: GenerationService,
         styles: StyleService,
         entitlements: Entitlements,
-        sales: Sales,
+        sales: SubmissionService,
         limits: Limits,
         rates: RateLimits,
     ) -> None:
@@ -67,10 +67,12 @@ class RegenerationService:
             ConflictError: there is no picture to vary, or its style, model or quality is not offered any more.
             MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, RateLimitedError: nothing is spent.
         """
-        ticket = Ticket.of(_REGENERATE, request)
+        ticket = IdempotencyTicket.of(_REGENERATE, request)
         return await self._sales.once(user.id, ticket, partial(self._regenerate, user, request, ticket))
 
-    async def _regenerate(self, user: User, request: RegenerationRequest, ticket: Ticket) -> list[Generation]:
+    async def _regenerate(
+        self, user: User, request: RegenerationRequest, ticket: IdempotencyTicket
+    ) -> list[Generation]:
         self._styles.check_request(await self._entitlements.of(user), MediaKind.IMAGE, request.count, None)
         source = await self._generations.get(user.id, request.id)
         if not request.as_variation:
@@ -99,10 +101,10 @@ class RegenerationService:
             NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
             RateLimitedError: as of `regenerate`.
         """
-        ticket = Ticket.of(_REFINE, request)
+        ticket = IdempotencyTicket.of(_REFINE, request)
         return await self._sales.once(user.id, ticket, partial(self._refine, user, request, ticket))
 
-    async def _refine(self, user: User, request: RefinementRequest, ticket: Ticket) -> list[Generation]:
+    async def _refine(self, user: User, request: RefinementRequest, ticket: IdempotencyTicket) -> list[Generation]:
         field = ("instruction",)
         instruction = clean_text(request.instruction, self._limits.prompt_max_length, field=field, multiline=True)
         if instruction is None:
@@ -130,7 +132,7 @@ class RegenerationService:
         earlier_prompts: tuple[str, ...],
         original_id: str | None,
         count: int,
-    ) -> Order:
+    ) -> GenerationSpec:
         style = await self._style_of(user, source)
         entitlement = await self._entitlements.of(user)
         try:
@@ -138,7 +140,7 @@ class RegenerationService:
             cost = price(style, source.quality)
         except InvalidInputError as gone:  # it was offered once; nothing is wrong with what the person sent
             raise ConflictError(gone.message, field=("id",)) from None
-        return Order(
+        return GenerationSpec(
             style=style,
             prompt=prompt,
             full_prompt=full_prompt,
@@ -156,7 +158,9 @@ class RegenerationService:
             earlier_prompts=earlier_prompts,
         )
 
-    async def _sell(self, user: User, source: Generation, order: Order, ticket: Ticket) -> list[Generation]:
+    async def _sell(
+        self, user: User, source: Generation, order: GenerationSpec, ticket: IdempotencyTicket
+    ) -> list[Generation]:
         payment = await self._sales.check(user, order)
         await self._rates.generations(user.id, order.count)
         hold = partial(self._hold, user.id, source.id, order.original_id)

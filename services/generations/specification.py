@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from models import Generation, Style, User, ids
 from models.enum import MediaKind, Quality, ReferenceImage, Size
 from services.billing.entitlement import Entitlement
-from services.billing.funding import Bill, Payment
+from services.billing.funding import Charge, Funding
 from services.catalogue.style import StyleService, is_locked, price, prompt_of, variables_of
 from services.core.error import InvalidInputError, MembershipRequiredError
 from services.core.message import message
@@ -41,7 +41,7 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True)
-class Order:
+class GenerationSpec:
     """A request that passed every check: what each of its pictures is made of, and what it costs."""
 
     style: Style  # with its collection
@@ -61,11 +61,11 @@ class Order:
     earlier_prompts: tuple[str, ...] = ()
 
     @property
-    def bill(self) -> Bill:
+    def bill(self) -> Charge:
         """What is to be paid for it."""
-        return Bill(self.media, self.count, self.cost)
+        return Charge(self.media, self.count, self.cost)
 
-    def row(self, user_id: str, batch_id: str, payment: Payment) -> Generation:
+    def row(self, user_id: str, batch_id: str, payment: Funding) -> Generation:
         """One of its pictures, not yet written."""
         generation_id = ids.new_id(ids.GENERATION)
         return Generation(
@@ -102,9 +102,9 @@ def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str
     return "\n".join([*([prompt] if prompt else []), *style_title.values(), generation_id]).casefold()
 
 
-async def order_of(
+async def build_spec(
     user: User, entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
-) -> Order:
+) -> GenerationSpec:
     """Check everything that a request says, except the photo itself and who pays.
 
     Raises:
@@ -129,7 +129,7 @@ async def order_of(
     full_prompt = render_prompt(
         prompt_of(style), has_photo=request.has_photo, size=request.size, variables=variables, instruction=prompt
     )
-    return Order(
+    return GenerationSpec(
         style=style,
         prompt=prompt,
         full_prompt=full_prompt,

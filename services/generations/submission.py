@@ -10,19 +10,19 @@ from models import Generation, User, ids
 from models.database.connection import run_tx
 from models.enum import PaidBy
 from services.billing import ledger
-from services.billing.funding import Payers, Payment
+from services.billing.funding import Funding, FundingService
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
 from services.core.error import Refusal
-from services.events.account_change import Account, ChangeKind
-from services.events.publisher import Events
-from services.generations.specification import Order
+from services.events.account_change import AccountChange, ChangeKind
+from services.events.publisher import EventPublisher
+from services.generations.specification import GenerationSpec
 from services.integrations.messaging.queue import TaskQueue
 from services.operations.maintenance import MaintenanceService
 
 
 @dataclass(frozen=True)
-class Ticket:
+class IdempotencyTicket:
     """What tells a repeated request from a new one; without a key every request is new."""
 
     operation: str
@@ -35,10 +35,12 @@ class Ticket:
         return cls(operation, request.idempotency_key, idempotency.fingerprint(request))
 
 
-class Sales:
+class SubmissionService:
     """Sells orders, and tells workers and subscribers."""
 
-    def __init__(self, payers: Payers, queue: TaskQueue, events: Events, maintenance: MaintenanceService) -> None:
+    def __init__(
+        self, payers: FundingService, queue: TaskQueue, events: EventPublisher, maintenance: MaintenanceService
+    ) -> None:
         self._payers = payers
         self._queue = queue
         self._events = events
@@ -46,7 +48,7 @@ class Sales:
         self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def once(
-        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+        self, user_id: str, ticket: IdempotencyTicket, sell: Callable[[], Awaitable[list[Generation]]]
     ) -> list[Generation]:
         """What the ticket's first use sold, without what was deleted since; for a new one, what `sell` sells now.
 
@@ -64,7 +66,7 @@ class Sales:
             return await self._once(user_id, ticket, sell)
 
     async def _once(
-        self, user_id: str, ticket: Ticket, sell: Callable[[], Awaitable[list[Generation]]]
+        self, user_id: str, ticket: IdempotencyTicket, sell: Callable[[], Awaitable[list[Generation]]]
     ) -> list[Generation]:
         if (replayed := await self._replay(user_id, ticket)) is not None:
             return replayed
@@ -76,13 +78,13 @@ class Sales:
                 return replayed
             raise error
 
-    async def _replay(self, user_id: str, ticket: Ticket) -> list[Generation] | None:
+    async def _replay(self, user_id: str, ticket: IdempotencyTicket) -> list[Generation] | None:
         if ticket.key is None:
             return None
-        batch_id = await idempotency.recall(user_id, ticket.operation, ticket.key, ticket.fingerprint)
+        batch_id = await idempotency.find_result(user_id, ticket.operation, ticket.key, ticket.fingerprint)
         return await self._batch(user_id, batch_id) if batch_id else None
 
-    async def check(self, user: User, order: Order) -> Payment:
+    async def check(self, user: User, order: GenerationSpec) -> Funding:
         """Refuse early what the sale's transaction would refuse; else, who is going to pay.
 
         Raises:
@@ -95,7 +97,12 @@ class Sales:
         return payment
 
     async def sell(
-        self, user_id: str, order: Order, payment: Payment, ticket: Ticket, hold: Callable[[], Awaitable[None]]
+        self,
+        user_id: str,
+        order: GenerationSpec,
+        payment: Funding,
+        ticket: IdempotencyTicket,
+        hold: Callable[[], Awaitable[None]],
     ) -> list[Generation]:
         """Let somebody pay and write the rows in one transaction, then ring for workers.
 
@@ -121,11 +128,11 @@ class Sales:
         self,
         user_id: str,
         batch_id: str,
-        order: Order,
-        payment: Payment,
-        ticket: Ticket,
+        order: GenerationSpec,
+        payment: Funding,
+        ticket: IdempotencyTicket,
         hold: Callable[[], Awaitable[None]],
-    ) -> Account:
+    ) -> AccountChange:
         account = None
         if payment.paid_by is not PaidBy.CREDITS:
             account, payment = await self._payers.take(user_id, order.bill)
@@ -134,7 +141,7 @@ class Sales:
         if lines or account is None:
             account = await ledger.post(user_id, lines, touched=account is not None)
         if ticket.key is not None:
-            await idempotency.remember(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
+            await idempotency.store_result(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
         await hold()
         await Generation.bulk_create(made)
         crashpoint("generation.before_commit")

@@ -14,7 +14,7 @@ _WELL = "ok"
 _CRASHED = "crashed"
 
 
-class Stopwatch:
+class StageTimer:
     """Of one claim, from the moment it was taken."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -18,10 +18,10 @@ from models import Generation
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.generations.claim import Claim, ClaimLostError
 from services.generations.timing import provider_call
-from services.integrations.images.sanitizer import BadImageError, CleanImage, ImageDoor, ImageDoorUnavailableError
+from services.integrations.images.sanitizer import BadImageError, CleanImage, ImageDoorUnavailableError, ImageSanitizer
 from services.integrations.providers.protocol import (
     FinalImage,
     ImageProvider,
@@ -76,8 +76,8 @@ class GenerationWorker:
         self,
         provider: ImageProvider,
         files: FileService,
-        door: ImageDoor,
-        events: Events,
+        door: ImageSanitizer,
+        events: EventPublisher,
         times: Times,
         maintenance: MaintenanceService,
         *,

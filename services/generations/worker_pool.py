@@ -11,7 +11,7 @@ from services.generations.claim import Claim
 from services.generations.worker import GenerationWorker
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
-from services.operations.worker_registry import Roster
+from services.operations.worker_registry import WorkerRegistry
 from telemetry import crash
 from telemetry.redaction import hide
 from telemetry.trace import span
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _LAST_WORDS = 3.0  # seconds in which a generation that is cut off is put in order
 
 
-class Crew:
+class WorkerPool:
     """Makes generations, several at once: each slot takes the one whose turn it is, then the next, until none waits.
 
     A bell on the queue wakes a slot at once. It is heard by one worker only, and by a full one as likely as not; that
@@ -29,7 +29,7 @@ class Crew:
     table is looked at as well. `grace`: seconds that what is under way gets to finish when the process stops.
     """
 
-    def __init__(self, queue: TaskQueue, bus: Bus, roster: Roster, *, poll: float, grace: float) -> None:
+    def __init__(self, queue: TaskQueue, bus: Bus, roster: WorkerRegistry, *, poll: float, grace: float) -> None:
         self._queue = queue
         self._bus = bus
         self._roster = roster

@@ -15,8 +15,8 @@ from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
     CleanImage,
-    ImageDoor,
     ImageDoorUnavailableError,
+    ImageSanitizer,
 )
 from services.integrations.storage.protocol import Link, Storage, StorageError
 from telemetry.trace import span
@@ -39,7 +39,7 @@ class UploadLimits:
 class FileService:
     """Checks, stores, links and removes pictures."""
 
-    def __init__(self, storage: Storage, door: ImageDoor, limits: UploadLimits) -> None:
+    def __init__(self, storage: Storage, door: ImageSanitizer, limits: UploadLimits) -> None:
         self._storage = storage
         self._door = door
         self.limits = limits
@@ -186,7 +186,7 @@ def thumbnail_width(file: File, wanted: int) -> int | None:
     return next((width for width in file.thumbnail_widths if width >= wanted), None)
 
 
-async def use(file_id: str) -> bool:
+async def mark_live(file_id: str) -> bool:
     """Make a PENDING file LIVE inside the transaction that refers to it; False when the sweeper was faster."""
     found = await rows(
         "UPDATE files SET state = 'LIVE', updated_at = NOW() WHERE id = $1 AND state = 'PENDING' RETURNING id", file_id

@@ -8,7 +8,7 @@ from models import Upload
 from models.database.connection import rows, run_tx
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, NotFoundError, QuotaExceededError, UnavailableError
-from services.core.idempotency import check_key, used_otherwise
+from services.core.idempotency import check_key, key_conflict
 from services.core.message import message
 from services.events import account_change
 from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError, Target, TooLargeError
@@ -67,12 +67,12 @@ class UploadService:
     async def _announce(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
         # The account's row first, as everywhere; changing nothing, for an upload is nothing that an account shows.
         # It makes twins wait for each other, which counting in the statement that inserts would not.
-        await account_change.hold(user_id)
+        await account_change.lock_account(user_id)
         known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None
         if known is not None:
             if self._seconds_to_send(known) > 0:
                 if (known.content_type, known.byte_size) != (content_type, byte_size):
-                    raise used_otherwise()
+                    raise key_conflict()
                 return known
             await Upload.filter(id=known.id).update(idempotency_key=None)
         await self._check_quota(user_id)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from models.database.connection import dialect, rows
-from models.database.read_only import Survey, TooSlowError
+from models.database.read_only import ReadOnlyDatabase, TooSlowError
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.operations.analytics_report import Bucket, Ledger, Made, PlanSales, Users, Waits
@@ -81,7 +81,7 @@ _QUEUE = "SELECT COUNT(*) AS waiting FROM generations WHERE status = 'PENDING'"
 Ask: TypeAlias = Callable[..., Awaitable[list[dict[str, Any]]]]  # runs a statement, as `models.database.rows` does
 
 
-class Metrics:
+class AnalyticsWindow:
     """The figures of one window: its beginning belongs to it, its end does not.
 
     Each is computed when it is first awaited, and once; figures that are read from the same rows come together. What
@@ -174,14 +174,14 @@ class Metrics:
         return await self._ask_for(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
 
 
-class MetricsService:
+class AnalyticsService:
     """Opens windows. Their statements read beside the work, with a deadline: nobody's request waits for them."""
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: ReadOnlyDatabase) -> None:
         self._survey = survey
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    def between(self, start: datetime | None, end: datetime | None) -> Metrics:
+    def between(self, start: datetime | None, end: datetime | None) -> AnalyticsWindow:
         """The window from `start` to `end`, to now where that is None; a day of 24 hours where `start` is.
 
         Raises:
@@ -191,7 +191,7 @@ class MetricsService:
         since = start or max(until, _EARLIEST) - DAY
         if since > until:
             raise InvalidInputError(message("The window ends before it begins."), field=("to",))
-        return Metrics(since, until, self._rows)
+        return AnalyticsWindow(since, until, self._rows)
 
     async def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         async with self._slots:

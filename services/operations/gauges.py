@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import structlog
 
 from models.database.connection import as_moment, rows
-from services.core.cached_value import Remembered
+from services.core.cached_value import CachedValue
 from services.operations.maintenance import spent_today
 from services.operations.self_check import SelfCheck
-from services.operations.worker_registry import Roster
+from services.operations.worker_registry import WorkerRegistry
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
@@ -17,13 +17,13 @@ _REMEMBERED = 2.0  # seconds: however many ask, the tables are read no more ofte
 _OPEN = ("PENDING", "PROCESSING")
 
 
-class Load:
+class GaugeUpdater:
     """Brings the figures up to date that no single process can count."""
 
-    def __init__(self, roster: Roster, self_check: SelfCheck) -> None:
+    def __init__(self, roster: WorkerRegistry, self_check: SelfCheck) -> None:
         self._roster = roster
         self._self_check = self_check
-        self._read = Remembered(self._measure, _REMEMBERED)
+        self._read = CachedValue(self._measure, _REMEMBERED)
 
     async def measure(self) -> None:
         """Read the tables, unless somebody just has; an outage is itself a figure."""

@@ -14,7 +14,7 @@ from services.operations.invariant import INVARIANTS, Invariant
 
 
 @dataclass(frozen=True)
-class Verdict:
+class InvariantResult:
     """How one promise stands; no offender means that it holds."""
 
     name: str
@@ -35,7 +35,7 @@ class _Listing:
     is_known: bool = True
 
 
-class Audit:
+class IntegrityAudit:
     """Asks every promise. `keys` lists the storage.
 
     `ask`: runs a statement; `listing`: seconds for the storage, None: as long as it takes. An audit beside a server
@@ -63,13 +63,16 @@ class Audit:
             "B3": (unsettled, sent_ahead),
         }
 
-    async def run(self) -> list[Verdict]:
+    async def run(self) -> list[InvariantResult]:
         """One verdict per promise. A storage that does not answer breaks B1 and B2, and hides none of the others."""
         listing = await self._list()
         verdicts = [await self._judge(invariant, listing) for invariant in INVARIANTS]
-        return [*verdicts, Verdict("B2", "every picture that lives has its bytes", listing.missing, listing.is_known)]
+        return [
+            *verdicts,
+            InvariantResult("B2", "every picture that lives has its bytes", listing.missing, listing.is_known),
+        ]
 
-    async def judge(self, name: str) -> Verdict:
+    async def judge(self, name: str) -> InvariantResult:
         """The verdict on one promise of the database; of B1, on the storage as well."""
         invariant = next(each for each in INVARIANTS if each.name == name)
         return await self._judge(invariant, await self._list() if name == _LISTED else _Listing())
@@ -87,15 +90,15 @@ class Audit:
             return _Listing(is_known=False)
         return _Listing(tuple(orphans), tuple(missing))
 
-    async def _judge(self, invariant: Invariant, listing: _Listing) -> Verdict:
+    async def _judge(self, invariant: Invariant, listing: _Listing) -> InvariantResult:
         ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]
         try:
             found = tuple(row["id"] for row in await self._ask(invariant.sql, *ago))
         except TooSlowError:
-            return Verdict(invariant.name, invariant.promise, (), is_known=False)
+            return InvariantResult(invariant.name, invariant.promise, (), is_known=False)
         if invariant.name == _LISTED:
-            return Verdict(invariant.name, invariant.promise, found + listing.orphans, listing.is_known)
-        return Verdict(invariant.name, invariant.promise, found)
+            return InvariantResult(invariant.name, invariant.promise, found + listing.orphans, listing.is_known)
+        return InvariantResult(invariant.name, invariant.promise, found)
 
 
 async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], list[str]]:

@@ -3,9 +3,9 @@
 from functools import partial
 
 from models import User
-from services.core.cached_value import Remembered
+from services.core.cached_value import CachedValue
 from services.core.error import UnavailableError
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 
 MOST = 100  # accounts that are named
 
@@ -17,9 +17,9 @@ class LedgerCheck:
     database has few.
     """
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: IntegrityAudit) -> None:
         self._audit = audit
-        self._found = {name: Remembered(partial(self._ask, name), 0.0) for name in ("M1", "G2", "B1")}
+        self._found = {name: CachedValue(partial(self._ask, name), 0.0) for name in ("M1", "G2", "B1")}
 
     async def users_checked(self) -> int:
         """How many accounts there are, those that are gone included: their ledgers stay."""

@@ -16,7 +16,7 @@ from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.events import account_change, audit_log
 from services.events.payload import MAINTENANCE_CHANNEL, WAITING_CHANNEL
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.integrations.messaging.bus import Bus
 from telemetry import metric
 
@@ -27,7 +27,7 @@ CAP_MAX = 1_000_000_000.0  # US dollars
 
 
 @dataclass(frozen=True)
-class State:
+class MaintenanceState:
     """How things stand. `daily_spend_cap` and `spent_today`: US dollars, paid to providers in this UTC day."""
 
     read_only: bool = False
@@ -44,12 +44,12 @@ class State:
 class MaintenanceService:
     """Knows the state, and changes it. `provider`: whom this process asks for pictures; `known`: all there can be."""
 
-    def __init__(self, bus: Bus, events: Events, provider: str, known: Iterable[str]) -> None:
+    def __init__(self, bus: Bus, events: EventPublisher, provider: str, known: Iterable[str]) -> None:
         self._bus = bus
         self._events = events
         self._provider = provider
         self._known = sorted({provider, *known})
-        self._state = State()
+        self._state = MaintenanceState()
 
     @property
     def is_read_only(self) -> bool:
@@ -72,12 +72,12 @@ class MaintenanceService:
         if self._state.is_spent:
             raise UnavailableError(message("No more pictures can be ordered today. Please try again tomorrow."))
 
-    async def read(self) -> State:
+    async def read(self) -> MaintenanceState:
         """How things stand at this moment."""
         row = await Maintenance.get(id=1)
-        return State(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
+        return MaintenanceState(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
 
-    async def set(self, admin: User, changes: Mapping[str, Any]) -> State:
+    async def set(self, admin: User, changes: Mapping[str, Any]) -> MaintenanceState:
         """Change what is among `changes`, named as the columns; what is so already leaves no line.
 
         Raises:
@@ -113,7 +113,7 @@ class MaintenanceService:
 
     @staticmethod
     async def _set(admin_id: str, changes: dict[str, Any]) -> AuditEntry | None:
-        await account_change.hold(admin_id)
+        await account_change.lock_account(admin_id)
         await rows("UPDATE maintenance SET updated_at = updated_at WHERE id = 1 RETURNING id")  # one admin at a time
         row = await Maintenance.get(id=1)
         before = {name: getattr(row, name) for name in ("read_only", "providers_off", "daily_spend_cap")}
@@ -145,11 +145,11 @@ class MaintenanceService:
             row = await Maintenance.get(id=1)
             cap = row.daily_spend_cap
             spent = 0.0 if cap is None else await spent_today()  # which costs more than a look
-            await self._look(State(row.read_only, tuple(row.providers_off), cap, spent))
+            await self._look(MaintenanceState(row.read_only, tuple(row.providers_off), cap, spent))
         except Exception as error:  # noqa: BLE001 - a database that is away comes back; what was known stays known
             log.warning("maintenance.not_read", error=repr(error))
 
-    async def _look(self, state: State) -> None:
+    async def _look(self, state: MaintenanceState) -> None:
         waited, self._state = self.is_provider_off, state
         for switch, is_on in (
             ("read_only", state.read_only),

@@ -10,9 +10,9 @@ import structlog
 from models import ExternalEvent
 from models.enum import EventOutcome
 from services.core.message import message
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.operations import hourly_job
-from services.operations.integrity_audit import Audit, Verdict
+from services.operations.integrity_audit import IntegrityAudit, InvariantResult
 from services.operations.invariant import INVARIANTS
 from telemetry import metric
 
@@ -29,7 +29,7 @@ _NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
 class SelfCheck:
     """The hour's row is the lease: whoever writes it audits, and nobody else. The newest row is what is shown."""
 
-    def __init__(self, audit: Audit, events: Events) -> None:
+    def __init__(self, audit: IntegrityAudit, events: EventPublisher) -> None:
         self._audit = audit
         self._events = events
         self._begun = datetime.now(UTC)
@@ -45,20 +45,20 @@ class SelfCheck:
 
     async def check_when_due(self, now: datetime) -> dict[str, int] | None:
         """Do this hour's audit, unless somebody has begun it: how many break each promise; None: not ours to do."""
-        run = await hourly_job.begin(SOURCE, now, {})
+        run = await hourly_job.claim(SOURCE, now, {})
         if run is None:
             return None
         started = time.monotonic()
         try:
             verdicts = await self._audit.run()
         except Exception as error:
-            await hourly_job.failed(run, error)
+            await hourly_job.fail(run, error)
             raise
         broken = {verdict.name: len(verdict.offenders) for verdict in verdicts if verdict.offenders}
         before = await self._newest()
         earlier: dict[str, int] = before.data["broken"] if before else {}
         unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
-        await hourly_job.done(run, {"broken": broken, "unknown": unknown})
+        await hourly_job.complete(run, {"broken": broken, "unknown": unknown})
         for verdict in verdicts:
             if not verdict.is_known:
                 log.warning("self_check.unknown", promise=verdict.name, hint="it took too long; `main.py verify` waits")
@@ -67,7 +67,7 @@ class SelfCheck:
         log.info("self_check.done", broken=sorted(broken), seconds=round(time.monotonic() - started, 3))
         return broken
 
-    async def _report(self, verdict: Verdict, earlier: int) -> None:
+    async def _report(self, verdict: InvariantResult, earlier: int) -> None:
         count = len(verdict.offenders)
         log.error(
             "self_check.broken",

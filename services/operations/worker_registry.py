@@ -1,18 +1,18 @@
 """The roster of worker processes: who has reported lately, and how many generations they make at once."""
 
 from models.database.connection import rows
-from services.core.cached_value import Remembered
+from services.core.cached_value import CachedValue
 
 _LATELY = 30.0  # seconds; a worker reports with every sweep, and a sweep may be late
 _REMEMBERED = 1.0  # seconds for which a count is used again
 
 
-class Roster:
+class WorkerRegistry:
     """Written by workers, read by health checks and estimates. `every`: seconds between two reports of a worker."""
 
     def __init__(self, every: float) -> None:
         self._lately = max(_LATELY, 3 * every)
-        self._capacity = Remembered(self._count, _REMEMBERED)  # a page of the gallery asks once for each that waits
+        self._capacity = CachedValue(self._count, _REMEMBERED)  # a page of the gallery asks once for each that waits
 
     async def report(self, name: str, concurrency: int) -> None:
         """Say that this worker lives, and forget those that have long been silent."""

@@ -18,7 +18,7 @@ from services.core.error import InvalidInputError, NotFoundError, PaymentsUnavai
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change
-from services.integrations.payments.protocol import Payments, PaymentsError, TillRequest
+from services.integrations.payments.protocol import CheckoutSessionRequest, Payments, PaymentsError
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class CheckoutService:
             return checkout
         await self._rates.checkout(user.id)
         checkout = await run_tx(partial(_announce, user.id, ware.slug, request.idempotency_key, fingerprint))
-        wanted = TillRequest(
+        wanted = CheckoutSessionRequest(
             checkout_id=checkout.id,
             product_id=product_id,
             slug=ware.slug,
@@ -138,13 +138,13 @@ def _is_open(checkout: Checkout) -> bool:
 
 async def _known(user_id: str, key: str | None, fingerprint: str) -> Checkout | None:
     """What this key made before. Raises InvalidInputError, ConflictError."""
-    id = await idempotency.recall(user_id, OPERATION, key, fingerprint) if key is not None else None
+    id = await idempotency.find_result(user_id, OPERATION, key, fingerprint) if key is not None else None
     return await Checkout.get(id=id) if id is not None else None
 
 
 async def _announce(user_id: str, slug: str, key: str | None, fingerprint: str) -> Checkout:
     # The account's row first, as everywhere; changing nothing, for a checkout is nothing that an account shows.
-    await account_change.hold(user_id)
+    await account_change.lock_account(user_id)
     if (known := await _known(user_id, key, fingerprint)) is not None:
         return known
     checkout = await Checkout.create(user_id=user_id, slug=slug)

@@ -9,20 +9,20 @@ from models import Checkout, CreditPackage, Plan, ids
 from models.enum import PlanKind
 from services.core.error import NotFoundError
 from services.payments.payment import PaymentService
-from services.payments.purchase import Ware
+from services.payments.purchase import Product
 from services.payments.webhook import DEVELOPMENT, WebhookService
 
 _MONTH = timedelta(days=30)  # how long what is paid for every month lasts here, where it is paid once only
 
 
-class DevelopmentTill:
+class DevelopmentCheckout:
     """Only where the deployment says that it is for development."""
 
     def __init__(self, payments: PaymentService, webhooks: WebhookService) -> None:
         self._payments = payments
         self._webhooks = webhooks
 
-    async def ware(self, checkout_id: str) -> Ware:
+    async def ware(self, checkout_id: str) -> Product:
         """What a checkout is about. Raises NotFoundError."""
         return (await self._find(checkout_id))[1]
 
@@ -42,7 +42,7 @@ class DevelopmentTill:
             if id := await self._webhooks.receive(f"{kind}:{checkout.id}", body, DEVELOPMENT):
                 await self._webhooks.handle(id)
 
-    async def _find(self, checkout_id: str) -> tuple[Checkout, Ware]:
+    async def _find(self, checkout_id: str) -> tuple[Checkout, Product]:
         if not ids.is_id(checkout_id, ids.CHECKOUT):
             raise NotFoundError
         checkout = await Checkout.get_or_none(id=checkout_id, provider_id__isnull=True)

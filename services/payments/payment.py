@@ -11,16 +11,16 @@ from models.enum import EventOutcome, PlanKind, PurchaseStatus
 from services.billing.referral import ReferralService
 from services.core.error import NotFoundError
 from services.core.message import message
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import Order, Refund
-from services.payments.purchase import MONTHS, Case, OwnerError, UnchangedError, Verdict, Ware, settle
+from services.payments.purchase import MONTHS, OwnerError, Product, PurchaseUpdate, Settlement, UnchangedError, settle
 
 log = structlog.get_logger(__name__)
 
 _ONCE = "purchase"  # the billing reason of what is not paid for every month
 _TRIES = 5  # an order's account is found at the second; it may go, or be told at the same moment, between two
 
-Record = Callable[[Verdict], Awaitable[None]]
+Record = Callable[[Settlement], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -31,35 +31,35 @@ class Buyer:
     problem: str | None = None
 
 
-async def unrecorded(verdict: Verdict) -> None:
+async def unrecorded(verdict: Settlement) -> None:
     """Nothing keeps what became of what was told, but the order itself."""
 
 
 class PaymentService:
     """Settles orders. `products`: the provider's product ids, and which package or plan each of them is."""
 
-    def __init__(self, products: Mapping[str, str], referrals: ReferralService, events: Events) -> None:
+    def __init__(self, products: Mapping[str, str], referrals: ReferralService, events: EventPublisher) -> None:
         self._products = products
         self._referrals = referrals
         self._events = events
 
-    async def order_told(self, order: Order, *, pays: bool, record: Record = unrecorded) -> Verdict:
+    async def order_told(self, order: Order, *, pays: bool, record: Record = unrecorded) -> Settlement:
         """Settle an order as it is told. `pays`: that it was paid; else only what was given back counts.
 
         `record` runs in the same transaction, or after it where nothing changed.
         """
         if pays and not order.is_paid:
-            verdict = Verdict(EventOutcome.PARKED, "it is told as paid, and says of itself that it is not")
+            verdict = Settlement(EventOutcome.PARKED, "it is told as paid, and says of itself that it is not")
             log.error("payment.parked", order=order.id, problem=verdict.problem)
             await record(verdict)
             return verdict
         return await self._settle(lambda: self._case_of(order, pays), record)
 
-    async def refund_told(self, refund: Refund, *, record: Record = unrecorded) -> Verdict:
+    async def refund_told(self, refund: Refund, *, record: Record = unrecorded) -> Settlement:
         """Take back what one refund tells of, or remember it for when its payment is told."""
         return await self._settle(lambda: self._case_of_refund(refund), record)
 
-    async def _settle(self, look_up: Callable[[], Awaitable[Case]], record: Record) -> Verdict:
+    async def _settle(self, look_up: Callable[[], Awaitable[PurchaseUpdate]], record: Record) -> Settlement:
         case, owner = await look_up(), None
         for _ in range(_TRIES):
             try:
@@ -92,23 +92,23 @@ class PaymentService:
             return verdict
         problem = f"it is {owner}'s already" if owner else "its account changes all the time"
         log.error("payment.parked", order=case.order_id, problem=problem)
-        verdict = Verdict(EventOutcome.PARKED, problem)
+        verdict = Settlement(EventOutcome.PARKED, problem)
         await record(verdict)
         return verdict
 
-    async def _case_of(self, order: Order, pays: bool) -> Case:
+    async def _case_of(self, order: Order, pays: bool) -> PurchaseUpdate:
         buyer = await self.buyer_of(order.customer, order.claimed_user, order.checkout_id)
         ware = await self.ware_of(order.product_id)
         problem = buyer.problem or _problem_of(order, ware)
         locks = (pays and problem is None) or await _is_granted(order.id)
-        return Case(order, buyer.user, ware, problem, pays, locks)
+        return PurchaseUpdate(order, buyer.user, ware, problem, pays, locks)
 
     @staticmethod
-    async def _case_of_refund(refund: Refund) -> Case:
+    async def _case_of_refund(refund: Refund) -> PurchaseUpdate:
         known = await Purchase.get_or_none(order_id=refund.order_id).select_related("user")
-        return Case(refund, known.user if known else None, locks=await _is_granted(refund.order_id))
+        return PurchaseUpdate(refund, known.user if known else None, locks=await _is_granted(refund.order_id))
 
-    async def ware_of(self, product_id: str | None) -> Ware | None:
+    async def ware_of(self, product_id: str | None) -> Product | None:
         """The package or plan that a product is, whether it is still sold or not; None where nobody knows."""
         slug = self._products.get(product_id or "")
         if slug is None:
@@ -135,7 +135,7 @@ class PaymentService:
         return Buyer(user, f"the account {user.id} is gone" if user.deleted_at is not None else None)
 
 
-async def _settle(case: Case, record: Record) -> Verdict:
+async def _settle(case: PurchaseUpdate, record: Record) -> Settlement:
     verdict = await settle(case)
     await record(verdict)
     return verdict
@@ -145,7 +145,7 @@ async def _is_granted(order_id: str) -> bool:
     return await Purchase.filter(order_id=order_id, is_paid=True).exclude(status=PurchaseStatus.PARKED).exists()
 
 
-def _problem_of(order: Order, ware: Ware | None) -> str | None:
+def _problem_of(order: Order, ware: Product | None) -> str | None:
     """Why an order cannot be granted, whoever it is from."""
     if ware is None:
         return f"nobody knows its product {order.product_id!r}"

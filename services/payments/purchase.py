@@ -8,21 +8,21 @@ from models import CreditPackage, Plan, Purchase, User, ids
 from models.database.connection import rows
 from models.enum import EventOutcome, PlanKind, PurchaseStatus, TransactionType
 from services.billing import ledger, membership, passes
-from services.billing.ledger import Line
+from services.billing.ledger import LedgerLine
 from services.events import account_change
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 from services.integrations.payments.polar.payload import Order, Refund
-from services.integrations.payments.polar.redaction import without_person
+from services.integrations.payments.polar.redaction import redact_customer
 
 log = structlog.get_logger(__name__)
 
 MONTHS = ("subscription_create", "subscription_cycle")  # billing reasons that pay for a month
 
-Ware = CreditPackage | Plan
+Product = CreditPackage | Plan
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Settlement:
     """What became of something that was told. `account`: as the commit left it, None where it did not move.
 
     `money`: what this paid, and what it gave back as less than nothing, in minor units of `currency`.
@@ -30,7 +30,7 @@ class Verdict:
 
     outcome: EventOutcome
     problem: str | None = None
-    account: Account | None = None
+    account: AccountChange | None = None
     money: tuple[int, ...] = ()
     currency: str | None = None
 
@@ -38,7 +38,7 @@ class Verdict:
 class UnchangedError(Exception):
     """Ends a transaction that would have changed nothing: an account's version moves only with a change."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Settlement) -> None:
         super().__init__(verdict.outcome)
         self.verdict = verdict
 
@@ -52,7 +52,7 @@ class OwnerError(Exception):
 
 
 @dataclass(frozen=True)
-class Case:
+class PurchaseUpdate:
     """What was told of an order, with everything about it that need not be looked up under a lock.
 
     `user`: whose it is, as far as anybody knows. `problem`: why it cannot be granted. `pays`: it was told that it was
@@ -61,7 +61,7 @@ class Case:
 
     told: Order | Refund
     user: User | None
-    ware: Ware | None = None
+    ware: Product | None = None
     problem: str | None = None
     pays: bool = False
     locks: bool = False
@@ -72,7 +72,7 @@ class Case:
         return self.told.order_id if isinstance(self.told, Refund) else self.told.id
 
 
-async def settle(case: Case) -> Verdict:
+async def settle(case: PurchaseUpdate) -> Settlement:
     """Bring what an order has brought up to what is known of it now, inside a transaction.
 
     Raises:
@@ -81,7 +81,11 @@ async def settle(case: Case) -> Verdict:
         NotFoundError: the account has gone meanwhile; the transaction must end.
     """
     user = case.user
-    account = await account_change.touch(user.id, departed=user.deleted_at is not None) if user and case.locks else None
+    account = (
+        await account_change.bump_version(user.id, departed=user.deleted_at is not None)
+        if user and case.locks
+        else None
+    )
     purchase = await _take(case.order_id, user)
     granted = purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
     if granted and account is None and purchase.user_id is not None:
@@ -102,20 +106,20 @@ async def settle(case: Case) -> Verdict:
         purchase.status = PurchaseStatus.REFUNDED if purchase.refunded_amount else PurchaseStatus.PAID
     outcome = EventOutcome.PARKED if problem else EventOutcome.HANDLED
     if _facts(purchase) == before:
-        raise UnchangedError(Verdict(outcome, problem))
+        raise UnchangedError(Settlement(outcome, problem))
     await purchase.save()
     moved = (purchase.net_amount - paid, returned - purchase.refunded_amount) if granted else ()
-    return Verdict(outcome, problem, account, tuple(money for money in moved if money), purchase.currency)
+    return Settlement(outcome, problem, account, tuple(money for money in moved if money), purchase.currency)
 
 
-def _note(purchase: Purchase, case: Case, granted: bool) -> None:
+def _note(purchase: Purchase, case: PurchaseUpdate, granted: bool) -> None:
     """Write down what was told."""
     told = case.told
     if isinstance(told, Refund):
         refunds = {**purchase.data.get("refunds", {}), told.id: told.amount}
         purchase.data = {**purchase.data, "refunds": refunds}
     else:
-        purchase.data = {**purchase.data, "order": without_person(told.data)}
+        purchase.data = {**purchase.data, "order": redact_customer(told.data)}
         purchase.refunded_amount = max(purchase.refunded_amount, told.refunded_amount)
         if not granted:
             purchase.is_paid = purchase.is_paid or case.pays
@@ -125,11 +129,11 @@ def _note(purchase: Purchase, case: Case, granted: bool) -> None:
     purchase.refunded_amount = max(purchase.refunded_amount, sum(purchase.data.get("refunds", {}).values()))
 
 
-async def _grant(order: Order, ware: Ware | None, purchase: Purchase, account: Account) -> Account:
+async def _grant(order: Order, ware: Product | None, purchase: Purchase, account: AccountChange) -> AccountChange:
     reference = reference_of(order.id)
     if isinstance(ware, CreditPackage):
         purchase.package_id, purchase.credits = ware.id, ware.credits
-        line = Line(
+        line = LedgerLine(
             TransactionType.PURCHASE,
             ware.credits,
             reference,
@@ -151,13 +155,13 @@ async def _grant(order: Order, ware: Ware | None, purchase: Purchase, account: A
     return account
 
 
-async def _reverse(purchase: Purchase, account: Account) -> Account:
+async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
     """Take back the share of the credits that the share of the money is, rounded down over all refunds together."""
     if not purchase.net_amount or not purchase.refunded_amount:
         return account
     due = purchase.credits * min(purchase.refunded_amount, purchase.net_amount) // purchase.net_amount
     if due > purchase.reversed_credits:
-        line = Line(
+        line = LedgerLine(
             TransactionType.REVERSAL,
             purchase.reversed_credits - due,
             f"polar:refund:{purchase.order_id}:{purchase.refunded_amount}",
@@ -206,7 +210,7 @@ def _facts(purchase: Purchase) -> tuple[object, ...]:
     )
 
 
-def _joined(account: Account, later: Account) -> Account:
+def _joined(account: AccountChange, later: AccountChange) -> AccountChange:
     """The account as the later statement left it, with what both of them did."""
     return replace(
         later,

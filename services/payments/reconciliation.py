@@ -16,7 +16,7 @@ from services.integrations.payments.protocol import Payments
 from services.operations import hourly_job
 from services.payments.payment import PaymentService
 from services.payments.subscription import SubscriptionService
-from services.payments.subscription_cancellation import SubscriptionEnds
+from services.payments.subscription_cancellation import SubscriptionCancellation
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Reconciliation:
         provider: Payments | None,
         payments: PaymentService,
         subscriptions: SubscriptionService,
-        ends: SubscriptionEnds,
+        ends: SubscriptionCancellation,
         referrals: ReferralService,
     ) -> None:
         self._provider = provider
@@ -68,7 +68,7 @@ class Reconciliation:
         if self._provider is None:
             return None
         since = await self._since(now)
-        run = await hourly_job.begin(SOURCE, now, {"since": since.isoformat()})
+        run = await hourly_job.claim(SOURCE, now, {"since": since.isoformat()})
         if run is None:
             return None
         try:
@@ -76,9 +76,9 @@ class Reconciliation:
             await self._referrals.settle_all()  # where a process died between an order and what it brings to others
             seen, changed = await self._pull(self._provider, since, now - _REFUNDS)
         except Exception as error:
-            await hourly_job.failed(run, error)
+            await hourly_job.fail(run, error)
             raise
-        await hourly_job.done(
+        await hourly_job.complete(
             run, {"since": since.isoformat(), "until": now.isoformat(), "seen": seen, "changed": changed}
         )
         log.info("reconciliation.done", since=since.isoformat(), seen=seen, changed=changed)
@@ -98,7 +98,7 @@ class Reconciliation:
         ):
             async for data in told:
                 seen += 1
-                changed += await _alone(settle, data)
+                changed += await _settle_one(settle, data)
         return seen, changed
 
     async def _order(self, data: dict[str, Any]) -> bool:
@@ -114,7 +114,7 @@ class Reconciliation:
         return refund.has_succeeded and (await self._payments.refund_told(refund)).account is not None
 
 
-async def _alone(settle: Callable[[dict[str, Any]], Awaitable[bool]], data: dict[str, Any]) -> bool:
+async def _settle_one(settle: Callable[[dict[str, Any]], Awaitable[bool]], data: dict[str, Any]) -> bool:
     """Settle one of many: what is wrong with it is logged, and stops no other."""
     try:
         return await settle(data)

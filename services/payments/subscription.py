@@ -8,12 +8,12 @@ import structlog
 from models import Plan, User
 from models.database.connection import run_tx
 from models.enum import EventOutcome, MembershipStatus, PlanKind
-from services.billing.membership import MembershipService, Told
+from services.billing.membership import MembershipService, SubscriptionState
 from services.core.error import NotFoundError
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import Subscription
 from services.payments.payment import PaymentService, Record, unrecorded
-from services.payments.purchase import Verdict
+from services.payments.purchase import Settlement
 
 log = structlog.get_logger(__name__)
 
@@ -31,26 +31,26 @@ _STATUSES = {
 class SubscriptionService:
     """Takes over what is told of subscriptions."""
 
-    def __init__(self, payments: PaymentService, memberships: MembershipService, events: Events) -> None:
+    def __init__(self, payments: PaymentService, memberships: MembershipService, events: EventPublisher) -> None:
         self._payments = payments
         self._memberships = memberships
         self._events = events
 
-    async def told(self, subscription: Subscription, *, record: Record = unrecorded) -> Verdict:
+    async def told(self, subscription: Subscription, *, record: Record = unrecorded) -> Settlement:
         """Bring a membership up to date; what is older than what is known already changes nothing.
 
         `record` runs in the same transaction, or after it where nothing was done.
         """
         status = _STATUSES.get(subscription.status)
         if status is None:
-            return await _end(Verdict(EventOutcome.IGNORED), record)
+            return await _end(Settlement(EventOutcome.IGNORED), record)
         buyer = await self._payments.buyer_of(
             subscription.customer, subscription.claimed_user, subscription.checkout_id
         )
         plan = await self._payments.ware_of(subscription.product_id)
         is_gone = buyer.user is not None and buyer.problem is not None
         if is_gone and status is MembershipStatus.ENDED:
-            return await _end(Verdict(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
+            return await _end(Settlement(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
         if not isinstance(plan, Plan) or plan.kind is not PlanKind.SUBSCRIPTION:
             return await self._park(subscription, f"{subscription.product_id!r} is no monthly plan", record)
         if buyer.user is None:
@@ -67,33 +67,33 @@ class SubscriptionService:
             await self._events.account_changed(verdict.account)
         return verdict
 
-    async def _apply(self, told: Told, record: Record, *, is_gone: bool) -> Verdict:
+    async def _apply(self, told: SubscriptionState, record: Record, *, is_gone: bool) -> Settlement:
         if is_gone:  # for the hourly look to end it
             await self._memberships.keep(told)
-            verdict = Verdict(EventOutcome.HANDLED, "its account is gone: it is to be ended")
+            verdict = Settlement(EventOutcome.HANDLED, "its account is gone: it is to be ended")
         else:
-            verdict = Verdict(EventOutcome.HANDLED, account=await self._memberships.apply(told))
+            verdict = Settlement(EventOutcome.HANDLED, account=await self._memberships.apply(told))
         await record(verdict)
         return verdict
 
     @staticmethod
-    async def _park(subscription: Subscription, problem: str, record: Record) -> Verdict:
+    async def _park(subscription: Subscription, problem: str, record: Record) -> Settlement:
         log.error("subscription.parked", subscription=subscription.id, problem=problem)
-        return await _end(Verdict(EventOutcome.PARKED, problem), record)
+        return await _end(Settlement(EventOutcome.PARKED, problem), record)
 
 
-async def _end(verdict: Verdict, record: Record) -> Verdict:
+async def _end(verdict: Settlement, record: Record) -> Settlement:
     await record(verdict)
     return verdict
 
 
-def _told(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> Told:
+def _told(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> SubscriptionState:
     ends_at = subscription.ends_at
     if subscription.cancels_at_period_end:
         ends_at = ends_at or subscription.period_end
     if status is MembershipStatus.ENDED:
         ends_at = subscription.ended_at or ends_at or datetime.now(UTC)
-    return Told(
+    return SubscriptionState(
         subscription_id=subscription.id,
         user_id=user_id,
         plan=plan,

@@ -17,7 +17,7 @@ _BATCH = 100  # memberships that are looked at together
 _FAILURES = 3  # of the provider, after which the rest waits for the next look: each costs its whole deadline
 
 
-class SubscriptionEnds:
+class SubscriptionCancellation:
     """Whoever leaves pays no more. A membership that has not ended says that this is still to be done."""
 
     def __init__(self, provider: Payments | None) -> None:
@@ -59,7 +59,7 @@ def _running() -> QuerySet[Membership]:
 
 
 async def _ended(membership: Membership) -> None:
-    await account_change.hold(membership.user_id, departed=True)
+    await account_change.lock_account(membership.user_id, departed=True)
     now = datetime.now(UTC)
     await Membership.filter(id=membership.id).update(
         status=MembershipStatus.ENDED, past_due_at=None, ends_at=now, told_at=now

@@ -23,7 +23,7 @@ from services.integrations.payments.polar.payload import (
 from services.integrations.payments.polar.redaction import event_without_person
 from services.integrations.payments.polar.signature import is_authentic
 from services.payments.payment import PaymentService, Record
-from services.payments.purchase import Verdict
+from services.payments.purchase import Settlement
 from services.payments.subscription import SubscriptionService
 
 log = structlog.get_logger(__name__)
@@ -37,10 +37,10 @@ _TRIES = 5  # after which an event waits for somebody to look at it
 _LONGEST_PROBLEM = 500  # characters
 UNSETTLED = (EventOutcome.RECEIVED, EventOutcome.FAILED, EventOutcome.PARKED)  # what a replay is about
 
-_IGNORED = Verdict(EventOutcome.IGNORED)
+_IGNORED = Settlement(EventOutcome.IGNORED)
 
 
-class ForgedError(Exception):
+class InvalidSignatureError(Exception):
     """Nobody who knows a secret of ours sent this, or not now."""
 
 
@@ -69,7 +69,7 @@ class WebhookService:
             body=body,
             now=self._clock(),
         ):
-            raise ForgedError
+            raise InvalidSignatureError
 
     async def receive(self, event_id: str, body: bytes, source: str = POLAR) -> str | None:
         """Store an event that is authentic, and answer with our id for it; None where it is here already.
@@ -93,13 +93,13 @@ class WebhookService:
             await self._do(event, record)
         except SenselessError as error:
             log.error("event.parked", event_id=event.event_id, type=event.type, problem=str(error))
-            await record(Verdict(EventOutcome.PARKED, str(error)))
+            await record(Settlement(EventOutcome.PARKED, str(error)))
         except Exception as error:
             if is_outage(error):
                 raise  # no fault of the event's: the sweep comes back to it
             outcome = EventOutcome.FAILED if event.attempts + 1 >= _TRIES else EventOutcome.RECEIVED
             log.exception("event.failed", event_id=event.event_id, type=event.type, attempts=event.attempts + 1)
-            await record(Verdict(outcome, repr(error)))
+            await record(Settlement(outcome, repr(error)))
             return False
         return True
 
@@ -147,7 +147,7 @@ class WebhookService:
         return await ExternalEvent.filter(id__in=found).order_by("received_at")
 
 
-async def _record(event: ExternalEvent, verdict: Verdict) -> None:
+async def _record(event: ExternalEvent, verdict: Settlement) -> None:
     is_done = verdict.outcome is not EventOutcome.RECEIVED
     # Who paid is told to an admin only where nobody else can say it: an account that is deleted takes its name along.
     is_settled = verdict.outcome not in UNSETTLED

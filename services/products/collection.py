@@ -15,11 +15,11 @@ from services.products.toml_file import (
     Problem,
     ProfileError,
     Slug,
+    duplicates,
+    format_problems,
     read_toml,
-    repetitions,
     shape_problems,
     text_problems,
-    told,
 )
 
 Credits = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
@@ -87,7 +87,7 @@ class ProfileCollection(BaseModel):
         )
 
 
-class CollectionUse(BaseModel):
+class CollectionReference(BaseModel):
     """A shared collection in a profile, with what is different there; what is left out stays as it is."""
 
     model_config = ENTRY
@@ -102,7 +102,7 @@ class CollectionUse(BaseModel):
     def problems(self, shared: ProfileCollection) -> Iterator[Problem]:
         """What cannot be changed so; places are within this entry."""
         known = {style.slug: style for style in shared.styles}
-        yield from repetitions("styles", self.styles or ())
+        yield from duplicates("styles", self.styles or ())
         for slug in self.styles or ():
             if slug not in known:
                 yield (
@@ -134,8 +134,8 @@ def load_collection(path: Path) -> ProfileCollection:
     try:
         collection = ProfileCollection.model_validate(data)
     except ValidationError as error:
-        raise ProfileError(told(path, shape_problems(data, error))) from error
-    if problems := told(path, collection_problems(collection)):
+        raise ProfileError(format_problems(path, shape_problems(data, error))) from error
+    if problems := format_problems(path, collection_problems(collection)):
         raise ProfileError(problems)
     return collection
 
@@ -146,7 +146,7 @@ def collection_problems(collection: ProfileCollection, *parents: str) -> Iterato
     yield from text_problems(_join(*parents, "description"), collection.description)
     if Quality.STANDARD not in collection.qualities:
         yield _join(*parents, "qualities"), "STANDARD is missing"
-    yield from repetitions(_join(*parents, "styles"), [style.slug for style in collection.styles])
+    yield from duplicates(_join(*parents, "styles"), [style.slug for style in collection.styles])
     for style in collection.styles:
         yield from _style_problems(parents, collection, style)
 

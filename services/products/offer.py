@@ -14,11 +14,11 @@ from services.products.toml_file import (
     Problem,
     ProfileError,
     Slug,
+    duplicates,
+    format_problems,
     read_toml,
-    repetitions,
     shape_problems,
     text_problems,
-    told,
 )
 
 _ONE_YEAR = 366 * 24  # hours
@@ -76,8 +76,8 @@ def load_offers(path: Path) -> Offers:
     try:
         offers = Offers.model_validate(data)
     except ValidationError as error:
-        raise ProfileError(told(path, shape_problems(data, error))) from error
-    if problems := told(path, offer_problems(offers.packages, offers.plans)):
+        raise ProfileError(format_problems(path, shape_problems(data, error))) from error
+    if problems := format_problems(path, offer_problems(offers.packages, offers.plans)):
         raise ProfileError(problems)
     return offers
 
@@ -85,8 +85,8 @@ def load_offers(path: Path) -> Offers:
 def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePlan, ...]) -> Iterator[Problem]:
     """What makes no sense in what is sold. A checkout names both by slug, so the two share their names."""
     package_slugs = [package.slug for package in packages]
-    yield from repetitions("packages", package_slugs)
-    yield from repetitions("plans", [plan.slug for plan in plans])
+    yield from duplicates("packages", package_slugs)
+    yield from duplicates("plans", [plan.slug for plan in plans])
     for plan in plans:
         place = f"plans.{plan.slug}"
         if plan.slug in package_slugs:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
 from models.enum import PlanKind
-from services.products.collection import CollectionUse, ProfileCollection, collection_problems, load_collection
+from services.products.collection import CollectionReference, ProfileCollection, collection_problems, load_collection
 from services.products.offer import MaxBatch, ProfilePackage, ProfilePlan, load_offers, offer_problems
 from services.products.toml_file import (
     ENTRY,
@@ -18,12 +18,12 @@ from services.products.toml_file import (
     Problem,
     ProfileError,
     Slug,
+    duplicates,
+    format_problems,
     name_of,
     read_toml,
-    repetitions,
     shape_problems,
     text_problems,
-    told,
 )
 
 
@@ -113,9 +113,9 @@ def _load(path: Path, _: tuple[tuple[Path, bytes], ...]) -> Profile:
         # A list that is empty because nothing in it could be found has been told of already.
         emptied = "collections" if problems and data.get("collections") == [] else None
         raise ProfileError(
-            problems + told(path, (item for item in shape_problems(data, error) if item[0] != emptied))
+            problems + format_problems(path, (item for item in shape_problems(data, error) if item[0] != emptied))
         ) from error
-    problems += told(path, _problems(profile))
+    problems += format_problems(path, _problems(profile))
     if problems:
         raise ProfileError(problems)
     return profile
@@ -133,14 +133,16 @@ def _fill_collections(path: Path, data: dict[str, Any]) -> Iterator[str]:
             continue
         place = ("collections", name_of(entry, index))
         try:
-            wanted = CollectionUse.model_validate(entry)
+            wanted = CollectionReference.model_validate(entry)
             shared = load_collection(_shared_collection(path, wanted.use))
         except ValidationError as error:
-            yield from told(path, shape_problems(entry, error, *place))
+            yield from format_problems(path, shape_problems(entry, error, *place))
         except ProfileError as error:
             yield from error.problems
         else:
-            problems = told(path, ((".".join((*place, within)), what) for within, what in wanted.problems(shared)))
+            problems = format_problems(
+                path, ((".".join((*place, within)), what) for within, what in wanted.problems(shared))
+            )
             yield from problems
             if not problems:
                 filled.append(wanted.apply(shared))
@@ -181,9 +183,9 @@ def _fill_offers(path: Path, data: dict[str, Any]) -> Iterator[str]:
 
 def _problems(profile: Profile) -> Iterator[Problem]:
     yield from text_problems("title", profile.title)
-    yield from repetitions("models", profile.models)
-    yield from repetitions("upload.formats", profile.upload.formats)
-    yield from repetitions("collections", [collection.slug for collection in profile.collections])
+    yield from duplicates("models", profile.models)
+    yield from duplicates("upload.formats", profile.upload.formats)
+    yield from duplicates("collections", [collection.slug for collection in profile.collections])
     for collection in profile.collections:
         yield from collection_problems(collection, "collections", collection.slug)
     yield from offer_problems(profile.packages, profile.plans)

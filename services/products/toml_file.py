@@ -38,7 +38,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ProfileError([f"{path}: is not TOML: {error}"]) from error
 
 
-def told(path: Path, problems: Iterator[Problem]) -> list[str]:
+def format_problems(path: Path, problems: Iterator[Problem]) -> list[str]:
     """Each problem as one line, once: what styles share is looked at with each of them."""
     return list(dict.fromkeys(f"{path}: {place}: {what}" for place, what in problems))
 
@@ -83,7 +83,7 @@ def text_problems(place: str, text: Mapping[str, str]) -> Iterator[Problem]:
             yield f"{place}.{locale}", f"is not one of the languages: {', '.join(LOCALES)}"
 
 
-def repetitions(place: str, names: Sequence[str]) -> Iterator[Problem]:
+def duplicates(place: str, names: Sequence[str]) -> Iterator[Problem]:
     """What is in a list twice."""
     for index, name in enumerate(names):
         if name in names[:index]:

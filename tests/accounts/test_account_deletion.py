@@ -20,7 +20,7 @@ from services.generations.specification import GenerationRequest
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api, photo
 from tests.support.factories import NOW, insert
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 
 LEAVE = """
 mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code message field } } }"""
@@ -85,7 +85,7 @@ async def test_an_account_that_is_deleted_leaves_no_word_and_no_file(idle_server
     left = await User.get(id=ada.user["id"])
     assert left.credits == balance + waiting["cost"]
     assert await CreditTransaction.filter(user_id=left.id).count() == 4
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_nobody_is_signed_in_to_an_account_that_is_gone_and_its_address_is_free(idle_server: Running) -> None:
@@ -140,7 +140,7 @@ async def test_what_an_interrupted_deletion_left_is_finished_by_the_sweeper(idle
     await idle_server.services.sweeper.sweep()
     assert await Generation.present().count() == 0
     assert await tables_that_name("canary", idle_server.settings.database) == set()
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_account(idle_server: Running) -> None:
@@ -167,7 +167,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
         lambda: services.verification.request(before, "en"),
         lambda: services.favorites.set(before.id, made["id"], is_favorite=True),
         lambda: services.shares.share(before.id, made["id"], "late-canary"),
-        lambda: run_tx(ledger.post, before.id, [ledger.Line(TransactionType.ADMIN, 1, "admin:late")]),
+        lambda: run_tx(ledger.post, before.id, [ledger.LedgerLine(TransactionType.ADMIN, 1, "admin:late")]),
         lambda: services.departures.leave(before, PASSWORD, EMAIL),
     ]
     for request in late:
@@ -178,7 +178,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
     await services.sweeper.sweep()
     assert await tables_that_name("canary", idle_server.settings.database) == set()
     assert await stored_keys(services) == set()
-    await check_books(services, all_ended=True, all_swept=True)
+    await assert_invariants(services, all_ended=True, all_swept=True)
 
 
 async def test_nobody_who_has_gone_is_paid_a_missing_welcome(idle_server: Running) -> None:

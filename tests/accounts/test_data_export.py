@@ -17,7 +17,7 @@ from services.integrations.storage.local import LocalStorage
 from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.development_checkout import buy
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
 OWN = {"title": "Mine", "prompt": "Paint it. {instruction}"}
@@ -71,7 +71,7 @@ async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle
     hashes = await rows("SELECT password_hash AS hash FROM users UNION ALL SELECT key_hash FROM api_keys")
     for secret in (key, "correct horse", "Nobody else", "argon2", *(row["hash"] for row in hashes)):
         assert secret not in text
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: Running) -> None:
@@ -123,7 +123,7 @@ async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_se
     (new,) = await DataExport.all()
     assert await stored_keys(idle_server.services) == {new.key}
     assert (await ada.http.get(ready["url"])).status_code == 404
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_works_is_given_up(

@@ -8,12 +8,12 @@ from models import File
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.billing import ledger
-from services.generations.claim import Claim, ClaimLostError, lapsed
+from services.generations.claim import Claim, ClaimLostError, expired_leases
 from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
-from tests.support.integrity import adjust, check_books, count_rows, stored_keys
+from tests.support.integrity import adjust, assert_invariants, count_rows, stored_keys
 
 
 async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
@@ -26,7 +26,7 @@ async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = File
 
 async def until_lapsed(count: int) -> None:
     async def found() -> bool:
-        return len(await lapsed(100)) == count
+        return len(await expired_leases(100)) == count
 
     await until(found)
 
@@ -60,7 +60,7 @@ async def test_a_working_server_sweeps_orphans_by_itself(scripted_settings: Sett
         await an_orphan(server, ada, 0)
         await until(two_files_are_left)
         assert len(await stored_keys(server.services)) == 4
-        await check_books(server.services, all_ended=True, all_swept=True)
+        await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
 async def test_whatever_an_interrupted_write_or_removal_left_is_removed(idle_server: Running) -> None:
@@ -106,7 +106,7 @@ async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referr
     with pytest.raises(ClaimLostError):
         await claim.complete(result.id, FinalImage(b"", "model", None, None))
     assert (await ada.generation(made["id"]))["status"] == "PROCESSING"  # until its lease ends
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 async def test_many_sweepers_at_once_settle_each_row_once(idle_server: Running) -> None:
@@ -126,7 +126,7 @@ async def test_many_sweepers_at_once_settle_each_row_once(idle_server: Running) 
     assert [one["refunded"] for one in ended] == [False, True] * 3
     assert await ada.credits() == 10_000 - 3
     assert await count_rows() == {"generations": 6, "files": 6, "lines": 9}
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 async def test_a_row_that_cannot_be_settled_stops_no_other(idle_server: Running) -> None:

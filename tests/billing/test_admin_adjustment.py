@@ -13,7 +13,7 @@ from services.billing.admin_adjustment import FURTHEST, MOST
 from services.core.text import LONGEST
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api
-from tests.support.integrity import check_books, make_admin
+from tests.support.integrity import assert_invariants, make_admin
 
 ADJUST = """
 mutation($input: AdjustCreditsInput!) {
@@ -67,7 +67,7 @@ async def test_an_adjustment_is_one_line_with_its_reason_and_one_act_told_at_onc
         (admin_id, "ADJUST_CREDITS", ada_id, {"amount": 25, "reason": "Sorry for\nyesterday"}),
         (admin_id, "ADJUST_CREDITS", ada_id, {"amount": -10_030, "reason": "An outage"}),
     ]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_the_same_key_of_the_same_admin_adjusts_once(idle_server: Running) -> None:
@@ -83,7 +83,7 @@ async def test_the_same_key_of_the_same_admin_adjusts_once(idle_server: Running)
         assert (refused["code"], refused["field"]) == ("CONFLICT", ["idempotencyKey"])
     assert (await other.one(ADJUST, input=keyed))["user"]["credits"] == 10_010, "another admin's key is another key"
     assert len(await acts()) == 2
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_one_key_for_two_accounts_at_the_same_moment_adjusts_one(idle_server: Running) -> None:
@@ -95,7 +95,7 @@ async def test_one_key_for_two_accounts_at_the_same_moment_adjusts_one(idle_serv
         assert sorted(codes) == [[], ["CONFLICT"]]
     assert await ada.credits() + await eve.credits() == 20_005
     assert len(await acts()) == 5
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> None:
@@ -128,13 +128,13 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> 
 @pytest.mark.any_database
 async def test_a_balance_stays_a_number_that_clients_can_read(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
-    lines = [ledger.Line(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
+    lines = [ledger.LedgerLine(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
     await run_tx(ledger.post, ada.user["id"], lines)
     refused = await admin.refused(ADJUST, input=moved(ada, MOST))
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["amount"])
     assert await ada.credits() == FURTHEST - MOST + 10_000
     assert (await admin.one(ADJUST, input=moved(ada, MOST - 10_000)))["user"]["credits"] == FURTHEST
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 @pytest.mark.any_database

@@ -11,7 +11,7 @@ from models.enum import PlanKind
 from services.billing.admin_grant import LONGEST
 from tests.conftest import Running
 from tests.support.client import Api
-from tests.support.integrity import check_books, make_admin
+from tests.support.integrity import assert_invariants, make_admin
 
 SET = """
 mutation($userId: ID!, $isMember: Boolean!) {
@@ -68,7 +68,7 @@ async def test_a_membership_opens_what_is_for_members_at_once_and_is_told(idle_s
         (admin_id, "SET_MEMBERSHIP", ada.user["id"], {"isMember": False}),
     ]
     assert (await User.get(id=ada.user["id"])).member_since is None
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_taking_a_membership_away_leaves_a_plan_that_is_paid_for(idle_server: Running) -> None:
@@ -115,7 +115,7 @@ async def test_a_pass_begins_at_once_or_after_the_last_one_and_is_granted_once(i
         for by, hours in ((admin, 24), (other, 3), (admin, 1))
     ]
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 @pytest.mark.any_database
@@ -149,4 +149,4 @@ async def test_what_cannot_be_given_changes_nothing(idle_server: Running) -> Non
         assert (await person.refused(GRANT, **lite))["code"] == "FORBIDDEN"
         assert (await person.refused(SET, userId=ada.user["id"], isMember=True))["code"] == "FORBIDDEN"
     assert (await Pass.all().count(), await acts()) == (0, [])
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)

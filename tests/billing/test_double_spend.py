@@ -9,7 +9,7 @@ import pytest
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 LONG = (pytest.mark.chaos, pytest.mark.timeout(600))
 
@@ -25,7 +25,7 @@ async def test_purchases_at_once_spend_what_there_is_and_not_more(
         told = await _buy(server, ada.headers(), purchases)
         assert told == {None: balance, "INSUFFICIENT_CREDITS": purchases - balance}
         assert await ada.credits() == 0
-        await check_books(server.services)
+        await assert_invariants(server.services)
 
 
 async def _buy(server: Running, headers: dict[str, str], times: int) -> Counter[str | None]:

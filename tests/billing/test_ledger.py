@@ -12,7 +12,7 @@ from models import CreditTransaction, User, ids
 from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
-from services.billing.ledger import CreditService, Line
+from services.billing.ledger import LedgerLine, LedgerService
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.events import account_change
 from tests.support.client import Api
@@ -36,11 +36,11 @@ async def account(credits: int = 0) -> str:
     return user
 
 
-def grant(amount: int, reference: str | None = None) -> Line:
-    return Line(TransactionType.ADMIN, amount, reference or f"admin:{ids.new_id('key')}")
+def grant(amount: int, reference: str | None = None) -> LedgerLine:
+    return LedgerLine(TransactionType.ADMIN, amount, reference or f"admin:{ids.new_id('key')}")
 
 
-async def post(user: str, lines: Sequence[Line]) -> account_change.Account:
+async def post(user: str, lines: Sequence[LedgerLine]) -> account_change.AccountChange:
     return await run_tx(ledger.post, user, lines)
 
 
@@ -127,7 +127,7 @@ async def test_of_twins_at_once_one_is_written(opened: str) -> None:
     user, generation = await account(50), ids.new_id(ids.GENERATION)
     for lines in (ledger.deduction(generation, 2), ledger.refund(generation, 2)):
         results = await asyncio.gather(*(post(user, lines) for _ in range(12)), return_exceptions=True)
-        assert sum(isinstance(result, account_change.Account) for result in results) == 1
+        assert sum(isinstance(result, account_change.AccountChange) for result in results) == 1
         assert sum(isinstance(result, IntegrityError) for result in results) == 11
     found, lines_written = await audited(user)
     assert (found.credits, len(lines_written)) == (50, 3)
@@ -144,7 +144,7 @@ async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
 async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: TransactionType) -> None:
     user = await account(5)
     await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 4))
-    taken = await post(user, [Line(kind, -5, f"back:{user}", price=499, currency="usd")])
+    taken = await post(user, [LedgerLine(kind, -5, f"back:{user}", price=499, currency="usd")])
     assert taken.credits == -4
     assert (taken.lines[0].price, taken.lines[0].currency) == (499, "usd")
     with pytest.raises(InsufficientCreditsError) as refused:
@@ -159,8 +159,8 @@ async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: Transa
 async def test_no_other_line_makes_a_debt(opened: str, kind: TransactionType) -> None:
     user = await account(5)
     for lines in (
-        [Line(kind, -6, f"other:{user}")],
-        [Line(kind, -3, f"other:{user}"), Line(TransactionType.REVERSAL, -3, f"back:{user}")],
+        [LedgerLine(kind, -6, f"other:{user}")],
+        [LedgerLine(kind, -3, f"other:{user}"), LedgerLine(TransactionType.REVERSAL, -3, f"back:{user}")],
     ):
         with pytest.raises(InsufficientCreditsError):
             await post(user, lines)
@@ -173,7 +173,7 @@ async def test_what_is_free_needs_no_line(opened: str) -> None:
 
 
 async def test_nobody_has_no_account(opened: str) -> None:
-    for work in (post(ids.new_id(ids.USER), [grant(1)]), run_tx(account_change.touch, ids.new_id(ids.USER))):
+    for work in (post(ids.new_id(ids.USER), [grant(1)]), run_tx(account_change.bump_version, ids.new_id(ids.USER))):
         with pytest.raises(NotFoundError):
             await work
 
@@ -182,7 +182,7 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
     user = await account(5)
 
     async def touched_and_paid() -> None:
-        assert (await account_change.touch(user)).version == 2
+        assert (await account_change.bump_version(user)).version == 2
         assert (await ledger.post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1), touched=True)).version == 2
 
     await run_tx(touched_and_paid)
@@ -191,7 +191,7 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
 
 
 async def test_missing_sign_up_grants_are_paid_once(opened: str) -> None:
-    service, users = CreditService(), [await account(), await account(7)]
+    service, users = LedgerService(), [await account(), await account(7)]
     paid = await asyncio.gather(*(service.grant_missing_signup_bonuses(30) for _ in range(4)))
     assert sum(paid) == len(users)
     assert await service.grant_missing_signup_bonuses(30) == 0
@@ -202,7 +202,7 @@ async def test_missing_sign_up_grants_are_paid_once(opened: str) -> None:
 
 async def test_where_there_is_no_bonus_no_account_is_touched(opened: str) -> None:
     user = await account()
-    assert await CreditService().grant_missing_signup_bonuses(0) == 0
+    assert await LedgerService().grant_missing_signup_bonuses(0) == 0
     assert (await User.get(id=user)).version == 0
 
 

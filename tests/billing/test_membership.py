@@ -13,14 +13,14 @@ from models.database.connection import run_tx
 from models.enum import MembershipStatus, PlanKind
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.billing.entitlement import is_member
-from services.billing.membership import MembershipService, Told, grant_month
+from services.billing.membership import MembershipService, SubscriptionState, grant_month
 from services.core.error import NotFoundError
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 from services.services import Services
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 ACTIVE, PAST_DUE, ENDED = MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE, MembershipStatus.ENDED
 STANDING = """{ viewer {
@@ -54,9 +54,9 @@ async def offer(idle_server: Running) -> Offer:
     )
 
 
-def event(person: Api, plan: Plan, **more: Any) -> Told:
+def event(person: Api, plan: Plan, **more: Any) -> SubscriptionState:
     """A subscription that began ten days ago and is paid for twenty days more, as it was told an hour ago."""
-    told = Told(
+    told = SubscriptionState(
         subscription_id="sub_1",
         user_id=str(person.user["id"]),
         plan=plan,
@@ -69,7 +69,7 @@ def event(person: Api, plan: Plan, **more: Any) -> Told:
     return replace(told, **more)
 
 
-async def tell(services: Services, told: Told) -> Account | None:
+async def tell(services: Services, told: SubscriptionState) -> AccountChange | None:
     """Take an event over as whoever receives it does: in one transaction, and then the account is told."""
     account = await run_tx(services.memberships.apply, told)
     if account is not None:
@@ -119,7 +119,7 @@ async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Ru
     after = await standing(ada)
     assert (after["isMember"], after["membership"], after["maxBatch"]) == (False, None, 4)
     assert (await ada.one(LOCKED))["locked"]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_what_is_canceled_runs_to_its_end_and_can_be_resumed(idle_server: Running, offer: Offer) -> None:
@@ -196,7 +196,7 @@ async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Runn
 
 
 async def test_events_end_alike_in_every_order(idle_server: Running, offer: Offer) -> None:
-    def story(person: Api) -> list[Told]:
+    def story(person: Api) -> list[SubscriptionState]:
         first = event(person, offer.small, subscription_id=str(person.user["id"]), told_at=NOW - 5 * DAY)
         return [
             first,
@@ -283,7 +283,7 @@ async def test_a_month_is_granted_once_with_what_was_paid_for_it(idle_server: Ru
     assert (line.type, line.amount, line.price, line.currency) == ("SUBSCRIPTION", 100, 999, "usd")
     account = await run_tx(grant_month, user_id, offer.everything, "polar:order:2", 9900, "usd")
     assert (account.lines, account.credits) == ((), before + 100), "an unlimited plan has no credits to grant"
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_pictures_of_one_request_and_their_turn_are_the_plans(idle_server: Running, offer: Offer) -> None:

@@ -13,17 +13,17 @@ from models import Collection, Generation, Pass, PassHour, Plan
 from models.database.connection import as_moment, rows, run_tx
 from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
 from services.billing import passes
-from services.billing.membership import Told
+from services.billing.membership import SubscriptionState
 from services.billing.passes import HOUR
 from services.core.error import NotFoundError
 from services.generations.claim import Claim, ClaimLostError
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, CREATE, REFINE, REGENERATE, Api
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import check_books, make_member
+from tests.support.integrity import assert_invariants, make_member
 
 PASS = """{ viewer { credits version pass {
   plan { slug } startedAt expiresAt
@@ -109,7 +109,7 @@ async def test_the_pass_pays_first_then_credits(idle_server: Running) -> None:
     after = await ada.one(PASS)
     assert (after["credits"], after["version"]) == (9_999, before["version"] + 4)
     assert [line["type"] for line in await ada.ledger()] == ["BONUS", "DEDUCTION"]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_an_order_has_one_payer_for_all_of_its_pictures(idle_server: Running) -> None:
@@ -119,7 +119,7 @@ async def test_an_order_has_one_payer_for_all_of_its_pictures(idle_server: Runni
     assert await paid(ada, 2) == [("CREDITS", 1)] * 2
     assert await paid(ada) == [("PASS", 0)]
     assert await hours(held) == {0: 3}
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_where_no_credits_are_sold_pictures_need_a_pass_with_room(creditless: Running) -> None:
@@ -142,7 +142,7 @@ async def test_where_no_credits_are_sold_pictures_need_a_pass_with_room(creditle
     await go_by(held, 2)
     assert await seen(ada) is None
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
-    await check_books(creditless.services)
+    await assert_invariants(creditless.services)
 
 
 async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless: Running) -> None:
@@ -156,7 +156,7 @@ async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless
 async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
-    told = Told(
+    told = SubscriptionState(
         subscription_id="of Ada",
         user_id=ada.user["id"],
         plan=await Plan.get(slug="enterprise"),
@@ -174,7 +174,7 @@ async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Runnin
     await run_tx(idle_server.services.memberships.apply, over)
     assert await paid(ada) == [("CREDITS", 1)]
     assert await hours(held) == {0: 3}
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> None:
@@ -186,7 +186,7 @@ async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> N
     refined = await ada.one(REFINE, input={"id": first["id"], "instruction": "Redder"})
     credits = await ada.one(REGENERATE, input={"id": first["id"]})
     assert [made["generations"][0]["paidBy"] for made in (again, refined, credits)] == ["PASS", "PASS", "CREDITS"]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_the_same_request_uses_the_allowance_once(creditless: Running) -> None:
@@ -226,7 +226,7 @@ async def test_a_failure_gives_the_allowance_back_where_credits_would_come_back(
         assert (await ada.one(PASS))["version"] == version + 3, "sold, begun, failed"
     assert await ada.credits() == 10_000
     assert await hours(held) == {0: 2}
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_what_fails_later_comes_back_in_the_hour_it_was_taken_from(creditless: Running) -> None:
@@ -244,7 +244,7 @@ async def test_what_fails_later_comes_back_in_the_hour_it_was_taken_from(creditl
         assert (canceled["status"], canceled["refunded"]) == ("CANCELED", True)
     assert await hours(held) == {0: 1, 1: 1}
     assert (await Pass.get(id=held.id)).images_used == 2
-    await check_books(creditless.services)
+    await assert_invariants(creditless.services)
 
 
 async def test_deleting_gives_back_only_what_was_not_begun(idle_server: Running) -> None:
@@ -260,7 +260,7 @@ async def test_deleting_gives_back_only_what_was_not_begun(idle_server: Running)
     assert (await seen(ada))["images"]["usedInTotal"] == 2
     kept = await Generation.filter(pass_id=held.id, paid_by="PASS", pass_hour=0, deleted_at__isnull=False).count()
     assert kept == 3
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_passes_follow_one_another(idle_server: Running) -> None:
@@ -273,7 +273,7 @@ async def test_passes_follow_one_another(idle_server: Running) -> None:
     for row in (first, second, third):
         await go_by(row, 3)
     assert (await seen(ada))["plan"] == {"slug": EIGHT}
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_pass_is_granted_once_for_its_reference(idle_server: Running) -> None:
@@ -294,7 +294,7 @@ async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle_server: Runn
     assert account is not None
     assert (account.entitlements, account.version) == (True, version + 1)
     assert (await seen(ada))["plan"] == {"slug": EIGHT}
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
     await ada.one(CANCEL, id=taken["id"])
     assert (await seen(ada))["images"]["usedInTotal"] == 0
     await run_tx(passes.revoke, "second")
@@ -305,7 +305,7 @@ async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle_server: Runn
     assert repeated is not None
     assert not repeated.entitlements
     assert await run_tx(passes.revoke, "nobody's") is None
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_pass_keeps_the_numbers_of_the_day_it_was_sold(idle_server: Running) -> None:
@@ -351,7 +351,7 @@ async def test_of_fifty_orders_at_once_an_allowance_of_eight_sells_eight(creditl
     told = Counter(one["errors"][0]["code"] if one["errors"] else None for one in made)
     assert told == {None: 8, "QUOTA_EXCEEDED": 42}
     assert await hours(held) == {0: 8}
-    await check_books(creditless.services)
+    await assert_invariants(creditless.services)
 
 
 async def test_orders_at_once_go_on_with_credits(idle_server: Running) -> None:
@@ -360,7 +360,7 @@ async def test_orders_at_once_go_on_with_credits(idle_server: Running) -> None:
     made = await asyncio.gather(*(paid(ada) for _ in range(20)))
     assert Counter(made_of for (made_of,) in made) == {("PASS", 0): 8, ("CREDITS", 1): 12}
     assert (await hours(held), await ada.credits()) == ({0: 8}, 10_000 - 12)
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(creditless: Running) -> None:
@@ -385,10 +385,10 @@ async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(cred
             ada.one(DELETE, ids=waiting[5:7]),
             *(ada.create(prompt="A fox") for _ in range(4)),
         )
-        await check_books(creditless.services)
+        await assert_invariants(creditless.services)
         await ada.one(DELETE, ids=[one.id for one in await Generation.filter(deleted_at__isnull=True)])
         assert await hours(held) == {0: 0}
-    await check_books(creditless.services, all_ended=True)
+    await assert_invariants(creditless.services, all_ended=True)
 
 
 async def test_orders_around_the_full_hour_fill_both_hours(creditless: Running) -> None:
@@ -400,7 +400,7 @@ async def test_orders_around_the_full_hour_fill_both_hours(creditless: Running) 
             await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(4)))
     assert await hours(held) == {0: 3, 1: 3}
     assert (await ada.refused(QUOTA, input={"prompt": "A fox"}))["code"] == "QUOTA_EXCEEDED"
-    await check_books(creditless.services)
+    await assert_invariants(creditless.services)
 
 
 async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running) -> None:
@@ -414,7 +414,7 @@ async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running
     assert left["errors"] == []
     await creditless.services.sweeper.sweep()
     assert await hours(held) == {0: 0}
-    await check_books(creditless.services, all_ended=True)
+    await assert_invariants(creditless.services, all_ended=True)
     with pytest.raises(NotFoundError):
         await grant(ada, LITE, "too late")
     assert await run_tx(passes.revoke, held.reference) is not None, "its order can be refunded all the same"
@@ -454,8 +454,8 @@ async def test_every_promise_about_allowances_is_seen_broken(idle_server: Runnin
     await grant(ada, LITE, "second")
     canceled, _ = await order(ada, 2)
     await ada.one(CANCEL, id=canceled["id"])
-    await check_books(idle_server.services)
-    audit = Audit(idle_server.services.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
+    await assert_invariants(idle_server.services)
+    audit = IntegrityAudit(idle_server.services.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
     for statement, promises in DAMAGE:
         broken: set[str] = set()
 

@@ -15,7 +15,7 @@ from services.billing.referral import ReferralService
 from services.products.profile import ReferralRules
 from tests.conftest import Running
 from tests.support.client import CREDITS, SIGN_UP, Api, until
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 VERIFY = "mutation($token: String!) { verifyEmail(token: $token) { user { emailVerified } errors { code } } }"
 LEAVE = """
@@ -90,7 +90,7 @@ async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Ap
             "description": "Bonus for a recommendation",
             "metadata": {"reason": "referral"},
         }
-    await check_books(server.services)
+    await assert_invariants(server.services)
 
 
 async def test_an_address_that_is_proven_after_the_order_pays_then(ada: Api, api: Api, server: Running) -> None:
@@ -131,7 +131,7 @@ async def test_more_than_the_cap_are_not_paid_for_even_at_once(
     versions = [(await User.get(id=person.user["id"])).version for person in people]
     assert await referrals.settle_all() == 0
     assert versions == [(await User.get(id=person.user["id"])).version for person in people]
-    await check_books(server.services)
+    await assert_invariants(server.services)
 
 
 async def test_an_order_that_was_given_back_or_free_brings_nothing(
@@ -212,7 +212,7 @@ async def test_an_outage_of_the_books_leaves_the_proof_standing(ada: Api, api: A
     """A bonus that cannot be written is no reason to refuse what happened before it."""
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)
-    taken = ledger.Line(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
+    taken = ledger.LedgerLine(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
     await run_tx(ledger.post, ada.user["id"], [taken])
     await prove(bob)
     assert (await User.get(id=bob.user["id"])).referral_paid_at is None

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 
 from models.database.connection import open_database, rows
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 from tests.campaigns.chaos_server import Order
 from tests.campaigns.fork_server import ForkServer, Life
 from tests.support.client import Api
@@ -151,7 +151,7 @@ class Site:
 
     async def broken(self, keys: Callable[[], Awaitable[set[str]]]) -> dict[str, tuple[str, ...]]:
         """The promises that do not hold now that nothing is under way."""
-        verdicts = await Audit(keys, stuck=0, unsettled=0, sent_ahead=0).run()
+        verdicts = await IntegrityAudit(keys, stuck=0, unsettled=0, sent_ahead=0).run()
         return {f"{verdict.name} {verdict.promise}": verdict.offenders for verdict in verdicts if verdict.offenders}
 
 

@@ -17,7 +17,7 @@ import httpx
 from models import File, Generation, IdempotencyKey, User
 from models.database.connection import rows
 from services.integrations.storage.protocol import Storage
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 from tests.campaigns.crash_fork_client import Zygote, dies
 from tests.campaigns.crash_load import CANCELS, Customer
 from tests.campaigns.crash_plan import EMPTIED, NAP, RARE, UNNAMED, Step, Topology
@@ -240,7 +240,7 @@ class Campaign:
             self.findings.setdefault(promise, set()).update(found)
 
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
-        audit = Audit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
+        audit = IntegrityAudit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
         for verdict in await audit.run():
             self._find(verdict.name, verdict.offenders)
         self.audits += 1

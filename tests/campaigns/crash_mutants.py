@@ -15,15 +15,15 @@ from models.enum import FileKind, TransactionType
 from services.background import sweeper
 from services.background.sweeper import Sweeper
 from services.billing import ledger
-from services.billing.ledger import Line
+from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 from services.generations import claim, generation
 from services.generations.claim import Claim
-from services.generations.submission import Sales
+from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
-from services.generations.worker_pool import Crew
+from services.generations.worker_pool import WorkerPool
 from services.integrations.images.sanitizer import CleanImage
 from services.media.file import THUMBNAIL_TYPE, FileService
 from tests.campaigns.crash_load import CANCELS
@@ -48,16 +48,16 @@ async def nothing(*_: object) -> list[Any]:
 
 def refund_in_a_second_transaction() -> None:
     post = ledger.post
-    owed: ContextVar[list[tuple[str, Sequence[Line]]]] = ContextVar("owed")
+    owed: ContextVar[list[tuple[str, Sequence[LedgerLine]]]] = ContextVar("owed")
 
-    async def put_off(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+    async def put_off(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
         if lines and lines[0].type is TransactionType.REFUND:
             owed.get().append((user_id, lines))
-            return Account(user_id, 0, 0, 0)
+            return AccountChange(user_id, 0, 0, 0)
         return await post(user_id, lines, touched=touched)
 
     async def in_two_steps(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
-        later: list[tuple[str, Sequence[Line]]] = []
+        later: list[tuple[str, Sequence[LedgerLine]]] = []
         owed.set(later)
         done = await run_tx(work, *values)
         for user_id, lines in later:
@@ -115,22 +115,22 @@ def zombies_may_write() -> None:
 
 
 def debit_by_reading_and_writing() -> None:
-    post, sell = ledger.post, Sales.sell
+    post, sell = ledger.post, SubmissionService.sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
-    async def reading(self: Sales, user_id: str, *rest: Any) -> Any:
+    async def reading(self: SubmissionService, user_id: str, *rest: Any) -> Any:
         seen.set((await User.get(id=user_id)).credits)
         await asyncio.sleep(0.01)
         return await sell(self, user_id, *rest)
 
-    async def writing(user_id: str, lines: Sequence[Line], *, touched: bool = False) -> Account:
+    async def writing(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
         account = await post(user_id, lines, touched=touched)
         if (balance := seen.get()) is not None:
             total = balance + sum(line.amount for line in lines)
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
         return account
 
-    Sales.sell = reading  # type: ignore[method-assign,assignment]  # the mistake
+    SubmissionService.sell = reading  # type: ignore[method-assign,assignment]  # the mistake
     ledger.post = writing
 
 
@@ -138,8 +138,8 @@ def keys_forgotten() -> None:
     async def no_memory(*_: object) -> None:
         return None
 
-    idempotency.recall = no_memory  # type: ignore[assignment]  # the mistake
-    idempotency.remember = no_memory  # type: ignore[assignment]  # the mistake
+    idempotency.find_result = no_memory  # type: ignore[assignment]  # the mistake
+    idempotency.store_result = no_memory  # type: ignore[assignment]  # the mistake
 
 
 def call_not_written_down() -> None:
@@ -150,16 +150,16 @@ def call_not_written_down() -> None:
 
 
 def leases_not_swept() -> None:
-    sweeper.lapsed = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+    sweeper.expired_leases = nothing  # type: ignore[attr-defined,assignment]  # the mistake
 
 
 def a_bell_is_all_there_is() -> None:
-    async def answer(self: Crew, worker: GenerationWorker, _: int) -> None:
+    async def answer(self: WorkerPool, worker: GenerationWorker, _: int) -> None:
         if (claimed := await worker.take_next()) is not None:
             await worker.make(claimed)
 
-    Crew._fill_a_slot = answer  # type: ignore[method-assign,assignment]  # the mistake
-    Crew._look_from_time_to_time = nothing  # type: ignore[method-assign,assignment]  # the mistake
+    WorkerPool._fill_a_slot = answer  # type: ignore[method-assign,assignment]  # the mistake
+    WorkerPool._look_from_time_to_time = nothing  # type: ignore[method-assign,assignment]  # the mistake
     sweeper.waiting = nothing  # type: ignore[attr-defined]  # the mistake
 
 

@@ -19,7 +19,7 @@ from services.integrations.images.sanitizer import CleanImage
 from services.integrations.providers.protocol import FinalImage
 from services.services import Services
 from tests.support.client import photo
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 if TYPE_CHECKING:
     from tests.conftest import Running  # at run time, that is this folder's
@@ -110,7 +110,7 @@ class Race:
                         break
                     told.add(int(str(news["version"])))
             if number % AUDITED_EVERY == 0 or number == self.rounds:
-                await check_books(self.services)
+                await assert_invariants(self.services)
         self.untold = set(range(min(told), (await User.get(id=self.user.id)).version + 1)) - told
         await self.services.sweeper.clean_up()
         unsettled = await File.exclude(state=FileState.LIVE).count()

@@ -10,7 +10,7 @@ from models.enum import ReferenceImage
 from services.catalogue.custom_style import MOST
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
-from tests.support.integrity import check_books, make_admin, make_member
+from tests.support.integrity import assert_invariants, make_admin, make_member
 
 STYLE = """
 id slug title description category collection { slug } membersOnly locked cost referenceImage previewUrl isOwn prompt
@@ -130,7 +130,7 @@ async def test_its_words_reach_the_provider_as_a_persons_words(idle_server: Runn
     ):
         refused = await ada.refused(CREATE, input=input)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 # Finding
@@ -395,7 +395,7 @@ async def test_neither_a_change_nor_a_removal_touches_what_was_made(idle_server:
     assert (await ada.generation(sold["id"]))["status"] == "COMPLETED"
     row = await Style.get(id=made["id"])  # a person's words go with it
     assert (row.title, row.description, row.prompt, row.variables, row.search_text) == ({}, {}, "", [], "")
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 # As many as one may, and once

@@ -10,7 +10,7 @@ from models import Generation, Style
 from models.enum import ReferenceImage
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
-from tests.support.integrity import check_books, count_rows, make_member
+from tests.support.integrity import assert_invariants, count_rows, make_member
 
 pytestmark = pytest.mark.any_database
 
@@ -101,7 +101,7 @@ async def test_what_is_quoted_is_what_is_charged(idle_server: Running) -> None:
             assert made["errors"] == [], style
             assert [one["cost"] for one in made["generations"]] == [style["cost"] * multiplier] * count
             assert made["viewer"]["credits"] == balance
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_broken_multiplier_is_rounded_up_once_for_each_picture(idle_server: Running) -> None:
@@ -124,7 +124,7 @@ async def test_a_broken_multiplier_is_rounded_up_once_for_each_picture(idle_serv
         assert before - made["viewer"]["credits"] == 3 * cost == 3 * math.ceil(round(base * multiplier, 6))
     refused = await ada.refused(QUOTE, input={"styleId": style.id, "quality": "HD"})
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["quality"])
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_quote_knows_who_asks_and_refuses_what_could_not_be_bought(idle_server: Running) -> None:

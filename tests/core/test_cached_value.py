@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.core.cached_value import Remembered
+from services.core.cached_value import CachedValue
 
 
 class Figure:
@@ -23,7 +23,7 @@ class Figure:
 
 async def test_what_many_ask_for_at_once_is_read_once() -> None:
     figure = Figure()
-    remembered = Remembered(figure.read, seconds=60)
+    remembered = CachedValue(figure.read, seconds=60)
     asking = [asyncio.create_task(remembered.get()) for _ in range(20)]
     await asyncio.sleep(0)
     asking[0].cancel()  # the one who came first goes away
@@ -36,9 +36,9 @@ async def test_what_many_ask_for_at_once_is_read_once() -> None:
 async def test_it_is_read_again_after_its_time_and_after_a_failure() -> None:
     figure = Figure()
     figure.open.set()
-    fleeting = Remembered(figure.read, seconds=0)
+    fleeting = CachedValue(figure.read, seconds=0)
     assert [await fleeting.get(), await fleeting.get()] == [1, 2]
-    lasting, figure.broken = Remembered(figure.read, seconds=60), True
+    lasting, figure.broken = CachedValue(figure.read, seconds=60), True
     failed = await asyncio.gather(*(lasting.get() for _ in range(5)), return_exceptions=True)
     assert ([type(error) for error in failed], figure.reads) == ([OSError] * 5, 3)
     figure.broken = False

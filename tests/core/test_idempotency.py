@@ -13,7 +13,7 @@ from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE, Api, photo
-from tests.support.integrity import adjust, check_books, count_rows
+from tests.support.integrity import adjust, assert_invariants, count_rows
 from tests.support.second_process import another_process
 
 JSON = "application/json"
@@ -41,7 +41,7 @@ async def test_the_same_key_and_input_return_the_first_generations_at_no_charge(
     await idle_server.services.worker.process(ids(first)[0])
     shown = (await ada.create(PHOTO, **hero))["generations"]
     assert [generation["status"] for generation in shown] == ["COMPLETED", "PENDING"]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_what_is_left_out_and_its_default_are_the_same_input(idle_server: Running) -> None:
@@ -141,7 +141,7 @@ async def test_keys_used_five_times_at_once_are_one_order_each(idle_server: Runn
     for _ in range(1 + tens // 20):  # a hundred files at once
         await idle_server.services.sweeper.sweep()  # photos of the uses that lost
     assert (await count_rows())["files"] == tens
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 async def test_the_last_credit_buys_one_order_and_its_repetitions_see_it(
@@ -157,7 +157,7 @@ async def test_the_last_credit_buys_one_order_and_its_repetitions_see_it(
         assert ids(await ada.create(PHOTO, prompt="A fox", idempotencyKey="last")) == ids(five[0])
         other = await ada.refused(CREATE, input={"prompt": "A fox", "idempotencyKey": "other"})
         assert (other["code"], other["required"], other["balance"]) == ("INSUFFICIENT_CREDITS", 1, 0)
-        await check_books(server.services)
+        await assert_invariants(server.services)
 
 
 async def test_a_refused_request_consumes_no_key(scripted_settings: Settings) -> None:

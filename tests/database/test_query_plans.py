@@ -13,9 +13,9 @@ from models.database.search_index import HasPairs, character_pairs
 from models.enum import GenerationStatus
 from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
-from services.events.publisher import Events
+from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
-from services.generations.claim import lapsed, next_in_line
+from services.generations.claim import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
 from tests.support.factories import NOW, insert
 
@@ -116,8 +116,8 @@ async def test_workers_find_whose_turn_it_is_by_a_partial_index(user_id: str, pl
 
 
 async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: str, plan: Plan) -> None:
-    assert len(await lapsed(100)) == 3
-    how = await plan(lapsed(100))
+    assert len(await expired_leases(100)) == 3
+    how = await plan(expired_leases(100))
     assert "ix_generations_leased" in how
     assert not sorts(how)
 
@@ -126,6 +126,6 @@ async def test_the_sweeper_finds_memberships_that_ran_out_by_their_partial_index
     for _ in range(ENDED_EACH):
         await insert("users", example.user())
     await rows("ANALYZE")
-    how = await plan(MembershipService(0, Events(Bus())).lapsed(100))
+    how = await plan(MembershipService(0, EventPublisher(Bus())).lapsed(100))
     assert "ix_users_member_until" in how
     assert not sorts(how)

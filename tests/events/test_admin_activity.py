@@ -10,7 +10,7 @@ from models import Purchase, User
 from models.enum import AdminAction, Role, TransactionType
 from services.core.message import message
 from services.events.activity import CHANNEL, Activity, ActivityKind
-from services.events.activity_message import told
+from services.events.activity_message import describe
 from services.integrations.messaging.bus import Bus
 from services.integrations.payments.polar.payload import Order, Refund
 from settings import Settings
@@ -210,7 +210,7 @@ async def test_a_channel_is_heard_while_somebody_listens() -> None:
 def words(kind: ActivityKind, **values: Any) -> str:
     """What an admin reads of it, in English."""
     activity = {"kind": kind, "at": "2026-01-01T00:00:00Z", "values": values}
-    ((_, text),) = told({"told": [activity]})
+    ((_, text),) = describe({"told": [activity]})
     return text.text.format_map(dict(text.values))
 
 

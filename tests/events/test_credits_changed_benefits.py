@@ -10,9 +10,9 @@ from models import Pass, Plan, User
 from models.database.connection import run_tx
 from models.enum import MembershipStatus, TransactionType
 from services.billing import ledger, passes
-from services.billing.ledger import Line
-from services.billing.membership import Told
-from services.events.account_change import Account
+from services.billing.ledger import LedgerLine
+from services.billing.membership import SubscriptionState
+from services.events.account_change import AccountChange
 from services.events.payload import account_channel
 from settings import Settings
 from tests.conftest import Running, running
@@ -39,15 +39,15 @@ async def server(settings: Settings) -> AsyncIterator[Running]:
         yield found
 
 
-async def granted(person: Api, slug: str = "flash-lite") -> Account:
+async def granted(person: Api, slug: str = "flash-lite") -> AccountChange:
     """A pass, of which no message has told yet."""
     plan = await Plan.get(slug=slug)
     return await run_tx(passes.grant, person.user["id"], plan, f"gift:{person.user['id']}")
 
 
-async def subscribed(server: Running, person: Api, **more: Any) -> Account:
+async def subscribed(server: Running, person: Api, **more: Any) -> AccountChange:
     """What the payment provider tells of a monthly plan, of which no message has told yet."""
-    told = Told(
+    told = SubscriptionState(
         subscription_id="sub",
         user_id=person.user["id"],
         plan=await Plan.get(slug="basic"),
@@ -57,7 +57,7 @@ async def subscribed(server: Running, person: Api, **more: Any) -> Account:
         ends_at=more.pop("ends_at", None),
         told_at=more.pop("told_at", NOW),
     )
-    account: Account | None = await run_tx(server.services.memberships.apply, told)
+    account: AccountChange | None = await run_tx(server.services.memberships.apply, told)
     assert account is not None
     return account
 
@@ -109,10 +109,10 @@ async def test_a_membership_is_told_as_it_changes(ada: Api, server: Running) -> 
 async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server: Running) -> None:
     user_id = str(ada.user["id"])
 
-    async def bought() -> Account:
+    async def bought() -> AccountChange:
         account = await passes.grant(user_id, await Plan.get(slug="flash"), "both")
-        paid = await ledger.post(user_id, [Line(TransactionType.BONUS, 5, "both")], touched=True)
-        return Account(user_id, paid.credits, account.version, paid.sequence, paid.lines, entitlements=True)
+        paid = await ledger.post(user_id, [LedgerLine(TransactionType.BONUS, 5, "both")], touched=True)
+        return AccountChange(user_id, paid.credits, account.version, paid.sequence, paid.lines, entitlements=True)
 
     async with ada.socket() as socket:
         stream = await socket.subscribe(RIGHTS)
@@ -166,7 +166,7 @@ async def test_late_repeated_and_foreign_messages_tell_nothing_twice(ada: Api, s
         account = await granted(ada)
         await tell(account)
         await tell(account)
-        await tell(Account(user_id, 30, first["version"], 1, entitlements=True))
+        await tell(AccountChange(user_id, 30, first["version"], 1, entitlements=True))
         assert await images(stream) == (0, 3)
         # Of another release, which knew nothing of entitlements: the rows are read, and nothing has changed there.
         await bus.publish(

@@ -179,7 +179,7 @@ async def test_messages_of_another_release_lead_to_the_gallery_itself(ada: Api, 
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
-        accounts = [await run_tx(account_change.touch, user_id) for _ in range(3)]
+        accounts = [await run_tx(account_change.bump_version, user_id) for _ in range(3)]
         odd_ones: list[dict[str, object]] = [
             {"version": start + 1, "credits": 30},
             {"version": start + 2, "generations": [{"kind": "ADORED", "id": "gen_1", "favorite": False}]},

@@ -8,7 +8,7 @@ import pytest
 
 from models import Generation
 from models.enum import ErrorCode, GenerationStage
-from services.events.account_change import Account
+from services.events.account_change import AccountChange
 from services.events.payload import account_channel, generation_channel
 from settings import Settings
 from tests.conftest import Running, running
@@ -163,7 +163,7 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
     async def chatter() -> None:
         while True:
             await server.services.events.generation_changed(await Generation.get(id=generation_id))
-            await server.services.events.account_changed(Account(ada.user["id"], 30, 1, 1))
+            await server.services.events.account_changed(AccountChange(ada.user["id"], 30, 1, 1))
             await asyncio.sleep(0.02)
 
     async with ada.socket() as socket:

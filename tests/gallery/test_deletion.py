@@ -9,7 +9,7 @@ from services.generations.claim import Claim
 from tests.conftest import Running
 from tests.support.client import PATIENCE, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code message field } } }"
 READS = """
@@ -60,7 +60,7 @@ async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_
     assert await File.all().count() == 0
     for file in (shown["original"], shown["result"]):
         assert (await ada.http.get(file["url"])).status_code == 404
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_would(
@@ -83,7 +83,7 @@ async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_wo
     assert [rows[id].refunded for id in everything] == [True, True, False]
     await idle_server.services.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_who_watches_a_picture_that_is_deleted_sees_it_canceled_and_the_stream_end(idle_server: Running) -> None:
@@ -127,13 +127,13 @@ async def test_a_photo_stays_until_the_last_picture_of_it_is_deleted(idle_server
     await delete(ada, first["id"])
     await idle_server.services.sweeper.sweep()
     assert (await ada.http.get(second["original"]["url"])).status_code == 200
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
     await idle_server.services.worker.process(second["id"])
     assert (await ada.generation(second["id"]))["status"] == "COMPLETED"
     await delete(ada, second["id"])
     await idle_server.services.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_storage_that_will_not_let_go_is_asked_until_nothing_is_left(idle_server: Running) -> None:
@@ -153,7 +153,7 @@ async def test_a_storage_that_will_not_let_go_is_asked_until_nothing_is_left(idl
     path.write_bytes(bytes_of_it)
     await idle_server.services.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_key_whose_pictures_were_deleted_answers_with_none_and_sells_nothing(idle_server: Running) -> None:

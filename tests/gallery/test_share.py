@@ -7,8 +7,8 @@ from typing import Any
 
 from models import File, User
 from models.database.connection import rows
-from services.events.account_change import ChangeKind, GalleryNews
-from services.events.payload import account_channel, told_generations
+from services.events.account_change import ChangeKind, GenerationChange
+from services.events.payload import account_channel, decode_generations
 from tests.conftest import Running
 from tests.support.client import GENERATION, Api
 from tests.support.fakes.openrouter import ScriptedOpenRouter
@@ -182,7 +182,7 @@ async def test_galleries_that_watch_are_told_of_every_change_of_a_share(idle_ser
             news = await messages.get(timeout=5)
             assert isinstance(news, dict)
             assert news["version"] == account
-            assert told_generations(news) == (GalleryNews(ChangeKind.UPDATED, id),)
+            assert decode_generations(news) == (GenerationChange(ChangeKind.UPDATED, id),)
         assert await messages.get(timeout=0.05) is None
 
 

@@ -14,7 +14,7 @@ from tests.conftest import Running
 from tests.support.client import CANCEL, CREDITS, GENERATION, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import check_books, make_admin
+from tests.support.integrity import assert_invariants, make_admin
 
 REFUND = f"""
 mutation($id: ID!, $reason: String!) {{
@@ -90,7 +90,7 @@ async def test_whatever_has_ended_is_refunded_once_with_its_reason(
     assert await acts() == [(admin.user["id"], "REFUND_GENERATION", id) for id in (lost, waiting, off)]
     details = [act.detail for act in await AuditEntry.all()]
     assert details == [{"user": ada.user["id"], "paidBy": "CREDITS", "credits": 10, "reason": WHY}] * 3
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_twins_of_a_refund_give_it_once_and_its_owner_hears_of_it(
@@ -109,7 +109,7 @@ async def test_twins_of_a_refund_give_it_once_and_its_owner_hears_of_it(
     assert (changed["kind"], changed["version"]) == ("UPDATED", told["version"])
     assert changed["generation"] == {"id": id, "status": "FAILED", "refunded": True}
     assert len(await acts()) == 1
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over(idle_server: Running) -> None:
@@ -134,7 +134,7 @@ async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over
     assert {row.hour: row.images for row in await PassHour.all()} == {0: 0, 1: 0}
     assert "already" in await conflict(admin, REFUND, early)
     assert await ada.credits() == 10_000
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_where_nothing_was_paid_nothing_is_given_back(
@@ -154,7 +154,7 @@ async def test_where_nothing_was_paid_nothing_is_given_back(
         row = await Generation.get(id=id)
         assert (row.status, row.paid_by, row.cost) == ("COMPLETED", paid_by, 0)
         assert "Nothing was paid" in await conflict(admin, REFUND, id)
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_deleted_generation_is_refunded_and_not_shown(idle_server: Running) -> None:
@@ -166,7 +166,7 @@ async def test_a_deleted_generation_is_refunded_and_not_shown(idle_server: Runni
     assert await ada.credits() == 10_000
     assert (await admin.refused(RETRY, id=id, reason=WHY))["code"] == "NOT_FOUND"
     assert [line["type"] for line in await ada.ledger()] == ["BONUS", "DEDUCTION", "REFUND"]
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_retry_is_a_new_free_generation_of_the_same(
@@ -200,7 +200,7 @@ async def test_a_retry_is_a_new_free_generation_of_the_same(
     assert await ada.credits() == spent
     assert await acts() == [(admin.user["id"], "RETRY_GENERATION", old)]
     assert (await AuditEntry.get()).detail == {"user": ada.user["id"], "generation": new["id"], "reason": WHY}
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_way(
@@ -229,7 +229,7 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
     await idle_server.services.worker.process(fourth)
     assert await ada.credits() == 9_970
     assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 4
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_an_admin_calls_anybodys_generation_off(idle_server: Running) -> None:
@@ -256,7 +256,7 @@ async def test_an_admin_calls_anybodys_generation_off(idle_server: Running) -> N
     assert (await admin.one(CANCEL, id=id))["errors"] == [], "canceling again changes nothing"
     assert (await admin.one(CANCEL, id=own))["errors"] == []
     assert await acts() == [(admin.user["id"], "CANCEL_GENERATION", id)], "one's own is no act of an admin"
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 @pytest.mark.any_database

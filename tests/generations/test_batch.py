@@ -8,7 +8,7 @@ from tests.conftest import Running, running
 from tests.support.client import CREATE, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import check_books, count_rows
+from tests.support.integrity import assert_invariants, count_rows
 
 
 async def test_a_batch_is_one_photo_and_a_line_for_each_picture(idle_server: Running) -> None:
@@ -34,7 +34,7 @@ async def test_a_batch_is_one_photo_and_a_line_for_each_picture(idle_server: Run
         assert [line["generation"]["id"] for line in lines] == [generation["id"] for generation in generations]
         assert lines[-1]["balance"] == made["viewer"]["credits"]
     assert await ada.credits() == 10_000 - 5 * 10
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_count_outside_1_to_max_batch_is_refused(idle_server: Running) -> None:
@@ -70,7 +70,7 @@ async def test_batches_at_once_spend_no_more_than_there_is(scripted_settings: Se
         assert await ada.credits() == 1
         await server.services.sweeper.sweep()  # photos of those that came too late
         assert (await count_rows())["files"] == 3
-        await check_books(server.services, all_swept=True)
+        await assert_invariants(server.services, all_swept=True)
 
 
 async def test_only_the_failed_pictures_of_a_batch_are_refunded(
@@ -87,4 +87,4 @@ async def test_only_the_failed_pictures_of_a_batch_are_refunded(
     assert {line["generation"]["id"] for line in refunds} == {one["id"] for one in ended if one["refunded"]}
     originals = {row.original_id for row in await Generation.all()}
     assert len(originals) == 1
-    await check_books(scripted.services, all_ended=True, all_swept=True)
+    await assert_invariants(scripted.services, all_ended=True, all_swept=True)

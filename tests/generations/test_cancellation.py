@@ -13,7 +13,7 @@ from tests.conftest import Running, running
 from tests.support.client import CANCEL, PATIENCE, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import hang, picture
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 
 ENDS = ("COMPLETED", "FAILED", "CANCELED")
 
@@ -39,7 +39,7 @@ async def test_a_waiting_generation_is_called_off_and_refunded_whatever_the_poli
         assert await ada.generation(id) == generation
     assert openrouter.calls == []
     assert await ada.credits() == 10_000
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idle_server: Running) -> None:
@@ -55,7 +55,7 @@ async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idl
             canceled = (await ada.one(CANCEL, id=id))["generation"]
             assert (canceled["status"], canceled["refunded"]) == ("CANCELED", not called)
             assert await ada.credits() == before - (cost if called else 0)
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
@@ -74,7 +74,7 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
     await idle_server.services.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
     assert {key.split("/")[0] for key in await stored_keys(idle_server.services)} == {"originals"}
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Running) -> None:
@@ -94,7 +94,7 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Runn
     await idle_server.services.sweeper.sweep()
     assert await File.filter(id=stored.id).count() == 0
     assert not {stored.key, stored.thumbnail_key} & await stored_keys(idle_server.services)
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
@@ -114,7 +114,7 @@ async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
             assert (await ada.one(CANCEL, id=id))["errors"] == []
             assert (await progress.rest())[-1]["status"] == "CANCELED"
         await asyncio.wait_for(openrouter.hung_up.wait(), PATIENCE)  # long before the deadline
-        await check_books(server.services, all_ended=True)
+        await assert_invariants(server.services, all_ended=True)
 
 
 async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_same(
@@ -134,7 +134,7 @@ async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_
     at_once = await asyncio.gather(*(ada.one(CANCEL, id=canceled) for _ in range(5)))
     assert at_once == [first] * 5
     assert await ada.credits() == 10_000 - 1
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_somebody_elses_generation_looks_like_one_that_is_not_there(idle_server: Running) -> None:
@@ -177,7 +177,7 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
         await services.files.discard(stored.id)  # as the worker does that lost its claim
     assert ends >= {"COMPLETED", "FAILED", "CANCELED"}
     await services.sweeper.sweep()
-    await check_books(services, all_ended=True, all_swept=True)
+    await assert_invariants(services, all_ended=True, all_swept=True)
 
 
 async def test_a_cancel_at_any_stage_of_a_working_server_leaves_one_end(
@@ -204,4 +204,4 @@ async def test_a_cancel_at_any_stage_of_a_working_server_leaves_one_end(
 
     found = [end for _ in range(3) for end in await asyncio.gather(*(race(number) for number in range(8)))]
     assert "CANCELED" in found
-    await check_books(scripted.services, all_ended=True)
+    await assert_invariants(scripted.services, all_ended=True)

@@ -17,7 +17,7 @@ from tests.support.corpus import pictures
 from tests.support.fakes import openrouter_answer as answer
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import Answer, status
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 # What a provider says, and no person may ever read.
 LEAK = f"LEAKED {KEY} https://internal.example/v1?token=8f3a and the prompt"
@@ -146,7 +146,7 @@ async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_r
         assert free["errorMessage"] == hero["errorMessage"], case.name
         assert len(openrouter.calls) - calls == 2 * case.calls, case.name
         assert await ada.credits() == before - 10, case.name
-    await check_books(scripted.services, all_ended=True, all_swept=True)
+    await assert_invariants(scripted.services, all_ended=True, all_swept=True)
 
 
 async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
@@ -168,7 +168,7 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
             assert row.provider_called_at is not None
             # The deadline of two seconds begins a moment before the call is written down.
             assert 1.0 < (row.completed_at - row.provider_called_at).total_seconds() < 6.0
-        await check_books(scripted.services, all_ended=True)
+        await assert_invariants(scripted.services, all_ended=True)
 
 
 @pytest.mark.any_database
@@ -186,7 +186,7 @@ async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
     assert row.started_at is not None
     assert (row.completed_at - row.started_at).total_seconds() >= 0.25
     assert await ada.credits() == 10_000 - 1
-    await check_books(scripted.services, all_ended=True)
+    await assert_invariants(scripted.services, all_ended=True)
 
 
 @pytest.mark.any_database
@@ -215,7 +215,7 @@ async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(script
                 assert (await Generation.get(id=one["id"])).provider_calls == 3
                 await check_message(ada, one, "closed")
             assert await ada.credits() == 10_000
-            await check_books(server.services, all_ended=True)
+            await assert_invariants(server.services, all_ended=True)
 
 
 @pytest.mark.any_database
@@ -248,7 +248,7 @@ async def test_every_shape_of_a_good_answer_becomes_a_picture(
         assert (ended["result"]["width"], ended["result"]["height"]) == (128, 128)
     assert len(openrouter.calls) == len(shapes)
     assert {call.headers["authorization"] for call in openrouter.calls} == {f"Bearer {KEY}"}
-    await check_books(scripted.services, all_ended=True, all_swept=True)
+    await assert_invariants(scripted.services, all_ended=True, all_swept=True)
 
 
 async def test_the_whole_story_of_a_provider_is_on_the_row_and_not_in_the_answer(

@@ -12,7 +12,7 @@ from tests.conftest import Running, running
 from tests.support.client import REFINE, REGENERATE, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import data_url, status
-from tests.support.integrity import check_books, count_rows
+from tests.support.integrity import assert_invariants, count_rows
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
 
@@ -72,7 +72,7 @@ async def test_a_refinement_is_the_next_turn_of_the_conversation(
             },
         ],
     }
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_refinement_can_be_refined_varied_and_made_again(
@@ -100,7 +100,7 @@ async def test_a_refinement_can_be_refined_varied_and_made_again(
     assert message["content"][1]["image_url"]["url"] == await sent(
         idle_server, (await Generation.get(id=third)).result_id
     )
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 @pytest.mark.any_database
@@ -175,7 +175,7 @@ async def test_it_is_sold_on_todays_terms(scripted_settings: Settings) -> None:
         await free.update(is_active=True, members_only=False)
         (one,) = await refine(ada, id)
         assert (one["cost"], await ada.credits()) == (3, 5)
-        await check_books(server.services)
+        await assert_invariants(server.services)
 
 
 async def test_one_key_twenty_times_at_once_is_one_order(idle_server: Running) -> None:
@@ -190,4 +190,4 @@ async def test_one_key_twenty_times_at_once_is_one_order(idle_server: Running) -
     credits = await ada.credits()  # the waiting one was called off
     assert await refine(ada, id, idempotencyKey="key") == []
     assert await ada.credits() == credits == 10_000 - 1
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)

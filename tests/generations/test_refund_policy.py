@@ -10,7 +10,7 @@ from tests.conftest import Running
 from tests.support.client import CREDITS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 # One style of each product line: what it costs, and whether a failed call gives that back.
 LINES = (
@@ -48,7 +48,7 @@ async def test_a_failed_call_is_refunded_by_each_product_lines_policy(
         lines = [line for line in await ada.ledger() if line["generation"] and line["generation"]["id"] == id]
         expected = [("DEDUCTION", -cost), ("REFUND", cost)] if refunded else [("DEDUCTION", -cost)]
         assert [(line["type"], line["amount"]) for line in lines] == expected, collection
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_failure_before_the_call_is_refunded_whatever_the_line(
@@ -83,7 +83,7 @@ async def test_a_result_that_cannot_be_stored_ends_by_the_policy(
     folder.unlink()
     await idle_server.services.sweeper.sweep()
     assert await File.filter(kind="RESULT").count() == 0
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_picture_is_never_refunded(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -96,7 +96,7 @@ async def test_a_picture_is_never_refunded(idle_server: Running, openrouter: Scr
         ended = await ada.generation(id)
         assert (ended["status"], ended["refunded"]) == ("COMPLETED", False), collection
         assert await ada.credits() == before - cost, collection
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 @pytest.mark.parametrize(("sold", "later", "refunded"), [("ON_FAILURE", "NEVER", True), ("NEVER", "ON_FAILURE", False)])
@@ -112,7 +112,7 @@ async def test_the_policy_is_that_of_the_day_it_was_sold(
     await idle_server.services.worker.process(id)
     assert (await ada.generation(id))["refunded"] is refunded
     assert await ada.credits() == (10_000 if refunded else 10_000 - 3)
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_the_whole_price_comes_back_in_one_line_that_a_subscriber_sees(

@@ -13,7 +13,7 @@ from tests.conftest import Running, running
 from tests.support.client import REGENERATE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import data_url, good_picture, picture, status
-from tests.support.integrity import check_books, count_rows, make_member
+from tests.support.integrity import assert_invariants, count_rows, make_member
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
 PARENT = "query($id: ID!) { viewer { generation(id: $id) { parent { id status parent { id } } } } }"
@@ -82,7 +82,7 @@ async def test_the_same_again_is_the_same_input_and_the_same_photo(
         await idle_server.services.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     assert [call.body for call in openrouter.calls] == [openrouter.calls[0].body] * 4
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_whatever_became_of_it_can_be_made_again(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -98,7 +98,7 @@ async def test_whatever_became_of_it_can_be_made_again(idle_server: Running, ope
         await idle_server.services.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
         assert {**await ada.generation(id), "original": None} == {**before, "original": None}
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_it_is_sold_on_todays_terms(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -119,7 +119,7 @@ async def test_it_is_sold_on_todays_terms(idle_server: Running, openrouter: Scri
     await make_member(str(ada.user["id"]))
     (first,) = await again(ada, id)
     assert (await Generation.get(id=first["id"])).priority == 1
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_what_is_no_longer_offered_cannot_be_made_again(idle_server: Running) -> None:
@@ -163,7 +163,7 @@ async def test_credits_for_one_of_two_buy_none(scripted_settings: Settings) -> N
         found = await asyncio.gather(*(ada.one(REGENERATE, input={"id": id}) for _ in range(20)))
         assert sorted(len(made["generations"]) for made in found) == [0] * 19 + [1]
         assert await ada.credits() == 19
-        await check_books(server.services)
+        await assert_invariants(server.services)
 
 
 async def test_a_strangers_generation_and_a_deleted_one_are_not_there(idle_server: Running) -> None:
@@ -190,7 +190,7 @@ async def test_a_deletion_that_comes_in_between_is_seen_before_anything_is_paid(
         return bool(await rows(waiting))
 
     async def delete() -> None:
-        await account_change.touch(user_id)  # takes the account's row, so that the other may look, but not pay
+        await account_change.bump_version(user_id)  # takes the account's row, so that the other may look, but not pay
         taken.set()
         if is_postgres(idle_server.settings.database):
             await until(waited_for)
@@ -202,7 +202,7 @@ async def test_a_deletion_that_comes_in_between_is_seen_before_anything_is_paid(
     await deletion
     assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
     assert await ada.credits() == 10_000 - 1
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 # Variations
@@ -236,7 +236,7 @@ async def test_a_variation_begins_with_the_result_and_asks_for_something_similar
     # The same again of a variation is another variation of the same picture.
     (sibling,) = await again(ada, one["id"])
     assert words(await Generation.get(id=sibling["id"]), *INPUT) == words(row, *INPUT)
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 @pytest.mark.any_database
@@ -248,7 +248,7 @@ async def test_a_style_that_takes_no_photo_can_be_varied(idle_server: Running) -
     await idle_server.services.worker.process(one["id"])
     ended = await ada.generation(one["id"])
     assert (ended["status"], ended["cost"]) == ("COMPLETED", 5)
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 @pytest.mark.any_database
@@ -299,7 +299,7 @@ async def test_what_was_made_lives_on_when_its_parent_is_deleted(
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     assert openrouter.calls[1].body == openrouter.calls[0].body
     assert openrouter.calls[2].body["messages"][0]["content"][1]["image_url"]["url"] != data_url(good_picture())
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 # Once
@@ -329,7 +329,7 @@ async def test_one_key_twenty_times_at_once_is_one_order(idle_server: Running, v
     assert found == [found[0]] * 20
     assert await ada.credits() == 10_000 - 3
     assert (await count_rows())["generations"] == 3
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)
 
 
 async def test_a_key_of_what_was_deleted_since_sells_nothing_again(idle_server: Running) -> None:

@@ -9,7 +9,7 @@ import pytest
 from models import File, Generation, User
 from models.database.connection import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
-from services.generations.claim import Claim, ClaimLostError, lapsed
+from services.generations.claim import Claim, ClaimLostError, expired_leases
 from services.generations.specification import GenerationRequest
 from services.generations.worker import GenerationWorker, Times
 from services.integrations.providers.protocol import FinalImage
@@ -21,7 +21,7 @@ from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.second_process import another_process
 
 FREE, HERO = ("free", "sandbox"), ("noir", "avenger")  # refunded ON_FAILURE, and BEFORE_PROVIDER only
@@ -42,7 +42,7 @@ async def row_of(id: str) -> dict[str, Any]:
 
 async def until_lapsed(id: str) -> None:
     async def is_lapsed() -> bool:
-        return id in await lapsed(100)
+        return id in await expired_leases(100)
 
     await until(is_lapsed)
 
@@ -120,7 +120,7 @@ async def test_a_generation_told_to_many_workers_at_once_is_made_once(
         assert (str(row.status), row.attempts, row.fence, row.provider_calls) == ("COMPLETED", 1, 1, 1)
     assert len(openrouter.calls) == 3
     assert await ada.credits() == 10_000 - 3
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_message_that_comes_after_the_end_changes_nothing(
@@ -140,7 +140,7 @@ async def test_a_message_that_comes_after_the_end_changes_nothing(
     await idle_server.services.worker.process("gen_00000000000000000000000000")
     assert [await row_of(id) for id in ids] == before
     assert len(openrouter.calls) == 2
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scripted_settings: Settings) -> None:
@@ -151,7 +151,7 @@ async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scrip
         again = Api(server.api.http, server.api.address, ada.token, ada.user)
         ended = await again.all_ended(made)
         assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 2
-        await check_books(server.services, all_ended=True, all_swept=True)
+        await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Running) -> None:
@@ -193,7 +193,7 @@ async def test_a_worker_that_died_before_the_call_is_replaced(
         ended = await ada.generation(id)
         assert (ended["status"], ended["attempts"]) == ("COMPLETED", 2)
     assert len(openrouter.calls) == 2
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_worker_that_died_after_the_call_failed_by_the_policy(
@@ -213,7 +213,7 @@ async def test_a_worker_that_died_after_the_call_failed_by_the_policy(
         assert await row_of(id) == before
     assert openrouter.calls == []
     assert await ada.credits() == 10_000 - 10
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_server: Running) -> None:
@@ -229,7 +229,7 @@ async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_serv
         assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True)
         assert await Claim.take(id, "fourth", 60, 4) is None
     assert await ada.credits() == 10_000
-    await check_books(idle_server.services, all_ended=True)
+    await assert_invariants(idle_server.services, all_ended=True)
 
 
 async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -274,7 +274,7 @@ async def test_a_worker_that_slept_through_its_lease_in_a_call_changes_nothing(
     await asyncio.wait_for(zombie, PATIENCE)
     assert await row_of(id) == ended
     assert await File.filter(kind=FileKind.RESULT).count() == 0
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is_swept(idle_server: Running) -> None:
@@ -294,7 +294,7 @@ async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is
     await idle_server.services.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
     assert not any(key.startswith("generated/") for key in await stored_keys(idle_server.services))
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
 async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running) -> None:
@@ -325,4 +325,4 @@ async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running)
     assert await ada.credits() == 10_000 - 1
     await holder.record_call("openrouter")
     await holder.complete(stored.id, FinalImage(b"", "model", None, None))
-    await check_books(idle_server.services, all_ended=True, all_swept=True)
+    await assert_invariants(idle_server.services, all_ended=True, all_swept=True)

@@ -11,14 +11,14 @@ import pytest
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus
-from services.generations.worker_pool import Crew
+from services.generations.worker_pool import WorkerPool
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.integrity import adjust, check_books, make_member
+from tests.support.integrity import adjust, assert_invariants, make_member
 from tests.support.servers import RedisServer
 
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
@@ -79,7 +79,7 @@ async def test_every_order_of_one_account_is_made_although_only_some_at_once(scr
     assert {one["status"] for one in ended} == {"COMPLETED"}
     assert most <= scripted.settings.generation_user_concurrency
     assert time.monotonic() - started < PATIENCE
-    await check_books(scripted.services, all_ended=True)
+    await assert_invariants(scripted.services, all_ended=True)
 
 
 async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may_take(idle_server: Running) -> None:
@@ -150,7 +150,7 @@ async def test_work_goes_on_while_redis_is_away(scripted_settings: Settings, red
         finally:
             redis.start()
         assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
-        await check_books(server.services, all_ended=True)
+        await assert_invariants(server.services, all_ended=True)
 
 
 async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings: Settings) -> None:
@@ -176,7 +176,7 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
 
         async def employ(queue: TaskQueue, bus: Bus, concurrency: int) -> None:
             # Neither looks at the table by itself while this test lasts.
-            crew = Crew(queue, bus, services.roster, poll=600.0, grace=5.0)
+            crew = WorkerPool(queue, bus, services.roster, poll=600.0, grace=5.0)
             await workers.enter_async_context(crew.working(services.worker, concurrency))
             workers.callback(openrouter.open.set)
 

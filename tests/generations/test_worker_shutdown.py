@@ -8,7 +8,7 @@ from settings import Settings
 from tests.conftest import running
 from tests.support.client import PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 
 async def test_what_waits_when_a_worker_stops_is_left_for_the_next(settings: Settings) -> None:
@@ -55,4 +55,4 @@ async def test_what_takes_too_long_is_handed_back_before_the_call_and_failed_aft
         back = await api.generation(id)
         # An attempt that we broke off ourselves is not held against the generation.
         assert (back["status"], back["stage"], back["attempts"]) == ("PENDING", "QUEUED", 0)
-        await check_books(server.services, all_ended=False, all_swept=False)
+        await assert_invariants(server.services, all_ended=False, all_swept=False)

@@ -12,7 +12,7 @@ from models.database.connection import rows
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import photo
-from tests.support.integrity import check_books, stored_keys
+from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3_server
 
 pytestmark = pytest.mark.any_database
@@ -67,7 +67,7 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
     widths = [file.thumbnail_widths for file in await File.all()]
     assert len(await stored_keys(server.services)) == sum(1 + len(each) for each in widths)
     assert (await server.api.http.get("/health/ready")).status_code == 200
-    await check_books(server.services, all_ended=True)
+    await assert_invariants(server.services, all_ended=True)
 
     s3.stop()
     credits = await ada.credits()
@@ -104,4 +104,4 @@ async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -
     await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)
     await server.services.sweeper.sweep()
     assert {key.split("/")[0] for key in await stored_keys(server.services)} == {"originals", "generated"}
-    await check_books(server.services, all_ended=True, all_swept=True)
+    await assert_invariants(server.services, all_ended=True, all_swept=True)

@@ -18,7 +18,7 @@ from tests.support.corpus import pictures
 from tests.support.corpus.picture_cases import HOSTILE, MARKERS, ORDINARY
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture
-from tests.support.integrity import check_books, count_rows, stored_keys
+from tests.support.integrity import assert_invariants, count_rows, stored_keys
 from tests.support.raw_multipart import CONTENT_TYPE, Part, file_map, form, operations
 
 MIB = 2**20
@@ -70,7 +70,7 @@ async def test_ordinary_pictures_are_stored_upright_and_without_a_trace_of_metad
             assert getattr(image, "n_frames", 1) == 1, case.name
             if "orientation" in case.name:
                 check_upright(image, case.name)
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 async def test_hostile_pictures_are_refused_with_nothing_stored_and_nothing_spent(idle_server: Running) -> None:
@@ -263,4 +263,4 @@ async def test_a_storage_that_will_not_take_the_photo_costs_nothing(idle_server:
     assert await count_rows() == {"generations": 1, "files": 0, "lines": 1}
     again = await ada.create(photo(), prompt="A fox", idempotencyKey="k")
     assert len(again["generations"]) == 1
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)

@@ -19,7 +19,7 @@ from services.media.upload import MOST, UploadService
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.corpus import pictures
-from tests.support.integrity import check_books, count_rows, stored_keys
+from tests.support.integrity import assert_invariants, count_rows, stored_keys
 
 ANNOUNCE = """
 mutation($input: CreateUploadInput!) {
@@ -78,7 +78,7 @@ async def test_a_picture_sent_ahead_becomes_a_picture(ada: Api, server: Running)
     assert ended["status"] == "COMPLETED"
     Image.open(io.BytesIO((await ada.http.get(ended["result"]["url"])).content)).load()
     assert await ada.credits() == 29
-    await check_books(server.services, all_ended=True, all_swept=True)
+    await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
 async def test_one_upload_serves_several_requests_and_a_repeated_one_outlives_it(idle_server: Running) -> None:
@@ -114,7 +114,7 @@ async def test_what_came_is_clean_and_what_was_sent_is_gone_in_time(idle_server:
     await idle_server.services.sweeper.sweep()
     assert await Upload.all().count() == 0
     assert {key.split("/")[0] for key in await stored_keys(idle_server.services)} == {"originals"}
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ async def test_a_storage_that_does_not_answer_is_an_outage_and_costs_nothing(idl
     path.rmdir()
     await idle_server.services.sweeper.sweep()
     assert await Upload.all().count() == 0
-    await check_books(idle_server.services, all_swept=True)
+    await assert_invariants(idle_server.services, all_swept=True)
 
 
 class DeadStorage(LocalStorage):

@@ -12,9 +12,9 @@ import pytest
 
 import tests.support.factories as example
 from models.database.connection import open_database, rows
-from models.database.read_only import Survey
+from models.database.read_only import ReadOnlyDatabase
 from services.core.error import InvalidInputError
-from services.operations.analytics import Metrics, MetricsService
+from services.operations.analytics import AnalyticsService, AnalyticsWindow
 from services.operations.analytics_report import Bucket, PlanSales
 from tests.support.factories import Row, insert
 
@@ -142,7 +142,7 @@ def bucket(name: str, rows: list[Row]) -> Bucket:
 
 
 async def compare_orders(data: Data, window: tuple[datetime, datetime]) -> None:
-    made, wanted = await Metrics(*window, rows).made, within(data.generations, window)
+    made, wanted = await AnalyticsWindow(*window, rows).made, within(data.generations, window)
     statuses = Counter(row["status"] for row in wanted)
     assert made.generations == len(wanted)
     assert (made.completed, made.failed, made.canceled) == tuple(
@@ -158,7 +158,7 @@ async def compare_orders(data: Data, window: tuple[datetime, datetime]) -> None:
     ):
         assert {each.key: each for each in found} == buckets(wanted, key)
         assert [each.count for each in found] == sorted((each.count for each in found), reverse=True)
-    by_hour = await Metrics(*window, rows).by_hour
+    by_hour = await AnalyticsWindow(*window, rows).by_hour
     assert {each.key: each for each in by_hour} == buckets(wanted, lambda row: f"{row['created_at']:%H}")
     assert [each.key for each in by_hour] == sorted(each.key for each in by_hour)
 
@@ -169,7 +169,7 @@ async def test_what_became_of_orders_is_what_is_counted_by_hand(data: Data) -> N
 
 
 async def compare_people(data: Data, window: tuple[datetime, datetime]) -> None:
-    metrics, wanted = Metrics(*window, rows), within(data.generations, window)
+    metrics, wanted = AnalyticsWindow(*window, rows), within(data.generations, window)
 
     users = await metrics.users
     first: dict[str, datetime] = {}
@@ -214,7 +214,7 @@ async def compare_passes(data: Data, window: tuple[datetime, datetime]) -> None:
                 for used in ("images_used", "videos_used")
             )
             wanted[slug] = PlanSales(slug, len(sold), len(expired), images, videos)
-    assert {sales.plan: sales for sales in await Metrics(*window, rows).plans} == wanted
+    assert {sales.plan: sales for sales in await AnalyticsWindow(*window, rows).plans} == wanted
 
 
 async def test_passes_are_what_is_counted_by_hand(data: Data) -> None:
@@ -224,11 +224,11 @@ async def test_passes_are_what_is_counted_by_hand(data: Data) -> None:
 
 async def test_what_waits_is_counted_whatever_the_window(data: Data) -> None:
     waiting = sum(row["status"] == "PENDING" for row in data.generations)
-    assert await Metrics(BEGIN, BEGIN, rows).queue_depth() == waiting > 0
+    assert await AnalyticsWindow(BEGIN, BEGIN, rows).queue_depth() == waiting > 0
 
 
 async def test_a_window_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
-    windows = MetricsService(Survey(f"sqlite://{tmp_path}/nothing.sqlite3", 1.0))
+    windows = AnalyticsService(ReadOnlyDatabase(f"sqlite://{tmp_path}/nothing.sqlite3", 1.0))
     with pytest.raises(InvalidInputError):
         windows.between(BEGIN, BEGIN - timedelta(seconds=1))
     windows.between(None, datetime.min.replace(tzinfo=UTC))  # and the very first moment has nothing before it

@@ -10,7 +10,7 @@ from services.billing import passes
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
 from services.integrations.storage.protocol import StorageError
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.development_checkout import buy
@@ -93,11 +93,11 @@ class RolledBackError(Exception):
 
 
 @pytest.fixture
-async def audit(server: Running, ada: Api) -> Audit:
+async def audit(server: Running, ada: Api) -> IntegrityAudit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
-    return Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    return IntegrityAudit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
 
 
 def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
@@ -118,7 +118,7 @@ async def open_the_audit_log() -> None:
         await rows(f"DROP TRIGGER {trigger['name']}")
 
 
-async def broken_by(audit: Audit, statement: str) -> set[str]:
+async def broken_by(audit: IntegrityAudit, statement: str) -> set[str]:
     found: set[str] = set()
 
     async def work() -> None:
@@ -133,7 +133,7 @@ async def broken_by(audit: Audit, statement: str) -> set[str]:
     return found
 
 
-async def test_every_promise_is_seen_broken_and_none_beside_it(audit: Audit) -> None:
+async def test_every_promise_is_seen_broken_and_none_beside_it(audit: IntegrityAudit) -> None:
     assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
     for statement, promises in DAMAGE:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
@@ -155,13 +155,15 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
     stored = await webhooks.receive("a-refund", event("refund.updated", refund(bought.order_id, 100)))
     assert stored is not None
     assert await webhooks.handle(stored)
-    audit = Audit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    audit = IntegrityAudit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
     assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
     for statement, promises in SOLD:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
 
 
-async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(server: Running, audit: Audit) -> None:
+async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(
+    server: Running, audit: IntegrityAudit
+) -> None:
     keys = sorted(await server.services.storage.keys())
     assert len(keys) == 5  # two pictures with a thumbnail each, and one more of the wider one
     folder, _, name = keys[0].rpartition("/")
@@ -171,11 +173,13 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(ser
         ([*keys, beside], {"B1": (beside,)}),
         (keys[1:], {"B2": (name,)}),
     ):
-        verdicts = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
+        verdicts = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
         assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
 
 
-async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(audit: Audit) -> None:
+async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(
+    audit: IntegrityAudit,
+) -> None:
     many = 33_000  # PostgreSQL takes 32,767
     missing: tuple[str, ...] = ()
 
@@ -189,7 +193,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
             " f.updated_at FROM n, (SELECT * FROM files LIMIT 1) AS f",
             many,
         )
-        found = await Audit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
+        found = await IntegrityAudit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
         (missing,) = [verdict.offenders for verdict in found if verdict.name == "B2"]
         raise RolledBackError
 
@@ -199,7 +203,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
 
 
 async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
-    server: Running, audit: Audit
+    server: Running, audit: IntegrityAudit
 ) -> None:
     keys = sorted(await server.services.storage.keys())
     folder, _, name = keys[0].rpartition("/")
@@ -207,7 +211,7 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
     async def work() -> None:
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
-        found = await Audit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
+        found = await IntegrityAudit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
         verdicts = {verdict.name: verdict.offenders for verdict in found}
         assert verdicts["B1"] == ()
         raise RolledBackError
@@ -216,7 +220,9 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
         await run_tx(work)
 
 
-async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(server: Running, audit: Audit) -> None:
+async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
+    server: Running, audit: IntegrityAudit
+) -> None:
     storage = server.services.storage
     keys = sorted(await storage.keys())
 
@@ -229,7 +235,7 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(serve
         folder = f"uploads/{row['owner_id']}"
         listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
         for patience, offenders in ((200, ()), (50, ("upl_1",))):
-            found = await Audit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
+            found = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
             verdicts = {verdict.name: verdict.offenders for verdict in found if verdict.offenders}
             assert verdicts == ({"B3": offenders} if offenders else {})
         raise RolledBackError
@@ -245,13 +251,15 @@ async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Run
 
     ada = await server.api.sign_up()
     await User.filter(id=ada.user["id"]).update(credits=31)
-    audit = Audit(silent, stuck=60, unsettled=60, sent_ahead=60)
+    audit = IntegrityAudit(silent, stuck=60, unsettled=60, sent_ahead=60)
     verdicts = {verdict.name: verdict.offenders for verdict in await audit.run()}
     assert verdicts["M1"] == (str(ada.user["id"]),)
     assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
 
 
-async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Running, ada: Api, audit: Audit) -> None:
+async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(
+    server: Running, ada: Api, audit: IntegrityAudit
+) -> None:
     admin = await make_admin(server.api)
     await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
     (passed,) = (await ada.create(prompt="A fox"))["generations"]
@@ -282,7 +290,7 @@ async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(server: Run
 
 
 async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
-    server: Running, ada: Api, audit: Audit
+    server: Running, ada: Api, audit: IntegrityAudit
 ) -> None:
     admin, services = await User.get(id=(await make_admin(server.api)).user["id"]), server.services
     ada_id = str(ada.user["id"])

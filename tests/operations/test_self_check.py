@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from models import ExternalEvent
 from models.database.connection import rows, run_tx
-from models.database.read_only import Survey, TooSlowError
-from services.operations.integrity_audit import Audit
+from models.database.read_only import ReadOnlyDatabase, TooSlowError
+from services.operations.integrity_audit import IntegrityAudit
 from services.operations.self_check import SOURCE, SelfCheck
 from telemetry import metric
 from tests.conftest import Running
@@ -63,7 +63,7 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
 
 
 async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_server: Running) -> None:
-    hasty = Survey(idle_server.settings.database, 0.05)
+    hasty = ReadOnlyDatabase(idle_server.settings.database, 0.05)
     with pytest.raises(TooSlowError):
         await hasty.rows(ENDLESS)
 
@@ -76,7 +76,7 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
             raise TooSlowError
         return await rows(sql, *values)
 
-    audit = Audit(never, stuck=60, unsettled=60, sent_ahead=60, ask=ask, listing=0.05)
+    audit = IntegrityAudit(never, stuck=60, unsettled=60, sent_ahead=60, ask=ask, listing=0.05)
     verdicts = await audit.run()
     unknown = {verdict.name for verdict in verdicts if not verdict.is_known}
     assert unknown == {"B1", "B2", "M6", "A3"}
@@ -89,7 +89,7 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
 
 
 async def test_an_audit_reads_beside_a_writer_and_writes_nothing(idle_server: Running) -> None:
-    survey = Survey(idle_server.settings.database, 5)
+    survey = ReadOnlyDatabase(idle_server.settings.database, 5)
     ada = await idle_server.api.sign_up()
 
     async def write() -> None:

@@ -10,7 +10,7 @@ from models import ExternalEvent, Purchase
 from settings import ROOT
 from tests.conftest import Running
 from tests.support.fakes.polar_wire import event, order
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 # What the door does with a webhook, but that the process is gone when everything is written and nothing committed.
 DYING = """
@@ -57,4 +57,4 @@ async def test_a_death_before_the_commit_leaves_the_event_to_be_handled_again(id
         (handled,) = await idle_server.services.webhooks.replay("an-event")
         assert handled.outcome == "HANDLED"
         assert await ada.credits() == before + 50
-    await check_books(idle_server.services)
+    await assert_invariants(idle_server.services)

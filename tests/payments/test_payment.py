@@ -19,7 +19,7 @@ from tests.conftest import Running, running
 from tests.support.client import Api, until
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import Json, event, moment, order, refund, refunded, sign, subscription
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 from tests.support.polar_store import BASIC, FIFTY, FIVE_HUNDRED, FLASH, LEDGER, SECRET, lines, paid_by, tell, user_of
 from tests.support.server_process import free_port
 
@@ -44,7 +44,7 @@ async def test_an_order_that_is_paid_brings_its_credits_once(polar_store: Runnin
     version = (await ada.one("{ viewer { version } }"))["version"]
     await tell(ada, "order.paid", bought)
     assert (await ada.one("{ viewer { version } }"))["version"] == version
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_a_buyer_hears_of_it_at_once(polar_store: Running, ada: Api) -> None:
@@ -69,7 +69,7 @@ async def test_what_is_given_back_takes_its_share_whatever_is_spent(polar_store:
     assert not any(made["errors"] for made in spent)
     await tell(ada, "order.refunded", refunded(dear, 2999))
     assert await ada.credits() == -2
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_every_order_of_telling_ends_alike(polar_store: Running) -> None:
@@ -93,7 +93,7 @@ async def test_every_order_of_telling_ends_alike(polar_store: Running) -> None:
         purchase = await Purchase.get(order_id=bought["id"])
         assert (purchase.status, purchase.credits, purchase.reversed_credits) == ("REFUNDED", 50, 30)
         assert purchase.user_id == user_of(someone)
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_what_is_unclear_is_parked(polar_store: Running, ada: Api) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_unclear_is_parked(polar_store: Running, ada: Api) -> None
         told = await tell(ada, "order.paid", data)
         assert (told.outcome, bool(told.problem)) == ("PARKED", True), name
     assert await lines(ada) == await lines(eve) == []
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings) -> None:
@@ -140,7 +140,7 @@ async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings
         left = {row.event_id: row.outcome for row in await shop.services.webhooks.replay(None)}
         assert left == {told[1].event_id: "HANDLED", never.event_id: "PARKED"}
         assert await lines(ada) == [("PURCHASE", 200), ("PURCHASE", 200)]
-        await check_books(shop.services)
+        await assert_invariants(shop.services)
 
 
 async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(polar_store: Running, ada: Api) -> None:
@@ -153,7 +153,7 @@ async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(po
     assert (await tell(ada, "order.paid", nothing)).outcome == "PARKED"
     assert await lines(ada) == [("SUBSCRIPTION", 100)]
     assert (await Purchase.get(order_id=month["id"])).net_amount == 0
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(polar_store: Running, ada: Api) -> None:
@@ -290,7 +290,7 @@ async def deliveries(shop: Running, orders: int, deliveries_each: int, seed: int
     assert {user_of(one): await one.credits() for one in people} == expected
     assert await CreditTransaction.filter(type="PURCHASE").count() == orders
     assert not await ExternalEvent.exclude(outcome="HANDLED").exists()
-    await check_books(shop.services)
+    await assert_invariants(shop.services)
 
 
 async def test_twenty_orders_told_two_hundred_times_are_granted_once(polar_store: Running) -> None:

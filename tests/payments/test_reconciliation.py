@@ -10,7 +10,7 @@ from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import Json, moment, order, refund, refunded, subscription
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 from tests.support.polar_store import BASIC, FIFTY, lines, tell, user_of
 
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
@@ -69,7 +69,7 @@ async def test_a_refund_of_an_old_order_is_found(polar_store: Running, ada: Api,
     await tell(ada, "order.refunded", polar.orders[0])
     assert await ada.credits() == 10 + 50 - 30
     assert not await Purchase.exists(order_id="another order")
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running, ada: Api, polar: PolarServer) -> None:
@@ -93,7 +93,7 @@ async def test_who_leaves_pays_no_more(polar_store: Running, ada: Api, polar: Po
     assert [call.path for call in polar.calls if call.method == "DELETE"] == [f"/v1/subscriptions/{running_one['id']}"]
     assert not await Membership.exclude(status="ENDED").exists()
     assert (await tell(polar_store.api, "subscription.revoked", running_one)).outcome == "IGNORED"
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)
 
 
 async def test_a_polar_that_is_down_is_asked_again_to_end_it(
@@ -142,4 +142,4 @@ async def test_what_is_told_of_somebody_who_has_left_is_kept_and_ended(
     assert user.version == version + 1, "the refund alone"
     await polar_store.services.reconciliation.reconcile_when_due(datetime.now(UTC))
     assert started["status"] == "canceled"
-    await check_books(polar_store.services)
+    await assert_invariants(polar_store.services)

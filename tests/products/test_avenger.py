@@ -6,7 +6,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import adjust, check_books, make_admin
+from tests.support.integrity import adjust, assert_invariants, make_admin
 
 pytestmark = pytest.mark.any_database
 
@@ -47,7 +47,7 @@ async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
             "lastGenerationAt": ended["createdAt"],
         },
     }
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_refunds_it(
@@ -67,7 +67,7 @@ async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_re
         ("DEDUCTION", -10, 20),
         ("REFUND", 10, 30),
     ]
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_photo_that_cannot_be_stored_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:

@@ -11,7 +11,7 @@ from tests.support.client import CREATE, Api, photo
 from tests.support.development_checkout import buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
 
@@ -78,7 +78,7 @@ async def test_a_pass_makes_three_pictures_an_hour_then_says_when_the_next_comes
     images = (await pass_of(ada))["images"]
     assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
     assert await ada.ledger() == [], "nothing here is paid with credits"
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_picture_that_fails_gives_its_place_back(product: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -88,7 +88,7 @@ async def test_a_picture_that_fails_gives_its_place_back(product: Running, openr
     failed = await sunset(ada)
     assert (failed["status"], failed["refunded"]) == ("FAILED", True)
     assert (await pass_of(ada))["images"]["remaining"] == 3
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_passes_differ_in_how_much_they_allow(product: Running) -> None:

@@ -7,7 +7,7 @@ from tests.support.client import CREATE, Api, photo, until
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
 
@@ -47,7 +47,7 @@ async def test_a_plush_toy_costs_one_of_ten_credits(product: Running, openrouter
     ]
     (call,) = openrouter.calls
     assert call.body["model"] == "google/gemini-2.5-flash-image"
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_plush_toy_that_fails_is_paid_back(product: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -62,7 +62,7 @@ async def test_a_plush_toy_that_fails_is_paid_back(product: Running, openrouter:
         ("DEDUCTION", -1, 9),
         ("REFUND", 1, 10),
     ]
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_who_has_spent_all_can_buy_more(product: Running) -> None:
@@ -84,7 +84,7 @@ async def test_who_has_spent_all_can_buy_more(product: Running) -> None:
         "description": "Credits bought",
     }
     assert (await ada.create(PHOTO, styleId=style))["viewer"]["credits"] == 49
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_the_gallery_is_searched_filtered_marked_and_cleared(
@@ -108,7 +108,7 @@ async def test_the_gallery_is_searched_filtered_marked_and_cleared(
 
     await until(are_gone)
     assert await ada.credits() == 8, "what is deleted stays paid for"
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_photo_is_needed_and_is_jpeg_or_png_of_ten_mebibytes(product: Running) -> None:

@@ -7,7 +7,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import hang, text_only
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
 
@@ -37,7 +37,7 @@ async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
         ("DEDUCTION", -cost, 10 - 2 * cost),
         ("REFUND", cost, 10 - cost),
     ]
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(

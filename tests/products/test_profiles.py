@@ -14,7 +14,7 @@ from setting_types import Switch
 from settings import PROFILES, Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, Api, photo
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 PHOTO = photo(64, 48)
 MIB = 1024 * 1024
@@ -270,7 +270,7 @@ async def test_another_product_rewrites_no_history(settings: Settings, tmp_path:
         for id, refunded, credits in ((plush["id"], True, 18), (scene["id"], True, 23), (now["id"], False, 23)):
             canceled = (await ada.one(CANCEL, id=id))["generation"]
             assert (canceled["status"], canceled["refunded"], await ada.credits()) == ("CANCELED", refunded, credits)
-        await check_books(server.services)
+        await assert_invariants(server.services)
     async with running(await restarted(settings, "studio"), idle=True) as server:
         ada = Api(server.api.http, server.api.address, token)
         assert await ada.one(CATALOGUE) == catalogue

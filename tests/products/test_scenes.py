@@ -8,7 +8,7 @@ from tests.support.client import CREATE, Api, photo
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import refusal
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
 
@@ -47,7 +47,7 @@ async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: 
         ("DEDUCTION", -5, 95),
         ("DEDUCTION", -5, 90),
     ]
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -61,7 +61,7 @@ async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: Sc
         ("DEDUCTION", -5, 95),
         ("REFUND", 5, 100),
     ]
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None:
@@ -76,7 +76,7 @@ async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None
     assert not any(style["locked"] for style in scenes["styles"])
     ended = await ada.ended((await ada.create(styleId=castle))["generations"][0]["id"])
     assert (ended["status"], ended["cost"], await ada.credits()) == ("COMPLETED", 10, 190)
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_the_demo_account_is_a_member_with_a_hundred_credits(product: Running) -> None:

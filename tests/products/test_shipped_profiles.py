@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.enum import PlanKind, Quality, ReferenceImage, RefundPolicy, Size
-from services.products.collection import CollectionUse
+from services.products.collection import CollectionReference
 from services.products.profile import Limits, MembershipRules, Profile, ReferralRules, UploadRules, load_profile
 from services.products.prompt import check_variables, render_prompt
 from settings import PROFILES, ROOT
@@ -220,7 +220,7 @@ def test_the_guides_own_profile_loads_as_it_stands_there(tmp_path: Path) -> None
     assert [collection.slug for collection in shop.collections] == ["plushify", "sandbox"]
     # It shows every entry that a profile may have, so that nobody has to look for one elsewhere.
     shown = set(re.findall(r"^\[*([a-z_]+)", text, re.MULTILINE))
-    for part in (Profile, UploadRules, Limits, MembershipRules, ReferralRules, CollectionUse):
+    for part in (Profile, UploadRules, Limits, MembershipRules, ReferralRules, CollectionReference):
         assert part.model_fields.keys() <= shown
 
 

@@ -7,7 +7,7 @@ from tests.support.client import Api, photo
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import check_books
+from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
 
@@ -35,7 +35,7 @@ async def test_one_account_uses_every_line_at_its_own_price(product: Running, op
     for slug, collection, cost in STORY:
         assert await ended(ada, slug, collection) == ("FAILED", "CREDITS", cost)
     assert await ada.credits() == credits - 10, "of what fails after the call, only a hero stays paid for"
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_pass_pays_first_then_credits(product: Running) -> None:
@@ -50,7 +50,7 @@ async def test_a_pass_pays_first_then_credits(product: Running) -> None:
         ("COMPLETED", "CREDITS", 1),
     ]
     assert await ada.credits() == 29
-    await check_books(product.services)
+    await assert_invariants(product.services)
 
 
 async def test_a_months_credits_come_with_the_plan(product: Running) -> None:
@@ -60,4 +60,4 @@ async def test_a_months_credits_come_with_the_plan(product: Running) -> None:
     assert (line["type"], line["amount"], line["balance"]) == ("SUBSCRIPTION", 300, 330)
     assert (line["price"], line["currency"]) == (2999, "usd")
     assert await ended(ada, "magic-castle", "scenes") == ("COMPLETED", "CREDITS", 10)
-    await check_books(product.services)
+    await assert_invariants(product.services)

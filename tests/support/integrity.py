@@ -5,17 +5,17 @@ from models.database.connection import run_tx
 from models.enum import AdminAction, Role, TransactionType
 from services.billing import ledger
 from services.events import account_change, audit_log
-from services.operations.integrity_audit import Audit
+from services.operations.integrity_audit import IntegrityAudit
 from services.services import Services
 from tests.support.client import Api
 
 LONG = 3600.0  # seconds; nothing in a test is that old
 
 
-async def check_books(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
+async def assert_invariants(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
     """Every promise of operations.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
     unsettled = 0.0 if all_swept else LONG
-    audit = Audit(
+    audit = IntegrityAudit(
         services.storage.keys,
         stuck=0.0 if all_ended else LONG,
         unsettled=unsettled,
@@ -39,13 +39,13 @@ async def count_rows() -> dict[str, int]:
     }
 
 
-async def adjust(user_id: str, amount: int, reason: str) -> account_change.Account:
+async def adjust(user_id: str, amount: int, reason: str) -> account_change.AccountChange:
     """Give or take credits, as an admin would."""
 
-    async def work() -> account_change.Account:
-        await account_change.hold(user_id)
+    async def work() -> account_change.AccountChange:
+        await account_change.lock_account(user_id)
         act = await audit_log.record(None, AdminAction.ADJUST_CREDITS, user_id, amount=amount, reason=reason)
-        return await ledger.post(user_id, [ledger.Line(TransactionType.ADMIN, amount, f"admin:{act.id}")])
+        return await ledger.post(user_id, [ledger.LedgerLine(TransactionType.ADMIN, amount, f"admin:{act.id}")])
 
     return await run_tx(work)
 

@@ -3,12 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from services.billing.funding import Payers
-from services.events.publisher import Events
+from services.billing.funding import FundingService
+from services.events.publisher import EventPublisher
 from services.generations.claim import Claim
 from services.generations.generation import GenerationService
 from services.generations.specification import GenerationRequest
-from services.generations.submission import Sales
+from services.generations.submission import SubmissionService
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from services.operations.maintenance import MaintenanceService
@@ -19,14 +19,19 @@ from tests.support.client import Api
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
     """Takes orders on the same database; its bell and its messages reach nobody here."""
-    payers = Payers(services.entitlements, sells_credits=services.profile.sells_credits)
+    payers = FundingService(services.entitlements, sells_credits=services.profile.sells_credits)
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
         yield GenerationService(
             services.styles,
             services.entitlements,
             services.files,
-            Sales(payers, queue, Events(bus), MaintenanceService(bus, Events(bus), services.provider.name, ())),
-            Events(bus),
+            SubmissionService(
+                payers,
+                queue,
+                EventPublisher(bus),
+                MaintenanceService(bus, EventPublisher(bus), services.provider.name, ()),
+            ),
+            EventPublisher(bus),
             services.profile.limits,
             services.uploads,
             services.rates,

@@ -90,7 +90,7 @@ class _Answer:
     parts: list[bytes]
 
 
-class ImageDoor:
+class ImageSanitizer:
     """Up to `processes` children, started when first needed and used again and again, one picture at a time each.
 
     `memory_mib` is a child's whole address space, so its resident memory stays below it. `cpu_seconds` is what one

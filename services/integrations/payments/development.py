@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from services.integrations.payments.protocol import OpenTill, PaymentsError, TillRequest
+from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentsError
 
 _NOTHING: tuple[dict[str, Any], ...] = ()
 
@@ -15,8 +15,8 @@ class DevelopmentPayments:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    async def create_checkout(self, request: TillRequest) -> OpenTill:
-        return OpenTill(provider_id=None, url=f"{self._address}/checkout/{request.checkout_id}", expires_at=None)
+    async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
+        return CheckoutSession(provider_id=None, url=f"{self._address}/checkout/{request.checkout_id}", expires_at=None)
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         """None: here every order is told of when it is made."""

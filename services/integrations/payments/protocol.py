@@ -11,7 +11,7 @@ class PaymentsError(Exception):
 
 
 @dataclass(frozen=True)
-class TillRequest:
+class CheckoutSessionRequest:
     """What a person wants to pay for, and who they are to us."""
 
     checkout_id: str  # ours
@@ -24,7 +24,7 @@ class TillRequest:
 
 
 @dataclass(frozen=True)
-class OpenTill:
+class CheckoutSession:
     """Where the person pays."""
 
     provider_id: str | None
@@ -35,7 +35,7 @@ class OpenTill:
 class Payments(Protocol):
     """A payment provider. Every call ends within its own deadline; whatever goes wrong is a PaymentsError."""
 
-    async def create_checkout(self, request: TillRequest) -> OpenTill:
+    async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
         """Open a till."""
 
     def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:

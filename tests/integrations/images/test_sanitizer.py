@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS, BadImage, BadImageError, CleanImage, ImageDoor
+from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS, BadImage, BadImageError, CleanImage, ImageSanitizer
 from tests.support.corpus import pictures as make
 from tests.support.corpus.picture_cases import HOSTILE, MARKERS, ORDINARY, Accepted, Refused
 
@@ -18,8 +18,8 @@ LIMIT = 10 << 20  # bytes
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def module_server() -> AsyncIterator[ImageDoor]:
-    async with ImageDoor() as opened:
+async def module_server() -> AsyncIterator[ImageSanitizer]:
+    async with ImageSanitizer() as opened:
         yield opened
 
 
@@ -53,7 +53,7 @@ def shows_the_scene(image: Image.Image) -> bool:
 
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case.name)
-async def test_an_ordinary_picture_comes_out_clean(module_server: ImageDoor, case: Accepted) -> None:
+async def test_an_ordinary_picture_comes_out_clean(module_server: ImageSanitizer, case: Accepted) -> None:
     clean = await module_server.clean(case.build(), max_bytes=LIMIT)
     image = picture(clean)
     assert (image.format, image.size, image.mode) == (case.format, case.size, case.mode)
@@ -66,7 +66,7 @@ async def test_an_ordinary_picture_comes_out_clean(module_server: ImageDoor, cas
 
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case.name)
-async def test_a_picture_brings_a_thumbnail_and_a_placeholder(module_server: ImageDoor, case: Accepted) -> None:
+async def test_a_picture_brings_a_thumbnail_and_a_placeholder(module_server: ImageSanitizer, case: Accepted) -> None:
     clean = await module_server.clean(case.build(), max_bytes=LIMIT)
     narrowest, *wider = THUMBNAIL_WIDTHS
     assert list(clean.thumbnails) == [narrowest, *(width for width in wider if width < clean.width)]
@@ -80,14 +80,14 @@ async def test_a_picture_brings_a_thumbnail_and_a_placeholder(module_server: Ima
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
-async def test_a_hostile_picture_is_refused(module_server: ImageDoor, case: Refused) -> None:
+async def test_a_hostile_picture_is_refused(module_server: ImageSanitizer, case: Refused) -> None:
     with pytest.raises(BadImageError) as refusal:
         await module_server.clean(case.build(), max_bytes=LIMIT)
     assert refusal.value.reason in case.reasons
 
 
 @pytest.mark.parametrize("case", [case for case in HOSTILE if case.name != "nothing"], ids=lambda case: case.name)
-async def test_a_hostile_preview_is_refused(module_server: ImageDoor, case: Refused) -> None:
+async def test_a_hostile_preview_is_refused(module_server: ImageSanitizer, case: Refused) -> None:
     with pytest.raises(BadImageError) as refusal:
         await module_server.preview(case.build())
     assert refusal.value.reason in case.reasons
@@ -95,29 +95,29 @@ async def test_a_hostile_preview_is_refused(module_server: ImageDoor, case: Refu
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-async def test_every_orientation_comes_out_upright(module_server: ImageDoor, name: str, turn: int) -> None:
+async def test_every_orientation_comes_out_upright(module_server: ImageSanitizer, name: str, turn: int) -> None:
     clean = await module_server.clean(make.oriented(name, turn), max_bytes=LIMIT)
     assert shows_the_scene(picture(clean).convert("RGB"))
 
 
 @pytest.mark.parametrize("build", [lambda: make.animated("PNG"), lambda: make.animated("WEBP"), make.mpo])
-async def test_of_several_frames_the_first_is_kept(module_server: ImageDoor, build: make.Builder) -> None:
+async def test_of_several_frames_the_first_is_kept(module_server: ImageSanitizer, build: make.Builder) -> None:
     assert shows_the_scene(picture(await module_server.clean(build(), max_bytes=LIMIT)))
 
 
-async def test_cmyk_keeps_its_colours(module_server: ImageDoor) -> None:
+async def test_cmyk_keeps_its_colours(module_server: ImageSanitizer) -> None:
     data = make.encoded(make.scene("CMYK"), "JPEG", quality=95)
     assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
 
 
-async def test_sixteen_bits_are_scaled_and_not_clamped(module_server: ImageDoor) -> None:
+async def test_sixteen_bits_are_scaled_and_not_clamped(module_server: ImageSanitizer) -> None:
     grey = picture(await module_server.clean(make.deep_png(0, (40000,)), max_bytes=LIMIT))
     assert near(grey.getpixel((5, 5)), (156, 156, 156), 1)
     colour = picture(await module_server.clean(make.deep_png(6, (40000, 20000, 100, 30000)), max_bytes=LIMIT))
     assert near(colour.getpixel((5, 5)), (156, 78, 0, 117), 1)
 
 
-async def test_colours_follow_the_embedded_profile(module_server: ImageDoor) -> None:
+async def test_colours_follow_the_embedded_profile(module_server: ImageSanitizer) -> None:
     data = make.encoded(make.scene("RGBA"), "PNG", icc_profile=make.swapped_profile())
     image = picture(await module_server.clean(data, max_bytes=LIMIT))
     assert near(image.getpixel((16, 36)), (255, 0, 0, 255))  # was blue
@@ -125,12 +125,12 @@ async def test_colours_follow_the_embedded_profile(module_server: ImageDoor) -> 
     assert near(image.getpixel((48, 36)), (0, 255, 255, 255))  # was yellow
 
 
-async def test_nothing_hides_beneath_full_transparency(module_server: ImageDoor) -> None:
+async def test_nothing_hides_beneath_full_transparency(module_server: ImageSanitizer) -> None:
     image = picture(await module_server.clean(make.encoded(make.scene("RGBA"), "PNG"), max_bytes=LIMIT))
     assert image.getpixel((16, 12)) == (0, 0, 0, 0)  # was red
 
 
-async def test_a_profile_of_another_colour_space_is_ignored(module_server: ImageDoor) -> None:
+async def test_a_profile_of_another_colour_space_is_ignored(module_server: ImageSanitizer) -> None:
     data = make.encoded(make.scene("CMYK"), "JPEG", quality=95, icc_profile=make.swapped_profile())
     assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
 
@@ -146,7 +146,7 @@ async def test_a_profile_of_another_colour_space_is_ignored(module_server: Image
     ],
 )
 async def test_thumbnails_are_made_at_every_width_below_the_picture_s(
-    module_server: ImageDoor, size: tuple[int, int], made: dict[int, tuple[int, int]]
+    module_server: ImageSanitizer, size: tuple[int, int], made: dict[int, tuple[int, int]]
 ) -> None:
     data = io.BytesIO()
     Image.new("RGB", size, "#804020").save(data, "JPEG")
@@ -156,7 +156,7 @@ async def test_thumbnails_are_made_at_every_width_below_the_picture_s(
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
-async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageDoor, name: str) -> None:
+async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageSanitizer, name: str) -> None:
     data = make.encoded(make.scene("RGBA", (800, 600)), name)
     clean = await module_server.clean(data, max_bytes=LIMIT)
     for image in (picture(clean), Image.open(io.BytesIO(clean.thumbnails[320]))):
@@ -165,13 +165,13 @@ async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageD
         assert alpha.getpixel((image.width - 10, 10)) == 255
 
 
-async def test_a_placeholder_of_a_photo_takes_about_100_characters(module_server: ImageDoor) -> None:
+async def test_a_placeholder_of_a_photo_takes_about_100_characters(module_server: ImageSanitizer) -> None:
     soft = make.scene(size=(800, 600)).effect_spread(200)
     clean = await module_server.clean(make.encoded(soft, "JPEG"), max_bytes=LIMIT)
     assert 80 <= len(clean.placeholder) <= 140
 
 
-async def test_more_bytes_than_allowed_are_refused(module_server: ImageDoor) -> None:
+async def test_more_bytes_than_allowed_are_refused(module_server: ImageSanitizer) -> None:
     with pytest.raises(BadImageError) as refusal:
         await module_server.clean(make.png(), max_bytes=len(make.png()) - 1)
     assert refusal.value.reason is BadImage.TOO_MANY_BYTES
@@ -179,30 +179,30 @@ async def test_more_bytes_than_allowed_are_refused(module_server: ImageDoor) -> 
 
 
 @pytest.mark.parametrize("build", [make.webp, make.jpeg])
-async def test_a_format_that_was_not_asked_for_is_refused(module_server: ImageDoor, build: make.Builder) -> None:
+async def test_a_format_that_was_not_asked_for_is_refused(module_server: ImageSanitizer, build: make.Builder) -> None:
     with pytest.raises(BadImageError) as refusal:
         await module_server.clean(build(), max_bytes=LIMIT, formats=frozenset({"PNG"}))
     assert refusal.value.reason is BadImage.UNSUPPORTED_FORMAT
 
 
-async def test_the_same_bytes_give_the_same_picture(module_server: ImageDoor) -> None:
+async def test_the_same_bytes_give_the_same_picture(module_server: ImageSanitizer) -> None:
     first = await module_server.clean(make.jpeg(), max_bytes=LIMIT)
     assert await module_server.clean(make.jpeg(), max_bytes=LIMIT) == first
 
 
-async def test_a_clean_picture_passes_again(module_server: ImageDoor) -> None:
+async def test_a_clean_picture_passes_again(module_server: ImageSanitizer) -> None:
     clean = await module_server.clean(make.png(), max_bytes=LIMIT)
     assert await module_server.clean(clean.data, max_bytes=LIMIT) == clean
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-async def test_a_preview_is_small_whatever_it_shows(module_server: ImageDoor, mode: str) -> None:
+async def test_a_preview_is_small_whatever_it_shows(module_server: ImageSanitizer, mode: str) -> None:
     uri = await module_server.preview(make.encoded(make.noise(mode, (1024, 1024)), "PNG"))
     assert len(uri) <= 12_100
     assert decoded(uri).width <= 256
 
 
-async def test_a_preview_has_the_width_that_was_asked_for(module_server: ImageDoor) -> None:
+async def test_a_preview_has_the_width_that_was_asked_for(module_server: ImageSanitizer) -> None:
     uri = await module_server.preview(make.encoded(make.scene(size=(800, 600)), "JPEG"), width=64)
     assert decoded(uri).size == (64, 48)
     assert decoded(await module_server.preview(make.png(), width=256)).size == (64, 48)
@@ -210,7 +210,7 @@ async def test_a_preview_has_the_width_that_was_asked_for(module_server: ImageDo
 
 @pytest.mark.parametrize("build", [make.jpeg, make.png, make.webp])
 async def test_bytes_turned_over_at_random_never_cost_more_than_their_picture(
-    module_server: ImageDoor, build: make.Builder
+    module_server: ImageSanitizer, build: make.Builder
 ) -> None:
     chance = random.Random(7)
     outcomes: set[type] = set()

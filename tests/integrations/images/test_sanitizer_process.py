@@ -15,8 +15,8 @@ from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
     CleanImage,
-    ImageDoor,
     ImageDoorUnavailableError,
+    ImageSanitizer,
 )
 from tests.support.corpus import pictures as make
 
@@ -85,7 +85,7 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
         await asyncio.sleep(0.01)
 
 
-async def busy(door: ImageDoor, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
+async def busy(door: ImageSanitizer, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
     """A running `clean` of `data` whose only child is in the middle of decoding, and that child."""
     await door.clean(make.png(), max_bytes=ANY_SIZE)
     (pid,) = ours()
@@ -96,12 +96,12 @@ async def busy(door: ImageDoor, data: bytes) -> tuple["asyncio.Task[CleanImage]"
 
 
 async def test_no_child_is_started_before_the_first_picture() -> None:
-    async with ImageDoor():
+    async with ImageSanitizer():
         assert ours() == []
 
 
 async def test_children_are_used_again_and_never_more_than_allowed() -> None:
-    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
         await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(20)))
         first = ours()
         assert len(first) == 2
@@ -110,7 +110,7 @@ async def test_children_are_used_again_and_never_more_than_allowed() -> None:
 
 
 async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
-    door = ImageDoor(processes=1)
+    door = ImageSanitizer(processes=1)
     task, _ = await busy(door, SLOW())
     waiting = asyncio.create_task(door.clean(make.png(), max_bytes=ANY_SIZE))
     await asyncio.sleep(0)
@@ -124,7 +124,7 @@ async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
 
 
 async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGKILL)
         assert (await task).width == 3000
@@ -133,7 +133,7 @@ async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
 
 
 async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGKILL)
         await until(lambda: ours() not in ([], [pid]))
@@ -144,7 +144,7 @@ async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None
 
 
 async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> None:
-    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
         await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
         for pid in ours():
             os.kill(pid, signal.SIGKILL)
@@ -153,7 +153,7 @@ async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> Non
 
 
 async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         os.kill(pid, signal.SIGSEGV)
         with pytest.raises(BadImageError) as refusal:
@@ -162,7 +162,7 @@ async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
 
 
 async def test_a_picture_that_takes_too_much_work_is_refused() -> None:
-    async with ImageDoor(processes=1, cpu_seconds=1, timeout=20) as door:
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as door:
         started = time.monotonic()
         with pytest.raises(BadImageError) as refusal:
             await door.clean(ENDLESS(), max_bytes=ANY_SIZE)
@@ -172,7 +172,7 @@ async def test_a_picture_that_takes_too_much_work_is_refused() -> None:
 
 
 async def test_the_cpu_allowance_is_for_each_picture_and_not_for_the_childs_life() -> None:
-    async with ImageDoor(processes=1, cpu_seconds=1, timeout=20) as door:
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as door:
         data = make.many_scans(1500, 60)  # far below the allowance, on a busy machine too
         await door.clean(data, max_bytes=ANY_SIZE)
         (pid,) = ours()
@@ -182,7 +182,7 @@ async def test_the_cpu_allowance_is_for_each_picture_and_not_for_the_childs_life
 
 
 async def test_a_child_that_falls_silent_is_our_outage_and_is_replaced() -> None:
-    async with ImageDoor(processes=1, cpu_seconds=1, timeout=2.5) as door:
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=2.5) as door:
         task, pid = await busy(door, make.many_scans(3000, 60))
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(ImageDoorUnavailableError):
@@ -193,11 +193,11 @@ async def test_a_child_that_falls_silent_is_our_outage_and_is_replaced() -> None
 
 def test_a_clock_shorter_than_the_cpu_allowance_is_refused() -> None:
     with pytest.raises(ValueError, match="timeout"):
-        ImageDoor(cpu_seconds=10, timeout=10)
+        ImageSanitizer(cpu_seconds=10, timeout=10)
 
 
 async def test_a_caller_who_leaves_costs_no_child() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         task, pid = await busy(door, SLOW())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -207,7 +207,7 @@ async def test_a_caller_who_leaves_costs_no_child() -> None:
 
 
 async def test_a_caller_who_leaves_the_queue_is_never_served() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         first, pid = await busy(door, SLOW())
         queued = [asyncio.create_task(door.clean(SLOW(), max_bytes=ANY_SIZE)) for _ in range(5)]
         await asyncio.sleep(0)
@@ -231,7 +231,7 @@ LARGEST: dict[str, make.Builder] = {
 
 @pytest.mark.parametrize("build", LARGEST.values(), ids=LARGEST.keys())
 async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         clean = await door.clean(build(), max_bytes=ANY_SIZE)
         assert max(clean.width, clean.height) == 4096
         (pid,) = ours()
@@ -242,14 +242,14 @@ async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> Non
 async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory() -> None:
     image = make.scene(size=(4096, 4096))
     image.putalpha(make.noise("L", image.size).point(lambda value: value & 0xF8))
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         clean = await door.clean(make.encoded(image, "WEBP", method=0), max_bytes=ANY_SIZE)
         assert (clean.width, clean.content_type) == (4096, "image/webp")
 
 
 async def test_the_parents_memory_stays_flat() -> None:
     data = make.encoded(make.noise("RGB", (800, 600)), "PNG")
-    async with ImageDoor(processes=2, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
         for _ in range(5):
             await door.clean(data, max_bytes=ANY_SIZE)
         before = kib("self", "VmRSS")
@@ -259,7 +259,7 @@ async def test_the_parents_memory_stays_flat() -> None:
 
 
 async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> None:
-    async with ImageDoor(processes=1, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
         await door.clean(make.png(), max_bytes=ANY_SIZE)
         (pid,) = ours()
         proc = Path(f"/proc/{pid}")

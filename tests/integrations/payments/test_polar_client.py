@@ -13,14 +13,16 @@ from polar.v2026_10 import outputs, webhooks
 from services.integrations.payments.polar.client import PolarPayments
 from services.integrations.payments.polar.payload import Order
 from services.integrations.payments.polar.signature import is_authentic
-from services.integrations.payments.protocol import PaymentsError, TillRequest
+from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentsError
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import checkout, event, moment, order, refund, refunded, session, sign, subscription
 
 USER, PRODUCT = "usr_01h455vb4pex5vsknk084sn02q", "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-REQUEST = TillRequest("chk_1", PRODUCT, "credits-50", USER, "ada@example.com", "https://app.example.com/", "192.0.2.7")
+REQUEST = CheckoutSessionRequest(
+    "chk_1", PRODUCT, "credits-50", USER, "ada@example.com", "https://app.example.com/", "192.0.2.7"
+)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from polar.v2026_10 import PolarAsync
 from polar.v2026_10.errors import AlreadyCanceledSubscription, ResourceNotFound
 from polar.v2026_10.inputs import CheckoutCreate
 
-from services.integrations.payments.protocol import OpenTill, PaymentsError, TillRequest
+from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentsError
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class PolarPayments:
     ) -> None:
         await self._polar.__aexit__(kind, error, trace)
 
-    async def create_checkout(self, request: TillRequest) -> OpenTill:
+    async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
         # What is in `metadata` comes back with the order and the subscription.
         wanted: CheckoutCreate = {
             "products": [request.product_id],
@@ -60,7 +60,7 @@ class PolarPayments:
         if request.client is not None:
             wanted["customer_ip_address"] = request.client
         till = await self._ask("checkout", lambda: self._polar.checkouts.create(**wanted))
-        return OpenTill(till.id, till.url, _moment(till.expires_at))
+        return CheckoutSession(till.id, till.url, _moment(till.expires_at))
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         # Oldest first: what is ordered meanwhile comes at the end, and moves nothing from page to page.

@@ -10,11 +10,11 @@ _PLAIN = ("billing_reason", "customer_id", "customer_external_id")  # those that
 
 def event_without_person(event: dict[str, Any]) -> dict[str, Any]:
     """A whole event, as it was read, without names, addresses and tax ids."""
-    clean = _only_ids if event["type"].startswith("customer.") else without_person
+    clean = _only_ids if event["type"].startswith("customer.") else redact_customer
     return {**event, "data": clean(event["data"])}
 
 
-def without_person(told: dict[str, Any]) -> dict[str, Any]:
+def redact_customer(told: dict[str, Any]) -> dict[str, Any]:
     """An object without names, addresses and tax ids."""
     return {
         name: _only_ids(value) if name in _PEOPLE and isinstance(value, dict) else _inside(value)
@@ -29,5 +29,5 @@ def _only_ids(person: dict[str, Any]) -> dict[str, Any]:
 
 def _inside(value: Any) -> Any:
     if isinstance(value, dict):
-        return without_person(value)
+        return redact_customer(value)
     return [_inside(part) for part in value] if isinstance(value, list) else value
