@@ -1,11 +1,15 @@
-"""Settings become the parts that speak to the outside: provider, mailer, till, rate limiter, storage."""
+"""Settings become the clients of the outside world: bus, storage, provider, payments, mailer, rate limiter."""
 
 import contextlib
 from collections.abc import AsyncIterator
 
+from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.mail.console import ConsoleMailer
 from services.integrations.mail.protocol import Mailer
 from services.integrations.mail.smtp import SmtpMailer
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
+from services.integrations.password_hashing import Passwords
 from services.integrations.payments.development import DevelopmentPayments
 from services.integrations.payments.protocol import Payments
 from services.integrations.providers.demo.provider import DemoProvider
@@ -14,6 +18,7 @@ from services.integrations.providers.safe_fetch import SafeFetch
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import Storage
+from services.integrations.wiring import Integrations
 from services.products.profile import Profile
 from setting_types import Provider, Switch
 from settings import Settings
@@ -102,3 +107,33 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
         session_token=settings.aws_session_token,
     ) as storage:
         yield storage
+
+
+@contextlib.asynccontextmanager
+async def open_integrations(
+    settings: Settings, *, hash_kib: int, shared_sanitizer: ImageSanitizer | None = None
+) -> AsyncIterator[Integrations]:
+    """Connect everything outside this process but the database, and close it in the reverse order.
+
+    `hash_kib`: memory of one password hash in KiB; `shared_sanitizer`: one that the caller closes.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(open_storage(settings))
+        bus = await stack.enter_async_context(Bus.open(settings.redis_url))
+        queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
+        sanitizer = shared_sanitizer or ImageSanitizer(processes=settings.image_processes)
+        if sanitizer is not shared_sanitizer:
+            stack.push_async_callback(sanitizer.aclose)
+        provider = make_provider(settings)
+        stack.push_async_callback(provider.aclose)
+        yield Integrations(
+            bus=bus,
+            queue=queue,
+            storage=storage,
+            sanitizer=sanitizer,
+            provider=provider,
+            payments=await stack.enter_async_context(open_payments(settings)),
+            mailer=make_mailer(settings),
+            limiter=await stack.enter_async_context(open_rate_limiter(settings)),
+            passwords=Passwords(hash_kib),
+        )

@@ -33,11 +33,11 @@ async def prepare(settings: Settings) -> None:
     for name in await migrate(settings.database):
         log.info("migration.applied", name=name)
     async with open_services(settings) as services:
-        await services.styles.seed()
-        await services.plans.seed()
-        await services.roles.honour_all()
+        await services.catalogue.styles.seed()
+        await services.billing.plans.seed()
+        await services.accounts.roles.honour_all()
         if not settings.is_production:
-            await services.users.ensure_demo_account()
+            await services.accounts.users.ensure_demo_account()
 
 
 def serve(settings: Settings) -> None:
@@ -74,7 +74,7 @@ async def work(settings: Settings, concurrency: int) -> None:
         offering_metrics(services, settings.host, port, token),
         working(services, concurrency),
     ):
-        log.info("worker.started", name=services.worker.name, concurrency=concurrency)
+        log.info("worker.started", name=services.generations.worker.name, concurrency=concurrency)
         await stop.wait()
         log.info("worker.stopping")
 
@@ -83,7 +83,7 @@ async def fill(settings: Settings) -> None:
     """What every start does, and sign-up bonuses that were never paid."""
     await prepare(settings)
     async with open_services(settings) as services:
-        granted = await services.credits.grant_missing_signup_bonuses(services.users.signup_credits)
+        granted = await services.billing.ledger.grant_missing_signup_bonuses(services.accounts.users.signup_credits)
         print(f"The catalogue is in step with the profile; missing sign-up bonuses paid: {granted}.")
     if not settings.is_production:
         print(f"The demo account is {DEMO_EMAIL}, password {DEMO_PASSWORD}.")
@@ -93,7 +93,7 @@ async def make_admin(settings: Settings, email: str, role: Role) -> int:
     await migrate(settings.database)
     async with open_services(settings) as services:
         try:
-            user = await services.roles.appoint(email, role)
+            user = await services.accounts.roles.appoint(email, role)
         except Refusal:
             print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
             return 1
@@ -105,7 +105,7 @@ async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings, PATIENT) as services:
-        verdicts = await make_audit(settings, services.storage).run()
+        verdicts = await make_audit(settings, services.integrations.storage).run()
     for verdict in verdicts:
         named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")
         broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""
@@ -117,7 +117,7 @@ async def replay(settings: Settings, event_id: str | None) -> int:
     """Handle stored webhooks again; 1 when there is no such event, or one came to no good end."""
     await migrate(settings.database)
     async with open_services(settings) as services:
-        events = await services.webhooks.replay(event_id)
+        events = await services.payments.webhooks.replay(event_id)
     for event in events:
         problem = f": {event.problem}" if event.problem else ""
         print(f"{event.outcome:8} {event.id} {event.type} {event.event_id}{problem}")

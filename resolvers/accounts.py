@@ -29,7 +29,9 @@ from services.core.error import Refusal
 
 async def create_api_key(info: Info, name: str, idempotency_key: str | None = None) -> ApiKeyPayload:
     try:
-        made = await info.context.services.api_keys.create(info.context.require_viewer(), name, idempotency_key)
+        made = await info.context.services.accounts.api_keys.create(
+            info.context.require_viewer(), name, idempotency_key
+        )
     except Refusal as refusal:
         return ApiKeyPayload(api_key=None, key=None, errors=user_errors(refusal, info.context))
     return ApiKeyPayload(api_key=ApiKey.of(made.row), key=made.key, errors=[])
@@ -37,14 +39,16 @@ async def create_api_key(info: Info, name: str, idempotency_key: str | None = No
 
 async def revoke_api_key(info: Info, id: strawberry.ID) -> DeletedPayload:
     try:
-        await info.context.services.api_keys.revoke(info.context.require_viewer().id, known_id(id, ids.API_KEY))
+        await info.context.services.accounts.api_keys.revoke(
+            info.context.require_viewer().id, known_id(id, ids.API_KEY)
+        )
     except Refusal as refusal:
         return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
     return DeletedPayload(deleted_ids=[id], errors=[])
 
 
 async def request_data_export(info: Info) -> DataExportPayload:
-    exports = info.context.services.exports
+    exports = info.context.services.accounts.exports
     try:
         row = await exports.request(info.context.require_viewer().id)
     except Refusal as refusal:
@@ -60,7 +64,7 @@ async def viewer(info: Info) -> User | None:
 
 async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
     try:
-        session = await info.context.services.users.sign_up(
+        session = await info.context.services.accounts.users.sign_up(
             input.email,
             input.password,
             given(input.name, None),
@@ -78,7 +82,9 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     try:
         if input.cookie:
             info.context.require_cookies()
-        session = await info.context.services.users.sign_in(input.email, input.password, client=info.context.client)
+        session = await info.context.services.accounts.users.sign_in(
+            input.email, input.password, client=info.context.client
+        )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
     payload = signed_in(info, session)
@@ -99,12 +105,12 @@ async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayloa
     if info.context.is_cookie:
         info.context.set_cookie(None)
     token = None if everywhere else info.context.token
-    return SignOutPayload(sessions_ended=await info.context.services.users.sign_out(viewer, token))
+    return SignOutPayload(sessions_ended=await info.context.services.accounts.users.sign_out(viewer, token))
 
 
 async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
     try:
-        user = await info.context.services.users.update_profile(
+        user = await info.context.services.accounts.users.update_profile(
             info.context.require_viewer(), changes(input, "name", "locale")
         )
     except Refusal as refusal:
@@ -115,7 +121,7 @@ async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
 
 async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload:
     try:
-        user = await info.context.services.users.change_password(
+        user = await info.context.services.accounts.users.change_password(
             info.context.require_viewer(), info.context.token, input.current, input.new
         )
     except Refusal as refusal:
@@ -125,7 +131,9 @@ async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload
 
 async def request_password_reset(info: Info, email: str) -> SentPayload:
     try:
-        await info.context.services.password_resets.request(email, info.context.locale, client=info.context.client)
+        await info.context.services.accounts.password_resets.request(
+            email, info.context.locale, client=info.context.client
+        )
     except Refusal as refusal:
         return SentPayload(sent=False, errors=user_errors(refusal, info.context))
     return SentPayload(sent=True, errors=[])
@@ -133,7 +141,9 @@ async def request_password_reset(info: Info, email: str) -> SentPayload:
 
 async def reset_password(info: Info, token: str, password: str) -> SessionPayload:
     try:
-        session = await info.context.services.password_resets.reset(token, password, client=info.context.client)
+        session = await info.context.services.accounts.password_resets.reset(
+            token, password, client=info.context.client
+        )
     except Refusal as refusal:
         return SessionPayload(token=None, expires_at=None, user=None, errors=user_errors(refusal, info.context))
     return signed_in(info, session)
@@ -141,7 +151,7 @@ async def reset_password(info: Info, token: str, password: str) -> SessionPayloa
 
 async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:
     try:
-        user = await info.context.services.roles.set(
+        user = await info.context.services.accounts.roles.set(
             info.context.require_viewer(), known_id(user_id, ids.USER, "userId"), role
         )
     except Refusal as refusal:
@@ -151,7 +161,7 @@ async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> User
 
 async def admin_set_suspended(info: Info, user_id: strawberry.ID, suspended: bool, reason: str) -> UserPayload:
     try:
-        user = await info.context.services.suspensions.set(
+        user = await info.context.services.accounts.suspensions.set(
             info.context.require_viewer(), known_id(user_id, ids.USER, "userId"), reason, suspended=suspended
         )
     except Refusal as refusal:
@@ -161,7 +171,9 @@ async def admin_set_suspended(info: Info, user_id: strawberry.ID, suspended: boo
 
 async def request_email_verification(info: Info) -> SentPayload:
     try:
-        sent = await info.context.services.verification.request(info.context.require_viewer(), info.context.locale)
+        sent = await info.context.services.accounts.verification.request(
+            info.context.require_viewer(), info.context.locale
+        )
     except Refusal as refusal:
         return SentPayload(sent=False, errors=user_errors(refusal, info.context))
     return SentPayload(sent=sent, errors=[])
@@ -172,7 +184,9 @@ async def verify_email(info: Info, token: str) -> UserPayload:
     # Whoever holds an API key need not know the password.
     signed_in = None if info.context.uses_api_key else viewer
     try:
-        user = await info.context.services.verification.verify(token, client=info.context.client, signed_in=signed_in)
+        user = await info.context.services.accounts.verification.verify(
+            token, client=info.context.client, signed_in=signed_in
+        )
     except Refusal as refusal:
         return UserPayload(user=None, errors=user_errors(refusal, info.context))
     if viewer is None or viewer.id != user.id:

@@ -34,7 +34,7 @@ async def admin_adjust_credits(info: Info, input: AdjustCreditsInput) -> AdjustC
             reason=input.reason,
             idempotency_key=given(input.idempotency_key, None),
         )
-        done = await info.context.services.adjustments.adjust(admin, request)
+        done = await info.context.services.billing.admin_adjustments.adjust(admin, request)
     except Refusal as refusal:
         return AdjustCreditsPayload(user=None, transaction=None, errors=user_errors(refusal, info.context))
     return AdjustCreditsPayload(user=User.of(done.user), transaction=CreditTransaction.of(done.line), errors=[])
@@ -65,14 +65,16 @@ async def credits_changed(info: Info, after: strawberry.ID | None = None) -> Asy
         credits, version = news.present.user.credits, news.present.user.version
         seen = news.present.user.ledger_sequence
         if after is not None:
-            seen = (await services.credits.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))).sequence
+            seen = (
+                await services.billing.ledger.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))
+            ).sequence
         yield CreditsChange.of(credits, version, None, news.present.rights)
         while True:
             rights, lines = news.present.rights, news.lines
             is_page = True
             while is_page:
                 if lines is None:
-                    lines = await services.credits.since(viewer.id, seen)
+                    lines = await services.billing.ledger.since(viewer.id, seen)
                 for line in lines:
                     seen = line.sequence
                     # A replayed line is old news: its own balance and version would tell the client to go back.
@@ -102,14 +104,14 @@ async def _next(services: Services, watch: ChannelReader, present: _Present, see
 
 async def _read(services: Services, user_id: str, known: _Present | None = None) -> _Present:
     """The account as it is now. `known`: as it was, whose rights are good while nothing has moved the version."""
-    user = await services.users.get(user_id)
+    user = await services.accounts.users.get(user_id)
     if known is not None and user.version == known.user.version and not known.rights.is_due(datetime.now(UTC)):
         return known
-    return _Present(user, await benefits_of(user, services.memberships))
+    return _Present(user, await benefits_of(user, services.billing.memberships))
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:
-    admin, grants = info.context.require_viewer(), info.context.services.grants
+    admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
     try:
         user = await grants.set_membership(admin, known_id(user_id, ids.USER, "userId"), is_member=is_member)
     except Refusal as refusal:
@@ -120,7 +122,7 @@ async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bo
 async def admin_grant_pass(
     info: Info, user_id: strawberry.ID, plan: str, hours: int | None = None, idempotency_key: str | None = None
 ) -> UserPayload:
-    admin, grants = info.context.require_viewer(), info.context.services.grants
+    admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
     try:
         request = PassRequest(known_id(user_id, ids.USER, "userId"), plan, hours, idempotency_key)
         user = await grants.grant_pass(admin, request)
@@ -130,8 +132,8 @@ async def admin_grant_pass(
 
 
 async def credit_packages(info: Info) -> list[CreditPackage]:
-    return [CreditPackage.of(row) for row in await info.context.services.plans.packages()]
+    return [CreditPackage.of(row) for row in await info.context.services.billing.plans.packages()]
 
 
 async def plans(info: Info) -> list[Plan]:
-    return [Plan.of(row) for row in await info.context.services.plans.plans()]
+    return [Plan.of(row) for row in await info.context.services.billing.plans.plans()]

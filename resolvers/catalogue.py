@@ -32,7 +32,7 @@ from services.generations.quote import QuoteRequest
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
     try:
-        counts = await info.context.services.catalogue.take(
+        counts = await info.context.services.catalogue.import_export.take(
             info.context.require_viewer(), catalogue, dry_run=dry_run is not False
         )
     except CatalogueError as error:
@@ -73,7 +73,7 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
         idempotency_key=given(input.idempotency_key, None),
     )
     try:
-        row = await info.context.services.own_styles.create(
+        row = await info.context.services.catalogue.custom_styles.create(
             info.context.require_viewer(), draft, is_admin=info.context.is_admin
         )
     except Refusal as refusal:
@@ -83,7 +83,7 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
 
 async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -> StylePayload:
     try:
-        row = await info.context.services.own_styles.update(
+        row = await info.context.services.catalogue.custom_styles.update(
             info.context.require_viewer(),
             known_id(id, ids.STYLE),
             _words(input),
@@ -97,7 +97,7 @@ async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -
 
 async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
     try:
-        await info.context.services.own_styles.delete(
+        await info.context.services.catalogue.custom_styles.delete(
             info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
         )
     except Refusal as refusal:
@@ -106,11 +106,11 @@ async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
 
 
 async def collections(info: Info) -> list[Collection]:
-    return [Collection.of(row) for row in await info.context.services.styles.collections()]
+    return [Collection.of(row) for row in await info.context.services.catalogue.styles.collections()]
 
 
 async def style(info: Info, slug: str, collection: str | None = None) -> Style | None:
-    found = await info.context.services.styles.by_slug(slug, collection)
+    found = await info.context.services.catalogue.styles.by_slug(slug, collection)
     return Style.of(found) if found else None
 
 
@@ -132,9 +132,9 @@ async def styles(
         )
     if filter is not None and given(filter.own, False):
         own = page_request(str, first, after, last, before)
-        return StyleConnection.of(await services.styles.own_styles(info.context.viewer, own, wanted))
+        return StyleConnection.of(await services.catalogue.styles.own_styles(info.context.viewer, own, wanted))
     request = page_request(int, first, after, last, before)
-    return StyleConnection.of(await services.styles.styles(request, wanted))
+    return StyleConnection.of(await services.catalogue.styles.styles(request, wanted))
 
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:
@@ -146,5 +146,5 @@ async def quote(info: Info, input: QuoteInput) -> Quote | None:
         count=given(input.count, 1),
         model=given(input.model, None),
     )
-    found = await info.context.services.quotes.quote(info.context.viewer, request)
+    found = await info.context.services.generations.quotes.quote(info.context.viewer, request)
     return Quote(cost=found.cost, paid_by=found.paid_by, affordable=found.affordable, balance_after=found.balance_after)

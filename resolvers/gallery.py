@@ -24,7 +24,7 @@ from services.events.version_buffer import Step, VersionBuffer
 async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPayload:
     viewer = info.context.require_viewer()
     try:
-        done = await info.context.services.deletion.delete(viewer.id, [str(id) for id in ids])
+        done = await info.context.services.gallery.deletion.delete(viewer.id, [str(id) for id in ids])
     except Refusal as refusal:
         return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
     missing = [NotFoundError(field=("ids", str(place))) for place in done.missing]
@@ -37,7 +37,7 @@ async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPay
 async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
     viewer = info.context.require_viewer()
     try:
-        await info.context.services.departures.leave(viewer, given(input.password, None), input.confirm_email)
+        await info.context.services.accounts.deletion.leave(viewer, given(input.password, None), input.confirm_email)
     except Refusal as refusal:
         return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
     info.context.become(None)
@@ -45,7 +45,7 @@ async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayloa
 
 
 async def set_favorite(info: Info, id: strawberry.ID, is_favorite: bool) -> GenerationPayload:
-    viewer, favorites = info.context.require_viewer(), info.context.services.favorites
+    viewer, favorites = info.context.require_viewer(), info.context.services.gallery.favorites
     try:
         row = await favorites.set(viewer.id, known_id(id, ids.GENERATION), is_favorite=is_favorite)
     except Refusal as refusal:
@@ -80,7 +80,7 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
     viewer, services = info.context.require_viewer(), info.context.services
     now = asyncio.get_running_loop().time
     async with ChannelReader(info.context, account_channel(viewer.id)) as watch:
-        feed = VersionBuffer((await services.users.get(viewer.id)).version)
+        feed = VersionBuffer((await services.accounts.users.get(viewer.id)).version)
         yield feed.version, None
         patient_until = 0.0
         while True:
@@ -89,7 +89,7 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
             news = await watch.hear(left) if left is None or left > 0 else None
             steps = feed.take(news) if isinstance(news, dict) else None
             if steps is None:
-                version = (await services.users.get(viewer.id)).version
+                version = (await services.accounts.users.get(viewer.id)).version
                 # Silence is only silence where nothing waits and the account stands as it was told.
                 is_quiet = news is None and not was_waiting and version <= feed.version
                 steps = [] if is_quiet else feed.jump(version)
@@ -110,7 +110,7 @@ async def _told(
     if changes is None:
         return [GalleryChange(kind=ChangeKind.SNAPSHOT, version=version, generation_id=None, generation=None)]
     info.context.require_viewer()  # signing out on the same socket ends the stream at once
-    gallery = info.context.services.gallery
+    gallery = info.context.services.gallery.lists
     wanted = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
     found = await gallery.by_ids(user_id, wanted) if wanted else {}
     told = []
@@ -131,7 +131,7 @@ async def _told(
 async def share_generation(info: Info, id: strawberry.ID, slug: str | None = None) -> GenerationPayload:
     viewer = info.context.require_viewer()
     try:
-        row = await info.context.services.shares.share(viewer.id, known_id(id, ids.GENERATION), slug)
+        row = await info.context.services.gallery.shares.share(viewer.id, known_id(id, ids.GENERATION), slug)
     except Refusal as refusal:
         return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
     return GenerationPayload(generation=Generation.of(row), errors=[])
@@ -140,12 +140,12 @@ async def share_generation(info: Info, id: strawberry.ID, slug: str | None = Non
 async def unshare_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
     viewer = info.context.require_viewer()
     try:
-        row = await info.context.services.shares.unshare(viewer.id, known_id(id, ids.GENERATION))
+        row = await info.context.services.gallery.shares.unshare(viewer.id, known_id(id, ids.GENERATION))
     except Refusal as refusal:
         return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
     return GenerationPayload(generation=Generation.of(row), errors=[])
 
 
 async def shared_generation(info: Info, slug: str) -> SharedGeneration | None:
-    shared = await info.context.services.shares.find(slug)
+    shared = await info.context.services.gallery.shares.find(slug)
     return SharedGeneration.of(shared) if shared else None

@@ -48,7 +48,7 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
             model=given(input.model, None),
             idempotency_key=given(input.idempotency_key, None),
         )
-        generations = await services.generations.create(viewer, request)
+        generations = await services.generations.requests.create(viewer, request)
     except Refusal as refusal:
         return await unsold(info, refusal)
     return await sold(info, generations)
@@ -56,7 +56,7 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
 
 async def sold(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
     """What was ordered, with the balance that is left."""
-    viewer = await info.context.services.users.get(info.context.require_viewer().id)
+    viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
     info.context.become(viewer)
     return GenerationsPayload(
         generations=[Generation.of(row) for row in generations], viewer=User.of(viewer), errors=[]
@@ -65,12 +65,12 @@ async def sold(info: Info, generations: list[models.Generation]) -> GenerationsP
 
 async def unsold(info: Info, refusal: Refusal) -> GenerationsPayload:
     """Why nothing was ordered."""
-    viewer = await info.context.services.users.get(info.context.require_viewer().id)
+    viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
     return GenerationsPayload(generations=[], viewer=User.of(viewer), errors=user_errors(refusal, info.context))
 
 
 async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
-    viewer, generations = info.context.require_viewer(), info.context.services.generations
+    viewer, generations = info.context.require_viewer(), info.context.services.generations.requests
     try:
         known = known_id(id, ids.GENERATION)
         if info.context.is_admin:
@@ -85,7 +85,7 @@ async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
 async def admin_refund_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
     admin = info.context.require_viewer()
     try:
-        row = await info.context.services.refunds.refund(admin, known_id(id, ids.GENERATION), reason)
+        row = await info.context.services.generations.admin_refunds.refund(admin, known_id(id, ids.GENERATION), reason)
     except Refusal as refusal:
         return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
     return GenerationPayload(generation=Generation.of(row) if row else None, errors=[])
@@ -94,7 +94,7 @@ async def admin_refund_generation(info: Info, id: strawberry.ID, reason: str) ->
 async def admin_retry_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
     admin = info.context.require_viewer()
     try:
-        row = await info.context.services.retries.retry(admin, known_id(id, ids.GENERATION), reason)
+        row = await info.context.services.generations.admin_retries.retry(admin, known_id(id, ids.GENERATION), reason)
     except Refusal as refusal:
         return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
     return GenerationPayload(generation=Generation.of(row), errors=[])
@@ -105,13 +105,13 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
     viewer, services = info.context.require_viewer(), info.context.services
     generation_id = known_id(id, ids.GENERATION)
     async with ChannelReader(info.context, generation_channel(generation_id)) as watch:
-        row = await services.generations.get(viewer.id, generation_id)
+        row = await services.generations.requests.get(viewer.id, generation_id)
         yield Generation.of(row)
         while not row.status.is_final:
             news = await watch.next()
             told = apply_update(row, news) if news is not None else None
             if told is None:  # silence, a gap, or the end, which has more to tell than a message holds
-                told = await services.generations.last(viewer.id, generation_id)
+                told = await services.generations.requests.last(viewer.id, generation_id)
                 if told.deleted_at is not None and told.status is not enum.GenerationStatus.CANCELED:
                     return  # it ended and was deleted meanwhile: there is nothing left to show
             if told.version > row.version:
@@ -128,7 +128,7 @@ async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:
             count=given(input.count, 1),
             idempotency_key=given(input.idempotency_key, None),
         )
-        generations = await services.regenerations.regenerate(viewer, request)
+        generations = await services.generations.regenerations.regenerate(viewer, request)
     except Refusal as refusal:
         return await unsold(info, refusal)
     return await sold(info, generations)
@@ -142,7 +142,7 @@ async def refine_generation(info: Info, input: RefineGenerationInput) -> Generat
             instruction=input.instruction,
             idempotency_key=given(input.idempotency_key, None),
         )
-        generations = await services.regenerations.refine(viewer, request)
+        generations = await services.generations.regenerations.refine(viewer, request)
     except Refusal as refusal:
         return await unsold(info, refusal)
     return await sold(info, generations)

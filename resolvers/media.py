@@ -10,7 +10,7 @@ from services.core.error import Refusal
 async def create_upload(info: Info, input: CreateUploadInput) -> UploadPayload:
     viewer = info.context.require_viewer()
     try:
-        upload, target = await info.context.services.uploads.create(
+        upload, target = await info.context.services.media.uploads.create(
             viewer.id, input.content_type, input.byte_size, given(input.idempotency_key, None)
         )
     except Refusal as refusal:

@@ -15,7 +15,7 @@ async def admin() -> Admin:
 async def admin_set_maintenance(info: Info, input: MaintenanceInput) -> MaintenancePayload:
     wanted = changes(input, "read_only", "providers_off", "daily_spend_cap")
     try:
-        state = await info.context.services.maintenance.set(info.context.require_viewer(), wanted)
+        state = await info.context.services.operations.maintenance.set(info.context.require_viewer(), wanted)
     except Refusal as refusal:
         return MaintenancePayload(maintenance=None, errors=user_errors(refusal, info.context))
     return MaintenancePayload(maintenance=Maintenance.of(state), errors=[])

@@ -9,7 +9,7 @@ from services.core.error import Refusal
 async def create_checkout(info: Info, input: CreateCheckoutInput) -> CheckoutPayload:
     viewer, context = info.context.require_viewer(), info.context
     try:
-        row = await context.services.checkouts.create(viewer, input.request(), client=context.client)
+        row = await context.services.payments.checkouts.create(viewer, input.request(), client=context.client)
     except Refusal as refusal:
         return CheckoutPayload(checkout=None, errors=user_errors(refusal, context))
     return CheckoutPayload(checkout=Checkout.of(row), errors=[])

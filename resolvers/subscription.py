@@ -23,8 +23,8 @@ class ChannelReader:
 
     async def __aenter__(self) -> Self:
         context = self._context
-        viewer, presences = context.require_viewer(), context.services.presences
-        messages = await self._stack.enter_async_context(context.services.bus.subscribe(self._channel))
+        viewer, presences = context.require_viewer(), context.services.accounts.connections
+        messages = await self._stack.enter_async_context(context.services.integrations.bus.subscribe(self._channel))
         assert context.token is not None  # noqa: S101 - else there were no viewer
         self._presence = self._stack.enter_context(presences.of(context.token, viewer, messages.interrupt))
         self._messages, self._role = messages, viewer.role
@@ -51,7 +51,7 @@ class ChannelReader:
         messages, presence = self._messages, self._presence
         assert messages is not None  # noqa: S101 - only used inside `async with`
         assert presence is not None  # noqa: S101 - the same
-        every = self._context.services.reread_seconds
+        every = self._context.services.events.reread_seconds
         found = await messages.get(timeout=every if within is None else min(within, every))
         if presence.is_over:
             raise UnauthenticatedError

@@ -85,7 +85,7 @@ class User(Node):
 
     @strawberry.field(description="How many pictures one request may ask for.")
     async def max_batch(self, info: Info) -> int:
-        return (await info.context.services.entitlements.of(self.row)).max_batch
+        return (await info.context.services.billing.entitlements.of(self.row)).max_batch
 
     @strawberry.field(description="The active monthly plan.")
     async def membership(self, info: Info) -> Membership | None:
@@ -94,7 +94,7 @@ class User(Node):
 
     @strawberry.field(description="Whoever signs up with it and pays for an order brings both of you a bonus.")
     async def referral_code(self, info: Info) -> str:
-        return await info.context.services.referrals.code_of(self.row)
+        return await info.context.services.billing.referrals.code_of(self.row)
 
     @strawberry.field(name="pass", description="The active time-boxed pass; one that follows it is not active yet.")
     async def active_pass(self, info: Info) -> Pass | None:
@@ -109,7 +109,7 @@ class User(Node):
     async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:
         try:
             known = known_id(id, ids.GENERATION)
-            return Generation.of(await info.context.services.generations.get(self.row.id, known))
+            return Generation.of(await info.context.services.generations.requests.get(self.row.id, known))
         except NotFoundError:
             return None
 
@@ -125,7 +125,7 @@ class User(Node):
         order_by: GenerationOrder | None = gallery.GenerationOrder.NEWEST,
     ) -> GenerationConnection:
         order = order_by or gallery.GenerationOrder.NEWEST
-        page = await info.context.services.gallery.generations(
+        page = await info.context.services.gallery.lists.generations(
             self.row.id,
             page_request(generation_key(order), first, after, last, before, order),
             filter.wanted() if filter else gallery.GenerationFilter(),
@@ -143,7 +143,7 @@ class User(Node):
         before: str | None = None,
         filter: TransactionFilter | None = None,
     ) -> CreditTransactionConnection:
-        page = await info.context.services.credits.transactions(
+        page = await info.context.services.billing.ledger.transactions(
             self.row.id,
             page_request(int, first, after, last, before),
             filter.wanted() if filter else ledger.TransactionFilter(),
@@ -158,7 +158,7 @@ class User(Node):
         viewer = info.context.viewer
         if viewer is None or viewer.id != self.row.id or info.context.uses_api_key:
             return None
-        return await info.context.services.checkouts.portal_url(self.row)
+        return await info.context.services.payments.checkouts.portal_url(self.row)
 
     @strawberry.field(description="Newest first.")
     async def api_keys(self, info: Info) -> list[ApiKey]:

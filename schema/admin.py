@@ -79,11 +79,11 @@ class Admin:
         before: str | None = None,
     ) -> UserConnection:
         request = page_request(str, first, after, last, before)
-        return UserConnection.of(await info.context.services.directory.users(search, request))
+        return UserConnection.of(await info.context.services.accounts.lookup.users(search, request))
 
     @strawberry.field(description="By id or by e-mail address: exactly one of them, else INVALID_INPUT.")
     async def user(self, info: Info, id: strawberry.ID | None = None, email: str | None = None) -> User | None:
-        found = await info.context.services.directory.user(id, email)
+        found = await info.context.services.accounts.lookup.user(id, email)
         return User.of(found) if found else None
 
     @strawberry.field(description="Everybody's, newest first.")
@@ -97,7 +97,7 @@ class Admin:
         filter: GenerationFilter | None = None,
     ) -> GenerationConnection:
         order = GenerationOrder.NEWEST
-        page = await info.context.services.gallery.everybodys_generations(
+        page = await info.context.services.gallery.lists.everybodys_generations(
             page_request(generation_key(order), first, after, last, before, order),
             filter.wanted() if filter else gallery.GenerationFilter(),
         )
@@ -113,7 +113,7 @@ class Admin:
         before: str | None = None,
         filter: TransactionFilter | None = None,
     ) -> CreditTransactionConnection:
-        page = await info.context.services.credits.everybodys_transactions(
+        page = await info.context.services.billing.ledger.everybodys_transactions(
             page_request(str, first, after, last, before),
             filter.wanted() if filter else ledger.TransactionFilter(),
         )
@@ -129,7 +129,7 @@ class Admin:
         before: str | None = None,
     ) -> AuditEntryConnection:
         request = page_request(str, first, after, last, before)
-        return AuditEntryConnection.of(await info.context.services.audit_log.entries(request))
+        return AuditEntryConnection.of(await info.context.services.events.audit_log.entries(request))
 
     @strawberry.field(description="The figures of a window; the last 24 hours where neither end is given.")
     async def metrics(
@@ -138,15 +138,15 @@ class Admin:
         from_: Annotated[datetime | None, strawberry.argument(name="from")] = None,
         to: datetime | None = None,
     ) -> Metrics:
-        return Metrics(window=info.context.services.metrics.between(from_, to))
+        return Metrics(window=info.context.services.operations.analytics.between(from_, to))
 
     @strawberry.field(description="Every collection and style that is offered, as adminImportCatalogue takes it.")
     async def catalogue(self, info: Info) -> JSON:
-        return JSON(await info.context.services.catalogue.export())
+        return JSON(await info.context.services.catalogue.import_export.export())
 
     @strawberry.field(description="What is switched off, and what providers cost today.")
     async def maintenance(self, info: Info) -> Maintenance:
-        return Maintenance.of(await info.context.services.maintenance.read())
+        return Maintenance.of(await info.context.services.operations.maintenance.read())
 
     @strawberry.field(description="Whether the books are right.")
     async def ledger_check(self) -> LedgerCheck:

@@ -70,7 +70,7 @@ class Generation(Node):
 
     @strawberry.field(description="Until done, from recent generations of the same kind; null where nobody can tell.")
     async def estimated_seconds(self, info: Info) -> float | None:
-        return await info.context.services.forecast.seconds(self.row, await self._position(info))
+        return await info.context.services.generations.queue_estimates.seconds(self.row, await self._position(info))
 
     async def _position(self, info: Info) -> int | None:
         waits = self.status is GenerationStatus.PENDING
@@ -94,7 +94,7 @@ class Generation(Node):
 
     @strawberry.field(description="The page that anyone may open; null while it is not shared.")
     def share_url(self, info: Info) -> str | None:
-        return info.context.services.shares.page_url(self.row)
+        return info.context.services.gallery.shares.page_url(self.row)
 
     @strawberry.field(description="What it was regenerated or refined from; null when that is gone.")
     async def parent(self, info: Info) -> "Generation | None":

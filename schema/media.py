@@ -35,13 +35,13 @@ class MediaFile:
     async def url(self, info: Info) -> str:
         if self.shared:
             return self.shared.picture
-        return (await info.context.services.files.link(self.row)).url
+        return (await info.context.services.media.files.link(self.row)).url
 
     @strawberry.field(description="The same file with Content-Disposition: attachment.")
     async def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
-        return (await info.context.services.files.download_link(self.row, self.name)).url
+        return (await info.context.services.media.files.download_link(self.row, self.name)).url
 
     @strawberry.field(
         description="A WebP for a space of `width` pixels (1 to 4096): the narrowest of 320, 640 and 1280 that fills "
@@ -51,13 +51,13 @@ class MediaFile:
         wanted = _USUAL if width is None else width
         if self.shared:
             return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted))
-        return (await info.context.services.files.thumbnail_link(self.row, wanted)).url
+        return (await info.context.services.media.files.thumbnail_link(self.row, wanted)).url
 
     @strawberry.field(description="When the URLs stop working; null where they live as long as a share.")
     async def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None
-        return datetime.fromtimestamp((await info.context.services.files.link(self.row)).expires_at, UTC)
+        return datetime.fromtimestamp((await info.context.services.media.files.link(self.row)).expires_at, UTC)
 
     @classmethod
     def of(cls, row: File, name: str = "picture", shared: ShareLinks | None = None) -> "MediaFile":

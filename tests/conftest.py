@@ -199,7 +199,7 @@ class _Uvicorn(uvicorn.Server):
 async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
     """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
     async with (
-        open_server(settings, hash_kib=HASH_KIB, shared_door=_door) as services,
+        open_server(settings, hash_kib=HASH_KIB, shared_sanitizer=_door) as services,
         contextlib.AsyncExitStack() as stack,
     ):
         if settings.redis_url is not None:
@@ -213,7 +213,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
 
     `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
     """
-    opener = partial(open_services, hash_kib=HASH_KIB, shared_door=_door) if idle else open_server_and_worker
+    opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_door) if idle else open_server_and_worker
     # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -367,7 +367,7 @@ async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 async def idle_server(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """A server where nothing happens by itself: tests call `services.worker.process` and `services.sweeper.sweep`."""
+    """A server where nothing happens by itself: a test runs the worker and the sweeper by hand."""
     async with running(scripted_settings, idle=True) as found:
         yield found
 

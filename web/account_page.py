@@ -31,12 +31,12 @@ async def verify(request: Request) -> Response:
     """What the button does."""
     services: Services = request.state.services
     try:
-        services.maintenance.check_writable()
+        services.operations.maintenance.check_writable()
         token = (await _sent(request))["token"]
         # The page tells nobody where it is, so its form comes with the Origin "null", for which SessionCookie gives
         # nothing. Here it need not ask: another's page has no token to send.
-        signed_in = await services.sessions.user_of(request.cookies.get(NAME, ""))
-        await services.verification.verify(token, client=request.state.client, signed_in=signed_in)
+        signed_in = await services.accounts.sessions.user_of(request.cookies.get(NAME, ""))
+        await services.accounts.verification.verify(token, client=request.state.client, signed_in=signed_in)
     except Refusal as refusal:
         return _refuse(request, _VERIFY_TITLE, refusal)
     return _page(request, _VERIFY_TITLE, _said(request, message("Your address is confirmed. Thank you!")))
@@ -51,10 +51,12 @@ async def reset(request: Request) -> Response:
     """What the form does. The sign-in that comes with a new password is ended: here is no app to give it to."""
     services: Services = request.state.services
     try:
-        services.maintenance.check_writable()
+        services.operations.maintenance.check_writable()
         sent = await _sent(request)
-        session = await services.password_resets.reset(sent["token"], sent["password"], client=request.state.client)
-        await services.sessions.end(session.user.id, session.token)
+        session = await services.accounts.password_resets.reset(
+            sent["token"], sent["password"], client=request.state.client
+        )
+        await services.accounts.sessions.end(session.user.id, session.token)
     except Refusal as refusal:
         if refusal.field == ("password",):  # the link still works
             again = _said(request, refusal.message, is_error=True) + _password_field(request)

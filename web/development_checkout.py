@@ -47,8 +47,8 @@ async def pay(request: Request) -> Response:
     if isinstance(ware, Response):
         return ware
     services: Services = request.state.services
-    if services.development_till is not None:
-        await services.development_till.pay(request.path_params["id"])
+    if services.payments.development_checkout is not None:
+        await services.payments.development_checkout.pay(request.path_params["id"])
     return _say(request, message("Paid, as it were. You can go back to the app."))
 
 
@@ -56,9 +56,9 @@ async def _ware(request: Request) -> Product | Response:
     """What a checkout is about, or the page that says why there is none."""
     services: Services = request.state.services
     try:
-        if services.development_till is None:
+        if services.payments.development_checkout is None:
             raise NotFoundError
-        return await services.development_till.ware(request.path_params["id"])
+        return await services.payments.development_checkout.ware(request.path_params["id"])
     except NotFoundError as refusal:
         return _say(request, refusal.message, 404)
     except Exception as error:

@@ -66,7 +66,7 @@ class GraphiQL:
                 reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN
             )
         services: Services = request.state.services
-        store = services.storage.origin
+        store = services.integrations.storage.origin
         said = {"lang": reader.locale, "data-audience": self._audience.value, "data-address": self._address}
         if store:
             said["data-store"] = store

@@ -117,7 +117,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         request = Request(scope)
         services: Services = request.state.services
         is_multipart = request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
-        max_bytes = services.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
+        max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
         try:
             request = Request(scope, limited(receive, request.headers, max_bytes))
             response: Response = await self.run(request)
@@ -265,8 +265,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         text = error.reason
         if isinstance(error, TooLargeError):  # the only one that a person can cause: with a picture
             wanted = locale.from_header(request.headers.get("accept-language", ""))
-            usual = locale.match(services.profile.locale) or locale.DEFAULT
-            text = services.translator.translate(TOO_LARGE, wanted or usual)
+            usual = locale.match(services.products.profile.locale) or locale.DEFAULT
+            text = services.core.translator.translate(TOO_LARGE, wanted or usual)
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]})
         media_type = preferred(request.headers.get("accept", "*/*")) or JSON
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")

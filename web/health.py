@@ -61,7 +61,7 @@ class Readiness:
     def __init__(self, services: Services, patience: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._services = services
         parts = {"database": self._database, "storage": self._storage}
-        if services.queue.is_shared:
+        if services.integrations.queue.is_shared:
             parts["workers"] = self._workers
         self._questions = {part: Question(part, ask, patience, clock) for part, ask in parts.items()}
 
@@ -69,13 +69,13 @@ class Readiness:
         """How each part is, and first of all what follows from it."""
         said = await asyncio.gather(*(question.answer() for question in self._questions.values()))
         parts = dict(zip(self._questions, said, strict=True))
-        if self._services.queue.is_shared:
-            parts["redis"] = "ok" if self._services.bus.is_connected else "degraded"
+        if self._services.integrations.queue.is_shared:
+            parts["redis"] = "ok" if self._services.integrations.bus.is_connected else "degraded"
         if any(parts[part] != "ok" for part in _NEEDED):
             status = "unavailable"
         else:
             status = "ok" if set(parts.values()) == {"ok"} else "degraded"
-            status = "read-only" if self._services.maintenance.is_read_only else status
+            status = "read-only" if self._services.operations.maintenance.is_read_only else status
         return {"status": status, **parts}
 
     async def _database(self) -> str:
@@ -84,11 +84,11 @@ class Readiness:
         return "ok"
 
     async def _storage(self) -> str:
-        await self._services.storage.check()
+        await self._services.integrations.storage.check()
         return "ok"
 
     async def _workers(self) -> str:
-        return "ok" if await self._services.roster.capacity() else "none seen"
+        return "ok" if await self._services.operations.worker_registry.capacity() else "none seen"
 
 
 async def ready(request: Request) -> Response:

@@ -39,13 +39,13 @@ class Reader:
     def of(cls, request: Request) -> "Reader":
         services: Services = request.state.services
         wanted = locale.from_header(request.headers.get("accept-language", ""))
-        return cls(services, wanted or locale.match(services.profile.locale) or locale.DEFAULT)
+        return cls(services, wanted or locale.match(services.products.profile.locale) or locale.DEFAULT)
 
     def say(self, text: Message) -> str:
-        return self.services.translator.translate(text, self.locale)
+        return self.services.core.translator.translate(text, self.locale)
 
     def site(self) -> str:
-        return locale.choose(self.services.profile.title, self.locale)
+        return locale.choose(self.services.products.profile.title, self.locale)
 
 
 def page(

@@ -15,7 +15,7 @@ from web.conditional import has_copy
 async def serve_file(request: Request) -> Response:
     """What a link of ours leads to, Range requests included; 404 for anything else, whatever is wrong with it."""
     services: Services = request.state.services
-    storage = services.storage
+    storage = services.integrations.storage
     found = storage.resolve(request.path_params["token"]) if isinstance(storage, LocalStorage) else None
     try:
         status = await asyncio.to_thread(found.path.stat) if found else None

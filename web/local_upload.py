@@ -25,15 +25,15 @@ async def receive_upload(request: Request, patience: float) -> Response:
     """
     services: Services = request.state.services
     try:
-        services.maintenance.check_writable()
+        services.operations.maintenance.check_writable()
     except UnavailableError as refusal:
         return PlainTextResponse(refusal.message.text, status_code=503)
-    storage, token = services.storage, request.path_params["token"]
+    storage, token = services.integrations.storage, request.path_params["token"]
     target = storage.resolve_upload(token) if isinstance(storage, LocalStorage) else None
     if target is None or not isinstance(storage, LocalStorage):
         return PlainTextResponse("Not found.", status_code=404)
     # One deadline for all of it: each byte of somebody who drips comes soon enough after the one before.
-    seconds = min(patience + target.max_bytes / _SLOWEST, services.uploads.seconds / 2)
+    seconds = min(patience + target.max_bytes / _SLOWEST, services.media.uploads.seconds / 2)
     try:
         async with asyncio.timeout(seconds):
             data = await _read_file(request, target.max_bytes)

@@ -45,8 +45,8 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
     async def endpoint(request: Request) -> Response:
         services: Services = request.state.services
         try:
-            shared = await services.shares.find(request.path_params["slug"])
-            return await answer(request, services.shares, shared) if shared else await not_shared(request)
+            shared = await services.gallery.shares.find(request.path_params["slug"])
+            return await answer(request, services.gallery.shares, shared) if shared else await not_shared(request)
         except MissingObjectError:  # removed in this very moment
             return await not_shared(request)
         except Exception as error:

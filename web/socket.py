@@ -46,7 +46,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_connection_init(message)
         token, viewer = self.context.token, self.context.viewer
         if self.connection_acknowledged and self._presence is None and token is not None and viewer is not None:
-            presences = self.context.services.presences
+            presences = self.context.services.accounts.connections
             self._presence = self._until_closed.enter_context(presences.of(token, viewer, self._look_up))
 
     def _look_up(self) -> None:

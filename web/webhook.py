@@ -23,7 +23,7 @@ _QUICK = 1.5  # seconds in which an event is handled before it is answered; else
 async def receive_polar(request: Request) -> Response:
     """202 as soon as an event is stored, whatever it means; 401 for what nobody signed, of which nothing is kept."""
     services: Services = request.state.services
-    webhooks, headers = services.webhooks, request.headers
+    webhooks, headers = services.payments.webhooks, request.headers
     event_id = headers.get("webhook-id", "")
     try:
         body = await _read(request)
@@ -69,7 +69,7 @@ async def _handle(services: Services, id: str) -> None:
     """At once, so that a person who comes back from the till finds what they paid for; it is stored in any case."""
     try:
         async with asyncio.timeout(_QUICK):
-            await services.webhooks.handle(id)
+            await services.payments.webhooks.handle(id)
     except Exception as error:  # noqa: BLE001 - the event is stored, and the sweeper comes back to it
         log.warning("webhook.handled_later", id=id, error=repr(error))
 

@@ -53,16 +53,16 @@ class Context:
         self._viewer: User | None = None
         self._looked_up = False
         self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
-        self.queue_position = _gathering(services.forecast.positions)
-        self.style_by_id = _gathering(lambda ids: services.styles.by_ids(ids, self._viewer))
-        self.collection_by_id = _gathering(services.styles.collections_by_ids)
-        self.package_by_id = _gathering(services.plans.packages_by_ids)
-        self.plan_by_id = _gathering(services.plans.plans_by_ids)
-        self.user_by_id = self._own(self._themselves, services.directory.by_ids)
-        self.generation_by_id = self._own(services.gallery.by_ids, services.gallery.everybodys_by_ids)
-        self.transaction_by_id = self._own(services.credits.by_ids, services.credits.everybodys_by_ids)
-        self.api_key_by_id = self._own(services.api_keys.by_ids, services.api_keys.everybodys_by_ids)
-        self.audit_entry_by_id = self._own(_nothing, services.audit_log.by_ids)
+        self.queue_position = _gathering(services.generations.queue_estimates.positions)
+        self.style_by_id = _gathering(lambda ids: services.catalogue.styles.by_ids(ids, self._viewer))
+        self.collection_by_id = _gathering(services.catalogue.styles.collections_by_ids)
+        self.package_by_id = _gathering(services.billing.plans.packages_by_ids)
+        self.plan_by_id = _gathering(services.billing.plans.plans_by_ids)
+        self.user_by_id = self._own(self._themselves, services.accounts.lookup.by_ids)
+        self.generation_by_id = self._own(services.gallery.lists.by_ids, services.gallery.lists.everybodys_by_ids)
+        self.transaction_by_id = self._own(services.billing.ledger.by_ids, services.billing.ledger.everybodys_by_ids)
+        self.api_key_by_id = self._own(services.accounts.api_keys.by_ids, services.accounts.api_keys.everybodys_by_ids)
+        self.audit_entry_by_id = self._own(_nothing, services.events.audit_log.by_ids)
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
         self.pass_by_user = _gathering(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
@@ -82,7 +82,9 @@ class Context:
         return self._viewer
 
     async def _user_of(self, token: str) -> User | None:
-        return await (self.services.api_keys if is_api_key(token) else self.services.sessions).user_of(token)
+        return await (
+            self.services.accounts.api_keys if is_api_key(token) else self.services.accounts.sessions
+        ).user_of(token)
 
     @property
     def uses_api_key(self) -> bool:
@@ -133,30 +135,30 @@ class Context:
     def locale(self) -> str:
         """The language to answer in: the saved one, else what the client asked for, else the profile's."""
         saved = self._viewer.locale if self._viewer else None
-        return saved or self._wanted_locale or locale.match(self.services.profile.locale) or locale.DEFAULT
+        return saved or self._wanted_locale or locale.match(self.services.products.profile.locale) or locale.DEFAULT
 
     def translate(self, text: Message) -> str:
         """A message in the caller's language."""
-        return self.services.translator.translate(text, self.locale)
+        return self.services.core.translator.translate(text, self.locale)
 
     def choose(self, texts: Mapping[str, str]) -> str:
         """Of a text in several languages, the caller's."""
         return locale.choose(texts, self.locale)
 
     async def _load_styles(self, collection_ids: list[str]) -> list[list[Style]]:
-        found = await self.services.styles.styles_of(collection_ids)
+        found = await self.services.catalogue.styles.styles_of(collection_ids)
         return [found[collection_id] for collection_id in collection_ids]
 
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
-        found = await self.services.stats.by_users(user_ids)
+        found = await self.services.gallery.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
 
     async def _load_memberships(self, users: list[User]) -> list[Standing | None]:
-        found = await self.services.memberships.standings(users)
+        found = await self.services.billing.memberships.standings(users)
         return [found.get(user.id) for user in users]
 
     async def _load_api_keys(self, user_ids: list[str]) -> list[list[ApiKey]]:
-        found = await self.services.api_keys.by_users(user_ids)
+        found = await self.services.accounts.api_keys.by_users(user_ids)
         return [found.get(user_id, []) for user_id in user_ids]
 
     async def _themselves(self, user_id: str, wanted: list[str]) -> dict[str, User]:

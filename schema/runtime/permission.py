@@ -133,7 +133,7 @@ class NotReadOnly(BasePermission):
     """Not while an operator lets nobody change anything: asked first of all, before anything happens."""
 
     def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
-        info.context.services.maintenance.check_writable()
+        info.context.services.operations.maintenance.check_writable()
         return True
 
 

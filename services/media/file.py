@@ -39,9 +39,9 @@ class UploadLimits:
 class FileService:
     """Checks, stores, links and removes pictures."""
 
-    def __init__(self, storage: Storage, door: ImageSanitizer, limits: UploadLimits) -> None:
+    def __init__(self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits) -> None:
         self._storage = storage
-        self._door = door
+        self._sanitizer = sanitizer
         self.limits = limits
 
     async def check_upload(self, data: bytes, *, field: str = "image") -> CleanImage:
@@ -52,7 +52,7 @@ class FileService:
             UnavailableError: it could not be looked at right now.
         """
         try:
-            return await self._door.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
+            return await self._sanitizer.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
         except ImageDoorUnavailableError:
             log.exception("image_door.unavailable")
             raise UnavailableError from None
@@ -133,6 +133,17 @@ class FileService:
         await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE id = $1 AND state = 'PENDING'", file_id
         )
+
+    async def unneeded(self, limit: int, orphan_seconds: float) -> list[File]:
+        """Give up files that have been PENDING for `orphan_seconds`; return files to remove, oldest first."""
+        marked = await rows(
+            "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
+            " RETURNING id",
+            -float(orphan_seconds),
+        )
+        if marked:
+            crashpoint("sweeper.files_marked")
+        return await File.filter(state="DELETING").order_by("updated_at").limit(limit)
 
     async def remove(self, file: File) -> bool:
         """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""

@@ -233,7 +233,7 @@ async def test_a_sign_in_ends_with_its_time(server: Running, ada: Api) -> None:
     error = await ada.refused(UPDATE, input={"name": "Eve"})
     assert error["code"] == "UNAUTHENTICATED"
     assert await is_signed_in(kept)
-    await server.services.sessions.remove_expired()
+    await server.services.accounts.sessions.remove_expired()
     assert len(await rows("SELECT id FROM sessions WHERE user_id = $1", ada.user["id"])) == 1
 
 

@@ -65,7 +65,7 @@ async def test_an_account_that_is_deleted_leaves_no_word_and_no_file(idle_server
     database = idle_server.settings.database
     ada = await idle_server.api.sign_up(EMAIL, PASSWORD, name="Canary Lovelace", locale="en")
     made = await settle_down(ada)
-    await idle_server.services.worker.process(made["id"])
+    await idle_server.services.generations.worker.process(made["id"])
     shared = await ada.one(
         'mutation($id: ID!) { shareGeneration(id: $id, slug: "my-canary") { errors { message } } }', id=made["id"]
     )
@@ -78,7 +78,7 @@ async def test_an_account_that_is_deleted_leaves_no_word_and_no_file(idle_server
 
     assert await tables_that_name("canary", database) == set()
     assert await idle_server.api.one('{ sharedGeneration(slug: "my-canary") { __typename } }') is None
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     assert await File.all().count() == 0
     assert (await Generation.get(id=waiting["id"])).refunded
@@ -137,7 +137,7 @@ async def test_what_an_interrupted_deletion_left_is_finished_by_the_sweeper(idle
     ended = {"status": "CANCELED", "stage": "CANCELED", "completed_at": NOW, "cost": 0}
     for _ in range(120):  # more than one transaction takes
         await insert("generations", example.generation(ada.user["id"], search_text="canary", **ended))
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await Generation.present().count() == 0
     assert await tables_that_name("canary", idle_server.settings.database) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -147,35 +147,37 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
     ada = await idle_server.api.sign_up(EMAIL, PASSWORD)
     made = await settle_down(ada)
     before = await User.get(id=ada.user["id"])  # as such a request knows it
-    (key,) = (await idle_server.services.api_keys.by_users([before.id]))[before.id]
+    (key,) = (await idle_server.services.accounts.api_keys.by_users([before.id]))[before.id]
     await ada.ask(LEAVE, input=MINE)
     gone = await rows("SELECT * FROM users WHERE id = $1", before.id)
     services, photo_and_words = idle_server.services, GenerationRequest(prompt="A late canary", image=photo())
     style = StyleDraft(words={"title": "Late canary", "prompt": "Canary"}, wanted_locale="en")
     late: list[Callable[[], Awaitable[Any]]] = [
-        lambda: services.generations.create(before, photo_and_words),
-        lambda: services.generations.create(before, replace(photo_and_words, image=None, idempotency_key="canary")),
-        lambda: services.generations.cancel(before.id, made["id"]),
-        lambda: services.regenerations.regenerate(before, RegenerationRequest(made["id"])),
-        lambda: services.users.update_profile(before, {"name": "Canary Lovelace"}),
-        lambda: services.api_keys.create(before, "Late canary", None),
-        lambda: services.api_keys.create(before, "Late canary", "canary-key"),
-        lambda: services.api_keys.revoke(before.id, key.id),
-        lambda: services.own_styles.create(before, style),
-        lambda: services.uploads.create(before.id, "image/jpeg", 1000, "canary-upload"),
-        lambda: services.exports.request(before.id),
-        lambda: services.verification.request(before, "en"),
-        lambda: services.favorites.set(before.id, made["id"], is_favorite=True),
-        lambda: services.shares.share(before.id, made["id"], "late-canary"),
+        lambda: services.generations.requests.create(before, photo_and_words),
+        lambda: services.generations.requests.create(
+            before, replace(photo_and_words, image=None, idempotency_key="canary")
+        ),
+        lambda: services.generations.requests.cancel(before.id, made["id"]),
+        lambda: services.generations.regenerations.regenerate(before, RegenerationRequest(made["id"])),
+        lambda: services.accounts.users.update_profile(before, {"name": "Canary Lovelace"}),
+        lambda: services.accounts.api_keys.create(before, "Late canary", None),
+        lambda: services.accounts.api_keys.create(before, "Late canary", "canary-key"),
+        lambda: services.accounts.api_keys.revoke(before.id, key.id),
+        lambda: services.catalogue.custom_styles.create(before, style),
+        lambda: services.media.uploads.create(before.id, "image/jpeg", 1000, "canary-upload"),
+        lambda: services.accounts.exports.request(before.id),
+        lambda: services.accounts.verification.request(before, "en"),
+        lambda: services.gallery.favorites.set(before.id, made["id"], is_favorite=True),
+        lambda: services.gallery.shares.share(before.id, made["id"], "late-canary"),
         lambda: run_tx(ledger.post, before.id, [ledger.LedgerLine(TransactionType.ADMIN, 1, "admin:late")]),
-        lambda: services.departures.leave(before, PASSWORD, EMAIL),
+        lambda: services.accounts.deletion.leave(before, PASSWORD, EMAIL),
     ]
     for request in late:
         with pytest.raises(NotFoundError):
             await request()
     assert await rows("SELECT * FROM users WHERE id = $1", before.id) == gone
-    assert await services.credits.grant_missing_signup_bonuses(5) == 0
-    await services.sweeper.sweep()
+    assert await services.billing.ledger.grant_missing_signup_bonuses(5) == 0
+    await services.background.sweeper.sweep()
     assert await tables_that_name("canary", idle_server.settings.database) == set()
     assert await stored_keys(services) == set()
     await assert_invariants(services, all_ended=True, all_swept=True)
@@ -183,7 +185,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
 
 async def test_nobody_who_has_gone_is_paid_a_missing_welcome(idle_server: Running) -> None:
     await insert("users", example.user(deleted_at=NOW))
-    assert await idle_server.services.credits.grant_missing_signup_bonuses(5) == 0
+    assert await idle_server.services.billing.ledger.grant_missing_signup_bonuses(5) == 0
 
 
 async def test_a_worker_ends_what_an_account_that_is_gone_had_begun(idle_server: Running) -> None:
@@ -193,6 +195,6 @@ async def test_a_worker_ends_what_an_account_that_is_gone_had_begun(idle_server:
     assert claim is not None
     await User.filter(id=ada.user["id"]).update(deleted_at=datetime.now(UTC))  # and then its process died
     assert (await claim.fail(ErrorCode.UNAVAILABLE, called=False)).refunded
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await Generation.present().count() == 0
     assert (await User.get(id=ada.user["id"])).credits == 10_000

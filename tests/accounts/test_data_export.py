@@ -13,6 +13,7 @@ import pytest
 from models import DataExport
 from models.database.connection import rows
 from services.accounts.data_export import ExportService
+from services.core.chore import Lane
 from services.integrations.storage.local import LocalStorage
 from tests.conftest import Running
 from tests.support.client import Api, photo
@@ -35,13 +36,13 @@ async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle
     style = await ada.one("mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=OWN)
     key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
     (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
-    await idle_server.services.worker.process(made["id"])
+    await idle_server.services.generations.worker.process(made["id"])
     (gone, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
     await ada.ask("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[gone["id"]])
     await eve.create(photo(), prompt="Nobody else's business")
 
     assert await export(ada) == await export(ada) == {"url": None, "expiresAt": None}
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     ready = await export(ada)
     answer = await ada.http.get(ready["url"])
     assert answer.headers["content-type"] == "application/zip"
@@ -82,7 +83,7 @@ async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: 
     await buy(eve, plan="pro")
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
     await export(ada)
-    await idle_server.services.exports.make_waiting()
+    await idle_server.services.accounts.exports.make_waiting()
     answer = await ada.http.get((await export(ada))["url"])
     data = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("data.json"))
     sold = ("package", "plan", "status", "credits", "netAmount", "currency")
@@ -109,17 +110,17 @@ async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: 
 async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await asyncio.gather(*(export(ada) for _ in range(5)))
-    await asyncio.gather(*(idle_server.services.exports.make_waiting() for _ in range(3)))
+    await asyncio.gather(*(idle_server.services.accounts.exports.make_waiting() for _ in range(3)))
     (row,) = await DataExport.all()
     assert row.attempts == 1
     ready = await export(ada)
     assert ready == await export(ada)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert row.key in await stored_keys(idle_server.services)
     await rows("UPDATE data_exports SET expires_at = LATER($1) RETURNING id", -1.0)
     assert (await export(ada))["url"] is None  # a new one
-    await idle_server.services.exports.make_waiting()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.background.sweeper.sweep()
     (new,) = await DataExport.all()
     assert await stored_keys(idle_server.services) == {new.key}
     assert (await ada.http.get(ready["url"])).status_code == 404
@@ -131,16 +132,16 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
 ) -> None:
     ada = await idle_server.api.sign_up()
     await export(ada)
-    row = await idle_server.services.exports.take()  # a worker that says nothing more
+    row = await idle_server.services.accounts.exports.take()  # a worker that says nothing more
     assert row is not None
-    await idle_server.services.exports.make_waiting()
+    await idle_server.services.accounts.exports.make_waiting()
     assert (await export(ada))["url"] is None
     await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
-    await idle_server.services.exports.make_waiting()
+    await idle_server.services.accounts.exports.make_waiting()
     assert (await export(ada))["url"] is not None
     await rows("UPDATE data_exports SET state = 'PENDING', attempts = 3, expires_at = NULL RETURNING id")
-    await idle_server.services.exports.make_waiting()
-    await idle_server.services.sweeper.clean_up()
+    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
     assert await DataExport.all().count() == 0
     assert await stored_keys(idle_server.services) == set()
 
@@ -148,15 +149,15 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
 async def test_an_account_that_goes_while_its_export_is_made_leaves_none(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await export(ada)
-    row = await idle_server.services.exports.take()
+    row = await idle_server.services.accounts.exports.take()
     assert row is not None
     leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
     mine = {"password": "correct horse", "confirmEmail": "ada@example.com"}
     assert await ada.one(leave, input=mine) == {"errors": []}
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await DataExport.all().count() == 1  # somebody may be writing it
     await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await DataExport.all().count() == 0
     assert await stored_keys(idle_server.services) == set()
 

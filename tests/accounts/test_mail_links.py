@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from models.database.connection import rows
 from services.accounts import mail_token
+from services.core.chore import Lane
 from setting_types import Environment, Provider
 from settings import Settings
 from tests.conftest import Running, running
@@ -116,7 +117,7 @@ async def test_a_link_dies_with_its_time(server: Running, ada: Api, mailbox: Mai
     await rows("UPDATE mail_tokens SET expires_at = LATER($1) RETURNING id", -1.0)
     assert await dead(ada, token)
     assert await dead(ada, reset, RESET, password=NEW)
-    await server.services.sweeper.clean_up()
+    await server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
     assert await rows("SELECT id FROM mail_tokens") == []
 
 

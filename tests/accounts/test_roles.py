@@ -92,8 +92,8 @@ async def test_super_admins_who_demote_each_other_leave_one(idle_server: Running
         ]
         users = [await User.get(id=person.user["id"]) for person in (one, other)]
         found = await asyncio.gather(
-            idle_server.services.roles.set(users[0], users[1].id, Role.USER),
-            idle_server.services.roles.set(users[1], users[0].id, Role.USER),
+            idle_server.services.accounts.roles.set(users[0], users[1].id, Role.USER),
+            idle_server.services.accounts.roles.set(users[1], users[0].id, Role.USER),
             return_exceptions=True,
         )
         assert sorted(isinstance(each, Refusal) for each in found) == [False, True], found
@@ -115,14 +115,14 @@ async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_noth
         stale = await User.get(id=(await signed_up(idle_server.api, Role.ADMIN, f"admin{number}")).user["id"])
         await User.filter(id=stale.id).update(**change)
         for act in (
-            services.adjustments.adjust(stale, AdjustmentRequest(ada_id, 5, "Sorry.")),
-            services.refunds.refund(stale, failed["id"], "Sorry."),
-            services.retries.retry(stale, failed["id"], "Sorry."),
-            services.generations.cancel_anybodys(stale, waiting["id"]),
-            services.grants.set_membership(stale, ada_id, is_member=True),
-            services.grants.grant_pass(stale, PassRequest(ada_id, "flash-lite")),
-            services.suspensions.set(stale, ada_id, "Spam.", suspended=True),
-            services.maintenance.set(stale, {"read_only": True}),
+            services.billing.admin_adjustments.adjust(stale, AdjustmentRequest(ada_id, 5, "Sorry.")),
+            services.generations.admin_refunds.refund(stale, failed["id"], "Sorry."),
+            services.generations.admin_retries.retry(stale, failed["id"], "Sorry."),
+            services.generations.requests.cancel_anybodys(stale, waiting["id"]),
+            services.billing.admin_grants.set_membership(stale, ada_id, is_member=True),
+            services.billing.admin_grants.grant_pass(stale, PassRequest(ada_id, "flash-lite")),
+            services.accounts.suspensions.set(stale, ada_id, "Spam.", suspended=True),
+            services.operations.maintenance.set(stale, {"read_only": True}),
         ):
             with pytest.raises(Refusal) as refusal:
                 await act

@@ -72,7 +72,7 @@ async def test_a_suspended_account_is_signed_in_nowhere_and_what_it_ordered_is_m
     assert (await idle_server.api.refused(SIGN_IN, input=MINE))["code"] == "FORBIDDEN"
     assert (await admin.one(SUSPEND, userId=user_id, suspended=True, reason="Again."))["user"] == made["user"]
 
-    await idle_server.services.worker.process(generation["id"])
+    await idle_server.services.generations.worker.process(generation["id"])
     back = await admin.one(SUSPEND, userId=user_id, suspended=False, reason="A mistake.")
     assert (back["user"]["suspendedAt"], back["errors"]) == (None, [])
     assert (await program.generation(generation["id"]))["status"] == "COMPLETED", "it is paid for; and keys are back"

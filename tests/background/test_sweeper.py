@@ -18,8 +18,8 @@ from tests.support.integrity import adjust, assert_invariants, count_rows, store
 
 async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
     """A picture stored by somebody who died before anything referred to it, `age` seconds ago."""
-    image = await server.services.files.check_upload(photo(64, 48))
-    file = await server.services.files.store(str(api.user["id"]), kind, image)
+    image = await server.services.media.files.check_upload(photo(64, 48))
+    file = await server.services.media.files.store(str(api.user["id"]), kind, image)
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", file.id, -age)
     return file
 
@@ -38,14 +38,14 @@ async def test_orphans_go_with_their_bytes_once_they_are_old_enough(idle_server:
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", live.id, -100_000.0)
     limit = idle_server.settings.file_orphan_seconds
     young, old = await an_orphan(idle_server, ada, limit - 60), await an_orphan(idle_server, ada, limit + 60)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert {file.id for file in await File.all()} == {live.id, young.id}
     assert await stored_keys(idle_server.services) == {
         key for file in (live, young) for key in (file.key, file.thumbnail_key)
     }
     assert old.key not in await stored_keys(idle_server.services)
     assert (await ada.http.get(sold["original"]["url"])).status_code == 200
-    await idle_server.services.worker.process(sold["id"])
+    await idle_server.services.generations.worker.process(sold["id"])
     assert (await ada.generation(sold["id"]))["status"] == "COMPLETED"
 
 
@@ -75,7 +75,7 @@ async def test_whatever_an_interrupted_write_or_removal_left_is_removed(idle_ser
     half_removed = await an_orphan(idle_server, ada, 0)
     await File.filter(id=half_removed.id).update(state=FileState.DELETING)
     (folder / half_removed.thumbnail_key).unlink()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await File.all().count() == 0
     assert await stored_keys(idle_server.services) == set()
 
@@ -86,12 +86,12 @@ async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle_se
     path = idle_server.settings.data_dir / "files" / stubborn.key
     path.unlink()
     path.mkdir()  # cannot be removed as a file
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     left = await File.all()
     assert [(file.id, file.state) for file in left] == [(stubborn.id, FileState.DELETING)]
     assert other.key not in await stored_keys(idle_server.services)
     path.rmdir()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await File.all().count() == 0
 
 
@@ -102,7 +102,7 @@ async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referr
     assert claim is not None
     await claim.record_call("openrouter")
     result = await an_orphan(idle_server, ada, 10_000, FileKind.RESULT)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     with pytest.raises(ClaimLostError):
         await claim.complete(result.id, FinalImage(b"", "model", None, None))
     assert (await ada.generation(made["id"]))["status"] == "PROCESSING"  # until its lease ends
@@ -120,7 +120,7 @@ async def test_many_sweepers_at_once_settle_each_row_once(idle_server: Running) 
     for _ in range(4):
         await an_orphan(idle_server, ada, 10_000)
     await until_lapsed(len(made))
-    await asyncio.gather(*(idle_server.services.sweeper.sweep() for _ in range(5)))
+    await asyncio.gather(*(idle_server.services.background.sweeper.sweep() for _ in range(5)))
     ended = [await ada.generation(id) for id in made]
     assert [one["status"] for one in ended] == ["PENDING", "FAILED"] * 3
     assert [one["refunded"] for one in ended] == [False, True] * 3
@@ -139,7 +139,7 @@ async def test_a_row_that_cannot_be_settled_stops_no_other(idle_server: Running)
     # A refund that is in the ledger already, so that the sweeper's own is refused by the database.
     await run_tx(ledger.post, str(ada.user["id"]), ledger.refund(made[0], 1))
     await until_lapsed(len(made))
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     ended = [await ada.generation(id) for id in made]
     assert [one["status"] for one in ended] == ["PROCESSING", "FAILED", "FAILED"]
     assert await ada.credits() == 10_000

@@ -71,9 +71,9 @@ def event(person: Api, plan: Plan, **more: Any) -> SubscriptionState:
 
 async def tell(services: Services, told: SubscriptionState) -> AccountChange | None:
     """Take an event over as whoever receives it does: in one transaction, and then the account is told."""
-    account = await run_tx(services.memberships.apply, told)
+    account = await run_tx(services.billing.memberships.apply, told)
     if account is not None:
-        await services.events.account_changed(account)
+        await services.events.publisher.account_changed(account)
     return account
 
 
@@ -139,7 +139,7 @@ async def test_what_is_canceled_runs_to_its_end_and_can_be_resumed(idle_server: 
 
 async def running_at(moment: datetime, user: User, services: Services) -> bool:
     """Whether a membership is running at a moment: if so it is shown, else the sweep finds that it is over."""
-    clockwork = MembershipService(3, services.events, now=lambda: moment)
+    clockwork = MembershipService(3, services.events.publisher, now=lambda: moment)
     is_over = user.id in await clockwork.lapsed(10)
     assert (user.id in await clockwork.standings([user])) is not is_over
     return not is_over
@@ -260,13 +260,13 @@ async def test_the_end_of_a_membership_is_told_once(idle_server: Running, offer:
     await User.filter(id=ada.user["id"]).update(member_until=NOW)
     known = await standing(ada)
     assert not known["isMember"], "nobody's work is needed for it to end"
-    await asyncio.gather(*(idle_server.services.memberships.lapse(ada.user["id"]) for _ in range(4)))
+    await asyncio.gather(*(idle_server.services.billing.memberships.lapse(ada.user["id"]) for _ in range(4)))
     shown = await standing(ada)
     assert (shown["membership"]["plan"], shown["version"]) == ("small", known["version"] + 1), "the other one goes on"
     await Membership.filter(subscription_id="sub_1").update(ends_at=NOW)
     await User.filter(id=ada.user["id"]).update(member_until=NOW)
     for _ in range(2):
-        await idle_server.services.sweeper.sweep()
+        await idle_server.services.background.sweeper.sweep()
     user = await User.get(id=ada.user["id"])
     assert (user.plan_id, user.member_until, user.version) == (None, None, known["version"] + 2)
 
@@ -340,7 +340,7 @@ async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: 
 
 
 async def test_the_demo_account_is_a_member_since_it_was_made(idle_server: Running) -> None:
-    await idle_server.services.users.ensure_demo_account()
+    await idle_server.services.accounts.users.ensure_demo_account()
     signed_in = await idle_server.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
     demo = replace(idle_server.api, token=signed_in["token"])
     since = datetime.fromisoformat((await demo.one(CREATED))["createdAt"])
@@ -352,7 +352,7 @@ async def test_the_demo_account_is_a_member_since_it_was_made(idle_server: Runni
 async def test_where_keys_come_with_a_plan_they_wait_for_it(scripted_settings: Settings) -> None:
     settings = scripted_settings.model_copy(update={"profile": "avenger"})
     async with running(settings, idle=True) as server:
-        await server.services.plans.seed()
+        await server.services.billing.plans.seed()
         ada = await server.api.sign_up()
         refused = await ada.refused(CREATE_KEY)
         assert refused["code"] == "MEMBERSHIP_REQUIRED"

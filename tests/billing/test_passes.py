@@ -166,12 +166,12 @@ async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Runnin
         ends_at=None,
         told_at=datetime.now(UTC),
     )
-    await run_tx(idle_server.services.memberships.apply, told)
+    await run_tx(idle_server.services.billing.memberships.apply, told)
     assert [await paid(ada) for _ in range(4)] == [[("PASS", 0)]] * 3 + [[("PLAN", 0)]]
     assert (await ada.one(QUOTE, input={}))["paidBy"] == "PLAN"
     now = datetime.now(UTC)
     over = replace(told, status=MembershipStatus.ENDED, ends_at=now, told_at=now)
-    await run_tx(idle_server.services.memberships.apply, over)
+    await run_tx(idle_server.services.billing.memberships.apply, over)
     assert await paid(ada) == [("CREDITS", 1)]
     assert await hours(held) == {0: 3}
     await assert_invariants(idle_server.services)
@@ -181,7 +181,7 @@ async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> N
     ada = await idle_server.api.sign_up()
     await grant(ada)
     (first,) = await order(ada)
-    await idle_server.services.worker.process(first["id"])
+    await idle_server.services.generations.worker.process(first["id"])
     again = await ada.one(REGENERATE, input={"id": first["id"]})
     refined = await ada.one(REFINE, input={"id": first["id"], "instruction": "Redder"})
     credits = await ada.one(REGENERATE, input={"id": first["id"]})
@@ -214,7 +214,7 @@ async def test_a_failure_gives_the_allowance_back_where_credits_would_come_back(
         used, version = (await seen(ada))["images"]["used"], (await ada.one(PASS))["version"]
         (one,) = await order(ada)
         if called:
-            await idle_server.services.worker.process(one["id"])
+            await idle_server.services.generations.worker.process(one["id"])
         else:
             claim = await Claim.take(one["id"], "worker", 60, 4)
             assert claim is not None
@@ -251,7 +251,7 @@ async def test_deleting_gives_back_only_what_was_not_begun(idle_server: Running)
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     made, waiting, called = [(await order(ada))[0]["id"] for _ in range(3)]
-    await idle_server.services.worker.process(made)
+    await idle_server.services.generations.worker.process(made)
     claim = await Claim.take(called, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
@@ -412,7 +412,7 @@ async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running
     leaving = {"password": "correct horse", "confirmEmail": "ada@example.com"}
     left, *_ = await asyncio.gather(ada.one(LEAVE, input=leaving), *orders)
     assert left["errors"] == []
-    await creditless.services.sweeper.sweep()
+    await creditless.services.background.sweeper.sweep()
     assert await hours(held) == {0: 0}
     await assert_invariants(creditless.services, all_ended=True)
     with pytest.raises(NotFoundError):
@@ -455,7 +455,7 @@ async def test_every_promise_about_allowances_is_seen_broken(idle_server: Runnin
     canceled, _ = await order(ada, 2)
     await ada.one(CANCEL, id=canceled["id"])
     await assert_invariants(idle_server.services)
-    audit = IntegrityAudit(idle_server.services.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
+    audit = IntegrityAudit(idle_server.services.integrations.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
     for statement, promises in DAMAGE:
         broken: set[str] = set()
 

@@ -30,7 +30,9 @@ _orders = itertools.count()
 @pytest.fixture
 def referrals(server: Running) -> ReferralService:
     """With rules of its own, so that a handful of accounts reach the cap."""
-    return ReferralService(ReferralRules(bonus=BONUS, cap=CAP), server.settings.secret(), server.services.events)
+    return ReferralService(
+        ReferralRules(bonus=BONUS, cap=CAP), server.settings.secret(), server.services.events.publisher
+    )
 
 
 async def code_of(person: Api) -> str:
@@ -69,18 +71,18 @@ async def refused(api: Api, email: str, code: str) -> dict[str, Any]:
 
 
 async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Api, server: Running) -> None:
-    rules = server.services.profile.referral
+    rules = server.services.products.profile.referral
     assert rules is not None
     bob = await api.sign_up("bob@example.com", referralCode=f" {(await code_of(ada)).upper()} ")  # as people type it
     before = await ada.credits()
     assert await bob.credits() == before, "nothing comes of signing up alone"
     await prove(bob)
-    assert not await server.services.referrals.settle(bob.user["id"]), "nor of an address alone"
+    assert not await server.services.billing.referrals.settle(bob.user["id"]), "nor of an address alone"
     await pay(bob)
     async with ada.socket() as socket:
         stream = await socket.subscribe(CREDITS)
         await stream.next()
-        assert await server.services.referrals.settle(bob.user["id"])
+        assert await server.services.billing.referrals.settle(bob.user["id"])
         assert (await stream.next())["transaction"]["amount"] == rules.bonus
     for person in (ada, bob):
         assert await person.credits() == before + rules.bonus
@@ -97,7 +99,7 @@ async def test_an_address_that_is_proven_after_the_order_pays_then(ada: Api, api
     before = await ada.credits()
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)
-    assert not await server.services.referrals.settle(bob.user["id"])
+    assert not await server.services.billing.referrals.settle(bob.user["id"])
     assert await ada.credits() == before
     await prove(bob)
     assert await ada.credits() > before

@@ -12,14 +12,12 @@ from typing import Any
 from models import File, Generation, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, TransactionType
-from services.background import sweeper
-from services.background.sweeper import Sweeper
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
 from services.events.account_change import AccountChange
-from services.generations import claim, generation
+from services.generations import claim, generation, lease_recovery
 from services.generations.claim import Claim
 from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
@@ -150,7 +148,7 @@ def call_not_written_down() -> None:
 
 
 def leases_not_swept() -> None:
-    sweeper.expired_leases = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+    lease_recovery.expired_leases = nothing  # type: ignore[attr-defined,assignment]  # the mistake
 
 
 def a_bell_is_all_there_is() -> None:
@@ -160,7 +158,6 @@ def a_bell_is_all_there_is() -> None:
 
     WorkerPool._fill_a_slot = answer  # type: ignore[method-assign,assignment]  # the mistake
     WorkerPool._look_from_time_to_time = nothing  # type: ignore[method-assign,assignment]  # the mistake
-    sweeper.waiting = nothing  # type: ignore[attr-defined]  # the mistake
 
 
 def claimed_by_reading_and_writing() -> None:
@@ -184,7 +181,7 @@ def claimed_by_reading_and_writing() -> None:
 
 
 def files_not_swept() -> None:
-    Sweeper._unsettled_files = nothing  # type: ignore[method-assign,assignment]  # the mistake
+    FileService.unneeded = nothing  # type: ignore[method-assign,assignment]  # the mistake
 
 
 BOTH = (EMBEDDED, CLUSTER)

@@ -129,8 +129,19 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
     times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
     async with open_services(settings) as services:
         provider = ScriptedProvider(tally(folder))
-        worker = GenerationWorker(provider, services.files, services.door, services.events, times, services.maintenance)
-        services = replace(services, provider=provider, worker=worker)
+        worker = GenerationWorker(
+            provider,
+            services.media.files,
+            services.integrations.sanitizer,
+            services.events.publisher,
+            times,
+            services.operations.maintenance,
+        )
+        services = replace(
+            services,
+            integrations=replace(services.integrations, provider=provider),
+            generations=replace(services.generations, worker=worker),
+        )
         async with contextlib.AsyncExitStack() as stack:
             if role != SERVER:
                 await stack.enter_async_context(working(services, settings.worker_concurrency))

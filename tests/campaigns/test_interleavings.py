@@ -10,6 +10,7 @@ import pytest
 from models import CreditTransaction, File, Generation, User
 from models.database.connection import dialect
 from models.enum import FileKind, FileState, TransactionType
+from services.core.chore import Lane
 from services.core.error import ConflictError, NotFoundError
 from services.events.payload import account_channel
 from services.generations.claim import Claim, ClaimLostError
@@ -49,8 +50,8 @@ class Race:
 
     async def order(self) -> str:
         """A waiting generation of a photo; its original is a row of its own, cheaper than a request with a picture."""
-        (made,) = await self.services.generations.create(self.user, GenerationRequest(prompt="A fox"))
-        file = await self.services.files.store(self.user.id, FileKind.ORIGINAL, self._photo)
+        (made,) = await self.services.generations.requests.create(self.user, GenerationRequest(prompt="A fox"))
+        file = await self.services.media.files.store(self.user.id, FileKind.ORIGINAL, self._photo)
         await File.filter(id=file.id).update(state=FileState.LIVE)
         await Generation.filter(id=made.id).update(original_id=file.id)
         return made.id
@@ -60,13 +61,13 @@ class Race:
         claim = await Claim.take(id, "worker", 600, 1000)
         assert claim is not None
         await claim.record_call("openrouter")
-        stored = await self.services.files.store(self.user.id, FileKind.RESULT, self._photo)
+        stored = await self.services.media.files.store(self.user.id, FileKind.RESULT, self._photo)
 
         async def complete() -> Generation:
             try:
                 return await claim.complete(stored.id, FinalImage(b"", "model", None, None))
             except ClaimLostError:
-                await self.services.files.discard(stored.id)  # as the worker does
+                await self.services.media.files.discard(stored.id)  # as the worker does
                 raise
 
         return complete()
@@ -101,7 +102,7 @@ class Race:
         """
         told = {(await User.get(id=self.user.id)).version}
         for number in range(1, self.rounds + 1):
-            async with self.services.bus.subscribe(account_channel(self.user.id)) as heard:
+            async with self.services.integrations.bus.subscribe(account_channel(self.user.id)) as heard:
                 self.outcomes.add(await one())
                 now = (await User.get(id=self.user.id)).version
                 while tells_all and set(range(min(told), now + 1)) - told:
@@ -112,7 +113,7 @@ class Race:
             if number % AUDITED_EVERY == 0 or number == self.rounds:
                 await assert_invariants(self.services)
         self.untold = set(range(min(told), (await User.get(id=self.user.id)).version + 1)) - told
-        await self.services.sweeper.clean_up()
+        await self.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
         unsettled = await File.exclude(state=FileState.LIVE).count()
         assert unsettled == 0
 
@@ -122,13 +123,17 @@ async def race(idle_server: "Running", rng: random.Random, pytestconfig: pytest.
     ada = await idle_server.api.sign_up()
     user = await User.get(id=ada.user["id"])
     rounds = max(SHORT, round(LONG * float(pytestconfig.getoption("--budget"))))
-    return Race(idle_server.services, user, await idle_server.services.files.check_upload(photo(64, 48)), rng, rounds)
+    return Race(
+        idle_server.services, user, await idle_server.services.media.files.check_upload(photo(64, 48)), rng, rounds
+    )
 
 
 async def test_delete_against_complete(race: Race) -> None:
     async def one() -> str:
         id = await race.order()
-        deleted, completed = await race.run(race.services.deletion.delete(race.user.id, [id]), await race.work(id))
+        deleted, completed = await race.run(
+            race.services.gallery.deletion.delete(race.user.id, [id]), await race.work(id)
+        )
         row = await Generation.get(id=id)
         assert (deleted.deleted, deleted.missing) == ([id], [])
         assert row.deleted_at is not None
@@ -147,7 +152,8 @@ async def test_delete_against_cancel(race: Race) -> None:
     async def one() -> str:
         id = await race.order()
         deleted, canceled = await race.run(
-            race.services.deletion.delete(race.user.id, [id]), race.services.generations.cancel(race.user.id, id)
+            race.services.gallery.deletion.delete(race.user.id, [id]),
+            race.services.generations.requests.cancel(race.user.id, id),
         )
         row = await Generation.get(id=id)
         assert (deleted.deleted, row.status, row.refunded) == ([id], "CANCELED", True)
@@ -164,8 +170,8 @@ async def test_delete_against_favorite(race: Race) -> None:
     async def one() -> str:
         id = await race.order()
         deleted, marked = await race.run(
-            race.services.deletion.delete(race.user.id, [id]),
-            race.services.favorites.set(race.user.id, id, is_favorite=True),
+            race.services.gallery.deletion.delete(race.user.id, [id]),
+            race.services.gallery.favorites.set(race.user.id, id, is_favorite=True),
         )
         row = await Generation.get(id=id)
         assert (deleted.deleted, row.is_favorite) == ([id], False)
@@ -179,7 +185,7 @@ async def test_delete_against_favorite(race: Race) -> None:
 async def test_delete_twice(race: Race) -> None:
     async def one() -> str:
         id = await race.order()
-        answers = await race.run(*(race.services.deletion.delete(race.user.id, [id]) for _ in range(2)))
+        answers = await race.run(*(race.services.gallery.deletion.delete(race.user.id, [id]) for _ in range(2)))
         assert sorted(answer.deleted for answer in answers) == [[], [id]]
         assert sorted(answer.missing for answer in answers) == [[], [0]]
         assert await race.refunds(id) == 1
@@ -194,8 +200,8 @@ async def test_delete_against_regenerate_of_the_same_photo(race: Race) -> None:
         id = await race.order()
         photo_id = (await Generation.get(id=id)).original_id
         deleted, made = await race.run(
-            race.services.deletion.delete(race.user.id, [id]),
-            race.services.regenerations.regenerate(race.user, RegenerationRequest(id)),
+            race.services.gallery.deletion.delete(race.user.id, [id]),
+            race.services.generations.regenerations.regenerate(race.user, RegenerationRequest(id)),
         )
         assert deleted.deleted == [id]
         state = (await File.get(id=photo_id)).state
@@ -214,7 +220,9 @@ async def test_delete_against_regenerate_of_the_same_photo(race: Race) -> None:
 async def test_cancel_against_complete(race: Race) -> None:
     async def one() -> str:
         id = await race.order()
-        canceled, completed = await race.run(race.services.generations.cancel(race.user.id, id), await race.work(id))
+        canceled, completed = await race.run(
+            race.services.generations.requests.cancel(race.user.id, id), await race.work(id)
+        )
         row = await Generation.get(id=id)
         if canceled is ConflictError:
             assert (completed.id, row.status, row.refunded) == (id, "COMPLETED", False)
@@ -234,7 +242,9 @@ async def test_regenerate_twice_with_one_key(race: Race) -> None:
     async def one() -> str:
         request = RegenerationRequest(source, idempotency_key=f"again-{next(numbers)}")
         before = await Generation.filter(parent_id=source).count()
-        first, second = await race.run(*(race.services.regenerations.regenerate(race.user, request) for _ in range(2)))
+        first, second = await race.run(
+            *(race.services.generations.regenerations.regenerate(race.user, request) for _ in range(2))
+        )
         assert [row.id for row in first] == [row.id for row in second]
         assert await Generation.filter(parent_id=source).count() == before + 1
         return "once"
@@ -251,7 +261,9 @@ async def test_a_favorite_marked_fifty_times_at_once(race: Race) -> None:
         nonlocal mark
         mark = not mark
         before, version = await Generation.get(id=id), (await User.get(id=race.user.id)).version
-        answers = await race.run(*(race.services.favorites.set(race.user.id, id, is_favorite=mark) for _ in range(50)))
+        answers = await race.run(
+            *(race.services.gallery.favorites.set(race.user.id, id, is_favorite=mark) for _ in range(50))
+        )
         assert {answer.is_favorite for answer in answers} == {mark}
         after = await Generation.get(id=id)
         assert (after.is_favorite, after.version) == (mark, before.version + 1)

@@ -149,7 +149,7 @@ async def test_the_catalogue_holds_no_own_styles_and_seeding_leaves_them_alone(i
     by_slug = "query($slug: String!, $collection: String) { style(slug: $slug, collection: $collection) { id } }"
     for collection in (None, "sandbox"):
         assert await ada.one(by_slug, slug=made["slug"], collection=collection) is None
-    await idle_server.services.styles.seed()
+    await idle_server.services.catalogue.styles.seed()
     assert await ada.one(NODE, id=made["id"]) == made
     assert await listed(ada) == before
 
@@ -250,7 +250,7 @@ async def test_admins_add_to_the_catalogue_and_lock_what_is_for_members(idle_ser
     vault, other = await asyncio.gather(make(admin, **secret), make(admin, title="Open", collection="scenes"))
     assert (vault["collection"], vault["cost"], vault["membersOnly"]) == ({"slug": "scenes"}, 7, True)
     assert (vault["isOwn"], vault["prompt"], other["cost"]) == (False, "A vault of obsidian.", 5)
-    await idle_server.services.styles.seed()
+    await idle_server.services.catalogue.styles.seed()
     added = await listed(ada)
     assert (added[: len(before)], set(added[len(before) :])) == (before, {"Vault", "Open"})
     pages = [(await ada.one(LIST, first=1, after=after))["nodes"] for after in [None]]
@@ -391,7 +391,7 @@ async def test_neither_a_change_nor_a_removal_touches_what_was_made(idle_server:
         (REMOVE, {"id": made["id"]}),
     ):
         assert (await ada.refused(query_, None, **variables))["code"] == "NOT_FOUND"
-    await idle_server.services.worker.process(sold["id"])
+    await idle_server.services.generations.worker.process(sold["id"])
     assert (await ada.generation(sold["id"]))["status"] == "COMPLETED"
     row = await Style.get(id=made["id"])  # a person's words go with it
     assert (row.title, row.description, row.prompt, row.variables, row.search_text) == ({}, {}, "", [], "")

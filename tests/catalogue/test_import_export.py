@@ -90,7 +90,7 @@ async def test_what_is_written_out_is_read_in_unchanged_and_what_differs_is_take
         "mutation($id: ID!) { updateStyle(id: $id, input: {cost: 3}) { style { id } } }", id=added["style"]["id"]
     )
     settled = await exported(admin)
-    await idle_server.services.styles.seed()
+    await idle_server.services.catalogue.styles.seed()
     assert await exported(admin) == settled, "the profile has no say in what admins did"
     acts = await AuditEntry.all().order_by("id")
     assert [(act.action.value, act.target) for act in acts] == [

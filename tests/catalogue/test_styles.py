@@ -365,7 +365,7 @@ async def test_a_style_that_left_the_catalogue_is_gone_but_its_generations_stay(
         ada.refused(QUOTE, input={"styleId": noir}),
     )
     assert {one["code"] for one in refused} == {"NOT_FOUND"}
-    await idle_server.services.worker.process(made["id"])
+    await idle_server.services.generations.worker.process(made["id"])
     ended = await ada.generation(made["id"])
     assert (ended["status"], ended["styleTitle"]) == ("COMPLETED", "Noir")
     query = "query($id: ID!) { node(id: $id) { ... on Generation { style { id } } } }"

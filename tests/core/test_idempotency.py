@@ -38,7 +38,7 @@ async def test_the_same_key_and_input_return_the_first_generations_at_no_charge(
     assert ids(again) == ids(first)
     assert again["viewer"] == first["viewer"] == {"credits": 9_980, "version": first["viewer"]["version"]}
     assert await count_rows() == rows == {"generations": 2, "files": 1, "lines": 2}
-    await idle_server.services.worker.process(ids(first)[0])
+    await idle_server.services.generations.worker.process(ids(first)[0])
     shown = (await ada.create(PHOTO, **hero))["generations"]
     assert [generation["status"] for generation in shown] == ["COMPLETED", "PENDING"]
     await assert_invariants(idle_server.services)
@@ -139,7 +139,7 @@ async def test_keys_used_five_times_at_once_are_one_order_each(idle_server: Runn
     assert (rows["generations"], rows["lines"]) == (pictures, pictures)
     assert await ada.credits() == 10_000 - pictures
     for _ in range(1 + tens // 20):  # a hundred files at once
-        await idle_server.services.sweeper.sweep()  # photos of the uses that lost
+        await idle_server.services.background.sweeper.sweep()  # photos of the uses that lost
     assert (await count_rows())["files"] == tens
     await assert_invariants(idle_server.services, all_swept=True)
 

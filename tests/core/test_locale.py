@@ -13,6 +13,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core.error import UnauthenticatedError
 from services.generations.status_message import stage_message
+from services.products.wiring import Products
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PROGRESS, SIGN_UP, Api, photo
@@ -127,7 +128,8 @@ async def test_a_socket_notices_that_another_language_was_saved(ada: Api) -> Non
 async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> None:
     refusal = UnauthenticatedError().message
     for language, expected in (("en", ENGLISH), ("zh", CHINESE)):
-        services = replace(server.services, profile=server.services.profile.model_copy(update={"locale": language}))
+        profile = server.services.products.profile.model_copy(update={"locale": language})
+        services = replace(server.services, products=Products(profile))
         context = Context(
             services,
             token=None,
@@ -162,7 +164,7 @@ async def test_every_stage_is_told_in_the_language_of_each_who_watches(settings:
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
         ada = await server.api.sign_up()
         generation_id = await ordered_elsewhere(server.services, ada)
-        tell = server.services.events.generation_changed
+        tell = server.services.events.publisher.generation_changed
         async with ada.socket() as one, ada.socket(token=ada.token, locale="zh-CN") as other:
             streams = [await browser.subscribe(PROGRESS, id=generation_id) for browser in (one, other)]
             stories = [[await stream.next()] for stream in streams]

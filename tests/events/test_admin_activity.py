@@ -64,7 +64,7 @@ async def test_a_new_account_and_its_picture_are_told_from_sign_up_to_the_end(id
     async with watching(idle_server, admin) as stream:
         ada = await idle_server.api.sign_up("ada@example.com")
         (made,) = (await ada.create(prompt="A secret fox"))["generations"]
-        await idle_server.services.worker.process(made["id"])
+        await idle_server.services.generations.worker.process(made["id"])
         activities = await heard(stream, 5)
         assert briefly(activities) == [
             ("SIGN_UP", "A new account."),
@@ -107,7 +107,7 @@ async def test_what_is_called_off_or_deleted_is_told_in_the_admins_language(idle
 
 async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(server: Running) -> None:
     admin, ada = await make_admin(server.api), await server.api.sign_up("ada@example.com")
-    payments = server.services.payments
+    payments = server.services.payments.recorder
     async with watching(server, admin) as stream:
         await buy(ada, package="credits-50")
         bought, paid = await heard(stream, 2)
@@ -183,7 +183,7 @@ async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Runn
 
 @pytest.mark.any_database
 async def test_what_was_missed_and_what_another_release_says_stops_no_feed(server: Running) -> None:
-    admin, bus = await make_admin(server.api), server.services.bus
+    admin, bus = await make_admin(server.api), server.services.integrations.bus
     alert = Activity.alert(message("Please sign in."))
     async with watching(server, admin) as stream:
         strange: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]

@@ -54,7 +54,7 @@ async def test_every_line_allowance_and_entitlement_is_told_by_its_commit(
             return event["pass"]["plan"]["slug"], images["used"], images["remaining"], images["usedInTotal"]
 
         openrouter.script(status(500), status(500))
-        await push_only_server.services.worker.process(await order(ada))
+        await push_only_server.services.generations.worker.process(await order(ada))
         assert [await next_line(), await next_line()] == [("DEDUCTION", -1, 29), ("REFUND", 1, 30)]
         await buy(ada, package="credits-50")
         assert await next_line() == ("PURCHASE", 50, 80)
@@ -66,9 +66,11 @@ async def test_every_line_allowance_and_entitlement_is_told_by_its_commit(
         assert await next_pass() == ("flash-lite", 0, 3, 0)
         ordered = await order(ada)
         assert await next_pass() == ("flash-lite", 1, 2, 1)
-        await push_only_server.services.worker.process(ordered)
+        await push_only_server.services.generations.worker.process(ordered)
         assert await next_pass() == ("flash-lite", 0, 3, 0)
-        await push_only_server.services.events.account_changed(await adjust(ada.user["id"], -200, "below zero"))
+        await push_only_server.services.events.publisher.account_changed(
+            await adjust(ada.user["id"], -200, "below zero")
+        )
         assert await next_line() == ("ADMIN", -200, -20)
     assert versions == sorted(set(versions)), "each is told once, in the order of commits"
 
@@ -123,6 +125,6 @@ async def test_what_an_admin_does_is_told_by_its_commit(push_only_server: Runnin
         assert (await told(GRANT, **mine))["pass"]["images"]["used"] == 0
         made = await ordered()
         assert last["pass"]["images"]["used"] == 1
-        await push_only_server.services.worker.process(made)
+        await push_only_server.services.generations.worker.process(made)
         last["version"] += 2  # its beginning and its end, which move no credits
         assert (await told(REFUND, id=made))["pass"]["images"]["used"] == 0

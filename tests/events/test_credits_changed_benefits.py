@@ -57,7 +57,7 @@ async def subscribed(server: Running, person: Api, **more: Any) -> AccountChange
         ends_at=more.pop("ends_at", None),
         told_at=more.pop("told_at", NOW),
     )
-    account: AccountChange | None = await run_tx(server.services.memberships.apply, told)
+    account: AccountChange | None = await run_tx(server.services.billing.memberships.apply, told)
     assert account is not None
     return account
 
@@ -71,7 +71,7 @@ async def images(stream: Stream) -> tuple[int, int] | None:
 
 
 async def test_a_pass_and_its_allowance_are_told_as_they_change(ada: Api, server: Running) -> None:
-    tell = server.services.events.account_changed
+    tell = server.services.events.publisher.account_changed
     async with ada.socket() as socket:
         stream = await socket.subscribe(RIGHTS)
         opened = await stream.next()
@@ -92,7 +92,7 @@ async def test_a_pass_and_its_allowance_are_told_as_they_change(ada: Api, server
 
 
 async def test_a_membership_is_told_as_it_changes(ada: Api, server: Running) -> None:
-    tell, end = server.services.events.account_changed, NOW + timedelta(days=30)
+    tell, end = server.services.events.publisher.account_changed, NOW + timedelta(days=30)
     async with ada.socket() as socket:
         stream = await socket.subscribe(RIGHTS)
         await stream.next()
@@ -118,12 +118,12 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
         stream = await socket.subscribe(RIGHTS)
         await stream.next()
         # Once it has told a line it listens; before, it may read the next one ahead of what came with it.
-        await server.services.events.account_changed(await adjust(user_id, 1, "first"))
+        await server.services.events.publisher.account_changed(await adjust(user_id, 1, "first"))
         assert (await stream.next())["transaction"] == {"amount": 1}
-        await server.services.events.account_changed(await run_tx(bought))
+        await server.services.events.publisher.account_changed(await run_tx(bought))
         event = await stream.next()
         assert (event["transaction"], event["pass"]) == ({"amount": 5}, {"images": {"used": 0, "remaining": 8}})
-        await server.services.events.account_changed(await adjust(user_id, 1, "next"))
+        await server.services.events.publisher.account_changed(await adjust(user_id, 1, "next"))
         assert (await stream.next())["transaction"] == {"amount": 1}
 
 
@@ -159,7 +159,7 @@ async def test_what_time_alone_does_is_told(ada: Api) -> None:
 
 async def test_late_repeated_and_foreign_messages_tell_nothing_twice(ada: Api, server: Running) -> None:
     user_id = str(ada.user["id"])
-    tell, bus = server.services.events.account_changed, server.services.bus
+    tell, bus = server.services.events.publisher.account_changed, server.services.integrations.bus
     async with ada.socket() as socket:
         stream = await socket.subscribe(RIGHTS)
         first = await stream.next()

@@ -114,7 +114,7 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
         one, two = await order(ada, 2)
         assert await told(stream, 2) == [("CREATED", start + 1, one), ("CREATED", start + 1, two)]
         # What changes no generation is passed over in silence, and counts.
-        await server.services.events.account_changed(await adjust(ada.user["id"], 5, "gift"))
+        await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 5, "gift"))
         await ada.one(CANCEL, id=one)
         event = await stream.next()
         assert (event["kind"], event["version"], event["generationId"]) == ("UPDATED", start + 3, one)
@@ -122,7 +122,7 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
         claim = await claimed(two)
         for account in (claim.account, claim.account):  # the second one is old news
             assert account is not None
-            await server.services.events.account_changed(account)
+            await server.services.events.publisher.account_changed(account)
         assert await told(stream, 1) == [("UPDATED", start + 4, two)]
         await ada.one(DELETE, ids=[one, two])
         events = [await stream.next(), await stream.next()]
@@ -148,7 +148,7 @@ async def test_messages_that_come_in_another_order_are_told_in_the_order_of_vers
         accounts = [claim.account for claim in [await claimed(id) for id in (one, two, three)]]
         for account in reversed(accounts):
             assert account is not None
-            await server.services.events.account_changed(account)
+            await server.services.events.publisher.account_changed(account)
         assert await told(stream, 3) == [
             ("UPDATED", start + 1, one),
             ("UPDATED", start + 2, two),
@@ -164,7 +164,7 @@ async def test_what_was_missed_becomes_one_snapshot_of_the_present_version(ada: 
         await ordered_elsewhere(server.services, ada)
         assert await told(stream, 1) == [("SNAPSHOT", start + 1, None)]
         # Two are lost, and something that follows is told.
-        user = await server.services.users.get(str(ada.user["id"]))
+        user = await server.services.accounts.users.get(str(ada.user["id"]))
         async with another_process(server.services) as orders:
             for _ in range(2):
                 await orders.create(user, GenerationRequest(prompt="A red boat"))
@@ -175,7 +175,7 @@ async def test_what_was_missed_becomes_one_snapshot_of_the_present_version(ada: 
 
 
 async def test_messages_of_another_release_lead_to_the_gallery_itself(ada: Api, server: Running) -> None:
-    user_id, bus = str(ada.user["id"]), server.services.bus
+    user_id, bus = str(ada.user["id"]), server.services.integrations.bus
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
@@ -206,7 +206,7 @@ async def test_what_was_made_and_deleted_before_it_was_told_is_told_as_deleted(a
         async with another_process(server.services):
             await ada.one(DELETE, ids=[generation_id])
         assert claim.account is not None
-        await server.services.events.account_changed(claim.account)
+        await server.services.events.publisher.account_changed(claim.account)
         events = [await stream.next(), await stream.next()]
     assert [(event["kind"], event["version"], event["generation"]) for event in events] == [
         ("DELETED", start + 1, None),
@@ -249,7 +249,7 @@ async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, 
         event = await stream.next()
         assert (event["version"], event["isFavorite"]) == (3, True)
         await claim.advance(GenerationStage.GENERATING, 0.1)
-        await server.services.events.generation_changed(claim.generation)
+        await server.services.events.publisher.generation_changed(claim.generation)
         event = await stream.next()
         assert (event["version"], event["isFavorite"]) == (4, True)
 
@@ -266,14 +266,14 @@ async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: 
         else:
             ids = await order(ada, 2)
         await ada.one(FAVORITE, id=ids[0], to=True)
-        await services.events.account_changed(await adjust(ada.user["id"], 1, str(next(numbers))))
+        await services.events.publisher.account_changed(await adjust(ada.user["id"], 1, str(next(numbers))))
         match next(numbers) % 3:
             case 0:
                 await ada.one(CANCEL, id=ids[0])
             case 1:
                 await ada.one(DELETE, ids=list(ids))
             case 2:
-                await services.worker.process(ids[-1])
+                await services.generations.worker.process(ids[-1])
 
     async with ada.socket() as socket:
         streams = [await socket.subscribe(GALLERY) for _ in range(2)]

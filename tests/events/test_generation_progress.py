@@ -42,7 +42,7 @@ async def test_two_browsers_see_the_same_story_from_the_present_to_the_end(ada: 
         opened = [await stream.next() for stream in streams]
         assert [(event["stage"], event["version"]) for event in opened] == [("QUEUED", 1)] * 2
         claim = await claimed(generation_id)
-        tell = server.services.events.generation_changed
+        tell = server.services.events.publisher.generation_changed
         await tell(claim.generation)
         for stage, progress, preview in (
             (GenerationStage.GENERATING, 0.1, None),
@@ -71,7 +71,7 @@ async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Ru
     watching = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {fields} }} }}"
     asking = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {fields} }} }} }}"
     generation_id = await ordered_elsewhere(server.services, ada)
-    tell = server.services.events.generation_changed
+    tell = server.services.events.publisher.generation_changed
     async with ada.socket() as socket:
         stream = await socket.subscribe(watching, id=generation_id)
         assert (await stream.next())["startedAt"] is None
@@ -86,7 +86,7 @@ async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Ru
 
 async def test_late_and_repeated_messages_are_told_to_nobody(ada: Api, server: Running) -> None:
     generation_id = await ordered_elsewhere(server.services, ada)
-    tell = server.services.events.generation_changed
+    tell = server.services.events.publisher.generation_changed
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=generation_id)
         assert (await stream.next())["version"] == 1
@@ -110,7 +110,7 @@ async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, ser
         claim = await claimed(generation_id)
         started = asyncio.get_running_loop().time()
         assert (await stream.next())["stage"] == "VALIDATING"
-        assert asyncio.get_running_loop().time() - started < 10 * server.services.reread_seconds
+        assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
         await claim.advance(GenerationStage.GENERATING, 0.1)
         await claim.advance(GenerationStage.STORING, 0.95)
         await claim.fail(ErrorCode.GENERATION_FAILED, called=True)
@@ -120,7 +120,7 @@ async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, ser
 
 async def test_who_comes_after_the_end_is_told_the_end(ada: Api, server: Running) -> None:
     (generation,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
-    await server.services.worker.process(generation["id"])
+    await server.services.generations.worker.process(generation["id"])
     ended = await ada.ended(generation["id"])
     async with ada.socket() as socket:
         told = await (await socket.subscribe(PROGRESS, id=generation["id"])).rest()
@@ -162,8 +162,8 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
 
     async def chatter() -> None:
         while True:
-            await server.services.events.generation_changed(await Generation.get(id=generation_id))
-            await server.services.events.account_changed(AccountChange(ada.user["id"], 30, 1, 1))
+            await server.services.events.publisher.generation_changed(await Generation.get(id=generation_id))
+            await server.services.events.publisher.account_changed(AccountChange(ada.user["id"], 30, 1, 1))
             await asyncio.sleep(0.02)
 
     async with ada.socket() as socket:
@@ -179,7 +179,7 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
             (error,) = message["payload"]["errors"]
             assert error["extensions"]["code"] == "UNAUTHENTICATED"
             assert (await stream.message())["type"] == "complete"
-        assert asyncio.get_running_loop().time() - started < 10 * server.services.reread_seconds
+        assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
         if talking:
             talking.cancel()
     await until_listening(server.services, 0)
@@ -192,7 +192,7 @@ async def test_credits_open_with_the_present_and_tell_every_line_once_in_order(a
         assert (first["credits"], first["transaction"]) == (30, None)
 
         async def change(number: int) -> None:
-            await server.services.events.account_changed(
+            await server.services.events.publisher.account_changed(
                 await adjust(ada.user["id"], 1 if number % 2 else 2, str(number))
             )
 
@@ -229,7 +229,7 @@ async def test_after_replays_exactly_the_lines_that_were_missed(ada: Api, server
         assert told[-1]["version"] == first["version"]
         newest = await socket.subscribe(CREDITS, after=told[-1]["transaction"]["id"])
         assert (await newest.next())["transaction"] is None
-        await server.services.events.account_changed(await adjust(ada.user["id"], 7, "new"))
+        await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 7, "new"))
         for each in (stream, newest):
             assert (await each.next())["transaction"]["amount"] == 7
 
@@ -240,7 +240,7 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
 
     async def keep_changing() -> None:
         for number in range(40):
-            await server.services.events.account_changed(await adjust(ada.user["id"], 1, str(number)))
+            await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 1, str(number)))
         done.set()
 
     changing = asyncio.create_task(keep_changing())
@@ -257,7 +257,7 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
 
 async def test_messages_of_another_release_are_looked_up_rather_than_believed(ada: Api, server: Running) -> None:
     """Servers are updated one by one: a field may be missing, and a state unknown here."""
-    user_id, bus = str(ada.user["id"]), server.services.bus
+    user_id, bus = str(ada.user["id"]), server.services.integrations.bus
     generation_id = await ordered_elsewhere(server.services, ada)
     async with ada.socket() as socket:
         progress, credits = await socket.subscribe(PROGRESS, id=generation_id), await socket.subscribe(CREDITS)

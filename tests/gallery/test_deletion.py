@@ -42,7 +42,7 @@ async def delete(api: Api, *ids: str) -> dict[str, Any]:
 async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_storage(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     (made,) = await order(ada)
-    await idle_server.services.worker.process(made["id"])
+    await idle_server.services.generations.worker.process(made["id"])
     shown = await ada.generation(made["id"])
     assert shown["status"] == "COMPLETED"
     ledger = await ada.ledger()
@@ -55,7 +55,7 @@ async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_
     without = [{**line, "generation": None} for line in ledger]
     assert await ada.ledger() == without
     assert {file.state for file in await File.all()} == {FileState.DELETING}
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     assert await File.all().count() == 0
     for file in (shown["original"], shown["result"]):
@@ -69,7 +69,7 @@ async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_wo
     ada = await idle_server.api.sign_up()
     (waiting,), (claimed,), (called,) = [await order(ada) for _ in range(3)]
     openrouter.open.clear()
-    work = asyncio.create_task(idle_server.services.worker.process(called["id"]))
+    work = asyncio.create_task(idle_server.services.generations.worker.process(called["id"]))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     assert await Claim.take(claimed["id"], "worker", 60, 4) is not None
     version = (await ada.one("{ viewer { version } }"))["version"]
@@ -81,7 +81,7 @@ async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_wo
     assert await ada.credits() == 10_000 - 1
     rows = {row.id: row for row in await Generation.all()}
     assert [rows[id].refunded for id in everything] == [True, True, False]
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
@@ -125,13 +125,13 @@ async def test_a_photo_stays_until_the_last_picture_of_it_is_deleted(idle_server
     first, second = await order(ada, count=2)
     assert first["original"]["url"] == second["original"]["url"]
     await delete(ada, first["id"])
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert (await ada.http.get(second["original"]["url"])).status_code == 200
     await assert_invariants(idle_server.services, all_swept=True)
-    await idle_server.services.worker.process(second["id"])
+    await idle_server.services.generations.worker.process(second["id"])
     assert (await ada.generation(second["id"]))["status"] == "COMPLETED"
     await delete(ada, second["id"])
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
@@ -147,11 +147,11 @@ async def test_a_storage_that_will_not_let_go_is_asked_until_nothing_is_left(idl
     path.mkdir()  # cannot be removed as a file
     assert len((await delete(ada, stubborn, other))["deletedIds"]) == 2
     for _ in range(3):
-        await idle_server.services.sweeper.sweep()
+        await idle_server.services.background.sweeper.sweep()
         assert [file.id for file in await File.all()] == [original.id]
     path.rmdir()
     path.write_bytes(bytes_of_it)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 

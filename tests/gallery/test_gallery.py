@@ -253,9 +253,9 @@ async def test_the_gallery_is_filtered(idle_server: Running, openrouter: Scripte
     ada = await idle_server.api.sign_up()
     openrouter.script(picture(), status(500))
     done, failed, canceled, waiting = await sell(ada, 4)
-    await idle_server.services.worker.process(done)
-    await idle_server.services.worker.process(failed)
-    await idle_server.services.generations.cancel(str(ada.user["id"]), canceled)
+    await idle_server.services.generations.worker.process(done)
+    await idle_server.services.generations.worker.process(failed)
+    await idle_server.services.generations.requests.cancel(str(ada.user["id"]), canceled)
     noir = await ada.style("noir", "avenger")
     made = await ada.create(photo(64, 48), styleId=noir, count=2)
     heroes = [generation["id"] for generation in made["generations"]][::-1]
@@ -296,7 +296,7 @@ async def test_the_ledger_is_filtered(idle_server: Running, openrouter: Scripted
     ada = await idle_server.api.sign_up()
     openrouter.script(status(500))
     (failed,) = await sell(ada, 1)
-    await idle_server.services.worker.process(failed)
+    await idle_server.services.generations.worker.process(failed)
     await adjust(str(ada.user["id"]), 7, "a gift")
 
     async def types(**filter: Any) -> list[str]:
@@ -408,7 +408,7 @@ async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
     openrouter.script(picture(), picture(), status(500))
     first, second, failed, waiting = await sell(ada, 4)
     for id in (first, second, failed):
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
     price = (await ada.generation(first))["cost"]
     assert price > 0
     await mark(ada, first)
@@ -471,7 +471,7 @@ async def test_polling_sees_the_same_as_subscribing(idle_server: Running, openro
     async with ada.socket() as socket:
         progress = await socket.subscribe(PROGRESS, id=id)
         assert await progress.next() == await polled()
-        work = asyncio.create_task(idle_server.services.worker.process(id))
+        work = asyncio.create_task(idle_server.services.generations.worker.process(id))
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
         at_work = await polled()
         assert at_work["stage"] == "GENERATING"

@@ -30,7 +30,7 @@ UNGUESSABLE = re.compile(r"[a-z2-7]{26}")  # 26 letters of 32: 130 bits
 async def finished(server: Running, person: Api, **input: Any) -> str:
     """A finished generation's id."""
     (made,) = (await person.create(**{"prompt": "A fox in secret snow", **input}))["generations"]
-    await server.services.worker.process(made["id"])
+    await server.services.generations.worker.process(made["id"])
     return str(made["id"])
 
 
@@ -174,7 +174,7 @@ async def test_of_an_account_that_is_gone_nothing_is_shared(idle_server: Running
 async def test_galleries_that_watch_are_told_of_every_change_of_a_share(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await finished(idle_server, ada)
-    async with idle_server.services.bus.subscribe(account_channel(str(ada.user["id"]))) as messages:
+    async with idle_server.services.integrations.bus.subscribe(account_channel(str(ada.user["id"]))) as messages:
         for change in (SHARE, UNSHARE):
             await ada.one(change, id=id)
             await ada.one(change, id=id)

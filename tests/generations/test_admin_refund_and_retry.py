@@ -43,7 +43,7 @@ async def failed(server: Running, openrouter: ScriptedOpenRouter, api: Api, *sty
     """A generation that the provider would not make."""
     openrouter.script(status(500))
     id = await order(api, *style)
-    await server.services.worker.process(id)
+    await server.services.generations.worker.process(id)
     openrouter.script(picture())
     return id
 
@@ -66,7 +66,7 @@ async def test_whatever_has_ended_is_refunded_once_with_its_reason(
     lost = await failed(idle_server, openrouter, ada)
     waiting, off = await order(ada), await order(ada)
     assert "under way" in await conflict(admin, REFUND, waiting)
-    await idle_server.services.worker.process(waiting)
+    await idle_server.services.generations.worker.process(waiting)
     claim = await Claim.take(off, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
@@ -121,7 +121,7 @@ async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over
     await Pass.all().update(started_at=held.started_at - hour, expires_at=held.expires_at - hour)
     late = await order(ada)
     for id in (early, late):
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
     assert (await ada.one(PASS))["pass"]["images"] == {"used": 1, "usedInTotal": 2}
     entitlements = "subscription { creditsChanged { version pass { images { used usedInTotal } } } }"
     async with ada.socket() as socket:
@@ -150,7 +150,7 @@ async def test_where_nothing_was_paid_nothing_is_given_back(
     planned = await order(ada)
     await User.filter(id=ada.user["id"]).update(plan_id=None, member_until=None)
     for id, paid_by in ((free, PaidBy.CREDITS), (planned, PaidBy.PLAN)):
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         row = await Generation.get(id=id)
         assert (row.status, row.paid_by, row.cost) == ("COMPLETED", paid_by, 0)
         assert "Nothing was paid" in await conflict(admin, REFUND, id)
@@ -160,7 +160,7 @@ async def test_where_nothing_was_paid_nothing_is_given_back(
 async def test_a_deleted_generation_is_refunded_and_not_shown(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     id = await order(ada)
-    await idle_server.services.worker.process(id)
+    await idle_server.services.generations.worker.process(id)
     await ada.ask(DELETE, ids=[id])
     assert await admin.one(REFUND, id=id, reason=WHY) == {"generation": None, "errors": []}
     assert await ada.credits() == 10_000
@@ -193,7 +193,7 @@ async def test_a_retry_is_a_new_free_generation_of_the_same(
     for name in ("full_prompt", "original_id", "refund_policy", "priority", "earlier_prompts", "requested_model"):
         assert getattr(row, name) == getattr(source, name), name
     assert row.parent_id == old
-    await idle_server.services.worker.process(new["id"])
+    await idle_server.services.generations.worker.process(new["id"])
     assert (await ada.generation(new["id"]))["status"] == "COMPLETED"
     assert openrouter.calls[-1].body == openrouter.calls[0].body
     assert await ada.generation(old) == ended, "a final state never reopens"
@@ -209,7 +209,7 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     good = await order(ada)
     assert "failed or was canceled" in await conflict(admin, RETRY, good)
-    await idle_server.services.worker.process(good)
+    await idle_server.services.generations.worker.process(good)
     assert "failed or was canceled" in await conflict(admin, RETRY, good)
     lost = await failed(idle_server, openrouter, ada)
     twins = await asyncio.gather(*(admin.one(RETRY, id=lost, reason=WHY) for _ in range(4)))
@@ -217,7 +217,7 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
     assert "being made again" in await conflict(admin, RETRY, lost)
     await ada.ask(CANCEL, id=first)
     second = (await admin.one(RETRY, id=lost, reason=WHY))["generation"]["id"]
-    await idle_server.services.worker.process(second)
+    await idle_server.services.generations.worker.process(second)
     for each in (lost, first):
         assert "being made again" in await conflict(admin, RETRY, each), "there is a picture by now"
     other = await failed(idle_server, openrouter, ada)
@@ -226,7 +226,7 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
     fourth = (await admin.one(RETRY, id=third, reason=WHY))["generation"]["id"]
     for each in (other, third):
         assert "being made again" in await conflict(admin, RETRY, each), "a retry's retry is on its way"
-    await idle_server.services.worker.process(fourth)
+    await idle_server.services.generations.worker.process(fourth)
     assert await ada.credits() == 9_970
     assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 4
     await assert_invariants(idle_server.services, all_ended=True)

@@ -68,7 +68,7 @@ async def test_batches_at_once_spend_no_more_than_there_is(scripted_settings: Se
         assert sorted(len(made["generations"]) for made in found) == [0] * 5 + [3] * 3
         assert all(made["errors"][0]["code"] == "INSUFFICIENT_CREDITS" for made in found if made not in sold)
         assert await ada.credits() == 1
-        await server.services.sweeper.sweep()  # photos of those that came too late
+        await server.services.background.sweeper.sweep()  # photos of those that came too late
         assert (await count_rows())["files"] == 3
         await assert_invariants(server.services, all_swept=True)
 

@@ -35,7 +35,7 @@ async def test_a_waiting_generation_is_called_off_and_refunded_whatever_the_poli
         generation = canceled["generation"]
         assert (generation["status"], generation["stage"], generation["refunded"]) == ("CANCELED", "CANCELED", True)
         assert generation["completedAt"] is not None
-        await idle_server.services.worker.process(id)  # its message comes all the same
+        await idle_server.services.generations.worker.process(id)  # its message comes all the same
         assert await ada.generation(id) == generation
     assert openrouter.calls == []
     assert await ada.credits() == 10_000
@@ -64,14 +64,14 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
     ada = await idle_server.api.sign_up()
     id = await order(ada)
     openrouter.open.clear()
-    work = asyncio.create_task(idle_server.services.worker.process(id))
+    work = asyncio.create_task(idle_server.services.generations.worker.process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     canceled = (await ada.one(CANCEL, id=id))["generation"]
     assert (canceled["status"], canceled["refunded"]) == ("CANCELED", False)
     openrouter.open.set()
     await asyncio.wait_for(work, PATIENCE)
     assert await ada.generation(id) == canceled
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
     assert {key.split("/")[0] for key in await stored_keys(idle_server.services)} == {"originals"}
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -83,15 +83,15 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Runn
     claim = await Claim.take(id, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
-    image = await idle_server.services.files.check_upload(photo(64, 48))
-    stored = await idle_server.services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
+    image = await idle_server.services.media.files.check_upload(photo(64, 48))
+    stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     assert stored.key in await stored_keys(idle_server.services)
     assert (await ada.one(CANCEL, id=id))["errors"] == []
     try:
         await claim.complete(stored.id, FinalImage(b"", "model", None, None))
     except ClaimLostError:
-        await idle_server.services.files.discard(stored.id)
-    await idle_server.services.sweeper.sweep()
+        await idle_server.services.media.files.discard(stored.id)
+    await idle_server.services.background.sweeper.sweep()
     assert await File.filter(id=stored.id).count() == 0
     assert not {stored.key, stored.thumbnail_key} & await stored_keys(idle_server.services)
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -122,7 +122,7 @@ async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_
 ) -> None:
     ada = await idle_server.api.sign_up()
     done, canceled = await order(ada), await order(ada)
-    await idle_server.services.worker.process(done)
+    await idle_server.services.generations.worker.process(done)
     ended = await ada.generation(done)
     assert ended["status"] == "COMPLETED"
     refused = await ada.one(CANCEL, id=done)
@@ -153,7 +153,7 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
     ada = await idle_server.api.sign_up()
     services, dice = idle_server.services, random.Random(4)
     styles = [await ada.style("noir", "avenger"), await ada.style("free", "sandbox")]
-    image = await services.files.check_upload(photo(64, 48))
+    image = await services.media.files.check_upload(photo(64, 48))
     ends = set()
     for number in range(60):
         (made,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]
@@ -163,20 +163,20 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
         called = number % 4 != 0
         if called:
             await claim.record_call("openrouter")
-        stored = await services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
+        stored = await services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
         racers = [
-            services.generations.cancel(str(ada.user["id"]), id),
+            services.generations.requests.cancel(str(ada.user["id"]), id),
             claim.complete(stored.id, FinalImage(b"", "model", None, None)) if called else claim.hand_back(),
-            services.sweeper.sweep(),
+            services.background.sweeper.sweep(),
             claim.fail(ErrorCode.GENERATION_FAILED, called=called),
         ]
         dice.shuffle(racers)
         lost = await asyncio.gather(*racers, return_exceptions=True)
         assert {type(error) for error in lost if isinstance(error, BaseException)} <= {ClaimLostError, ConflictError}
         ends.add(str((await Generation.get(id=id)).status))
-        await services.files.discard(stored.id)  # as the worker does that lost its claim
+        await services.media.files.discard(stored.id)  # as the worker does that lost its claim
     assert ends >= {"COMPLETED", "FAILED", "CANCELED"}
-    await services.sweeper.sweep()
+    await services.background.sweeper.sweep()
     await assert_invariants(services, all_ended=True, all_swept=True)
 
 

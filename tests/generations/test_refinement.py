@@ -24,7 +24,7 @@ async def refine(api: Api, id: str, instruction: str = "Now in blue", **input: A
 
 
 async def finish(server: Running, api: Api, id: str) -> str:
-    await server.services.worker.process(id)
+    await server.services.generations.worker.process(id)
     assert (await api.generation(id))["status"] == "COMPLETED"
     return id
 
@@ -37,7 +37,7 @@ async def finished(server: Running, api: Api, **input: Any) -> str:
 
 async def sent(server: Running, file_id: str | None) -> str:
     """A stored picture as the provider is sent it."""
-    return data_url(await server.services.files.read(await File.get(id=file_id)))
+    return data_url(await server.services.media.files.read(await File.get(id=file_id)))
 
 
 async def test_a_refinement_is_the_next_turn_of_the_conversation(
@@ -145,8 +145,8 @@ async def test_only_a_finished_picture_can_be_refined(idle_server: Running, open
     made = await ada.create(prompt="A fox", count=3)
     failed, canceled, waiting = [one["id"] for one in made["generations"]]
     openrouter.script(status(500))
-    await idle_server.services.worker.process(failed)
-    await idle_server.services.generations.cancel(str(ada.user["id"]), canceled)
+    await idle_server.services.generations.worker.process(failed)
+    await idle_server.services.generations.requests.cancel(str(ada.user["id"]), canceled)
     before = await count_rows(), await ada.credits()
     for id in (failed, canceled, waiting):
         refused = await ada.refused(REFINE, input={"id": id, "instruction": "A hat"})

@@ -41,7 +41,7 @@ async def test_a_failed_call_is_refunded_by_each_product_lines_policy(
         before = await ada.credits()
         id = await order(ada, slug, collection)
         assert await ada.credits() == before - cost, collection
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         ended = await ada.generation(id)
         assert (ended["status"], ended["cost"], ended["refunded"]) == ("FAILED", cost, refunded), collection
         assert await ada.credits() == before - (0 if refunded else cost), collection
@@ -60,7 +60,7 @@ async def test_a_failure_before_the_call_is_refunded_whatever_the_line(
         original = (await Generation.get(id=id).select_related("original")).original
         assert original is not None
         (files_of(idle_server) / original.key).unlink()
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         ended = await ada.generation(id)
         assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True), collection
     assert openrouter.calls == []
@@ -75,13 +75,13 @@ async def test_a_result_that_cannot_be_stored_ends_by_the_policy(
     folder.write_bytes(b"")  # a file where the folder of results should be: nothing can be written below it
     for slug, collection, _, refunded in LINES:
         id = await order(ada, slug, collection)
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         ended = await ada.generation(id)
         assert (ended["status"], ended["errorCode"]) == ("FAILED", "UNAVAILABLE"), collection
         assert (ended["refunded"], ended["result"]) == (refunded, None), collection
     assert len(openrouter.calls) == len(LINES)
     folder.unlink()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await File.filter(kind="RESULT").count() == 0
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
@@ -92,7 +92,7 @@ async def test_a_picture_is_never_refunded(idle_server: Running, openrouter: Scr
     for slug, collection, cost, _ in LINES:
         before = await ada.credits()
         id = await order(ada, slug, collection)
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         ended = await ada.generation(id)
         assert (ended["status"], ended["refunded"]) == ("COMPLETED", False), collection
         assert await ada.credits() == before - cost, collection
@@ -109,7 +109,7 @@ async def test_the_policy_is_that_of_the_day_it_was_sold(
     await sandbox.update(refund_policy=RefundPolicy(sold), base_cost=3)
     id = await order(ada, "free", "sandbox")
     await sandbox.update(refund_policy=RefundPolicy(later), base_cost=7)
-    await idle_server.services.worker.process(id)
+    await idle_server.services.generations.worker.process(id)
     assert (await ada.generation(id))["refunded"] is refunded
     assert await ada.credits() == (10_000 if refunded else 10_000 - 3)
     await assert_invariants(idle_server.services, all_ended=True)
@@ -124,7 +124,7 @@ async def test_the_whole_price_comes_back_in_one_line_that_a_subscriber_sees(
         credits = await socket.subscribe(CREDITS)
         assert (await credits.next())["credits"] == 10_000
         id = await order(ada, "quiet-beach", "scenes", quality="ULTRA")
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         seen = [await credits.next(), await credits.next()]
     told = [(one["credits"], one["transaction"]["type"], one["transaction"]["amount"]) for one in seen]
     assert told == [(9_980, "DEDUCTION", -20), (10_000, "REFUND", 20)]

@@ -48,7 +48,7 @@ async def finished(server: Running, api: Api, **input: Any) -> str:
     made = await api.create(**(input or {"prompt": "A fox"}))
     assert made["errors"] == [], made
     (generation,) = made["generations"]
-    await server.services.worker.process(generation["id"])
+    await server.services.generations.worker.process(generation["id"])
     assert (await api.generation(generation["id"]))["status"] == "COMPLETED"
     return str(generation["id"])
 
@@ -65,7 +65,7 @@ async def test_the_same_again_is_the_same_input_and_the_same_photo(
 ) -> None:
     ada = await idle_server.api.sign_up()
     id = await hero(ada)
-    await idle_server.services.worker.process(id)
+    await idle_server.services.generations.worker.process(id)
     files = (await count_rows())["files"]
     made = await ada.one(REGENERATE, input={"id": id, "count": 3})
     assert made["errors"] == []
@@ -79,7 +79,7 @@ async def test_the_same_again_is_the_same_input_and_the_same_photo(
     for one in made["generations"]:
         row = await Generation.get(id=one["id"])
         assert words(row, *INPUT, "style_id") == words(source, *INPUT, "style_id")
-        await idle_server.services.worker.process(one["id"])
+        await idle_server.services.generations.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     assert [call.body for call in openrouter.calls] == [openrouter.calls[0].body] * 4
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -89,13 +89,13 @@ async def test_whatever_became_of_it_can_be_made_again(idle_server: Running, ope
     ada = await idle_server.api.sign_up()
     failed, canceled, waiting = [await hero(ada) for _ in range(3)]
     openrouter.script(status(500), picture())
-    await idle_server.services.worker.process(failed)
-    await idle_server.services.generations.cancel(str(ada.user["id"]), canceled)
+    await idle_server.services.generations.worker.process(failed)
+    await idle_server.services.generations.requests.cancel(str(ada.user["id"]), canceled)
     for id, was in ((failed, "FAILED"), (canceled, "CANCELED"), (waiting, "PENDING")):
         before = await ada.generation(id)
         assert before["status"] == was
         (one,) = await again(ada, id)
-        await idle_server.services.worker.process(one["id"])
+        await idle_server.services.generations.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
         assert {**await ada.generation(id), "original": None} == {**before, "original": None}
     await assert_invariants(idle_server.services)
@@ -109,7 +109,7 @@ async def test_it_is_sold_on_todays_terms(idle_server: Running, openrouter: Scri
     (one,) = await again(ada, id)
     assert one["cost"] == 14
     openrouter.script(status(500))
-    await idle_server.services.worker.process(one["id"])
+    await idle_server.services.generations.worker.process(one["id"])
     ended = await ada.generation(one["id"])
     assert (ended["status"], ended["refunded"]) == ("FAILED", False)
     assert (await Generation.get(id=id)).refund_policy == "BEFORE_PROVIDER"
@@ -194,7 +194,7 @@ async def test_a_deletion_that_comes_in_between_is_seen_before_anything_is_paid(
         taken.set()
         if is_postgres(idle_server.settings.database):
             await until(waited_for)
-        await idle_server.services.deletion.delete(user_id, [id])
+        await idle_server.services.gallery.deletion.delete(user_id, [id])
 
     deletion = asyncio.create_task(run_tx(delete))
     await taken.wait()
@@ -213,19 +213,19 @@ async def test_a_variation_begins_with_the_result_and_asks_for_something_similar
 ) -> None:
     ada = await idle_server.api.sign_up()
     id = await hero(ada)
-    await idle_server.services.worker.process(id)
+    await idle_server.services.generations.worker.process(id)
     source = await Generation.get(id=id)
     (one,) = await again(ada, id, asVariation=True)
     row = await Generation.get(id=one["id"])
     assert (one["parent"], one["cost"]) == ({"id": id}, 20)
     assert words(row, *KEPT) == words(source, *KEPT)
     assert row.original_id == source.result_id
-    await idle_server.services.worker.process(one["id"])
+    await idle_server.services.generations.worker.process(one["id"])
     assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     [asked] = openrouter.calls[1].body["messages"]
     text, image = asked["content"]
     assert image["image_url"]["url"] == data_url(
-        await idle_server.services.files.read(await File.get(id=row.original_id))
+        await idle_server.services.media.files.read(await File.get(id=row.original_id))
     )
     assert "but not the same" in text["text"]
     assert text["text"].endswith(source.full_prompt)
@@ -245,7 +245,7 @@ async def test_a_style_that_takes_no_photo_can_be_varied(idle_server: Running) -
     await Style.filter(slug="quiet-beach").update(reference_image="UNUSED")
     id = await finished(idle_server, ada, styleId=await ada.style("quiet-beach", "scenes"))
     (one,) = await again(ada, id, asVariation=True)
-    await idle_server.services.worker.process(one["id"])
+    await idle_server.services.generations.worker.process(one["id"])
     ended = await ada.generation(one["id"])
     assert (ended["status"], ended["cost"]) == ("COMPLETED", 5)
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -256,8 +256,8 @@ async def test_only_a_finished_picture_can_be_varied(idle_server: Running, openr
     ada = await idle_server.api.sign_up()
     failed, canceled, waiting = [await hero(ada) for _ in range(3)]
     openrouter.script(status(500))
-    await idle_server.services.worker.process(failed)
-    await idle_server.services.generations.cancel(str(ada.user["id"]), canceled)
+    await idle_server.services.generations.worker.process(failed)
+    await idle_server.services.generations.requests.cancel(str(ada.user["id"]), canceled)
     before = await count_rows(), await ada.credits()
     for id in (failed, canceled, waiting):
         refused = await ada.refused(REGENERATE, input={"id": id, "asVariation": True})
@@ -272,7 +272,7 @@ async def test_demo_variations_are_pictures_of_their_own(settings: Settings) -> 
         id = await finished(server, ada)
         made = await again(ada, id, asVariation=True, count=2)
         for one in made:
-            await server.services.worker.process(one["id"])
+            await server.services.generations.worker.process(one["id"])
         rows = await Generation.present().filter(id__in=[id, *(one["id"] for one in made)])
         assert len({row.result.sha256 for row in rows if row.result}) == 3
 
@@ -285,17 +285,17 @@ async def test_what_was_made_lives_on_when_its_parent_is_deleted(
 ) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     id = await hero(ada)
-    await idle_server.services.worker.process(id)
+    await idle_server.services.generations.worker.process(id)
     (same,), (varied,) = await again(ada, id), await again(ada, id, asVariation=True)
     (grandchild,) = await again(ada, same["id"])
     shown = await ada.one(PARENT, id=grandchild["id"])
     assert shown["generation"]["parent"] == {"id": same["id"], "status": "PENDING", "parent": {"id": id}}
     assert (await eve.one(PARENT, id=grandchild["id"]))["generation"] is None
     assert (await ada.one(DELETE, ids=[id]))["deletedIds"] == [id]
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert (await ada.one(PARENT, id=same["id"]))["generation"]["parent"] is None
     for one in (same, varied):
-        await idle_server.services.worker.process(one["id"])
+        await idle_server.services.generations.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     assert openrouter.calls[1].body == openrouter.calls[0].body
     assert openrouter.calls[2].body["messages"][0]["content"][1]["image_url"]["url"] != data_url(good_picture())

@@ -101,8 +101,17 @@ class SlowStorage:
 
 def another_worker(services: Services, times: Times, storage: Storage | None = None) -> GenerationWorker:
     """A worker on the same database, as in another process."""
-    files = FileService(storage or services.storage, services.door, services.files.limits)
-    return GenerationWorker(services.provider, files, services.door, services.events, times, services.maintenance)
+    files = FileService(
+        storage or services.integrations.storage, services.integrations.sanitizer, services.media.files.limits
+    )
+    return GenerationWorker(
+        services.integrations.provider,
+        files,
+        services.integrations.sanitizer,
+        services.events.publisher,
+        times,
+        services.operations.maintenance,
+    )
 
 
 # Messages
@@ -129,15 +138,15 @@ async def test_a_message_that_comes_after_the_end_changes_nothing(
     ada = await idle_server.api.sign_up()
     openrouter.script(picture(), status(500))
     ids = [await order(ada) for _ in range(3)]
-    await idle_server.services.worker.process(ids[0])
-    await idle_server.services.worker.process(ids[1])
-    await idle_server.services.generations.cancel(str(ada.user["id"]), ids[2])
+    await idle_server.services.generations.worker.process(ids[0])
+    await idle_server.services.generations.worker.process(ids[1])
+    await idle_server.services.generations.requests.cancel(str(ada.user["id"]), ids[2])
     before = [await row_of(id) for id in ids]
     assert [row["status"] for row in before] == ["COMPLETED", "FAILED", "CANCELED"]
     for _ in range(2):
-        await asyncio.gather(*(idle_server.services.worker.process(id) for id in ids))
-        await idle_server.services.sweeper.sweep()
-    await idle_server.services.worker.process("gen_00000000000000000000000000")
+        await asyncio.gather(*(idle_server.services.generations.worker.process(id) for id in ids))
+        await idle_server.services.background.sweeper.sweep()
+    await idle_server.services.generations.worker.process("gen_00000000000000000000000000")
     assert [await row_of(id) for id in ids] == before
     assert len(openrouter.calls) == 2
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -168,11 +177,11 @@ async def test_messages_said_again_and_again_are_heard_once(scripted: Running, o
     openrouter.open.clear()
     id = await order(ada)
     for fence in (0, 0, 0, 1, 2, 7):
-        await scripted.services.queue.ring(id, fence)
+        await scripted.services.integrations.queue.ring(id, fence)
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     openrouter.open.set()
     assert (await ada.ended(id))["status"] == "COMPLETED"
-    await scripted.services.queue.ring(id, 0)
+    await scripted.services.integrations.queue.ring(id, 0)
     assert len(openrouter.calls) == 1
 
 
@@ -186,10 +195,10 @@ async def test_a_worker_that_died_before_the_call_is_replaced(
     for line in (FREE, HERO):
         id = await order(ada, line)
         await died(id, called=False)
-        await idle_server.services.sweeper.sweep()
+        await idle_server.services.background.sweeper.sweep()
         waiting = await ada.generation(id)
         assert (waiting["status"], waiting["stage"], waiting["refunded"]) == ("PENDING", "QUEUED", False)
-        await idle_server.services.worker.process(id)
+        await idle_server.services.generations.worker.process(id)
         ended = await ada.generation(id)
         assert (ended["status"], ended["attempts"]) == ("COMPLETED", 2)
     assert len(openrouter.calls) == 2
@@ -203,13 +212,13 @@ async def test_a_worker_that_died_after_the_call_failed_by_the_policy(
     for line, refunded in ((FREE, True), (HERO, False)):
         id = await order(ada, line)
         await died(id, called=True)
-        sweeps = (idle_server.services.sweeper.sweep() for _ in range(3))
-        await asyncio.gather(*sweeps, idle_server.services.worker.process(id))
+        sweeps = (idle_server.services.background.sweeper.sweep() for _ in range(3))
+        await asyncio.gather(*sweeps, idle_server.services.generations.worker.process(id))
         ended = await ada.generation(id)
         assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", refunded)
         before = await row_of(id)
-        await idle_server.services.worker.process(id)
-        await idle_server.services.sweeper.sweep()
+        await idle_server.services.generations.worker.process(id)
+        await idle_server.services.background.sweeper.sweep()
         assert await row_of(id) == before
     assert openrouter.calls == []
     assert await ada.credits() == 10_000 - 10
@@ -223,7 +232,7 @@ async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_serv
         for attempt in (1, 2, 3):
             assert (await ada.generation(id))["status"] == "PENDING"
             await died(id, called=False)
-            await idle_server.services.sweeper.sweep()
+            await idle_server.services.background.sweeper.sweep()
             assert (await ada.generation(id))["attempts"] == attempt
         ended = await ada.generation(id)
         assert (ended["status"], ended["errorCode"], ended["refunded"]) == ("FAILED", "UNAVAILABLE", True)
@@ -242,7 +251,7 @@ async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, 
     assert first is not None
 
     async def would_have_lapsed_twice() -> bool:
-        await idle_server.services.sweeper.sweep()
+        await idle_server.services.background.sweeper.sweep()
         now = (await Generation.get(id=id)).lease_until
         return now is None or (now - first).total_seconds() > 1.0
 
@@ -267,7 +276,7 @@ async def test_a_worker_that_slept_through_its_lease_in_a_call_changes_nothing(
     zombie = asyncio.create_task(another_worker(idle_server.services, LATE).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     await until_lapsed(id)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], bool(ended["refunded"])) == ("FAILED", refunded)
     openrouter.open.set()
@@ -280,18 +289,18 @@ async def test_a_worker_that_slept_through_its_lease_in_a_call_changes_nothing(
 async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is_swept(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await order(ada)
-    storage = SlowStorage(idle_server.services.storage)
+    storage = SlowStorage(idle_server.services.integrations.storage)
     zombie = asyncio.create_task(another_worker(idle_server.services, LATE, storage).process(id))
     await asyncio.wait_for(storage.written.wait(), PATIENCE)
     await until_lapsed(id)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], ended["result_id"]) == ("FAILED", None)
     assert any(key.startswith("generated/") for key in await stored_keys(idle_server.services))
     storage.gate.set()
     await asyncio.wait_for(zombie, PATIENCE)
     assert await row_of(id) == ended
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
     assert not any(key.startswith("generated/") for key in await stored_keys(idle_server.services))
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
@@ -303,12 +312,12 @@ async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running)
     zombie = await Claim.take(id, "zombie", 0, 4)
     assert zombie is not None
     await until_lapsed(id)
-    await idle_server.services.sweeper.sweep()  # back in the queue
+    await idle_server.services.background.sweeper.sweep()  # back in the queue
     holder = await Claim.take(id, "holder", 60, 4)
     assert holder is not None
     assert holder.fence > zombie.fence
-    image = await idle_server.services.files.check_upload(photo(64, 48))
-    stored = await idle_server.services.files.store(str(ada.user["id"]), FileKind.RESULT, image)
+    image = await idle_server.services.media.files.check_upload(photo(64, 48))
+    stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     before = await row_of(id)
     for write in (
         zombie.renew(),

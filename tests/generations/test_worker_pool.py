@@ -40,9 +40,9 @@ async def test_members_come_first_and_then_who_ordered_first(idle_server: Runnin
     await make_member(str(eve.user["id"]))
     first, second = await order(ada), await order(ada)
     members = await order(eve)
-    taken = [await idle_server.services.worker.take_next() for _ in range(3)]
+    taken = [await idle_server.services.generations.worker.take_next() for _ in range(3)]
     assert [claim.generation.id for claim in taken if claim] == [*members, *first, *second]
-    assert await idle_server.services.worker.take_next() is None
+    assert await idle_server.services.generations.worker.take_next() is None
 
 
 async def test_one_account_cannot_take_all_workers(idle_server: Running) -> None:
@@ -50,12 +50,12 @@ async def test_one_account_cannot_take_all_workers(idle_server: Running) -> None
     limit = idle_server.settings.generation_user_concurrency
     hers = await order(ada, limit + 3)
     others = await order(eve)
-    taken = await asyncio.gather(*(idle_server.services.worker.take_next() for _ in range(limit + 4)))
+    taken = await asyncio.gather(*(idle_server.services.generations.worker.take_next() for _ in range(limit + 4)))
     owners = Counter(claim.generation.user_id for claim in taken if claim)
     assert owners == {ada.user["id"]: limit, eve.user["id"]: 1}
     (one, *_) = [claim for claim in taken if claim and claim.generation.user_id == ada.user["id"]]
-    await idle_server.services.worker.make(one)
-    following = await idle_server.services.worker.take_next()
+    await idle_server.services.generations.worker.make(one)
+    following = await idle_server.services.generations.worker.take_next()
     assert following is not None
     assert following.generation.id == hers[limit]
     assert others
@@ -87,14 +87,14 @@ async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may
     await make_member(str(eve.user["id"]))
     (first,) = await order(ada)
     assert await look(ada, first) == {"status": "PENDING", "queuePosition": 0, "estimatedSeconds": None}
-    await idle_server.services.worker.process(first)
+    await idle_server.services.generations.worker.process(first)
     assert await look(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
     await rows("UPDATE generations SET completed_at = LATER($1) WHERE id = $2 RETURNING id", 10.0, first)
-    idle_server.services.forecast._known.clear()  # it remembers for some seconds that there was nothing to go by
+    idle_server.services.generations.queue_estimates._known.clear()  # an estimate is cached for some seconds
 
     second, third = await order(ada, 2)
     (members,) = await order(eve)
-    await idle_server.services.roster.report("somebody", 2)
+    await idle_server.services.operations.worker_registry.report("somebody", 2)
     told = {id: await look(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
     assert [told[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
     one = told[members]["estimatedSeconds"]
@@ -102,7 +102,7 @@ async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may
     assert told[second]["estimatedSeconds"] == one  # the second of two slots
     assert told[third]["estimatedSeconds"] == pytest.approx(2 * one, abs=0.2)
 
-    claim = await idle_server.services.worker.take_next()
+    claim = await idle_server.services.generations.worker.take_next()
     assert claim is not None
     under_way = await look(eve, members)
     assert (under_way["status"], under_way["queuePosition"]) == ("PROCESSING", None)
@@ -127,7 +127,7 @@ async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
         openrouter.open.clear()
         (id,) = await order(ada)
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-        await server.services.generations.cancel(str(ada.user["id"]), id)
+        await server.services.generations.requests.cancel(str(ada.user["id"]), id)
         # The only slot is free again long before the provider answers or the lease ends.
         (following,) = await order(ada)
 
@@ -176,8 +176,8 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
 
         async def employ(queue: TaskQueue, bus: Bus, concurrency: int) -> None:
             # Neither looks at the table by itself while this test lasts.
-            crew = WorkerPool(queue, bus, services.roster, poll=600.0, grace=5.0)
-            await workers.enter_async_context(crew.working(services.worker, concurrency))
+            crew = WorkerPool(queue, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+            await workers.enter_async_context(crew.working(services.generations.worker, concurrency))
             workers.callback(openrouter.open.set)
 
         async def all_taken() -> bool:
@@ -185,7 +185,7 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
 
         ada = await server.api.sign_up()
         openrouter.open.clear()
-        await employ(services.queue, services.bus, 1)
+        await employ(services.integrations.queue, services.integrations.bus, 1)
         await order(ada)
         await until(all_taken)
         await employ(queue, bus, 8)

@@ -26,7 +26,7 @@ async def test_bytes_of_a_row_that_was_swept_go_with_it(settings: Settings) -> N
         storage = SleepyStorage(
             server.settings.data_dir / "files", address="http://localhost", secret="x" * 32, link_seconds=60
         )
-        files = FileService(storage, server.services.door, server.services.files.limits)
+        files = FileService(storage, server.services.integrations.sanitizer, server.services.media.files.limits)
         image = await files.check_upload(photo())
         with pytest.raises(UploadFailedError):
             await files.store(ada.user["id"], FileKind.ORIGINAL, image)
@@ -35,6 +35,6 @@ async def test_bytes_of_a_row_that_was_swept_go_with_it(settings: Settings) -> N
 
 
 async def _ordinary_files_stay(server: Running, owner: str) -> None:
-    files = server.services.files
+    files = server.services.media.files
     await files.store(owner, FileKind.ORIGINAL, await files.check_upload(photo()))
-    assert len(await server.services.storage.keys()) == 2
+    assert len(await server.services.integrations.storage.keys()) == 2

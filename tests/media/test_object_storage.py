@@ -102,6 +102,6 @@ async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -
     assert made["errors"] == []
     assert (await ada.ended(made["generations"][0]["id"]))["status"] == "COMPLETED"
     await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)
-    await server.services.sweeper.sweep()
+    await server.services.background.sweeper.sweep()
     assert {key.split("/")[0] for key in await stored_keys(server.services)} == {"originals", "generated"}
     await assert_invariants(server.services, all_ended=True, all_swept=True)

@@ -113,7 +113,7 @@ async def test_the_providers_picture_loses_its_metadata_too(
         assert any(marker in dirty for marker in MARKERS)
         openrouter.script(picture(dirty))
         (made,) = (await ada.create(prompt="A fox"))["generations"]
-        await idle_server.services.worker.process(made["id"])
+        await idle_server.services.generations.worker.process(made["id"])
         ended = await ada.generation(made["id"])
         assert ended["status"] == "COMPLETED"
         data = await fetched(ada, ended["result"]["url"])
@@ -126,7 +126,7 @@ async def test_the_provider_gets_the_clean_picture(idle_server: Running, openrou
     ada = await idle_server.api.sign_up()
     dirty = pictures.encoded(pictures.scene(), "JPEG", exif=pictures.exif(8), xmp=pictures.xmp())
     (made,) = (await ada.create(dirty, prompt="A fox"))["generations"]
-    await idle_server.services.worker.process(made["id"])
+    await idle_server.services.generations.worker.process(made["id"])
     stored = await File.get(kind=FileKind.ORIGINAL)
     (call,) = openrouter.calls
     (part,) = [part for part in call.body["messages"][-1]["content"] if part["type"] == "image_url"]
@@ -259,7 +259,7 @@ async def test_a_storage_that_will_not_take_the_photo_costs_nothing(idle_server:
     without_photo = await ada.create(prompt="A fox")
     assert without_photo["errors"] == []
     folder.unlink()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await count_rows() == {"generations": 1, "files": 0, "lines": 1}
     again = await ada.create(photo(), prompt="A fox", idempotencyKey="k")
     assert len(again["generations"]) == 1

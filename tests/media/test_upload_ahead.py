@@ -16,6 +16,7 @@ from services.background.sweeper import Sweeper
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError
 from services.media.upload import MOST, UploadService
+from services.media.wiring import Media
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.corpus import pictures
@@ -91,7 +92,7 @@ async def test_one_upload_serves_several_requests_and_a_repeated_one_outlives_it
     other = await ada.refused(CREATE, input={"prompt": "A fox", "uploadId": ids.new_id("upl"), "idempotencyKey": "one"})
     assert other["code"] == "CONFLICT"
     await age(upload_id, 4000)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     again = await ada.create(prompt="A fox", uploadId=upload_id, idempotencyKey="one")
     assert again["generations"][0]["id"] == first["generations"][0]["id"]
     assert await count_rows() == {"generations": 2, "files": 2, "lines": 2}
@@ -108,10 +109,10 @@ async def test_what_came_is_clean_and_what_was_sent_is_gone_in_time(idle_server:
     (upload,) = await Upload.all()
     assert upload.key in await stored_keys(idle_server.services)
     await age(upload_id, 3500)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert upload.key in await stored_keys(idle_server.services)
     await age(upload_id, 3700)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await Upload.all().count() == 0
     assert {key.split("/")[0] for key in await stored_keys(idle_server.services)} == {"originals"}
     await assert_invariants(idle_server.services, all_swept=True)
@@ -235,7 +236,7 @@ async def test_more_than_was_announced_is_not_used_whatever_the_store_took(idle_
     data = photo()
     upload_id = await sent(ada, data)
     (upload,) = await Upload.all()
-    await idle_server.services.storage.put(upload.key, data + b"\0", "image/jpeg")
+    await idle_server.services.integrations.storage.put(upload.key, data + b"\0", "image/jpeg")
     refused = await ada.refused(CREATE, input={"prompt": "A fox", "uploadId": upload_id})
     assert (refused["code"], refused["message"]) == ("INVALID_INPUT", "More was sent than announced.")
 
@@ -253,14 +254,14 @@ async def test_a_storage_that_does_not_answer_is_an_outage_and_costs_nothing(idl
     assert await count_rows() == NOTHING
     assert await ada.credits() == 10_000
     with pytest.raises(StorageError):
-        await idle_server.services.storage.delete(upload.key)
+        await idle_server.services.integrations.storage.delete(upload.key)
     other = await sent(ada, photo())
     for id in (upload_id, other):
         await age(id, 3601)
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert [row.id for row in await Upload.all()] == [upload_id]  # kept for the next sweep; it stopped no other
     path.rmdir()
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await Upload.all().count() == 0
     await assert_invariants(idle_server.services, all_swept=True)
 
@@ -282,24 +283,11 @@ async def test_a_storage_that_is_down_does_not_hold_up_a_sweep(idle_server: Runn
         await age((await announce(ada, b"x"))["id"], 3601)
     storage = DeadStorage(tmp_path / "dead", address="http://localhost", secret="x" * 32, link_seconds=60)
     services = idle_server.services
-    uploads = UploadService(storage, services.files.limits, 3600)
-    times = {"every": 1.0, "lease": 60.0, "orphan_age": 900.0}
-    sweeper = Sweeper(
-        services.queue,
-        services.files,
-        uploads,
-        services.sessions,
-        services.departures,
-        services.exports,
-        services.webhooks,
-        services.reconciliation,
-        services.memberships,
-        services.self_check,
-        services.events,
-        **times,
-    )
+    uploads = UploadService(storage, services.media.files.limits, 3600)
+    chores = Media(services.media.files, uploads, orphan_seconds=900.0).chores
+    sweeper = Sweeper(chores, (), every=1.0)
     await sweeper.sweep()
     assert storage.asked == 3
     assert await Upload.all().count() == 6
-    await idle_server.services.sweeper.sweep()
+    await idle_server.services.background.sweeper.sweep()
     assert await Upload.all().count() == 0

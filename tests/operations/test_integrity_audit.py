@@ -97,7 +97,7 @@ async def audit(server: Running, ada: Api) -> IntegrityAudit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
-    return IntegrityAudit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    return IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
 
 
 def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
@@ -151,11 +151,11 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
     await buy(ada, package="credits-50")
     await buy(ada, plan="basic")
     (bought,) = await Purchase.filter(plan_id=None)
-    webhooks = server.services.webhooks
+    webhooks = server.services.payments.webhooks
     stored = await webhooks.receive("a-refund", event("refund.updated", refund(bought.order_id, 100)))
     assert stored is not None
     assert await webhooks.handle(stored)
-    audit = IntegrityAudit(server.services.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    audit = IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
     assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
     for statement, promises in SOLD:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
@@ -164,7 +164,7 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
 async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(
     server: Running, audit: IntegrityAudit
 ) -> None:
-    keys = sorted(await server.services.storage.keys())
+    keys = sorted(await server.services.integrations.storage.keys())
     assert len(keys) == 5  # two pictures with a thumbnail each, and one more of the wider one
     folder, _, name = keys[0].rpartition("/")
     beside = f"{folder}/.{name}.1f2e3d4c"
@@ -205,7 +205,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
 async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
     server: Running, audit: IntegrityAudit
 ) -> None:
-    keys = sorted(await server.services.storage.keys())
+    keys = sorted(await server.services.integrations.storage.keys())
     folder, _, name = keys[0].rpartition("/")
 
     async def work() -> None:
@@ -223,7 +223,7 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
 async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
     server: Running, audit: IntegrityAudit
 ) -> None:
-    storage = server.services.storage
+    storage = server.services.integrations.storage
     keys = sorted(await storage.keys())
 
     async def work() -> None:
@@ -276,7 +276,9 @@ async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(
     assert await broken_by(audit, act + "'PASS'") == {"A2"}
     assert await broken_by(audit, give) == {"A1", "A2"}
     for id in (bought.id, passed["id"]):
-        await server.services.refunds.refund(await User.get(id=admin.user["id"]), id, "Both hands were left ones")
+        await server.services.generations.admin_refunds.refund(
+            await User.get(id=admin.user["id"]), id, "Both hands were left ones"
+        )
     assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
     for statement, promises in (
         (forget + f"'{bought.id}'", {"M4"}),
@@ -294,8 +296,8 @@ async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
 ) -> None:
     admin, services = await User.get(id=(await make_admin(server.api)).user["id"]), server.services
     ada_id = str(ada.user["id"])
-    await services.adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
-    await services.grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
+    await services.billing.admin_adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
+    await services.billing.admin_grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
     assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
     for statement in (
         "DELETE FROM audit_entries WHERE action = 'ADJUST_CREDITS'",

@@ -68,7 +68,7 @@ async def test_read_only_refuses_every_change_by_people_before_anything_happens(
     assert (await idle_server.api.http.get("/health/ready")).json()["status"] == "read-only"
     async with ada.socket() as socket:
         assert (await (await socket.subscribe(CREDITS)).next())["credits"] == await ada.credits()
-    await idle_server.services.worker.process(generation["id"])
+    await idle_server.services.generations.worker.process(generation["id"])
     assert await status(generation["id"]) == "COMPLETED", "what was accepted is finished"
     sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
     token = (await idle_server.api.one(sign_in, input={"email": "ada@example.com", "password": "correct horse"}))[
@@ -102,7 +102,7 @@ async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_whe
 ) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     (done,) = (await ada.create(prompt="A hen"))["generations"]
-    await idle_server.services.worker.process(done["id"])
+    await idle_server.services.generations.worker.process(done["id"])
     (waiting,) = (await ada.create(prompt="A fox", idempotencyKey="once"))["generations"]
     failed = await ordered_elsewhere(idle_server.services, ada)
     await Generation.filter(id=failed).update(**FAILED, completed_at=datetime.now(UTC))
@@ -119,11 +119,11 @@ async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_whe
     assert (await ada.create(prompt="A fox", idempotencyKey="once"))["generations"][0]["id"] == waiting["id"]
     assert (await ada.one(QUOTE))["cost"] > 0
 
-    await idle_server.services.worker.process(waiting["id"])
-    assert await idle_server.services.worker.take_next() is None
+    await idle_server.services.generations.worker.process(waiting["id"])
+    assert await idle_server.services.generations.worker.take_next() is None
     assert (await status(waiting["id"]), len(openrouter.calls)) == ("PENDING", 1)
     await switch(admin, providersOff=[])
-    await idle_server.services.worker.process(waiting["id"])
+    await idle_server.services.generations.worker.process(waiting["id"])
     assert await status(waiting["id"]) == "COMPLETED"
 
 
@@ -133,7 +133,7 @@ async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings:
         ada, admin = await server.api.sign_up("ada@example.com"), await make_admin(server.api)
         await switch(admin, providersOff=["demo"])
         waiting = await ordered_elsewhere(server.services, ada)
-        await server.services.queue.ring(waiting, 0)
+        await server.services.integrations.queue.ring(waiting, 0)
         await switch(admin, providersOff=[])
         assert (await ada.ended(waiting))["status"] == "COMPLETED"
 
@@ -156,7 +156,7 @@ async def test_a_cap_of_a_day_refuses_orders_when_it_is_reached(idle_server: Run
     error = await ada.refused(CREATE, input={"prompt": "A crow"})
     assert (error["code"], "tomorrow" in error["message"]) == ("UNAVAILABLE", True)
     assert await ada.credits() == credits
-    await idle_server.services.worker.process(waiting["id"])
+    await idle_server.services.generations.worker.process(waiting["id"])
     assert await status(waiting["id"]) == "COMPLETED", "what was accepted is made"
     await switch(admin, dailySpendCap=None)
     assert (await ada.create(prompt="A crow"))["errors"] == []

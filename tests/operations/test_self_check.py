@@ -26,7 +26,7 @@ SELECT CAST(COUNT(*) AS TEXT) AS id FROM numbers
 
 
 async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Running) -> None:
-    api, check = idle_server.api, idle_server.services.self_check
+    api, check = idle_server.api, idle_server.services.operations.self_check
     admin, ada = await make_admin(api), await api.sign_up()
     metric.audit_age.set(0)
     await check.show()
@@ -53,7 +53,7 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
             assert await check.check_when_due(later + timedelta(hours=1)) == {"M1": 1, "M6": 1}
         assert "self_check.broken" in [line["event"] for line in logs]
         await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
-        await idle_server.services.load.measure()
+        await idle_server.services.operations.gauges.measure()
         found = (await api.http.get("/metrics")).text
         assert 'darkroom_invariants_broken{promise="M1"} 1.0' in found
         assert 'darkroom_invariants_broken{promise="M2"} 0.0' in found
@@ -80,7 +80,7 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
     verdicts = await audit.run()
     unknown = {verdict.name for verdict in verdicts if not verdict.is_known}
     assert unknown == {"B1", "B2", "M6", "A3"}
-    check = SelfCheck(audit, idle_server.services.events)
+    check = SelfCheck(audit, idle_server.services.events.publisher)
     with capture_logs() as logs:
         assert await check.check_when_due(NOON) == {}
     assert {line["promise"] for line in logs if line["event"] == "self_check.unknown"} == unknown

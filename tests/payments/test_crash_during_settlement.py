@@ -26,8 +26,8 @@ async def die(verdict):
 async def main():
     body = sys.stdin.buffer.read()
     async with open_services(load_settings(_env_file=None)) as services:
-        assert await services.webhooks.receive("an-event", body)
-        await services.payments.order_told(Order.of(read_event(body)["data"]), pays=True, record=die)
+        assert await services.payments.webhooks.receive("an-event", body)
+        await services.payments.recorder.order_told(Order.of(read_event(body)["data"]), pays=True, record=die)
 
 asyncio.run(main())
 """
@@ -54,7 +54,7 @@ async def test_a_death_before_the_commit_leaves_the_event_to_be_handled_again(id
     assert not await Purchase.exists()
     assert await ada.credits() == before
     for _ in range(2):
-        (handled,) = await idle_server.services.webhooks.replay("an-event")
+        (handled,) = await idle_server.services.payments.webhooks.replay("an-event")
         assert handled.outcome == "HANDLED"
         assert await ada.credits() == before + 50
     await assert_invariants(idle_server.services)

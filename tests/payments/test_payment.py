@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from models import CreditTransaction, ExternalEvent, Pass, Purchase
+from services.core.chore import Lane
 from setting_types import Environment
 from settings import ROOT, Settings
 from tests.conftest import Running, running
@@ -131,13 +132,13 @@ async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings
         told = [await tell(ada, "order.paid", order(user_of(ada), "99999999-9999", 1499)) for _ in range(2)]
         never = await tell(ada, "order.paid", order("usr_01h455vb4pex5vsknk084sn02q", FIFTY))
         assert {event.outcome for event in (*told, never)} == {"PARKED"}
-        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["PARKED"]
+        assert [row.outcome for row in await shop.services.payments.webhooks.replay(told[0].event_id)] == ["PARKED"]
     mended = forgot.model_copy(update={"polar_products": (*forgot.polar_products, "credits-200=99999999-9999")})
     async with running(mended, idle=True) as shop:
         ada = Api(shop.api.http, shop.api.address, ada.token, ada.user)
-        assert [row.outcome for row in await shop.services.webhooks.replay(told[0].event_id)] == ["HANDLED"]
+        assert [row.outcome for row in await shop.services.payments.webhooks.replay(told[0].event_id)] == ["HANDLED"]
         assert await lines(ada) == [("PURCHASE", 200)]
-        left = {row.event_id: row.outcome for row in await shop.services.webhooks.replay(None)}
+        left = {row.event_id: row.outcome for row in await shop.services.payments.webhooks.replay(None)}
         assert left == {told[1].event_id: "HANDLED", never.event_id: "PARKED"}
         assert await lines(ada) == [("PURCHASE", 200), ("PURCHASE", 200)]
         await assert_invariants(shop.services)
@@ -286,7 +287,7 @@ async def deliveries(shop: Running, orders: int, deliveries_each: int, seed: int
     await asyncio.gather(*(send() for _ in range(8)))
     while await ExternalEvent.filter(outcome="RECEIVED").exists():  # too busy for them at once
         await ExternalEvent.filter(outcome="RECEIVED").update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-        await shop.services.sweeper.settle()
+        await shop.services.background.sweeper.sweep_lane(Lane.SETTLEMENT)
     assert {user_of(one): await one.credits() for one in people} == expected
     assert await CreditTransaction.filter(type="PURCHASE").count() == orders
     assert not await ExternalEvent.exclude(outcome="HANDLED").exists()

@@ -35,7 +35,7 @@ async def test_what_is_settled_keeps_no_word_of_who_paid(polar_store: Running) -
     assert (await tell(ada, "customer.updated", customer(user_of(ada)))).outcome is EventOutcome.IGNORED
     found = await kept()
     assert [word for word in PERSONAL if word in found] == []
-    again = await polar_store.services.webhooks.replay((await ExternalEvent.filter(type="order.paid"))[0].id)
+    again = await polar_store.services.payments.webhooks.replay((await ExternalEvent.filter(type="order.paid"))[0].id)
     assert [event.outcome for event in again] == [EventOutcome.HANDLED]  # what is left is enough
     assert await ada.credits() == 60
 

@@ -33,7 +33,7 @@ async def test_an_hourly_look_grants_what_no_webhook_told(polar_store: Running, 
     waiting = order(me, FIFTY, created_at=moment(now), paid=False, status="pending")
     polar.orders = [told, missed, waiting]
     await tell(ada, "order.paid", told)
-    look = polar_store.services.reconciliation.reconcile_when_due
+    look = polar_store.services.payments.reconciliation.reconcile_when_due
     assert sorted([await look(now), await look(now)], key=str) == [1, None]  # one of all workers does it
     assert await lines(ada) == [("PURCHASE", 50), ("PURCHASE", 50)]
     assert await look(now + timedelta(hours=1)) == 0
@@ -48,7 +48,7 @@ async def test_one_order_that_is_wrong_stops_no_other(polar_store: Running, ada:
     wrong: list[Json] = [{"status": "a word of next year"}, {"net_amount": None}, {"description": "\x00"}]
     for data, changes in zip(polar.orders, wrong, strict=False):
         data.update(changes)
-    await polar_store.services.reconciliation.reconcile_when_due(now)
+    await polar_store.services.payments.reconciliation.reconcile_when_due(now)
     assert (await ExternalEvent.get(source="reconciliation")).outcome == "HANDLED"
     assert await Purchase.filter(order_id=polar.orders[3]["id"], status="PAID").exists()
     assert ("PURCHASE", 50) in await lines(ada)
@@ -63,9 +63,9 @@ async def test_a_refund_of_an_old_order_is_found(polar_store: Running, ada: Api,
     pending = refund(bought["id"], 50, "pending", created_at=moment(now))
     older = refund("another order", 499, created_at=moment(now - timedelta(days=31)))
     polar.refunds = [*recent, pending, older]
-    assert await polar_store.services.reconciliation.reconcile_when_due(now) == 2
+    assert await polar_store.services.payments.reconciliation.reconcile_when_due(now) == 2
     assert await lines(ada) == [("PURCHASE", 50), ("REVERSAL", -10), ("REVERSAL", -20)]
-    assert await polar_store.services.reconciliation.reconcile_when_due(now + HOUR) == 0
+    assert await polar_store.services.payments.reconciliation.reconcile_when_due(now + HOUR) == 0
     await tell(ada, "order.refunded", polar.orders[0])
     assert await ada.credits() == 10 + 50 - 30
     assert not await Purchase.exists(order_id="another order")
@@ -77,9 +77,9 @@ async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running
     polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=20)))]
     polar.fail(500)
     with pytest.raises(PaymentsError):
-        await polar_store.services.reconciliation.reconcile_when_due(now)
+        await polar_store.services.payments.reconciliation.reconcile_when_due(now)
     assert (await ExternalEvent.get(source="reconciliation")).outcome == "FAILED"
-    assert await polar_store.services.reconciliation.reconcile_when_due(now + HOUR) == 1
+    assert await polar_store.services.payments.reconciliation.reconcile_when_due(now + HOUR) == 1
     assert await lines(ada) == [("PURCHASE", 50)]
 
 
@@ -107,13 +107,13 @@ async def test_a_polar_that_is_down_is_asked_again_to_end_it(
     polar.fail(500)
     await leave(ada)
     assert {told["status"] for told in polar.subscriptions.values()} == {"active"}
-    await polar_store.services.reconciliation.reconcile_when_due(now)
+    await polar_store.services.payments.reconciliation.reconcile_when_due(now)
     assert {told["metadata"]["user_id"]: told["status"] for told in polar.subscriptions.values()} == {
         user_of(ada): "canceled",
         user_of(bob): "active",
     }
     polar.calls.clear()
-    await polar_store.services.reconciliation.reconcile_when_due(now + HOUR)
+    await polar_store.services.payments.reconciliation.reconcile_when_due(now + HOUR)
     assert {call.method for call in polar.calls} == {"GET"}, "ended once"
 
 
@@ -140,6 +140,6 @@ async def test_what_is_told_of_somebody_who_has_left_is_kept_and_ended(
     user = await User.get(id=me)
     assert (user.credits, user.plan_id, user.member_until) == (10 + 50 - 10, None, None)
     assert user.version == version + 1, "the refund alone"
-    await polar_store.services.reconciliation.reconcile_when_due(datetime.now(UTC))
+    await polar_store.services.payments.reconciliation.reconcile_when_due(datetime.now(UTC))
     assert started["status"] == "canceled"
     await assert_invariants(polar_store.services)

@@ -55,8 +55,8 @@ GALLERY = """
 async def product(settings: Settings, profile: str, *, idle: bool = True, **more: Any) -> AsyncIterator[Running]:
     """A server with that profile, and its catalogue in step."""
     async with running(settings.model_copy(update={"profile": profile, **more}), idle=idle) as server:
-        await server.services.styles.seed()
-        await server.services.plans.seed()
+        await server.services.catalogue.styles.seed()
+        await server.services.billing.plans.seed()
         yield server
 
 
@@ -168,7 +168,7 @@ async def test_offers_are_told_in_the_callers_language_and_found_by_id(settings:
             "priority": False,
             "unlimited": False,
             "apiAccess": False,
-            "maxBatch": server.services.profile.max_batch,
+            "maxBatch": server.services.products.profile.max_batch,
         }
         assert (plans["enterprise"]["price"], plans["enterprise"]["unlimited"]) == (None, True)
         assert (plans["flash"]["kind"], plans["flash"]["imagesPerHour"]) == ("PASS", 8)
@@ -284,7 +284,7 @@ async def test_processes_that_start_at_the_same_time_fill_the_catalogue_once(set
         catalogue, offers = await server.api.one(CATALOGUE), await server.api.ask(OFFERS)
         for table in (Style, Collection, Plan, CreditPackage):
             await table.all().delete()
-        styles, plans = server.services.styles, server.services.plans
+        styles, plans = server.services.catalogue.styles, server.services.billing.plans
         await asyncio.gather(*(seed() for _ in range(4) for seed in (styles.seed, plans.seed)))
         assert without_ids(await server.api.one(CATALOGUE)) == without_ids(catalogue)
         assert without_ids(await server.api.ask(OFFERS)) == without_ids(offers)

@@ -102,7 +102,7 @@ async def test_the_demo_sends_a_given_photo_in_a_given_style_and_language(server
 
 async def test_the_demo_says_in_one_line_why_it_is_refused(server: Running, tmp_path: Path) -> None:
     (tmp_path / "letter.jpg").write_text("Dear server, this is no picture.")
-    (tmp_path / "huge.jpg").write_bytes(photo() + b"\0" * (server.services.files.limits.max_bytes + 2**20))
+    (tmp_path / "huge.jpg").write_bytes(photo() + b"\0" * (server.services.media.files.limits.max_bytes + 2**20))
     pictures = tmp_path / "pictures"
     short, letter, huge, angry = await asyncio.gather(
         demo(server.settings.address, pictures, "--style=avenger/noir", "--quality=ULTRA"),

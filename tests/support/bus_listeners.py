@@ -13,7 +13,7 @@ from tests.support.client import PATIENCE, Stream
 def listeners(services: Services) -> int:
     """How many subscribers the bus has right now; the server's own ears are not counted."""
     own = {CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
-    return sum(len(queues) for channel, queues in services.bus._subscribers.items() if channel not in own)
+    return sum(len(queues) for channel, queues in services.integrations.bus._subscribers.items() if channel not in own)
 
 
 async def until_listening(services: Services, count: int) -> None:
@@ -28,6 +28,6 @@ async def first_activity(stream: Stream, services: Services) -> Any:
     """What an admin's feed tells first. It has no opening message, so alerts are sent until one arrives."""
     heard = asyncio.create_task(stream.next())
     while not heard.done():
-        await services.events.alert(message("Is anybody there?"))
+        await services.events.publisher.alert(message("Is anybody there?"))
         await asyncio.wait([heard], timeout=0.02)
     return heard.result()

@@ -16,10 +16,10 @@ async def assert_invariants(services: Services, *, all_ended: bool = False, all_
     """Every promise of operations.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
     unsettled = 0.0 if all_swept else LONG
     audit = IntegrityAudit(
-        services.storage.keys,
+        services.integrations.storage.keys,
         stuck=0.0 if all_ended else LONG,
         unsettled=unsettled,
-        sent_ahead=services.uploads.seconds + unsettled,
+        sent_ahead=services.media.uploads.seconds + unsettled,
     )
     broken = {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders}
     assert broken == {}, broken
@@ -27,7 +27,7 @@ async def assert_invariants(services: Services, *, all_ended: bool = False, all_
 
 async def stored_keys(services: Services) -> set[str]:
     """Everything that the storage holds."""
-    return await services.storage.keys()
+    return await services.integrations.storage.keys()
 
 
 async def count_rows() -> dict[str, int]:

@@ -19,28 +19,28 @@ from tests.support.client import Api
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
     """Takes orders on the same database; its bell and its messages reach nobody here."""
-    payers = FundingService(services.entitlements, sells_credits=services.profile.sells_credits)
+    payers = FundingService(services.billing.entitlements, sells_credits=services.products.profile.sells_credits)
     async with Bus.open(None) as bus, TaskQueue(None) as queue:
         yield GenerationService(
-            services.styles,
-            services.entitlements,
-            services.files,
+            services.catalogue.styles,
+            services.billing.entitlements,
+            services.media.files,
             SubmissionService(
                 payers,
                 queue,
                 EventPublisher(bus),
-                MaintenanceService(bus, EventPublisher(bus), services.provider.name, ()),
+                MaintenanceService(bus, EventPublisher(bus), services.integrations.provider.name, ()),
             ),
             EventPublisher(bus),
-            services.profile.limits,
-            services.uploads,
-            services.rates,
+            services.products.profile.limits,
+            services.media.uploads,
+            services.core.rates,
         )
 
 
 async def ordered_elsewhere(services: Services, person: Api) -> str:
     """A generation of which no message has come here, and that no worker takes."""
-    user = await services.users.get(person.user["id"])
+    user = await services.accounts.users.get(person.user["id"])
     async with another_process(services) as orders:
         (generation,) = await orders.create(user, GenerationRequest(prompt="A red boat"))
     return generation.id

@@ -233,7 +233,7 @@ async def test_a_removed_file_takes_half_written_leftovers_with_it_and_its_links
     for key in (file.key, file.thumbnail_key):
         path = module_server.settings.data_dir / "files" / key
         await asyncio.to_thread(path.with_name(f".{path.name}.0badf00d").write_bytes, b"half of a pic")
-    assert await module_server.services.files.remove(file)
+    assert await module_server.services.media.files.remove(file)
     assert [key for key in await stored_keys(module_server.services) if file.id in key] == []
     for name in ("url", "downloadUrl", "thumbnailUrl"):
         assert (await ada.http.get(generation["result"][name])).status_code == 404

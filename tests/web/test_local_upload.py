@@ -18,7 +18,7 @@ MIB = 2**20
 
 async def target(server: Running, size: int, seconds: int = 60, key: str = "uploads/usr_1/upl_1") -> str:
     """An address that takes so many bytes."""
-    made = await server.services.storage.upload_target(key, "image/jpeg", max_bytes=size, seconds=seconds)
+    made = await server.services.integrations.storage.upload_target(key, "image/jpeg", max_bytes=size, seconds=seconds)
     return made.url
 
 
@@ -34,7 +34,7 @@ async def test_a_photo_is_stored_under_its_key_and_a_second_one_replaces_it(modu
     for data in (first, second):
         noise = Part(b"key", b"originals/usr_2/fil_2")
         assert await post(module_server.api, url, noise, replace(HEAD, body=data)) == (204, "")
-        assert await module_server.services.storage.get(key) == data
+        assert await module_server.services.integrations.storage.get(key) == data
     assert {name for name in await stored_keys(module_server.services) if name.startswith("uploads/usr_1/")} == {key}
 
 
@@ -44,7 +44,7 @@ async def test_only_an_address_of_ours_takes_anything(module_server: Running) ->
         await target(module_server, len(data), key="uploads/usr_1/upl_no"),
         await target(module_server, len(data), seconds=0),
     )
-    link = (await module_server.services.storage.link("uploads/usr_1/upl_no", "image/jpeg")).url
+    link = (await module_server.services.integrations.storage.link("uploads/usr_1/upl_no", "image/jpeg")).url
     forged = f"{good[:-2]}{'a' if good[-2] != 'a' else 'b'}{good[-1]}"
     for url in (expired, forged, f"{module_server.api.address}/uploads/x", link.replace("/files/", "/uploads/")):
         assert await post(module_server.api, url, replace(HEAD, body=data)) == (404, "Not found.")
@@ -53,7 +53,7 @@ async def test_only_an_address_of_ours_takes_anything(module_server: Running) ->
 
 
 async def test_a_sender_who_is_slower_than_the_address_lives_stores_nothing(module_server: Running) -> None:
-    storage = module_server.services.storage
+    storage = module_server.services.integrations.storage
     assert isinstance(storage, LocalStorage)
     url, key = await target(module_server, 100, seconds=1, key="uploads/usr_1/upl_slow"), "uploads/usr_1/upl_slow"
     body = form([replace(HEAD, body=b"x" * 10)])

@@ -19,7 +19,7 @@ KEY = "uploads/usr_1/upl_drip"
 
 async def drip(server: Running, size: int, seconds: float) -> bytes:
     """What the server answers to who needs so many seconds to send the body; `size`: of what the address takes."""
-    made = await server.services.storage.upload_target(KEY, "image/jpeg", max_bytes=size, seconds=60)
+    made = await server.services.integrations.storage.upload_target(KEY, "image/jpeg", max_bytes=size, seconds=60)
     address = made.url.removeprefix(server.api.address)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.api.address.rsplit(":", 1)[1]))
     length = f"Content-Length: {len(BODY)}"

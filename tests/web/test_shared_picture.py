@@ -348,7 +348,7 @@ async def test_who_has_a_copy_is_told_so_without_bytes(module_server: Running, f
 async def test_parts_of_the_picture_are_sent_alone(module_server: Running, hare: str) -> None:
     data = random.Random(7).randbytes(2_500_000)  # more than is read from the storage at once
     file = await File.get(made_by__id=hare)
-    await module_server.services.storage.put(file.key, data, file.content_type)
+    await module_server.services.integrations.storage.put(file.key, data, file.content_type)
     await File.filter(id=file.id).update(byte_size=len(data), sha256=hashlib.sha256(data).hexdigest())
     whole = await get(module_server, "the-hare/picture")
     size, etag = len(data), whole.headers["etag"]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from models import ExternalEvent, Purchase
+from services.core.chore import Lane
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
@@ -187,11 +188,11 @@ async def test_what_was_stored_and_not_handled_is_found_by_the_sweeper(polar_sto
     ada = await polar_store.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
-    stored = await polar_store.services.webhooks.receive("an-event", body)
+    stored = await polar_store.services.payments.webhooks.receive("an-event", body)
     assert stored is not None
-    assert await polar_store.services.webhooks.unhandled(10) == []  # whoever stored it is at it
+    assert await polar_store.services.payments.webhooks.unhandled(10) == []  # whoever stored it is at it
     await ExternalEvent.filter(id=stored).update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert await polar_store.services.webhooks.unhandled(10) == [stored]
-    await polar_store.services.sweeper.settle()
+    assert await polar_store.services.payments.webhooks.unhandled(10) == [stored]
+    await polar_store.services.background.sweeper.sweep_lane(Lane.SETTLEMENT)
     assert await ada.credits() == before + 50
-    assert await polar_store.services.webhooks.unhandled(10) == []
+    assert await polar_store.services.payments.webhooks.unhandled(10) == []

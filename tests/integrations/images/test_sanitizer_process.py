@@ -273,13 +273,13 @@ async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> 
 
 PARENT = """
 import asyncio, sys, uvloop
-from corpus import pictures as make
-from services.integrations.images.sanitizer import ImageDoor
+from tests.support.corpus import pictures as make
+from services.integrations.images.sanitizer import ImageSanitizer
 async def main():
-    door = ImageDoor(processes=1)
-    await door.clean(make.png(), max_bytes=1 << 30)
+    sanitizer = ImageSanitizer(processes=1)
+    await sanitizer.clean(make.png(), max_bytes=1 << 30)
     print("ready", flush=True)
-    await door.clean(make.many_scans(6000, 4000), max_bytes=1 << 30)
+    await sanitizer.clean(make.many_scans(6000, 4000), max_bytes=1 << 30)
 uvloop.run(main())
 """
 

@@ -1,0 +1,106 @@
+"""What the accounts group is made of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.accounts import mail_token
+from services.accounts.account_deletion import AccountDeletionService
+from services.accounts.api_key import ApiKeyService
+from services.accounts.connection_registry import ConnectionRegistry
+from services.accounts.credential import clean_email
+from services.accounts.data_export import ExportService
+from services.accounts.email_verification import VerificationService
+from services.accounts.mail import MailService
+from services.accounts.password_reset import PasswordResetService
+from services.accounts.role import RoleService
+from services.accounts.session import SessionService
+from services.accounts.suspension import SuspensionService
+from services.accounts.user import UserService
+from services.accounts.user_lookup import UserLookup
+from services.billing.wiring import Billing
+from services.core.chore import Chore, Lane, chore_for_each
+from services.core.wiring import Core
+from services.events.wiring import Events
+from services.gallery.wiring import Gallery
+from services.integrations.wiring import Integrations
+from services.media.wiring import Media
+from services.payments.wiring import Payments
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Users, sessions, API keys, mail, data exports, account deletion."""
+
+    users: UserService
+    sessions: SessionService
+    api_keys: ApiKeyService
+    connections: ConnectionRegistry
+    mail: MailService
+    verification: VerificationService
+    password_resets: PasswordResetService
+    roles: RoleService
+    suspensions: SuspensionService
+    lookup: UserLookup
+    exports: ExportService
+    deletion: AccountDeletionService
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        return (
+            chore_for_each("account", Lane.CLEAN_UP, self.deletion.unfinished, self.deletion.finish),
+            Chore(Lane.DATA_EXPORT, self.exports.make_waiting),
+            chore_for_each("export", Lane.CLEAN_UP, self.exports.expired, self.exports.remove),
+            Chore(Lane.CLEAN_UP, self.sessions.remove_expired),
+            Chore(Lane.CLEAN_UP, mail_token.remove_expired),
+        )
+
+
+@dataclass(frozen=True)
+class AccountOptions:
+    """What an operator chooses about accounts."""
+
+    secret: str  # signs API keys
+    app_address: str  # where links in mails lead
+    admin_emails: Iterable[str]
+    signup_credits: int
+    session_days: int
+    sign_in_check_seconds: float  # between two checks of the sign-ins of open sockets and streams
+    export_seconds: int  # that a data export can be fetched
+    lease_seconds: float  # without a heartbeat, after which the worker of an export counts as dead
+
+
+def build_accounts(
+    core: Core,
+    events: Events,
+    billing: Billing,
+    payments: Payments,
+    media: Media,
+    gallery: Gallery,
+    outside: Integrations,
+    options: AccountOptions,
+) -> Accounts:
+    publisher, rates, referrals = events.publisher, core.rates, billing.referrals
+    passwords = outside.passwords
+    sessions = SessionService(options.session_days)
+    api_keys = ApiKeyService(options.secret, publisher, billing.entitlements)
+    mail = MailService(outside.mailer, core.translator, options.app_address)
+    roles = RoleService(publisher, map(clean_email, options.admin_emails))
+    verification = VerificationService(mail, publisher, rates, referrals, roles)
+    return Accounts(
+        users=UserService(
+            passwords, sessions, publisher, verification, rates, referrals, roles, options.signup_credits
+        ),
+        sessions=sessions,
+        api_keys=api_keys,
+        connections=ConnectionRegistry(outside.bus, sessions, api_keys, every=options.sign_in_check_seconds),
+        mail=mail,
+        verification=verification,
+        password_resets=PasswordResetService(mail, passwords, sessions, publisher, rates, roles),
+        roles=roles,
+        suspensions=SuspensionService(sessions, publisher),
+        lookup=UserLookup(),
+        exports=ExportService(outside.storage, seconds=options.export_seconds, lease=options.lease_seconds),
+        deletion=AccountDeletionService(
+            passwords, gallery.deletion, media.uploads, payments.subscription_cancellation, publisher
+        ),
+    )

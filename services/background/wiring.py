@@ -1,0 +1,21 @@
+"""What the background group is made of."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from services.background.sweeper import Sweeper
+from services.core.chore import Chore
+
+
+@dataclass(frozen=True)
+class Background:
+    """Work that no request waits for."""
+
+    sweeper: Sweeper
+
+
+def build_background(
+    chores: Sequence[Chore], jobs: Sequence[Callable[[], Awaitable[None]]], *, every: float
+) -> Background:
+    """`every`: seconds between two passes of the sweeper."""
+    return Background(Sweeper(chores, jobs, every=every))

@@ -1,0 +1,20 @@
+"""What the events group is made of."""
+
+from dataclasses import dataclass
+
+from services.events.audit_log import AuditLog
+from services.events.publisher import EventPublisher
+from services.integrations.messaging.bus import Bus
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a commit changed, who is notified, and the audit log."""
+
+    publisher: EventPublisher
+    audit_log: AuditLog
+    reread_seconds: float  # of silence, after which a subscription reads its row again
+
+
+def build_events(bus: Bus, reread_seconds: float) -> Events:
+    return Events(EventPublisher(bus), AuditLog(), reread_seconds)

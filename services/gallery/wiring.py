@@ -1,0 +1,33 @@
+"""What the gallery group is made of."""
+
+from dataclasses import dataclass
+
+from services.events.wiring import Events
+from services.gallery.deletion import DeletionService
+from services.gallery.favorite import FavoriteService
+from services.gallery.gallery import GalleryService
+from services.gallery.share import ShareService
+from services.gallery.user_stats import StatsService
+from services.integrations.storage.protocol import Storage
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What users do with finished generations."""
+
+    lists: GalleryService
+    favorites: FavoriteService
+    shares: ShareService
+    deletion: DeletionService
+    stats: StatsService
+
+
+def build_gallery(events: Events, storage: Storage, *, address: str) -> Gallery:
+    """`address`: this server's public one, for share links."""
+    return Gallery(
+        lists=GalleryService(),
+        favorites=FavoriteService(events.publisher),
+        shares=ShareService(storage, events.publisher, address),
+        deletion=DeletionService(events.publisher),
+        stats=StatsService(),
+    )

@@ -1,0 +1,42 @@
+"""Recovery of generations whose worker stopped renewing its lease."""
+
+import structlog
+
+from services.core.crashpoint import crashpoint
+from services.events.publisher import EventPublisher
+from services.generations.claim import Claim, ClaimLostError, expired_leases
+from services.integrations.messaging.queue import TaskQueue
+
+log = structlog.get_logger(__name__)
+
+
+class LeaseRecovery:
+    """Takes over generations with an expired lease. `lease`: seconds that the takeover itself is held."""
+
+    def __init__(self, queue: TaskQueue, events: EventPublisher, *, lease: float) -> None:
+        self._queue = queue
+        self._events = events
+        self._lease = lease
+
+    async def find(self, limit: int) -> list[str]:
+        """Return the ids of generations whose lease has expired, `limit` at most."""
+        return await expired_leases(limit)
+
+    async def recover(self, generation_id: str) -> bool:
+        """Return a generation to the queue if its provider was not called, else fail it and refund by policy."""
+        claim = await Claim.take_over(generation_id, self._lease)
+        if claim is None:
+            return True
+        crashpoint("sweeper.taken_over")
+        try:
+            row = await claim.settle(died=True)
+        except ClaimLostError:  # canceled in this very moment
+            return True
+        crashpoint("sweeper.settled")
+        log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)
+        await self._events.status_changed(row)
+        if claim.account is not None:
+            await self._events.account_changed(claim.account)
+        if not row.status.is_final:
+            await self._queue.ring(row.id, row.fence)
+        return True

@@ -1,0 +1,91 @@
+"""What the generations group is made of."""
+
+from dataclasses import dataclass
+
+from services.billing.wiring import Billing
+from services.catalogue.wiring import Catalogue
+from services.core.chore import Chore, Lane, chore_for_each
+from services.core.wiring import Core
+from services.events.wiring import Events
+from services.generations.admin_refund import AdminRefundService
+from services.generations.admin_retry import AdminRetryService
+from services.generations.generation import GenerationService
+from services.generations.lease_recovery import LeaseRecovery
+from services.generations.queue_estimate import QueueEstimator
+from services.generations.quote import QuoteService
+from services.generations.regeneration import RegenerationService
+from services.generations.submission import SubmissionService
+from services.generations.worker import GenerationWorker, Times
+from services.generations.worker_pool import WorkerPool
+from services.integrations.wiring import Integrations
+from services.media.wiring import Media
+from services.operations.wiring import Operations
+from services.products.wiring import Products
+
+
+@dataclass(frozen=True)
+class Generations:
+    """Requests for pictures, and the workers that make them."""
+
+    requests: GenerationService
+    regenerations: RegenerationService
+    quotes: QuoteService
+    queue_estimates: QueueEstimator
+    admin_refunds: AdminRefundService
+    admin_retries: AdminRetryService
+    worker: GenerationWorker
+    worker_pool: WorkerPool
+    lease_recovery: LeaseRecovery
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        # What waits is not looked for here: every worker pool does that.
+        return (chore_for_each("lapsed", Lane.SETTLEMENT, self.lease_recovery.find, self.lease_recovery.recover),)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How workers work, in seconds."""
+
+    times: Times
+    per_user: int  # generations of one account at once, in all workers together
+    poll: float  # between two looks at the table
+    grace: float  # for what is under way when the process is told to stop
+
+
+def build_generations(
+    core: Core,
+    events: Events,
+    products: Products,
+    operations: Operations,
+    billing: Billing,
+    media: Media,
+    catalogue: Catalogue,
+    outside: Integrations,
+    options: WorkerOptions,
+) -> Generations:
+    publisher, limits, maintenance = events.publisher, products.profile.limits, operations.maintenance
+    styles, entitlements, queue = catalogue.styles, billing.entitlements, outside.queue
+    submissions = SubmissionService(billing.funding, queue, publisher, maintenance)
+    requests = GenerationService(
+        styles, entitlements, media.files, submissions, publisher, limits, media.uploads, core.rates
+    )
+    return Generations(
+        requests=requests,
+        regenerations=RegenerationService(requests, styles, entitlements, submissions, limits, core.rates),
+        quotes=QuoteService(styles, entitlements, billing.funding),
+        queue_estimates=QueueEstimator(operations.worker_registry),
+        admin_refunds=AdminRefundService(publisher),
+        admin_retries=AdminRetryService(queue, publisher, maintenance),
+        worker=GenerationWorker(
+            outside.provider,
+            media.files,
+            outside.sanitizer,
+            publisher,
+            options.times,
+            maintenance,
+            per_user=options.per_user,
+        ),
+        worker_pool=WorkerPool(queue, outside.bus, operations.worker_registry, poll=options.poll, grace=options.grace),
+        lease_recovery=LeaseRecovery(queue, publisher, lease=options.times.lease),
+    )

@@ -1,0 +1,28 @@
+"""The outside world, as one bundle that adapters.py opens."""
+
+from dataclasses import dataclass
+
+from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.mail.protocol import Mailer
+from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.queue import TaskQueue
+from services.integrations.password_hashing import Passwords
+from services.integrations.payments.protocol import Payments
+from services.integrations.providers.protocol import ImageProvider
+from services.integrations.rate_limiter import RateLimiter
+from services.integrations.storage.protocol import Storage
+
+
+@dataclass(frozen=True)
+class Integrations:
+    """Open connections and clients."""
+
+    bus: Bus
+    queue: TaskQueue
+    storage: Storage
+    sanitizer: ImageSanitizer
+    provider: ImageProvider
+    payments: Payments | None  # None: nothing can be bought
+    mailer: Mailer | None  # None: there is no mail
+    limiter: RateLimiter | None  # None: no rate limits
+    passwords: Passwords

@@ -1,0 +1,41 @@
+"""What the media group is made of."""
+
+from dataclasses import dataclass
+
+from models import File
+from services.core.chore import Chore, Lane, chore_for_each
+from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.storage.protocol import Storage
+from services.media.file import FileService, UploadLimits
+from services.media.upload import UploadService
+
+
+@dataclass(frozen=True)
+class Media:
+    """Files and uploads."""
+
+    files: FileService
+    uploads: UploadService
+    orphan_seconds: float  # after which a PENDING file is removed
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        return (
+            # Whoever deletes a large gallery leaves more than one batch, and should not wait for the next sweep.
+            chore_for_each("file", Lane.CLEAN_UP, self._unneeded, self.files.remove, until_empty=True),
+            chore_for_each("upload", Lane.CLEAN_UP, self.uploads.expired, self.uploads.remove),
+        )
+
+    async def _unneeded(self, limit: int) -> list[File]:
+        return await self.files.unneeded(limit, self.orphan_seconds)
+
+
+def build_media(
+    storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, *, upload_seconds: int, orphan_seconds: float
+) -> Media:
+    """`upload_seconds`: how long an upload waits to be used."""
+    return Media(
+        files=FileService(storage, sanitizer, limits),
+        uploads=UploadService(storage, limits, upload_seconds),
+        orphan_seconds=orphan_seconds,
+    )

@@ -1,0 +1,54 @@
+"""What the operations group is made of."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from models.database.read_only import ReadOnlyDatabase
+from services.events.wiring import Events
+from services.integrations.messaging.bus import Bus
+from services.operations.analytics import AnalyticsService
+from services.operations.gauges import GaugeUpdater
+from services.operations.integrity_audit import IntegrityAudit
+from services.operations.ledger_check import LedgerCheck
+from services.operations.maintenance import MaintenanceService
+from services.operations.self_check import SelfCheck
+from services.operations.worker_registry import WorkerRegistry
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Running the deployment: maintenance, workers, hourly audit, analytics, gauges."""
+
+    maintenance: MaintenanceService
+    worker_registry: WorkerRegistry
+    self_check: SelfCheck
+    ledger_check: LedgerCheck
+    analytics: AnalyticsService
+    gauges: GaugeUpdater
+
+    @property
+    def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        return (self.self_check.run,)
+
+
+def build_operations(
+    bus: Bus,
+    events: Events,
+    audit: IntegrityAudit,
+    read_only: ReadOnlyDatabase,
+    *,
+    provider: str,
+    providers: Iterable[str],
+    report_seconds: float,
+) -> Operations:
+    """`provider`: the one in use, of `providers`; `report_seconds`: between two reports of a worker."""
+    worker_registry = WorkerRegistry(every=report_seconds)
+    self_check = SelfCheck(audit, events.publisher)
+    return Operations(
+        maintenance=MaintenanceService(bus, events.publisher, provider, providers),
+        worker_registry=worker_registry,
+        self_check=self_check,
+        ledger_check=LedgerCheck(audit),
+        analytics=AnalyticsService(read_only),
+        gauges=GaugeUpdater(worker_registry, self_check),
+    )

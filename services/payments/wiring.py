@@ -1,0 +1,64 @@
+"""What the payments group is made of."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from services.billing.wiring import Billing
+from services.core.chore import Chore, Lane, chore_for_each
+from services.core.wiring import Core
+from services.events.wiring import Events
+from services.integrations.payments.protocol import Payments as PaymentProvider
+from services.payments.checkout import CheckoutService
+from services.payments.development_checkout import DevelopmentCheckout
+from services.payments.payment import PaymentService
+from services.payments.reconciliation import Reconciliation
+from services.payments.subscription import SubscriptionService
+from services.payments.subscription_cancellation import SubscriptionCancellation
+from services.payments.webhook import WebhookService
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Money from outside: checkouts, webhooks, purchases, subscriptions, reconciliation."""
+
+    checkouts: CheckoutService
+    recorder: PaymentService
+    webhooks: WebhookService
+    subscription_cancellation: SubscriptionCancellation
+    reconciliation: Reconciliation
+    development_checkout: DevelopmentCheckout | None  # where checkouts take no money
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        return (chore_for_each("event", Lane.SETTLEMENT, self.webhooks.unhandled, self.webhooks.handle),)
+
+    @property
+    def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        return (self.reconciliation.run,)
+
+
+def build_payments(
+    core: Core,
+    events: Events,
+    billing: Billing,
+    provider: PaymentProvider | None,
+    *,
+    product_ids: Mapping[str, str],
+    webhook_secrets: tuple[str, ...],
+    origins: tuple[str, ...],
+    takes_no_money: bool,
+) -> Payments:
+    """`product_ids`: the provider's, by slug; `origins`: where a checkout may return to."""
+    slugs = {product: slug for slug, product in product_ids.items()}
+    recorder = PaymentService(slugs, billing.referrals, events.publisher)
+    subscriptions = SubscriptionService(recorder, billing.memberships, events.publisher)
+    webhooks = WebhookService(recorder, subscriptions, webhook_secrets)
+    cancellation = SubscriptionCancellation(provider)
+    return Payments(
+        checkouts=CheckoutService(provider, product_ids, origins, billing.plans, core.rates),
+        recorder=recorder,
+        webhooks=webhooks,
+        subscription_cancellation=cancellation,
+        reconciliation=Reconciliation(provider, recorder, subscriptions, cancellation, billing.referrals),
+        development_checkout=DevelopmentCheckout(recorder, webhooks) if takes_no_money else None,
+    )

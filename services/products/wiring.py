@@ -1,0 +1,12 @@
+"""What the products group is made of."""
+
+from dataclasses import dataclass
+
+from services.products.profile import Profile
+
+
+@dataclass(frozen=True)
+class Products:
+    """The configuration of one product."""
+
+    profile: Profile
