@@ -46,7 +46,7 @@ _postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
 _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
-_door = ImageSanitizer(processes=1)  # of all servers: a child starts in 0.1 s
+_sanitizer = ImageSanitizer(processes=1)  # of all servers: a child starts in 0.1 s
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
 HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
 # The files that take longest, so that no process is left alone with one of them at the end.
@@ -175,9 +175,9 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _closed_door() -> AsyncIterator[None]:
+async def _closed_sanitizer() -> AsyncIterator[None]:
     yield
-    await _door.aclose()
+    await _sanitizer.aclose()
 
 
 @dataclass
@@ -199,7 +199,7 @@ class _Uvicorn(uvicorn.Server):
 async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
     """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
     async with (
-        open_server(settings, hash_kib=HASH_KIB, shared_sanitizer=_door) as services,
+        open_server(settings, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) as services,
         contextlib.AsyncExitStack() as stack,
     ):
         if settings.redis_url is not None:
@@ -213,7 +213,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
 
     `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
     """
-    opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_door) if idle else open_server_and_worker
+    opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) if idle else open_server_and_worker
     # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -21,7 +21,7 @@ from services.core.error import UploadFailedError
 from services.events.publisher import EventPublisher
 from services.generations.claim import Claim, ClaimLostError
 from services.generations.timing import provider_call
-from services.integrations.images.sanitizer import BadImageError, CleanImage, ImageDoorUnavailableError, ImageSanitizer
+from services.integrations.images.sanitizer import BadImageError, CleanImage, ImageSanitizer, SanitizerUnavailableError
 from services.integrations.providers.protocol import (
     FinalImage,
     ImageProvider,
@@ -76,7 +76,7 @@ class GenerationWorker:
         self,
         provider: ImageProvider,
         files: FileService,
-        door: ImageSanitizer,
+        sanitizer: ImageSanitizer,
         events: EventPublisher,
         times: Times,
         maintenance: MaintenanceService,
@@ -85,7 +85,7 @@ class GenerationWorker:
     ) -> None:
         self._provider = provider
         self._files = files
-        self._door = door
+        self._sanitizer = sanitizer
         self._events = events
         self._times = times
         self._maintenance = maintenance
@@ -216,12 +216,12 @@ class GenerationWorker:
         crashpoint("worker.generated")
         await self._advance(claim, GenerationStage.STORING, 0.95)
         try:
-            clean = await self._door.clean(final.data, max_bytes=_RESULT_MAX_BYTES, formats=_RESULT_FORMATS)
+            clean = await self._sanitizer.clean(final.data, max_bytes=_RESULT_MAX_BYTES, formats=_RESULT_FORMATS)
         except BadImageError as error:
             log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
             raise self._after_call(ErrorCode.GENERATION_FAILED, final) from None
-        except ImageDoorUnavailableError:
-            log.exception("generation.door_unavailable", generation=claim.generation.id)
+        except SanitizerUnavailableError:
+            log.exception("generation.sanitizer_unavailable", generation=claim.generation.id)
             raise self._after_call(ErrorCode.UNAVAILABLE, final) from None
         return final, clean
 
@@ -326,8 +326,8 @@ class GenerationWorker:
 
     async def _preview(self, event: PartialImage) -> str | None:
         try:
-            return await self._door.preview(event.data)
-        except (BadImageError, ImageDoorUnavailableError):
+            return await self._sanitizer.preview(event.data)
+        except (BadImageError, SanitizerUnavailableError):
             return None  # a preview that cannot be shown is no reason to stop
 
     async def _store(self, claim: Claim, result: CleanImage) -> str:

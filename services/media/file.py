@@ -15,8 +15,8 @@ from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
     CleanImage,
-    ImageDoorUnavailableError,
     ImageSanitizer,
+    SanitizerUnavailableError,
 )
 from services.integrations.storage.protocol import Link, Storage, StorageError
 from telemetry.trace import span
@@ -53,8 +53,8 @@ class FileService:
         """
         try:
             return await self._sanitizer.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
-        except ImageDoorUnavailableError:
-            log.exception("image_door.unavailable")
+        except SanitizerUnavailableError:
+            log.exception("sanitizer.unavailable")
             raise UnavailableError from None
         except BadImageError as error:
             raise self._refusal(error.reason, field) from None

@@ -50,7 +50,7 @@ class BadImageError(Exception):
         self.reason = reason
 
 
-class ImageDoorUnavailableError(Exception):
+class SanitizerUnavailableError(Exception):
     """Our outage, not a bad picture: no child could be started, two in a row were killed from outside, a child
     did not answer in time with CPU allowance left, or the door is closed."""
 
@@ -131,7 +131,7 @@ class ImageSanitizer:
 
         Raises:
             BadImageError: the picture is to blame.
-            ImageDoorUnavailableError: we are.
+            SanitizerUnavailableError: we are.
         """
         answer = await self._run(
             {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}, data, max_bytes
@@ -154,7 +154,7 @@ class ImageSanitizer:
 
         Raises:
             BadImageError: the picture is to blame.
-            ImageDoorUnavailableError: we are.
+            SanitizerUnavailableError: we are.
         """
         job = {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
         return _data_uri((await self._run(job, data, MAX_PREVIEW_BYTES)).parts[0])
@@ -177,7 +177,7 @@ class ImageSanitizer:
         await self._slots.acquire()
         if self._closed:
             self._slots.release()
-            raise ImageDoorUnavailableError("the image door is closed")
+            raise SanitizerUnavailableError("the sanitizer is closed")
         # From here on in a task of its own: a caller who leaves neither costs the child nor leaves it half-read.
         task = asyncio.create_task(self._do(job, data))
         self._jobs.add(task)
@@ -198,7 +198,7 @@ class ImageSanitizer:
         try:
             return await self._ask(await self._started(), job, data)
         except _ChildLostError as lost:
-            raise ImageDoorUnavailableError(str(lost)) from None
+            raise SanitizerUnavailableError(str(lost)) from None
 
     def _reused(self) -> Process | None:
         while self._idle:
@@ -222,7 +222,7 @@ class ImageSanitizer:
                 start_new_session=True,  # Ctrl-C in a terminal is for the server, which then ends its children
             )
         except OSError as error:
-            raise ImageDoorUnavailableError(f"no child could be started: {error}") from error
+            raise SanitizerUnavailableError(f"no child could be started: {error}") from error
 
     async def _ask(self, process: Process, job: dict[str, Any], data: bytes) -> _Answer:
         """One exchange; the child is idle again after it, or gone."""
@@ -232,11 +232,11 @@ class ImageSanitizer:
                 answer = await _exchange(process, job, data)
             healthy = True
         except TimeoutError:
-            log.warning("image_child_silent", seconds=self._timeout)
-            raise ImageDoorUnavailableError("a child did not answer in time") from None
+            log.warning("sanitizer.process_timed_out", seconds=self._timeout)
+            raise SanitizerUnavailableError("a child did not answer in time") from None
         except (ConnectionError, asyncio.IncompleteReadError):
             code = await _ended(process)
-            log.warning("image_child_died", code=code, task=job["task"], bytes=len(data))
+            log.warning("sanitizer.process_died", code=code, task=job["task"], bytes=len(data))
             if -code == signal.SIGXCPU:
                 raise BadImageError(BadImage.TOO_MANY_PIXELS) from None
             if -code in CRASHES:

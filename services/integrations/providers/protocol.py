@@ -9,7 +9,7 @@ from models.enum import ErrorCode, Quality, Size
 
 @dataclass(frozen=True)
 class ReferencePhoto:
-    """A picture that came through the image door: clean, upright, of one of our formats."""
+    """A picture that came through the image sanitizer: clean, upright, of one of our formats."""
 
     data: bytes
     content_type: str  # image/jpeg, image/png or image/webp

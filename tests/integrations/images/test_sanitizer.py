@@ -1,4 +1,4 @@
-"""What comes through the image door, and what stays outside."""
+"""What comes through the image sanitizer, and what stays outside."""
 
 import base64
 import hashlib

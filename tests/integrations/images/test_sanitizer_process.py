@@ -1,4 +1,4 @@
-"""The image door's children: limited, replaced when lost, ended with their parent. Linux, as it reads /proc."""
+"""The image sanitizer's children: limited, replaced when lost, ended with their parent. Linux, as it reads /proc."""
 
 import asyncio
 import os
@@ -15,8 +15,8 @@ from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
     CleanImage,
-    ImageDoorUnavailableError,
     ImageSanitizer,
+    SanitizerUnavailableError,
 )
 from tests.support.corpus import pictures as make
 
@@ -51,7 +51,7 @@ OTHERS: set[int] = set()
 
 @pytest.fixture(autouse=True)
 def _others() -> None:
-    """Whatever door another test keeps open is none of ours."""
+    """Whatever sanitizer another test keeps open is none of ours."""
     OTHERS.clear()
     OTHERS.update(children(os.getpid()))
 
@@ -85,12 +85,12 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
         await asyncio.sleep(0.01)
 
 
-async def busy(door: ImageSanitizer, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
+async def busy(sanitizer: ImageSanitizer, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
     """A running `clean` of `data` whose only child is in the middle of decoding, and that child."""
-    await door.clean(make.png(), max_bytes=ANY_SIZE)
+    await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
     (pid,) = ours()
     before = cpu_seconds(pid)
-    task = asyncio.create_task(door.clean(data, max_bytes=ANY_SIZE))
+    task = asyncio.create_task(sanitizer.clean(data, max_bytes=ANY_SIZE))
     await until(lambda: cpu_seconds(pid) > before + 0.05)
     return task, pid
 
@@ -101,31 +101,31 @@ async def test_no_child_is_started_before_the_first_picture() -> None:
 
 
 async def test_children_are_used_again_and_never_more_than_allowed() -> None:
-    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
-        await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(20)))
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
+        await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(20)))
         first = ours()
         assert len(first) == 2
-        await asyncio.gather(*(door.clean(make.png(), max_bytes=ANY_SIZE) for _ in range(20)))
+        await asyncio.gather(*(sanitizer.clean(make.png(), max_bytes=ANY_SIZE) for _ in range(20)))
         assert ours() == first
 
 
 async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
-    door = ImageSanitizer(processes=1)
-    task, _ = await busy(door, SLOW())
-    waiting = asyncio.create_task(door.clean(make.png(), max_bytes=ANY_SIZE))
+    sanitizer = ImageSanitizer(processes=1)
+    task, _ = await busy(sanitizer, SLOW())
+    waiting = asyncio.create_task(sanitizer.clean(make.png(), max_bytes=ANY_SIZE))
     await asyncio.sleep(0)
-    await door.aclose()
+    await sanitizer.aclose()
     assert ours() == []
     assert (await task).width == 3000
-    with pytest.raises(ImageDoorUnavailableError):
+    with pytest.raises(SanitizerUnavailableError):
         await waiting
-    with pytest.raises(ImageDoorUnavailableError):
-        await door.clean(make.png(), max_bytes=ANY_SIZE)
+    with pytest.raises(SanitizerUnavailableError):
+        await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
 async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        task, pid = await busy(door, SLOW())
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        task, pid = await busy(sanitizer, SLOW())
         os.kill(pid, signal.SIGKILL)
         assert (await task).width == 3000
         assert pid not in ours()
@@ -133,28 +133,28 @@ async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
 
 
 async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        task, pid = await busy(door, SLOW())
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        task, pid = await busy(sanitizer, SLOW())
         os.kill(pid, signal.SIGKILL)
         await until(lambda: ours() not in ([], [pid]))
         os.kill(ours()[0], signal.SIGKILL)
-        with pytest.raises(ImageDoorUnavailableError):
+        with pytest.raises(SanitizerUnavailableError):
             await task
-        assert await door.clean(make.png(), max_bytes=ANY_SIZE)
+        assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
 async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> None:
-    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
-        await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
+        await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
         for pid in ours():
             os.kill(pid, signal.SIGKILL)
-        await asyncio.gather(*(door.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
+        await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
         assert len(ours()) == 2
 
 
 async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        task, pid = await busy(door, SLOW())
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        task, pid = await busy(sanitizer, SLOW())
         os.kill(pid, signal.SIGSEGV)
         with pytest.raises(BadImageError) as refusal:
             await task
@@ -162,33 +162,33 @@ async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
 
 
 async def test_a_picture_that_takes_too_much_work_is_refused() -> None:
-    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as door:
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as sanitizer:
         started = time.monotonic()
         with pytest.raises(BadImageError) as refusal:
-            await door.clean(ENDLESS(), max_bytes=ANY_SIZE)
+            await sanitizer.clean(ENDLESS(), max_bytes=ANY_SIZE)
         assert refusal.value.reason is BadImage.TOO_MANY_PIXELS
         assert time.monotonic() - started < 10
-        assert await door.clean(make.png(), max_bytes=ANY_SIZE)
+        assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
 async def test_the_cpu_allowance_is_for_each_picture_and_not_for_the_childs_life() -> None:
-    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as door:
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as sanitizer:
         data = make.many_scans(1500, 60)  # far below the allowance, on a busy machine too
-        await door.clean(data, max_bytes=ANY_SIZE)
+        await sanitizer.clean(data, max_bytes=ANY_SIZE)
         (pid,) = ours()
         while cpu_seconds(pid) < 2.5:
-            await door.clean(data, max_bytes=ANY_SIZE)
+            await sanitizer.clean(data, max_bytes=ANY_SIZE)
         assert ours() == [pid]
 
 
 async def test_a_child_that_falls_silent_is_our_outage_and_is_replaced() -> None:
-    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=2.5) as door:
-        task, pid = await busy(door, make.many_scans(3000, 60))
+    async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=2.5) as sanitizer:
+        task, pid = await busy(sanitizer, make.many_scans(3000, 60))
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(ImageDoorUnavailableError):
+        with pytest.raises(SanitizerUnavailableError):
             await task
         assert ours() == []
-        assert await door.clean(make.png(), max_bytes=ANY_SIZE)
+        assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
 def test_a_clock_shorter_than_the_cpu_allowance_is_refused() -> None:
@@ -197,25 +197,25 @@ def test_a_clock_shorter_than_the_cpu_allowance_is_refused() -> None:
 
 
 async def test_a_caller_who_leaves_costs_no_child() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        task, pid = await busy(door, SLOW())
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        task, pid = await busy(sanitizer, SLOW())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (await door.clean(make.png(), max_bytes=ANY_SIZE)).width == 64
+        assert (await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)).width == 64
         assert ours() == [pid]
 
 
 async def test_a_caller_who_leaves_the_queue_is_never_served() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        first, pid = await busy(door, SLOW())
-        queued = [asyncio.create_task(door.clean(SLOW(), max_bytes=ANY_SIZE)) for _ in range(5)]
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        first, pid = await busy(sanitizer, SLOW())
+        queued = [asyncio.create_task(sanitizer.clean(SLOW(), max_bytes=ANY_SIZE)) for _ in range(5)]
         await asyncio.sleep(0)
         for task in queued:
             task.cancel()
         await first
         before = cpu_seconds(pid)
-        await door.clean(make.png(), max_bytes=ANY_SIZE)
+        await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
         assert cpu_seconds(pid) - before < 0.3
 
 
@@ -231,8 +231,8 @@ LARGEST: dict[str, make.Builder] = {
 
 @pytest.mark.parametrize("build", LARGEST.values(), ids=LARGEST.keys())
 async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        clean = await door.clean(build(), max_bytes=ANY_SIZE)
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        clean = await sanitizer.clean(build(), max_bytes=ANY_SIZE)
         assert max(clean.width, clean.height) == 4096
         (pid,) = ours()
         assert kib(pid, "VmHWM") < 600 << 10
@@ -242,25 +242,25 @@ async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> Non
 async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory() -> None:
     image = make.scene(size=(4096, 4096))
     image.putalpha(make.noise("L", image.size).point(lambda value: value & 0xF8))
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        clean = await door.clean(make.encoded(image, "WEBP", method=0), max_bytes=ANY_SIZE)
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        clean = await sanitizer.clean(make.encoded(image, "WEBP", method=0), max_bytes=ANY_SIZE)
         assert (clean.width, clean.content_type) == (4096, "image/webp")
 
 
 async def test_the_parents_memory_stays_flat() -> None:
     data = make.encoded(make.noise("RGB", (800, 600)), "PNG")
-    async with ImageSanitizer(processes=2, timeout=PATIENCE) as door:
+    async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
         for _ in range(5):
-            await door.clean(data, max_bytes=ANY_SIZE)
+            await sanitizer.clean(data, max_bytes=ANY_SIZE)
         before = kib("self", "VmRSS")
         for _ in range(15):  # 21 MiB in, 21 MiB out
-            await door.clean(data, max_bytes=ANY_SIZE)
+            await sanitizer.clean(data, max_bytes=ANY_SIZE)
         assert kib("self", "VmRSS") - before < 8 << 10
 
 
 async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> None:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as door:
-        await door.clean(make.png(), max_bytes=ANY_SIZE)
+    async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
+        await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
         (pid,) = ours()
         proc = Path(f"/proc/{pid}")
         limits = {line[:26].strip(): line[26:].split()[0] for line in (proc / "limits").read_text().splitlines()[1:]}

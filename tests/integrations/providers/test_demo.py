@@ -118,7 +118,7 @@ async def test_a_photo_of_one_pixel_is_taken() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-async def test_every_format_of_the_image_door_is_read(form: str) -> None:
+async def test_reads_every_format_that_the_sanitizer_accepts(form: str) -> None:
     picture = await picture_of(asked(None, as_reference(drawn_portrait(), form)))
     assert picture.size == (1024, 768)
 

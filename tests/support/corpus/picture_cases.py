@@ -1,4 +1,4 @@
-"""What the image door must make of each picture: ORDINARY ones come out clean, HOSTILE ones are refused."""
+"""What the image sanitizer must make of each picture: ORDINARY ones come out clean, HOSTILE ones are refused."""
 
 from dataclasses import dataclass
 from functools import partial

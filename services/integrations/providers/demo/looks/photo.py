@@ -5,7 +5,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_MOST_PIXELS = 50_000_000  # 150 MB opened; the image door lets far less in
+_MOST_PIXELS = 50_000_000  # 150 MB opened; the image sanitizer lets far less in
 
 
 class UnreadablePhotoError(Exception):
