@@ -66,7 +66,7 @@ async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | N
 async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
     """Where people pay: Polar; without its token a page that takes no money in development, nothing in production."""
     if settings.polar_access_token is None:
-        yield DevelopmentPayments(settings.address) if settings.takes_no_money else None
+        yield DevelopmentPayments(settings.address) if settings.has_development_checkout else None
         return
     from services.integrations.payments.polar.client import PolarPayments  # a second and a half, for those who need it
 
@@ -76,7 +76,7 @@ async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
 
 def products_of(settings: Settings, profile: Profile) -> dict[str, str]:
     """The till's product ids by slug; a till that takes no money calls everything as the profile does."""
-    if settings.takes_no_money:
+    if settings.has_development_checkout:
         slugs = [package.slug for package in profile.packages] + [plan.slug for plan in profile.plans]
         return {slug: slug for slug in slugs}
     return dict(pair.split("=") for pair in settings.polar_products)

@@ -47,7 +47,7 @@ LISTING_SECONDS = 600.0  # for the audit's listing of the storage, a page of a t
 STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
 SIGN_IN_SECONDS = 2.0  # between checks of the sign-ins of open sockets and streams, which end within five
 SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
-_AUDIENCES = {Access.ON: Audience.EVERYBODY, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NOBODY}
+_AUDIENCES = {Access.ON: Audience.EVERYONE, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NONE}
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +104,7 @@ def build_services(settings: Settings, outside: Integrations) -> Services:
         product_ids=products_of(settings, profile),
         webhook_secrets=settings.polar_webhook_secret,
         origins=(settings.address, settings.app_address, *settings.cors_origins),
-        takes_no_money=settings.takes_no_money,
+        has_development_checkout=settings.has_development_checkout,
     )
     media = build_media(
         storage,

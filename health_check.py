@@ -32,7 +32,7 @@ async def check(settings: Settings) -> int:
     key = "its key is set" if settings.has_openrouter_key else "no key needed"
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
-        ("storage", settings.storage_place, storage),
+        ("storage", settings.storage_summary, storage),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: one process only", redis),
     ]
     broken = 0
@@ -47,16 +47,16 @@ async def check(settings: Settings) -> int:
     print(f"ok    provider   {settings.provider} ({key})")
     unnamed = without_product(settings)
     broken += bool(unnamed)
-    till = "FAIL" if unnamed else "ok" if settings.has_till else "none"
+    till = "FAIL" if unnamed else "ok" if settings.has_payments else "none"
     what = f": POLAR_PRODUCTS names no product for {', '.join(unnamed)}" if unnamed else ""
-    print(f"{till:5} payments   {settings.till_place}{what}")
-    print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_place}")
+    print(f"{till:5} payments   {settings.payments_summary}{what}")
+    print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_summary}")
     return 1 if broken else 0
 
 
 def without_product(settings: Settings) -> list[str]:
     """What the profile sells at a price, and the till has no product for."""
-    if not settings.has_till:
+    if not settings.has_payments:
         return []
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     sold = [package.slug for package in profile.packages]

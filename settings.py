@@ -241,7 +241,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite://{self.data_dir.absolute()}/darkroom.sqlite3"
 
     @property
-    def storage_place(self) -> str:
+    def storage_summary(self) -> str:
         """Where pictures are, for people to read."""
         if self.s3_bucket is None:
             return str(self.data_dir / "files")
@@ -249,17 +249,17 @@ class Settings(BaseSettings):
         return f"{place} at {self.s3_endpoint_url}" if self.s3_endpoint_url else f"{place} in {self.s3_region}"
 
     @property
-    def takes_no_money(self) -> bool:
+    def has_development_checkout(self) -> bool:
         """Whether the till is a page of our own: where nobody named another, and never in production."""
         return self.polar_access_token is None and not self.is_production
 
     @property
-    def has_till(self) -> bool:
+    def has_payments(self) -> bool:
         """Whether anything can be bought, if only without money."""
         return self.polar_access_token is not None or not self.is_production
 
     @property
-    def till_place(self) -> str:
+    def payments_summary(self) -> str:
         """Where people pay, for people to read."""
         if self.polar_access_token is not None:
             return f"{self.polar_base_url}, products named: {len(self.polar_products)}"
@@ -273,7 +273,7 @@ class Settings(BaseSettings):
         return self.smtp_url is not None or not self.is_production
 
     @property
-    def mail_place(self) -> str:
+    def mail_summary(self) -> str:
         """Where mails go, for people to read."""
         if self.smtp_url is not None:
             return self.smtp_url.split("@")[-1]

@@ -90,7 +90,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
             yield {"services": services, "readiness": Readiness(services, options.health_seconds)}
 
     graphiql = None
-    if options.graphiql is not Audience.NOBODY:
+    if options.graphiql is not Audience.NONE:
         graphiql = GraphiQL(options.graphiql, options.address, options.graphiql_files)
     endpoint = GraphQLEndpoint(
         graphiql=graphiql,

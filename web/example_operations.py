@@ -43,7 +43,7 @@ _ABOUT: Mapping[str, Message] = {
 }
 
 
-def ready_made(audience: str, translate: Callable[[Message], str]) -> Iterator[dict[str, str | None]]:
+def example_operations(audience: str, translate: Callable[[Message], str]) -> Iterator[dict[str, str | None]]:
     """The operations for `audience` (everyone, admin), in order, as `translate` puts it into words."""
     for path in sorted((FOLDER / audience).glob("*.graphql")):
         name = path.stem.partition("-")[2]

@@ -1,5 +1,6 @@
 """GraphiQL for browsers: its page, the files that it is made of, and which ready-made operations whom it gives to."""
 
+import re
 from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
@@ -12,7 +13,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core.message import Message, message
 from services.services import Services
-from web.example_operations import ready_made
+from web.example_operations import example_operations
 from web.html import Reader, message_page
 
 FOLDER = Path(__file__).parent / "graphiql"
@@ -24,6 +25,7 @@ _HOW_TO_BUILD = message(
     " Everything else works without, the API at this address too."
 )
 _LOOK_AGAIN = "5"  # seconds
+_OPENING_TAG = re.compile(r"<html\b[^>]*>")
 
 
 def policy(store: str | None) -> str:
@@ -77,7 +79,7 @@ class GraphiQL:
             "Cache-Control": "no-cache",  # it names the files of this build
             "Vary": "Accept, Accept-Language",
         }
-        markup = markup.replace('<html lang="en" data-audience="everybody">', f"{opening}>")
+        markup = _OPENING_TAG.sub(lambda _: f"{opening}>", markup, count=1)
         return HTMLResponse(markup, headers=headers)
 
     def routes(self, context_of: Callable[[Request, Response], Awaitable[Context]]) -> list[Route]:
@@ -109,7 +111,7 @@ class GraphiQL:
     def _tabs(self, translate: Callable[[Message], str], *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
         """`tabs`: what there is for this person; `opening`: what a first visit opens with."""
         if is_admin:
-            ours = list(ready_made("admin", translate))
-            return {"tabs": [*ours, *ready_made("everyone", translate)], "opening": ours}
-        ours = [] if self._audience is Audience.ADMINS else list(ready_made("everyone", translate))
+            ours = list(example_operations("admin", translate))
+            return {"tabs": [*ours, *example_operations("everyone", translate)], "opening": ours}
+        ours = [] if self._audience is Audience.ADMINS else list(example_operations("everyone", translate))
         return {"tabs": ours, "opening": ours}

@@ -1,11 +1,11 @@
-"""For whom a tool of the API is there."""
+"""Who may use a developer tool: GraphiQL, and introspection of the schema."""
 
 from enum import Enum
 
 
 class Audience(Enum):
-    """Who may use it."""
+    """The users that a developer tool is available to."""
 
-    EVERYBODY = "everybody"
-    ADMINS = "admins"  # who signed in as such; an API key is nobody's sign-in
-    NOBODY = "nobody"
+    EVERYONE = "everyone"
+    ADMINS = "admins"  # signed in with a session; API keys do not count
+    NONE = "none"  # switched off

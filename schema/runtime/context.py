@@ -99,7 +99,7 @@ class Context:
     @property
     def allows_introspection(self) -> bool:
         """Whether who asks may read the schema."""
-        return self._introspection is Audience.EVERYBODY or (self._introspection is Audience.ADMINS and self.is_admin)
+        return self._introspection is Audience.EVERYONE or (self._introspection is Audience.ADMINS and self.is_admin)
 
     @property
     def viewer(self) -> User | None:

@@ -46,7 +46,7 @@ def build_payments(
     product_ids: Mapping[str, str],
     webhook_secrets: tuple[str, ...],
     origins: tuple[str, ...],
-    takes_no_money: bool,
+    has_development_checkout: bool,
 ) -> Payments:
     """`product_ids`: the provider's, by slug; `origins`: where a checkout may return to."""
     slugs = {product: slug for slug, product in product_ids.items()}
@@ -60,5 +60,5 @@ def build_payments(
         webhooks=webhooks,
         subscription_cancellation=cancellation,
         reconciliation=Reconciliation(provider, recorder, subscriptions, cancellation, billing.referrals),
-        development_checkout=DevelopmentCheckout(recorder, webhooks) if takes_no_money else None,
+        development_checkout=DevelopmentCheckout(recorder, webhooks) if has_development_checkout else None,
     )

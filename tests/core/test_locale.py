@@ -137,7 +137,7 @@ async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> No
             client="unknown",
             accept_language="fr",
             is_socket=False,
-            introspection=Audience.EVERYBODY,
+            introspection=Audience.EVERYONE,
         )
         assert context.translate(refusal) == expected
         context.connect(None, "zh-CN")

@@ -234,7 +234,7 @@ def test_half_of_an_object_storage_is_one_line(
 
 def test_an_object_storage_with_and_without_keys_of_its_own(here: Path) -> None:
     role = load_settings(s3_bucket="pictures")
-    assert role.storage_place == "s3://pictures/darkroom in us-east-1"
+    assert role.storage_summary == "s3://pictures/darkroom in us-east-1"
     own = load_settings(
         s3_bucket="pictures",
         s3_endpoint_url="http://minio:9000/",
@@ -244,7 +244,7 @@ def test_an_object_storage_with_and_without_keys_of_its_own(here: Path) -> None:
         aws_session_token="lent",
         file_url_seconds=604_800,
     )
-    assert own.storage_place == "s3://pictures/darkroom at http://minio:9000"
+    assert own.storage_summary == "s3://pictures/darkroom at http://minio:9000"
 
 
 def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

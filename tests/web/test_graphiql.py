@@ -18,7 +18,7 @@ from setting_types import Access
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
-from web.example_operations import ready_made
+from web.example_operations import example_operations
 from web.graphiql import BUILD, FOLDER
 
 pytestmark = pytest.mark.any_database
@@ -32,7 +32,7 @@ INTROSPECTION = '{ __type(name: "Admin") { name } }'
 
 
 def in_english(audience: str) -> list[dict[str, str | None]]:
-    return list(ready_made(audience, lambda text: text.text))
+    return list(example_operations(audience, lambda text: text.text))
 
 
 READY = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in in_english(audience)]
@@ -110,7 +110,7 @@ async def test_pictures_in_a_store_of_another_origin_are_all_that_the_page_may_l
 async def test_the_page_speaks_the_readers_language_and_is_found_at_the_root(server: Running) -> None:
     page = await server.api.http.get("/", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"}, follow_redirects=True)
     assert page.url.path == "/graphql"
-    assert '<html lang="zh-CN" data-audience="everybody" ' in page.text
+    assert '<html lang="zh-CN" data-audience="everyone" ' in page.text
 
 
 async def test_nothing_but_the_pages_files_is_served_beside_it(server: Running) -> None:
