@@ -1,7 +1,6 @@
 """API keys: with one, a program signs in as the account that made it."""
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from models import ApiKey, User
 from models.database.connection import run_tx
+from services.accounts.secret_token import hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
 from services.core.idempotency import find_result, fingerprint, store_result
@@ -46,10 +46,6 @@ def is_api_key(token: str) -> bool:
     return len(token) == _LENGTH and token.startswith(PREFIX)
 
 
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()  # of 256 random bits, so there is nothing to guess
-
-
 class ApiKeyService:
     """Makes, finds and revokes keys. `secret` is the deployment's.
 
@@ -84,7 +80,7 @@ class ApiKeyService:
         if account is not None:
             await self._events.account_changed(account)
         key = self._key(row)
-        return NewApiKey(row, key if _hash(key) == row.key_hash else None)
+        return NewApiKey(row, key if hash_token(key) == row.key_hash else None)
 
     async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, AccountChange | None]:
         # The account's row first, as everywhere; its version moves only if there is something new to show.
@@ -101,7 +97,7 @@ class ApiKeyService:
             raise ConflictError(message("An account has at most {limit} keys. Revoke one first.", limit=MOST))
         row = ApiKey(user_id=user_id, name=wanted.name, salt=secrets.token_hex(32))
         made = self._key(row)
-        row.hint, row.key_hash = made[-4:], _hash(made)
+        row.hint, row.key_hash = made[-4:], hash_token(made)
         await row.save(force_create=True)
         if key is not None:
             await store_result(user_id, _OPERATION, key, input_hash, row.id)
@@ -141,7 +137,11 @@ class ApiKeyService:
 
     async def user_of(self, key: str) -> User | None:
         """Whose key this is; None when it is nobody's, revoked, its account is gone, or has no API access any more."""
-        row = await ApiKey.filter(key_hash=_hash(key)).select_related("user").first() if key.isascii() else None
+        row = (
+            await ApiKey.filter(key_hash=hash_token(key)).select_related("user").first()
+            if is_well_formed(key)
+            else None
+        )
         if row is None or not row.user.may_sign_in:
             return None
         if not await self._has_access(row.user):
@@ -153,7 +153,7 @@ class ApiKeyService:
 
     async def users_of(self, keys: Sequence[str]) -> dict[str, User]:
         """Whose keys these are, without those that sign nobody in; one statement, and no use is written down."""
-        by_hash = {_hash(key): key for key in keys}
+        by_hash = {hash_token(key): key for key in keys}
         found = await ApiKey.filter(key_hash__in=list(by_hash)).select_related("user")
         return {
             by_hash[row.key_hash]: row.user

@@ -2,7 +2,7 @@
 
 from models import User
 from models.accounts import MailToken
-from models.database.connection import rows, run_tx
+from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.mail import MailService
@@ -52,16 +52,11 @@ class VerificationService:
 
     @staticmethod
     async def _issue(user_id: str, email: str) -> str | None:
-        # Changing nothing, for a mail is nothing that an account shows; it makes twins wait for each other.
-        held = await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND email = $2 AND deleted_at IS NULL"
-            " RETURNING email_verified",
-            user_id,
-            email,
-        )
-        if not held:
-            raise NotFoundError
-        return None if held[0]["email_verified"] else await mail_token.issue(user_id, email, MailPurpose.VERIFY)
+        # The lock serializes concurrent requests, so that the mails of the last hour are counted correctly.
+        await account_change.lock_account(user_id)
+        if (await User.get(id=user_id)).email_verified:
+            return None
+        return await mail_token.issue(user_id, email, MailPurpose.VERIFY)
 
     def welcome(self, user: User, locale: str) -> None:
         """Send a new account its first link, after the answer; signing up never fails for it."""

@@ -1,23 +1,16 @@
 """The tokens in mailed links: they work once, not for long, and only their hash is kept."""
 
-import hashlib
-import secrets
 from datetime import UTC, datetime, timedelta
 
 from models import MailToken
 from models.enum import MailPurpose
 from services.accounts.mail import LIVES
+from services.accounts.secret_token import hash_token, is_well_formed, new_token
 from services.core.error import InvalidInputError, QuotaExceededError
 from services.core.message import message
 
 MOST = 3  # mails for one purpose and account within WINDOW
 WINDOW = timedelta(hours=1)  # no token is forgotten earlier
-_TOKEN_BYTES = 32  # 256 bits
-_LONGEST_TOKEN = 100  # characters; longer ones are nobody's
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def dead_link() -> InvalidInputError:
@@ -39,9 +32,9 @@ async def issue(user_id: str, email: str, purpose: MailPurpose) -> str:
         text = message("Enough mails were sent. Please look into your mailbox, or try again later.")
         raise QuotaExceededError(text, resets_at=lately[-MOST].created_at + WINDOW)
     await revoke_all(user_id, purpose)
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = new_token()
     await MailToken.create(
-        user_id=user_id, purpose=purpose, email=email, token_hash=_hash(token), expires_at=now + LIVES[purpose]
+        user_id=user_id, purpose=purpose, email=email, token_hash=hash_token(token), expires_at=now + LIVES[purpose]
     )
     return token
 
@@ -53,9 +46,9 @@ async def find(token: str, purpose: MailPurpose) -> MailToken:
         InvalidInputError: it does not.
     """
     row = None
-    if len(token) <= _LONGEST_TOKEN and token.isascii():
+    if is_well_formed(token):
         row = await MailToken.get_or_none(
-            token_hash=_hash(token), purpose=purpose, used_at=None, expires_at__gt=datetime.now(UTC)
+            token_hash=hash_token(token), purpose=purpose, used_at=None, expires_at__gt=datetime.now(UTC)
         )
     if row is None:
         raise dead_link()
@@ -80,7 +73,7 @@ async def revoke_all(user_id: str, *purposes: MailPurpose) -> None:
 
 async def discard(token: str) -> None:
     """Take back a token whose mail did not leave: it counts for nothing."""
-    await MailToken.filter(token_hash=_hash(token)).delete()
+    await MailToken.filter(token_hash=hash_token(token)).delete()
 
 
 async def remove_expired() -> int:

@@ -7,14 +7,14 @@ import structlog
 
 from models import User
 from models.accounts import MailToken
-from models.database.connection import rows, run_tx
+from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import check_password, clean_email
 from services.accounts.mail import MailService
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
-from services.core.error import QuotaExceededError, RateLimitedError, UnavailableError
+from services.core.error import NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -78,13 +78,12 @@ class PasswordResetService:
 
     @staticmethod
     async def _issue(user: User) -> str | None:
-        # Changing nothing, for a mail is nothing that an account shows; it makes twins wait for each other.
-        held = await rows(
-            "UPDATE users SET version = version WHERE id = $1 AND email = $2 AND deleted_at IS NULL RETURNING id",
-            user.id,
-            user.email,
-        )
-        return await mail_token.issue(user.id, user.email, MailPurpose.RESET) if held else None
+        # The lock serializes concurrent requests, so that the mails of the last hour are counted correctly.
+        try:
+            await account_change.lock_account(user.id)
+        except NotFoundError:
+            return None  # deleted meanwhile; nothing else changes an account's address
+        return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
     async def reset(self, token: str, password: str, *, client: str) -> NewSession:
         """Replace the password, end every sign-in, and sign in anew. API keys stay; the address is proven as well.

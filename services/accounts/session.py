@@ -1,16 +1,12 @@
 """Sign-ins: opaque tokens of which only the hash is kept."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import Session, User
+from services.accounts.secret_token import hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
-
-_TOKEN_BYTES = 32  # 256 bits
-_LONGEST_TOKEN = 100  # characters; longer ones are nobody's
 
 
 @dataclass(frozen=True)
@@ -20,11 +16,6 @@ class NewSession:
     user: User
     token: str
     expires_at: datetime
-
-
-def _hash(token: str) -> str:
-    # A plain hash is enough: the token is 256 random bits, there is nothing to guess.
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class SessionService:
@@ -37,17 +28,17 @@ class SessionService:
         """Sign in an account that has proved itself. Raises SuspendedError."""
         if user.suspended_at is not None:
             raise SuspendedError
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token = new_token()
         expires_at = datetime.now(UTC) + self._life
-        await Session.create(user_id=user.id, token_hash=_hash(token), expires_at=expires_at)
+        await Session.create(user_id=user.id, token_hash=hash_token(token), expires_at=expires_at)
         return NewSession(user, token, expires_at)
 
     async def user_of(self, token: str) -> User | None:
         """Whose token this is; None when it is nobody's, ended or expired."""
-        if not token or len(token) > _LONGEST_TOKEN or not token.isascii():
+        if not is_well_formed(token):
             return None
         session = (
-            await Session.filter(token_hash=_hash(token), expires_at__gt=datetime.now(UTC))
+            await Session.filter(token_hash=hash_token(token), expires_at__gt=datetime.now(UTC))
             .select_related("user")
             .first()
         )
@@ -55,18 +46,18 @@ class SessionService:
 
     async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
         """Whose tokens these are, without those that are nobody's, ended or expired; one statement."""
-        by_hash = {_hash(token): token for token in tokens}
+        by_hash = {hash_token(token): token for token in tokens}
         found = Session.filter(token_hash__in=list(by_hash), expires_at__gt=datetime.now(UTC)).select_related("user")
         return {by_hash[row.token_hash]: row.user for row in await found if row.user.may_sign_in}
 
     async def end(self, user_id: str, token: str) -> int:
         """End one sign-in and say how many ended."""
-        return await Session.filter(user_id=user_id, token_hash=_hash(token)).delete()
+        return await Session.filter(user_id=user_id, token_hash=hash_token(token)).delete()
 
     async def end_all(self, user_id: str, *, but: str | None = None) -> int:
         """End every sign-in of an account, except that of the token `but`; say how many ended."""
         ended = Session.filter(user_id=user_id)
-        return await (ended.exclude(token_hash=_hash(but)) if but else ended).delete()
+        return await (ended.exclude(token_hash=hash_token(but)) if but else ended).delete()
 
     async def remove_expired(self) -> int:
         """Forget sign-ins that nobody can use any more."""
