@@ -35,7 +35,7 @@ async def prepare(settings: Settings) -> None:
     async with open_services(settings) as services:
         await services.catalogue.styles.seed()
         await services.billing.plans.seed()
-        await services.accounts.roles.honour_all()
+        await services.accounts.roles.apply_admin_emails_to_all()
         if not settings.is_production:
             await services.accounts.users.ensure_demo_account()
 
@@ -93,7 +93,7 @@ async def make_admin(settings: Settings, email: str, role: Role) -> int:
     await migrate(settings.database)
     async with open_services(settings) as services:
         try:
-            user = await services.accounts.roles.appoint(email, role)
+            user = await services.accounts.roles.set_by_operator(email, role)
         except Refusal:
             print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
             return 1

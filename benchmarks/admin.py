@@ -33,10 +33,10 @@ def pages(generation: Generation, line: CreditTransaction) -> dict[str, Callable
 
     def pictures(after: GenerationKey | None = None, **wanted: object) -> Callable[[], Awaitable[object]]:
         filter = GenerationFilter(**wanted)  # type: ignore[arg-type]  # as the keywords say
-        return lambda: gallery.everybodys_generations(PageRequest(SIZE, after), filter)
+        return lambda: gallery.all_generations(PageRequest(SIZE, after), filter)
 
     def lines(after: str | None = None, *types: TransactionType) -> Callable[[], Awaitable[object]]:
-        return lambda: credits.everybodys_transactions(PageRequest(SIZE, after), TransactionFilter(types or None))
+        return lambda: credits.all_transactions(PageRequest(SIZE, after), TransactionFilter(types or None))
 
     return {
         "users": people(),

@@ -32,7 +32,7 @@ from services.generations.quote import QuoteRequest
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
     try:
-        counts = await info.context.services.catalogue.import_export.take(
+        counts = await info.context.services.catalogue.import_export.import_(
             info.context.require_viewer(), catalogue, dry_run=dry_run is not False
         )
     except CatalogueError as error:

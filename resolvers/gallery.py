@@ -37,7 +37,7 @@ async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPay
 async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
     viewer = info.context.require_viewer()
     try:
-        await info.context.services.accounts.deletion.leave(viewer, given(input.password, None), input.confirm_email)
+        await info.context.services.accounts.deletion.delete(viewer, given(input.password, None), input.confirm_email)
     except Refusal as refusal:
         return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
     info.context.become(None)

@@ -26,7 +26,7 @@ class ChannelReader:
         viewer, presences = context.require_viewer(), context.services.accounts.connections
         messages = await self._stack.enter_async_context(context.services.integrations.bus.subscribe(self._channel))
         assert context.token is not None  # noqa: S101 - else there were no viewer
-        self._presence = self._stack.enter_context(presences.of(context.token, viewer, messages.interrupt))
+        self._presence = self._stack.enter_context(presences.register(context.token, viewer, messages.interrupt))
         self._messages, self._role = messages, viewer.role
         return self
 
@@ -53,7 +53,7 @@ class ChannelReader:
         assert presence is not None  # noqa: S101 - the same
         every = self._context.services.events.reread_seconds
         found = await messages.get(timeout=every if within is None else min(within, every))
-        if presence.is_over:
+        if presence.signed_out:
             raise UnauthenticatedError
         if presence.user.role is not self._role:  # which decides what the stream may tell
             self._role = presence.user.role

@@ -97,7 +97,7 @@ class Admin:
         filter: GenerationFilter | None = None,
     ) -> GenerationConnection:
         order = GenerationOrder.NEWEST
-        page = await info.context.services.gallery.lists.everybodys_generations(
+        page = await info.context.services.gallery.lists.all_generations(
             page_request(generation_key(order), first, after, last, before, order),
             filter.wanted() if filter else gallery.GenerationFilter(),
         )
@@ -113,7 +113,7 @@ class Admin:
         before: str | None = None,
         filter: TransactionFilter | None = None,
     ) -> CreditTransactionConnection:
-        page = await info.context.services.billing.ledger.everybodys_transactions(
+        page = await info.context.services.billing.ledger.all_transactions(
             page_request(str, first, after, last, before),
             filter.wanted() if filter else ledger.TransactionFilter(),
         )

@@ -47,10 +47,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         token, viewer = self.context.token, self.context.viewer
         if self.connection_acknowledged and self._presence is None and token is not None and viewer is not None:
             presences = self.context.services.accounts.connections
-            self._presence = self._until_closed.enter_context(presences.of(token, viewer, self._look_up))
+            self._presence = self._until_closed.enter_context(presences.register(token, viewer, self._look_up))
 
     def _look_up(self) -> None:
-        if self._presence is not None and self._presence.is_over and self._ending is None:
+        if self._presence is not None and self._presence.signed_out and self._ending is None:
             self._ending = asyncio.create_task(self._end())
 
     async def _end(self) -> None:

@@ -42,7 +42,7 @@ class AccountDeletionService:
         self._subscriptions = subscriptions
         self._events = events
 
-    async def leave(self, user: User, password: str | None, confirm_email: str) -> None:
+    async def delete(self, user: User, password: str | None, confirm_email: str) -> None:
         """Delete an account: at once nobody is signed in to it and nothing of it is shared; then its pictures go.
 
         What it pays for every month is ended, too: now, or by the hourly look where the provider does not answer.
@@ -56,10 +56,10 @@ class AccountDeletionService:
             user.password_hash, (password or "")[: PASSWORD_MAX + 1]
         ):
             raise self._wrong_password()
-        account = await run_tx(self._forget, user)
+        account = await run_tx(self._anonymize, user)
         if account is None:  # changed while it was being checked
             raise self._wrong_password()
-        crashpoint("departure.committed")
+        crashpoint("account_deletion.committed")
         log.info("account.deleted", user=user.id)
         await self._events.sign_ins_changed(user.id)
         await self._events.account_changed(account)
@@ -75,7 +75,7 @@ class AccountDeletionService:
         return InvalidInputError(message("The password is wrong."), field=("password",))
 
     @staticmethod
-    async def _forget(user: User) -> AccountChange | None:
+    async def _anonymize(user: User) -> AccountChange | None:
         account = await account_change.bump_version(user.id)
         same = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
         forgotten = await same.update(
@@ -114,7 +114,7 @@ class AccountDeletionService:
             " WHERE user_id = $1 AND deleted_at IS NULL AND share_slug IS NOT NULL RETURNING id",
             user.id,
         )
-        crashpoint("departure.before_commit")
+        crashpoint("account_deletion.before_commit")
         return account
 
     async def finish(self, user_id: str) -> bool:
@@ -126,7 +126,7 @@ class AccountDeletionService:
             .values_list("id")
         ):
             await self._deletion.delete(user_id, [id for (id,) in left])
-            crashpoint("departure.begun")
+            crashpoint("account_deletion.begun")
         await IdempotencyKey.filter(user_id=user_id).delete()  # of an order that was on its way
         return True
 

@@ -110,7 +110,7 @@ class ApiKeyService:
             found.setdefault(row.user_id, []).append(row)
         return found
 
-    async def everybodys_by_ids(self, key_ids: list[str]) -> dict[str, ApiKey]:
+    async def all_by_ids(self, key_ids: list[str]) -> dict[str, ApiKey]:
         """Those of these keys that there are, for admins."""
         return {row.id: row for row in await ApiKey.filter(id__in=key_ids)}
 

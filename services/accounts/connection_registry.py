@@ -1,4 +1,4 @@
-"""Who is connected to this process right now, and whether their sign-ins are still good."""
+"""The sockets and streams that are open in this process, and whether their sessions are still valid."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -14,24 +14,28 @@ from services.integrations.messaging.bus import Bus
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE = 500  # tokens in one statement
+_BATCH = 500  # tokens in one statement
 
 
 class OpenConnection:
-    """One socket or stream. `user`: as its account was seen last; `is_over`: its sign-in has ended."""
+    """One socket or stream.
 
-    def __init__(self, token: str, user: User, tell: Callable[[], None]) -> None:
+    `user`: the account's row as of the last check. `signed_out`: the token no longer works. `notify` is called after
+    the token stopped working or the account's role changed.
+    """
+
+    def __init__(self, token: str, user: User, notify: Callable[[], None]) -> None:
         self.token = token
         self.user = user
-        self.is_over = False
-        self.tell = tell
+        self.signed_out = False
+        self.notify = notify
 
 
 class ConnectionRegistry:
-    """Every socket and stream of this process, each told when its sign-in ends or its account's role changes.
+    """Every open socket and stream of this process, each notified when its session ends or its account's role changes.
 
-    Whoever ends sign-ins says so on the bus, and all of that account are looked at at once. Messages may be lost, so
-    every `every` seconds all are looked at, with one statement for hundreds of them; nobody else needs to ask.
+    A service that ends sessions publishes it on the bus, and that account's connections are checked at once. Messages
+    may be lost, so all connections are checked every `every` seconds, hundreds with one statement.
     """
 
     def __init__(self, bus: Bus, sessions: SessionService, api_keys: ApiKeyService, *, every: float) -> None:
@@ -39,46 +43,46 @@ class ConnectionRegistry:
         self._sessions = sessions
         self._api_keys = api_keys
         self._every = every
-        self._here: set[OpenConnection] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._connections: set[OpenConnection] = set()
+        self._checking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def of(self, token: str, user: User, tell: Callable[[], None]) -> Iterator[OpenConnection]:
-        """Be looked after for the length of the block; `tell` is called when there is something new to be seen."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again_and_again(), name="sign-ins")
-        presence = OpenConnection(token, user, tell)
-        self._here.add(presence)
+    def register(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:
+        """Check a connection for the length of the block; `notify` is called when it has changed."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
+        connection = OpenConnection(token, user, notify)
+        self._connections.add(connection)
         try:
-            yield presence
+            yield connection
         finally:
-            self._here.discard(presence)
+            self._connections.discard(connection)
 
     async def aclose(self) -> None:
-        """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        """Stop checking."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait([self._checking])
 
-    async def _look_again_and_again(self) -> None:
+    async def _check_forever(self) -> None:
         async with self._bus.subscribe(SIGN_INS_CHANNEL) as messages:
             while True:
-                news = await messages.get(timeout=self._every)
-                named = news.get("user") if isinstance(news, dict) else None
+                event = await messages.get(timeout=self._every)
+                user_id = event.get("user") if isinstance(event, dict) else None
                 try:
-                    await self._look([one for one in self._here if named is None or one.user.id == named])
-                except Exception as error:  # noqa: BLE001 - a database that is away comes back, and then we know
-                    log.warning("presence.not_looked", error=repr(error))
+                    await self._check([one for one in self._connections if user_id is None or one.user.id == user_id])
+                except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
+                    log.warning("connection.check_failed", error=repr(error))
 
-    async def _look(self, here: list[OpenConnection]) -> None:
-        for start in range(0, len(here), _AT_ONCE):
-            some = here[start : start + _AT_ONCE]
-            known = await self._users_of({one.token for one in some})
-            for one in some:
-                seen, before = known.get(one.token), one.user
-                one.is_over, one.user = seen is None, seen or before
-                if one.is_over or one.user.role is not before.role:
-                    one.tell()
+    async def _check(self, connections: list[OpenConnection]) -> None:
+        for start in range(0, len(connections), _BATCH):
+            batch = connections[start : start + _BATCH]
+            users = await self._users_of({connection.token for connection in batch})
+            for connection in batch:
+                before, now = connection.user, users.get(connection.token)
+                connection.signed_out, connection.user = now is None, now or before
+                if connection.signed_out or connection.user.role is not before.role:
+                    connection.notify()
 
     async def _users_of(self, tokens: Iterable[str]) -> dict[str, User]:
         keys = [token for token in tokens if is_api_key(token)]

@@ -61,7 +61,7 @@ class ExportService:
 
     async def make_waiting(self) -> None:
         """Make every export that waits or whose worker died, one after another."""
-        while (export := await self.take()) is not None:
+        while (export := await self.claim()) is not None:
             try:
                 await self._make(export)
             except ExportLostError:
@@ -72,7 +72,7 @@ class ExportService:
             except Exception:  # it is tried again when the lease has ended
                 log.exception("export.failed", export=export.id, attempt=export.attempts)
 
-    async def take(self) -> DataExport | None:
+    async def claim(self) -> DataExport | None:
         """Hold the export whose turn it is, until the lease ends; None when none waits."""
         free = "state = 'PENDING' AND (lease_until IS NULL OR lease_until < NOW())"
         hopeless = await rows(
@@ -90,7 +90,7 @@ class ExportService:
         return await DataExport.get_or_none(id=taken[0]["id"]) if taken else None
 
     async def _make(self, export: DataExport) -> None:
-        crashpoint("export.taken")
+        crashpoint("export.claimed")
         user = await User.get(id=export.owner_id)
         with tempfile.TemporaryFile() as file:  # without a name: a process that is killed leaves nothing of it
             async with contextlib.aclosing(Archive(user, self._storage, file).write()) as pieces:

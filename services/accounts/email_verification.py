@@ -87,7 +87,7 @@ class VerificationService:
         is_owner = signed_in is not None and signed_in.id == row.user_id
         await self._events.account_changed(await run_tx(self._verify, row, is_owner=is_owner))
         await self._referrals.settle(row.user_id)
-        return await self._roles.honour(await User.get(id=row.user_id))
+        return await self._roles.apply_admin_emails(await User.get(id=row.user_id))
 
     @staticmethod
     async def _verify(row: MailToken, *, is_owner: bool) -> AccountChange:

@@ -102,7 +102,7 @@ class PasswordResetService:
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
         await self._rates.forgive(row.email)
-        return replace(session, user=await self._roles.honour(session.user))
+        return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     async def _reset(self, row: MailToken, password_hash: str) -> tuple[AccountChange, NewSession]:
         account = await account_change.bump_version(row.user_id)

@@ -62,7 +62,7 @@ class RoleService:
             raise ForbiddenError
         return await _change(actor_id, user_id, role)
 
-    async def appoint(self, email: str, role: Role) -> User:
+    async def set_by_operator(self, email: str, role: Role) -> User:
         """Give a role by the operator's word, which needs no proof of the address; nobody's role is made smaller.
 
         Raises:
@@ -73,15 +73,15 @@ class RoleService:
         if user is None:
             raise NotFoundError
         if user.role is Role.USER or role is Role.SUPER_ADMIN:
-            await self._tell(await run_tx(self._appoint, user.id, role))
+            await self._tell(await run_tx(self._set_by_operator, user.id, role))
         return await User.get(id=user.id)
 
     @staticmethod
-    async def _appoint(user_id: str, role: Role) -> _Done | None:
+    async def _set_by_operator(user_id: str, role: Role) -> _Done | None:
         await account_change.lock_account(user_id)
         return await _change(None, user_id, role)
 
-    async def honour(self, user: User) -> User:
+    async def apply_admin_emails(self, user: User) -> User:
         """Make an account ADMIN that the settings name, the first time it is seen with a proven address and owner.
 
         A proven address alone would not do: a stranger signs up with it, its owner opens the link that comes, and the
@@ -91,7 +91,7 @@ class RoleService:
             return user
         if user.role is not Role.USER:
             return user
-        done = await run_tx(self._honour, user)
+        done = await run_tx(self._apply_admin_emails, user)
         if done is None:
             return user
         await self._tell(done)
@@ -99,17 +99,17 @@ class RoleService:
         return await User.get(id=user.id)
 
     @staticmethod
-    async def _honour(user: User) -> _Done | None:
+    async def _apply_admin_emails(user: User) -> _Done | None:
         await account_change.lock_account(user.id)
         same = User.filter(id=user.id, email=user.email, **_PROVEN, suspended_at__isnull=True)
         if not await same.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
             return None
         return await _change(None, user.id, Role.ADMIN)
 
-    async def honour_all(self) -> None:
+    async def apply_admin_emails_to_all(self) -> None:
         """The same for everybody who was proven before the settings named them; at every start."""
         for user in await User.filter(email__in=self._admin_emails, **_PROVEN, role=Role.USER):
-            await self.honour(user)
+            await self.apply_admin_emails(user)
 
     async def _tell(self, done: _Done | None) -> None:
         if done is not None:

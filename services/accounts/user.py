@@ -155,7 +155,7 @@ class UserService:
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong()
-        return replace(session, user=await self._roles.honour(session.user))
+        return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     @staticmethod
     def _wrong() -> InvalidInputError:

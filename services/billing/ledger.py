@@ -148,7 +148,7 @@ class LedgerService:
         query = created_between(query, wanted.created_after, wanted.created_before)
         return await paginate(query, request, key="sequence", descending=True)
 
-    async def everybodys_transactions(
+    async def all_transactions(
         self, request: PageRequest[str], wanted: TransactionFilter
     ) -> Page[CreditTransaction, str]:
         """The lines of all accounts, newest first, for admins."""
@@ -172,7 +172,7 @@ class LedgerService:
         found = CreditTransaction.filter(id__in=transaction_ids, user_id=user_id)
         return {line.id: line for line in await found}
 
-    async def everybodys_by_ids(self, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
+    async def all_by_ids(self, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
         """Those of these lines that there are, for admins."""
         return {line.id: line for line in await CreditTransaction.filter(id__in=transaction_ids)}
 

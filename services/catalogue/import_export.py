@@ -51,7 +51,7 @@ class CatalogueService:
         self._events = events
 
     async def export(self) -> dict[str, Any]:
-        """Every collection and style that is offered, in the catalogue's order, as `take` reads it."""
+        """Every collection and style that is offered, in the catalogue's order, as `import_` reads it."""
         styles: dict[str, list[dict[str, Any]]] = {}
         for row in await Style.filter(owner_id__isnull=True, is_active=True).order_by("position", "id"):
             styles.setdefault(row.collection_id, []).append({"slug": row.slug, **_style_of(row)})
@@ -62,7 +62,7 @@ class CatalogueService:
             ]
         }
 
-    async def take(self, admin: User, data: object, *, dry_run: bool) -> Counts:
+    async def import_(self, admin: User, data: object, *, dry_run: bool) -> Counts:
         """Add what is new and change what is different; what is not in `data` stays. A dry run writes nothing.
 
         What was added or changed is no business of the profile's any more: the next start leaves it as it is.
@@ -72,7 +72,7 @@ class CatalogueService:
         """
         catalogue = parse(data)
         try:
-            counts, act = await run_tx(self._take, admin.id, catalogue.collections, dry_run)
+            counts, act = await run_tx(self._import, admin.id, catalogue.collections, dry_run)
         except _DryRunError as done:
             return done.counts
         if act is not None:
@@ -80,7 +80,7 @@ class CatalogueService:
         return counts
 
     @staticmethod
-    async def _take(
+    async def _import(
         admin_id: str, collections: tuple[CatalogueCollection, ...], dry_run: bool
     ) -> tuple[Counts, AuditEntry | None]:
         await account_change.lock_account(admin_id)

@@ -162,7 +162,7 @@ class StyleService:
             raise NotFoundError(field=("styleId",))
         return found
 
-    async def free_style(self) -> Style:
+    async def prompt_only_style(self) -> Style:
         """The style of a bare prompt. Raises InvalidInputError where the profile sells none: a style must be named."""
         collection, slug = PROMPT_ONLY_STYLE
         found = await self.by_slug(slug, collection)

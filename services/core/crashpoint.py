@@ -26,10 +26,10 @@ Point = Literal[
     "cancel.committed",
     "delete.before_commit",  # buried and perhaps refunded, rolled back by the death
     "delete.committed",  # gone, and neither subscribers nor the worker that makes it were told
-    "departure.before_commit",
-    "departure.committed",  # nobody is signed in any more, and every picture is there
-    "departure.begun",  # a part of the pictures is gone
-    "export.taken",  # attempts counted, nothing written
+    "account_deletion.before_commit",
+    "account_deletion.committed",  # nobody is signed in any more, and every picture is there
+    "account_deletion.begun",  # a part of the pictures is gone
+    "export.claimed",  # attempts counted, nothing written
     "export.stored",  # the zip is there, its row PENDING
     "export.bytes_removed",  # the row of an old export without its bytes
     "sweeper.taken_over",  # the sweeper holds a dead worker's generation, and dies as well

@@ -61,7 +61,7 @@ class RateLimits:
     async def forgive(self, email: str) -> None:
         """Forget an account's failures: it was proved otherwise whose it is."""
         if self._limiter is not None:
-            await self._limiter.forget(_key(ACCOUNT_FAILURES, email), ACCOUNT_FAILURES.times, ACCOUNT_FAILURES.seconds)
+            await self._limiter.reset(_key(ACCOUNT_FAILURES, email), ACCOUNT_FAILURES.times, ACCOUNT_FAILURES.seconds)
 
     async def sign_up(self, client: str) -> None:
         """Count an attempt to make an account. Raises RateLimitedError."""
@@ -95,7 +95,7 @@ class RateLimits:
 
     async def _look(self, limit: Limit, subject: str) -> None:
         if self._limiter is not None:
-            _refuse(limit, await self._limiter.look(_key(limit, subject), limit.times, limit.seconds))
+            _refuse(limit, await self._limiter.peek(_key(limit, subject), limit.times, limit.seconds))
 
 
 def _refuse(limit: Limit, wait: float | None) -> None:

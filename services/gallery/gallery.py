@@ -55,7 +55,7 @@ class GalleryService:
         found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
         return {generation.id: generation for generation in await found}
 
-    async def everybodys_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
+    async def all_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
         """Those of these generations that there are, for admins."""
         return {generation.id: generation for generation in await Generation.present().filter(id__in=generation_ids)}
 
@@ -69,7 +69,7 @@ class GalleryService:
         """
         return await self._page(Generation.present().filter(user_id=user_id), request, wanted, order)
 
-    async def everybodys_generations(
+    async def all_generations(
         self, request: PageRequest[GenerationKey], wanted: GenerationFilter
     ) -> Page[Generation, GenerationKey]:
         """One page of all generations, newest first, for admins.

@@ -49,7 +49,7 @@ class QuoteService:
         entitlement = await self._entitlements.of(viewer)
         self._styles.check_request(entitlement, request.media, request.count, request.model)
         style_id = request.style_id
-        style = await self._styles.style(style_id, viewer) if style_id else await self._styles.free_style()
+        style = await self._styles.style(style_id, viewer) if style_id else await self._styles.prompt_only_style()
         if is_locked(style, viewer):
             raise MembershipRequiredError(field=("styleId",))
         bill = Charge(request.media, request.count, price(style, request.quality))

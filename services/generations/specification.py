@@ -117,7 +117,7 @@ async def build_spec(
     prompt = check_prompt(request.prompt, limits.prompt_max_length)
     if request.style_id is None and prompt is None:
         raise InvalidInputError(message("Choose a style or describe the picture."), field=("styleId",))
-    style = await styles.style(request.style_id, user) if request.style_id else await styles.free_style()
+    style = await styles.style(request.style_id, user) if request.style_id else await styles.prompt_only_style()
     if is_locked(style, user):
         raise MembershipRequiredError(field=("styleId",))
     if style.reference_image is ReferenceImage.REQUIRED and not request.has_photo:

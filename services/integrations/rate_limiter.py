@@ -66,16 +66,16 @@ class RateLimiter:
 
         return await self._ask(count)
 
-    async def look(self, key: str, times: int, seconds: int) -> float | None:
+    async def peek(self, key: str, times: int, seconds: int) -> float | None:
         """The seconds to wait where `times` are counted already, without counting; None while there is room."""
         item = RateLimitItemPerSecond(times, seconds)
 
-        async def look(limiter: FixedWindowRateLimiter) -> float | None:
+        async def check(limiter: FixedWindowRateLimiter) -> float | None:
             return None if await limiter.test(item, key) else await _wait(limiter, item, key)
 
-        return await self._ask(look)
+        return await self._ask(check)
 
-    async def forget(self, key: str, times: int, seconds: int) -> None:
+    async def reset(self, key: str, times: int, seconds: int) -> None:
         """Begin anew, everywhere."""
         item = RateLimitItemPerSecond(times, seconds)
         await self._here.clear(item, key)

@@ -170,7 +170,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
         lambda: services.gallery.favorites.set(before.id, made["id"], is_favorite=True),
         lambda: services.gallery.shares.share(before.id, made["id"], "late-canary"),
         lambda: run_tx(ledger.post, before.id, [ledger.LedgerLine(TransactionType.ADMIN, 1, "admin:late")]),
-        lambda: services.accounts.deletion.leave(before, PASSWORD, EMAIL),
+        lambda: services.accounts.deletion.delete(before, PASSWORD, EMAIL),
     ]
     for request in late:
         with pytest.raises(NotFoundError):

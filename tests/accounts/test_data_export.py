@@ -132,7 +132,7 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
 ) -> None:
     ada = await idle_server.api.sign_up()
     await export(ada)
-    row = await idle_server.services.accounts.exports.take()  # a worker that says nothing more
+    row = await idle_server.services.accounts.exports.claim()  # a worker that says nothing more
     assert row is not None
     await idle_server.services.accounts.exports.make_waiting()
     assert (await export(ada))["url"] is None
@@ -149,7 +149,7 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
 async def test_an_account_that_goes_while_its_export_is_made_leaves_none(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await export(ada)
-    row = await idle_server.services.accounts.exports.take()
+    row = await idle_server.services.accounts.exports.claim()
     assert row is not None
     leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
     mine = {"password": "correct horse", "confirmEmail": "ada@example.com"}
@@ -186,7 +186,7 @@ async def test_an_export_that_the_storage_takes_slowly_is_still_its_workers(
     await storage.asked.wait()
     for _ in range(8):  # twice as long as the lease
         await asyncio.sleep(0.05)
-        assert await exports.take() is None
+        assert await exports.claim() is None
     storage.opened.set()
     await making
     (row,) = await DataExport.all()

@@ -14,7 +14,7 @@ NAP = "nap"  # stopped while it holds a generation until somebody else has taken
 EMPTIED = "redis.emptied"  # Redis dies and comes back knowing nothing
 UNNAMED = (ANYWHERE, NAP, EMPTIED)
 
-RARE = ("departure.", "export.")  # places that nobody comes to often
+RARE = ("account_deletion.", "export.")  # places that nobody comes to often
 
 Step = tuple[str, ...]  # fates of one process and its successors in the same place, one after another
 
@@ -28,7 +28,7 @@ LEFT_BY: dict[str, Step] = {
     "file.bytes_removed": ("file.bytes_written",),
 }
 # Where only one kind of process comes; the rest is reached by both.
-_BY_SERVERS = ("generation.", "cancel.", "upload.row_written", "delete.", "departure.")
+_BY_SERVERS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.")
 _BY_WORKERS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "hand_back.", "export.",
                "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", NAP)  # fmt: skip
 

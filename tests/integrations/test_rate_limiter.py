@@ -55,11 +55,11 @@ async def test_more_than_there_ever_is_takes_a_whole_window(limiter: RateLimiter
 
 async def test_looking_counts_nothing_and_forgetting_begins_anew(limiter: RateLimiter) -> None:
     for _ in range(3):
-        assert await limiter.look(KEY, 1, MINUTE) is None
+        assert await limiter.peek(KEY, 1, MINUTE) is None
     assert await limiter.hit(KEY, 1, MINUTE) is None
-    assert await limiter.look(KEY, 1, MINUTE)
-    await limiter.forget(KEY, 1, MINUTE)
-    assert await limiter.look(KEY, 1, MINUTE) is None
+    assert await limiter.peek(KEY, 1, MINUTE)
+    await limiter.reset(KEY, 1, MINUTE)
+    assert await limiter.peek(KEY, 1, MINUTE) is None
 
 
 async def test_who_waits_as_long_as_was_said_is_let_in(limiter: RateLimiter) -> None:
@@ -76,7 +76,7 @@ async def test_processes_count_together(redis: RedisServer) -> None:
         assert await one.hit(KEY, 2, MINUTE) is None
         assert await other.hit(KEY, 2, MINUTE) is None
         assert await one.hit(KEY, 2, MINUTE)
-        assert await other.look(KEY, 2, MINUTE)
+        assert await other.peek(KEY, 2, MINUTE)
 
 
 async def test_a_redis_that_is_dead_refuses_nobody_and_each_process_counts_alone(redis: RedisServer) -> None:
@@ -106,6 +106,6 @@ async def test_a_redis_that_says_nothing_is_waited_for_once_and_asked_again_late
 
         async def counts_in_redis() -> bool:
             await limiter.hit("back", 1, MINUTE)
-            return await witness.look("back", 1, MINUTE) is not None
+            return await witness.peek("back", 1, MINUTE) is not None
 
         await until(counts_in_redis)
