@@ -74,7 +74,7 @@ async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
         yield payments
 
 
-def products_of(settings: Settings, profile: Profile) -> dict[str, str]:
+def product_ids(settings: Settings, profile: Profile) -> dict[str, str]:
     """The till's product ids by slug; a till that takes no money calls everything as the profile does."""
     if settings.has_development_checkout:
         slugs = [package.slug for package in profile.packages] + [plan.slug for plan in profile.plans]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from adapters import open_integrations, products_of
+from adapters import open_integrations, product_ids
 from models.database.connection import open_database, rows
 from models.database.postgres import QUICK, Limits
 from models.database.read_only import ReadOnlyDatabase
@@ -89,7 +89,7 @@ def build_services(settings: Settings, outside: Integrations) -> Services:
     operations = build_operations(
         bus,
         events,
-        make_audit(settings, storage, read_only),
+        build_audit(settings, storage, read_only),
         read_only,
         provider=outside.provider.name,
         providers=Provider,
@@ -101,7 +101,7 @@ def build_services(settings: Settings, outside: Integrations) -> Services:
         events,
         billing,
         outside.payments,
-        product_ids=products_of(settings, profile),
+        product_ids=product_ids(settings, profile),
         webhook_secrets=settings.polar_webhook_secret,
         origins=(settings.address, settings.app_address, *settings.cors_origins),
         has_development_checkout=settings.has_development_checkout,
@@ -184,7 +184,7 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
     )
 
 
-def make_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabase | None = None) -> IntegrityAudit:
+def build_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabase | None = None) -> IntegrityAudit:
     """Return the audit of every invariant; with `read_only` beside the work, with deadlines, else without any."""
     return IntegrityAudit(
         storage.keys,
@@ -197,7 +197,7 @@ def make_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabase
 
 
 @contextlib.asynccontextmanager
-async def working(services: Services, concurrency: int) -> AsyncIterator[None]:
+async def running_worker(services: Services, concurrency: int) -> AsyncIterator[None]:
     """Make generations and sweep while the body runs; then let what is under way finish, within its grace."""
     sweeping = asyncio.create_task(services.background.sweeper.run(), name="sweeper")
     try:
@@ -216,7 +216,7 @@ async def open_server(
     opening = open_services(settings, hash_kib=hash_kib, shared_sanitizer=shared_sanitizer)
     async with opening as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
-            await stack.enter_async_context(working(services, settings.worker_concurrency))
+            await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
         log.info("server.started")
         stack.callback(log.info, "server.stopping")
         yield services

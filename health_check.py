@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from adapters import open_storage, products_of
+from adapters import open_storage, product_ids
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from services.integrations.messaging.queue import ping
@@ -61,5 +61,5 @@ def without_product(settings: Settings) -> list[str]:
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     sold = [package.slug for package in profile.packages]
     sold += [plan.slug for plan in profile.plans if plan.price is not None]
-    products = products_of(settings, profile)
+    products = product_ids(settings, profile)
     return [slug for slug in sold if slug not in products]

@@ -24,7 +24,7 @@ _OURS = {"event", "level", "timestamp", "logger"}
 def configure_logs(settings: Settings) -> Redactor:
     """Events as lines on standard error: for people in development, JSON in production. The answer hides secrets."""
     level = logging.getLevelName(settings.log_level.upper())
-    redactor = Redactor(secrets_of(settings))
+    redactor = Redactor(configured_secrets(settings))
     first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -78,7 +78,7 @@ def _without_secrets(redactor: Redactor) -> Processor:
     return process
 
 
-def secrets_of(settings: Settings) -> list[str]:
+def configured_secrets(settings: Settings) -> list[str]:
     """Everything in the settings that must never be told: keys, and the passwords in addresses."""
     found = [getattr(settings, name) for name in SECRET_FIELDS]
     found += settings.polar_webhook_secret

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 import uvicorn
 
-from composition import make_audit, open_server, open_services, web_options, working
+from composition import build_audit, open_server, open_services, running_worker, web_options
 from health_check import check
 from logs import configure_logs
 from models.database.migrate import DatabaseUnreachableError, migrate
@@ -23,7 +23,7 @@ from services.products.toml_file import ProfileError
 from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
-from web.metrics import offering_metrics
+from web.metrics import serving_metrics
 
 log = structlog.get_logger("darkroom")
 
@@ -63,7 +63,7 @@ def serve(settings: Settings) -> None:
     )
 
 
-async def work(settings: Settings, concurrency: int) -> None:
+async def run_worker(settings: Settings, concurrency: int) -> None:
     await prepare(settings)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -71,15 +71,15 @@ async def work(settings: Settings, concurrency: int) -> None:
     port, token = settings.worker_metrics_port, settings.metrics_token
     async with (
         open_services(settings) as services,
-        offering_metrics(services, settings.host, port, token),
-        working(services, concurrency),
+        serving_metrics(services, settings.host, port, token),
+        running_worker(services, concurrency),
     ):
         log.info("worker.started", name=services.generations.worker.name, concurrency=concurrency)
         await stop.wait()
         log.info("worker.stopping")
 
 
-async def fill(settings: Settings) -> None:
+async def seed(settings: Settings) -> None:
     """What every start does, and sign-up bonuses that were never paid."""
     await prepare(settings)
     async with open_services(settings) as services:
@@ -105,7 +105,7 @@ async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings, PATIENT) as services:
-        verdicts = await make_audit(settings, services.integrations.storage).run()
+        verdicts = await build_audit(settings, services.integrations.storage).run()
     for verdict in verdicts:
         named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")
         broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""
@@ -152,11 +152,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the command says; the exit code."""
     match arguments.command:
         case "worker":
-            asyncio.run(work(settings, arguments.concurrency or settings.worker_concurrency))
+            asyncio.run(run_worker(settings, arguments.concurrency or settings.worker_concurrency))
         case "migrate":
             print("\n".join(asyncio.run(migrate(settings.database))) or "Nothing to do.")
         case "seed":
-            asyncio.run(fill(settings))
+            asyncio.run(seed(settings))
         case "make-admin":
             return asyncio.run(
                 make_admin(settings, arguments.email, Role.SUPER_ADMIN if arguments.super else Role.ADMIN)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from benchmarks.metrics import ROUNDS, fill
-from benchmarks.timing import milliseconds, postgres
+from benchmarks.timing import median_ms, postgres
 from models import CreditTransaction, Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
@@ -71,7 +71,7 @@ async def measure(url: str, count: int) -> None:
         generation = (await Generation.all().order_by("id").offset(count // 2).limit(1))[0]
         line = (await CreditTransaction.all().order_by("id").offset(count // 2).limit(1))[0]
         for name, page in pages(generation, line).items():
-            print(f"| {name} | {await milliseconds(page, ROUNDS, 1):.1f} |", flush=True)
+            print(f"| {name} | {await median_ms(page, ROUNDS, 1):.1f} |", flush=True)
 
 
 def main() -> None:

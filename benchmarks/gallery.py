@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import tests.support.factories as example
-from benchmarks.timing import milliseconds, postgres
+from benchmarks.timing import median_ms, postgres
 from models import Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
@@ -170,10 +170,13 @@ async def measure(url: str, count: int) -> None:
         print(f"| page of 20 | ms at {SMALL} | ms at {count:,} | ratio |\n| --- | ---: | ---: | ---: |")
         few, many = await pages(small, SMALL), await pages(big, count)
         for name in few:
-            one, other = await milliseconds(few[name], ROUNDS, 3), await milliseconds(many[name], ROUNDS, 3)
+            one, other = (
+                await median_ms(few[name], ROUNDS, 3),
+                await median_ms(many[name], ROUNDS, 3),
+            )
             print(f"| {name} | {one:.1f} | {other:.1f} | {other / one:.1f} |", flush=True)
         stats = StatsService()
-        figures = [await milliseconds(partial(stats.by_users, [owner]), ROUNDS, 3) for owner in (small, big)]
+        figures = [await median_ms(partial(stats.by_users, [owner]), ROUNDS, 3) for owner in (small, big)]
         print(f"\nUser.stats: {figures[0]:.1f} ms and {figures[1]:.1f} ms; they count, so they grow")
         print("the write that ends a generation: ", end="")
         print(", ".join(f"{taken:.2f} ms {name}" for name, taken in (await index_cost(small)).items()))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import tests.support.factories as example
-from benchmarks.timing import milliseconds, postgres
+from benchmarks.timing import median_ms, postgres
 from models.database.connection import dialect, open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import PATIENT
@@ -133,7 +133,7 @@ async def measure(url: str, count: int) -> None:
         for figure in found["a day"]:
             cells = []
             for window, works in found.items():
-                taken = await milliseconds(works[figure], ROUNDS, 1)
+                taken = await median_ms(works[figure], ROUNDS, 1)
                 cells.append(f"{taken:.1f} | {taken / floors.setdefault(window, taken):.1f}")
             print(f"| {figure} | {' | '.join(cells)} |", flush=True)
         with_indexes = await write_cost()

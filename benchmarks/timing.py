@@ -23,7 +23,7 @@ def postgres() -> Iterator[str]:
         server.stop()
 
 
-async def milliseconds(work: Callable[[], Awaitable[object]], rounds: int, warming: int) -> float:
+async def median_ms(work: Callable[[], Awaitable[object]], rounds: int, warming: int) -> float:
     """The median of so many rounds, after some that warm everything up."""
     taken = []
     for _ in range(warming + rounds):

@@ -64,7 +64,7 @@ class _Private:
 _private: ContextVar[_Private | None] = ContextVar("private", default=None)
 
 
-def hide(*values: object) -> None:
+def redact_in_errors(*values: object) -> None:
     """For the rest of this task, what is told of an error repeats no text in `values`; of a document, no string."""
     _private.set(_Private(values))
 

@@ -23,7 +23,7 @@ import structlog
 import uvicorn
 from redis import Redis
 
-from composition import open_server, open_services, web_options, working
+from composition import open_server, open_services, running_worker, web_options
 from main import prepare
 from models.database.connection import is_postgres
 from services.integrations.images.sanitizer import ImageSanitizer
@@ -203,7 +203,7 @@ async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
         contextlib.AsyncExitStack() as stack,
     ):
         if settings.redis_url is not None:
-            await stack.enter_async_context(working(services, settings.worker_concurrency))
+            await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
         yield services
 
 

@@ -5,7 +5,7 @@ RESPONSE_JSON = "application/graphql-response+json"  # GraphQL over HTTP: its st
 _LONGEST = 1000  # characters of a header worth reading
 
 
-def preferred(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> str | None:
+def negotiate(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> str | None:
     """Of `offers`, the one that is wanted most; None where none is wanted at all.
 
     The header's order decides between equals, and the order of `offers` where it names none of them.

@@ -30,7 +30,7 @@ from web.local_file import serve_file
 from web.local_upload import receive_upload
 from web.metrics import show_metrics
 from web.request_log import RequestLog
-from web.shared_picture import not_shared, send_picture, send_thumbnail, show_page
+from web.shared_picture import send_picture, send_thumbnail, show_not_found, show_page
 from web.webhook import receive_polar
 
 
@@ -108,7 +108,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{slug}", show_page),
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),
-        Route("/s/{rest:path}", not_shared),
+        Route("/s/{rest:path}", show_not_found),
         Route("/verify-email", show_verification, methods=["GET"]),
         Route("/verify-email", verify, methods=["POST"]),
         Route("/reset-password", show_reset, methods=["GET"]),

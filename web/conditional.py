@@ -8,7 +8,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Some bytes of something, both ends included."""
 
     first: int
@@ -19,17 +19,17 @@ class Part:
         return self.last - self.first + 1
 
 
-class UnsatisfiableError(Exception):
+class RangeNotSatisfiableError(Exception):
     """The range begins behind the end; the answer is 416."""
 
 
-def has_copy(if_none_match: str, etag: str) -> bool:
+def etag_matches(if_none_match: str, etag: str) -> bool:
     """Whether a client's copy is this one (13.1.2; compared weakly)."""
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in known or etag in known
 
 
-def wanted_part(headers: Mapping[str, str], etag: str, size: int) -> Part | None:
+def requested_range(headers: Mapping[str, str], etag: str, size: int) -> ByteRange | None:
     """The one part that is asked for; None for everything, which is also the answer to several parts and to nonsense.
 
     Raises:
@@ -42,11 +42,11 @@ def wanted_part(headers: Mapping[str, str], etag: str, size: int) -> Part | None
     if not first and not last:
         return None
     if not first:  # the last so many
-        part = Part(max(size - int(last), 0), size - 1)
+        part = ByteRange(max(size - int(last), 0), size - 1)
     else:
-        part = Part(int(first), min(int(last), size - 1) if last else size - 1)
+        part = ByteRange(int(first), min(int(last), size - 1) if last else size - 1)
         if last and int(last) < int(first):
             return None
     if part.first >= size:
-        raise UnsatisfiableError
+        raise RangeNotSatisfiableError
     return part

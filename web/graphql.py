@@ -27,7 +27,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core import locale
 from services.services import Services
-from web.accept import JSON, RESPONSE_JSON, preferred
+from web.accept import JSON, RESPONSE_JSON, negotiate
 from web.body import (
     MAX_JSON_BYTES,
     MULTIPART_OVERHEAD_BYTES,
@@ -172,7 +172,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         response: Response = await super().get_sub_response(request)
-        response.media_type = preferred(request.headers.get("accept", "*/*"))
+        response.media_type = negotiate(request.headers.get("accept", "*/*"))
         request.state.sub_response = response
         return response
 
@@ -268,5 +268,5 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             usual = locale.match(services.products.profile.locale) or locale.DEFAULT
             text = services.core.translator.translate(TOO_LARGE, wanted or usual)
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]})
-        media_type = preferred(request.headers.get("accept", "*/*")) or JSON
+        media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")

@@ -22,7 +22,7 @@ async def live(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class Question:
+class CachedCheck:
     """One part's answer: asked for once at a time, however many want to know, and remembered for a moment."""
 
     def __init__(self, part: str, ask: Callable[[], Awaitable[str]], patience: float, clock: Callable[[], float]):
@@ -63,7 +63,7 @@ class Readiness:
         parts = {"database": self._database, "storage": self._storage}
         if services.integrations.queue.is_shared:
             parts["workers"] = self._workers
-        self._questions = {part: Question(part, ask, patience, clock) for part, ask in parts.items()}
+        self._questions = {part: CachedCheck(part, ask, patience, clock) for part, ask in parts.items()}
 
     async def report(self) -> dict[str, str]:
         """How each part is, and first of all what follows from it."""

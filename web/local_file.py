@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from services.integrations.storage.local import LocalStorage
 from services.services import Services
-from web.conditional import has_copy
+from web.conditional import etag_matches
 
 
 async def serve_file(request: Request) -> Response:
@@ -32,7 +32,7 @@ async def serve_file(request: Request) -> Response:
         name = PurePath(found.download_as).name
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}; filename=\"{name}\""
     response = FileResponse(found.path, media_type=found.content_type, headers=headers, stat_result=status)
-    if has_copy(request.headers.get("if-none-match", ""), response.headers["etag"]):
+    if etag_matches(request.headers.get("if-none-match", ""), response.headers["etag"]):
         kept = {name: response.headers[name] for name in ("etag", "last-modified", *headers)}
         return Response(status_code=304, headers=kept)
     return response

@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def offering_metrics(services: Services, host: str, port: int | None, token: str | None) -> AsyncIterator[None]:
+async def serving_metrics(services: Services, host: str, port: int | None, token: str | None) -> AsyncIterator[None]:
     """Answer /metrics, and nothing else, while the body runs: for a worker. `port` None: not at all.
 
     Raises:

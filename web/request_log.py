@@ -11,11 +11,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry import crash, metric
-from telemetry.redaction import hide
+from telemetry.redaction import redact_in_errors
 
 log = structlog.get_logger(__name__)
 
-HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _GRAPHQL = "/graphql"  # whose operations have lines of their own
@@ -32,12 +32,12 @@ class RequestLog:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         # Most addresses hold a token: of a link that is signed, shared or mailed.
-        hide(scope["path"].split("/"), parse_qs(scope["query_string"].decode("latin-1")))
+        redact_in_errors(scope["path"].split("/"), parse_qs(scope["query_string"].decode("latin-1")))
         if scope["type"] == "websocket":
             with metric.sockets_open.track_inprogress():
                 await self._app(scope, receive, send)
@@ -51,7 +51,7 @@ class RequestLog:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers[HEADER] = request_id
+                headers[REQUEST_ID_HEADER] = request_id
                 status = message["status"]
                 is_stream = headers.get("content-type", "").startswith("text/event-stream")
             await send(message)

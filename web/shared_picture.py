@@ -15,7 +15,7 @@ from services.gallery.share import Shared, ShareService
 from services.integrations.storage.protocol import MissingObjectError, StorageError
 from services.media.file import THUMBNAIL_TYPE
 from services.services import Services
-from web.conditional import Part, UnsatisfiableError, has_copy, wanted_part
+from web.conditional import ByteRange, RangeNotSatisfiableError, etag_matches, requested_range
 from web.html import Reader
 from web.shared_page import notice_page, shared_page
 
@@ -32,7 +32,7 @@ _HEADERS = {
 _Answer = Callable[[Request, ShareService, Shared], Awaitable[Response]]
 
 
-async def not_shared(request: Request) -> Response:
+async def show_not_found(request: Request) -> Response:
     """The one answer for whatever is not shared, was, or never can be."""
     title, text = message("This picture is not here."), message("It is not shared any more, or it never was.")
     return notice_page(Reader.of(request), title, text, 404)
@@ -46,9 +46,9 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
         services: Services = request.state.services
         try:
             shared = await services.gallery.shares.find(request.path_params["slug"])
-            return await answer(request, services.gallery.shares, shared) if shared else await not_shared(request)
+            return await answer(request, services.gallery.shares, shared) if shared else await show_not_found(request)
         except MissingObjectError:  # removed in this very moment
-            return await not_shared(request)
+            return await show_not_found(request)
         except Exception as error:
             if not (isinstance(error, StorageError) or is_outage(error)):
                 raise
@@ -72,17 +72,17 @@ async def send_picture(request: Request, shares: ShareService, shared: Shared) -
     headers = {**_HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
     if request.query_params.get("download") == "1":
         headers["Content-Disposition"] = f'attachment; filename="{shared.file_name}"'
-    if has_copy(request.headers.get("if-none-match", ""), etag):
+    if etag_matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     try:
-        part = wanted_part(request.headers, etag, file.byte_size) if request.method == "GET" else None
-    except UnsatisfiableError:
+        part = requested_range(request.headers, etag, file.byte_size) if request.method == "GET" else None
+    except RangeNotSatisfiableError:
         return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{file.byte_size}"})
     status = 200
     if part is not None:
         status = 206
         headers["Content-Range"] = f"bytes {part.first}-{part.last}/{file.byte_size}"
-    part = part or Part(0, file.byte_size - 1)
+    part = part or ByteRange(0, file.byte_size - 1)
     headers["Content-Length"] = str(part.size)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=file.content_type)
@@ -91,7 +91,7 @@ async def send_picture(request: Request, shares: ShareService, shared: Shared) -
     return StreamingResponse(_stream(shares, file, part, beginning), status, headers, file.content_type)
 
 
-async def _stream(shares: ShareService, file: File, part: Part, beginning: bytes) -> AsyncIterator[bytes]:
+async def _stream(shares: ShareService, file: File, part: ByteRange, beginning: bytes) -> AsyncIterator[bytes]:
     yield beginning
     for start in range(part.first + len(beginning), part.last + 1, _CHUNK):
         yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start))
@@ -103,6 +103,6 @@ async def send_thumbnail(request: Request, shares: ShareService, shared: Shared)
     file, asked = shared.file, request.query_params.get("width")
     width = next((width for width in file.thumbnail_widths if str(width) == asked), file.thumbnail_widths[0])
     headers = {**_HEADERS, "ETag": f'"{file.sha256}-{width}"'}
-    if has_copy(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(await shares.read_thumbnail(file, width), headers=headers, media_type=THUMBNAIL_TYPE)

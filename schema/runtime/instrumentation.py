@@ -22,7 +22,7 @@ from strawberry.extensions import SchemaExtension
 from models.database.connection import is_outage
 from models.enum import ErrorCode
 from telemetry import metric
-from telemetry.redaction import Document, hide
+from telemetry.redaction import Document, redact_in_errors
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Observation(SchemaExtension):
         self._kind = self._field = metric.OTHER
         self._codes: set[ErrorCode] = set()
         _codes.set(self._codes)
-        hide(self.execution_context.variables, Document(self.execution_context.query or ""))
+        redact_in_errors(self.execution_context.variables, Document(self.execution_context.query or ""))
         started, left = time.perf_counter(), False
         try:
             with contextlib.ExitStack() as self._until_the_end:

@@ -13,7 +13,7 @@ from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from services.operations.worker_registry import WorkerRegistry
 from telemetry import crash
-from telemetry.redaction import hide
+from telemetry.redaction import redact_in_errors
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ class WorkerPool:
     async def _make(self, worker: GenerationWorker, claim: Claim) -> None:
         row = claim.generation
         structlog.contextvars.bind_contextvars(generation=row.id, user=row.user_id)
-        hide(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
+        redact_in_errors(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
         # The trace that the order began goes on here, if it was this process that heard the bell.
         origin = self._queue.origin(row.id)
         with span("generation", parent=origin, generation=row.id, user=row.user_id, attempt=row.attempts):

@@ -24,7 +24,7 @@ import uvicorn
 import uvloop  # noqa: F401 - as above
 from PIL import Image
 
-from composition import open_services, web_options, working
+from composition import open_services, running_worker, web_options
 from logs import configure_logs
 from main import prepare
 from models.enum import ErrorCode
@@ -144,7 +144,7 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
         )
         async with contextlib.AsyncExitStack() as stack:
             if role != SERVER:
-                await stack.enter_async_context(working(services, settings.worker_concurrency))
+                await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
             yield services
 
 

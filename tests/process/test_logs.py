@@ -12,9 +12,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from logs import ADDRESS_FIELDS, SECRET_FIELDS, secrets_of
+from logs import ADDRESS_FIELDS, SECRET_FIELDS, configured_secrets
 from settings import ROOT, Settings, load_settings
-from telemetry.redaction import HIDDEN, Document, Redactor, hide, is_secret
+from telemetry.redaction import HIDDEN, Document, Redactor, is_secret, redact_in_errors
 from tests.conftest import Running
 from tests.support.client import photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
@@ -84,7 +84,9 @@ def test_fields_are_secret_by_their_name() -> None:
 async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> None:
     async def told() -> dict[str, Any]:
         words = "a fox in the snow, painted by my grandmother"
-        hide({"input": [{"prompt": words, "size": "MEDIUM"}]}, Document('{ a(b: "in the \\"document\\"") }'))
+        redact_in_errors(
+            {"input": [{"prompt": words, "size": "MEDIUM"}]}, Document('{ a(b: "in the \\"document\\"") }')
+        )
         said = f'invalid input for argument $3: {words!r} or in the "document", MEDIUM'
         cut = f"invalid input for argument $3: {words[:30]!r}..."
         return Redactor().fields({"exception": said, "error": cut, "field": words})
@@ -110,7 +112,7 @@ async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> No
 )
 async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, told: str) -> None:
     async def said() -> str:
-        hide({}, Document(document))
+        redact_in_errors({}, Document(document))
         return Redactor(["it's-me-it's-me"]).said(told)
 
     started = time.process_time()
@@ -120,7 +122,7 @@ async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, 
 
 async def test_of_who_sends_a_great_many_texts_nothing_is_told() -> None:
     async def told() -> dict[str, Any]:
-        hide([f"a fox in the snow {number}" for number in range(1000)])
+        redact_in_errors([f"a fox in the snow {number}" for number in range(1000)])
         return Redactor().fields({"error": "no: a fox in the snow 7", "user": "usr_1"})
 
     assert await asyncio.create_task(told()) == {"error": HIDDEN, "user": "usr_1"}
@@ -138,7 +140,7 @@ def test_every_secret_of_the_settings_is_known() -> None:
         "mail_from": "hello@example.com",
         "sentry_dsn": "https://0123456789sentry@sentry.example.com/1",
     }
-    found = set(secrets_of(load_settings(_env_file=None, **given)))
+    found = set(configured_secrets(load_settings(_env_file=None, **given)))
     assert found >= set(made.values()) | {"whsec-one-0123456789", "whsec-two-0123456789"}
     assert found >= {"data%2Fbase", "data/base", "redisredis", "mailmail", "0123456789sentry"}
     named = {name for name in Settings.model_fields if is_secret(name) or name.endswith(("_key", "_url", "_dsn"))}

@@ -9,13 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from composition import working
+from composition import running_worker
 from models.database.migrate import migrate
 from settings import Settings
 from tests.conftest import Running, quick_settings, running
 from tests.support.client import Api, until
 from tests.support.servers import RedisServer
-from web.health import Question
+from web.health import CachedCheck
 
 
 @pytest.mark.any_database
@@ -66,7 +66,7 @@ async def test_a_cluster_says_whether_workers_report_and_whether_redis_answers(
 
     async with running(settings.model_copy(update={"redis_url": redis.url}), idle=True) as server:
         assert await readiness(server) == (200, good | {"status": "degraded", "workers": "none seen"})
-        async with working(server.services, 1):
+        async with running_worker(server.services, 1):
             await until(is_good)
             redis.kill()
             await until(is_slower)
@@ -119,7 +119,7 @@ class Part:
 async def test_however_many_probes_come_a_part_is_asked_once_a_second() -> None:
     part, clock = Part(), Clock()
     part.may_answer.set()
-    question = Question("storage", part.ask, 1.0, clock)
+    question = CachedCheck("storage", part.ask, 1.0, clock)
     assert set(await asyncio.gather(*(question.answer() for _ in range(50)))) == {"ok"}
     clock.now = 0.99
     assert await question.answer() == "ok"
@@ -131,7 +131,7 @@ async def test_however_many_probes_come_a_part_is_asked_once_a_second() -> None:
 
 async def test_a_part_that_hangs_is_not_asked_again_before_it_has_answered() -> None:
     part, clock = Part(), Clock()
-    question = Question("storage", part.ask, 0.02, clock)
+    question = CachedCheck("storage", part.ask, 0.02, clock)
     for clock.now in (0.0, 10.0, 20.0):
         assert await question.answer() == "unavailable"
     assert part.asked == 1

@@ -12,7 +12,7 @@ from tests.support.client import photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_answer import status
 from tests.support.server_process import free_port
-from web.metrics import offering_metrics
+from web.metrics import serving_metrics
 
 TOKEN = "a-token-for-prometheus"
 
@@ -133,14 +133,14 @@ async def test_with_a_token_only_the_token_counts_for_servers_and_for_workers(gu
     assert await figures(http, TOKEN)
     port = free_port()
     async with (
-        offering_metrics(guarded.services, "127.0.0.1", port, TOKEN),
+        serving_metrics(guarded.services, "127.0.0.1", port, TOKEN),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as worker,
     ):
         assert (await worker.get("/metrics")).status_code == 401
         assert (await worker.get("/graphql")).status_code == 404
         assert await figures(worker, TOKEN)
         with pytest.raises(OSError, match="in use"):
-            async with offering_metrics(guarded.services, "127.0.0.1", port, TOKEN):
+            async with serving_metrics(guarded.services, "127.0.0.1", port, TOKEN):
                 pass
     with pytest.raises(httpx.ConnectError):
         async with httpx.AsyncClient() as late:
