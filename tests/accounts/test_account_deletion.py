@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import tests.support.factories as example
 from models import CreditTransaction, File, Generation, User
 from models.database.connection import is_postgres, rows, run_tx
 from models.enum import ErrorCode, TransactionType
@@ -18,6 +17,7 @@ from services.generations.claim import Claim
 from services.generations.regeneration import RegenerationRequest
 from services.generations.specification import GenerationRequest
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import CREDITS, Api, photo
 from tests.support.factories import NOW, insert
 from tests.support.integrity import assert_invariants, stored_keys
@@ -136,7 +136,7 @@ async def test_what_an_interrupted_deletion_left_is_finished_by_the_sweeper(idle
     await ada.ask(LEAVE, input=MINE)
     ended = {"status": "CANCELED", "stage": "CANCELED", "completed_at": NOW, "cost": 0}
     for _ in range(120):  # more than one transaction takes
-        await insert("generations", example.generation(ada.user["id"], search_text="canary", **ended))
+        await insert("generations", factories.generation(ada.user["id"], search_text="canary", **ended))
     await idle_server.services.background.sweeper.sweep()
     assert await Generation.present().count() == 0
     assert await tables_that_name("canary", idle_server.settings.database) == set()
@@ -184,7 +184,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
 
 
 async def test_nobody_who_has_gone_is_paid_a_missing_welcome(idle_server: Running) -> None:
-    await insert("users", example.user(deleted_at=NOW))
+    await insert("users", factories.user(deleted_at=NOW))
     assert await idle_server.services.billing.ledger.grant_missing_signup_bonuses(5) == 0
 
 

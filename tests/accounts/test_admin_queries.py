@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-import tests.support.factories as example
 from models import Generation, User, ids
 from models.database.connection import rows
 from models.enum import AdminAction, Role
 from services.accounts.user import DEMO_EMAIL
 from services.events import audit_log
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import NOW, insert
 from tests.support.integrity import make_admin
@@ -60,7 +60,7 @@ async def listed(admin: Api, search: str | None = None) -> list[str]:
 
 async def add(email: str, **more: Any) -> str:
     """An account without a door; its id."""
-    return str((await insert("users", example.user(email=email, **more)))["id"])
+    return str((await insert("users", factories.user(email=email, **more)))["id"])
 
 
 async def test_accounts_are_found_by_a_piece_of_their_address_or_their_id_newest_first(idle_server: Running) -> None:
@@ -132,7 +132,7 @@ async def test_everybodys_pictures_are_listed_with_what_admins_see_of_them(idle_
         )
         if status == "FAILED":
             ended["error_code"] = "GENERATION_FAILED"
-        row = example.generation(owner, status=status, stage=status.replace("PENDING", "QUEUED"), **ended)
+        row = factories.generation(owner, status=status, stage=status.replace("PENDING", "QUEUED"), **ended)
         made.append((await insert("generations", {**row, "search_text": f"a fox {owner}"}))["id"])
     await Generation.filter(id=made[3]).update(deleted_at=(await Generation.get(id=made[3])).created_at)
     first = (await admin.one(GENERATIONS, first=2))["generations"]

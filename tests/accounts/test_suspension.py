@@ -12,7 +12,7 @@ import websockets
 from models import AuditEntry, Session, User
 from models.enum import Role
 from tests.conftest import Running
-from tests.support.bus_listeners import until_listening
+from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PROGRESS, Api, Socket
 from tests.support.integrity import make_admin
 
@@ -65,7 +65,7 @@ async def test_a_suspended_account_is_signed_in_nowhere_and_what_it_ordered_is_m
         assert made["user"]["suspendedAt"] is not None
         assert [await closed(socket.connection) for socket in (quiet, busy, by_key)] == [4401] * 3
         assert "UNAUTHENTICATED" in await asyncio.wait_for(rest, WITHIN)
-    await until_listening(idle_server.services, 0)
+    await wait_for_subscribers(idle_server.services, 0)
     for person in (ada, program):
         assert await person.one(VIEWER) is None
     assert await Session.filter(user_id=user_id).count() == 0

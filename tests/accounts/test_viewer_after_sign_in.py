@@ -18,7 +18,7 @@ errors { code }
 async def test_whoever_signs_in_is_answered_as_themselves(ada: Api) -> None:
     bob = await ada.sign_up("bob@example.com", locale="zh-CN")
     (generation,) = (await bob.create(photo(), styleId=await bob.style("cute", "plushify")))["generations"]
-    await bob.ended(generation["id"])
+    await bob.wait_for_end(generation["id"])
     query = "mutation($input: SignInInput!) { signIn(input: $input) {" + SESSION + "} }"
     # Ada's token comes with the request that signs Bob in.
     session = await ada.one(query, input={"email": "bob@example.com", "password": PASSWORD})

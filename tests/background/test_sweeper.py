@@ -13,7 +13,7 @@ from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo, until
-from tests.support.integrity import adjust, assert_invariants, count_rows, stored_keys
+from tests.support.integrity import adjust_credits, assert_invariants, count_rows, stored_keys
 
 
 async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
@@ -56,7 +56,7 @@ async def test_a_working_server_sweeps_orphans_by_itself(scripted_settings: Sett
     async with running(scripted_settings.model_copy(update={"file_orphan_seconds": 0.1})) as server:
         ada = await server.api.sign_up()
         (made,) = (await ada.create(photo(64, 48), prompt="A fox"))["generations"]
-        await ada.ended(made["id"])
+        await ada.wait_for_end(made["id"])
         await an_orphan(server, ada, 0)
         await until(two_files_are_left)
         assert len(await stored_keys(server.services)) == 4
@@ -143,4 +143,4 @@ async def test_a_row_that_cannot_be_settled_stops_no_other(idle_server: Running)
     ended = [await ada.generation(id) for id in made]
     assert [one["status"] for one in ended] == ["PROCESSING", "FAILED", "FAILED"]
     assert await ada.credits() == 10_000
-    await adjust(str(ada.user["id"]), -1, "the refund that was one too many")
+    await adjust_credits(str(ada.user["id"]), -1, "the refund that was one too many")

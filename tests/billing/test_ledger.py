@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from tortoise.exceptions import IntegrityError
 
-import tests.support.factories as example
 from models import CreditTransaction, User, ids
 from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
@@ -15,6 +14,7 @@ from services.billing import ledger
 from services.billing.ledger import LedgerLine, LedgerService
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.events import account_change
+from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import insert
 
@@ -30,7 +30,7 @@ async def opened(database: str) -> AsyncIterator[str]:
 
 async def account(credits: int = 0) -> str:
     """An account whose credits came by a line, as all credits do."""
-    user: str = (await insert("users", example.user()))["id"]
+    user: str = (await insert("users", factories.user()))["id"]
     if credits:
         await post(user, [grant(credits)])
     return user
@@ -134,7 +134,7 @@ async def test_of_twins_at_once_one_is_written(opened: str) -> None:
 
 
 async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
-    user = (await insert("users", example.user(credits=-5, overdraft_allowed=True)))["id"]
+    user = (await insert("users", factories.user(credits=-5, overdraft_allowed=True)))["id"]
     with pytest.raises(InsufficientCreditsError):
         await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
     assert (await post(user, [grant(2)])).credits == -3

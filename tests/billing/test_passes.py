@@ -22,7 +22,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, CREATE, REFINE, REGENERATE, Api
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
+from tests.support.fakes.openrouter_response import status
 from tests.support.integrity import assert_invariants, make_member
 
 PASS = """{ viewer { credits version pass {

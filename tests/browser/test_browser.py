@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.graphiql_page import PASSWORD, Desk, Server, browsing, serving, sitting
+from tests.support.graphiql_page import PASSWORD, GraphiqlPage, Server, open_browser, open_graphiql, run_server
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -18,68 +18,70 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("server")) as found:
+    async with run_server(tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator["Browser"]:
-    async with browsing() as found:
+    async with open_browser() as found:
         yield found
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pictures(pytestconfig: pytest.Config) -> None:
-    Desk.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+    GraphiqlPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 @pytest.fixture
-def desk(chromium: "Browser", server: Server) -> AbstractAsyncContextManager[Desk]:
-    return sitting(chromium, server)
+def desk(chromium: "Browser", server: Server) -> AbstractAsyncContextManager[GraphiqlPage]:
+    return open_graphiql(chromium, server)
 
 
-async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncContextManager[Desk]) -> None:
+async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncContextManager[GraphiqlPage]) -> None:
     async with desk as ada:
         await ada.open()
         await ada.sign_in("ada@example.com", new=True)
-        await ada.credits(30)
+        await ada.wait_for_credits(30)
         await ada.run()
-        await ada.answers('"email": "ada@example.com"')
-        await ada.tab("Quote")
-        await ada.shows(".graphiql-editor-tool", '"sty_')
+        await ada.wait_for_response('"email": "ada@example.com"')
+        await ada.select_tab("Quote")
+        await ada.wait_for_text(".graphiql-editor-tool", '"sty_')
         await ada.run()
-        await ada.answers('"affordable": true')
-        await ada.tab("CreatePicture")
+        await ada.wait_for_response('"affordable": true')
+        await ada.select_tab("CreatePicture")
         await ada.run()
-        await ada.answers('"errors": []', '"id": "gen_')
-        await ada.tab("Progress")
-        await ada.shows(".graphiql-editor-tool", '"gen_')
+        await ada.wait_for_response('"errors": []', '"id": "gen_')
+        await ada.select_tab("Progress")
+        await ada.wait_for_text(".graphiql-editor-tool", '"gen_')
         await ada.run()
-        await ada.answers('"stage": "GENERATING"')  # on its way, and then without anybody asking again:
-        await ada.answers('"stage": "COMPLETED"', "/files/")
-        await ada.picture("progress")
-        await ada.tab("Gallery")
+        await ada.wait_for_response('"stage": "GENERATING"')  # on its way, and then without anybody asking again:
+        await ada.wait_for_response('"stage": "COMPLETED"', "/files/")
+        await ada.screenshot("progress")
+        await ada.select_tab("Gallery")
         await ada.run()
-        await ada.answers('"totalCount": 1')
+        await ada.wait_for_response('"totalCount": 1')
 
 
 async def test_credits_in_the_bar_follow_what_happens_elsewhere(
-    desk: AbstractAsyncContextManager[Desk], server: Server
+    desk: AbstractAsyncContextManager[GraphiqlPage], server: Server
 ) -> None:
     async with desk as bea, server.api() as api:
         program = await api.sign_up("bea@example.com", PASSWORD)
         await bea.open()
         await bea.sign_in("bea@example.com")
-        await bea.credits(30)
+        await bea.wait_for_credits(30)
         made = await program.create(prompt="a fox in the snow")
-        await bea.credits(30 - made["generations"][0]["cost"])
+        await bea.wait_for_credits(30 - made["generations"][0]["cost"])
 
 
-async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(desk: AbstractAsyncContextManager[Desk]) -> None:
+async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(
+    desk: AbstractAsyncContextManager[GraphiqlPage],
+) -> None:
     async with desk as cleo:
         await cleo.open()
         await cleo.sign_in("cleo@example.com", new=True)
-        await cleo.credits(30)
+        await cleo.wait_for_credits(30)
         (cookie,) = await cleo.page.context.cookies()
         assert cookie["httpOnly"]
         assert await cleo.page.evaluate("document.cookie") == ""
@@ -89,11 +91,11 @@ async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(desk: Abst
         await cleo.page.get_by_role("button", name="Sign out").click()
         await cleo.page.locator(".panel > summary").wait_for()
         await cleo.run()
-        await cleo.answers('"viewer": null')
+        await cleo.wait_for_response('"viewer": null')
 
 
 async def test_a_refusal_is_told_in_the_readers_language(chromium: "Browser", server: Server) -> None:
-    async with sitting(chromium, server, locale="zh-CN") as reader:
+    async with open_graphiql(chromium, server, locale="zh-CN") as reader:
         await reader.open()
         await reader.sign_in("nobody@example.com", password="wrong horse")
         alert = reader.page.locator(".sign-in [role=alert]", has_text=re.compile("[\u4e00-\u9fff]{4}"))
@@ -101,11 +103,11 @@ async def test_a_refusal_is_told_in_the_readers_language(chromium: "Browser", se
         assert await reader.page.locator(".panel > summary").inner_text() == "登录"
 
 
-async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncContextManager[Desk]) -> None:
+async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncContextManager[GraphiqlPage]) -> None:
     async with desk as dan:
         await dan.open()
         await dan.run()
-        await dan.answers('"viewer": null')
+        await dan.wait_for_response('"viewer": null')
         sidebar = dan.page.locator(".graphiql-sidebar button")
         await sidebar.nth(0).click()
         await dan.page.locator(".graphiql-doc-explorer", has_text="Subscription").wait_for()
@@ -116,17 +118,17 @@ async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncCo
 
 
 async def test_a_subscription_goes_over_the_socket_however_soon_it_is_run(
-    desk: AbstractAsyncContextManager[Desk], server: Server
+    desk: AbstractAsyncContextManager[GraphiqlPage], server: Server
 ) -> None:
     async with desk as gil, server.api() as api:
         program = await api.sign_up("gil@example.com", PASSWORD)
         made = await program.create(prompt="a fox in the snow")
-        await program.ended(made["generations"][0]["id"])
+        await program.wait_for_end(made["generations"][0]["id"])
         await gil.open()
         await gil.sign_in("gil@example.com")
-        await gil.tab("Gallery")
+        await gil.select_tab("Gallery")
         await gil.run()
-        await gil.answers('"totalCount": 1')
+        await gil.wait_for_response('"totalCount": 1')
         progress = gil.page.locator(".graphiql-tab-button", has_text="Progress")
         await progress.evaluate(
             """(tab) => {
@@ -134,16 +136,16 @@ async def test_a_subscription_goes_over_the_socket_however_soon_it_is_run(
                 requestAnimationFrame(() => document.querySelector(".graphiql-execute-button").click());
             }"""
         )
-        await gil.answers('"generationProgress": {')
+        await gil.wait_for_response('"generationProgress": {')
 
 
 async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser", server: Server) -> None:
-    async with sitting(chromium, server, viewport={"width": 390, "height": 760}) as hal:
+    async with open_graphiql(chromium, server, viewport={"width": 390, "height": 760}) as hal:
         await hal.open()
         await hal.sign_in("hal-with-an-address-of-forty-five@example.com", new=True)
-        await hal.credits(30)
+        await hal.wait_for_credits(30)
         await hal.run()
-        await hal.answers('"email"')
+        await hal.wait_for_response('"email"')
         for place in (".bar > button", ".ready", ".credits", ".graphiql-response", ".graphiql-query-editor"):
             box = await hal.page.locator(place).bounding_box()
             assert box is not None, place
@@ -164,7 +166,7 @@ async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser",
 
 
 async def test_where_it_is_for_admins_others_find_the_form_alone(chromium: "Browser", tmp_path: Path) -> None:
-    async with serving(tmp_path, GRAPHIQL="admins") as server, sitting(chromium, server) as eve:
+    async with run_server(tmp_path, GRAPHIQL="admins") as server, open_graphiql(chromium, server) as eve:
         async with server.api() as api:
             await api.sign_up("eve@example.com", PASSWORD)
         await eve.open(ready=False)
@@ -179,60 +181,60 @@ async def test_where_it_is_for_admins_others_find_the_form_alone(chromium: "Brow
         await eve.page.locator(".graphiql-doc-explorer, .graphiql-query-editor").first.wait_for()
 
 
-async def find(admin: Desk, email: str) -> None:
-    await admin.tab("FindUser")
-    await admin.write(search=email.upper()[:8])
+async def find(admin: GraphiqlPage, email: str) -> None:
+    await admin.select_tab("FindUser")
+    await admin.set_variables(search=email.upper()[:8])
     await admin.run()
-    await admin.answers(f'"email": "{email}"')
+    await admin.wait_for_response(f'"email": "{email}"')
 
 
 async def test_an_admins_whole_day(
-    desk: AbstractAsyncContextManager[Desk], chromium: "Browser", server: Server
+    desk: AbstractAsyncContextManager[GraphiqlPage], chromium: "Browser", server: Server
 ) -> None:
-    async with server.api() as api, desk as admin, sitting(chromium, server) as watcher:
+    async with server.api() as api, desk as admin, open_graphiql(chromium, server) as watcher:
         fay = await api.sign_up("fay@example.com", PASSWORD)
         await api.sign_up("boss@example.com", PASSWORD)
         await server.make_admin("boss@example.com")
         made = (await fay.create(prompt="a fox in the snow"))["generations"][0]
-        await fay.ended(made["id"])
+        await fay.wait_for_end(made["id"])
 
         await watcher.open()
         await watcher.sign_in("boss@example.com")
-        await watcher.tab("LiveActivity")
+        await watcher.select_tab("LiveActivity")
         await watcher.run()
 
         await admin.open()
         await admin.sign_in("boss@example.com")
         await admin.page.locator(".badge").wait_for()
         await find(admin, "fay@example.com")
-        await admin.tab("Ledger")
-        await admin.shows(".graphiql-editor-tool", fay.user["id"])
+        await admin.select_tab("Ledger")
+        await admin.wait_for_text(".graphiql-editor-tool", fay.user["id"])
         await admin.run()
-        await admin.answers('"type": "DEDUCTION"', made["id"])
-        await admin.picture("ledger")
+        await admin.wait_for_response('"type": "DEDUCTION"', made["id"])
+        await admin.screenshot("ledger")
 
-        await admin.tab("AdjustCredits")
-        await admin.write(amount=7, reason="A bad day")
+        await admin.select_tab("AdjustCredits")
+        await admin.set_variables(amount=7, reason="A bad day")
         await admin.run()
-        await admin.answers('"amount": 7', '"errors": []')
-        await watcher.answers('"ADMIN_ACT"', "adjusted credits")
+        await admin.wait_for_response('"amount": 7', '"errors": []')
+        await watcher.wait_for_response('"ADMIN_ACT"', "adjusted credits")
         assert await fay.credits() == 30 - made["cost"] + 7
 
-        await admin.tab("RefundGeneration")
-        await admin.write(generation=made["id"], reason="The picture was no good")
+        await admin.select_tab("RefundGeneration")
+        await admin.set_variables(generation=made["id"], reason="The picture was no good")
         await admin.run()
-        await admin.answers('"refunded": true')
+        await admin.wait_for_response('"refunded": true')
         assert await fay.credits() == 37
-        await watcher.picture("live-activity")
+        await watcher.screenshot("live-activity")
 
-        await admin.tab("TodaysFigures")
+        await admin.select_tab("TodaysFigures")
         await admin.run()
-        await admin.answers('"completed": ', '"creditsRefunded": ')
-        await admin.picture("figures")
+        await admin.wait_for_response('"completed": ', '"creditsRefunded": ')
+        await admin.screenshot("figures")
 
-        await admin.tab("Suspend")
-        await admin.shows(".graphiql-editor-tool", fay.user["id"])
-        await admin.write(reason="Asked for by her")
+        await admin.select_tab("Suspend")
+        await admin.wait_for_text(".graphiql-editor-tool", fay.user["id"])
+        await admin.set_variables(reason="Asked for by her")
         await admin.run()
-        await admin.answers('"suspendedAt": "20')
+        await admin.wait_for_response('"suspendedAt": "20')
         assert await fay.ask("{ viewer { credits } }") == {"viewer": None}, "her sign-ins have ended"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from tests.support.graphiql_page import PICTURES, Desk, Server, browsing, serving, sitting
+from tests.support.graphiql_page import PICTURES, GraphiqlPage, Server, open_browser, open_graphiql, run_server
 from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, s3_server
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def astronaut() -> bytes:
 
 @pytest.fixture(scope="module", autouse=True)
 def pictures(pytestconfig: pytest.Config) -> None:
-    Desk.takes_pictures = bool(pytestconfig.getoption("--pictures"))
+    GraphiqlPage.takes_pictures = bool(pytestconfig.getoption("--pictures"))
 
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator["Browser"]:
-    async with browsing() as found:
+    async with open_browser() as found:
         yield found
 
 
@@ -52,16 +52,16 @@ async def chromium() -> AsyncIterator["Browser"]:
 async def plushify(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """Each style needs a photo here; and it is opened at another address than the one that it gives out."""
     folder = tmp_path_factory.mktemp("plushify")
-    async with serving(folder, PROFILE="plushify", DEMO_SECONDS="3", PUBLIC_URL="http://plush.example") as found:
+    async with run_server(folder, PROFILE="plushify", DEMO_SECONDS="3", PUBLIC_URL="http://plush.example") as found:
         yield found
 
 
-def chip(desk: Desk, state: str) -> "Locator":
+def chip(desk: GraphiqlPage, state: str) -> "Locator":
     """The photo in the bar: sending, there or wrong."""
     return desk.page.locator(f".photo[data-state={state}]")
 
 
-async def choose(desk: Desk, photo: bytes) -> None:
+async def choose(desk: GraphiqlPage, photo: bytes) -> None:
     """By the keyboard: it must do."""
     async with desk.page.expect_file_chooser() as opened:
         await desk.page.get_by_role("button", name="Photo", exact=True).press("Enter")
@@ -69,79 +69,79 @@ async def choose(desk: Desk, photo: bytes) -> None:
     await chip(desk, "there").wait_for()
 
 
-async def drop(desk: Desk, name: str, kind: str, data: bytes) -> None:
+async def drop(desk: GraphiqlPage, name: str, kind: str, data: bytes) -> None:
     await desk.page.locator(".graphiql-query-editor .view-lines").evaluate(DROP, [name, kind, list(data)])
 
 
-async def watch(desk: Desk) -> "Locator":
+async def watch(desk: GraphiqlPage) -> "Locator":
     """Order what is on the screen, and watch it until its picture is seen."""
-    await desk.shows(".graphiql-editor-tool", '"upl_')
+    await desk.wait_for_text(".graphiql-editor-tool", '"upl_')
     await desk.run()
-    await desk.answers('"errors": []', '"id": "gen_')
+    await desk.wait_for_response('"errors": []', '"id": "gen_')
     await desk.page.get_by_role("button", name="Photo", exact=True).wait_for()
-    await desk.shows(".graphiql-editor-tool", '"uploadId": null')
-    await desk.tab("Progress")
-    await desk.shows(".graphiql-editor-tool", '"gen_')
+    await desk.wait_for_text(".graphiql-editor-tool", '"uploadId": null')
+    await desk.select_tab("Progress")
+    await desk.wait_for_text(".graphiql-editor-tool", '"gen_')
     await desk.run()
     return desk.page.locator(".strip img")
 
 
 async def test_a_photo_becomes_a_picture_that_is_seen_as_it_develops(chromium: "Browser", plushify: Server) -> None:
-    async with sitting(chromium, plushify) as ada:
+    async with open_graphiql(chromium, plushify) as ada:
         await ada.open()
         assert await ada.page.locator(".photo").count() == 0, "only who is signed in sends photos"
         await ada.sign_in("ada@example.com", new=True)
-        await ada.credits(10)
-        await ada.tab("CreatePicture")
-        await ada.shows(".graphiql-editor-tool", '"sty_')
+        await ada.wait_for_credits(10)
+        await ada.select_tab("CreatePicture")
+        await ada.wait_for_text(".graphiql-editor-tool", '"sty_')
         await choose(ada, astronaut())
-        await ada.shows(".graphiql-editor-tool", '"upl_')
+        await ada.wait_for_text(".graphiql-editor-tool", '"upl_')
         assert await ada.page.locator(".photo img").evaluate(IS_SEEN)
-        await ada.picture("photo")
+        await ada.screenshot("photo")
         await ada.page.locator(".photo .remove").click()
         await ada.run()
-        await ada.answers("This style needs a photo.")
+        await ada.wait_for_response("This style needs a photo.")
         await choose(ada, astronaut())
         shown = await watch(ada)
         await ada.page.locator(".strip img[src^='data:image/webp']").wait_for()
         assert "…" in await ada.text(".graphiql-response"), "a preview is for the eyes, not to be read"
-        await ada.answers('"stage": "COMPLETED"')
+        await ada.wait_for_response('"stage": "COMPLETED"')
         await ada.page.locator(".strip a img").wait_for()
         await ada.page.wait_for_function("() => document.querySelector('.strip a img').complete")
         assert await shown.evaluate(IS_SEEN) == 320
-        await ada.picture("picture")
+        await ada.screenshot("picture")
         async with ada.page.context.expect_page() as opened:
             await ada.page.locator(".strip a").press("Enter")
         whole = await opened.value
         await whole.wait_for_load_state()
         assert whole.url.startswith(f"{plushify.address}/files/")
         await whole.close()
-        await ada.tab("WhoAmI")
+        await ada.select_tab("WhoAmI")
         await ada.page.locator(".strip").wait_for(state="detached")
-        await ada.tab("Gallery")
+        await ada.select_tab("Gallery")
         await ada.run()
         assert await shown.evaluate(IS_SEEN) == 320
-        await ada.credits(9)
+        await ada.wait_for_credits(9)
 
 
 async def test_a_dropped_file_is_refused_in_the_readers_language_and_taken_away(
     chromium: "Browser", plushify: Server
 ) -> None:
-    async with sitting(chromium, plushify, locale="zh-CN", color_scheme="light") as bea:
+    async with open_graphiql(chromium, plushify, locale="zh-CN", color_scheme="light") as bea:
         await bea.open()
         await bea.sign_in("bea@example.com", new=True)
-        await bea.credits(10)
-        await bea.tab("CreatePicture")
+        await bea.wait_for_credits(10)
+        await bea.select_tab("CreatePicture")
         before = await bea.text(".graphiql-query-editor")
         await drop(bea, "notes.txt", "text/plain", b"no picture")
         await bea.page.locator(".photo [role=alert]", has_text=re.compile("[\u4e00-\u9fff]{4}")).wait_for()
         await drop(bea, "astronaut.jpg", "image/jpeg", astronaut())
         await chip(bea, "there").wait_for()
         assert await bea.page.locator(".photo [role=alert]").count() == 0
-        await bea.shows(".graphiql-editor-tool", '"upl_')
+        await bea.wait_for_text(".graphiql-editor-tool", '"upl_')
         assert await bea.text(".graphiql-query-editor") == before, "the editor did not take it"
         await bea.page.locator(".photo .remove").press("Enter")
-        await bea.shows(".graphiql-editor-tool", '"uploadId": null')
+        await bea.wait_for_text(".graphiql-editor-tool", '"uploadId": null')
         assert await bea.page.locator(".photo .choose").evaluate("(button) => button === document.activeElement")
         assert await bea.page.locator(".photo").inner_text() == "照片"
 
@@ -152,15 +152,15 @@ async def test_photos_and_pictures_in_a_bucket(chromium: "Browser", tmp_path: Pa
             "S3_BUCKET": BUCKET, "S3_ENDPOINT_URL": s3.url, "S3_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }  # fmt: skip
-        async with serving(tmp_path, PROFILE="avenger", **bucket) as server, sitting(chromium, server) as cleo:
+        async with run_server(tmp_path, PROFILE="avenger", **bucket) as server, open_graphiql(chromium, server) as cleo:
             cleo.also.append(s3.url)
             await cleo.open()
             await cleo.sign_in("cleo@example.com", new=True)
             await cleo.page.locator(".credits").wait_for()
             await choose(cleo, astronaut())
-            await cleo.tab("CreatePicture")
+            await cleo.select_tab("CreatePicture")
             shown = await watch(cleo)
-            await cleo.answers('"stage": "COMPLETED"', s3.url)
+            await cleo.wait_for_response('"stage": "COMPLETED"', s3.url)
             await cleo.page.locator(f".strip img[src^='{s3.url}']").wait_for()
             await cleo.page.wait_for_function("() => document.querySelector('.strip a img').complete")
             assert await shown.evaluate(IS_SEEN) == 320

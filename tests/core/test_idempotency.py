@@ -13,7 +13,7 @@ from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE, Api, photo
-from tests.support.integrity import adjust, assert_invariants, count_rows
+from tests.support.integrity import adjust_credits, assert_invariants, count_rows
 from tests.support.second_process import another_process
 
 JSON = "application/json"
@@ -179,7 +179,7 @@ async def test_a_refused_request_consumes_no_key(scripted_settings: Settings) ->
             refused = await ada.refused(CREATE, files, input={**input, "idempotencyKey": "key"})
             assert refused["code"] == code, input
         assert await count_rows() == {"generations": 0, "files": 0, "lines": 0}
-        await adjust(str(ada.user["id"]), 1, "one more")
+        await adjust_credits(str(ada.user["id"]), 1, "one more")
         assert len(ids(await ada.create(PHOTO, styleId=noir, idempotencyKey="key"))) == 1
         assert await ada.credits() == 0
 

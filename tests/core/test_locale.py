@@ -17,7 +17,7 @@ from services.products.wiring import Products
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PROGRESS, SIGN_UP, Api, photo
-from tests.support.second_process import claimed, ordered_elsewhere
+from tests.support.second_process import claim_in_another_process, create_in_another_process
 
 pytestmark = pytest.mark.any_database
 
@@ -163,12 +163,12 @@ async def test_the_catalogue_is_told_in_both_languages(api: Api) -> None:
 async def test_every_stage_is_told_in_the_language_of_each_who_watches(settings: Settings) -> None:
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
         ada = await server.api.sign_up()
-        generation_id = await ordered_elsewhere(server.services, ada)
+        generation_id = await create_in_another_process(server.services, ada)
         tell = server.services.events.publisher.generation_changed
         async with ada.socket() as one, ada.socket(token=ada.token, locale="zh-CN") as other:
             streams = [await browser.subscribe(PROGRESS, id=generation_id) for browser in (one, other)]
             stories = [[await stream.next()] for stream in streams]
-            claim = await claimed(generation_id)
+            claim = await claim_in_another_process(generation_id)
             await tell(claim.generation)
             for stage in (GenerationStage.GENERATING, GenerationStage.STORING):
                 await claim.advance(stage, 0.5)
@@ -193,7 +193,7 @@ async def test_every_stage_is_told_in_the_language_of_each_who_watches(settings:
 
 async def test_a_generation_and_its_ledger_are_told_in_both_languages(ada: Api) -> None:
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
-    await ada.ended(made["id"])
+    await ada.wait_for_end(made["id"])
     query = """{ viewer {
       generations { nodes { message styleTitle } }
       transactions { nodes { description } }

@@ -153,7 +153,7 @@ async def test_an_account_orders_so_many_pictures_a_minute(server: Running, ada:
     made = await ada.one(ORDER, input=first)
     assert made["errors"] == []
     ids = [one["id"] for one in made["generations"]]
-    await ada.all_ended(ids)
+    await ada.wait_for_all(ids)
     left = await ada.credits()
 
     flood = await ada.one(ORDER, {"input.image": photo()}, input={"prompt": "A blue boat", "count": 2})

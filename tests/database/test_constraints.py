@@ -6,10 +6,19 @@ from typing import ParamSpec
 import pytest
 from tortoise.exceptions import IntegrityError
 
-import tests.support.factories as example
 from models.database.connection import open_database, rows, run_tx
-from tests.support.corpus.constraint_cases import CHECKS, ORPHANS, TWINS, ended, file, line, pending, style
-from tests.support.factories import NOW, Account, Row, insert
+from tests.support import factories
+from tests.support.corpus.constraint_cases import (
+    CHECKS,
+    DANGLING_REFERENCES,
+    DUPLICATES,
+    ended,
+    file,
+    line,
+    pending,
+    style,
+)
+from tests.support.factories import NOW, Row, SampleAccount, insert
 
 P = ParamSpec("P")
 NO_KEY = "foreign key constraint"
@@ -22,9 +31,9 @@ class UndoneError(Exception):
 
 
 @pytest.fixture
-async def account(database: str) -> AsyncIterator[Account]:
+async def account(database: str) -> AsyncIterator[SampleAccount]:
     async with open_database(database):
-        yield await Account.make()
+        yield await SampleAccount.create()
 
 
 async def refusal(attempt: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> str:
@@ -43,16 +52,16 @@ async def refusal(attempt: Callable[P, Awaitable[object]], *args: P.args, **kwar
     raise AssertionError("neither refused nor undone")
 
 
-async def test_good_rows_are_taken(account: Account) -> None:
+async def test_good_rows_are_taken(account: SampleAccount) -> None:
     good: list[tuple[str, Row]] = [
-        ("users", example.user(credits=-1, overdraft_allowed=True)),
-        ("users", example.user(role="SUPER_ADMIN")),
-        ("collections", example.collection(base_cost=0)),
+        ("users", factories.user(credits=-1, overdraft_allowed=True)),
+        ("users", factories.user(role="SUPER_ADMIN")),
+        ("collections", factories.collection(base_cost=0)),
         ("styles", style(account, cost=0)),
         ("styles", style(account, cost=None)),
-        ("sessions", example.session(account.user)),
+        ("sessions", factories.session(account.user)),
         ("files", file(account)),
-        ("idempotency_keys", example.key(account.user)),
+        ("idempotency_keys", factories.idempotency_key(account.user)),
         ("credit_transactions", line(account, type="ADMIN", amount=-1_000_000)),
         ("credit_transactions", line(account, type="DEDUCTION", amount=-1, generation_id=account.generation)),
         ("credit_transactions", line(account, type="REVERSAL", amount=-1)),
@@ -65,29 +74,29 @@ async def test_good_rows_are_taken(account: Account) -> None:
     assert refused == []
 
 
-async def test_checks_refuse_what_they_name(account: Account) -> None:
+async def test_checks_refuse_what_they_name(account: SampleAccount) -> None:
     for name, table, make in CHECKS:
         row = make(account)
         told = await refusal(insert, table, row)
         assert f"{name}" in told, (name, row)
 
 
-async def test_what_is_unique_is_taken_once(account: Account) -> None:
+async def test_what_is_unique_is_taken_once(account: SampleAccount) -> None:
     async def twice(table: str, first: Row, second: Row) -> None:
         await insert(table, first)
         with pytest.raises(IntegrityError, match=f"(?i){NOT_UNIQUE}"):
             await run_tx(insert, table, second)
 
-    for _, table, make in TWINS:
+    for _, table, make in DUPLICATES:
         assert await refusal(twice, table, make(account, 21), make(account, 22)) == ""
 
 
-async def test_rows_refer_to_what_is_there(account: Account) -> None:
-    for column, table, make in ORPHANS:
+async def test_rows_refer_to_what_is_there(account: SampleAccount) -> None:
+    for column, table, make in DANGLING_REFERENCES:
         assert NO_KEY in await refusal(insert, table, make(account)), (table, column)
 
 
-async def test_the_cases_above_are_all_that_the_database_has(account: Account, database: str) -> None:
+async def test_the_cases_above_are_all_that_the_database_has(account: SampleAccount, database: str) -> None:
     if database.startswith("sqlite"):
         found = await rows("SELECT sql FROM sqlite_master WHERE type = 'table' AND name <> 'aerich'")
         text = "\n".join(row["sql"] for row in found)
@@ -109,10 +118,10 @@ async def test_the_cases_above_are_all_that_the_database_has(account: Account, d
             " WHERE indisunique AND NOT indisprimary AND t.relnamespace = 'public'::regnamespace"
         )
     assert checks == {name for name, _, _ in CHECKS}
-    assert (references, len(uniques)) == (len(ORPHANS), len(TWINS))
+    assert (references, len(uniques)) == (len(DANGLING_REFERENCES), len(DUPLICATES))
 
 
-async def test_the_ledger_is_append_only(account: Account) -> None:
+async def test_the_ledger_is_append_only(account: SampleAccount) -> None:
     written = await insert("credit_transactions", line(account))
     for sql in (
         "UPDATE credit_transactions SET amount = 2 WHERE id = $1 RETURNING id",
@@ -123,8 +132,8 @@ async def test_the_ledger_is_append_only(account: Account) -> None:
     assert (await rows("SELECT amount FROM credit_transactions WHERE id = $1", written["id"]))[0]["amount"] == 1
 
 
-async def test_the_audit_log_is_append_only(account: Account) -> None:
-    written = await insert("audit_entries", example.audit_entry(target=account.user))
+async def test_the_audit_log_is_append_only(account: SampleAccount) -> None:
+    written = await insert("audit_entries", factories.audit_entry(target=account.user))
     for sql in (
         "UPDATE audit_entries SET target = NULL WHERE id = $1 RETURNING id",
         "UPDATE audit_entries SET detail = '{}' WHERE id = $1 RETURNING id",
@@ -135,7 +144,7 @@ async def test_the_audit_log_is_append_only(account: Account) -> None:
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
-async def test_an_end_is_never_left_again(account: Account, status: str) -> None:
+async def test_an_end_is_never_left_again(account: SampleAccount, status: str) -> None:
     more = {"COMPLETED": {"result_id": account.result}, "FAILED": {"error_code": "INTERNAL"}, "CANCELED": {}}[status]
     row = await insert("generations", ended(account, status, **more))
     changes = "status = 'PENDING', stage = 'QUEUED', completed_at = NULL, result_id = NULL, error_code = NULL"
@@ -144,28 +153,28 @@ async def test_an_end_is_never_left_again(account: Account, status: str) -> None
     assert await rows("UPDATE generations SET refunded = $2 WHERE id = $1 RETURNING id", row["id"], True)
 
 
-async def test_an_account_with_a_history_stays(account: Account) -> None:
+async def test_an_account_with_a_history_stays(account: SampleAccount) -> None:
     histories: list[tuple[str, Callable[[str], Row]]] = [
-        ("credit_transactions", lambda user: example.line(user, 1)),
-        ("files", lambda user: example.file(user)),
-        ("generations", lambda user: example.generation(user)),
+        ("credit_transactions", lambda user: factories.ledger_line(user, 1)),
+        ("files", lambda user: factories.file(user)),
+        ("generations", lambda user: factories.generation(user)),
     ]
     for table, make in histories:
-        owner = (await insert("users", example.user()))["id"]
+        owner = (await insert("users", factories.user()))["id"]
         await insert(table, make(owner))
         assert NO_KEY in await refusal(rows, DELETE_USER, owner), table
 
 
-async def test_an_account_takes_its_sign_ins_and_keys_with_it(account: Account) -> None:
-    owner = (await insert("users", example.user()))["id"]
-    await insert("sessions", example.session(owner))
-    await insert("idempotency_keys", example.key(owner))
+async def test_an_account_takes_its_sign_ins_and_keys_with_it(account: SampleAccount) -> None:
+    owner = (await insert("users", factories.user()))["id"]
+    await insert("sessions", factories.session(owner))
+    await insert("idempotency_keys", factories.idempotency_key(owner))
     await rows(DELETE_USER, owner)
     assert await rows("SELECT id FROM sessions WHERE user_id = $1", owner) == []
     assert await rows("SELECT id FROM idempotency_keys WHERE user_id = $1", owner) == []
 
 
-async def test_a_generation_outlives_its_style_and_holds_its_pictures(account: Account) -> None:
+async def test_a_generation_outlives_its_style_and_holds_its_pictures(account: SampleAccount) -> None:
     await insert("generations", ended(account, "COMPLETED", result_id=account.result))
     for picture in (account.original, account.result):
         assert NO_KEY in await refusal(rows, "DELETE FROM files WHERE id = $1 RETURNING id", picture)

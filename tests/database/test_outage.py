@@ -38,7 +38,7 @@ async def _recover(database: str) -> None:
 async def test_progress_that_cannot_be_written_is_left_out(server: Running, ada: Api, database: str) -> None:
     await _fail(database, "NEW.stage = 'GENERATING' AND NEW.progress > 0.1 OR NEW.stage = 'STORING'")
     (generation,) = (await ada.create(prompt="A red boat"))["generations"]
-    assert (await ada.ended(generation["id"]))["status"] == "COMPLETED"
+    assert (await ada.wait_for_end(generation["id"]))["status"] == "COMPLETED"
 
 
 async def test_an_end_that_cannot_be_written_is_written_later(server: Running, ada: Api, database: str) -> None:
@@ -49,7 +49,7 @@ async def test_an_end_that_cannot_be_written_is_written_later(server: Running, a
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     await _recover(database)
-    ended = await ada.ended(generation["id"])
+    ended = await ada.wait_for_end(generation["id"])
     assert (ended["status"], ended["attempts"]) == ("COMPLETED", 1)
     assert await ada.credits() == 29
 

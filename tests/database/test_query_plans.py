@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-import tests.support.factories as example
 from models import Generation
 from models.database.connection import is_postgres, open_database, rows
 from models.database.search_index import HasPairs, character_pairs
@@ -17,6 +16,7 @@ from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.generations.claim import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
+from tests.support import factories
 from tests.support.factories import NOW, insert
 
 ACCOUNTS = 20
@@ -33,16 +33,16 @@ async def user_id(database: str) -> AsyncIterator[str]:
     """One of many accounts, each with many generations that have ended; a few of others wait and are worked on."""
     async with open_database(database):
         for _ in range(ACCOUNTS):
-            owner = (await insert("users", example.user()))["id"]
-            row = example.generation(owner, status="CANCELED", stage="CANCELED", completed_at=NOW)
+            owner = (await insert("users", factories.user()))["id"]
+            row = factories.generation(owner, status="CANCELED", stage="CANCELED", completed_at=NOW)
             model = (await insert("generations", row))["id"]
             columns = [f'"{name}"' for name in row]
             sql = _MULTIPLY.format(columns=", ".join(columns), columns_but_id=", ".join(columns[1:]))
             assert len(await rows(sql, model, ENDED_EACH)) == ENDED_EACH
         for _ in range(3):
-            await insert("generations", example.generation(owner))
+            await insert("generations", factories.generation(owner))
             worked_on = {"status": "PROCESSING", "stage": "GENERATING", "lease_until": NOW}
-            await insert("generations", example.generation(owner, **worked_on))
+            await insert("generations", factories.generation(owner, **worked_on))
         await rows("ANALYZE")
         yield owner
 
@@ -124,7 +124,7 @@ async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: s
 
 async def test_the_sweeper_finds_memberships_that_ran_out_by_their_partial_index(user_id: str, plan: Plan) -> None:
     for _ in range(ENDED_EACH):
-        await insert("users", example.user())
+        await insert("users", factories.user())
     await rows("ANALYZE")
     how = await plan(MembershipService(0, EventPublisher(Bus())).lapsed(100))
     assert "ix_users_member_until" in how

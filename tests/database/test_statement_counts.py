@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-import tests.support.factories as example
 from models import Generation, Plan
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.billing import passes
 from services.events import audit_log
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import GENERATION, Api
 from tests.support.factories import NOW, insert
 from tests.support.integrity import make_admin
@@ -67,11 +67,11 @@ async def fill(api: Api) -> list[str]:
     await run_tx(passes.grant, user_id, await Plan.get(slug="flash"), "order")
     made: list[str] = []
     for number in range(2 * MANY):
-        original = (await insert("files", example.file(user_id)))["id"]
-        result = (await insert("files", example.file(user_id, kind="RESULT")))["id"]
+        original = (await insert("files", factories.file(user_id)))["id"]
+        result = (await insert("files", factories.file(user_id, kind="RESULT")))["id"]
         done = {"status": "COMPLETED", "stage": "COMPLETED", "completed_at": NOW, "result_id": result}
         waits = number % 2 == 1  # the newest, too: where somebody waits, the queue is asked
-        row = example.generation(
+        row = factories.generation(
             user_id,
             style_id=style,
             original_id=original,
@@ -82,7 +82,7 @@ async def fill(api: Api) -> list[str]:
         made.append((await insert("generations", row))["id"])
         (newest,) = await rows("SELECT ledger_sequence AS number FROM users WHERE id = $1", user_id)
         sequence = int(newest["number"]) + 1
-        line = example.line(user_id, sequence, type="DEDUCTION", amount=-1, generation_id=made[-1])
+        line = factories.ledger_line(user_id, sequence, type="DEDUCTION", amount=-1, generation_id=made[-1])
         await insert("credit_transactions", line)
         await rows("UPDATE users SET ledger_sequence = $2 WHERE id = $1", user_id, sequence)
     return made
@@ -121,10 +121,10 @@ async def test_a_list_costs_as_many_statements_as_a_row(idle_server: Running, co
 async def test_what_admins_list_costs_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
     admin = await make_admin(idle_server.api)
     for number in range(MANY):
-        person = (await insert("users", example.user(referral_code=f"code{number}", role="ADMIN")))["id"]
-        await insert("api_keys", example.api_key(person))
-        await insert("generations", example.generation(person, search_text="a fox"))
-        await insert("credit_transactions", example.line(person, 1))
+        person = (await insert("users", factories.user(referral_code=f"code{number}", role="ADMIN")))["id"]
+        await insert("api_keys", factories.api_key(person))
+        await insert("generations", factories.generation(person, search_text="a fox"))
+        await insert("credit_transactions", factories.ledger_line(person, 1))
         await audit_log.record(person, AdminAction.SET_MAINTENANCE, None)
     for query in (EVERYBODYS, EVERYBODYS_LEDGER, PEOPLE, ACTS):
         few, many = [await count(admin, query % size) for size in (FEW, MANY)]
@@ -139,12 +139,12 @@ async def test_what_admins_list_costs_as_many_statements_as_a_row(idle_server: R
 
 async def test_lists_without_pages_cost_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
     ada = await idle_server.api.sign_up()
-    await insert("api_keys", example.api_key(str(ada.user["id"])))
+    await insert("api_keys", factories.api_key(str(ada.user["id"])))
     few = [await count(ada, query) for query in (KEYS, COLLECTIONS)]
     for _ in range(MANY):
-        await insert("api_keys", example.api_key(str(ada.user["id"])))
-        series = (await insert("collections", example.collection()))["id"]
-        await insert("styles", example.style(series))
+        await insert("api_keys", factories.api_key(str(ada.user["id"])))
+        series = (await insert("collections", factories.collection()))["id"]
+        await insert("styles", factories.style(series))
     assert [await count(ada, query) for query in (KEYS, COLLECTIONS)] == few
 
 
@@ -152,7 +152,7 @@ async def test_a_parent_is_shown_until_it_is_gone(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     (hers,) = [(await ada.create(prompt="A fox"))["generations"][0]["id"]]
     child, theirs = [
-        (await insert("generations", example.generation(str(owner.user["id"]), parent_id=hers)))["id"]
+        (await insert("generations", factories.generation(str(owner.user["id"]), parent_id=hers)))["id"]
         for owner in (ada, eve)
     ]
     query = "query($id: ID!) { viewer { generation(id: $id) { parent { id } } } }"

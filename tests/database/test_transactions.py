@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from tortoise.connection import get_connections
 
-import tests.support.factories as example
 from models import CreditTransaction, User, ids
 from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.core.error import NotFoundError
+from tests.support import factories
 from tests.support.factories import insert
 
 CANCELS = (500, pytest.param(3_000, marks=pytest.mark.chaos))
@@ -41,7 +41,7 @@ async def emails() -> list[str]:
 
 
 async def sign_up(email: str, *, then: Exception | None = None) -> None:
-    await insert("users", example.user(email=email))
+    await insert("users", factories.user(email=email))
     if then:
         raise then
 
@@ -165,7 +165,7 @@ async def test_random_cancels_cost_no_connection_no_lock_and_no_credit(
     seed = pytestconfig.getoption("--seed") or random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - shown when this fails, so that it can be repeated
     chance = random.Random(seed)
-    user = (await insert("users", example.user(credits=START)))["id"]
+    user = (await insert("users", factories.user(credits=START)))["id"]
     pool_before = await pool()
 
     async def spend() -> None:

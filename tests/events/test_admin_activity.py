@@ -15,7 +15,7 @@ from services.integrations.messaging.bus import Bus
 from services.integrations.payments.polar.payload import Order, Refund
 from settings import Settings
 from tests.conftest import Running
-from tests.support.bus_listeners import first_activity, until_listening
+from tests.support.bus_subscribers import first_activity_event, wait_for_subscribers
 from tests.support.client import CANCEL, Api, Stream
 from tests.support.development_checkout import buy
 from tests.support.fakes import polar_wire
@@ -41,7 +41,7 @@ async def watching(server: Running, admin: Api) -> AsyncIterator[Stream]:
     """An admin's feed that hears by now; the alerts by which that is known come before what `heard` answers."""
     async with admin.socket() as socket:
         stream = await socket.subscribe(ACTIVITY)
-        await first_activity(stream, server.services)
+        await first_activity_event(stream, server.services)
         yield stream
 
 
@@ -178,7 +178,7 @@ async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Runn
                 assert last["data"]["adminActivity"]["kind"] == "ALERT", "only what was sent before"
             assert [error["extensions"]["code"] for error in last["errors"]] == [code]
             assert (await stream.message())["type"] == "complete"
-        await until_listening(server.services, 0)
+        await wait_for_subscribers(server.services, 0)
 
 
 @pytest.mark.any_database

@@ -6,8 +6,8 @@ from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.development_checkout import buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import adjust, make_admin
+from tests.support.fakes.openrouter_response import status
+from tests.support.integrity import adjust_credits, make_admin
 
 CHANGES = """
 subscription($after: ID) { creditsChanged(after: $after) {
@@ -69,7 +69,7 @@ async def test_every_line_allowance_and_entitlement_is_told_by_its_commit(
         await push_only_server.services.generations.worker.process(ordered)
         assert await next_pass() == ("flash-lite", 0, 3, 0)
         await push_only_server.services.events.publisher.account_changed(
-            await adjust(ada.user["id"], -200, "below zero")
+            await adjust_credits(ada.user["id"], -200, "below zero")
         )
         assert await next_line() == ("ADMIN", -200, -20)
     assert versions == sorted(set(versions)), "each is told once, in the order of commits"

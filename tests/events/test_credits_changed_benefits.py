@@ -17,8 +17,8 @@ from services.events.payload import account_channel
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, Api, Stream
-from tests.support.integrity import adjust
-from tests.support.second_process import ordered_elsewhere
+from tests.support.integrity import adjust_credits
+from tests.support.second_process import create_in_another_process
 
 FIELDS = "credits version transaction { amount } pass { images { used remaining } } membership { plan { slug } endsAt }"
 RIGHTS = f"subscription {{ creditsChanged {{ {FIELDS} }} }}"
@@ -118,12 +118,12 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
         stream = await socket.subscribe(RIGHTS)
         await stream.next()
         # Once it has told a line it listens; before, it may read the next one ahead of what came with it.
-        await server.services.events.publisher.account_changed(await adjust(user_id, 1, "first"))
+        await server.services.events.publisher.account_changed(await adjust_credits(user_id, 1, "first"))
         assert (await stream.next())["transaction"] == {"amount": 1}
         await server.services.events.publisher.account_changed(await run_tx(bought))
         event = await stream.next()
         assert (event["transaction"], event["pass"]) == ({"amount": 5}, {"images": {"used": 0, "remaining": 8}})
-        await server.services.events.publisher.account_changed(await adjust(user_id, 1, "next"))
+        await server.services.events.publisher.account_changed(await adjust_credits(user_id, 1, "next"))
         assert (await stream.next())["transaction"] == {"amount": 1}
 
 
@@ -133,7 +133,7 @@ async def test_what_no_message_told_is_seen_when_it_is_quiet(ada: Api, server: R
         await stream.next()
         await granted(ada)
         assert await images(stream) == (0, 3)
-        await ordered_elsewhere(server.services, ada)
+        await create_in_another_process(server.services, ada)
         assert await images(stream) == (1, 2)
         await subscribed(server, ada)
         assert (await stream.next())["membership"]["plan"] == {"slug": "basic"}
@@ -172,7 +172,7 @@ async def test_late_repeated_and_foreign_messages_tell_nothing_twice(ada: Api, s
         await bus.publish(
             account_channel(user_id), {"credits": 30, "version": account.version, "sequence": 1, "lines": []}
         )
-        await tell(await adjust(user_id, 1, "next"))
+        await tell(await adjust_credits(user_id, 1, "next"))
         assert (await stream.next())["transaction"] == {"amount": 1}
         revoked = await run_tx(passes.revoke, f"gift:{user_id}")
         assert revoked is not None

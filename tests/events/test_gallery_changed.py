@@ -15,10 +15,10 @@ from services.events.payload import account_channel
 from services.generations.specification import GenerationRequest
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.bus_listeners import until_listening
+from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import PATIENCE, Api, Stream
-from tests.support.integrity import adjust
-from tests.support.second_process import another_process, claimed, ordered_elsewhere
+from tests.support.integrity import adjust_credits
+from tests.support.second_process import another_process, claim_in_another_process, create_in_another_process
 from tests.support.servers import RedisServer
 
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status version isFavorite } } }"
@@ -114,12 +114,12 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
         one, two = await order(ada, 2)
         assert await told(stream, 2) == [("CREATED", start + 1, one), ("CREATED", start + 1, two)]
         # What changes no generation is passed over in silence, and counts.
-        await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 5, "gift"))
+        await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 5, "gift"))
         await ada.one(CANCEL, id=one)
         event = await stream.next()
         assert (event["kind"], event["version"], event["generationId"]) == ("UPDATED", start + 3, one)
         assert event["generation"] == {"id": one, "status": "CANCELED", "version": 2, "isFavorite": False}
-        claim = await claimed(two)
+        claim = await claim_in_another_process(two)
         for account in (claim.account, claim.account):  # the second one is old news
             assert account is not None
             await server.services.events.publisher.account_changed(account)
@@ -137,7 +137,7 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
         assert await told(hers, 1) == [("CREATED", eves_start + 1, own)]
         await stream.stop()
         await hers.stop()
-        await until_listening(server.services, 0)
+        await wait_for_subscribers(server.services, 0)
 
 
 async def test_messages_that_come_in_another_order_are_told_in_the_order_of_versions(ada: Api, server: Running) -> None:
@@ -145,7 +145,7 @@ async def test_messages_that_come_in_another_order_are_told_in_the_order_of_vers
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
-        accounts = [claim.account for claim in [await claimed(id) for id in (one, two, three)]]
+        accounts = [claim.account for claim in [await claim_in_another_process(id) for id in (one, two, three)]]
         for account in reversed(accounts):
             assert account is not None
             await server.services.events.publisher.account_changed(account)
@@ -161,7 +161,7 @@ async def test_what_was_missed_becomes_one_snapshot_of_the_present_version(ada: 
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
         # Nobody is told, and it stays quiet.
-        await ordered_elsewhere(server.services, ada)
+        await create_in_another_process(server.services, ada)
         assert await told(stream, 1) == [("SNAPSHOT", start + 1, None)]
         # Two are lost, and something that follows is told.
         user = await server.services.accounts.users.get(str(ada.user["id"]))
@@ -198,11 +198,11 @@ async def test_messages_of_another_release_lead_to_the_gallery_itself(ada: Api, 
 
 
 async def test_what_was_made_and_deleted_before_it_was_told_is_told_as_deleted(ada: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         async with another_process(server.services):
             await ada.one(DELETE, ids=[generation_id])
         assert claim.account is not None
@@ -235,7 +235,7 @@ async def test_favorites_are_told_when_a_mark_is_set_cleared_or_deleted(ada: Api
             ("DELETED", start + 6, one),
         ]
         assert [kind for kind, _, _ in await told(gallery, 6)] == ["UPDATED"] * 4 + ["DELETED"] * 2
-        await ordered_elsewhere(server.services, ada)
+        await create_in_another_process(server.services, ada)
         assert await told(stream, 1) == [("SNAPSHOT", start + 7, None)]
 
 
@@ -244,7 +244,7 @@ async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, 
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=one)
         assert (await stream.next())["isFavorite"] is False
-        claim = await claimed(one)
+        claim = await claim_in_another_process(one)
         await ada.one(FAVORITE, id=one, to=True)
         event = await stream.next()
         assert (event["version"], event["isFavorite"]) == (3, True)
@@ -256,17 +256,17 @@ async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, 
 
 async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: Api, server: Running) -> None:
     """Orders, cancels, favorites, deletions, work and gifts at once; some of it told to nobody."""
-    await adjust(ada.user["id"], 1000, "plenty")
+    await adjust_credits(ada.user["id"], 1000, "plenty")
     numbers = itertools.count()
     services = server.services
 
     async def life(lost: bool) -> None:
         if lost:
-            ids: Sequence[str] = [await ordered_elsewhere(services, ada)]
+            ids: Sequence[str] = [await create_in_another_process(services, ada)]
         else:
             ids = await order(ada, 2)
         await ada.one(FAVORITE, id=ids[0], to=True)
-        await services.events.publisher.account_changed(await adjust(ada.user["id"], 1, str(next(numbers))))
+        await services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 1, str(next(numbers))))
         match next(numbers) % 3:
             case 0:
                 await ada.one(CANCEL, id=ids[0])
@@ -308,7 +308,7 @@ async def test_a_stream_ends_with_its_sign_in(ada: Api, api: Api, server: Runnin
             (error,) = (await stream.message())["payload"]["errors"]
             assert error["extensions"]["code"] == "UNAUTHENTICATED"
             assert (await stream.message())["type"] == "complete"
-    await until_listening(server.services, 0)
+    await wait_for_subscribers(server.services, 0)
 
 
 @pytest.mark.any_database

@@ -12,10 +12,10 @@ from services.events.account_change import AccountChange
 from services.events.payload import account_channel, generation_channel
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.bus_listeners import listeners, until_listening
+from tests.support.bus_subscribers import subscriber_count, wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, PROGRESS, Api, Socket, photo
-from tests.support.integrity import adjust
-from tests.support.second_process import claimed, ordered_elsewhere
+from tests.support.integrity import adjust_credits
+from tests.support.second_process import claim_in_another_process, create_in_another_process
 
 SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 
@@ -36,12 +36,12 @@ async def refusal(socket: Socket, query: str, **variables: Any) -> str:
 
 
 async def test_two_browsers_see_the_same_story_from_the_present_to_the_end(ada: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as one, ada.socket() as other:
         streams = [await browser.subscribe(PROGRESS, id=generation_id) for browser in (one, other)]
         opened = [await stream.next() for stream in streams]
         assert [(event["stage"], event["version"]) for event in opened] == [("QUEUED", 1)] * 2
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         tell = server.services.events.publisher.generation_changed
         await tell(claim.generation)
         for stage, progress, preview in (
@@ -70,12 +70,12 @@ async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Ru
     fields = "version stage progress startedAt updatedAt attempts provider"
     watching = f"subscription($id: ID!) {{ generationProgress(id: $id) {{ {fields} }} }}"
     asking = f"query($id: ID!) {{ viewer {{ generation(id: $id) {{ {fields} }} }} }}"
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     tell = server.services.events.publisher.generation_changed
     async with ada.socket() as socket:
         stream = await socket.subscribe(watching, id=generation_id)
         assert (await stream.next())["startedAt"] is None
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         await tell(claim.generation)
         assert await stream.next() == (await ada.one(asking, id=generation_id))["generation"]
         for stage in (GenerationStage.GENERATING, GenerationStage.STORING):
@@ -85,13 +85,13 @@ async def test_what_is_told_on_the_way_is_what_the_row_says(ada: Api, server: Ru
 
 
 async def test_late_and_repeated_messages_are_told_to_nobody(ada: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     tell = server.services.events.publisher.generation_changed
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=generation_id)
         assert (await stream.next())["version"] == 1
         old = await Generation.get(id=generation_id)
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         await tell(claim.generation)
         await tell(claim.generation)
         await tell(old)
@@ -103,11 +103,11 @@ async def test_late_and_repeated_messages_are_told_to_nobody(ada: Api, server: R
 
 
 async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=generation_id)
         assert (await stream.next())["stage"] == "QUEUED"
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         started = asyncio.get_running_loop().time()
         assert (await stream.next())["stage"] == "VALIDATING"
         assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
@@ -121,7 +121,7 @@ async def test_what_no_message_told_is_read_again_when_it_is_quiet(ada: Api, ser
 async def test_who_comes_after_the_end_is_told_the_end(ada: Api, server: Running) -> None:
     (generation,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     await server.services.generations.worker.process(generation["id"])
-    ended = await ada.ended(generation["id"])
+    ended = await ada.wait_for_end(generation["id"])
     async with ada.socket() as socket:
         told = await (await socket.subscribe(PROGRESS, id=generation["id"])).rest()
     assert told == [ended]
@@ -129,19 +129,19 @@ async def test_who_comes_after_the_end_is_told_the_end(ada: Api, server: Running
 
 
 async def test_an_ended_stream_leaves_nobody_listening(ada: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=generation_id)
         await stream.next()
-        assert listeners(server.services) == 1
+        assert subscriber_count(server.services) == 1
         await ada.one("mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }", id=generation_id)
         assert (await stream.rest())[-1]["status"] == "CANCELED"
-        await until_listening(server.services, 0)
+        await wait_for_subscribers(server.services, 0)
 
 
 async def test_strangers_and_what_is_no_id_are_answered_alike(ada: Api, api: Api, server: Running) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
-    await adjust(ada.user["id"], 5, "gift")
+    generation_id = await create_in_another_process(server.services, ada)
+    await adjust_credits(ada.user["id"], 5, "gift")
     line = (await ada.one("{ viewer { transactions(first: 1) { nodes { id } } } }"))["transactions"]["nodes"][0]["id"]
     eve = await api.sign_up("eve@example.com")
     nowhere = "gen_01h455vb4pex5vsknk084sn02q"
@@ -153,12 +153,12 @@ async def test_strangers_and_what_is_no_id_are_answered_alike(ada: Api, api: Api
     async with api.socket() as socket:
         assert await refusal(socket, PROGRESS, id=generation_id) == "UNAUTHENTICATED"
         assert await refusal(socket, CREDITS) == "UNAUTHENTICATED"
-    await until_listening(server.services, 0)
+    await wait_for_subscribers(server.services, 0)
 
 
 @pytest.mark.parametrize("busy", [False, True])
 async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running, busy: bool) -> None:
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
 
     async def chatter() -> None:
         while True:
@@ -182,7 +182,7 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
         assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
         if talking:
             talking.cancel()
-    await until_listening(server.services, 0)
+    await wait_for_subscribers(server.services, 0)
 
 
 async def test_credits_open_with_the_present_and_tell_every_line_once_in_order(ada: Api, server: Running) -> None:
@@ -193,7 +193,7 @@ async def test_credits_open_with_the_present_and_tell_every_line_once_in_order(a
 
         async def change(number: int) -> None:
             await server.services.events.publisher.account_changed(
-                await adjust(ada.user["id"], 1 if number % 2 else 2, str(number))
+                await adjust_credits(ada.user["id"], 1 if number % 2 else 2, str(number))
             )
 
         await asyncio.gather(*(change(number) for number in range(50)))
@@ -212,13 +212,13 @@ async def test_credits_that_no_message_told_are_read_again_when_it_is_quiet(ada:
         stream = await socket.subscribe(CREDITS)
         await stream.next()
         for number in range(3):
-            await adjust(ada.user["id"], -1, str(number))
+            await adjust_credits(ada.user["id"], -1, str(number))
         assert [(await stream.next())["credits"] for _ in range(3)] == [29, 28, 27]
 
 
 async def test_after_replays_exactly_the_lines_that_were_missed(ada: Api, server: Running) -> None:
     for number in range(1, 251):  # more than are read at once
-        await adjust(ada.user["id"], 1, str(number))
+        await adjust_credits(ada.user["id"], 1, str(number))
     lines = (await ada.one("{ viewer { transactions(last: 1) { nodes { id sequence } } } }"))["transactions"]["nodes"]
     async with ada.socket() as socket:
         stream = await socket.subscribe(CREDITS, after=lines[0]["id"])
@@ -229,7 +229,7 @@ async def test_after_replays_exactly_the_lines_that_were_missed(ada: Api, server
         assert told[-1]["version"] == first["version"]
         newest = await socket.subscribe(CREDITS, after=told[-1]["transaction"]["id"])
         assert (await newest.next())["transaction"] is None
-        await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 7, "new"))
+        await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 7, "new"))
         for each in (stream, newest):
             assert (await each.next())["transaction"]["amount"] == 7
 
@@ -240,7 +240,7 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
 
     async def keep_changing() -> None:
         for number in range(40):
-            await server.services.events.publisher.account_changed(await adjust(ada.user["id"], 1, str(number)))
+            await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 1, str(number)))
         done.set()
 
     changing = asyncio.create_task(keep_changing())
@@ -252,23 +252,23 @@ async def test_a_change_between_subscribing_and_reading_is_told(ada: Api, server
                 assert (await stream.next())["credits"] == credits + 1
             await stream.stop()
         await changing
-    await until_listening(server.services, 0)
+    await wait_for_subscribers(server.services, 0)
 
 
 async def test_messages_of_another_release_are_looked_up_rather_than_believed(ada: Api, server: Running) -> None:
     """Servers are updated one by one: a field may be missing, and a state unknown here."""
     user_id, bus = str(ada.user["id"]), server.services.integrations.bus
-    generation_id = await ordered_elsewhere(server.services, ada)
+    generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as socket:
         progress, credits = await socket.subscribe(PROGRESS, id=generation_id), await socket.subscribe(CREDITS)
         before = await credits.next()
         await progress.next()
         odd_ones: list[dict[str, object]] = [{}, {"sequence": 10**6, "lines": [{"type": "TIP"}]}, {"sequence": 10**6}]
         for number, odd in enumerate(odd_ones, 1):
-            await adjust(user_id, 1, f"told oddly, {number}")
+            await adjust_credits(user_id, 1, f"told oddly, {number}")
             await bus.publish(account_channel(user_id), odd)
             assert (await credits.next())["credits"] == before["credits"] + number
-        claim = await claimed(generation_id)
+        claim = await claim_in_another_process(generation_id)
         await bus.publish(generation_channel(generation_id), {"status": "PROCESSING", "version": 2})
         assert (await progress.next())["stage"] == "VALIDATING"
         await claim.fail(ErrorCode.GENERATION_FAILED, called=True)

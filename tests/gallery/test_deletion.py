@@ -68,7 +68,7 @@ async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_wo
 ) -> None:
     ada = await idle_server.api.sign_up()
     (waiting,), (claimed,), (called,) = [await order(ada) for _ in range(3)]
-    openrouter.open.clear()
+    openrouter.answering.clear()
     work = asyncio.create_task(idle_server.services.generations.worker.process(called["id"]))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     assert await Claim.take(claimed["id"], "worker", 60, 4) is not None
@@ -76,7 +76,7 @@ async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_wo
     everything = [waiting["id"], claimed["id"], called["id"]]
     assert (await delete(ada, *everything))["deletedIds"] == everything
     assert (await ada.one("{ viewer { version } }"))["version"] == version + 1
-    openrouter.open.set()
+    openrouter.answering.set()
     await asyncio.wait_for(work, PATIENCE)  # its picture is thrown away
     assert await ada.credits() == 10_000 - 1
     rows = {row.id: row for row in await Generation.all()}

@@ -9,8 +9,8 @@ import pytest
 from tests.conftest import Running
 from tests.support.client import GENERATION, PATIENCE, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
-from tests.support.integrity import adjust
+from tests.support.fakes.openrouter_response import picture, status
+from tests.support.integrity import adjust_credits
 
 ARGUMENTS = "$first: Int, $after: String, $last: Int, $before: String"
 PAGE = "edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
@@ -297,7 +297,7 @@ async def test_the_ledger_is_filtered(idle_server: Running, openrouter: Scripted
     openrouter.script(status(500))
     (failed,) = await sell(ada, 1)
     await idle_server.services.generations.worker.process(failed)
-    await adjust(str(ada.user["id"]), 7, "a gift")
+    await adjust_credits(str(ada.user["id"]), 7, "a gift")
 
     async def types(**filter: Any) -> list[str]:
         found = await page(ada, LEDGER, first=100, filter=filter)
@@ -416,7 +416,7 @@ async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
     newest = (await ada.generation(waiting))["createdAt"]
     everything = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
     assert await stats() == {**everything, "lastGenerationAt": newest}
-    await adjust(str(ada.user["id"]), -5, "a gift that was taken back")  # no purchase of pictures
+    await adjust_credits(str(ada.user["id"]), -5, "a gift that was taken back")  # no purchase of pictures
     await ada.one(DELETE, ids=[first, failed])
     rest = {"totalGenerations": 1, "failedGenerations": 0, "favorites": 1, "creditsSpent": 3 * price}
     assert await stats() == {**rest, "lastGenerationAt": newest}
@@ -460,7 +460,7 @@ async def test_node_and_nodes_find_ones_own_objects_and_the_catalogue(idle_serve
 async def test_polling_sees_the_same_as_subscribing(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await idle_server.api.sign_up()
     (id,) = await sell(ada, 1)
-    openrouter.open.clear()
+    openrouter.answering.clear()
     by_node = "query($id: ID!) { node(id: $id) { ... on Generation {" + GENERATION + "} } }"
 
     async def polled() -> Any:
@@ -480,6 +480,6 @@ async def test_polling_sees_the_same_as_subscribing(idle_server: Running, openro
             told.append(await progress.next())
         assert told[-1] == at_work
         assert {event["startedAt"] for event in told} == {at_work["startedAt"]}
-        openrouter.open.set()
+        openrouter.answering.set()
         await asyncio.wait_for(work, PATIENCE)
         assert (await progress.rest())[-1] == await polled()

@@ -12,7 +12,7 @@ from services.events.payload import account_channel, decode_generations
 from tests.conftest import Running
 from tests.support.client import GENERATION, Api
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 
 PAYLOAD = "{ generation { id shareUrl version isFavorite } errors { code message field } }"
 SHARE = f"mutation($id: ID!, $slug: String) {{ shareGeneration(id: $id, slug: $slug) {PAYLOAD} }}"

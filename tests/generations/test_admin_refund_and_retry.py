@@ -13,7 +13,7 @@ from services.generations.claim import Claim
 from tests.conftest import Running
 from tests.support.client import CANCEL, CREDITS, GENERATION, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import assert_invariants, make_admin
 
 REFUND = f"""

@@ -7,7 +7,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import assert_invariants, count_rows
 
 
@@ -79,7 +79,7 @@ async def test_only_the_failed_pictures_of_a_batch_are_refunded(
     ada = await scripted.api.sign_up()
     openrouter.script(picture(), status(500), picture(), status(400))
     made = await ada.create(photo(64, 48), styleId=await ada.style("quiet-beach", "scenes"), count=4)
-    ended = await ada.all_ended([generation["id"] for generation in made["generations"]])
+    ended = await ada.wait_for_all([generation["id"] for generation in made["generations"]])
     assert sorted(one["status"] for one in ended) == ["COMPLETED", "COMPLETED", "FAILED", "FAILED"]
     assert all(one["refunded"] == (one["status"] == "FAILED") for one in ended)
     assert await ada.credits() == 10_000 - 10

@@ -12,7 +12,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, PATIENCE, PROGRESS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import hang, picture
+from tests.support.fakes.openrouter_response import hang, picture
 from tests.support.integrity import assert_invariants, stored_keys
 
 ENDS = ("COMPLETED", "FAILED", "CANCELED")
@@ -63,12 +63,12 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
 ) -> None:
     ada = await idle_server.api.sign_up()
     id = await order(ada)
-    openrouter.open.clear()
+    openrouter.answering.clear()
     work = asyncio.create_task(idle_server.services.generations.worker.process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     canceled = (await ada.one(CANCEL, id=id))["generation"]
     assert (canceled["status"], canceled["refunded"]) == ("CANCELED", False)
-    openrouter.open.set()
+    openrouter.answering.set()
     await asyncio.wait_for(work, PATIENCE)
     assert await ada.generation(id) == canceled
     await idle_server.services.background.sweeper.sweep()
@@ -113,7 +113,7 @@ async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
             await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
             assert (await ada.one(CANCEL, id=id))["errors"] == []
             assert (await progress.rest())[-1]["status"] == "CANCELED"
-        await asyncio.wait_for(openrouter.hung_up.wait(), PATIENCE)  # long before the deadline
+        await asyncio.wait_for(openrouter.client_disconnected.wait(), PATIENCE)  # long before the deadline
         await assert_invariants(server.services, all_ended=True)
 
 

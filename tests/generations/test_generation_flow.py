@@ -14,7 +14,7 @@ async def test_a_person_sends_a_photo_and_gets_a_picture(ada: Api) -> None:
     assert made["viewer"]["credits"] == 29
     (generation,) = made["generations"]
     assert (generation["cost"], generation["styleTitle"]) == (1, "Cute")
-    ended = await ada.ended(generation["id"])
+    ended = await ada.wait_for_end(generation["id"])
     assert (ended["status"], ended["progress"], ended["provider"]) == ("COMPLETED", 1.0, "demo")
     bytes_of_result = (await ada.http.get(ended["result"]["url"])).content
     result = Image.open(io.BytesIO(bytes_of_result))

@@ -14,9 +14,9 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, photo
 from tests.support.corpus import pictures
-from tests.support.fakes import openrouter_answer as answer
+from tests.support.fakes import openrouter_response as answer
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import Answer, status
+from tests.support.fakes.openrouter_response import Response, status
 from tests.support.integrity import assert_invariants
 
 # What a provider says, and no person may ever read.
@@ -35,7 +35,7 @@ WORDS = {  # of the message that belongs to each code
 @dataclass(frozen=True)
 class Case:
     name: str
-    answer: Answer
+    answer: Response
     code: str
     calls: int = 1  # of one generation
 
@@ -44,15 +44,15 @@ def misconfigured(code: int, error_type: str) -> Case:
     return Case(f"{code} {error_type}", status(code, error_type, text=LEAK), "PROVIDER_MISCONFIGURED")
 
 
-def rejected(name: str, given: Answer) -> Case:
+def rejected(name: str, given: Response) -> Case:
     return Case(name, given, "CONTENT_REJECTED")
 
 
-def failed(name: str, given: Answer) -> Case:
+def failed(name: str, given: Response) -> Case:
     return Case(name, given, "GENERATION_FAILED")
 
 
-def unavailable(name: str, given: Answer, calls: int = 1) -> Case:
+def unavailable(name: str, given: Response, calls: int = 1) -> Case:
     return Case(name, given, "PROVIDER_UNAVAILABLE", calls)
 
 
@@ -136,7 +136,7 @@ async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_r
     for case in ends.values() if is_postgres(scripted.settings.database) else CASES:
         before, calls = await ada.credits(), len(openrouter.calls)
         openrouter.script(case.answer)
-        free, hero = await ada.all_ended(await order(ada, noir))
+        free, hero = await ada.wait_for_all(await order(ada, noir))
         for ended, refunded in ((free, True), (hero, False)):
             found = (ended["status"], ended["errorCode"], ended["refunded"], ended["attempts"], ended["result"])
             assert found == ("FAILED", case.code, refunded, 1, None), case.name
@@ -157,7 +157,7 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
         ada = await scripted.api.sign_up()
         noir = await ada.style("noir", "avenger")
         openrouter.script(answer.hang(), answer.drip())
-        ended = await ada.all_ended(await order(ada, noir))
+        ended = await ada.wait_for_all(await order(ada, noir))
         assert [(one["status"], one["errorCode"]) for one in ended] == [("FAILED", "GENERATION_TIMEOUT")] * 2
         assert [one["refunded"] for one in ended] == [True, False]
         assert len(openrouter.calls) == 2
@@ -178,7 +178,7 @@ async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
     ada = await scripted.api.sign_up()
     openrouter.script(status(429, retry_after="0.15"), status(503, retry_after="0.1"), answer.picture())
     (made,) = (await ada.create(prompt="A fox"))["generations"]
-    ended = await ada.ended(made["id"])
+    ended = await ada.wait_for_end(made["id"])
     assert (ended["status"], ended["refunded"], ended["errorMessage"]) == ("COMPLETED", False, None)
     row = await Generation.get(id=made["id"])
     assert row.provider_calls == len(openrouter.calls) == 3
@@ -194,7 +194,7 @@ async def test_only_the_last_answer_of_several_calls_decides(scripted: Running, 
     ada = await scripted.api.sign_up()
     openrouter.script(status(429, retry_after="0"), status(401, "authentication"))
     (made,) = (await ada.create(photo(), styleId=await ada.style("noir", "avenger")))["generations"]
-    ended = await ada.ended(made["id"])
+    ended = await ada.wait_for_end(made["id"])
     assert (ended["errorCode"], ended["refunded"]) == ("PROVIDER_MISCONFIGURED", False)
     assert len(openrouter.calls) == 2
 
@@ -209,7 +209,7 @@ async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(script
         async with running(settings) as server:
             ada = await server.api.sign_up()
             noir = await ada.style("noir", "avenger")
-            ended = await ada.all_ended(await order(ada, noir))
+            ended = await ada.wait_for_all(await order(ada, noir))
             for one in ended:
                 assert (one["errorCode"], one["refunded"]) == ("PROVIDER_UNAVAILABLE", True)
                 assert (await Generation.get(id=one["id"])).provider_calls == 3
@@ -227,7 +227,7 @@ async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secre
     async with running(settings) as server:
         ada = await server.api.sign_up()
         noir = await ada.style("noir", "avenger")
-        free, hero = await ada.all_ended(await order(ada, noir))
+        free, hero = await ada.wait_for_all(await order(ada, noir))
         assert free["errorCode"] == hero["errorCode"] == "PROVIDER_MISCONFIGURED"
         assert (free["refunded"], hero["refunded"]) == (True, False)
         assert refused not in json.dumps([free, hero])
@@ -243,7 +243,7 @@ async def test_every_shape_of_a_good_answer_becomes_a_picture(
     for shape in shapes:
         openrouter.script(shape)
         (made,) = (await ada.create(prompt="A fox"))["generations"]
-        ended = await ada.ended(made["id"])
+        ended = await ada.wait_for_end(made["id"])
         assert (ended["status"], ended["provider"], ended["model"]) == ("COMPLETED", "openrouter", answer.MODEL)
         assert (ended["result"]["width"], ended["result"]["height"]) == (128, 128)
     assert len(openrouter.calls) == len(shapes)
@@ -257,7 +257,7 @@ async def test_the_whole_story_of_a_provider_is_on_the_row_and_not_in_the_answer
     ada = await scripted.api.sign_up()
     openrouter.script(answer.text_only())
     (made,) = (await ada.create(prompt="A fox"))["generations"]
-    ended = await ada.ended(made["id"])
+    ended = await ada.wait_for_end(made["id"])
     row = await Generation.get(id=made["id"])
     assert (row.provider_cost, row.provider_request_id) == (answer.COST, answer.GENERATION_ID)
     seen = await ada.one(

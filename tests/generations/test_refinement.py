@@ -11,7 +11,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import REFINE, REGENERATE, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import data_url, status
+from tests.support.fakes.openrouter_response import data_url, status
 from tests.support.integrity import assert_invariants, count_rows
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"

@@ -9,7 +9,7 @@ from models.enum import RefundPolicy
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import assert_invariants
 
 # One style of each product line: what it costs, and whether a failed call gives that back.

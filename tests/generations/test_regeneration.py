@@ -12,7 +12,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import REGENERATE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import data_url, good_picture, picture, status
+from tests.support.fakes.openrouter_response import data_url, good_picture, picture, status
 from tests.support.integrity import assert_invariants, count_rows, make_member
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"

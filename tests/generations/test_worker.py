@@ -20,7 +20,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.second_process import another_process
 
@@ -158,7 +158,7 @@ async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scrip
         made = [await order(ada, line) for line in (FREE, HERO)]
     async with running(scripted_settings) as server:
         again = Api(server.api.http, server.api.address, ada.token, ada.user)
-        ended = await again.all_ended(made)
+        ended = await again.wait_for_all(made)
         assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 2
         await assert_invariants(server.services, all_ended=True, all_swept=True)
 
@@ -168,19 +168,19 @@ async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Run
     async with another_process(services) as unheard:
         user = await User.get(id=ada.user["id"])
         sold = await unheard.create(user, GenerationRequest(prompt="A fox", count=3))
-        ended = await ada.all_ended([row.id for row in sold])
+        ended = await ada.wait_for_all([row.id for row in sold])
     assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 3
 
 
 async def test_messages_said_again_and_again_are_heard_once(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await scripted.api.sign_up()
-    openrouter.open.clear()
+    openrouter.answering.clear()
     id = await order(ada)
     for fence in (0, 0, 0, 1, 2, 7):
         await scripted.services.integrations.queue.ring(id, fence)
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-    openrouter.open.set()
-    assert (await ada.ended(id))["status"] == "COMPLETED"
+    openrouter.answering.set()
+    assert (await ada.wait_for_end(id))["status"] == "COMPLETED"
     await scripted.services.integrations.queue.ring(id, 0)
     assert len(openrouter.calls) == 1
 
@@ -244,7 +244,7 @@ async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_serv
 async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await idle_server.api.sign_up()
     id = await order(ada)
-    openrouter.open.clear()
+    openrouter.answering.clear()
     task = asyncio.create_task(another_worker(idle_server.services, Times(0.5, 0.1, PATIENCE)).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     first = (await Generation.get(id=id)).lease_until
@@ -256,7 +256,7 @@ async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, 
         return now is None or (now - first).total_seconds() > 1.0
 
     await until(would_have_lapsed_twice)
-    openrouter.open.set()
+    openrouter.answering.set()
     await asyncio.wait_for(task, PATIENCE)
     ended = await Generation.get(id=id)
     assert (str(ended.status), ended.attempts, ended.fence) == ("COMPLETED", 1, 1)
@@ -272,14 +272,14 @@ async def test_a_worker_that_slept_through_its_lease_in_a_call_changes_nothing(
 ) -> None:
     ada = await idle_server.api.sign_up()
     id = await order(ada, line)
-    openrouter.open.clear()
+    openrouter.answering.clear()
     zombie = asyncio.create_task(another_worker(idle_server.services, LATE).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     await until_lapsed(id)
     await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], bool(ended["refunded"])) == ("FAILED", refunded)
-    openrouter.open.set()
+    openrouter.answering.set()
     await asyncio.wait_for(zombie, PATIENCE)
     assert await row_of(id) == ended
     assert await File.filter(kind=FileKind.RESULT).count() == 0

@@ -18,7 +18,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.integrity import adjust, assert_invariants, make_member
+from tests.support.integrity import adjust_credits, assert_invariants, make_member
 from tests.support.servers import RedisServer
 
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
@@ -74,7 +74,7 @@ async def test_every_order_of_one_account_is_made_although_only_some_at_once(scr
 
     watching = asyncio.create_task(watch())
     started = time.monotonic()
-    ended = await ada.all_ended(await order(ada, 12))
+    ended = await ada.wait_for_all(await order(ada, 12))
     watching.cancel()
     assert {one["status"] for one in ended} == {"COMPLETED"}
     assert most <= scripted.settings.generation_user_concurrency
@@ -111,7 +111,7 @@ async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may
 
 async def test_a_page_of_waiting_generations_asks_for_all_positions_at_once(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await adjust(str(ada.user["id"]), 100, "many")
+    await adjust_credits(str(ada.user["id"]), 100, "many")
     ids = await order(ada, 12)
     page = await ada.ask("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
     nodes = page["viewer"]["generations"]["nodes"]
@@ -124,7 +124,7 @@ async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
     slow = scripted_settings.model_copy(update={"generation_deadline_seconds": 60.0, "worker_concurrency": 1})
     async with running(slow) as server:
         ada = await server.api.sign_up()
-        openrouter.open.clear()
+        openrouter.answering.clear()
         (id,) = await order(ada)
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
         await server.services.generations.requests.cancel(str(ada.user["id"]), id)
@@ -135,21 +135,21 @@ async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
             return (await Generation.get(id=following)).status is GenerationStatus.PROCESSING
 
         await until(taken)
-        openrouter.open.set()
-        assert (await ada.ended(following))["status"] == "COMPLETED"
+        openrouter.answering.set()
+        assert (await ada.wait_for_end(following))["status"] == "COMPLETED"
         assert (await ada.generation(id))["status"] == "CANCELED"
 
 
 async def test_work_goes_on_while_redis_is_away(scripted_settings: Settings, redis: RedisServer) -> None:
     async with running(scripted_settings.model_copy(update={"redis_url": redis.url})) as server:
         ada = await server.api.sign_up()
-        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
         redis.kill()
         try:
-            assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+            assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
         finally:
             redis.start()
-        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
         await assert_invariants(server.services, all_ended=True)
 
 
@@ -157,7 +157,7 @@ async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings:
     nowhere = scripted_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with running(nowhere) as server:
         ada = await server.api.sign_up()
-        assert (await ada.ended((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
 
 
 @pytest.mark.any_database
@@ -178,13 +178,13 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
             # Neither looks at the table by itself while this test lasts.
             crew = WorkerPool(queue, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
             await workers.enter_async_context(crew.working(services.generations.worker, concurrency))
-            workers.callback(openrouter.open.set)
+            workers.callback(openrouter.answering.set)
 
         async def all_taken() -> bool:
             return not await Generation.filter(status=GenerationStatus.PENDING).exists()
 
         ada = await server.api.sign_up()
-        openrouter.open.clear()
+        openrouter.answering.clear()
         await employ(services.integrations.queue, services.integrations.bus, 1)
         await order(ada)
         await until(all_taken)

@@ -22,7 +22,7 @@ async def test_what_waits_when_a_worker_stops_is_left_for_the_next(settings: Set
     assert sorted(left) == [GenerationStatus.COMPLETED] + [GenerationStatus.PENDING] * 3
     async with running(slow.model_copy(update={"demo_seconds": 0.0})) as server:
         api = Api(server.api.http, server.api.address, ada.token)
-        ended = [(await api.ended(each["id"]))["status"] for each in orders["generations"]]
+        ended = [(await api.wait_for_end(each["id"]))["status"] for each in orders["generations"]]
     assert ended == ["COMPLETED"] * 4
 
 
@@ -37,10 +37,10 @@ async def test_what_takes_too_long_is_handed_back_before_the_call_and_failed_aft
     hasty = scripted_settings.model_copy(update={"stop_grace_seconds": 0.1, "generation_deadline_seconds": 30.0})
     async with running(hasty) as server:
         ada = await server.api.sign_up()
-        openrouter.open.clear()
+        openrouter.answering.clear()
         called = await order(ada)
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-    openrouter.open.set()
+    openrouter.answering.set()
     async with running(hasty, idle=True) as server:
         api = Api(server.api.http, server.api.address, ada.token, ada.user)
         ended = await api.generation(called)

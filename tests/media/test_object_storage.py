@@ -45,7 +45,7 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
     ada = await server.api.sign_up()
     style = await ada.style("cute", "plushify")
     (made,) = (await ada.create(photo(), styleId=style))["generations"]
-    done = await ada.ended(made["id"])
+    done = await ada.wait_for_end(made["id"])
     assert done["status"] == "COMPLETED"
     async with httpx.AsyncClient() as browser:
         for name, width in (("url", done["result"]["width"]), ("thumbnailUrl", 320)):
@@ -100,7 +100,7 @@ async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -
     assert sent.status_code in (200, 201, 204), sent.text
     made = await ada.create(**order)
     assert made["errors"] == []
-    assert (await ada.ended(made["generations"][0]["id"]))["status"] == "COMPLETED"
+    assert (await ada.wait_for_end(made["generations"][0]["id"]))["status"] == "COMPLETED"
     await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)
     await server.services.background.sweeper.sweep()
     assert {key.split("/")[0] for key in await stored_keys(server.services)} == {"originals", "generated"}

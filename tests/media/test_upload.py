@@ -17,7 +17,7 @@ from tests.support.client import CREATE, Api, photo
 from tests.support.corpus import pictures
 from tests.support.corpus.picture_cases import HOSTILE, MARKERS, ORDINARY
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture
+from tests.support.fakes.openrouter_response import picture
 from tests.support.integrity import assert_invariants, count_rows, stored_keys
 from tests.support.raw_multipart import CONTENT_TYPE, Part, file_map, form, operations
 

@@ -75,7 +75,7 @@ async def test_a_picture_sent_ahead_becomes_a_picture(ada: Api, server: Running)
     assert made["errors"] == []
     (generation,) = made["generations"]
     assert (generation["original"]["width"], generation["original"]["height"]) == (320, 200)
-    ended = await ada.ended(generation["id"])
+    ended = await ada.wait_for_end(generation["id"])
     assert ended["status"] == "COMPLETED"
     Image.open(io.BytesIO((await ada.http.get(ended["result"]["url"])).content)).load()
     assert await ada.credits() == 29

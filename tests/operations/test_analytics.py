@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import tests.support.factories as example
 from models import User
 from models.database.connection import rows
 from settings import Settings
 from tests.conftest import Running
+from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import insert
 from tests.support.integrity import make_admin
@@ -43,13 +43,13 @@ async def figures(admin: Api, start: str | None = None, end: str | None = None) 
 
 
 async def ordered(owner: str, **changes: Any) -> None:
-    await insert("generations", example.generation(owner, created_at=NOON, **changes))
+    await insert("generations", factories.generation(owner, created_at=NOON, **changes))
 
 
 async def test_an_admin_reads_the_figures_of_a_window(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
     owner = str(admin.user["id"])
-    picture = (await insert("files", example.file(owner, kind="RESULT")))["id"]
+    picture = (await insert("files", factories.file(owner, kind="RESULT")))["id"]
     done = {"status": "COMPLETED", "stage": "COMPLETED", "provider": "demo", "result_id": picture}
     await ordered(owner, **done, completed_at=NOON.replace(second=3), provider_cost=0.04)
     failed = {"status": "FAILED", "stage": "FAILED", "error_code": "CONTENT_REJECTED", "refunded": True, "cost": 5}

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-import tests.support.factories as example
 from models.database.connection import open_database, rows
 from models.database.read_only import ReadOnlyDatabase
 from services.core.error import InvalidInputError
 from services.operations.analytics import AnalyticsService, AnalyticsWindow
 from services.operations.analytics_report import Bucket, PlanSales
+from tests.support import factories
 from tests.support.factories import Row, insert
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ def ordered(dice: random.Random, owner: str, picture: str) -> Row:
     called = status in ("COMPLETED", "PROCESSING") or (status != "PENDING" and dice.random() < 0.7)
     deleted = ended is not None and dice.random() < 0.2
     refunded = status in ("FAILED", "CANCELED") and dice.random() < 0.6
-    return example.generation(
+    return factories.generation(
         owner,
         collection_slug=collection,
         style_slug=style,
@@ -87,8 +87,8 @@ async def data(database: str) -> AsyncIterator[Data]:
     """Everything that figures are made of, in an open database."""
     dice, found = random.Random(SEED), Data()
     async with open_database(database):
-        people = [(await insert("users", example.user()))["id"] for _ in range(PEOPLE)]
-        picture = (await insert("files", example.file(people[0], kind="RESULT")))["id"]
+        people = [(await insert("users", factories.user()))["id"] for _ in range(PEOPLE)]
+        picture = (await insert("files", factories.file(people[0], kind="RESULT")))["id"]
         for _ in range(ORDERS):
             found.generations.append(await insert("generations", ordered(dice, dice.choice(people), picture)))
         numbers = Counter[str]()
@@ -98,7 +98,9 @@ async def data(database: str) -> AsyncIterator[Data]:
             kind = dice.choice(("BONUS", "PURCHASE", "SUBSCRIPTION", "ADMIN", "REVERSAL"))
             amount = -dice.randrange(1, 50) if kind == "REVERSAL" else dice.randrange(1, 500)
             changes: dict[str, Any] = {"type": kind, "amount": amount, "balance": amount, "created_at": moment(dice)}
-            found.lines.append(await insert("credit_transactions", example.line(owner, numbers[owner], **changes)))
+            found.lines.append(
+                await insert("credit_transactions", factories.ledger_line(owner, numbers[owner], **changes))
+            )
         for generation in found.generations:
             owner = generation["user_id"]
             for kind, amount in (
@@ -110,11 +112,11 @@ async def data(database: str) -> AsyncIterator[Data]:
                     changes = {"type": kind, "amount": amount, "balance": 0, "generation_id": generation["id"]}
                     changes["created_at"] = moment(dice)
                     found.lines.append(
-                        await insert("credit_transactions", example.line(owner, numbers[owner], **changes))
+                        await insert("credit_transactions", factories.ledger_line(owner, numbers[owner], **changes))
                     )
         for slug in ("day", "week"):
             plan = await insert(
-                "plans", example.plan(slug=slug, kind="PASS", duration_hours=24, images_per_hour=3, videos_per_hour=1)
+                "plans", factories.plan(slug=slug, kind="PASS", duration_hours=24, images_per_hour=3, videos_per_hour=1)
             )
             found.plans[plan["id"]] = slug
         for _ in range(PASSES):
@@ -122,7 +124,7 @@ async def data(database: str) -> AsyncIterator[Data]:
             changes = {"images_used": dice.randrange(30), "videos_used": dice.randrange(4), "started_at": begun}
             changes |= {"created_at": begun, "expires_at": begun + timedelta(hours=dice.randrange(1, 40))}
             changes["revoked_at"] = begun if dice.random() < 0.2 else None
-            row = example.hour_pass(dice.choice(people), dice.choice(list(found.plans)), **changes)
+            row = factories.hour_pass(dice.choice(people), dice.choice(list(found.plans)), **changes)
             found.passes.append(await insert("passes", row))
         yield found
 

@@ -96,7 +96,7 @@ class RolledBackError(Exception):
 async def audit(server: Running, ada: Api) -> IntegrityAudit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
-    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
     return IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
 
 
@@ -263,7 +263,7 @@ async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(
     admin = await make_admin(server.api)
     await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
     (passed,) = (await ada.create(prompt="A fox"))["generations"]
-    assert (await ada.ended(passed["id"]))["paidBy"] == "PASS"
+    assert (await ada.wait_for_end(passed["id"]))["paidBy"] == "PASS"
     bought = await Generation.get(paid_by="CREDITS")
     act = (
         "INSERT INTO audit_entries (id, action, target, detail, created_at)"

@@ -15,7 +15,7 @@ from tests.conftest import Running, running
 from tests.support.client import CREATE, CREDITS, REFINE, REGENERATE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.integrity import make_admin
-from tests.support.second_process import ordered_elsewhere
+from tests.support.second_process import create_in_another_process
 
 FIELDS = "readOnly providersOff dailySpendCap spentToday"
 SET = (
@@ -104,7 +104,7 @@ async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_whe
     (done,) = (await ada.create(prompt="A hen"))["generations"]
     await idle_server.services.generations.worker.process(done["id"])
     (waiting,) = (await ada.create(prompt="A fox", idempotencyKey="once"))["generations"]
-    failed = await ordered_elsewhere(idle_server.services, ada)
+    failed = await create_in_another_process(idle_server.services, ada)
     await Generation.filter(id=failed).update(**FAILED, completed_at=datetime.now(UTC))
     assert (await switch(admin, providersOff=["openrouter", "openrouter"]))["providersOff"] == ["openrouter"]
     credits, files = await ada.credits(), await File.all().count()
@@ -132,15 +132,15 @@ async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings:
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
         ada, admin = await server.api.sign_up("ada@example.com"), await make_admin(server.api)
         await switch(admin, providersOff=["demo"])
-        waiting = await ordered_elsewhere(server.services, ada)
+        waiting = await create_in_another_process(server.services, ada)
         await server.services.integrations.queue.ring(waiting, 0)
         await switch(admin, providersOff=[])
-        assert (await ada.ended(waiting))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end(waiting))["status"] == "COMPLETED"
 
 
 async def test_a_cap_of_a_day_refuses_orders_when_it_is_reached(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
-    old, new = [await ordered_elsewhere(idle_server.services, ada) for _ in range(2)]
+    old, new = [await create_in_another_process(idle_server.services, ada) for _ in range(2)]
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     await Generation.filter(id=old).update(**FAILED, provider_cost=5.0, completed_at=midnight - timedelta(seconds=1))
     await Generation.filter(id=new).update(**FAILED, provider_cost=0.25, completed_at=midnight)

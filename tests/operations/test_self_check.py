@@ -13,7 +13,7 @@ from services.operations.integrity_audit import IntegrityAudit
 from services.operations.self_check import SOURCE, SelfCheck
 from telemetry import metric
 from tests.conftest import Running
-from tests.support.bus_listeners import first_activity
+from tests.support.bus_subscribers import first_activity_event
 from tests.support.integrity import make_admin
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
@@ -34,7 +34,7 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
     assert await check.check_when_due(NOON) == {}
     async with admin.socket() as socket:
         feed = await socket.subscribe(FEED)
-        await first_activity(feed, idle_server.services)
+        await first_activity_event(feed, idle_server.services)
         await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", ada.user["id"])
         later = NOON + timedelta(hours=1)
         with capture_logs() as logs:

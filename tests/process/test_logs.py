@@ -192,7 +192,7 @@ async def test_each_operation_is_one_line_with_its_request_its_person_and_its_en
     lines.clear()
     style = await ada.style("noir", "avenger")
     (made,) = (await ada.create(photo(), styleId=style, prompt="in the rain"))["generations"]
-    await ada.ended(made["id"])
+    await ada.wait_for_end(made["id"])
     (line,) = [line for line in lines if line["event"] == "generation.ended"]
     assert (line["generation"], line["user"], line["provider"]) == (made["id"], ada.user["id"], "openrouter")
     assert (line["attempt"], line["calls"], line["status"]) == (1, 1, "COMPLETED")

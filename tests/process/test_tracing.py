@@ -65,7 +65,7 @@ def describe(spans: tuple[ReadableSpan, ...]) -> str:
 async def make(ada: Api) -> str:
     style = await ada.style("noir", "avenger")
     (made,) = (await ada.create(photo(), styleId=style, prompt=WORDS))["generations"]
-    await ada.ended(made["id"])
+    await ada.wait_for_end(made["id"])
     return str(made["id"])
 
 

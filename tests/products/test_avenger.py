@@ -5,8 +5,8 @@ import pytest
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
-from tests.support.integrity import adjust, assert_invariants, make_admin
+from tests.support.fakes.openrouter_response import status
+from tests.support.integrity import adjust_credits, assert_invariants, make_admin
 
 pytestmark = pytest.mark.any_database
 
@@ -32,7 +32,7 @@ async def hero(person: Api) -> str:
 async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
     ada = await product.api.sign_up()
     assert await ada.credits() == 30
-    ended = await ada.ended(await hero(ada))
+    ended = await ada.wait_for_end(await hero(ada))
     assert (ended["status"], ended["cost"]) == ("COMPLETED", 10)
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
         ("BONUS", 30, 30),
@@ -55,7 +55,7 @@ async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_re
 ) -> None:
     openrouter.script(status(500))
     ada = await product.api.sign_up()
-    failed = await ada.ended(await hero(ada))
+    failed = await ada.wait_for_end(await hero(ada))
     assert (failed["status"], failed["refunded"], len(openrouter.calls)) == ("FAILED", False, 1)
     assert await ada.credits() == 20
     admin = await make_admin(product.api)
@@ -78,13 +78,13 @@ async def test_a_photo_that_cannot_be_stored_costs_nothing(product: Running, ope
     assert (await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style}))["code"] == "UPLOAD_FAILED"
     assert (await ada.credits(), openrouter.calls) == (30, [])
     folder.unlink()
-    await ada.ended(await hero(ada))
+    await ada.wait_for_end(await hero(ada))
     assert await ada.credits() == 20
 
 
 async def test_who_has_five_credits_makes_no_hero(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
-    await adjust(ada.user["id"], -25, "the document's own test")
+    await adjust_credits(ada.user["id"], -25, "the document's own test")
     style = await ada.style("noir", "avenger")
     short = await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style})
     assert (short["code"], short["required"], short["balance"]) == ("INSUFFICIENT_CREDITS", 10, 5)
@@ -93,7 +93,7 @@ async def test_who_has_five_credits_makes_no_hero(product: Running, openrouter: 
 
 async def test_the_sixth_hero_of_a_minute_has_to_wait(product: Running) -> None:
     ada = await product.api.sign_up()
-    await adjust(ada.user["id"], 70, "for ten heroes")
+    await adjust_credits(ada.user["id"], 70, "for ten heroes")
     ids = [await hero(ada) for _ in range(5)]
     style = await ada.style("noir", "avenger")
     late = await ada.refused(LIMITED, {"input.image": PHOTO}, input={"styleId": style})
@@ -101,5 +101,5 @@ async def test_the_sixth_hero_of_a_minute_has_to_wait(product: Running) -> None:
     assert 1 <= late["retryAfter"] <= 60
     eve = await product.api.sign_up("eve@example.com")
     await hero(eve)  # each has a minute of her own
-    assert {ended["status"] for ended in await ada.all_ended(ids)} == {"COMPLETED"}
+    assert {ended["status"] for ended in await ada.wait_for_all(ids)} == {"COMPLETED"}
     assert await ada.credits() == 50

@@ -10,7 +10,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.development_checkout import buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
+from tests.support.fakes.openrouter_response import status
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -33,7 +33,7 @@ async def sunset(person: Api) -> dict[str, Any]:
     """One picture, watched to its end."""
     made = await person.create(prompt=SUNSET)
     assert made["errors"] == []
-    ended: dict[str, Any] = await person.ended(made["generations"][0]["id"])
+    ended: dict[str, Any] = await person.wait_for_end(made["generations"][0]["id"])
     return ended
 
 

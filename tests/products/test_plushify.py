@@ -6,7 +6,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo, until
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -25,7 +25,7 @@ async def plush(person: Api, style: str = "cute") -> str:
     made = await person.create(PHOTO, styleId=await person.style(style, "plushify"), size="SMALL")
     assert made["errors"] == []
     id: str = made["generations"][0]["id"]
-    await person.ended(id)
+    await person.wait_for_end(id)
     return id
 
 
@@ -55,7 +55,7 @@ async def test_a_plush_toy_that_fails_is_paid_back(product: Running, openrouter:
     ada = await product.api.sign_up()
     made = await ada.create(PHOTO, styleId=await ada.style("cute", "plushify"))
     assert made["viewer"]["credits"] == 9
-    failed = await ada.ended(made["generations"][0]["id"])
+    failed = await ada.wait_for_end(made["generations"][0]["id"])
     assert (failed["status"], failed["refunded"], failed["result"]) == ("FAILED", True, None)
     assert await ada.credits() == 10
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()][1:] == [

@@ -6,7 +6,7 @@ from settings import Settings
 from tests.conftest import Running
 from tests.support.client import CREATE, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import hang, text_only
+from tests.support.fakes.openrouter_response import hang, text_only
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -23,12 +23,12 @@ async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
     ada = await product.api.sign_up()
     asked = {"styleId": await ada.style("cute", "plushify"), "quality": quality}
     assert (await ada.one(QUOTE, input=asked))["cost"] == cost
-    toy = await ada.ended((await ada.create(PHOTO, **asked))["generations"][0]["id"])
+    toy = await ada.wait_for_end((await ada.create(PHOTO, **asked))["generations"][0]["id"])
     assert (toy["status"], toy["cost"], toy["quality"]) == ("COMPLETED", cost, quality)
     openrouter.script(text_only())
     made = await ada.create(PHOTO, **asked)
     assert made["viewer"]["credits"] == 10 - 2 * cost
-    failed = await ada.ended(made["generations"][0]["id"])
+    failed = await ada.wait_for_end(made["generations"][0]["id"])
     assert (failed["errorCode"], failed["refunded"]) == ("GENERATION_FAILED", True)
     assert await ada.credits() == 10 - cost
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
@@ -47,7 +47,7 @@ async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(
     openrouter.script(hang())
     ada = await product.api.sign_up()
     made = await ada.create(PHOTO, styleId=await ada.style("realistic", "plushify"))
-    failed = await ada.ended(made["generations"][0]["id"])
+    failed = await ada.wait_for_end(made["generations"][0]["id"])
     assert (failed["errorCode"], failed["refunded"], await ada.credits()) == ("GENERATION_TIMEOUT", True, 10)
 
 

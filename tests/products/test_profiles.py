@@ -121,7 +121,7 @@ async def test_a_deployment_is_the_product_that_its_profile_names(
         assert [offer["slug"] for offer in sold["creditPackages"] + sold["plans"]] == offers
         made = await ada.create(PHOTO, styleId=await ada.style(picture, collections[0]))
         assert made["errors"] == []
-        ended = await ada.ended(made["generations"][0]["id"])
+        ended = await ada.wait_for_end(made["generations"][0]["id"])
         assert (ended["status"], ended["cost"], await ada.credits()) == ("COMPLETED", cost, credits - cost)
 
 

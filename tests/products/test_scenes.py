@@ -7,7 +7,7 @@ from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import refusal
+from tests.support.fakes.openrouter_response import refusal
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -40,7 +40,7 @@ async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: 
     style = await ada.style("quiet-beach", "scenes")
     assert await ada.credits() == 100
     for image, left in ((None, 95), (photo(64, 48), 90)):
-        ended = await ada.ended((await ada.create(image, styleId=style))["generations"][0]["id"])
+        ended = await ada.wait_for_end((await ada.create(image, styleId=style))["generations"][0]["id"])
         assert (ended["status"], ended["cost"], await ada.credits()) == ("COMPLETED", 5, left)
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
         ("BONUS", 100, 100),
@@ -54,7 +54,7 @@ async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: Sc
     openrouter.script(refusal())
     ada = await product.api.sign_up()
     made = await ada.create(styleId=await ada.style("starry-night", "scenes"))
-    failed = await ada.ended(made["generations"][0]["id"])
+    failed = await ada.wait_for_end(made["generations"][0]["id"])
     assert (failed["status"], failed["refunded"], await ada.credits()) == ("FAILED", True, 100)
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
         ("BONUS", 100, 100),
@@ -74,7 +74,7 @@ async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None
     assert (line["type"], line["amount"], line["price"], line["currency"]) == ("SUBSCRIPTION", 100, 999, "usd")
     (scenes,) = await ada.one(CATALOGUE)
     assert not any(style["locked"] for style in scenes["styles"])
-    ended = await ada.ended((await ada.create(styleId=castle))["generations"][0]["id"])
+    ended = await ada.wait_for_end((await ada.create(styleId=castle))["generations"][0]["id"])
     assert (ended["status"], ended["cost"], await ada.credits()) == ("COMPLETED", 10, 190)
     await assert_invariants(product.services)
 

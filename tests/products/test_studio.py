@@ -6,7 +6,7 @@ from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.development_checkout import bought, buy
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
+from tests.support.fakes.openrouter_response import status
 from tests.support.integrity import assert_invariants
 
 pytestmark = pytest.mark.any_database
@@ -19,7 +19,7 @@ STORY = (("cute", "plushify", 1), ("quiet-beach", "scenes", 5), ("free", "sandbo
 async def ended(person: Api, slug: str, collection: str) -> tuple[str, str, int]:
     made = await person.create(photo(64, 48), styleId=await person.style(slug, collection), prompt="A fox")
     assert made["errors"] == []
-    found = await person.ended(made["generations"][0]["id"])
+    found = await person.wait_for_end(made["generations"][0]["id"])
     return found["status"], found["paidBy"], found["cost"]
 
 

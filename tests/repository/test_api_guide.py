@@ -28,9 +28,9 @@ from models import User
 from models.enum import ErrorCode, Role
 from services.services import Services
 from tests.conftest import Running
-from tests.support.bus_listeners import first_activity
+from tests.support.bus_subscribers import first_activity_event
 from tests.support.client import PATIENCE, Api, photo
-from tests.support.integrity import adjust
+from tests.support.integrity import adjust_credits
 
 pytestmark = pytest.mark.any_database
 
@@ -127,7 +127,7 @@ class Reader:
                 self.known[kind] = ids.pop()
         self.answers[operation.name] = value
         if operation.name in ("CreateGeneration", "Regenerate"):  # the guide watches the next one, and refines this
-            await self.api.ended(value["generations"][0]["id"])
+            await self.api.wait_for_end(value["generations"][0]["id"])
         if operation.name == "CreateUpload":  # as the text below it says
             assert (await self.api.http.post(value["upload"]["url"], files={"file": photo()})).status_code == 204
         errors = value.get("errors") or [] if isinstance(value, dict) else []
@@ -143,7 +143,7 @@ class Reader:
         async with self.api.socket() as socket:
             stream = await socket.subscribe(operation.text, **variables)
             if operation.name == "AdminActivity":  # opens with nothing
-                return await first_activity(stream, self.services)
+                return await first_activity_event(stream, self.services)
             # The others never end.
             return (await stream.rest())[-1] if operation.name == "GenerationProgress" else await stream.next()
 
@@ -153,7 +153,7 @@ async def test_the_operations_of_the_guide_run_one_after_another(server: Running
     answers = reader.answers
     for operation in operations():
         if operation.name == "Regenerate":  # the welcome bonus is spent by then
-            await adjust(answers["SignUp"]["user"]["id"], 20, "two pictures more")
+            await adjust_credits(answers["SignUp"]["user"]["id"], 20, "two pictures more")
         if operation.name.startswith("Admin"):
             await User.filter(id=answers["SignUp"]["user"]["id"]).update(role=Role.SUPER_ADMIN)
             reader.known["gen"] = answers["CreateGeneration"]["generations"][0]["id"]  # the last one is deleted by then

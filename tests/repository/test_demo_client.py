@@ -15,7 +15,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
+from tests.support.fakes.openrouter_response import status
 from tests.support.server_process import free_port
 
 pytestmark = pytest.mark.any_database

@@ -37,7 +37,7 @@ from telemetry.trace import tracing_to
 from tests.conftest import Running, running
 from tests.support.client import Api, photo
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import picture, status
+from tests.support.fakes.openrouter_response import picture, status
 from tests.support.integrity import make_admin
 from tests.support.mail_server import Mailbox
 
@@ -301,7 +301,7 @@ async def test_no_canary_comes_out_wherever_it_went_in(
     openrouter.script(status(400, text=f"The prompt {words} was not understood"), picture())
     for _ in range(2):
         (made,) = (await ada.create(photo(), styleId=style, prompt=f"A secret {words}"))["generations"]
-        await ada.ended(made["id"])
+        await ada.wait_for_end(made["id"])
     for client in (ada, admin):
         await ask_everything(client, aviary, wrong=False)
     await ask_everything(ada, aviary, wrong=True)

@@ -111,10 +111,10 @@ class Ada:
             )
         )["createStyle"]["style"]["id"]
         (first,) = (await ada.create(photo(64, 64), styleId=style, prompt=PROMPT))["generations"]
-        await ada.ended(first["id"])
+        await ada.wait_for_end(first["id"])
         again = "mutation($id: ID!) { regenerate(input: {id: $id}) { generations { id } } }"
         (second,) = (await ada.ask(again, id=first["id"]))["regenerate"]["generations"]
-        await ada.ended(second["id"])
+        await ada.wait_for_end(second["id"])
         await ada.ask('mutation { createApiKey(name: "script") { key } }')
         await ada.ask("mutation { requestDataExport { dataExport { url } } }")
         announced = {"contentType": "image/png", "byteSize": 1}

@@ -150,7 +150,7 @@ class Belongings:
         )
         style_id = str(style["style"]["id"])
         (generation,) = (await owner.create(photo(64, 64), styleId=style_id))["generations"]
-        await owner.ended(generation["id"])
+        await owner.wait_for_end(generation["id"])
         announced = {"contentType": "image/png", "byteSize": 1}
         await owner.ask(
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced

@@ -17,14 +17,14 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def until_down(bus: Bus) -> None:
+async def wait_until_disconnected(bus: Bus) -> None:
     async def is_down() -> bool:
         return not bus.is_connected
 
     await until(is_down)
 
 
-async def numbers(subscription: Subscription, count: int) -> list[object]:
+async def received_numbers(subscription: Subscription, count: int) -> list[object]:
     """The `n` of the next messages; GAP stands for itself."""
     found: list[object] = []
     for _ in range(count):
@@ -44,7 +44,7 @@ async def first_message(bus: Bus, subscription: Subscription, channel: str) -> o
 
 
 @asynccontextmanager
-async def nothing_left() -> AsyncIterator[None]:
+async def assert_no_leaks() -> AsyncIterator[None]:
     """The block leaves no task, and no queue, lock, event or subscription alive."""
     kinds = (asyncio.Queue, asyncio.Lock, asyncio.Event, Subscription)
 

@@ -179,14 +179,14 @@ class Api:
         found = await self.one("query($id: ID!) { viewer { generation(id: $id) {" + GENERATION + "} } }", id=id)
         return found["generation"]
 
-    async def ended(self, id: str) -> Any:
+    async def wait_for_end(self, id: str) -> Any:
         """The generation as it is when it has ended; watched, not polled."""
         async with self.socket() as socket:
             stream = await socket.subscribe(PROGRESS, id=id)
             await stream.rest()
         return await self.generation(id)
 
-    async def all_ended(self, ids: list[str]) -> list[Any]:
+    async def wait_for_all(self, ids: list[str]) -> list[Any]:
         """These generations, in this order, when all of them have ended; at most 20, for they share a socket."""
         async with self.socket() as socket:
             for stream in [await socket.subscribe(PROGRESS, id=id) for id in ids]:

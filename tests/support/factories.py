@@ -164,7 +164,7 @@ def generation(user_id: str, **changes: Any) -> Row:
     }
 
 
-def line(user_id: str, sequence: int, **changes: Any) -> Row:
+def ledger_line(user_id: str, sequence: int, **changes: Any) -> Row:
     return {
         "id": ids.new_id(ids.TRANSACTION),
         "user_id": user_id,
@@ -287,7 +287,7 @@ def maintenance(**changes: Any) -> Row:
     return {"id": 1, "read_only": False, "providers_off": "[]", "updated_at": NOW, **changes}
 
 
-def key(user_id: str, **changes: Any) -> Row:
+def idempotency_key(user_id: str, **changes: Any) -> Row:
     return {
         "user_id": user_id,
         "operation": "createGeneration",
@@ -300,7 +300,7 @@ def key(user_id: str, **changes: Any) -> Row:
 
 
 @dataclass(frozen=True)
-class Account:
+class SampleAccount:
     """One account with one of everything, all of it good."""
 
     user: str
@@ -310,10 +310,10 @@ class Account:
     result: str
     generation: str
     plan: str
-    held: str  # a pass
+    pass_id: str
 
     @classmethod
-    async def make(cls) -> "Account":
+    async def create(cls) -> "SampleAccount":
         """Write it."""
         owner = (await insert("users", user(credits=9)))["id"]
         series = (await insert("collections", collection(slug="series")))["id"]

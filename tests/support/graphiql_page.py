@@ -56,11 +56,11 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(folder: Path, **settings: str) -> AsyncIterator[Server]:
+async def run_server(folder: Path, **settings: str) -> AsyncIterator[Server]:
     server = Server(folder, **settings)
     process = await server.run()
 
-    async def answers() -> bool:
+    async def is_alive() -> bool:
         assert process.returncode is None, (folder / "log").read_text()
         try:
             async with httpx.AsyncClient() as http:
@@ -69,7 +69,7 @@ async def serving(folder: Path, **settings: str) -> AsyncIterator[Server]:
             return False
 
     try:
-        await until(answers)
+        await until(is_alive)
         yield server
     finally:
         if process.returncode is None:
@@ -87,7 +87,7 @@ def is_there(path: str) -> bool:
 
 
 @asynccontextmanager
-async def browsing() -> AsyncIterator["Browser"]:
+async def open_browser() -> AsyncIterator["Browser"]:
     """A browser that finds no other host than this machine."""
     try:
         from playwright.async_api import async_playwright
@@ -107,7 +107,7 @@ async def browsing() -> AsyncIterator["Browser"]:
         await browser.close()
 
 
-class Desk:
+class GraphiqlPage:
     """What a person sees and does on the page."""
 
     takes_pictures = False
@@ -140,15 +140,15 @@ class Desk:
         await self.page.fill("input[name=password]", password)
         await self.page.press("input[name=password]", "Enter")
 
-    async def credits(self, expected: int) -> None:
+    async def wait_for_credits(self, expected: int) -> None:
         await self.page.locator(".credits b", has_text=re.compile(rf"^{expected}$")).wait_for()
 
-    async def tab(self, name: str) -> None:
+    async def select_tab(self, name: str) -> None:
         """Go to a tab, and wait until what is known is filled in."""
         await self.page.locator(".graphiql-tab-button", has_text=re.compile(rf"^{name}$")).click()
-        await self.shows(".graphiql-query-editor", name)
+        await self.wait_for_text(".graphiql-query-editor", name)
 
-    async def write(self, **values: object) -> None:
+    async def set_variables(self, **values: object) -> None:
         """Change some of the tab's variables."""
         editor = ".graphiql-editor-tool .graphiql-editor:visible"
         present = json.loads(await self.text(editor) or "{}")
@@ -169,7 +169,7 @@ class Desk:
         )
         return "\n".join(lines)
 
-    async def shows(self, place: str, text: str) -> None:
+    async def wait_for_text(self, place: str, text: str) -> None:
         async def found() -> bool:
             return text in await self.text(place)
 
@@ -178,12 +178,12 @@ class Desk:
         except TimeoutError:
             pytest.fail(f"{place} does not show {text}, but:\n{await self.text(place)}")
 
-    async def answers(self, *texts: str) -> None:
+    async def wait_for_response(self, *texts: str) -> None:
         """The answer on the screen comes to hold each of these."""
         for text in texts:
-            await self.shows(".graphiql-response", text)
+            await self.wait_for_text(".graphiql-response", text)
 
-    async def picture(self, name: str) -> None:
+    async def screenshot(self, name: str) -> None:
         """Kept in the documents where the run is asked for it."""
         if self.takes_pictures:
             shot = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
@@ -192,13 +192,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def sitting(browser: "Browser", server: Server, **options: Any) -> AsyncIterator[Desk]:
+async def open_graphiql(browser: "Browser", server: Server, **options: Any) -> AsyncIterator[GraphiqlPage]:
     """A person at a browser that knows nothing yet; at the end, nothing may have gone wrong behind the page."""
     view = {"width": 1280, "height": 860}
     context = await browser.new_context(**{"viewport": view, "color_scheme": "dark", "locale": "en", **options})
     context.set_default_timeout(PATIENCE)
     try:
-        desk = Desk(await context.new_page(), server)
+        desk = GraphiqlPage(await context.new_page(), server)
         yield desk
         assert desk.problems == []
     finally:

@@ -39,7 +39,7 @@ async def count_rows() -> dict[str, int]:
     }
 
 
-async def adjust(user_id: str, amount: int, reason: str) -> account_change.AccountChange:
+async def adjust_credits(user_id: str, amount: int, reason: str) -> account_change.AccountChange:
     """Give or take credits, as an admin would."""
 
     async def work() -> account_change.AccountChange:

@@ -101,7 +101,7 @@ async def scripted_s3() -> AsyncIterator[ScriptedS3]:
             writer.close()
 
 
-def refusal(status: str, code: str, text: str = "as the script says") -> bytes:
+def error_response(status: str, code: str, text: str = "as the script says") -> bytes:
     """An answer of S3 that is an error."""
     body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
     return f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()

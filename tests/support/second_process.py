@@ -38,7 +38,7 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
         )
 
 
-async def ordered_elsewhere(services: Services, person: Api) -> str:
+async def create_in_another_process(services: Services, person: Api) -> str:
     """A generation of which no message has come here, and that no worker takes."""
     user = await services.accounts.users.get(person.user["id"])
     async with another_process(services) as orders:
@@ -46,7 +46,7 @@ async def ordered_elsewhere(services: Services, person: Api) -> str:
     return generation.id
 
 
-async def claimed(generation_id: str) -> Claim:
+async def claim_in_another_process(generation_id: str) -> Claim:
     claim = await Claim.take(generation_id, "a worker elsewhere", 600.0, 4)
     assert claim is not None
     return claim

@@ -63,7 +63,7 @@ async def ada(module_server: Running) -> Api:
 async def finished(person: Api) -> Any:
     """A finished generation of one's own."""
     (made,) = (await person.create(photo(640, 480), styleId=await person.style("cute", "plushify")))["generations"]
-    return await person.ended(made["id"])
+    return await person.wait_for_end(made["id"])
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ async def test_a_download_link_makes_a_browser_save_the_file_under_a_sensible_na
     photo = await ada.http.get(generation["original"]["downloadUrl"])
     assert f"original-{day}-{end}.jpg" in photo.headers["content-disposition"]
     (made,) = (await ada.create(prompt="A red boat"))["generations"]
-    free = await ada.http.get((await ada.ended(made["id"]))["result"]["downloadUrl"])
+    free = await ada.http.get((await ada.wait_for_end(made["id"]))["result"]["downloadUrl"])
     assert f'filename="picture-{day}-{made["id"][-6:]}.' in free.headers["content-disposition"]
 
 
@@ -126,7 +126,7 @@ query($id: ID!, $width: Int) {
 async def test_a_thumbnail_is_the_narrowest_that_fills_the_space_else_the_picture_itself(ada: Api) -> None:
     style = await ada.style("cute", "plushify")
     (made,) = (await ada.create(photo(1000, 1500), styleId=style, size="LARGE"))["generations"]
-    generation = await ada.ended(made["id"])
+    generation = await ada.wait_for_end(made["id"])
     widths = (await File.get(made_by__id=generation["id"])).thumbnail_widths
     picture = generation["result"]
     assert widths == [320, *(width for width in (640, 1280) if width < picture["width"])]

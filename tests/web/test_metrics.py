@@ -10,7 +10,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import status
+from tests.support.fakes.openrouter_response import status
 from tests.support.server_process import free_port
 from web.metrics import serving_metrics
 
@@ -53,10 +53,10 @@ async def test_what_happens_is_counted(scripted: Running, openrouter: ScriptedOp
     ada = await scripted.api.sign_up()
     style = await ada.style("noir", "avenger")
     (made,) = (await ada.create(photo(), styleId=style))["generations"]
-    await ada.ended(made["id"])
+    await ada.wait_for_end(made["id"])
     openrouter.script(status(400, "content_policy_violation"))
     (bad,) = (await ada.create(photo(), styleId=style))["generations"]
-    await ada.ended(bad["id"])
+    await ada.wait_for_end(bad["id"])
     await scripted.api.refused("mutation { cancelGeneration(id: 1) { errors { code message } } }")
     async with ada.socket() as socket:
         stream = await socket.subscribe("subscription { creditsChanged { credits } }")

@@ -143,7 +143,7 @@ async def test_the_same_builder_makes_a_request_that_is_served(module_server: Ru
     assert response.status_code == 200
     (made,) = response.json()["data"]["createGeneration"]["generations"]
     assert made["original"]["contentType"] == "image/png"
-    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
 
 
 @pytest.mark.usefixtures("nothing_left")

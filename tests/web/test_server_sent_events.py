@@ -11,7 +11,7 @@ import pytest
 
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.bus_listeners import until_listening
+from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, PROGRESS, Api, photo
 
 STREAM = "text/event-stream"
@@ -95,8 +95,8 @@ async def test_a_quiet_stream_shows_signs_of_life(settings: Settings) -> None:
 async def test_a_client_that_leaves_leaves_nobody_listening(ada: Api, server: Running) -> None:
     async with streaming(ada, CREDITS) as response:
         assert data_of(await anext(frames(response)))["credits"] == 30
-        await until_listening(server.services, 1)
-    await until_listening(server.services, 0)
+        await wait_for_subscribers(server.services, 1)
+    await wait_for_subscribers(server.services, 0)
 
 
 @pytest.mark.parametrize("accept", [URQL, f"{STREAM}, application/json", f"{STREAM};q=1, */*;q=0.1"])

@@ -67,7 +67,7 @@ async def finished(person: Api) -> str:
     """A finished generation's id."""
     style = await person.style("cute", "plushify")
     (made,) = (await person.create(photo(64, 48), styleId=style, prompt="Secret snow"))["generations"]
-    assert (await person.ended(made["id"]))["status"] == "COMPLETED"
+    assert (await person.wait_for_end(made["id"]))["status"] == "COMPLETED"
     return str(made["id"])
 
 
@@ -307,7 +307,7 @@ async def test_the_picture_comes_whole_with_careful_headers(module_server: Runni
 async def test_thumbnails_come_in_their_widths_each_with_a_tag_of_its_own(module_server: Running, ada: Api) -> None:
     style = await ada.style("cute", "plushify")
     (made,) = (await ada.create(photo(800, 600), styleId=style))["generations"]
-    assert (await ada.ended(made["id"]))["status"] == "COMPLETED"
+    assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
     await ada.one(SHARE, id=made["id"], slug="the-lynx")
     widths = (await File.get(made_by__id=made["id"])).thumbnail_widths
     assert len(widths) > 1

@@ -10,7 +10,7 @@ import pytest
 import websockets
 
 from tests.conftest import Running
-from tests.support.bus_listeners import listeners, until_listening
+from tests.support.bus_subscribers import subscriber_count, wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
 
 VIEWER = "{ viewer { email } }"
@@ -117,7 +117,7 @@ async def test_an_id_in_use_closes_with_4409_and_leaves_nobody_listening(module_
         assert (await hear(connection))["type"] == "next"
         await tell(connection, subscribe(CREDITS))
         assert await closing(connection) == 4409
-    await until_listening(module_server.services, 0)
+    await wait_for_subscribers(module_server.services, 0)
 
 
 async def test_an_id_may_be_used_again_when_its_operation_is_over(module_server: Running) -> None:
@@ -209,11 +209,11 @@ async def test_complete_stops_the_stream_and_leaves_nobody_listening(module_serv
         await tell(connection, init(token=ada.token), subscribe(CREDITS, "a"), subscribe(CREDITS, "b"))
         assert (await hear(connection))["type"] == "connection_ack"
         assert {(await hear(connection))["id"], (await hear(connection))["id"]} == {"a", "b"}
-        assert listeners(module_server.services) == 2
+        assert subscriber_count(module_server.services) == 2
         await tell(connection, {"id": "a", "type": "complete"}, {"id": "unknown", "type": "complete"})
-        await until_listening(module_server.services, 1)
+        await wait_for_subscribers(module_server.services, 1)
         await tell(connection, {"id": "b", "type": "complete"})
-        await until_listening(module_server.services, 0)
+        await wait_for_subscribers(module_server.services, 0)
         await tell(connection, {"type": "ping"})
         assert await hear(connection) == {"type": "pong"}
 
@@ -223,9 +223,9 @@ async def test_a_lost_connection_leaves_nobody_listening(module_server: Running,
         await tell(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(5)))
         for _ in range(6):
             await hear(connection)
-        assert listeners(module_server.services) == 5
+        assert subscriber_count(module_server.services) == 5
         connection.transport.abort()  # no closing handshake: a phone that went into a tunnel
-        await until_listening(module_server.services, 0)
+        await wait_for_subscribers(module_server.services, 0)
 
 
 async def test_queries_and_mutations_run_over_the_socket(module_server: Running) -> None:
@@ -280,7 +280,7 @@ async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(module_ser
     assert said["out"][0]["payload"] == {"data": {"signOut": {"sessionsEnded": 1}}}
     (last,) = [each for each in said["stream"] if "errors" in each.get("payload", {})]
     assert last["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    await until_listening(module_server.services, 0)
+    await wait_for_subscribers(module_server.services, 0)
 
 
 async def test_one_operation_too_many_is_refused_and_the_others_go_on(module_server: Running, ada: Api) -> None:
@@ -293,10 +293,10 @@ async def test_one_operation_too_many_is_refused_and_the_others_go_on(module_ser
         assert (refused["id"], refused["type"]) == ("too many", "error")
         assert refused["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
         await tell(connection, {"id": "0", "type": "complete"})
-        await until_listening(module_server.services, 19)
+        await wait_for_subscribers(module_server.services, 19)
         await tell(connection, subscribe(VIEWER, "fits"))
         assert (await hear(connection))["type"] == "next"
-    await until_listening(module_server.services, 0)
+    await wait_for_subscribers(module_server.services, 0)
 
 
 @pytest.mark.parametrize("protocol", ["graphql-ws", "anything"])

@@ -9,7 +9,7 @@ import pytest
 
 from services.integrations.messaging.bus import GAP, Bus
 from services.integrations.messaging.redis_pubsub import RedisBackend
-from tests.support.bus_probe import DEADLINE, nothing_left, numbers
+from tests.support.bus_probe import DEADLINE, assert_no_leaks, received_numbers
 from tests.support.servers import RedisServer
 
 
@@ -31,12 +31,12 @@ async def test_messages_arrive_in_the_order_they_were_published(bus: Bus) -> Non
     async with bus.subscribe("order") as subscription:
         for n in range(200):
             await bus.publish("order", {"n": n})
-        assert await numbers(subscription, 200) == list(range(200))
+        assert await received_numbers(subscription, 200) == list(range(200))
 
 
 async def test_a_burst_reaches_a_reader_that_keeps_up(bus: Bus) -> None:
     async with bus.subscribe("burst") as subscription:
-        reading = asyncio.create_task(numbers(subscription, 1000))
+        reading = asyncio.create_task(received_numbers(subscription, 1000))
         for n in range(1000):
             await bus.publish("burst", {"n": n})
         assert await reading == list(range(1000))
@@ -48,15 +48,15 @@ async def test_every_subscriber_of_a_channel_hears_every_message(bus: Bus) -> No
         for n in range(20):
             await bus.publish("all", {"n": n})
         for subscription in subscriptions:
-            assert await numbers(subscription, 20) == list(range(20))
+            assert await received_numbers(subscription, 20) == list(range(20))
 
 
 async def test_a_channel_hears_nothing_of_another(bus: Bus) -> None:
     async with bus.subscribe("mine") as mine, bus.subscribe("yours") as yours:
         await bus.publish("mine", {"n": 1})
         await bus.publish("yours", {"n": 2})
-        assert await numbers(yours, 1) == [2]
-        assert await numbers(mine, 1) == [1]
+        assert await received_numbers(yours, 1) == [2]
+        assert await received_numbers(mine, 1) == [1]
 
 
 async def test_subscribers_share_no_object_with_each_other_or_the_publisher(bus: Bus) -> None:
@@ -77,7 +77,7 @@ async def test_twenty_first_subscribers_at_once_all_hear(bus: Bus) -> None:
     async def listen() -> list[object]:
         async with bus.subscribe("race") as subscription:
             await ready.wait()
-            return await numbers(subscription, 1)
+            return await received_numbers(subscription, 1)
 
     async with asyncio.TaskGroup() as group:
         listeners = [group.create_task(listen()) for _ in range(20)]
@@ -90,7 +90,7 @@ async def test_a_message_published_as_soon_as_subscribe_returns_is_heard(bus: Bu
     for n in range(30):
         async with bus.subscribe(f"fresh:{n}") as subscription:
             await bus.publish(f"fresh:{n}", {"n": n})
-            assert await numbers(subscription, 1) == [n]
+            assert await received_numbers(subscription, 1) == [n]
 
 
 async def test_silence_is_none(bus: Bus) -> None:
@@ -104,7 +104,7 @@ async def test_silence_is_none(bus: Bus) -> None:
 async def test_a_message_that_waits_is_had_without_waiting(bus: Bus) -> None:
     async with bus.subscribe("waiting") as subscription, bus.subscribe("waiting") as other:
         await bus.publish("waiting", {"n": 1})
-        assert await numbers(other, 1) == [1]
+        assert await received_numbers(other, 1) == [1]
         assert await subscription.get(0) == {"n": 1}
 
 
@@ -118,7 +118,7 @@ async def test_a_cancelled_get_loses_nothing(bus: Bus) -> None:
             await asyncio.wait([getting])
             if not getting.cancelled():
                 heard.append(getting.result())
-        heard += [{"n": n} for n in await numbers(subscription, 50 - len(heard))]
+        heard += [{"n": n} for n in await received_numbers(subscription, 50 - len(heard))]
         assert heard == [{"n": n} for n in range(50)]
 
 
@@ -127,10 +127,10 @@ async def test_an_overflowing_queue_becomes_one_gap(redis: RedisServer) -> None:
         async with Bus(backend, maxsize=4) as bus, bus.subscribe("slow") as slow, bus.subscribe("slow") as quick:
             for n in range(5):
                 await bus.publish("slow", {"n": n})
-                assert await numbers(quick, 1) == [n]
+                assert await received_numbers(quick, 1) == [n]
             await bus.publish("slow", {"n": 5})
-            assert await numbers(quick, 1) == [5]
-            assert await numbers(slow, 2) == [GAP, 5]
+            assert await received_numbers(quick, 1) == [5]
+            assert await received_numbers(slow, 2) == [GAP, 5]
             assert await slow.get(0) is None
 
 
@@ -146,7 +146,7 @@ async def test_cancelled_publishers_and_subscribers_harm_nobody(bus: Bus) -> Non
             await subscription.get(DEADLINE)
 
     await bus.publish("calm", {"n": 0})  # opens the connection for publishing
-    async with bus.subscribe("calm") as calm, nothing_left():
+    async with bus.subscribe("calm") as calm, assert_no_leaks():
         for round_ in range(100):
             crowd = [asyncio.create_task(come_and_go(n)) for n in range(10)]
             for _ in range(round_ % 12):  # cancelled at a different step each time
@@ -155,7 +155,7 @@ async def test_cancelled_publishers_and_subscribers_harm_nobody(bus: Bus) -> Non
                 task.cancel()
             await asyncio.wait(crowd)
         await bus.publish("calm", {"n": 1})
-        assert await numbers(calm, 1) == [1]
+        assert await received_numbers(calm, 1) == [1]
         del crowd, task  # a task keeps its frame
 
 
@@ -166,7 +166,7 @@ async def test_a_thousand_subscriptions_leave_nothing_behind(bus: Bus) -> None:
             assert isinstance(await subscription.get(DEADLINE), dict)
 
     await once(0)  # opens the connection for publishing
-    async with nothing_left():
+    async with assert_no_leaks():
         for start in range(0, 1000, 20):
             await asyncio.gather(*(once(n) for n in range(start, start + 20)))
 

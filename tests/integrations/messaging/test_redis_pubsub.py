@@ -11,7 +11,14 @@ from structlog.testing import capture_logs
 
 from services.integrations.messaging.bus import GAP, Bus
 from services.integrations.messaging.redis_pubsub import RedisBackend
-from tests.support.bus_probe import DEADLINE, first_message, nothing_left, numbers, until, until_down
+from tests.support.bus_probe import (
+    DEADLINE,
+    assert_no_leaks,
+    first_message,
+    received_numbers,
+    until,
+    wait_until_disconnected,
+)
 from tests.support.servers import RedisServer
 
 
@@ -33,7 +40,7 @@ async def test_a_message_of_another_process_is_heard_as_soon_as_subscribe_return
         for n in range(30):
             async with here.subscribe("across") as subscription:
                 await there.publish("across", {"n": n})
-                assert await numbers(subscription, 1) == [n]
+                assert await received_numbers(subscription, 1) == [n]
 
 
 async def test_a_message_that_is_no_json_object_is_a_gap(redis_bus: Bus, redis: RedisServer) -> None:
@@ -42,18 +49,18 @@ async def test_a_message_that_is_no_json_object_is_a_gap(redis_bus: Bus, redis: 
             await stranger.publish("strange", strange)
             assert await subscription.get(DEADLINE) is GAP
         await redis_bus.publish("strange", {"n": 1})
-        assert await numbers(subscription, 1) == [1]
+        assert await received_numbers(subscription, 1) == [1]
 
 
 async def test_a_redis_that_comes_back_empty_means_gap_and_then_messages(redis_bus: Bus, redis: RedisServer) -> None:
     async with redis_bus.subscribe("outage") as one, redis_bus.subscribe("outage") as two:
         await redis_bus.publish("outage", {"n": 1})
-        assert await numbers(one, 1) == await numbers(two, 1) == [1]
+        assert await received_numbers(one, 1) == await received_numbers(two, 1) == [1]
         redis.restart()
         assert await one.get(DEADLINE) is GAP
         assert await two.get(DEADLINE) is GAP
         await redis_bus.publish("outage", {"n": 2})
-        assert await numbers(one, 1) == await numbers(two, 1) == [2]
+        assert await received_numbers(one, 1) == await received_numbers(two, 1) == [2]
 
 
 async def test_five_restarts_in_a_row_are_survived(redis_bus: Bus, redis: RedisServer) -> None:
@@ -62,7 +69,7 @@ async def test_five_restarts_in_a_row_are_survived(redis_bus: Bus, redis: RedisS
             redis.restart()
             assert await subscription.get(DEADLINE) is GAP
             await redis_bus.publish("storm", {"n": n})
-            assert await numbers(subscription, 1) == [n]
+            assert await received_numbers(subscription, 1) == [n]
 
 
 async def test_subscribing_while_redis_is_down_gives_a_gap_now_and_another_later(
@@ -70,7 +77,7 @@ async def test_subscribing_while_redis_is_down_gives_a_gap_now_and_another_later
 ) -> None:
     async with redis_bus.subscribe("old"):
         redis.kill()
-        await until_down(redis_bus)
+        await wait_until_disconnected(redis_bus)
         started = time.monotonic()
         async with redis_bus.subscribe("old") as one, redis_bus.subscribe("new") as two:
             assert time.monotonic() - started < 0.5
@@ -80,7 +87,7 @@ async def test_subscribing_while_redis_is_down_gives_a_gap_now_and_another_later
             for subscription, channel in ((one, "old"), (two, "new")):
                 assert await subscription.get(DEADLINE) is GAP
                 await redis_bus.publish(channel, {"n": 1})
-                assert await numbers(subscription, 1) == [1]
+                assert await received_numbers(subscription, 1) == [1]
 
 
 async def test_a_subscription_that_redis_does_not_acknowledge_begins_with_a_gap(redis: RedisServer) -> None:
@@ -94,7 +101,7 @@ async def test_a_subscription_that_redis_does_not_acknowledge_begins_with_a_gap(
                 redis.resume()
                 assert await subscription.get(DEADLINE) is GAP  # it works only now
                 await bus.publish("unheard", {"n": 1})
-                assert await numbers(subscription, 1) == [1]
+                assert await received_numbers(subscription, 1) == [1]
         finally:
             redis.resume()
 
@@ -107,7 +114,7 @@ async def test_publishing_while_redis_is_down_raises_nothing_and_does_not_wait(
         started = time.monotonic()
         await redis_bus.publish("down", {"n": 0})
         assert time.monotonic() - started < 1.5
-        await until_down(redis_bus)
+        await wait_until_disconnected(redis_bus)
         started = time.monotonic()
         for n in range(100):
             await redis_bus.publish("down", {"n": n})
@@ -150,7 +157,7 @@ async def test_a_redis_that_hangs_is_noticed_by_listening_alone(redis_bus: Bus, 
     async with redis_bus.subscribe("still") as subscription:
         redis.pause()
         try:
-            await until_down(redis_bus)
+            await wait_until_disconnected(redis_bus)
             started = time.monotonic()
             await redis_bus.publish("still", {"n": 0})
             async with redis_bus.subscribe("new") as new:
@@ -173,7 +180,7 @@ async def test_redis_forgets_a_channel_with_its_last_subscriber(redis_bus: Bus, 
                 async with redis_bus.subscribe("forget"):
                     pass
                 await redis_bus.publish("forget", {"n": 1})
-                assert await numbers(one, 1) == [1]
+                assert await received_numbers(one, 1) == [1]
                 assert await observer.pubsub_channels() == ["forget"]
             await until(no_channel)
 
@@ -206,7 +213,7 @@ async def test_a_closed_bus_leaves_neither_objects_nor_connections(redis: RedisS
         async def alone() -> bool:
             return len(await observer.client_list()) == 1
 
-        async with nothing_left():
+        async with assert_no_leaks():
             async with Bus.open(redis.url) as bus, bus.subscribe("close"):
                 await bus.publish("close", {"n": 1})
             del bus

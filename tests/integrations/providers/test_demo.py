@@ -22,13 +22,13 @@ from services.integrations.providers.protocol import (
 from tests.support.fakes.demo_portrait import (
     PORTRAIT,
     as_reference,
-    asked,
+    decode,
     difference,
-    drawn_portrait,
-    events_of,
-    final_of,
-    opened,
-    picture_of,
+    draw_portrait,
+    generate_bytes,
+    generate_events,
+    generate_picture,
+    request_for,
 )
 
 
@@ -39,17 +39,21 @@ def test_it_is_an_image_provider() -> None:
 
 @pytest.mark.parametrize("style", ["plushify/cute", "avenger/noir", "scenes/starry-night", "sandbox/free"])
 async def test_the_same_generation_gives_the_same_bytes_and_another_varies(style: str) -> None:
-    first, again = await events_of(asked(style)), await events_of(asked(style))
-    other = await picture_of(replace(asked(style), generation_id="gen_2"))
+    first, again = await generate_events(request_for(style)), await generate_events(request_for(style))
+    other = await generate_picture(replace(request_for(style), generation_id="gen_2"))
     assert first == again
     final = first[-1]
     assert isinstance(final, FinalImage)
-    assert difference(opened(final.data), other) > 0.5
+    assert difference(decode(final.data), other) > 0.5
 
 
 async def test_two_pictures_at_once_do_not_disturb_each_other() -> None:
-    requests = [asked("plushify/realistic"), asked("avenger/noir"), asked("scenes/magic-castle", None)]
-    alone = [await final_of(request) for request in requests]
+    requests = [
+        request_for("plushify/realistic"),
+        request_for("avenger/noir"),
+        request_for("scenes/magic-castle", None),
+    ]
+    alone = [await generate_bytes(request) for request in requests]
     provider = DemoProvider(seconds=0)
 
     async def last(request: ImageRequest) -> ProviderEvent:
@@ -61,7 +65,7 @@ async def test_two_pictures_at_once_do_not_disturb_each_other() -> None:
 
 
 async def test_events_come_in_order_and_end_with_one_picture() -> None:
-    events = await events_of(asked("avenger/cinematic"))
+    events = await generate_events(request_for("avenger/cinematic"))
     *before, final = events
     assert isinstance(final, FinalImage)
     assert (final.model, final.cost, final.request_id) == ("demo", None, None)
@@ -74,15 +78,15 @@ async def test_events_come_in_order_and_end_with_one_picture() -> None:
 
 
 async def test_previews_are_small_and_come_closer_to_the_picture() -> None:
-    events = await events_of(asked("scenes/quiet-beach"))
+    events = await generate_events(request_for("scenes/quiet-beach"))
     final = events[-1]
     assert isinstance(final, FinalImage)
     distances = []
     for event in events:
         if isinstance(event, PartialImage):
-            preview = opened(event.data)
+            preview = decode(event.data)
             assert max(preview.size) <= 512
-            distances.append(difference(preview, opened(final.data)))
+            distances.append(difference(preview, decode(final.data)))
     assert distances == sorted(distances, reverse=True)
     assert distances[0] > 3 * distances[-1]
 
@@ -91,7 +95,7 @@ async def test_previews_are_small_and_come_closer_to_the_picture() -> None:
     ("quality", "size"), [(Quality.STANDARD, (1024, 768)), (Quality.HD, (1536, 1152)), (Quality.ULTRA, (2048, 1536))]
 )
 async def test_quality_is_pixels(quality: Quality, size: tuple[int, int]) -> None:
-    picture = await picture_of(replace(asked(None), quality=quality))
+    picture = await generate_picture(replace(request_for(None), quality=quality))
     assert picture.size == size
 
 
@@ -108,31 +112,33 @@ async def test_quality_is_pixels(quality: Quality, size: tuple[int, int]) -> Non
     ],
 )
 async def test_a_drawn_picture_has_the_ratio_that_was_asked_for(ratio: str | None, size: tuple[int, int]) -> None:
-    picture = await picture_of(replace(asked("scenes/future-city", None), aspect_ratio=ratio))
+    picture = await generate_picture(replace(request_for("scenes/future-city", None), aspect_ratio=ratio))
     assert picture.size == size
 
 
 async def test_a_photo_of_one_pixel_is_taken() -> None:
-    picture = await picture_of(asked("avenger/classic", as_reference(drawn_portrait(1, 1))))
+    picture = await generate_picture(request_for("avenger/classic", as_reference(draw_portrait(1, 1))))
     assert picture.size == (1024, 1024)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 async def test_reads_every_format_that_the_sanitizer_accepts(form: str) -> None:
-    picture = await picture_of(asked(None, as_reference(drawn_portrait(), form)))
+    picture = await generate_picture(request_for(None, as_reference(draw_portrait(), form)))
     assert picture.size == (1024, 768)
 
 
 async def test_a_transparent_photo_stands_on_white() -> None:
     clear = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
     white = Image.new("RGB", (300, 300), (255, 255, 255))
-    assert await final_of(asked(None, as_reference(clear))) == await final_of(asked(None, as_reference(white)))
+    assert await generate_bytes(request_for(None, as_reference(clear))) == await generate_bytes(
+        request_for(None, as_reference(white))
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", PORTRAIT.data[: len(PORTRAIT.data) // 2]])
 async def test_a_broken_photo_is_a_provider_error(data: bytes) -> None:
     with pytest.raises(ProviderError) as caught:
-        await events_of(asked("plushify/cute", replace(PORTRAIT, data=data)))
+        await generate_events(request_for("plushify/cute", replace(PORTRAIT, data=data)))
     assert caught.value.code is ErrorCode.GENERATION_FAILED
     assert caught.value.request_left is False
 
@@ -142,13 +148,13 @@ async def test_zero_seconds_never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the demo provider waited")
 
     monkeypatch.setattr(asyncio, "sleep", refused)
-    assert isinstance((await events_of(asked(None)))[-1], FinalImage)
+    assert isinstance((await generate_events(request_for(None)))[-1], FinalImage)
 
 
 async def test_a_picture_takes_as_long_as_it_was_told() -> None:
     provider = DemoProvider(seconds=1.2)
     started = time.monotonic()
-    arrivals = [time.monotonic() - started async for event in provider.generate(asked(None))]
+    arrivals = [time.monotonic() - started async for event in provider.generate(request_for(None))]
     await provider.aclose()
     assert arrivals[-1] >= 1.15
     assert arrivals[0] < 0.5
@@ -160,7 +166,7 @@ async def test_the_event_loop_stays_free_while_a_picture_is_drawn() -> None:
     finished = asyncio.Event()
 
     async def draw() -> None:
-        async for _ in provider.generate(asked("plushify/realistic")):
+        async for _ in provider.generate(request_for("plushify/realistic")):
             pass
         finished.set()
 
@@ -176,7 +182,7 @@ async def test_the_event_loop_stays_free_while_a_picture_is_drawn() -> None:
 async def test_closing_the_stream_early_leaves_nothing_behind() -> None:
     provider = DemoProvider(seconds=600)
     before = asyncio.all_tasks()
-    stream = provider.generate(asked("avenger/anime"))
+    stream = provider.generate(request_for("avenger/anime"))
     assert isinstance(await anext(stream), Progress)
     assert isinstance(await anext(stream), Progress)
     await stream.aclose()  # type: ignore[attr-defined]  # the Protocol promises an iterator; a generator it is
@@ -189,7 +195,7 @@ async def test_a_canceled_picture_ends_at_once_and_the_next_one_is_made() -> Non
     first = asyncio.Event()
 
     async def draw() -> None:
-        async for _ in provider.generate(asked("scenes/starry-night")):
+        async for _ in provider.generate(request_for("scenes/starry-night")):
             first.set()
 
     drawing = asyncio.create_task(draw())
@@ -197,5 +203,5 @@ async def test_a_canceled_picture_ends_at_once_and_the_next_one_is_made() -> Non
     drawing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drawing
-    assert isinstance(await anext(provider.generate(asked(None))), Progress)
+    assert isinstance(await anext(provider.generate(request_for(None))), Progress)
     await provider.aclose()

@@ -11,11 +11,11 @@ from services.integrations.providers.demo.looks.subject import subject_mask
 from tests.support.fakes.demo_portrait import (
     LOOK_SIDE,
     as_reference,
-    asked,
     difference,
-    drawn_portrait,
-    final_of,
-    picture_of,
+    draw_portrait,
+    generate_bytes,
+    generate_picture,
+    request_for,
     thumbnail,
 )
 
@@ -69,18 +69,18 @@ def correlation(one: Image.Image, other: Image.Image) -> float:
 @pytest.fixture(scope="module")
 async def gallery() -> dict[str, Image.Image]:
     """The portrait once in every style."""
-    return {style: await picture_of(asked(style)) for style in STYLES}
+    return {style: await generate_picture(request_for(style)) for style in STYLES}
 
 
 @pytest.fixture(scope="module")
 async def drawings() -> dict[str, Image.Image]:
     """Every scene without a photo."""
-    return {slug: await picture_of(asked(f"scenes/{slug}", reference=None)) for slug in SCENES}
+    return {slug: await generate_picture(request_for(f"scenes/{slug}", reference=None)) for slug in SCENES}
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_visibly_changes_the_photo(gallery: dict[str, Image.Image], style: str) -> None:
-    assert difference(gallery[style], drawn_portrait()) > 20
+    assert difference(gallery[style], draw_portrait()) > 20
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(STYLES, 2)))
@@ -90,9 +90,9 @@ def test_two_styles_look_different(gallery: dict[str, Image.Image], one: str, ot
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_subject_stays_recognisable(gallery: dict[str, Image.Image], style: str) -> None:
-    found = likeness(gallery[style], drawn_portrait())
+    found = likeness(gallery[style], draw_portrait())
     assert found > 0.45
-    assert found > likeness(gallery[style], ImageOps.flip(drawn_portrait())) + 0.2
+    assert found > likeness(gallery[style], ImageOps.flip(draw_portrait())) + 0.2
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -117,14 +117,14 @@ def test_a_drawn_scene_is_square_and_full_of_detail(drawings: dict[str, Image.Im
     ("style", "size"), [(style, ((7, 900), (900, 7))[place % 2]) for place, style in enumerate(STYLES)]
 )
 async def test_a_photo_of_any_shape_is_taken(style: str, size: tuple[int, int]) -> None:
-    picture = await picture_of(asked(style, as_reference(drawn_portrait(*size))))
+    picture = await generate_picture(request_for(style, as_reference(draw_portrait(*size))))
     assert max(picture.size) == 1024
     assert 1 / 8 <= picture.width / picture.height <= 8
 
 
 @pytest.mark.parametrize("style", ["plushify/cute", "plushify/realistic", "plushify/cartoon"])
 async def test_a_larger_toy_covers_more_of_the_picture(style: str) -> None:
-    small, medium, large = [await picture_of(replace(asked(style), size=size)) for size in Size]
+    small, medium, large = [await generate_picture(replace(request_for(style), size=size)) for size in Size]
     assert difference(small, large) > difference(small, medium) > 3
 
 
@@ -138,7 +138,7 @@ async def test_a_larger_toy_covers_more_of_the_picture(style: str) -> None:
 )
 async def test_a_heros_variables_show(gallery: dict[str, Image.Image], slug: str, variable: tuple[str, str]) -> None:
     style = f"avenger/{slug}"
-    assert difference(await picture_of(replace(asked(style), variables=(variable,))), gallery[style]) > 1
+    assert difference(await generate_picture(replace(request_for(style), variables=(variable,))), gallery[style]) > 1
 
 
 @pytest.mark.parametrize(
@@ -154,24 +154,24 @@ async def test_a_heros_variables_show(gallery: dict[str, Image.Image], slug: str
     ],
 )
 async def test_a_free_prompt_draws_the_place_it_names(words: str, slug: str) -> None:
-    free = replace(asked("sandbox/free", None), prompt=words)
-    assert await final_of(free) == await final_of(asked(f"scenes/{slug}", None))
+    free = replace(request_for("sandbox/free", None), prompt=words)
+    assert await generate_bytes(free) == await generate_bytes(request_for(f"scenes/{slug}", None))
 
 
 async def test_words_inside_other_words_name_no_place() -> None:
-    abstract = await final_of(replace(asked("sandbox/free", None), prompt="something"))
-    assert await final_of(replace(asked("sandbox/free", None), prompt="restart the research")) == abstract
+    abstract = await generate_bytes(replace(request_for("sandbox/free", None), prompt="something"))
+    assert await generate_bytes(replace(request_for("sandbox/free", None), prompt="restart the research")) == abstract
 
 
 @pytest.mark.parametrize("painter", ["oil painting", "水彩", "pencil sketch", "mosaic", "poster"])
 async def test_a_free_prompt_chooses_the_painter_it_names(gallery: dict[str, Image.Image], painter: str) -> None:
-    picture = await picture_of(replace(asked("sandbox/free"), prompt=f"as {painter}"))
-    assert likeness(picture, drawn_portrait()) > 0.55
+    picture = await generate_picture(replace(request_for("sandbox/free"), prompt=f"as {painter}"))
+    assert likeness(picture, draw_portrait()) > 0.55
     assert difference(picture, gallery["somebody/new"]) > 8
 
 
 def test_the_subject_is_told_from_the_wall() -> None:
-    mask = subject_mask(drawn_portrait(1024, 768))
+    mask = subject_mask(draw_portrait(1024, 768))
     for x, y in ((512, 270), (512, 330), (440, 640), (600, 700)):  # forehead, nose, shirt
         assert mask.getpixel((x, y)) == 255
     for x, y in ((60, 600), (300, 200), (700, 200), (960, 300)):  # wall on all sides

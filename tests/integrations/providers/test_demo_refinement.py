@@ -7,37 +7,37 @@ from PIL import Image, ImageStat
 
 from services.generations.revision_prompt import refinement_prompt, variation_prompt
 from services.integrations.providers.protocol import ImageRequest, ReferencePhoto
-from tests.support.fakes.demo_portrait import as_reference, asked, difference, drawn_portrait, picture_of
+from tests.support.fakes.demo_portrait import as_reference, difference, draw_portrait, generate_picture, request_for
 
 VISIBLE = 6.0  # grey levels, mean over the whole picture
 
 
 @pytest.fixture(scope="module")
 def finished() -> ReferencePhoto:
-    return replace(as_reference(drawn_portrait()), is_result=True)
+    return replace(as_reference(draw_portrait()), is_result=True)
 
 
 def again(finished: ReferencePhoto, id: str, words: str | None = None) -> ImageRequest:
     """A variation, or with `words` a refinement."""
-    request = replace(asked("avenger/noir", finished), generation_id=id)
+    request = replace(request_for("avenger/noir", finished), generation_id=id)
     if words is None:
         return replace(request, prompt=variation_prompt([], "A portrait"))
     return replace(request, prompt=refinement_prompt(words), earlier_prompts=("A portrait",))
 
 
 def before(like: Image.Image) -> Image.Image:
-    return drawn_portrait().resize(like.size)
+    return draw_portrait().resize(like.size)
 
 
 async def test_variations_differ_from_their_picture_and_from_each_other(finished: ReferencePhoto) -> None:
-    one, other, same = [await picture_of(again(finished, id)) for id in ("gen_1", "gen_2", "gen_1")]
+    one, other, same = [await generate_picture(again(finished, id)) for id in ("gen_1", "gen_2", "gen_1")]
     assert difference(one, before(one)) > VISIBLE
     assert difference(one, other) > VISIBLE
     assert one.tobytes() == same.tobytes()
 
 
 async def test_the_look_is_not_laid_over_a_finished_picture_again(finished: ReferencePhoto) -> None:
-    varied = await picture_of(again(finished, "gen_1"))
+    varied = await generate_picture(again(finished, "gen_1"))
     # Film noir leaves hardly any colour; a picture that is varied keeps what it has.
     colour = [ImageStat.Stat(picture.convert("HSV").getchannel("S")).mean[0] for picture in (varied, before(varied))]
     assert colour[0] > 0.7 * colour[1]
@@ -56,7 +56,7 @@ async def test_the_look_is_not_laid_over_a_finished_picture_again(finished: Refe
     ],
 )
 async def test_a_refinement_is_seen_and_keeps_the_frame(finished: ReferencePhoto, words: str) -> None:
-    refined = await picture_of(again(finished, "gen_1", words))
+    refined = await generate_picture(again(finished, "gen_1", words))
     assert difference(refined, before(refined)) > VISIBLE
     # What stood left of what still does: light and colour change, nothing moves.
     edges = [picture.convert("L").resize((24, 18)).tobytes() for picture in (before(refined), refined)]
@@ -64,7 +64,9 @@ async def test_a_refinement_is_seen_and_keeps_the_frame(finished: ReferencePhoto
 
 
 async def test_refinements_are_told_apart_by_their_words(finished: ReferencePhoto) -> None:
-    night, warm = [await picture_of(again(finished, "gen_1", words)) for words in ("Make it night", "Much warmer")]
+    night, warm = [
+        await generate_picture(again(finished, "gen_1", words)) for words in ("Make it night", "Much warmer")
+    ]
     assert difference(night, warm) > VISIBLE
     brightness = [ImageStat.Stat(picture.convert("L")).mean[0] for picture in (night, warm)]
     assert brightness[0] < 0.8 * brightness[1]

@@ -21,9 +21,9 @@ from services.integrations.providers.protocol import (
     ReferencePhoto,
 )
 from services.integrations.providers.safe_fetch import SafeFetch
-from tests.support.fakes import openrouter_answer as scripted
+from tests.support.fakes import openrouter_response as scripted
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import COST, GENERATION_ID, MODEL, Answer, data_url, good_picture
+from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, Response, data_url, good_picture
 
 PROMPT = "A fox in a red raincoat, oil on canvas"
 REQUEST = ImageRequest(generation_id="gen_1", prompt=PROMPT)
@@ -66,7 +66,7 @@ async def failure(provider: OpenRouterProvider) -> ProviderError:
     ids=["images", "stream", "parts", "markdown"],
 )
 async def test_every_good_answer_ends_with_the_picture_its_price_and_its_name(
-    answer: Answer, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+    answer: Response, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     fake.script(answer)
     *before, final = await collect(provider)
@@ -78,17 +78,17 @@ async def test_every_good_answer_ends_with_the_picture_its_price_and_its_name(
 @dataclass(frozen=True)
 class Row:
     name: str
-    answer: Answer
+    answer: Response
     code: ErrorCode
     may_retry: bool = False
     retry_after: float | None = None
 
 
-def guardrail() -> Answer:
+def guardrail() -> Response:
     return scripted.status(403, "permission_denied", text="Request blocked: prompt injection patterns detected")
 
 
-def upstream_block() -> Answer:
+def upstream_block() -> Response:
     metadata = {"raw": '{"error":{"code":"moderation_blocked"}}', "provider_name": "OpenAI"}
     return scripted.status(400, text="Provider returned error", metadata=metadata)
 
@@ -269,13 +269,13 @@ async def test_progress_only_grows_and_stays_below_one(fake: ScriptedOpenRouter,
 
 async def test_a_picture_survives_a_rude_goodbye(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     whole = scripted.sse_picture().wire
-    fake.script(Answer(whole[: whole.index(b"data: [DONE]")]))  # everything was said, HTTP never ended
+    fake.script(Response(whole[: whole.index(b"data: [DONE]")]))  # everything was said, HTTP never ended
     events = await collect(provider)
     assert isinstance(events[-1], FinalImage)
 
 
 async def test_the_connection_may_stay_open_after_done(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
-    fake.script(Answer(scripted.sse_picture().wire.removesuffix(b"0\r\n\r\n"), repeat=b"1\r\n\n\r\n", gap=0.05))
+    fake.script(Response(scripted.sse_picture().wire.removesuffix(b"0\r\n\r\n"), repeat=b"1\r\n\n\r\n", gap=0.05))
     events = await asyncio.wait_for(collect(provider), 5)
     assert isinstance(events[-1], FinalImage)
 
@@ -287,7 +287,7 @@ async def test_leaving_closes_the_connection(fake: ScriptedOpenRouter, provider:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    await asyncio.wait_for(fake.client_disconnected.wait(), 5)
     fake.script(scripted.picture())
     assert isinstance((await collect(provider))[-1], FinalImage)
 
@@ -296,11 +296,11 @@ async def test_closing_the_iterator_closes_the_connection(
     fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     whole = scripted.picture(bytes(3_000_000)).wire
-    fake.script(Answer(whole[:-100], repeat=b" ", gap=0.02))
+    fake.script(Response(whole[:-100], repeat=b" ", gap=0.02))
     events = provider.generate(REQUEST)
     assert isinstance(await anext(events), Progress)
     await events.aclose()  # type: ignore[attr-defined]  # the Protocol says AsyncIterator; it is a generator
-    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    await asyncio.wait_for(fake.client_disconnected.wait(), 5)
 
 
 async def test_the_callers_deadline_ends_a_drip(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
@@ -308,14 +308,14 @@ async def test_the_callers_deadline_ends_a_drip(fake: ScriptedOpenRouter, provid
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):  # twice the longest silence that is allowed: a drip is no silence
             await collect(provider)
-    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    await asyncio.wait_for(fake.client_disconnected.wait(), 5)
     assert len(fake.calls) == 1
 
 
 async def test_an_error_whose_body_never_ends_is_told_soon(
     fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
-    fake.script(Answer(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\n\r\n" + b'{"error"', repeat=b" ", gap=0.02))
+    fake.script(Response(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\n\r\n" + b'{"error"', repeat=b" ", gap=0.02))
     started = time.monotonic()
     error = await failure(provider)
     assert (error.code, error.may_retry, error.retry_after) == (UNAVAILABLE, True, 3)
@@ -328,7 +328,7 @@ async def test_an_endless_body_is_left_at_the_cap(
 ) -> None:
     fake.script(scripted.huge(code))
     await failure(provider)
-    await asyncio.wait_for(fake.hung_up.wait(), 5)
+    await asyncio.wait_for(fake.client_disconnected.wait(), 5)
     assert fake.sent < (megabytes + 16) * 2**20  # 16: what the kernel may have taken without anybody reading it
 
 

@@ -15,7 +15,7 @@ from services.integrations.providers.openrouter.event_stream import EventStream
 from services.integrations.providers.openrouter.request import closest_aspect_ratio
 from services.integrations.providers.openrouter.response import AnswerReader
 from services.integrations.providers.protocol import ProviderError
-from tests.support.fakes.openrouter_answer import COST, data_url, good_picture
+from tests.support.fakes.openrouter_response import COST, data_url, good_picture
 
 PNG = good_picture()
 B64 = base64.b64encode(PNG).decode()

@@ -12,7 +12,7 @@ from services.integrations.providers.openrouter.client import OpenRouterProvider
 from services.integrations.providers.protocol import FinalImage, ImageRequest
 from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError, is_global
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_answer import COST, GENERATION_ID, MODEL, remote_url
+from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, remote_url
 
 HOST = "pictures.example"
 URL = f"https://{HOST}/a/b.png"

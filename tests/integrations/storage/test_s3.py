@@ -17,7 +17,7 @@ from tests.support.s3_server import (
     SECRET,
     S3Server,
     ScriptedS3,
-    refusal,
+    error_response,
     s3_server,
     scripted_s3,
 )
@@ -168,10 +168,10 @@ async def test_a_key_that_is_none_of_ours_is_refused_before_anything_is_asked(
 @pytest.mark.parametrize(
     "answer",
     [
-        refusal("403 Forbidden", "AccessDenied", f"{KEY_ID} may not, nor may {SECRET}"),
-        refusal("404 Not Found", "NoSuchBucket"),
-        refusal("500 Internal Server Error", "InternalError"),
-        refusal("503 Service Unavailable", "SlowDown"),
+        error_response("403 Forbidden", "AccessDenied", f"{KEY_ID} may not, nor may {SECRET}"),
+        error_response("404 Not Found", "NoSuchBucket"),
+        error_response("500 Internal Server Error", "InternalError"),
+        error_response("503 Service Unavailable", "SlowDown"),
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
         b"what is this?\r\n\r\n",
         b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
@@ -202,12 +202,12 @@ async def test_the_check_says_that_there_is_no_such_bucket(s3: S3Server) -> None
 
 
 async def test_an_error_of_the_store_is_asked_about_once_more(fake: ScriptedS3) -> None:
-    fake.answer = refusal("503 Service Unavailable", "SlowDown")
+    fake.answer = error_response("503 Service Unavailable", "SlowDown")
     async with open_s3(fake.url) as storage:
         with pytest.raises(StorageError):
             await storage.put(KEY, b"bytes", "image/png")
         assert fake.requests == 2
-        fake.answer = refusal("403 Forbidden", "AccessDenied")
+        fake.answer = error_response("403 Forbidden", "AccessDenied")
         with pytest.raises(StorageError):
             await storage.put(KEY, b"bytes", "image/png")
         assert fake.requests == 3
@@ -216,7 +216,7 @@ async def test_an_error_of_the_store_is_asked_about_once_more(fake: ScriptedS3) 
 async def test_deleting_what_is_not_there_succeeds_also_where_the_store_says_so(
     fake: ScriptedS3, scripted: S3Storage
 ) -> None:
-    fake.answer = refusal("404 Not Found", "NoSuchKey")
+    fake.answer = error_response("404 Not Found", "NoSuchKey")
     await scripted.delete(KEY)
     with pytest.raises(MissingObjectError):
         await scripted.get(KEY)

@@ -3,49 +3,49 @@
 from collections.abc import Callable
 from typing import Any
 
-import tests.support.factories as example
 from models import ids
-from tests.support.factories import NOW, Account, Row
+from tests.support import factories
+from tests.support.factories import NOW, Row, SampleAccount
 
 
-def pending(account: Account, **changes: Any) -> Row:
-    return example.generation(account.user, **changes)
+def pending(account: SampleAccount, **changes: Any) -> Row:
+    return factories.generation(account.user, **changes)
 
 
-def ended(account: Account, status: str, **changes: Any) -> Row:
-    return example.generation(account.user, **{"status": status, "stage": status, "completed_at": NOW, **changes})
+def ended(account: SampleAccount, status: str, **changes: Any) -> Row:
+    return factories.generation(account.user, **{"status": status, "stage": status, "completed_at": NOW, **changes})
 
 
-def line(account: Account, **changes: Any) -> Row:
-    return example.line(account.user, 7, **changes)
+def line(account: SampleAccount, **changes: Any) -> Row:
+    return factories.ledger_line(account.user, 7, **changes)
 
 
-def file(account: Account, **changes: Any) -> Row:
-    return example.file(account.user, **changes)
+def file(account: SampleAccount, **changes: Any) -> Row:
+    return factories.file(account.user, **changes)
 
 
-def upload(account: Account, **changes: Any) -> Row:
-    return example.upload(account.user, **changes)
+def upload(account: SampleAccount, **changes: Any) -> Row:
+    return factories.upload(account.user, **changes)
 
 
-def style(account: Account, **changes: Any) -> Row:
-    return example.style(account.collection, **changes)
+def style(account: SampleAccount, **changes: Any) -> Row:
+    return factories.style(account.collection, **changes)
 
 
-Make = Callable[[Account], Row]
+Make = Callable[[SampleAccount], Row]
 # What is refused -> the table, and a row that differs from a good one in just that.
 CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_priority", "generations", lambda a: pending(a, priority=-1)),
     ("ck_uploads_size", "uploads", lambda a: upload(a, byte_size=0)),
-    ("ck_workers_concurrency", "workers", lambda _: example.worker(concurrency=0)),
-    ("ck_collections_cost", "collections", lambda a: example.collection(base_cost=-1)),
-    ("ck_collections_refund_policy", "collections", lambda a: example.collection(refund_policy="SOMETIMES")),
+    ("ck_workers_concurrency", "workers", lambda _: factories.worker(concurrency=0)),
+    ("ck_collections_cost", "collections", lambda a: factories.collection(base_cost=-1)),
+    ("ck_collections_refund_policy", "collections", lambda a: factories.collection(refund_policy="SOMETIMES")),
     ("ck_styles_cost", "styles", lambda a: style(a, cost=-1)),
     ("ck_styles_reference_image", "styles", lambda a: style(a, reference_image="PERHAPS")),
-    ("ck_users_credits", "users", lambda a: example.user(credits=-1)),
-    ("ck_users_counters", "users", lambda a: example.user(version=-1)),
-    ("ck_users_counters", "users", lambda a: example.user(ledger_sequence=-1)),
-    ("ck_users_role", "users", lambda a: example.user(role="GOD")),
+    ("ck_users_credits", "users", lambda a: factories.user(credits=-1)),
+    ("ck_users_counters", "users", lambda a: factories.user(version=-1)),
+    ("ck_users_counters", "users", lambda a: factories.user(ledger_sequence=-1)),
+    ("ck_users_role", "users", lambda a: factories.user(role="GOD")),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=0)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=-1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="PURCHASE", amount=-1)),
@@ -65,7 +65,7 @@ CHECKS: list[tuple[str, str, Make]] = [
     ),
     ("ck_credit_transactions_amount", "credit_transactions", lambda a: line(a, amount=1_000_001)),
     ("ck_credit_transactions_amount", "credit_transactions", lambda a: line(a, type="ADMIN", amount=-1_000_001)),
-    ("ck_credit_transactions_sequence", "credit_transactions", lambda a: example.line(a.user, 0)),
+    ("ck_credit_transactions_sequence", "credit_transactions", lambda a: factories.ledger_line(a.user, 0)),
     ("ck_credit_transactions_status", "credit_transactions", lambda a: line(a, status="MAYBE")),
     ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="DEDUCTION", amount=-1)),
     ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="REFUND", amount=1)),
@@ -100,88 +100,88 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_numbers", "generations", lambda a: pending(a, version=0)),
     ("ck_generations_refund_policy", "generations", lambda a: pending(a, refund_policy="SOMETIMES")),
     ("ck_generations_paid_by", "generations", lambda a: pending(a, paid_by="BARTER")),
-    ("ck_data_exports_state", "data_exports", lambda a: example.data_export(a.user, state="LOST")),
-    ("ck_data_exports_attempts", "data_exports", lambda a: example.data_export(a.user, attempts=-1)),
-    ("ck_plans_kind", "plans", lambda _: example.plan(kind="GIFT")),
-    ("ck_plans_kind", "plans", lambda _: example.plan(kind="PASS")),
-    ("ck_plans_kind", "plans", lambda _: example.plan(duration_hours=1, images_per_hour=1, videos_per_hour=1)),
-    ("ck_plans_numbers", "plans", lambda _: example.plan(max_batch=0)),
-    ("ck_plans_numbers", "plans", lambda _: example.plan(credits_per_month=-1)),
-    ("ck_plans_currency", "plans", lambda _: example.plan(price=499)),
-    ("ck_credit_packages_numbers", "credit_packages", lambda _: example.credit_package(credits=0)),
-    ("ck_memberships_status", "memberships", lambda a: example.membership(a.user, a.plan, status="FREE")),
-    ("ck_memberships_status", "memberships", lambda a: example.membership(a.user, a.plan, status="PAST_DUE")),
-    ("ck_passes_numbers", "passes", lambda a: example.hour_pass(a.user, a.plan, images_used=-1)),
-    ("ck_passes_time", "passes", lambda a: example.hour_pass(a.user, a.plan, expires_at=example.LONG_AGO)),
-    ("ck_pass_hours_numbers", "pass_hours", lambda a: example.pass_hour(a.held, images=-1)),
+    ("ck_data_exports_state", "data_exports", lambda a: factories.data_export(a.user, state="LOST")),
+    ("ck_data_exports_attempts", "data_exports", lambda a: factories.data_export(a.user, attempts=-1)),
+    ("ck_plans_kind", "plans", lambda _: factories.plan(kind="GIFT")),
+    ("ck_plans_kind", "plans", lambda _: factories.plan(kind="PASS")),
+    ("ck_plans_kind", "plans", lambda _: factories.plan(duration_hours=1, images_per_hour=1, videos_per_hour=1)),
+    ("ck_plans_numbers", "plans", lambda _: factories.plan(max_batch=0)),
+    ("ck_plans_numbers", "plans", lambda _: factories.plan(credits_per_month=-1)),
+    ("ck_plans_currency", "plans", lambda _: factories.plan(price=499)),
+    ("ck_credit_packages_numbers", "credit_packages", lambda _: factories.credit_package(credits=0)),
+    ("ck_memberships_status", "memberships", lambda a: factories.membership(a.user, a.plan, status="FREE")),
+    ("ck_memberships_status", "memberships", lambda a: factories.membership(a.user, a.plan, status="PAST_DUE")),
+    ("ck_passes_numbers", "passes", lambda a: factories.hour_pass(a.user, a.plan, images_used=-1)),
+    ("ck_passes_time", "passes", lambda a: factories.hour_pass(a.user, a.plan, expires_at=factories.LONG_AGO)),
+    ("ck_pass_hours_numbers", "pass_hours", lambda a: factories.pass_hour(a.pass_id, images=-1)),
     ("ck_generations_pass", "generations", lambda a: pending(a, paid_by="PASS")),
-    ("ck_purchases_status", "purchases", lambda _: example.purchase(status="LOST")),
-    ("ck_purchases_numbers", "purchases", lambda _: example.purchase(credits=1, reversed_credits=2)),
-    ("ck_maintenance", "maintenance", lambda _: example.maintenance(id=2)),
-    ("ck_external_events_outcome", "external_events", lambda _: example.external_event(outcome="LOST")),
-    ("ck_mail_tokens_purpose", "mail_tokens", lambda a: example.mail_token(a.user, purpose="ADVERTISE")),
+    ("ck_purchases_status", "purchases", lambda _: factories.purchase(status="LOST")),
+    ("ck_purchases_numbers", "purchases", lambda _: factories.purchase(credits=1, reversed_credits=2)),
+    ("ck_maintenance", "maintenance", lambda _: factories.maintenance(id=2)),
+    ("ck_external_events_outcome", "external_events", lambda _: factories.external_event(outcome="LOST")),
+    ("ck_mail_tokens_purpose", "mail_tokens", lambda a: factories.mail_token(a.user, purpose="ADVERTISE")),
 ]
 
 # The columns that hold a value only once -> the table, and a row of which a second one is refused.
-TWINS: list[tuple[str, str, Callable[[Account, int], Row]]] = [
-    ("slug", "collections", lambda a, n: example.collection(slug="same")),
+DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
+    ("slug", "collections", lambda a, n: factories.collection(slug="same")),
     ("collection_id, slug", "styles", lambda a, n: style(a, slug="same")),
-    ("email", "users", lambda a, n: example.user(email="same@example.com")),
-    ("token_hash", "sessions", lambda a, n: example.session(a.user, token_hash="same")),
-    ("owner_id, idempotency_key", "uploads", lambda a, n: example.upload(a.user, idempotency_key="same")),
-    ("user_id, operation, key", "idempotency_keys", lambda a, n: example.key(a.user, key="same")),
-    ("reference", "credit_transactions", lambda a, n: example.line(a.user, n, reference="same")),
-    ("user_id, sequence", "credit_transactions", lambda a, n: example.line(a.user, 7)),
+    ("email", "users", lambda a, n: factories.user(email="same@example.com")),
+    ("token_hash", "sessions", lambda a, n: factories.session(a.user, token_hash="same")),
+    ("owner_id, idempotency_key", "uploads", lambda a, n: factories.upload(a.user, idempotency_key="same")),
+    ("user_id, operation, key", "idempotency_keys", lambda a, n: factories.idempotency_key(a.user, key="same")),
+    ("reference", "credit_transactions", lambda a, n: factories.ledger_line(a.user, n, reference="same")),
+    ("user_id, sequence", "credit_transactions", lambda a, n: factories.ledger_line(a.user, 7)),
     ("share_slug", "generations", lambda a, n: pending(a, share_slug="same")),
-    ("key_hash", "api_keys", lambda a, n: example.api_key(a.user, key_hash="same")),
-    ("referral_code", "users", lambda a, n: example.user(referral_code="same")),
-    ("referral_identity", "users", lambda a, n: example.user(referral_identity="same")),
-    ("slug", "plans", lambda a, n: example.plan(slug="same")),
-    ("slug", "credit_packages", lambda a, n: example.credit_package(slug="same")),
-    ("subscription_id", "memberships", lambda a, n: example.membership(a.user, a.plan, subscription_id="same")),
-    ("reference", "passes", lambda a, n: example.hour_pass(a.user, a.plan, reference="same")),
-    ("holder_id, hour", "pass_hours", lambda a, n: example.pass_hour(a.held, hour=7)),
-    ("provider_id", "checkouts", lambda a, n: example.checkout(a.user, provider_id="same")),
-    ("order_id", "purchases", lambda a, n: example.purchase(order_id="same")),
-    ("source, event_id", "external_events", lambda a, n: example.external_event(event_id="same")),
-    ("token_hash", "mail_tokens", lambda a, n: example.mail_token(a.user, token_hash="same")),
+    ("key_hash", "api_keys", lambda a, n: factories.api_key(a.user, key_hash="same")),
+    ("referral_code", "users", lambda a, n: factories.user(referral_code="same")),
+    ("referral_identity", "users", lambda a, n: factories.user(referral_identity="same")),
+    ("slug", "plans", lambda a, n: factories.plan(slug="same")),
+    ("slug", "credit_packages", lambda a, n: factories.credit_package(slug="same")),
+    ("subscription_id", "memberships", lambda a, n: factories.membership(a.user, a.plan, subscription_id="same")),
+    ("reference", "passes", lambda a, n: factories.hour_pass(a.user, a.plan, reference="same")),
+    ("holder_id, hour", "pass_hours", lambda a, n: factories.pass_hour(a.pass_id, hour=7)),
+    ("provider_id", "checkouts", lambda a, n: factories.checkout(a.user, provider_id="same")),
+    ("order_id", "purchases", lambda a, n: factories.purchase(order_id="same")),
+    ("source, event_id", "external_events", lambda a, n: factories.external_event(event_id="same")),
+    ("token_hash", "mail_tokens", lambda a, n: factories.mail_token(a.user, token_hash="same")),
     (
         "generation_id",  # one deduction
         "credit_transactions",
-        lambda a, n: example.line(a.user, n, type="DEDUCTION", amount=-1, generation_id=a.generation),
+        lambda a, n: factories.ledger_line(a.user, n, type="DEDUCTION", amount=-1, generation_id=a.generation),
     ),
     (
         "generation_id",  # one refund
         "credit_transactions",
-        lambda a, n: example.line(a.user, n, type="REFUND", generation_id=a.generation),
+        lambda a, n: factories.ledger_line(a.user, n, type="REFUND", generation_id=a.generation),
     ),
 ]
 
-NOBODY, NOWHERE = ids.new_id(ids.USER), ids.new_id(ids.FILE)
-ORPHANS: list[tuple[str, str, Make]] = [
-    ("collection_id", "styles", lambda a: example.style(NOWHERE)),
-    ("user_id", "sessions", lambda a: example.session(NOBODY)),
-    ("user_id", "idempotency_keys", lambda a: example.key(NOBODY)),
-    ("user_id", "credit_transactions", lambda a: example.line(NOBODY, 1)),
-    ("owner_id", "files", lambda a: example.file(NOBODY)),
-    ("owner_id", "uploads", lambda a: example.upload(NOBODY)),
-    ("owner_id", "styles", lambda a: style(a, owner_id=NOBODY)),
-    ("plan_id", "users", lambda a: example.user(plan_id=NOWHERE)),
-    ("user_id", "memberships", lambda a: example.membership(NOBODY, a.plan)),
-    ("plan_id", "memberships", lambda a: example.membership(a.user, NOWHERE)),
-    ("user_id", "passes", lambda a: example.hour_pass(NOBODY, a.plan)),
-    ("plan_id", "passes", lambda a: example.hour_pass(a.user, NOWHERE)),
-    ("holder_id", "pass_hours", lambda _: example.pass_hour(NOWHERE)),
-    ("user_id", "checkouts", lambda _: example.checkout(NOBODY)),
-    ("user_id", "purchases", lambda _: example.purchase(user_id=NOBODY)),
-    ("package_id", "purchases", lambda _: example.purchase(package_id=NOWHERE)),
-    ("plan_id", "purchases", lambda _: example.purchase(plan_id=NOWHERE)),
-    ("owner_id", "data_exports", lambda a: example.data_export(NOBODY)),
-    ("user_id", "api_keys", lambda a: example.api_key(NOBODY)),
-    ("user_id", "mail_tokens", lambda a: example.mail_token(NOBODY)),
-    ("actor_id", "audit_entries", lambda _: example.audit_entry(actor_id=NOBODY)),
-    ("user_id", "generations", lambda a: example.generation(NOBODY)),
-    ("style_id", "generations", lambda a: pending(a, style_id=NOWHERE)),
-    ("original_id", "generations", lambda a: pending(a, original_id=NOWHERE)),
-    ("result_id", "generations", lambda a: ended(a, "COMPLETED", result_id=NOWHERE)),
+UNKNOWN_USER, UNKNOWN_ID = ids.new_id(ids.USER), ids.new_id(ids.FILE)
+DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
+    ("collection_id", "styles", lambda a: factories.style(UNKNOWN_ID)),
+    ("user_id", "sessions", lambda a: factories.session(UNKNOWN_USER)),
+    ("user_id", "idempotency_keys", lambda a: factories.idempotency_key(UNKNOWN_USER)),
+    ("user_id", "credit_transactions", lambda a: factories.ledger_line(UNKNOWN_USER, 1)),
+    ("owner_id", "files", lambda a: factories.file(UNKNOWN_USER)),
+    ("owner_id", "uploads", lambda a: factories.upload(UNKNOWN_USER)),
+    ("owner_id", "styles", lambda a: style(a, owner_id=UNKNOWN_USER)),
+    ("plan_id", "users", lambda a: factories.user(plan_id=UNKNOWN_ID)),
+    ("user_id", "memberships", lambda a: factories.membership(UNKNOWN_USER, a.plan)),
+    ("plan_id", "memberships", lambda a: factories.membership(a.user, UNKNOWN_ID)),
+    ("user_id", "passes", lambda a: factories.hour_pass(UNKNOWN_USER, a.plan)),
+    ("plan_id", "passes", lambda a: factories.hour_pass(a.user, UNKNOWN_ID)),
+    ("holder_id", "pass_hours", lambda _: factories.pass_hour(UNKNOWN_ID)),
+    ("user_id", "checkouts", lambda _: factories.checkout(UNKNOWN_USER)),
+    ("user_id", "purchases", lambda _: factories.purchase(user_id=UNKNOWN_USER)),
+    ("package_id", "purchases", lambda _: factories.purchase(package_id=UNKNOWN_ID)),
+    ("plan_id", "purchases", lambda _: factories.purchase(plan_id=UNKNOWN_ID)),
+    ("owner_id", "data_exports", lambda a: factories.data_export(UNKNOWN_USER)),
+    ("user_id", "api_keys", lambda a: factories.api_key(UNKNOWN_USER)),
+    ("user_id", "mail_tokens", lambda a: factories.mail_token(UNKNOWN_USER)),
+    ("actor_id", "audit_entries", lambda _: factories.audit_entry(actor_id=UNKNOWN_USER)),
+    ("user_id", "generations", lambda a: factories.generation(UNKNOWN_USER)),
+    ("style_id", "generations", lambda a: pending(a, style_id=UNKNOWN_ID)),
+    ("original_id", "generations", lambda a: pending(a, original_id=UNKNOWN_ID)),
+    ("result_id", "generations", lambda a: ended(a, "COMPLETED", result_id=UNKNOWN_ID)),
 ]

@@ -11,7 +11,7 @@ from services.integrations.providers.protocol import FinalImage, ImageRequest, P
 LOOK_SIDE = 64  # pixels; pictures are compared at the size of a thumbnail
 
 
-def drawn_portrait(width: int = 480, height: int = 360) -> Image.Image:
+def draw_portrait(width: int = 480, height: int = 360) -> Image.Image:
     """Somebody in a striped shirt before a pale wall with a picture frame: forms, colours and fine detail."""
     dice = random.Random(7)
     photo = Image.new("RGB", (480, 360), (196, 204, 206))
@@ -39,14 +39,14 @@ def as_reference(photo: Image.Image, form: str = "PNG") -> ReferencePhoto:
     return ReferencePhoto(buffer.getvalue(), f"image/{form.lower()}", photo.width, photo.height)
 
 
-PORTRAIT = as_reference(drawn_portrait())
+PORTRAIT = as_reference(draw_portrait())
 
 
-def asked(style: str | None, reference: ReferencePhoto | None = PORTRAIT) -> ImageRequest:
+def request_for(style: str | None, reference: ReferencePhoto | None = PORTRAIT) -> ImageRequest:
     return ImageRequest(generation_id="gen_1", prompt="a happy day", style=style, reference=reference)
 
 
-async def events_of(request: ImageRequest) -> list[ProviderEvent]:
+async def generate_events(request: ImageRequest) -> list[ProviderEvent]:
     provider = DemoProvider(seconds=0)
     try:
         return [event async for event in provider.generate(request)]
@@ -54,17 +54,17 @@ async def events_of(request: ImageRequest) -> list[ProviderEvent]:
         await provider.aclose()
 
 
-async def final_of(request: ImageRequest) -> bytes:
-    final = (await events_of(request))[-1]
+async def generate_bytes(request: ImageRequest) -> bytes:
+    final = (await generate_events(request))[-1]
     assert isinstance(final, FinalImage)
     return final.data
 
 
-async def picture_of(request: ImageRequest) -> Image.Image:
-    return opened(await final_of(request))
+async def generate_picture(request: ImageRequest) -> Image.Image:
+    return decode(await generate_bytes(request))
 
 
-def opened(data: bytes) -> Image.Image:
+def decode(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture

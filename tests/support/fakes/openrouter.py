@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.fakes.openrouter_answer import Answer, Ending, picture, status
+from tests.support.fakes.openrouter_response import Ending, Response, picture, status
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
@@ -35,9 +35,10 @@ class Call:
 
 
 class ScriptedOpenRouter:
-    """`calls` holds every request. `called` is set by the first; `hung_up` once a client left an unfinished answer.
+    """A local server. `calls` holds every request; `called` is set by the first.
 
-    While `open` is cleared, calls arrive and wait for their answers.
+    `client_disconnected` is set when a client closes the connection before its response has ended.
+    While `answering` is cleared, calls arrive and wait for their responses.
     """
 
     def __init__(self, key: str = KEY) -> None:
@@ -45,13 +46,13 @@ class ScriptedOpenRouter:
         self.calls: list[Call] = []
         self.sent = 0  # bytes given to the wire; the kernel may hold a few MB of them
         self.called = asyncio.Event()
-        self.hung_up = asyncio.Event()
-        self.open = asyncio.Event()
-        self.open.set()
-        self._script: deque[Answer] = deque()
+        self.client_disconnected = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self._script: deque[Response] = deque()
         self._connections: set[asyncio.Task[None]] = set()
 
-    def script(self, *answers: Answer) -> None:
+    def script(self, *answers: Response) -> None:
         """Answer the coming calls with these, in turn; the last one repeats."""
         self._script = deque(answers)
 
@@ -82,18 +83,18 @@ class ScriptedOpenRouter:
                 call = await _read_call(reader)
                 self.calls.append(call)
                 self.called.set()
-                await self.open.wait()
+                await self.answering.wait()
                 await self._play(_refusal_of(call, self.key) or self._next(), reader, writer)
         finally:
             self._connections.discard(task)
             writer.close()
 
-    def _next(self) -> Answer:
+    def _next(self) -> Response:
         if not self._script:
             return picture()
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
-    async def _play(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _play(self, answer: Response, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(answer.wire)
             self.sent += len(answer.wire)
@@ -106,9 +107,9 @@ class ScriptedOpenRouter:
             if answer.ending is Ending.SILENCE:
                 await reader.read()
         except ConnectionError:
-            self.hung_up.set()
+            self.client_disconnected.set()
         if answer.repeat or answer.ending is Ending.SILENCE:
-            self.hung_up.set()
+            self.client_disconnected.set()
         if answer.ending is Ending.RESET:
             wire: socket.socket = writer.get_extra_info("socket")
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -128,7 +129,7 @@ async def _read_call(reader: asyncio.StreamReader) -> Call:
     return Call(method, path, headers, body)
 
 
-def _refusal_of(call: Call, key: str) -> Answer | None:
+def _refusal_of(call: Call, key: str) -> Response | None:
     if (call.method, call.path) != ("POST", "/api/v1/chat/completions"):
         return status(404, "not_found", text="Not Found")
     if call.headers.get("authorization") != f"Bearer {key}":

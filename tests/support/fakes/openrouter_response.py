@@ -26,7 +26,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """Bytes for the wire, HTTP head included."""
 
     wire: bytes = b""
@@ -53,33 +53,33 @@ def data_url(data: bytes, media_type: str = "image/png") -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def picture(png: bytes | None = None) -> Answer:
+def picture(png: bytes | None = None) -> Response:
     """The documented shape: `message.images`."""
     return message(content="Here you are.", images=[_image_part(data_url(png or good_picture()))])
 
 
-def sse_picture(partials: tuple[bytes, ...] = (), png: bytes | None = None) -> Answer:
+def sse_picture(partials: tuple[bytes, ...] = (), png: bytes | None = None) -> Response:
     """A stream: signs of life, early pictures, the picture, usage, [DONE]."""
     deltas = [_delta(images=[_image_part(data_url(image))]) for image in (*partials, png or good_picture())]
     return sse(_delta(role="assistant", content=""), *deltas, _last_chunk())
 
 
-def content_parts(png: bytes | None = None) -> Answer:
+def content_parts(png: bytes | None = None) -> Response:
     """`message.content` as a list of parts, the picture among them."""
     return message(content=[{"type": "text", "text": "Look:"}, _image_part(data_url(png or good_picture()))])
 
 
-def markdown(png: bytes | None = None) -> Answer:
+def markdown(png: bytes | None = None) -> Response:
     """A picture inside the text."""
     return message(content=f"Here it is: ![picture]({data_url(png or good_picture())}) Enjoy!")
 
 
-def remote_url(url: str) -> Answer:
+def remote_url(url: str) -> Response:
     """A picture that is somewhere else."""
     return message(content=[_image_part(url)])
 
 
-def message(*, finish_reason: str = "stop", native_finish_reason: str = "STOP", **fields: object) -> Answer:
+def message(*, finish_reason: str = "stop", native_finish_reason: str = "STOP", **fields: object) -> Response:
     """A whole chat completion around one message."""
     choice = {"index": 0, "finish_reason": finish_reason, "native_finish_reason": native_finish_reason}
     return json_200(_completion(choices=[{**choice, "message": {"role": "assistant", "refusal": None, **fields}}]))
@@ -95,7 +95,7 @@ def status(
     text: str = "",
     retry_after: str | None = None,
     metadata: dict[str, Any] | None = None,
-) -> Answer:
+) -> Response:
     """An HTTP error with the body that OpenRouter gives it."""
     fields = {**(metadata or {}), **({"error_type": error_type} if error_type else {})}
     error = {"code": code, "message": text or f"Provider returned {code}", "metadata": fields}
@@ -103,50 +103,50 @@ def status(
     return _response(code, "application/json", _json({"error": error}), **extra)
 
 
-def moderation(flagged: str = "flagged text") -> Answer:
+def moderation(flagged: str = "flagged text") -> Response:
     """403 with moderation's reasons; the same status as for a key without permission."""
     metadata = {"reasons": ["violence"], "flagged_input": flagged, "provider_name": "Google", "model_slug": MODEL}
     return status(403, text=f'Your input was flagged: "{flagged}"', metadata=metadata)
 
 
-def refusal() -> Answer:
+def refusal() -> Response:
     """A 200 in which the model declines."""
     return message(content=None, refusal="I cannot make this picture.")
 
 
-def text_only() -> Answer:
+def text_only() -> Response:
     """A 200 with words where a picture was asked for; paid for like any other."""
     return message(content="I would paint a fox, in oil.")
 
 
-def error_in_200(code: int | None = 502, error_type: str | None = None, text: str = "Upstream failed") -> Answer:
+def error_in_200(code: int | None = 502, error_type: str | None = None, text: str = "Upstream failed") -> Response:
     """What comes when the model had started before it failed."""
     return json_200({"error": _error(code, error_type, text), "id": GENERATION_ID})
 
 
-def sse_error(code: int | None = 502, error_type: str | None = None) -> Answer:
+def sse_error(code: int | None = 502, error_type: str | None = None) -> Response:
     """The same, in the middle of a stream."""
     chunk = _delta(content="")
     chunk["choices"][0]["finish_reason"] = "error"
     return sse(_delta(content="I"), {**chunk, "error": _error(code, error_type, "Upstream failed")})
 
 
-def html_200() -> Answer:
+def html_200() -> Response:
     """A gateway's page."""
     return _response(200, "text/html", b"<!doctype html><title>Checking your browser</title>")
 
 
-def empty_200() -> Answer:
+def empty_200() -> Response:
     """Nothing at all."""
     return _response(200, "application/json", b"")
 
 
-def not_an_image() -> Answer:
+def not_an_image() -> Response:
     """A data URL whose base64 is none."""
     return message(images=[_image_part("data:image/png;base64,@@@ not base64 @@@")])
 
 
-def redirect(to: str) -> Answer:
+def redirect(to: str) -> Response:
     """A 307, which would repeat the call with its key somewhere else."""
     return _response(307, "text/plain", b"", Location=to)
 
@@ -154,38 +154,38 @@ def redirect(to: str) -> Answer:
 # Answers that the wire spoils.
 
 
-def truncated(whole: Answer | None = None, keep: float = 0.5) -> Answer:
+def truncated(whole: Response | None = None, keep: float = 0.5) -> Response:
     """The first part of an answer (`keep` of its bytes, 0 to 1), then the connection ends."""
     wire = (whole or picture()).wire
-    return Answer(wire[: int(len(wire) * keep)])
+    return Response(wire[: int(len(wire) * keep)])
 
 
-def sse_cut(png: bytes | None = None) -> Answer:
+def sse_cut(png: bytes | None = None) -> Response:
     """A stream whose HTTP is whole and whose end is missing: no finish reason, usage or [DONE]."""
     return sse(_delta(images=[_image_part(data_url(png or good_picture()))]), done=False)
 
 
-def reset() -> Answer:
+def reset() -> Response:
     """The request arrives, the connection dies."""
-    return Answer(ending=Ending.RESET)
+    return Response(ending=Ending.RESET)
 
 
-def hang() -> Answer:
+def hang() -> Response:
     """Not even a status."""
-    return Answer(ending=Ending.SILENCE)
+    return Response(ending=Ending.SILENCE)
 
 
-def drip(gap: float = 0.02) -> Answer:
+def drip(gap: float = 0.02) -> Response:
     """A stream of signs of life, one every `gap` seconds, that never says anything."""
-    return Answer(_head(200, "text/event-stream"), repeat=_SILENCE, gap=gap)
+    return Response(_head(200, "text/event-stream"), repeat=_SILENCE, gap=gap)
 
 
-def huge(code: int = 200) -> Answer:
+def huge(code: int = 200) -> Response:
     """A body without an end, as fast as it is read."""
-    return Answer(_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
+    return Response(_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
 
 
-def gzip_bomb(megabytes: int = 64) -> Answer:
+def gzip_bomb(megabytes: int = 64) -> Response:
     """That much JSON white space, compressed about a thousand times."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)  # + 16: with gzip's head
     body = b"".join(packer.compress(b" " * 2**20) for _ in range(megabytes)) + packer.flush()
@@ -195,20 +195,20 @@ def gzip_bomb(megabytes: int = 64) -> Answer:
 # How they are put on the wire.
 
 
-def json_200(body: object) -> Answer:
+def json_200(body: object) -> Response:
     """Any JSON with status 200."""
     return _response(200, "application/json", _json(body))
 
 
-def sse(*chunks: object, done: bool = True) -> Answer:
+def sse(*chunks: object, done: bool = True) -> Response:
     """A stream of JSON chunks; `done`: with [DONE] after them."""
     events = [_SILENCE, *(b"data: " + _json(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n" if done else b""]
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events if event)
-    return Answer(_head(200, "text/event-stream", **{"Transfer-Encoding": "chunked"}) + chunked + b"0\r\n\r\n")
+    return Response(_head(200, "text/event-stream", **{"Transfer-Encoding": "chunked"}) + chunked + b"0\r\n\r\n")
 
 
-def _response(code: int, content_type: str, body: bytes, **headers: str) -> Answer:
-    return Answer(_head(code, content_type, **{"Content-Length": str(len(body))}, **headers) + body)
+def _response(code: int, content_type: str, body: bytes, **headers: str) -> Response:
+    return Response(_head(code, content_type, **{"Content-Length": str(len(body))}, **headers) + body)
 
 
 def _head(code: int, content_type: str, **headers: str) -> bytes:
