@@ -12,13 +12,12 @@ from schema.catalogue import (
     Quote,
     QuoteInput,
     Style,
-    StyleConnection,
     StyleFilter,
     StyleInput,
     StylePayload,
     UpdateStyleInput,
 )
-from schema.runtime.connection import page_request
+from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.input import changes, given
 from schema.runtime.node import known_id
@@ -121,7 +120,7 @@ async def styles(
     last: int | None = None,
     before: str | None = None,
     filter: StyleFilter | None = None,
-) -> StyleConnection:
+) -> Connection[Style]:
     services, wanted = info.context.services, catalogue.StyleFilter()
     if filter is not None:
         wanted = catalogue.StyleFilter(
@@ -132,9 +131,9 @@ async def styles(
         )
     if filter is not None and given(filter.own, False):
         own = page_request(str, first, after, last, before)
-        return StyleConnection.of(await services.catalogue.styles.own_styles(info.context.viewer, own, wanted))
+        return Connection.of(await services.catalogue.styles.own_styles(info.context.viewer, own, wanted), Style.of)
     request = page_request(int, first, after, last, before)
-    return StyleConnection.of(await services.catalogue.styles.styles(request, wanted))
+    return Connection.of(await services.catalogue.styles.styles(request, wanted), Style.of)
 
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:

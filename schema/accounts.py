@@ -7,9 +7,9 @@ import strawberry
 
 import models
 from models import ids
-from schema.billing import CreditTransactionConnection, Membership, Pass, TransactionFilter
-from schema.generations import Generation, GenerationConnection, GenerationFilter, generation_key
-from schema.runtime.connection import page_request
+from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
+from schema.generations import Generation, GenerationFilter, generation_key
+from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder, Role
 from schema.runtime.node import Node, known_id
@@ -123,7 +123,7 @@ class User(Node):
         before: str | None = None,
         filter: GenerationFilter | None = None,
         order_by: GenerationOrder | None = gallery.GenerationOrder.NEWEST,
-    ) -> GenerationConnection:
+    ) -> Connection[Generation]:
         order = order_by or gallery.GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.generations(
             self.row.id,
@@ -131,7 +131,7 @@ class User(Node):
             filter.wanted() if filter else gallery.GenerationFilter(),
             order,
         )
-        return GenerationConnection.of(page, order)
+        return Connection.of(page, Generation.of, order)
 
     @strawberry.field(description="The ledger, newest first.")
     async def transactions(
@@ -142,13 +142,13 @@ class User(Node):
         last: int | None = None,
         before: str | None = None,
         filter: TransactionFilter | None = None,
-    ) -> CreditTransactionConnection:
+    ) -> Connection[CreditTransaction]:
         page = await info.context.services.billing.ledger.transactions(
             self.row.id,
             page_request(int, first, after, last, before),
             filter.wanted() if filter else ledger.TransactionFilter(),
         )
-        return CreditTransactionConnection.of(page)
+        return Connection.of(page, CreditTransaction.of)
 
     @strawberry.field(
         description="Where a paying member manages the plan; their own sign-in only, null otherwise. Ask for it when "

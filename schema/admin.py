@@ -6,18 +6,16 @@ from typing import Annotated
 import strawberry
 from strawberry.scalars import JSON
 
-import models
 from schema.accounts import User
-from schema.billing import CreditTransaction, CreditTransactionConnection, TransactionFilter
-from schema.events import AuditEntryConnection
-from schema.generations import GenerationConnection, GenerationFilter, generation_key
+from schema.billing import CreditTransaction, TransactionFilter
+from schema.events import AuditEntry
+from schema.generations import Generation, GenerationFilter, generation_key
 from schema.operations import LedgerCheck, Maintenance, Metrics
-from schema.runtime.connection import PageInfo, encode_cursor, page_request
+from schema.runtime.connection import Connection, UncountedConnection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder
 from schema.runtime.user_error import UserError
 from services.billing import ledger
-from services.core.pagination import Page
 from services.gallery import gallery
 
 
@@ -39,30 +37,6 @@ class AdjustCreditsPayload:
     errors: list[UserError]
 
 
-@strawberry.type
-class UserEdge:
-    cursor: str
-    node: User
-
-
-@strawberry.type
-class UserConnection:
-    page: strawberry.Private[Page[models.User, str]]
-    edges: list[UserEdge]
-    nodes: list[User]
-    page_info: PageInfo
-
-    @strawberry.field(description="Counted only when asked for.")
-    async def total_count(self) -> int:
-        return await self.page.count()
-
-    @classmethod
-    def of(cls, page: Page[models.User, str]) -> "UserConnection":
-        nodes = [User.of(row) for row in page.items]
-        edges = [UserEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
-
-
 @strawberry.type(description="Everybody's accounts and what runs them; for admins who signed in themselves.")
 class Admin:
     @strawberry.field(
@@ -77,9 +51,9 @@ class Admin:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> UserConnection:
+    ) -> Connection[User]:
         request = page_request(str, first, after, last, before)
-        return UserConnection.of(await info.context.services.accounts.lookup.users(search, request))
+        return Connection.of(await info.context.services.accounts.lookup.users(search, request), User.of)
 
     @strawberry.field(description="By id or by e-mail address: exactly one of them, else INVALID_INPUT.")
     async def user(self, info: Info, id: strawberry.ID | None = None, email: str | None = None) -> User | None:
@@ -95,13 +69,13 @@ class Admin:
         last: int | None = None,
         before: str | None = None,
         filter: GenerationFilter | None = None,
-    ) -> GenerationConnection:
+    ) -> Connection[Generation]:
         order = GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.all_generations(
             page_request(generation_key(order), first, after, last, before, order),
             filter.wanted() if filter else gallery.GenerationFilter(),
         )
-        return GenerationConnection.of(page, order)
+        return Connection.of(page, Generation.of, order)
 
     @strawberry.field(description="Everybody's lines of the ledger, newest first.")
     async def transactions(
@@ -112,12 +86,12 @@ class Admin:
         last: int | None = None,
         before: str | None = None,
         filter: TransactionFilter | None = None,
-    ) -> CreditTransactionConnection:
+    ) -> Connection[CreditTransaction]:
         page = await info.context.services.billing.ledger.all_transactions(
             page_request(str, first, after, last, before),
             filter.wanted() if filter else ledger.TransactionFilter(),
         )
-        return CreditTransactionConnection.of(page)
+        return Connection.of(page, CreditTransaction.of)
 
     @strawberry.field(description="What admins did, newest first; lines are never changed.")
     async def audit_log(
@@ -127,9 +101,9 @@ class Admin:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> AuditEntryConnection:
+    ) -> UncountedConnection[AuditEntry]:
         request = page_request(str, first, after, last, before)
-        return AuditEntryConnection.of(await info.context.services.events.audit_log.entries(request))
+        return UncountedConnection.of(await info.context.services.events.audit_log.entries(request), AuditEntry.of)
 
     @strawberry.field(description="The figures of a window; the last 24 hours where neither end is given.")
     async def metrics(

@@ -8,7 +8,6 @@ from strawberry.scalars import JSON
 
 import models
 from schema.generations import Generation
-from schema.runtime.connection import PageInfo, encode_cursor
 from schema.runtime.context import Info
 from schema.runtime.enum import PlanKind, TransactionStatus, TransactionType
 from schema.runtime.input import given
@@ -16,7 +15,6 @@ from schema.runtime.node import Node
 from services.billing import ledger, ledger_description, passes
 from services.billing.benefits import Benefits
 from services.billing.membership import Standing
-from services.core.pagination import Page
 
 if TYPE_CHECKING:
     from schema.accounts import User
@@ -181,35 +179,6 @@ class CreditTransaction(Node):
             currency=row.currency,
             created_at=row.created_at,
         )
-
-
-@strawberry.type
-class CreditTransactionEdge:
-    cursor: str
-    node: CreditTransaction
-
-
-@strawberry.type
-class CreditTransactionConnection:
-    page: strawberry.Private[Page[models.CreditTransaction, int] | Page[models.CreditTransaction, str]]
-    edges: list[CreditTransactionEdge]
-    nodes: list[CreditTransaction]
-    page_info: PageInfo
-
-    @strawberry.field(description="Counted only when asked for.")
-    async def total_count(self) -> int:
-        return await self.page.count()
-
-    @classmethod
-    def of(
-        cls, page: Page[models.CreditTransaction, int] | Page[models.CreditTransaction, str]
-    ) -> "CreditTransactionConnection":
-        nodes = [CreditTransaction.of(row) for row in page.items]
-        edges = [
-            CreditTransactionEdge(cursor=encode_cursor(key), node=node)
-            for key, node in zip(page.keys, nodes, strict=True)
-        ]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
 
 
 @strawberry.input(description="Which lines to show; what is left out does not matter.")

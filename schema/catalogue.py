@@ -6,7 +6,6 @@ import strawberry
 
 import models
 from models import enum
-from schema.runtime.connection import PageInfo, encode_cursor
 from schema.runtime.context import Info
 from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.runtime.input import given
@@ -14,7 +13,6 @@ from schema.runtime.node import Node
 from schema.runtime.user_error import UserError
 from services.catalogue import style as catalogue
 from services.catalogue.style_input import Translation, VariableDraft
-from services.core.pagination import Page
 from services.products.prompt import VariableOption
 
 
@@ -147,30 +145,6 @@ class Style(Node):
             reference_image=row.reference_image,
             preview_url=None,  # no profile brings pictures
         )
-
-
-@strawberry.type
-class StyleEdge:
-    cursor: str
-    node: Style
-
-
-@strawberry.type
-class StyleConnection:
-    page: strawberry.Private[Page[models.Style, int] | Page[models.Style, str]]
-    edges: list[StyleEdge]
-    nodes: list[Style]
-    page_info: PageInfo
-
-    @strawberry.field(description="Counted only when asked for.")
-    async def total_count(self) -> int:
-        return await self.page.count()
-
-    @classmethod
-    def of(cls, page: Page[models.Style, int] | Page[models.Style, str]) -> "StyleConnection":
-        nodes = [Style.of(row) for row in page.items]
-        edges = [StyleEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
 
 
 @strawberry.input(description="Which styles to show; what is left out does not matter.")

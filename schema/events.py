@@ -9,11 +9,9 @@ import models
 from schema.accounts import User
 from schema.billing import CreditTransaction
 from schema.generations import Generation
-from schema.runtime.connection import PageInfo, encode_cursor
 from schema.runtime.context import Info
 from schema.runtime.enum import AdminActivityKind
 from schema.runtime.node import Node
-from services.core.pagination import Page
 from services.events.activity import Activity
 
 
@@ -39,27 +37,6 @@ class AuditEntry(Node):
             target=strawberry.ID(row.target) if row.target is not None else None,
             detail=JSON(row.detail),
         )
-
-
-@strawberry.type
-class AuditEntryEdge:
-    cursor: str
-    node: AuditEntry
-
-
-@strawberry.type
-class AuditEntryConnection:
-    edges: list[AuditEntryEdge]
-    nodes: list[AuditEntry]
-    page_info: PageInfo
-
-    @classmethod
-    def of(cls, page: Page[models.AuditEntry, str]) -> "AuditEntryConnection":
-        nodes = [AuditEntry.of(row) for row in page.items]
-        edges = [
-            AuditEntryEdge(cursor=encode_cursor(key), node=node) for key, node in zip(page.keys, nodes, strict=True)
-        ]
-        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
 
 
 @strawberry.type(description="Something that happened.")

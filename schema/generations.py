@@ -12,13 +12,11 @@ import models
 from models import enum, ids
 from schema.catalogue import Style
 from schema.media import MediaFile
-from schema.runtime.connection import PageInfo, encode_cursor
 from schema.runtime.context import Info
 from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.runtime.input import given
 from schema.runtime.node import Node
 from schema.runtime.user_error import UserError
-from services.core.pagination import Page
 from services.gallery import download_name, gallery
 from services.generations import status_message
 
@@ -147,35 +145,6 @@ class Generation(Node):
             started_at=row.started_at,
             completed_at=row.completed_at,
         )
-
-
-@strawberry.type
-class GenerationEdge:
-    cursor: str
-    node: Generation
-
-
-@strawberry.type
-class GenerationConnection:
-    page: strawberry.Private[Page[models.Generation, gallery.GenerationKey]]
-    edges: list[GenerationEdge]
-    nodes: list[Generation]
-    page_info: PageInfo
-
-    @strawberry.field(description="Counted only when asked for.")
-    async def total_count(self) -> int:
-        return await self.page.count()
-
-    @classmethod
-    def of(
-        cls, page: Page[models.Generation, gallery.GenerationKey], order: gallery.GenerationOrder
-    ) -> "GenerationConnection":
-        nodes = [Generation.of(row) for row in page.items]
-        edges = [
-            GenerationEdge(cursor=encode_cursor(key, order), node=node)
-            for key, node in zip(page.keys, nodes, strict=True)
-        ]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page, order))
 
 
 def generation_key(order: gallery.GenerationOrder) -> Callable[[str], gallery.GenerationKey]:

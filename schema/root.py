@@ -27,13 +27,14 @@ from schema.accounts import (
 )
 from schema.admin import AdjustCreditsPayload, Admin
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
-from schema.catalogue import CataloguePayload, Collection, Quote, Style, StyleConnection, StylePayload
+from schema.catalogue import CataloguePayload, Collection, Quote, Style, StylePayload
 from schema.events import AdminActivity, AuditEntry
 from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload, GenerationsPayload
 from schema.media import UploadPayload
 from schema.operations import MaintenancePayload
 from schema.payments import CheckoutPayload
+from schema.runtime.connection import Connection
 from schema.runtime.error_formatting import DarkroomSchema
 from schema.runtime.extension import EXTENSIONS
 from schema.runtime.input import drop_null_defaults
@@ -74,7 +75,7 @@ class Query:
         permission_classes=allowed("Query.style"),
         description="A style by its address.",
     )
-    styles: StyleConnection = strawberry.field(
+    styles: Connection[Style] = strawberry.field(
         resolver=resolvers.catalogue.styles,
         permission_classes=allowed("Query.styles"),
         description="The catalogue as one list, in its own order.",

@@ -3,16 +3,17 @@
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import strawberry
 
 from models import ids
 from services.core.error import InvalidInputError
 from services.core.message import message
-from services.core.pagination import Page, PageRequest
+from services.core.pagination import M, Page, PageRequest
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 
 @strawberry.type(description="Where a page lies within its list.")
@@ -30,6 +31,41 @@ class PageInfo:
             start_cursor=encode_cursor(page.keys[0], order) if page.keys else None,
             end_cursor=encode_cursor(page.keys[-1], order) if page.keys else None,
         )
+
+
+@strawberry.type
+class Edge(Generic[T]):
+    cursor: str
+    node: T
+
+
+@strawberry.type(name="Connection")
+class UncountedConnection(Generic[T]):
+    """A page of a list whose length is not offered."""
+
+    page: strawberry.Private[Page[Any, Any]]
+    edges: list[Edge[T]]
+    nodes: list[T]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, page: Page[M, Any], node_of: Callable[[M], T], order: str = "") -> Self:
+        """Return the page with each row as the node that `node_of` makes of it.
+
+        `order`: part of each cursor where the list has several orders.
+        """
+        nodes = [node_of(row) for row in page.items]
+        edges = [Edge(cursor=encode_cursor(key, order), node=node) for key, node in zip(page.keys, nodes, strict=True)]
+        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page, order))
+
+
+@strawberry.type(name="Connection")
+class Connection(UncountedConnection[T]):
+    """A page of a list, with the number of all its items."""
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.page.count()
 
 
 def encode_cursor(key: object, order: str = "") -> str:
