@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -253,18 +253,22 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
         await task
 
 
-def quick_settings(database: str, folder: Path) -> Settings:
-    """Settings for a quick server: the demo provider without its pauses, impatient sweeper and streams."""
+@cache
+def _quick_defaults() -> Settings:
+    """The settings below, validated once: that takes as long as the start of a server."""
     return load_settings(
         _env_file=None,
-        database_url=database,
-        data_dir=folder / "data",
         demo_seconds=0,
         generation_sweep_seconds=0.3,
         subscription_reread_seconds=0.5,
         storage_patience_seconds=0.3,
-        rate_limits="off",  # whose tests switch them on
+        rate_limits="off",  # tests of rate limits turn them on
     )
+
+
+def quick_settings(database: str, folder: Path) -> Settings:
+    """Settings for a quick server: the demo provider without delays, short sweep and reread intervals."""
+    return _quick_defaults().model_copy(update={"database_url": database, "data_dir": folder / "data"})
 
 
 @pytest.fixture(scope="session")
