@@ -1,4 +1,4 @@
-"""README and docs keep in step with the code: settings, links, make targets, folders."""
+"""README and docs agree with the code: settings, links, make targets, folders; and they use plain words."""
 
 import re
 from enum import Enum
@@ -10,19 +10,26 @@ import pytest
 from settings import Settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "examples" / "typescript" / "README.md",
+]
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+PROSE = [*DOCUMENTS, ROOT / "docs" / "alerts.yaml", ROOT / "docs" / "grafana" / "darkroom.json"]
+# Folksy words that have a standard term: reported, publishes; any user, no user; the outcome of; the user's own.
+BANNED = r"told|tells?|whoever|nobody|somebody|nobody's|somebody's|anybody's|becomes of|one's own"
 
 
 def headings(path: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, in GitHub's format."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
 def shown_default(value: object) -> str:
-    """How docs/configuration.md writes a default."""
+    """Format a default the way docs/configuration.md does."""
     match value:
         case None:
             return "unset"
@@ -35,10 +42,10 @@ def shown_default(value: object) -> str:
     return f"`{value}`"
 
 
-def test_the_configuration_lists_every_setting_with_its_default_and_meaning() -> None:
+def test_configuration_lists_every_setting_with_default_and_meaning() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
-    # What an unset setting leads to is said behind the colon, in words of the page's own.
+    # The text after "unset:" is the page's own and not compared.
     written = [(name, re.sub(r"^unset: .+", "unset", default), meaning) for name, default, meaning in rows]
     assert written == [
         (name.upper(), shown_default(field.default), field.description) for name, field in Settings.model_fields.items()
@@ -46,7 +53,7 @@ def test_the_configuration_lists_every_setting_with_its_default_and_meaning() ->
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
-def test_relative_links_lead_somewhere(path: Path) -> None:
+def test_relative_links_and_anchors_resolve(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", link):
@@ -60,14 +67,14 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
-def test_make_targets_that_are_named_exist(path: Path) -> None:
+def test_documented_make_targets_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     text = path.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"^```sh\n.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
     assert set(re.findall(r"\bmake ([a-z]+)", code)) <= targets
 
 
-def test_the_readme_names_both_commands_and_every_decision_is_listed() -> None:
+def test_readme_names_run_and_test_commands_and_every_decision_is_listed() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"^make run\b", readme, re.MULTILINE)
     assert re.search(r"^make test\b", readme, re.MULTILINE)
@@ -79,17 +86,29 @@ def test_the_readme_names_both_commands_and_every_decision_is_listed() -> None:
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Alternatives"]
 
 
-def test_the_map_names_what_is_there_and_leaves_no_room_out() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The map\n")[1].split("\n## ")[0]
+def test_readme_folder_tables_are_complete_and_name_existing_paths() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Folders\n")[1].split("\n## ")[0]
     named = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
     for name in named:
         found = ROOT / name
         assert found.is_dir() if name.endswith("/") else found.is_file(), name
     rooms = {f"{path.parent.name}/" for path in ROOT.glob("[a-z]*/*.py")}
-    assert rooms <= set(named)
+    groups = {f"services/{path.parent.name}/" for path in ROOT.glob("services/*/wiring.py")}
+    assert rooms | groups <= set(named)
 
 
-def test_the_commands_of_main_that_are_named_exist() -> None:
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_use_no_banned_word(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [
+        f"{number}: {line}"
+        for number, line in enumerate(lines, 1)
+        if re.search(rf"\b({BANNED})\b", line, re.IGNORECASE)
+    ]
+    assert found == []
+
+
+def test_documented_main_commands_exist() -> None:
     commands = set(re.findall(r"add_parser\(\s*\"([a-z-]+)\"", (ROOT / "main.py").read_text(encoding="utf-8")))
     assert "serve" in commands
     for path in DOCUMENTS:
