@@ -10,8 +10,8 @@ from services.integrations.mail.smtp import SmtpMailer
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from services.integrations.password_hashing import Passwords
-from services.integrations.payments.development import DevelopmentPayments
-from services.integrations.payments.protocol import Payments
+from services.integrations.payments.development import DevelopmentPaymentProvider
+from services.integrations.payments.protocol import PaymentProvider
 from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import ImageProvider
 from services.integrations.providers.safe_fetch import SafeFetch
@@ -63,14 +63,15 @@ async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | N
 
 
 @contextlib.asynccontextmanager
-async def open_payments(settings: Settings) -> AsyncIterator[Payments | None]:
+async def open_payments(settings: Settings) -> AsyncIterator[PaymentProvider | None]:
     """Where people pay: Polar; without its token a page that takes no money in development, nothing in production."""
     if settings.polar_access_token is None:
-        yield DevelopmentPayments(settings.address) if settings.has_development_checkout else None
+        yield DevelopmentPaymentProvider(settings.address) if settings.has_development_checkout else None
         return
-    from services.integrations.payments.polar.client import PolarPayments  # a second and a half, for those who need it
+    # Imported only where it is needed: it takes a second and a half.
+    from services.integrations.payments.polar.client import PolarPaymentProvider
 
-    async with PolarPayments(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
+    async with PolarPaymentProvider(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
         yield payments
 
 

@@ -14,7 +14,7 @@ from schema.runtime.input import given
 from schema.runtime.node import Node
 from services.billing import ledger, ledger_description, passes
 from services.billing.benefits import Benefits
-from services.billing.membership import Standing
+from services.billing.membership import CurrentMembership
 
 if TYPE_CHECKING:
     from schema.accounts import User
@@ -125,7 +125,7 @@ class Membership:
     ends_at: datetime | None = strawberry.field(description="Canceled, but still running.")
 
     @classmethod
-    def of(cls, standing: Standing) -> "Membership":
+    def of(cls, standing: CurrentMembership) -> "Membership":
         return cls(
             plan=Plan.of(standing.plan) if standing.plan else None,
             started_at=standing.started_at,
@@ -215,6 +215,6 @@ class CreditsChange:
             credits=credits,
             version=version,
             transaction=CreditTransaction.of(line) if line else None,
-            pass_=Pass.of(rights.holder) if rights.holder else None,
+            pass_=Pass.of(rights.pass_) if rights.pass_ else None,
             membership=Membership.of(rights.membership) if rights.membership else None,
         )

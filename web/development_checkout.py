@@ -58,7 +58,7 @@ async def _ware(request: Request) -> Product | Response:
     try:
         if services.payments.development_checkout is None:
             raise NotFoundError
-        return await services.payments.development_checkout.ware(request.path_params["id"])
+        return await services.payments.development_checkout.product(request.path_params["id"])
     except NotFoundError as refusal:
         return _say(request, refusal.message, 404)
     except Exception as error:

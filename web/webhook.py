@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from models.database.connection import is_outage
-from services.integrations.payments.polar.payload import SenselessError
+from services.integrations.payments.polar.payload import InvalidPayloadError
 from services.payments.webhook import InvalidSignatureError
 from services.services import Services
 from web.body import limited
@@ -37,7 +37,7 @@ async def receive_polar(request: Request) -> Response:
     except InvalidSignatureError:
         log.warning("webhook.refused", client=request.state.client)
         return _answer("The signature is wrong.", 401)
-    except SenselessError as error:
+    except InvalidPayloadError as error:
         log.error("webhook.senseless", problem=str(error))
         return _answer("This is no event.", 400)
     except HTTPException as error:

@@ -12,7 +12,7 @@ from schema.runtime.access import Audience
 from services.accounts.api_key import is_api_key
 from services.accounts.session import NewSession
 from services.billing import passes
-from services.billing.membership import Standing
+from services.billing.membership import CurrentMembership
 from services.core import locale
 from services.core.error import ForbiddenError, InvalidInputError, UnauthenticatedError
 from services.core.message import Message, message
@@ -66,7 +66,9 @@ class Context:
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
         self.pass_by_user = _gathering(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
-        self.membership_by_user: DataLoader[User, Standing | None] = DataLoader(self._load_memberships, cache=False)
+        self.membership_by_user: DataLoader[User, CurrentMembership | None] = DataLoader(
+            self._load_memberships, cache=False
+        )
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Take what a socket's connection_init says."""
@@ -153,8 +155,8 @@ class Context:
         found = await self.services.gallery.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
 
-    async def _load_memberships(self, users: list[User]) -> list[Standing | None]:
-        found = await self.services.billing.memberships.standings(users)
+    async def _load_memberships(self, users: list[User]) -> list[CurrentMembership | None]:
+        found = await self.services.billing.memberships.current_memberships(users)
         return [found.get(user.id) for user in users]
 
     async def _load_api_keys(self, user_ids: list[str]) -> list[list[ApiKey]]:

@@ -66,7 +66,7 @@ class AccountDeletionService:
         try:
             await self._uploads.remove_bytes_of(user.id)
             await self.finish(user.id)
-            await self._subscriptions.end_of(user.id)
+            await self._subscriptions.cancel_for_user(user.id)
         except Exception:  # the account is gone, and the sweeper and the hourly look find what is left of it
             log.warning("account.not_finished", user=user.id, exc_info=True)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from models import User
 from services.billing import passes
-from services.billing.membership import MembershipService, Standing
+from services.billing.membership import CurrentMembership, MembershipService
 from services.billing.passes import ActivePass
 
 
@@ -13,19 +13,19 @@ from services.billing.passes import ActivePass
 class Benefits:
     """Two of them are equal where the account's owner sees no difference."""
 
-    holder: ActivePass | None
-    membership: Standing | None
+    pass_: ActivePass | None
+    membership: CurrentMembership | None
     member_until: datetime | None
 
     def is_due(self, now: datetime) -> bool:
         """Whether time alone has changed something: the hour of the pass is over, or the pass, or the membership."""
         ends = [self.member_until]
-        if self.holder is not None:
-            ends += [self.holder.images.resets_at, self.holder.expires_at]
+        if self.pass_ is not None:
+            ends += [self.pass_.images.resets_at, self.pass_.expires_at]
         return any(moment is not None and moment <= now for moment in ends)
 
 
 async def benefits_of(user: User, memberships: MembershipService) -> Benefits:
     """What an account, whose row was read before, has right now."""
-    standing = (await memberships.standings([user])).get(user.id)
+    standing = (await memberships.current_memberships([user])).get(user.id)
     return Benefits(await passes.active(user.id), standing, user.member_until)

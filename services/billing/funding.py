@@ -1,4 +1,4 @@
-"""Who pays for an order: a pass with room for all of it, else an unlimited plan, else credits where they are sold."""
+"""How a request is paid for: by a pass with room for all of it, else an unlimited plan, else credits if sold here."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from services.events.account_change import AccountChange
 
 @dataclass(frozen=True)
 class Charge:
-    """What is to be paid: so many of a medium, at a price that holds where credits pay."""
+    """What a request costs: a number of pieces of one medium, at a price that applies if credits pay for them."""
 
     media: MediaKind
     count: int
@@ -34,11 +34,11 @@ class Charge:
 
 @dataclass(frozen=True)
 class Funding:
-    """How a bill is paid; one payer for the whole of it. `refusal`: why it cannot be."""
+    """The funding source of a whole charge. `refusal`: why no source can pay for it."""
 
     paid_by: PaidBy
-    each: int  # credits, of each piece
-    holder: ActivePass | None = None  # the pass that pays
+    each: int  # credits, for each piece
+    pass_: ActivePass | None = None  # the pass that pays
     refusal: Refusal | None = None
 
     def check(self) -> None:
@@ -48,54 +48,54 @@ class Funding:
 
 
 class FundingService:
-    """Finds who pays, and lets them. `sells_credits`: whether credits pay for anything in this product."""
+    """Choose the funding source of a charge. `sells_credits`: whether credits pay for anything in this product."""
 
     def __init__(self, entitlements: Entitlements, *, sells_credits: bool) -> None:
         self._entitlements = entitlements
         self._sells_credits = sells_credits
 
-    async def find(self, user: User | None, bill: Charge) -> Funding:
-        """Who would pay now for this account, as its row was read; nobody signed in has nothing."""
-        holder = await passes.active(user.id) if user else None
-        if holder is not None and holder.of(bill.media).remaining >= bill.count:
-            return Funding(PaidBy.PASS, 0, holder)
+    async def find(self, user: User | None, charge: Charge) -> Funding:
+        """Return the source that would pay now, given the account's row; an anonymous viewer has none."""
+        pass_ = await passes.active(user.id) if user else None
+        if pass_ is not None and pass_.of(charge.media).remaining >= charge.count:
+            return Funding(PaidBy.PASS, 0, pass_)
         if (await self._entitlements.of(user)).unlimited:
             return Funding(PaidBy.PLAN, 0)
         if not self._sells_credits:
-            return Funding(PaidBy.PASS, 0, refusal=_refusal(holder, bill))
+            return Funding(PaidBy.PASS, 0, refusal=_refusal(pass_, charge))
         balance = user.credits if user else 0
-        short = InsufficientCreditsError(required=bill.total, balance=balance) if balance < bill.total else None
-        return Funding(PaidBy.CREDITS, bill.each, refusal=short)
+        short = InsufficientCreditsError(required=charge.total, balance=balance) if balance < charge.total else None
+        return Funding(PaidBy.CREDITS, charge.each, refusal=short)
 
-    async def take(self, user_id: str, bill: Charge) -> tuple[AccountChange, Funding]:
-        """Find who pays and write down what is used of a pass, inside a transaction that begins here.
+    async def reserve(self, user_id: str, charge: Charge) -> tuple[AccountChange, Funding]:
+        """Choose the source and use up the pass's allowance. Must be the first statement of a transaction.
 
-        Credits are still there afterwards: whoever knows what they pay for posts the lines, in the same transaction.
+        Credits are not deducted here: the caller, who knows what they pay for, posts the lines in the same transaction.
 
         Raises:
-            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
-            NotFoundError: the account is gone.
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no source can pay.
+            NotFoundError: the account was deleted.
         """
         account = await account_change.bump_version(user_id)
-        payment = await self.find(await User.get(id=user_id), bill)
-        payment.check()
-        if payment.holder is None:
-            return account, payment
-        if not await passes.use(payment.holder, bill.media, bill.count):
-            raise _exhausted(payment.holder, bill)  # the clock went back, into an hour that is used up
-        return account.with_entitlements(), payment
+        funding = await self.find(await User.get(id=user_id), charge)
+        funding.check()
+        if funding.pass_ is None:
+            return account, funding
+        if not await passes.use(funding.pass_, charge.media, charge.count):
+            raise _exhausted(funding.pass_, charge)  # the clock went back, into an hour that is used up
+        return account.with_entitlements(), funding
 
 
-def _refusal(holder: ActivePass | None, bill: Charge) -> Refusal:
-    if holder is None:
+def _refusal(pass_: ActivePass | None, charge: Charge) -> Refusal:
+    if pass_ is None:
         return MembershipRequiredError(text=message("Pictures are made here with a pass."))
-    limit = holder.of(bill.media).per_hour
-    if bill.count > limit:  # waiting would not help
+    limit = pass_.of(charge.media).per_hour
+    if charge.count > limit:  # waiting would not help
         return InvalidInputError(message("Your pass is for {limit} an hour.", limit=limit), field=("count",))
-    return _exhausted(holder, bill)
+    return _exhausted(pass_, charge)
 
 
-def _exhausted(holder: ActivePass, bill: Charge) -> QuotaExceededError:
-    found = holder.of(bill.media)
-    text = message("Your pass has {remaining} left in this hour.", remaining=found.remaining)
-    return QuotaExceededError(text, found.resets_at)
+def _exhausted(pass_: ActivePass, charge: Charge) -> QuotaExceededError:
+    allowance = pass_.of(charge.media)
+    text = message("Your pass has {remaining} left in this hour.", remaining=allowance.remaining)
+    return QuotaExceededError(text, allowance.resets_at)

@@ -35,7 +35,7 @@ class LedgerLine:
     currency: str | None = None  # ISO 4217, lower case; exactly where there is a price
 
 
-async def post(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
+async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
     """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
 
     Only reversals and what admins take may leave less than nothing; such an account spends again from zero up.
@@ -56,12 +56,12 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = Fal
         user_id,
         total,
         len(lines),
-        0 if touched else 1,
+        0 if version_bumped else 1,
         may_overdraw,
     )
     if not found:
         user = await User.get_or_none(id=user_id)
-        if user is None or (user.deleted_at is not None and not touched):
+        if user is None or (user.deleted_at is not None and not version_bumped):
             raise NotFoundError
         raise InsufficientCreditsError(required=-total, balance=user.credits)
     credits, version, newest = (int(found[0][name]) for name in ("credits", "version", "ledger_sequence"))

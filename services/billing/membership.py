@@ -30,12 +30,12 @@ class SubscriptionState:
     started_at: datetime
     renews_at: datetime | None  # the end of the month that was paid for
     ends_at: datetime | None  # canceled: until when it runs
-    told_at: datetime  # when this was so
+    reported_at: datetime  # when this was so
     past_due_at: datetime | None = None  # since when a payment is late; None: since it was told so first
 
 
 @dataclass(frozen=True)
-class Standing:
+class CurrentMembership:
     """The membership of an account as it is shown."""
 
     plan: Plan | None  # None: granted by an admin
@@ -72,7 +72,7 @@ class MembershipService:
         return account.with_entitlements()
 
     @staticmethod
-    async def keep(told: SubscriptionState) -> None:
+    async def record_orphaned(told: SubscriptionState) -> None:
         """Remember a subscription of an account that is gone, inside a transaction: somebody must end it.
 
         Raises:
@@ -81,21 +81,21 @@ class MembershipService:
         await account_change.lock_account(told.user_id, departed=True)
         await _write(told)
 
-    async def standings(self, users: Sequence[User]) -> dict[str, Standing]:
+    async def current_memberships(self, users: Sequence[User]) -> dict[str, CurrentMembership]:
         """How the memberships of these accounts stand, by account; who is no member has none."""
         now = self._now()
         paying = [user.id for user in users if active_plan_id(user, now)]
         found = Membership.filter(user_id__in=paying).exclude(status=MembershipStatus.ENDED).select_related("plan")
         running = sorted(await found, key=self._until) if paying else []
-        standings = {}
+        current_memberships = {}
         for user in users:
             plan_id = active_plan_id(user, now)
             own = [row for row in running if row.user_id == user.id and row.plan_id == plan_id]
             if own:
-                standings[user.id] = _standing(own[-1])
+                current_memberships[user.id] = _standing(own[-1])
             elif user.is_member:
-                standings[user.id] = Standing(None, user.member_since or user.created_at)
-        return standings
+                current_memberships[user.id] = CurrentMembership(None, user.member_since or user.created_at)
+        return current_memberships
 
     async def lapsed(self, limit: int) -> list[str]:
         """Accounts whose membership has run out, and who were not told yet."""
@@ -144,7 +144,7 @@ async def grant_month(
     price: int | None,
     currency: str | None,
     *,
-    touched: AccountChange | None = None,
+    account: AccountChange | None = None,
 ) -> AccountChange:
     """Write the line of a month that was paid for, inside a transaction; none where the plan grants no credits.
 
@@ -154,7 +154,7 @@ async def grant_month(
     Raises:
         NotFoundError: there is no such account, or it is gone.
     """
-    account = touched or await account_change.bump_version(user_id)
+    account = account or await account_change.bump_version(user_id)
     if not plan.credits_per_month or await CreditTransaction.exists(reference=reference):
         return account
     line = LedgerLine(
@@ -165,7 +165,7 @@ async def grant_month(
         price=price,
         currency=currency,
     )
-    return await ledger.post(user_id, [line], touched=True)
+    return await ledger.post(user_id, [line], version_bumped=True)
 
 
 async def _write(told: SubscriptionState) -> bool:
@@ -179,16 +179,16 @@ async def _write(told: SubscriptionState) -> bool:
         row = Membership(subscription_id=told.subscription_id, user_id=told.user_id)
     elif row.user_id != told.user_id:
         raise NotFoundError
-    elif (told.told_at, _FINALITY[told.status]) < (row.told_at, _FINALITY[row.status]):
+    elif (told.reported_at, _FINALITY[told.status]) < (row.told_at, _FINALITY[row.status]):
         return False
     shown = _shown(row)
     if told.status is not MembershipStatus.PAST_DUE:
         row.past_due_at = None
     else:  # told again and again, it is late since the first time
-        row.past_due_at = told.past_due_at or row.past_due_at or told.told_at
+        row.past_due_at = told.past_due_at or row.past_due_at or told.reported_at
     row.plan_id, row.status = told.plan.id, told.status
     row.started_at, row.renews_at, row.ends_at = told.started_at, told.renews_at, told.ends_at
-    row.told_at = told.told_at
+    row.told_at = told.reported_at
     await row.save()
     return _shown(row) != shown
 
@@ -198,6 +198,6 @@ def _shown(row: Membership) -> tuple[object, ...]:
     return (row.plan_id, row.status, row.started_at, row.renews_at, row.ends_at, row.past_due_at) if row.told_at else ()
 
 
-def _standing(row: Membership) -> Standing:
+def _standing(row: Membership) -> CurrentMembership:
     renews = row.status is MembershipStatus.ACTIVE and row.ends_at is None
-    return Standing(row.plan, row.started_at, row.renews_at if renews else None, row.ends_at)
+    return CurrentMembership(row.plan, row.started_at, row.renews_at if renews else None, row.ends_at)

@@ -148,7 +148,7 @@ def _by_media(media: MediaKind, count: int) -> tuple[int, int]:
 
 
 async def grant(
-    user_id: str, plan: Plan, reference: str, hours: int | None = None, *, touched: AccountChange | None = None
+    user_id: str, plan: Plan, reference: str, hours: int | None = None, *, account: AccountChange | None = None
 ) -> AccountChange:
     """Give an account a pass, inside a transaction: it starts when the account's last one ends, else at once.
 
@@ -162,7 +162,7 @@ async def grant(
     lasts = plan.duration_hours if hours is None else hours
     if lasts is None or plan.images_per_hour is None or plan.videos_per_hour is None:
         raise ValueError(f"{plan.slug} is no pass")
-    account = touched or await account_change.bump_version(user_id)
+    account = account or await account_change.bump_version(user_id)
     if await Pass.filter(reference=reference).exists():
         return account
     now = await _now()
@@ -182,7 +182,7 @@ async def grant(
     return account.with_entitlements()
 
 
-async def revoke(reference: str, *, touched: AccountChange | None = None) -> AccountChange | None:
+async def revoke(reference: str, *, account: AccountChange | None = None) -> AccountChange | None:
     """End the pass of a reference at once, inside a transaction; those that follow it start so much earlier.
 
     `touched`: as of `grant`. None: there is no such pass.
@@ -190,7 +190,7 @@ async def revoke(reference: str, *, touched: AccountChange | None = None) -> Acc
     found = await Pass.get_or_none(reference=reference)
     if found is None:
         return None
-    account = touched or await account_change.bump_version(found.user_id, departed=True)
+    account = account or await account_change.bump_version(found.user_id, departed=True)
     ended = await rows(
         "UPDATE passes SET revoked_at = NOW(), updated_at = NOW() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
         found.id,

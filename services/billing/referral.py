@@ -29,7 +29,7 @@ _MAX_REFERRAL_CHAIN = 20  # of who brought whom, that are looked at
 _BATCH = 100  # accounts that are looked at together
 
 
-class _NothingDueError(Exception):
+class _NothingToPayError(Exception):
     """Ends a transaction that would have changed nothing."""
 
 
@@ -113,7 +113,7 @@ class ReferralService:
         identity = hmac.new(self._secret, _mailbox(user.email).encode(), hashlib.sha256).hexdigest()
         try:
             return await run_tx(self._pay, self._rules, user.id, user.referred_by_id, identity)
-        except (_NothingDueError, NotFoundError):
+        except (_NothingToPayError, NotFoundError):
             return []
         except IntegrityError:
             log.info("referral.known_already", user=user_id)
@@ -125,24 +125,24 @@ class ReferralService:
 
         It takes the two rows in the order of their ids. Nothing else takes two accounts, so no two wait for each other.
         """
-        present = [id for id in sorted((user_id, referrer_id)) if await _touched(id)]
+        present = [id for id in sorted((user_id, referrer_id)) if await _lock_and_bump(id)]
         if user_id not in present:
             raise NotFoundError
         now = datetime.now(UTC)
         unpaid = User.filter(id=user_id, referral_paid_at=None)
         if not await unpaid.update(referral_paid_at=now, referral_identity=identity):
-            raise _NothingDueError  # a twin was faster
+            raise _NothingToPayError  # a twin was faster
         if await User.filter(referred_by_id=referrer_id, referral_paid_at__isnull=False).count() > rules.cap:
-            raise _NothingDueError
+            raise _NothingToPayError
         accounts = []
         for id in present:
             reference = f"referral:{user_id}:{'to' if id == user_id else 'from'}"
             line = LedgerLine(TransactionType.BONUS, rules.bonus, reference, metadata={"reason": "referral"})
-            accounts.append(await ledger.post(id, [line], touched=True))
+            accounts.append(await ledger.post(id, [line], version_bumped=True))
         return accounts
 
 
-async def _touched(user_id: str) -> bool:
+async def _lock_and_bump(user_id: str) -> bool:
     """Take an account's row; False where the account is gone."""
     try:
         await account_change.bump_version(user_id)

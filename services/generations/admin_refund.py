@@ -52,7 +52,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
     else:
         # The reason tells this line from those that the policy has written.
         lines = [replace(line, metadata={"reason": reason}) for line in ledger.refund(row.id, row.cost)]
-        account = await ledger.post(user_id, lines, touched=True)
+        account = await ledger.post(user_id, lines, version_bumped=True)
     act = await audit_log.record(
         admin_id,
         AdminAction.REFUND_GENERATION,

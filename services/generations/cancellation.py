@@ -35,7 +35,7 @@ async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple
         await Generation.filter(id__in=[row["id"] for row in refunded]).update(refunded=True)
         lines = [line for row in refunded for line in ledger.refund(row["id"], row["cost"])]
         if lines:
-            account = await ledger.post(account.user_id, lines, touched=True)
+            account = await ledger.post(account.user_id, lines, version_bumped=True)
         account = await _give_back(account, refunded)
     return [row["id"] for row in found], account
 

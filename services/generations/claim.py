@@ -166,7 +166,7 @@ class Claim:
                 request_id[:200] if request_id else None,
             )
             if refunded and row.cost:
-                account = await ledger.post(row.user_id, ledger.refund(row.id, row.cost), touched=True)
+                account = await ledger.post(row.user_id, ledger.refund(row.id, row.cost), version_bumped=True)
             if refunded and row.pass_id is not None and row.pass_hour is not None:
                 await passes.give_back(row.pass_id, row.pass_hour, row.media, 1)
                 account = account.with_entitlements()

@@ -91,8 +91,8 @@ class GenerationSpec:
             priority=self.priority,
             cost=payment.each,
             paid_by=payment.paid_by,
-            pass_id=payment.holder.id if payment.holder else None,
-            pass_hour=payment.holder.hour if payment.holder else None,
+            pass_id=payment.pass_.id if payment.pass_ else None,
+            pass_hour=payment.pass_.hour if payment.pass_ else None,
             refund_policy=self.style.collection.refund_policy,
         )
 

@@ -135,11 +135,11 @@ class SubmissionService:
     ) -> AccountChange:
         account = None
         if payment.paid_by is not PaidBy.CREDITS:
-            account, payment = await self._payers.take(user_id, order.bill)
+            account, payment = await self._payers.reserve(user_id, order.bill)
         made = [order.row(user_id, batch_id, payment) for _ in range(order.count)]
         lines = [line for row in made for line in ledger.deduction(row.id, row.cost)]
         if lines or account is None:
-            account = await ledger.post(user_id, lines, touched=account is not None)
+            account = await ledger.post(user_id, lines, version_bumped=account is not None)
         if ticket.key is not None:
             await idempotency.store_result(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
         await hold()

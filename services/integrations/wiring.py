@@ -7,7 +7,7 @@ from services.integrations.mail.protocol import Mailer
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.queue import TaskQueue
 from services.integrations.password_hashing import Passwords
-from services.integrations.payments.protocol import Payments
+from services.integrations.payments.protocol import PaymentProvider
 from services.integrations.providers.protocol import ImageProvider
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.protocol import Storage
@@ -22,7 +22,7 @@ class Integrations:
     storage: Storage
     sanitizer: ImageSanitizer
     provider: ImageProvider
-    payments: Payments | None  # None: nothing can be bought
+    payments: PaymentProvider | None  # None: nothing can be bought
     mailer: Mailer | None  # None: there is no mail
     limiter: RateLimiter | None  # None: no rate limits
     passwords: Passwords

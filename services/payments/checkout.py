@@ -18,7 +18,7 @@ from services.core.error import InvalidInputError, NotFoundError, PaymentsUnavai
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change
-from services.integrations.payments.protocol import CheckoutSessionRequest, Payments, PaymentsError
+from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentProvider, PaymentProviderError
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class CheckoutService:
 
     def __init__(
         self,
-        payments: Payments | None,
+        payments: PaymentProvider | None,
         products: Mapping[str, str],
         origins: tuple[str, ...],
         plans: PlanService,
@@ -76,11 +76,11 @@ class CheckoutService:
             log.error("checkout.no_product", slug=ware.slug, hint="POLAR_PRODUCTS names none")
             raise PaymentsUnavailableError
         fingerprint = idempotency.fingerprint(request)
-        checkout = await _known(user.id, request.idempotency_key, fingerprint)
+        checkout = await _find_by_key(user.id, request.idempotency_key, fingerprint)
         if checkout is not None and _is_open(checkout):
             return checkout
         await self._rates.checkout(user.id)
-        checkout = await run_tx(partial(_announce, user.id, ware.slug, request.idempotency_key, fingerprint))
+        checkout = await run_tx(partial(_create_row, user.id, ware.slug, request.idempotency_key, fingerprint))
         wanted = CheckoutSessionRequest(
             checkout_id=checkout.id,
             product_id=product_id,
@@ -92,7 +92,7 @@ class CheckoutService:
         )
         try:
             till = await self._payments.create_checkout(wanted)
-        except PaymentsError:
+        except PaymentProviderError:
             raise PaymentsUnavailableError from None
         # A twin of this request may have opened one as well: whichever is written last is the one that is shown.
         await Checkout.filter(id=checkout.id).update(
@@ -106,7 +106,7 @@ class CheckoutService:
             return None
         try:
             return await self._payments.portal_url(user.id)
-        except PaymentsError:
+        except PaymentProviderError:
             return None
 
     async def _ware(self, request: CheckoutRequest) -> CreditPackage | Plan:
@@ -136,16 +136,16 @@ def _is_open(checkout: Checkout) -> bool:
     return checkout.url is not None and not is_over
 
 
-async def _known(user_id: str, key: str | None, fingerprint: str) -> Checkout | None:
+async def _find_by_key(user_id: str, key: str | None, fingerprint: str) -> Checkout | None:
     """What this key made before. Raises InvalidInputError, ConflictError."""
     id = await idempotency.find_result(user_id, OPERATION, key, fingerprint) if key is not None else None
     return await Checkout.get(id=id) if id is not None else None
 
 
-async def _announce(user_id: str, slug: str, key: str | None, fingerprint: str) -> Checkout:
+async def _create_row(user_id: str, slug: str, key: str | None, fingerprint: str) -> Checkout:
     # The account's row first, as everywhere; changing nothing, for a checkout is nothing that an account shows.
     await account_change.lock_account(user_id)
-    if (known := await _known(user_id, key, fingerprint)) is not None:
+    if (known := await _find_by_key(user_id, key, fingerprint)) is not None:
         return known
     checkout = await Checkout.create(user_id=user_id, slug=slug)
     if key is not None:

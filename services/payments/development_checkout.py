@@ -22,7 +22,7 @@ class DevelopmentCheckout:
         self._payments = payments
         self._webhooks = webhooks
 
-    async def ware(self, checkout_id: str) -> Product:
+    async def product(self, checkout_id: str) -> Product:
         """What a checkout is about. Raises NotFoundError."""
         return (await self._find(checkout_id))[1]
 
@@ -46,7 +46,7 @@ class DevelopmentCheckout:
         if not ids.is_id(checkout_id, ids.CHECKOUT):
             raise NotFoundError
         checkout = await Checkout.get_or_none(id=checkout_id, provider_id__isnull=True)
-        ware = await self._payments.ware_of(checkout.slug) if checkout else None
+        ware = await self._payments.product_of(checkout.slug) if checkout else None
         if checkout is None or ware is None:
             raise NotFoundError
         return checkout, ware

@@ -31,7 +31,7 @@ class Buyer:
     problem: str | None = None
 
 
-async def unrecorded(verdict: Settlement) -> None:
+async def no_record(verdict: Settlement) -> None:
     """Nothing keeps what became of what was told, but the order itself."""
 
 
@@ -43,7 +43,7 @@ class PaymentService:
         self._referrals = referrals
         self._events = events
 
-    async def order_told(self, order: Order, *, pays: bool, record: Record = unrecorded) -> Settlement:
+    async def record_order(self, order: Order, *, pays: bool, record: Record = no_record) -> Settlement:
         """Settle an order as it is told. `pays`: that it was paid; else only what was given back counts.
 
         `record` runs in the same transaction, or after it where nothing changed.
@@ -55,7 +55,7 @@ class PaymentService:
             return verdict
         return await self._settle(lambda: self._case_of(order, pays), record)
 
-    async def refund_told(self, refund: Refund, *, record: Record = unrecorded) -> Settlement:
+    async def record_refund(self, refund: Refund, *, record: Record = no_record) -> Settlement:
         """Take back what one refund tells of, or remember it for when its payment is told."""
         return await self._settle(lambda: self._case_of_refund(refund), record)
 
@@ -98,7 +98,7 @@ class PaymentService:
 
     async def _case_of(self, order: Order, pays: bool) -> PurchaseUpdate:
         buyer = await self.buyer_of(order.customer, order.claimed_user, order.checkout_id)
-        ware = await self.ware_of(order.product_id)
+        ware = await self.product_of(order.product_id)
         problem = buyer.problem or _problem_of(order, ware)
         locks = (pays and problem is None) or await _is_granted(order.id)
         return PurchaseUpdate(order, buyer.user, ware, problem, pays, locks)
@@ -108,7 +108,7 @@ class PaymentService:
         known = await Purchase.get_or_none(order_id=refund.order_id).select_related("user")
         return PurchaseUpdate(refund, known.user if known else None, locks=await _is_granted(refund.order_id))
 
-    async def ware_of(self, product_id: str | None) -> Product | None:
+    async def product_of(self, product_id: str | None) -> Product | None:
         """The package or plan that a product is, whether it is still sold or not; None where nobody knows."""
         slug = self._products.get(product_id or "")
         if slug is None:
@@ -155,6 +155,6 @@ def _problem_of(order: Order, ware: Product | None) -> str | None:
     if is_monthly is (order.billing_reason == _ONCE):
         return f"{ware.slug} is not paid for as {order.billing_reason!r}"
     is_whole = not is_monthly or order.billing_reason in MONTHS  # a change of plans may cost nothing
-    if is_whole and ware.price and order.ware_amount <= 0:  # a discount leaves that as it is
+    if is_whole and ware.price and order.product_amount <= 0:  # a discount leaves that as it is
         return f"{ware.slug} was sold for nothing"
     return None

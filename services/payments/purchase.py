@@ -86,13 +86,13 @@ async def settle(case: PurchaseUpdate) -> Settlement:
         if user and case.locks
         else None
     )
-    purchase = await _take(case.order_id, user)
+    purchase = await _lock_purchase(case.order_id, user)
     granted = purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
     before = _facts(purchase)
     paid, returned = (purchase.net_amount, purchase.refunded_amount) if granted else (0, 0)
-    _note(purchase, case, granted)
+    _record(purchase, case, granted)
     problem = None if granted else case.problem  # whatever is wrong now was right when it was granted
     if problem is None and purchase.is_paid and account is not None and isinstance(case.told, Order):
         if not granted:
@@ -112,7 +112,7 @@ async def settle(case: PurchaseUpdate) -> Settlement:
     return Settlement(outcome, problem, account, tuple(money for money in moved if money), purchase.currency)
 
 
-def _note(purchase: Purchase, case: PurchaseUpdate, granted: bool) -> None:
+def _record(purchase: Purchase, case: PurchaseUpdate, granted: bool) -> None:
     """Write down what was told."""
     told = case.told
     if isinstance(told, Refund):
@@ -141,16 +141,16 @@ async def _grant(order: Order, ware: Product | None, purchase: Purchase, account
             price=order.net_amount,
             currency=order.currency,
         )
-        return await ledger.post(account.user_id, [line], touched=True)
+        return await ledger.post(account.user_id, [line], version_bumped=True)
     if ware is None:
         raise RuntimeError(f"{order.id} is to be granted, and nobody knows what it bought")
     purchase.plan_id = ware.id
     if ware.kind is PlanKind.PASS:
-        return await passes.grant(account.user_id, ware, reference, touched=account)
+        return await passes.grant(account.user_id, ware, reference, account=account)
     if order.billing_reason in MONTHS:
         purchase.credits = ware.credits_per_month or 0
         return await membership.grant_month(
-            account.user_id, ware, reference, order.net_amount, order.currency, touched=account
+            account.user_id, ware, reference, order.net_amount, order.currency, account=account
         )
     return account
 
@@ -168,9 +168,9 @@ async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
             metadata={"order": purchase.order_id},
         )
         purchase.reversed_credits = due
-        account = _joined(account, await ledger.post(account.user_id, [line], touched=True))
+        account = _merge(account, await ledger.post(account.user_id, [line], version_bumped=True))
     if purchase.plan_id is not None and purchase.refunded_amount >= purchase.net_amount:
-        account = await passes.revoke(reference_of(purchase.order_id), touched=account) or account
+        account = await passes.revoke(reference_of(purchase.order_id), account=account) or account
     return account
 
 
@@ -179,7 +179,7 @@ def reference_of(order_id: str) -> str:
     return f"polar:order:{order_id}"
 
 
-async def _take(order_id: str, user: User | None) -> Purchase:
+async def _lock_purchase(order_id: str, user: User | None) -> Purchase:
     """The order's row, made where it is missing, and taken for the rest of the transaction."""
     await rows(
         "INSERT INTO purchases (id, order_id, user_id, status, is_paid, credits, reversed_credits, net_amount,"
@@ -210,7 +210,7 @@ def _facts(purchase: Purchase) -> tuple[object, ...]:
     )
 
 
-def _joined(account: AccountChange, later: AccountChange) -> AccountChange:
+def _merge(account: AccountChange, later: AccountChange) -> AccountChange:
     """The account as the later statement left it, with what both of them did."""
     return replace(
         later,

@@ -11,8 +11,8 @@ from models import ExternalEvent
 from models.database.connection import is_outage
 from models.enum import EventOutcome
 from services.billing.referral import ReferralService
-from services.integrations.payments.polar.payload import Order, Refund, SenselessError, subscription_of
-from services.integrations.payments.protocol import Payments
+from services.integrations.payments.polar.payload import InvalidPayloadError, Order, Refund, subscription_of
+from services.integrations.payments.protocol import PaymentProvider
 from services.operations import hourly_job
 from services.payments.payment import PaymentService
 from services.payments.subscription import SubscriptionService
@@ -34,7 +34,7 @@ class Reconciliation:
 
     def __init__(
         self,
-        provider: Payments | None,
+        provider: PaymentProvider | None,
         payments: PaymentService,
         subscriptions: SubscriptionService,
         ends: SubscriptionCancellation,
@@ -63,7 +63,7 @@ class Reconciliation:
         One order or refund that cannot be read or settled is logged, and stops no other.
 
         Raises:
-            PaymentsError: the provider does not answer.
+            PaymentProviderError: the provider does not answer.
         """
         if self._provider is None:
             return None
@@ -72,7 +72,7 @@ class Reconciliation:
         if run is None:
             return None
         try:
-            await self._ends.end_all()
+            await self._ends.cancel_all()
             await self._referrals.settle_all()  # where a process died between an order and what it brings to others
             seen, changed = await self._pull(self._provider, since, now - _REFUNDS)
         except Exception as error:
@@ -89,7 +89,7 @@ class Reconciliation:
         last = await ExternalEvent.filter(source=SOURCE, outcome=EventOutcome.HANDLED).order_by("-received_at").first()
         return datetime.fromisoformat(last.data["until"]) - _OVERLAP if last else now - _FIRST
 
-    async def _pull(self, provider: Payments, since: datetime, refunded_since: datetime) -> tuple[int, int]:
+    async def _pull(self, provider: PaymentProvider, since: datetime, refunded_since: datetime) -> tuple[int, int]:
         """How many orders and refunds there were, and how many of them changed anything."""
         seen = changed = 0
         for told, settle in (
@@ -104,21 +104,21 @@ class Reconciliation:
     async def _order(self, data: dict[str, Any]) -> bool:
         order, verdict = Order.of(data), None
         if order.is_paid:
-            verdict = await self._payments.order_told(order, pays=True)
+            verdict = await self._payments.record_order(order, pays=True)
         if (subscription := subscription_of(order)) is not None:
-            await self._subscriptions.told(subscription)
+            await self._subscriptions.record(subscription)
         return verdict is not None and verdict.account is not None
 
     async def _refund(self, data: dict[str, Any]) -> bool:
         refund = Refund.of(data)
-        return refund.has_succeeded and (await self._payments.refund_told(refund)).account is not None
+        return refund.has_succeeded and (await self._payments.record_refund(refund)).account is not None
 
 
 async def _settle_one(settle: Callable[[dict[str, Any]], Awaitable[bool]], data: dict[str, Any]) -> bool:
     """Settle one of many: what is wrong with it is logged, and stops no other."""
     try:
         return await settle(data)
-    except SenselessError as error:
+    except InvalidPayloadError as error:
         log.error("reconciliation.senseless", told=str(data.get("id")), problem=str(error))
     except Exception as error:
         if is_outage(error):

@@ -12,7 +12,7 @@ from services.billing.membership import MembershipService, SubscriptionState
 from services.core.error import NotFoundError
 from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import Subscription
-from services.payments.payment import PaymentService, Record, unrecorded
+from services.payments.payment import PaymentService, Record, no_record
 from services.payments.purchase import Settlement
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class SubscriptionService:
         self._memberships = memberships
         self._events = events
 
-    async def told(self, subscription: Subscription, *, record: Record = unrecorded) -> Settlement:
+    async def record(self, subscription: Subscription, *, record: Record = no_record) -> Settlement:
         """Bring a membership up to date; what is older than what is known already changes nothing.
 
         `record` runs in the same transaction, or after it where nothing was done.
@@ -47,7 +47,7 @@ class SubscriptionService:
         buyer = await self._payments.buyer_of(
             subscription.customer, subscription.claimed_user, subscription.checkout_id
         )
-        plan = await self._payments.ware_of(subscription.product_id)
+        plan = await self._payments.product_of(subscription.product_id)
         is_gone = buyer.user is not None and buyer.problem is not None
         if is_gone and status is MembershipStatus.ENDED:
             return await _end(Settlement(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
@@ -55,12 +55,12 @@ class SubscriptionService:
             return await self._park(subscription, f"{subscription.product_id!r} is no monthly plan", record)
         if buyer.user is None:
             return await self._park(subscription, buyer.problem or "", record)
-        told = _told(subscription, buyer.user.id, plan, status)
+        told = _state_of(subscription, buyer.user.id, plan, status)
         try:
             verdict = await run_tx(partial(self._apply, told, record, is_gone=is_gone))
         except NotFoundError:
             if not is_gone and not await User.exists(id=told.user_id, deleted_at__isnull=True):
-                return await self.told(subscription, record=record)  # it went in this very moment
+                return await self.record(subscription, record=record)  # it went in this very moment
             return await self._park(subscription, "it is somebody else's", record)
         if verdict.account is not None:
             log.info("subscription.applied", subscription=subscription.id, user=told.user_id, status=status)
@@ -69,7 +69,7 @@ class SubscriptionService:
 
     async def _apply(self, told: SubscriptionState, record: Record, *, is_gone: bool) -> Settlement:
         if is_gone:  # for the hourly look to end it
-            await self._memberships.keep(told)
+            await self._memberships.record_orphaned(told)
             verdict = Settlement(EventOutcome.HANDLED, "its account is gone: it is to be ended")
         else:
             verdict = Settlement(EventOutcome.HANDLED, account=await self._memberships.apply(told))
@@ -87,7 +87,7 @@ async def _end(verdict: Settlement, record: Record) -> Settlement:
     return verdict
 
 
-def _told(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> SubscriptionState:
+def _state_of(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> SubscriptionState:
     ends_at = subscription.ends_at
     if subscription.cancels_at_period_end:
         ends_at = ends_at or subscription.period_end
@@ -101,6 +101,6 @@ def _told(subscription: Subscription, user_id: str, plan: Plan, status: Membersh
         started_at=subscription.started_at,
         renews_at=subscription.period_end,
         ends_at=ends_at,
-        told_at=subscription.told_at,
+        reported_at=subscription.reported_at,
         past_due_at=subscription.past_due_at if status is MembershipStatus.PAST_DUE else None,
     )

@@ -9,7 +9,7 @@ from models import Membership
 from models.database.connection import run_tx
 from models.enum import MembershipStatus
 from services.events import account_change
-from services.integrations.payments.protocol import Payments, PaymentsError
+from services.integrations.payments.protocol import PaymentProvider, PaymentProviderError
 
 log = structlog.get_logger(__name__)
 
@@ -20,14 +20,14 @@ _FAILURES = 3  # of the provider, after which the rest waits for the next look: 
 class SubscriptionCancellation:
     """Whoever leaves pays no more. A membership that has not ended says that this is still to be done."""
 
-    def __init__(self, provider: Payments | None) -> None:
+    def __init__(self, provider: PaymentProvider | None) -> None:
         self._provider = provider
 
-    async def end_of(self, user_id: str) -> None:
-        """End what an account that is gone still pays for; what the provider does not answer is left to `end_all`."""
+    async def cancel_for_user(self, user_id: str) -> None:
+        """Cancel a deleted account's subscriptions; where the provider does not answer, `cancel_all` does it later."""
         await self._end([row async for row in _running().filter(user_id=user_id)])
 
-    async def end_all(self) -> None:
+    async def cancel_all(self) -> None:
         """End what any account that is gone still pays for."""
         last = ""
         while rows := await _running().filter(id__gt=last).order_by("id").limit(_BATCH):
@@ -42,8 +42,8 @@ class SubscriptionCancellation:
             return False
         for row in memberships:
             try:
-                await provider.end_subscription(row.subscription_id)
-            except PaymentsError:
+                await provider.cancel_subscription(row.subscription_id)
+            except PaymentProviderError:
                 failures += 1
                 log.warning("subscription.not_ended", subscription=row.subscription_id, user=row.user_id)
                 if failures == _FAILURES:

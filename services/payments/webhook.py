@@ -13,14 +13,14 @@ from models import ExternalEvent, ids
 from models.database.connection import is_outage, rows
 from models.enum import EventOutcome
 from services.integrations.payments.polar.payload import (
+    InvalidPayloadError,
     Order,
     Refund,
-    SenselessError,
     Subscription,
     read_event,
-    told_at,
+    sent_at,
 )
-from services.integrations.payments.polar.redaction import event_without_person
+from services.integrations.payments.polar.redaction import redact_event
 from services.integrations.payments.polar.signature import is_authentic
 from services.payments.payment import PaymentService, Record
 from services.payments.purchase import Settlement
@@ -60,7 +60,7 @@ class WebhookService:
         self._clock = clock
 
     def check(self, *, event_id: str, timestamp: str, signatures: str, body: bytes) -> None:
-        """Raises ForgedError where no secret signed these bytes, or not within the last minutes."""
+        """Raises InvalidSignatureError where no secret signed these bytes, or not within the last minutes."""
         if not is_authentic(
             self._secrets,
             event_id=event_id,
@@ -75,7 +75,7 @@ class WebhookService:
         """Store an event that is authentic, and answer with our id for it; None where it is here already.
 
         Raises:
-            SenselessError: it is no event; nothing is stored.
+            InvalidPayloadError: it is no event; nothing is stored.
         """
         told = read_event(body)
         event = ExternalEvent(source=source, event_id=event_id, type=told["type"], data=told)
@@ -91,7 +91,7 @@ class WebhookService:
         record = partial(_record, event)
         try:
             await self._do(event, record)
-        except SenselessError as error:
+        except InvalidPayloadError as error:
             log.error("event.parked", event_id=event.event_id, type=event.type, problem=str(error))
             await record(Settlement(EventOutcome.PARKED, str(error)))
         except Exception as error:
@@ -107,15 +107,15 @@ class WebhookService:
         data = event.data["data"]
         match event.type:
             case "order.paid" | "order.refunded":
-                await self._payments.order_told(Order.of(data), pays=event.type == "order.paid", record=record)
+                await self._payments.record_order(Order.of(data), pays=event.type == "order.paid", record=record)
             case "refund.created" | "refund.updated":
                 refund = Refund.of(data)
                 if refund.has_succeeded:
-                    await self._payments.refund_told(refund, record=record)
+                    await self._payments.record_refund(refund, record=record)
                 else:
                     await record(_IGNORED)
             case kind if kind.startswith("subscription."):
-                await self._subscriptions.told(Subscription.of(data, told_at(event.data)), record=record)
+                await self._subscriptions.record(Subscription.of(data, sent_at(event.data)), record=record)
             case _:
                 await record(_IGNORED)
 
@@ -156,5 +156,5 @@ async def _record(event: ExternalEvent, verdict: Settlement) -> None:
         problem=verdict.problem[:_LONGEST_PROBLEM] if verdict.problem else None,
         handled_at=datetime.now(UTC) if is_done else None,
         attempts=F("attempts") + 1,
-        **({"data": event_without_person(event.data)} if is_settled else {}),
+        **({"data": redact_event(event.data)} if is_settled else {}),
     )

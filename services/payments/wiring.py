@@ -7,7 +7,7 @@ from services.billing.wiring import Billing
 from services.core.chore import Chore, Lane, chore_for_each
 from services.core.wiring import Core
 from services.events.wiring import Events
-from services.integrations.payments.protocol import Payments as PaymentProvider
+from services.integrations.payments.protocol import PaymentProvider
 from services.payments.checkout import CheckoutService
 from services.payments.development_checkout import DevelopmentCheckout
 from services.payments.payment import PaymentService

@@ -183,7 +183,9 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
 
     async def touched_and_paid() -> None:
         assert (await account_change.bump_version(user)).version == 2
-        assert (await ledger.post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1), touched=True)).version == 2
+        assert (
+            await ledger.post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1), version_bumped=True)
+        ).version == 2
 
     await run_tx(touched_and_paid)
     found, lines = await audited(user)

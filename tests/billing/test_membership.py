@@ -64,7 +64,7 @@ def event(person: Api, plan: Plan, **more: Any) -> SubscriptionState:
         started_at=NOW - 10 * DAY,
         renews_at=NOW + 20 * DAY,
         ends_at=None,
-        told_at=NOW - DAY / 24,
+        reported_at=NOW - DAY / 24,
     )
     return replace(told, **more)
 
@@ -115,7 +115,7 @@ async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Ru
     assert (await ada.create(styleId=style["id"]))["errors"] == []
     assert (await bob.one(LOCKED))["locked"], "what one pays for opens nothing to another"
 
-    await tell(idle_server.services, event(ada, offer.fast, status=ENDED, told_at=NOW))
+    await tell(idle_server.services, event(ada, offer.fast, status=ENDED, reported_at=NOW))
     after = await standing(ada)
     assert (after["isMember"], after["membership"], after["maxBatch"]) == (False, None, 4)
     assert (await ada.one(LOCKED))["locked"]
@@ -125,14 +125,14 @@ async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Ru
 async def test_what_is_canceled_runs_to_its_end_and_can_be_resumed(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.small))
-    canceled = event(ada, offer.small, ends_at=NOW + 20 * DAY, told_at=NOW - timedelta(minutes=2))
+    canceled = event(ada, offer.small, ends_at=NOW + 20 * DAY, reported_at=NOW - timedelta(minutes=2))
     await tell(idle_server.services, canceled)
     shown = await standing(ada)
     assert shown["isMember"]
     assert (shown["membership"]["renewsAt"], shown["membership"]["endsAt"]) == (None, NOW + 20 * DAY)
-    await tell(idle_server.services, event(ada, offer.small, told_at=NOW - timedelta(minutes=1)))
+    await tell(idle_server.services, event(ada, offer.small, reported_at=NOW - timedelta(minutes=1)))
     assert (await standing(ada))["membership"]["renewsAt"] == NOW + 20 * DAY
-    await tell(idle_server.services, replace(canceled, ends_at=NOW, told_at=NOW))
+    await tell(idle_server.services, replace(canceled, ends_at=NOW, reported_at=NOW))
     shown = await standing(ada)
     assert (shown["isMember"], shown["membership"]) == (False, None), "canceled: not an hour of grace"
 
@@ -141,7 +141,7 @@ async def running_at(moment: datetime, user: User, services: Services) -> bool:
     """Whether a membership is running at a moment: if so it is shown, else the sweep finds that it is over."""
     clockwork = MembershipService(3, services.events.publisher, now=lambda: moment)
     is_over = user.id in await clockwork.lapsed(10)
-    assert (user.id in await clockwork.standings([user])) is not is_over
+    assert (user.id in await clockwork.current_memberships([user])) is not is_over
     return not is_over
 
 
@@ -150,8 +150,8 @@ async def running_at(moment: datetime, user: User, services: Services) -> bool:
     [
         ({}, NOW + 20 * DAY + GRACE),
         ({"ends_at": NOW + 5 * DAY}, NOW + 5 * DAY),
-        ({"status": PAST_DUE, "told_at": NOW - DAY}, NOW - DAY + GRACE),
-        ({"status": PAST_DUE, "told_at": NOW - DAY, "ends_at": NOW + DAY}, NOW + DAY),
+        ({"status": PAST_DUE, "reported_at": NOW - DAY}, NOW - DAY + GRACE),
+        ({"status": PAST_DUE, "reported_at": NOW - DAY, "ends_at": NOW + DAY}, NOW + DAY),
         ({"status": PAST_DUE, "past_due_at": NOW - 2 * DAY}, NOW - 2 * DAY + GRACE),
         ({"renews_at": None}, NOW - DAY / 24 + GRACE),
     ],
@@ -176,20 +176,20 @@ async def test_a_payment_that_failed_leaves_three_days_however_often_it_is_told(
 ) -> None:
     ada = await idle_server.api.sign_up()
     late = event(ada, offer.fast, status=PAST_DUE, renews_at=NOW - 4 * DAY)
-    await tell(idle_server.services, replace(late, told_at=NOW - 2 * DAY))
+    await tell(idle_server.services, replace(late, reported_at=NOW - 2 * DAY))
     assert (await standing(ada))["isMember"], "two of three days have passed"
-    assert await tell(idle_server.services, replace(late, told_at=NOW - DAY)) is None
+    assert await tell(idle_server.services, replace(late, reported_at=NOW - DAY)) is None
     assert (await User.get(id=ada.user["id"])).member_until == NOW - 2 * DAY + GRACE
-    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW - DAY / 2))
+    await tell(idle_server.services, event(ada, offer.fast, reported_at=NOW - DAY / 2))
     assert (await standing(ada))["membership"]["renewsAt"] == NOW + 20 * DAY
-    await tell(idle_server.services, replace(late, told_at=NOW))
+    await tell(idle_server.services, replace(late, reported_at=NOW))
     assert (await User.get(id=ada.user["id"])).member_until == NOW + GRACE, "another failure, another three days"
 
 
 async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
-    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW - 6 * DAY))
-    await tell(idle_server.services, event(ada, offer.fast, status=PAST_DUE, told_at=NOW - 4 * DAY))
+    await tell(idle_server.services, event(ada, offer.fast, reported_at=NOW - 6 * DAY))
+    await tell(idle_server.services, event(ada, offer.fast, status=PAST_DUE, reported_at=NOW - 4 * DAY))
     shown = await standing(ada)
     assert (shown["isMember"], shown["membership"], shown["maxBatch"]) == (False, None, 4)
     assert (await ada.one(LOCKED))["locked"]
@@ -197,12 +197,12 @@ async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Runn
 
 async def test_events_end_alike_in_every_order(idle_server: Running, offer: Offer) -> None:
     def story(person: Api) -> list[SubscriptionState]:
-        first = event(person, offer.small, subscription_id=str(person.user["id"]), told_at=NOW - 5 * DAY)
+        first = event(person, offer.small, subscription_id=str(person.user["id"]), reported_at=NOW - 5 * DAY)
         return [
             first,
-            replace(first, plan=offer.fast, told_at=NOW - 4 * DAY),
-            replace(first, plan=offer.fast, ends_at=NOW + 9 * DAY, told_at=NOW - 3 * DAY),
-            replace(first, plan=offer.fast, status=ENDED, told_at=NOW - 3 * DAY),
+            replace(first, plan=offer.fast, reported_at=NOW - 4 * DAY),
+            replace(first, plan=offer.fast, ends_at=NOW + 9 * DAY, reported_at=NOW - 3 * DAY),
+            replace(first, plan=offer.fast, status=ENDED, reported_at=NOW - 3 * DAY),
         ]
 
     for number, order in enumerate(itertools.permutations(range(4))):
@@ -221,17 +221,19 @@ async def test_an_event_that_comes_twice_or_late_moves_nothing(idle_server: Runn
     await tell(idle_server.services, event(ada, offer.fast))
     known = await standing(ada)
     assert await tell(idle_server.services, event(ada, offer.fast)) is None
-    assert await tell(idle_server.services, event(ada, offer.fast, told_at=NOW)) is None, "newer, and says nothing new"
-    assert await tell(idle_server.services, event(ada, offer.small, status=ENDED, told_at=NOW - DAY)) is None
+    assert await tell(idle_server.services, event(ada, offer.fast, reported_at=NOW)) is None, (
+        "newer, and says nothing new"
+    )
+    assert await tell(idle_server.services, event(ada, offer.small, status=ENDED, reported_at=NOW - DAY)) is None
     assert await standing(ada) == known
 
 
 async def test_events_that_come_at_once_are_taken_one_after_the_other(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     version = (await standing(ada))["version"]
-    first = event(ada, offer.small, told_at=NOW - DAY)
-    newest = replace(first, plan=offer.everything, told_at=NOW)
-    told = [replace(first, renews_at=NOW + day * DAY, told_at=NOW - DAY + day * DAY / 100) for day in range(1, 7)]
+    first = event(ada, offer.small, reported_at=NOW - DAY)
+    newest = replace(first, plan=offer.everything, reported_at=NOW)
+    told = [replace(first, renews_at=NOW + day * DAY, reported_at=NOW - DAY + day * DAY / 100) for day in range(1, 7)]
     accounts = await asyncio.gather(*(tell(idle_server.services, one) for one in [first, first, newest, *told, newest]))
     shown = await standing(ada)
     assert shown["membership"]["plan"] == "everything"
@@ -246,9 +248,9 @@ async def test_of_two_subscriptions_the_better_plan_counts_while_it_runs(idle_se
     await tell(idle_server.services, better)
     await tell(idle_server.services, event(ada, offer.small, renews_at=NOW + 200 * DAY))
     assert (await standing(ada))["membership"]["plan"] == "fast"
-    await tell(idle_server.services, replace(better, ends_at=NOW + DAY, told_at=NOW - timedelta(minutes=1)))
+    await tell(idle_server.services, replace(better, ends_at=NOW + DAY, reported_at=NOW - timedelta(minutes=1)))
     assert (await standing(ada))["membership"]["plan"] == "fast", "canceled, but still running"
-    await tell(idle_server.services, replace(better, status=ENDED, told_at=NOW))
+    await tell(idle_server.services, replace(better, status=ENDED, reported_at=NOW))
     assert (await standing(ada))["membership"]["plan"] == "small"
 
 
@@ -292,7 +294,7 @@ async def test_pictures_of_one_request_and_their_turn_are_the_plans(idle_server:
     refused = await ada.refused(CREATE_ERRORS, input={"prompt": "A fox", "count": 3})
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["count"])
     ordinary = (await ada.create(prompt="A fox", count=2))["generations"]
-    await tell(idle_server.services, event(ada, offer.fast, told_at=NOW))
+    await tell(idle_server.services, event(ada, offer.fast, reported_at=NOW))
     first = (await ada.create(prompt="A fox", count=6))["generations"]
     priority = {row.id: row.priority for row in await Generation.all()}
     assert [priority[one["id"]] for one in ordinary] == [0, 0], "the small plan is not sold with priority"
@@ -305,7 +307,7 @@ async def test_a_membership_that_an_admin_granted_has_no_plan(idle_server: Runni
     assert (await standing(ada))["membership"] == {"plan": None, "startedAt": NOW, "renewsAt": None, "endsAt": None}
     await tell(idle_server.services, event(ada, offer.small))
     assert (await standing(ada))["membership"]["plan"] == "small"
-    await tell(idle_server.services, event(ada, offer.small, status=ENDED, told_at=NOW))
+    await tell(idle_server.services, event(ada, offer.small, status=ENDED, reported_at=NOW))
     shown = await standing(ada)
     assert (shown["isMember"], shown["membership"]["plan"]) == (True, None)
 
@@ -314,7 +316,7 @@ async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle_server:
     ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
     await tell(idle_server.services, event(ada, offer.fast))
     for told in (
-        event(bob, offer.fast, told_at=NOW),
+        event(bob, offer.fast, reported_at=NOW),
         event(bob, offer.fast, subscription_id="sub_2", user_id="usr_nobody"),
     ):
         with pytest.raises(NotFoundError):
@@ -325,7 +327,7 @@ async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle_server:
     user = await User.get(id=ada.user["id"])
     assert (user.plan_id, user.member_until) == (None, None)
     with pytest.raises(NotFoundError):
-        await tell(idle_server.services, event(ada, offer.small, told_at=NOW))
+        await tell(idle_server.services, event(ada, offer.small, reported_at=NOW))
 
 
 async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: Running, offer: Offer) -> None:
@@ -335,7 +337,7 @@ async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: 
         assert (await stream.next())["membership"] is None
         await tell(idle_server.services, event(ada, offer.fast))
         assert (await stream.next())["membership"] == {"plan": {"slug": "fast"}}
-        await tell(idle_server.services, event(ada, offer.fast, status=ENDED, told_at=NOW))
+        await tell(idle_server.services, event(ada, offer.fast, status=ENDED, reported_at=NOW))
         assert (await stream.next())["membership"] is None
 
 
@@ -357,16 +359,16 @@ async def test_where_keys_come_with_a_plan_they_wait_for_it(scripted_settings: S
         refused = await ada.refused(CREATE_KEY)
         assert refused["code"] == "MEMBERSHIP_REQUIRED"
         pro, enterprise = await Plan.get(slug="pro"), await Plan.get(slug="enterprise")
-        await tell(server.services, event(ada, pro, told_at=NOW - DAY))
+        await tell(server.services, event(ada, pro, reported_at=NOW - DAY))
         assert (await ada.refused(CREATE_KEY))["message"] == refused["message"]
         await tell(server.services, event(ada, enterprise))
         program = replace(ada, token=(await ada.one(CREATE_KEY))["key"])
         assert await program.credits() == await ada.credits()
-        lost = event(ada, enterprise, status=ENDED, told_at=NOW)
+        lost = event(ada, enterprise, status=ENDED, reported_at=NOW)
         await tell(server.services, lost)
         assert await program.one("{ viewer { id } }") is None
         assert len((await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]) == 1
-        await tell(server.services, replace(lost, status=ACTIVE, told_at=NOW + timedelta(seconds=1)))
+        await tell(server.services, replace(lost, status=ACTIVE, reported_at=NOW + timedelta(seconds=1)))
         assert (await program.one("{ viewer { id } }"))["id"] == ada.user["id"], "kept, not deleted"
 
 

@@ -164,13 +164,13 @@ async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Runnin
         started_at=datetime.now(UTC),
         renews_at=datetime.now(UTC) + HOUR,
         ends_at=None,
-        told_at=datetime.now(UTC),
+        reported_at=datetime.now(UTC),
     )
     await run_tx(idle_server.services.billing.memberships.apply, told)
     assert [await paid(ada) for _ in range(4)] == [[("PASS", 0)]] * 3 + [[("PLAN", 0)]]
     assert (await ada.one(QUOTE, input={}))["paidBy"] == "PLAN"
     now = datetime.now(UTC)
-    over = replace(told, status=MembershipStatus.ENDED, ends_at=now, told_at=now)
+    over = replace(told, status=MembershipStatus.ENDED, ends_at=now, reported_at=now)
     await run_tx(idle_server.services.billing.memberships.apply, over)
     assert await paid(ada) == [("CREDITS", 1)]
     assert await hours(held) == {0: 3}

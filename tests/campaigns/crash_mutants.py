@@ -48,11 +48,11 @@ def refund_in_a_second_transaction() -> None:
     post = ledger.post
     owed: ContextVar[list[tuple[str, Sequence[LedgerLine]]]] = ContextVar("owed")
 
-    async def put_off(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
+    async def put_off(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
         if lines and lines[0].type is TransactionType.REFUND:
             owed.get().append((user_id, lines))
             return AccountChange(user_id, 0, 0, 0)
-        return await post(user_id, lines, touched=touched)
+        return await post(user_id, lines, version_bumped=version_bumped)
 
     async def in_two_steps(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
         later: list[tuple[str, Sequence[LedgerLine]]] = []
@@ -121,8 +121,8 @@ def debit_by_reading_and_writing() -> None:
         await asyncio.sleep(0.01)
         return await sell(self, user_id, *rest)
 
-    async def writing(user_id: str, lines: Sequence[LedgerLine], *, touched: bool = False) -> AccountChange:
-        account = await post(user_id, lines, touched=touched)
+    async def writing(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
+        account = await post(user_id, lines, version_bumped=version_bumped)
         if (balance := seen.get()) is not None:
             total = balance + sum(line.amount for line in lines)
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)

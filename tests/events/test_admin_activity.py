@@ -116,14 +116,14 @@ async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(ser
         assert (paid["transaction"]["type"], paid["user"]["id"]) == ("PURCHASE", ada.user["id"])
         purchase = await Purchase.get(user_id=ada.user["id"])
         for part in (100, 399):
-            await payments.refund_told(Refund.of(polar_wire.refund(purchase.order_id, part)))
+            await payments.record_refund(Refund.of(polar_wire.refund(purchase.order_id, part)))
         activities = await heard(stream, 4)
         assert [activity["message"] for activity in activities[1::2]] == [
             "1.00 USD given back.",
             "3.99 USD given back.",
         ]
         assert [activity["transaction"]["type"] for activity in activities] == ["REVERSAL"] * 4
-        await payments.order_told(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
+        await payments.record_order(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
         assert await stream.until(message="An order waits for an admin's decision: order-1.")
 
 

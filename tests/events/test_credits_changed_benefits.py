@@ -55,7 +55,7 @@ async def subscribed(server: Running, person: Api, **more: Any) -> AccountChange
         started_at=NOW,
         renews_at=NOW + timedelta(days=30),
         ends_at=more.pop("ends_at", None),
-        told_at=more.pop("told_at", NOW),
+        reported_at=more.pop("reported_at", NOW),
     )
     account: AccountChange | None = await run_tx(server.services.billing.memberships.apply, told)
     assert account is not None
@@ -98,9 +98,9 @@ async def test_a_membership_is_told_as_it_changes(ada: Api, server: Running) -> 
         await stream.next()
         await tell(await subscribed(server, ada))
         assert (await stream.next())["membership"] == {"plan": {"slug": "basic"}, "endsAt": None}
-        await tell(await subscribed(server, ada, ends_at=end, told_at=NOW + timedelta(seconds=1)))
+        await tell(await subscribed(server, ada, ends_at=end, reported_at=NOW + timedelta(seconds=1)))
         assert datetime.fromisoformat((await stream.next())["membership"]["endsAt"]) == end
-        over = await subscribed(server, ada, status=MembershipStatus.ENDED, told_at=NOW + timedelta(seconds=2))
+        over = await subscribed(server, ada, status=MembershipStatus.ENDED, reported_at=NOW + timedelta(seconds=2))
         await tell(over)
         event = await stream.next()
         assert (event["membership"], event["version"]) == (None, over.version)
@@ -111,7 +111,7 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
 
     async def bought() -> AccountChange:
         account = await passes.grant(user_id, await Plan.get(slug="flash"), "both")
-        paid = await ledger.post(user_id, [LedgerLine(TransactionType.BONUS, 5, "both")], touched=True)
+        paid = await ledger.post(user_id, [LedgerLine(TransactionType.BONUS, 5, "both")], version_bumped=True)
         return AccountChange(user_id, paid.credits, account.version, paid.sequence, paid.lines, entitlements=True)
 
     async with ada.socket() as socket:

@@ -27,7 +27,7 @@ async def main():
     body = sys.stdin.buffer.read()
     async with open_services(load_settings(_env_file=None)) as services:
         assert await services.payments.webhooks.receive("an-event", body)
-        await services.payments.recorder.order_told(Order.of(read_event(body)["data"]), pays=True, record=die)
+        await services.payments.recorder.record_order(Order.of(read_event(body)["data"]), pays=True, record=die)
 
 asyncio.run(main())
 """

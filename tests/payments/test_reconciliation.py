@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import ExternalEvent, Membership, Purchase, User
-from services.integrations.payments.protocol import PaymentsError
+from services.integrations.payments.protocol import PaymentProviderError
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.fakes.polar import PolarServer
@@ -76,7 +76,7 @@ async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running
     now = datetime.now(UTC)
     polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=20)))]
     polar.fail(500)
-    with pytest.raises(PaymentsError):
+    with pytest.raises(PaymentProviderError):
         await polar_store.services.payments.reconciliation.reconcile_when_due(now)
     assert (await ExternalEvent.get(source="reconciliation")).outcome == "FAILED"
     assert await polar_store.services.payments.reconciliation.reconcile_when_due(now + HOUR) == 1

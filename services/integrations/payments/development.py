@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentsError
+from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentProviderError
 
 _NOTHING: tuple[dict[str, Any], ...] = ()
 
 
-class DevelopmentPayments:
+class DevelopmentPaymentProvider:
     """`address`: how clients reach this server."""
 
     def __init__(self, address: str) -> None:
@@ -28,8 +28,8 @@ class DevelopmentPayments:
         for refund in _NOTHING:
             yield refund
 
-    async def end_subscription(self, subscription_id: str) -> None:
+    async def cancel_subscription(self, subscription_id: str) -> None:
         """Nothing is paid for it in any case."""
 
     async def portal_url(self, user_id: str) -> str:
-        raise PaymentsError("nothing is paid here, so there is nothing to manage")
+        raise PaymentProviderError("nothing is paid here, so there is nothing to manage")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 
-class PaymentsError(Exception):
+class PaymentProviderError(Exception):
     """The provider did not answer in time, or refused; what was asked may or may not have been done."""
 
 
@@ -32,8 +32,8 @@ class CheckoutSession:
     expires_at: datetime | None
 
 
-class Payments(Protocol):
-    """A payment provider. Every call ends within its own deadline; whatever goes wrong is a PaymentsError."""
+class PaymentProvider(Protocol):
+    """A payment provider. Every call ends within its own deadline; whatever goes wrong is a PaymentProviderError."""
 
     async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
         """Open a till."""
@@ -44,7 +44,7 @@ class Payments(Protocol):
     def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         """Every refund made since then, of orders of any age, newest first, each as a webhook would tell it, unread."""
 
-    async def end_subscription(self, subscription_id: str) -> None:
+    async def cancel_subscription(self, subscription_id: str) -> None:
         """See to it that nothing is paid for a subscription any more; one that has ended already is as good."""
 
     async def portal_url(self, user_id: str) -> str:

@@ -10,10 +10,10 @@ import pytest
 from polar.base import deserialize
 from polar.v2026_10 import outputs, webhooks
 
-from services.integrations.payments.polar.client import PolarPayments
+from services.integrations.payments.polar.client import PolarPaymentProvider
 from services.integrations.payments.polar.payload import Order
 from services.integrations.payments.polar.signature import is_authentic
-from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentsError
+from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentProviderError
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import checkout, event, moment, order, refund, refunded, session, sign, subscription
 
@@ -26,8 +26,8 @@ REQUEST = CheckoutSessionRequest(
 
 
 @pytest.fixture
-async def payments(polar: PolarServer) -> AsyncIterator[PolarPayments]:
-    async with PolarPayments(polar.token, base_url=f"{polar.url}/v1", patience=1.0) as found:
+async def payments(polar: PolarServer) -> AsyncIterator[PolarPaymentProvider]:
+    async with PolarPaymentProvider(polar.token, base_url=f"{polar.url}/v1", patience=1.0) as found:
         yield found
 
 
@@ -60,7 +60,7 @@ def test_the_client_takes_our_signatures_and_we_take_what_it_takes(kind: str) ->
     assert not is_authentic([SECRET.removeprefix("whsec_")], event_id=headers["webhook-id"], body=body, **ours)
 
 
-async def test_a_checkout_says_who_buys_what(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_a_checkout_says_who_buys_what(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     till = await payments.create_checkout(REQUEST)
     (call,) = polar.calls
     assert (call.method, call.path, call.headers["polar-version"]) == ("POST", "/v1/checkouts/", "2026-10")
@@ -78,7 +78,7 @@ async def test_a_checkout_says_who_buys_what(payments: PolarPayments, polar: Pol
     assert till.expires_at > datetime.now(UTC)
 
 
-async def test_orders_are_read_to_the_last_page(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_orders_are_read_to_the_last_page(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     polar.orders = [order(USER, PRODUCT, created_at=moment(start + timedelta(minutes=number))) for number in range(203)]
     found = [told["id"] async for told in payments.orders(LONG_AGO)]
@@ -90,7 +90,9 @@ async def test_orders_are_read_to_the_last_page(payments: PolarPayments, polar: 
     assert replace(Order.of(told), data={}) == replace(Order.of(polar.orders[202]), data={})
 
 
-async def test_one_order_that_nobody_understands_hides_no_other(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_one_order_that_nobody_understands_hides_no_other(
+    payments: PolarPaymentProvider, polar: PolarServer
+) -> None:
     made = [order(USER, PRODUCT, created_at=moment(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
     made[3]["status"] = "a word of next year"
     del made[5]["platform_fee_amount"]
@@ -102,7 +104,7 @@ async def test_one_order_that_nobody_understands_hides_no_other(payments: PolarP
     assert [told async for told in payments.orders(LONG_AGO)] == []
 
 
-async def test_refunds_are_read_back_to_a_moment(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_refunds_are_read_back_to_a_moment(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     polar.refunds = [
         refund("an order", 1, created_at=moment(start + timedelta(minutes=number))) for number in range(250)
@@ -112,28 +114,30 @@ async def test_refunds_are_read_back_to_a_moment(payments: PolarPayments, polar:
     assert [call.query["page"] for call in polar.calls] == [["1"], ["2"]]
 
 
-async def test_a_subscription_is_ended_once(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_a_subscription_is_ended_once(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     made = subscription(USER, PRODUCT)
     polar.subscriptions[made["id"]] = made
     for _ in range(2):
-        await payments.end_subscription(made["id"])
+        await payments.cancel_subscription(made["id"])
         assert made["status"] == "canceled"
-    await payments.end_subscription("3b4ae0f6-86d5-4a10-9b2c-000000000000")
+    await payments.cancel_subscription("3b4ae0f6-86d5-4a10-9b2c-000000000000")
     polar.fail(409, 500)
     for _ in range(2):
-        with pytest.raises(PaymentsError):
-            await payments.end_subscription(made["id"])
+        with pytest.raises(PaymentProviderError):
+            await payments.cancel_subscription(made["id"])
     assert {(call.method, call.path.rpartition("/")[0]) for call in polar.calls} == {("DELETE", "/v1/subscriptions")}
 
 
-async def test_a_portal_is_opened_for_a_customer_only(payments: PolarPayments, polar: PolarServer) -> None:
-    with pytest.raises(PaymentsError):
+async def test_a_portal_is_opened_for_a_customer_only(payments: PolarPaymentProvider, polar: PolarServer) -> None:
+    with pytest.raises(PaymentProviderError):
         await payments.portal_url(USER)
     polar.customers.add(USER)
     assert (await payments.portal_url(USER)).startswith(f"{polar.url}/portal")
 
 
-async def test_a_call_is_repeated_once_where_polar_did_nothing(payments: PolarPayments, polar: PolarServer) -> None:
+async def test_a_call_is_repeated_once_where_polar_did_nothing(
+    payments: PolarPaymentProvider, polar: PolarServer
+) -> None:
     for status, headers in ((503, {}), (429, {}), (429, {"retry_after": "0"})):
         polar.calls.clear()
         polar.fail(status, **headers)
@@ -142,16 +146,16 @@ async def test_a_call_is_repeated_once_where_polar_did_nothing(payments: PolarPa
     for statuses, headers in (((500,), {}), ((401,), {}), ((429,), {"retry_after": "60"}), ((503, 503), {})):
         polar.calls.clear()
         polar.fail(*statuses, **headers)
-        with pytest.raises(PaymentsError):
+        with pytest.raises(PaymentProviderError):
             await payments.create_checkout(REQUEST)
         assert len(polar.calls) == len(statuses), statuses
 
 
 async def test_a_polar_that_hangs_or_is_away_is_given_up(polar: PolarServer) -> None:
     polar.open.clear()
-    async with PolarPayments(polar.token, base_url=polar.url, patience=0.2) as payments:
-        with pytest.raises(PaymentsError):
+    async with PolarPaymentProvider(polar.token, base_url=polar.url, patience=0.2) as payments:
+        with pytest.raises(PaymentProviderError):
             await payments.create_checkout(REQUEST)
-    async with PolarPayments(polar.token, base_url="http://127.0.0.1:9", patience=1.0) as payments:
-        with pytest.raises(PaymentsError):
+    async with PolarPaymentProvider(polar.token, base_url="http://127.0.0.1:9", patience=1.0) as payments:
+        with pytest.raises(PaymentProviderError):
             await payments.portal_url(USER)

@@ -15,7 +15,7 @@ from polar.v2026_10 import PolarAsync
 from polar.v2026_10.errors import AlreadyCanceledSubscription, ResourceNotFound
 from polar.v2026_10.inputs import CheckoutCreate
 
-from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentsError
+from services.integrations.payments.protocol import CheckoutSession, CheckoutSessionRequest, PaymentProviderError
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ _PAUSE = 0.3  # seconds before it where Polar says nothing
 _T = TypeVar("_T")
 
 
-class PolarPayments:
+class PolarPaymentProvider:
     """Our account at Polar. `base_url`: production, its sandbox, or a stand-in."""
 
     def __init__(self, access_token: str, *, base_url: str, patience: float = _PATIENCE) -> None:
@@ -100,7 +100,7 @@ class PolarPayments:
         except ValueError:  # not JSON
             return None
 
-    async def end_subscription(self, subscription_id: str) -> None:
+    async def cancel_subscription(self, subscription_id: str) -> None:
         async def revoke() -> None:
             with contextlib.suppress(AlreadyCanceledSubscription, ResourceNotFound):
                 await self._polar.subscriptions.revoke(subscription_id)
@@ -127,7 +127,7 @@ class PolarPayments:
                     return await call()
         except Exception as error:  # whatever the client, its transport and its parser throw
             log.warning("polar.failed", call=what, error=repr(error)[:_LONGEST_SHOWN])
-            raise PaymentsError(f"{what}: {type(error).__name__}") from error
+            raise PaymentProviderError(f"{what}: {type(error).__name__}") from error
 
 
 def _pause_before_repeating(error: PolarNetworkError | PolarServerError | PolarRateLimitError) -> float | None:
@@ -151,5 +151,5 @@ def _is_before(told: object, since: datetime) -> bool:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise PaymentsError(f"a moment without a zone: {text}")
+        raise PaymentProviderError(f"a moment without a zone: {text}")
     return moment

@@ -12,7 +12,7 @@ _MOST = 2**53  # minor units; no sum of money is more
 _DEEPEST = 32  # levels of objects and lists; Polar's own have six
 
 
-class SenselessError(Exception):
+class InvalidPayloadError(Exception):
     """What was told contradicts itself, or lacks what it needs; the text says which."""
 
 
@@ -35,7 +35,7 @@ class Order:
     id: str
     is_paid: bool
     billing_reason: str
-    ware_amount: int
+    product_amount: int
     net_amount: int
     refunded_amount: int
     currency: str
@@ -48,13 +48,13 @@ class Order:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "Order":
-        """Read an order. Raises SenselessError."""
+        """Read an order. Raises InvalidPayloadError."""
         status = _text(data, "status")
         order = cls(
             id=_text(data, "id"),
             is_paid=status in set(OrderStatus) and data.get("paid") is not False,
             billing_reason=_text(data, "billing_reason"),
-            ware_amount=_ware_amount(data),
+            product_amount=_product_amount(data),
             net_amount=max(_amount(data, "net_amount", least=-_MOST), 0),
             refunded_amount=_amount(data, "refunded_amount"),
             currency=_text(data, "currency").lower(),
@@ -66,7 +66,7 @@ class Order:
             data=data,
         )
         if order.refunded_amount > order.net_amount:
-            raise SenselessError("more was given back than was paid")
+            raise InvalidPayloadError("more was given back than was paid")
         return order
 
 
@@ -82,7 +82,7 @@ class Refund:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "Refund":
-        """Read a refund. Raises SenselessError."""
+        """Read a refund. Raises InvalidPayloadError."""
         return cls(
             id=_text(data, "id"),
             order_id=_text(data, "order_id"),
@@ -108,11 +108,11 @@ class Subscription:
     checkout_id: str | None
     customer: str | None
     claimed_user: str | None
-    told_at: datetime
+    reported_at: datetime
 
     @classmethod
-    def of(cls, data: dict[str, Any], told_at: datetime) -> "Subscription":
-        """Read a subscription. Raises SenselessError."""
+    def of(cls, data: dict[str, Any], reported_at: datetime) -> "Subscription":
+        """Read a subscription. Raises InvalidPayloadError."""
         return cls(
             id=_text(data, "id"),
             status=_text(data, "status"),
@@ -126,32 +126,32 @@ class Subscription:
             checkout_id=_optional_text(data, "checkout_id"),
             customer=_optional_text(_part(data, "customer"), "external_id"),
             claimed_user=_optional_text(_part(data, "metadata"), "user_id"),
-            told_at=told_at,
+            reported_at=reported_at,
         )
 
 
 def read_event(body: bytes) -> dict[str, Any]:
-    """The envelope that a webhook's body is: `type`, `timestamp` and `data`. Raises SenselessError."""
+    """The envelope that a webhook's body is: `type`, `timestamp` and `data`. Raises InvalidPayloadError."""
     try:
-        event = json.loads(body, object_pairs_hook=_without_twins, parse_constant=_refuse)
+        event = json.loads(body, object_pairs_hook=_reject_duplicate_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError):  # UnicodeDecodeError and numbers of too many digits are ValueErrors
-        raise SenselessError("it is not JSON") from None
+        raise InvalidPayloadError("it is not JSON") from None
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
-        raise SenselessError("it is no event")
+        raise InvalidPayloadError("it is no event")
     if not _is_storable(event):
-        raise SenselessError("it holds what cannot be kept")
+        raise InvalidPayloadError("it holds what cannot be kept")
     _text(event, "type")
     return event
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key is there twice: readers differ about which one counts")
     return found
 
 
-def _refuse(name: str) -> object:
+def _reject_constant(name: str) -> object:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
@@ -181,8 +181,8 @@ def subscription_of(order: Order) -> Subscription | None:
     return Subscription.of({**told, "customer": order.data.get("customer")}, changed_at)
 
 
-def told_at(event: dict[str, Any]) -> datetime:
-    """When Polar wrote the event. Raises SenselessError."""
+def sent_at(event: dict[str, Any]) -> datetime:
+    """When Polar wrote the event. Raises InvalidPayloadError."""
     return _moment(event, "timestamp")
 
 
@@ -194,7 +194,7 @@ def _part(data: dict[str, Any], name: str) -> dict[str, Any]:
 def _text(data: dict[str, Any], name: str) -> str:
     value = _optional_text(data, name)
     if not value:
-        raise SenselessError(f"{name} is missing")
+        raise InvalidPayloadError(f"{name} is missing")
     return value
 
 
@@ -203,11 +203,11 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise SenselessError(f"{name} is no text")
+        raise InvalidPayloadError(f"{name} is no text")
     return value
 
 
-def _ware_amount(data: dict[str, Any]) -> int:
+def _product_amount(data: dict[str, Any]) -> int:
     items = data.get("items")
     wares = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     if not wares:
@@ -218,14 +218,14 @@ def _ware_amount(data: dict[str, Any]) -> int:
 def _amount(data: dict[str, Any], name: str, *, least: int = 0) -> int:
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
-        raise SenselessError(f"{name} is no amount of money")
+        raise InvalidPayloadError(f"{name} is no amount of money")
     return value
 
 
 def _moment(data: dict[str, Any], name: str) -> datetime:
     value = _optional_moment(data, name)
     if value is None:
-        raise SenselessError(f"{name} is missing")
+        raise InvalidPayloadError(f"{name} is missing")
     return value
 
 
@@ -236,7 +236,7 @@ def _optional_moment(data: dict[str, Any], name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise SenselessError(f"{name} is no moment") from None
+        raise InvalidPayloadError(f"{name} is no moment") from None
     if moment.tzinfo is None:
-        raise SenselessError(f"{name} has no zone")
+        raise InvalidPayloadError(f"{name} has no zone")
     return moment

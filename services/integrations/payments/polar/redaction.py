@@ -8,7 +8,7 @@ _PREFIXES = ("billing_", "customer_")  # of fields that do, beside the objects
 _PLAIN = ("billing_reason", "customer_id", "customer_external_id")  # those that begin alike and do not
 
 
-def event_without_person(event: dict[str, Any]) -> dict[str, Any]:
+def redact_event(event: dict[str, Any]) -> dict[str, Any]:
     """A whole event, as it was read, without names, addresses and tax ids."""
     clean = _only_ids if event["type"].startswith("customer.") else redact_customer
     return {**event, "data": clean(event["data"])}
