@@ -66,7 +66,7 @@ def _words(input: StyleInput | UpdateStyleInput) -> dict[str, Any]:
 async def create_style(info: Info, input: StyleInput) -> StylePayload:
     draft = StyleDraft(
         # Null is what a new style has anyway.
-        words={name: value for name, value in _words(input).items() if value is not None},
+        fields={name: value for name, value in _words(input).items() if value is not None},
         wanted_locale=info.context.locale,
         collection=given(input.collection, None),
         idempotency_key=given(input.idempotency_key, None),
@@ -131,7 +131,7 @@ async def styles(
         )
     if filter is not None and given(filter.own, False):
         own = page_request(str, first, after, last, before)
-        return Connection.of(await services.catalogue.styles.own_styles(info.context.viewer, own, wanted), Style.of)
+        return Connection.of(await services.catalogue.styles.custom_styles(info.context.viewer, own, wanted), Style.of)
     request = page_request(int, first, after, last, before)
     return Connection.of(await services.catalogue.styles.styles(request, wanted), Style.of)
 

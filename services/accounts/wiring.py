@@ -1,4 +1,4 @@
-"""What the accounts group is made of."""
+"""The services of the accounts group and how they are built."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

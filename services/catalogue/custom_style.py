@@ -1,4 +1,4 @@
-"""Own styles, which only their owner sees and uses, and the catalogue's as admins make and change them."""
+"""Custom styles, which only their owner sees and uses, and the catalogue's styles that admins create and change."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +17,15 @@ from services.events.publisher import EventPublisher
 from services.products.profile import Limits
 
 OPERATION = "createStyle"
-MOST = 100  # own styles of one account
-_FOR_ADMINS = {"members_only": "membersOnly", "cost": "cost"}  # column -> as the API spells it
+MAX_PER_ACCOUNT = 100  # custom styles
+_ADMIN_FIELDS = {"members_only": "membersOnly", "cost": "cost"}  # column -> the API's name
 
 
 class CustomStyleService:
-    """Makes, changes and removes styles.
+    """Creates, updates and deletes styles.
 
-    No account's version moves with them: an account shows no styles, and its generations keep the title, the words and
-    the price that they were sold with. So nobody has to be told either, but admins of what one of them did.
+    No account's version moves with them: an account shows no styles, and its generations keep the title, the prompt and
+    the price of their submission. So nothing is published but admin actions.
     """
 
     def __init__(self, limits: Limits, events: EventPublisher) -> None:
@@ -33,58 +33,60 @@ class CustomStyleService:
         self._events = events
 
     async def create(self, user: User, draft: StyleDraft, *, is_admin: bool = False) -> Style:
-        """Make a style of one's own, priced like a bare prompt; with a collection, one of the catalogue.
+        """Create a custom style, priced like a plain prompt; with a collection, a style of the catalogue.
 
-        `is_admin`: an admin asks who signed in; an admin's API key does what anybody's does.
+        `is_admin`: the user is an admin and signed in with a session; an admin's API key has no admin rights.
 
-        The same idempotency key with the same input returns the style that it made the first time.
+        The same idempotency key with the same input returns the style of the first request.
 
         Raises:
-            ForbiddenError: something is asked for that only admins may give.
-            InvalidInputError, NotFoundError: with the field that cannot be used.
-            ConflictError: the account has as many as it may, or the key came with another input before.
+            ForbiddenError: a field is set that only admins may set.
+            InvalidInputError, NotFoundError: with the invalid field.
+            ConflictError: the account has MAX_PER_ACCOUNT custom styles, or the key was used with another input.
         """
         fingerprint = idempotency.fingerprint(draft)
-        if made := await self._replay(user, draft.idempotency_key, fingerprint):
-            return made
-        words = _allowed(draft.words, is_admin=is_admin, of_catalogue=draft.collection is not None)
-        style = await self._blank(user, draft.collection, is_admin=is_admin)
-        apply_style_input(style, words, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length)
+        if existing := await self._replay(user, draft.idempotency_key, fingerprint):
+            return existing
+        allowed = _allowed(draft.fields, is_admin=is_admin, in_catalogue=draft.collection is not None)
+        style = await self._new_row(user, draft.collection, is_admin=is_admin)
+        apply_style_input(
+            style, allowed, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length
+        )
         try:
-            act = await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
+            action = await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
         except idempotency.UsedKeyError:
-            if made := await self._replay(user, draft.idempotency_key, fingerprint):
-                return made
+            if existing := await self._replay(user, draft.idempotency_key, fingerprint):
+                return existing
             raise
-        await self._tell(act)
+        await self._publish(action)
         return style
 
     async def update(
         self, user: User, style_id: str, words: Mapping[str, Any], wanted_locale: str, *, is_admin: bool = False
     ) -> Style:
-        """Change a style; generations made with it stay as they are. Of two changes at once, the later one counts.
+        """Update a style; generations made with it stay unchanged. Of two concurrent updates the later one wins.
 
         Raises:
-            NotFoundError: there is none that this account may change.
-            ForbiddenError, InvalidInputError: with the field that cannot be used.
+            NotFoundError: there is no such style that this account may change.
+            ForbiddenError, InvalidInputError: with the invalid field.
         """
-        style, act = await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
-        await self._tell(act)
+        style, action = await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
+        await self._publish(action)
         return style
 
     async def delete(self, user: User, style_id: str, *, is_admin: bool = False) -> None:
-        """Remove a style from every list at once; generations made with it keep its title and its words.
+        """Remove a style from every list at once; generations made with it keep its title and prompt.
 
         Raises:
-            NotFoundError: there is none that this account may remove.
+            NotFoundError: there is no such style that this account may delete.
         """
-        await self._tell(await run_tx(self._remove, user, style_id, is_admin))
+        await self._publish(await run_tx(self._remove, user, style_id, is_admin))
 
-    async def _tell(self, act: AuditEntry | None) -> None:
-        if act is not None:
-            await self._events.admin_act(act)
+    async def _publish(self, action: AuditEntry | None) -> None:
+        if action is not None:
+            await self._events.admin_act(action)
 
-    async def _blank(self, user: User, collection_slug: str | None, *, is_admin: bool) -> Style:
+    async def _new_row(self, user: User, collection_slug: str | None, *, is_admin: bool) -> Style:
         style_id = ids.new_id(ids.STYLE)
         if collection_slug is not None and not is_admin:
             raise ForbiddenError(field=("collection",))
@@ -92,7 +94,7 @@ class CustomStyleService:
         collection = await Collection.get_or_none(slug=slug, is_active=True)
         if collection is None:
             if collection_slug is None:
-                raise NotFoundError(text=message("Styles of one's own are not offered here."))
+                raise NotFoundError(text=message("Custom styles are not offered here."))
             raise NotFoundError(field=("collection",))
         return Style(
             id=style_id,
@@ -104,51 +106,53 @@ class CustomStyleService:
             prompt="",
             variables=[],
             reference_image=ReferenceImage.OPTIONAL,
-            position=0,  # own styles stand in the order of their ids
+            position=0,  # custom styles are ordered by id
         )
 
     @staticmethod
     async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> AuditEntry | None:
-        # The account's row first, as everywhere: twins wait here for each other, so that counting is sure.
+        # The account's row first, as everywhere; concurrent requests wait here, so that the count is exact.
         await account_change.lock_account(user_id)
         if key is not None:
             await idempotency.store_result(user_id, OPERATION, key, fingerprint, style.id)
-        act = None
+        action = None
         if style.owner_id is None:
             style.position, style.edited = await next_position(), True
-            act = await audit_log.record(user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug)
-        elif await Style.filter(owner_id=user_id, is_active=True).count() >= MOST:
-            text = message("You have {limit} styles of your own, which is the most. Delete one first.", limit=MOST)
+            action = await audit_log.record(
+                user_id, AdminAction.CREATE_STYLE, style.id, collection=style.collection.slug
+            )
+        elif await Style.filter(owner_id=user_id, is_active=True).count() >= MAX_PER_ACCOUNT:
+            text = message("You have {limit} custom styles, the maximum. Delete one first.", limit=MAX_PER_ACCOUNT)
             raise ConflictError(text)
-        await Style.bulk_create([style])  # which inserts again when the transaction is repeated; `save` would not
-        return act
+        await Style.bulk_create([style])  # unlike `save`, inserts again when the transaction is retried
+        return action
 
     async def _change(
-        self, user: User, style_id: str, words: Mapping[str, Any], author: str, is_admin: bool
+        self, user: User, style_id: str, fields: Mapping[str, Any], author_language: str, is_admin: bool
     ) -> tuple[Style, AuditEntry | None]:
-        style = await _take(user, style_id, is_admin=is_admin)
-        allowed = _allowed(words, is_admin=is_admin, of_catalogue=style.owner_id is None)
-        apply_style_input(style, allowed, author, prompt_max_length=self._limits.prompt_max_length)
-        act = None
+        style = await _lock(user, style_id, is_admin=is_admin)
+        allowed = _allowed(fields, is_admin=is_admin, in_catalogue=style.owner_id is None)
+        apply_style_input(style, allowed, author_language, prompt_max_length=self._limits.prompt_max_length)
+        action = None
         if style.owner_id is None:
             style.edited = True
-            act = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
+            action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
         await style.save()
-        return style, act
+        return style, action
 
     @staticmethod
     async def _remove(user: User, style_id: str, is_admin: bool) -> AuditEntry | None:
-        style, act = await _take(user, style_id, is_admin=is_admin), None
+        style, action = await _lock(user, style_id, is_admin=is_admin), None
         style.is_active = False
         if style.owner_id is not None:
-            # The row stays, for generations and orders under way refer to it; a person's words have no need to.
+            # The row stays, because generations and submissions under way refer to it; the user's texts are removed.
             style.title, style.description, style.category, style.search_text = {}, {}, None, ""
             style.prompt, style.variables = "", []
         else:
             style.edited = True
-            act = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
+            action = await audit_log.record(user.id, AdminAction.DELETE_STYLE, style.id, slug=style.slug)
         await style.save()
-        return act
+        return action
 
     @staticmethod
     async def _replay(user: User, key: str | None, fingerprint: str) -> Style | None:
@@ -161,35 +165,35 @@ class CustomStyleService:
         return style
 
 
-def _allowed(words: Mapping[str, Any], *, is_admin: bool, of_catalogue: bool) -> dict[str, Any]:
-    """`words` without what does not matter to this style.
+def _allowed(fields: Mapping[str, Any], *, is_admin: bool, in_catalogue: bool) -> dict[str, Any]:
+    """Return `fields` without those that this style does not have.
 
     Raises:
-        ForbiddenError: a price or a lock, which only admins may set.
-        InvalidInputError: an own style has neither.
+        ForbiddenError: the price or `members_only` is set, which only admins may set.
+        InvalidInputError: a custom style has neither.
     """
-    if of_catalogue and is_admin:
-        return dict(words)
-    for name, field in _FOR_ADMINS.items():
-        if words.get(name) is not None:
+    if in_catalogue and is_admin:
+        return dict(fields)
+    for name, field in _ADMIN_FIELDS.items():
+        if fields.get(name) is not None:
             if not is_admin:
                 raise ForbiddenError(field=(field,))
             raise InvalidInputError(message("Only styles of the catalogue have this."), field=(field,))
-    return {name: value for name, value in words.items() if name not in _FOR_ADMINS}
+    return {name: value for name, value in fields.items() if name not in _ADMIN_FIELDS}
 
 
-async def _take(user: User, style_id: str, *, is_admin: bool) -> Style:
-    """A style that this account may change, held until the transaction ends. Raises NotFoundError."""
+async def _lock(user: User, style_id: str, *, is_admin: bool) -> Style:
+    """Return a style that this account may change, its row locked for the transaction. Raises NotFoundError."""
     style = await Style.filter(id=style_id, is_active=True).select_for_update().first()
-    is_theirs = style is not None and (style.owner_id == user.id or (style.owner_id is None and is_admin))
-    if style is None or not is_theirs:
+    may_change = style is not None and (style.owner_id == user.id or (style.owner_id is None and is_admin))
+    if style is None or not may_change:
         raise NotFoundError(field=("id",))
     await style.fetch_related("collection")
     return style
 
 
 async def next_position() -> int:
-    """The end of the catalogue; nobody else adds anything until the transaction ends."""
+    """Return the next position at the end of the catalogue; locks it against other additions in this transaction."""
     await rows("UPDATE collections SET position = position WHERE id = (SELECT MIN(id) FROM collections) RETURNING id")
     last = await Style.filter(owner_id__isnull=True, position__gte=FIRST_ADDED_POSITION).order_by("-position").first()
     return last.position + 1 if last else FIRST_ADDED_POSITION

@@ -1,4 +1,4 @@
-"""The catalogue as an admin writes it: the shape of a profile's collections, checked whole."""
+"""The document of a catalogue import: shaped like a profile's collections, and validated as a whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,15 +14,15 @@ from services.products.prompt import StylePrompt, template_problems
 from services.products.toml_file import ENTRY, LOCALES, Localised, Slug
 
 PROMPT_MAX = 10_000  # characters
-_MOST_TOLD = 100  # problems of one import
-_OWN = "own-"  # what slugs of people's own styles begin with
+_MAX_REPORTED = 100  # problems of one import
+_CUSTOM_PREFIX = "own-"  # of the slugs of custom styles
 
 Path = tuple[str, ...]
 Problem = tuple[Path, Message]
 
 
 class CatalogueError(Exception):
-    """An import that cannot be used, with everything that is wrong with it."""
+    """An invalid import, with all its problems."""
 
     def __init__(self, refusals: Sequence[InvalidInputError]) -> None:
         super().__init__("\n".join(str(refusal) for refusal in refusals))
@@ -30,7 +30,7 @@ class CatalogueError(Exception):
 
 
 class CatalogueStyle(ProfileStyle):
-    """As in a profile, but an admin's words stay as they are, line by line."""
+    """A style as in a profile, but with the line breaks of its prompts kept."""
 
     @field_validator("prompt", "prompt_without_photo")
     @classmethod
@@ -39,7 +39,7 @@ class CatalogueStyle(ProfileStyle):
 
 
 class CatalogueCollection(BaseModel):
-    """As in a profile; each style lists all its variables."""
+    """A collection as in a profile; each style lists all its variables."""
 
     model_config = ENTRY
 
@@ -54,7 +54,7 @@ class CatalogueCollection(BaseModel):
 
 
 class Catalogue(BaseModel):
-    """Some collections with some of their styles: what is not in it stays as it is."""
+    """Some collections with some of their styles; what the document leaves out stays unchanged."""
 
     model_config = ENTRY
 
@@ -62,27 +62,27 @@ class Catalogue(BaseModel):
 
 
 def parse(data: object) -> Catalogue:
-    """What an admin sent. Raises CatalogueError with all its problems, each with its path below `catalogue`."""
+    """Parse an import. Raises CatalogueError with all problems, each with its path below `catalogue`."""
     try:
         catalogue = Catalogue.model_validate(data)
     except ValidationError as error:
-        raise _error((_path(item["loc"]), _said(item["type"])) for item in error.errors()) from None
+        raise _error((_path(item["loc"]), _pydantic_message(item["type"])) for item in error.errors()) from None
     if problems := list(_problems(catalogue)):
         raise _error(iter(problems))
     return catalogue
 
 
 def _error(problems: Iterator[Problem]) -> CatalogueError:
-    told = [InvalidInputError(what, field=("catalogue", *path)) for path, what in problems]
-    return CatalogueError(told[:_MOST_TOLD])
+    refusals = [InvalidInputError(text, field=("catalogue", *path)) for path, text in problems]
+    return CatalogueError(refusals[:_MAX_REPORTED])
 
 
 def _path(location: tuple[int | str, ...]) -> Path:
-    return tuple(str(step) for step in location if step != "[key]")  # pydantic's mark, after the bad key itself
+    return tuple(str(step) for step in location if step != "[key]")  # pydantic appends it to the path of an invalid key
 
 
-def _said(kind: str) -> Message:
-    """Pydantic's finding as a sentence of ours."""
+def _pydantic_message(kind: str) -> Message:
+    """Return the user message for a type of pydantic error."""
     match kind:
         case "missing":
             return message("This is missing.")
@@ -93,15 +93,15 @@ def _said(kind: str) -> Message:
         case "greater_than" | "greater_than_equal" | "less_than_equal" | "finite_number":
             return message("This number is out of range.")
         case "enum":
-            return message("This is none of the choices.")
+            return message("This is not one of the choices.")
         case "too_long":
             return message("There are too many of these.")
         case _:
-            return message("This is not of the right kind.")
+            return message("This has the wrong type.")
 
 
 def _problems(catalogue: Catalogue) -> Iterator[Problem]:
-    yield from _twins(("collections",), [collection.slug for collection in catalogue.collections])
+    yield from _duplicates(("collections",), [collection.slug for collection in catalogue.collections])
     for number, collection in enumerate(catalogue.collections):
         place: Path = ("collections", str(number))
         yield from _texts(place, collection.title, collection.description, None)
@@ -109,17 +109,17 @@ def _problems(catalogue: Catalogue) -> Iterator[Problem]:
             yield (*place, "qualities", "STANDARD"), message("This is missing.")
         yield from (
             ((*place, "sizes", size.value), message("This contains characters that cannot be used."))
-            for size, sentence in collection.sizes.items()
-            if is_unusable(sentence)
+            for size, text in collection.sizes.items()
+            if is_unusable(text)
         )
-        yield from _twins((*place, "styles"), [style.slug for style in collection.styles])
+        yield from _duplicates((*place, "styles"), [style.slug for style in collection.styles])
         for index, style in enumerate(collection.styles):
             yield from _style_problems((*place, "styles", str(index)), collection, style)
 
 
 def _style_problems(place: Path, collection: CatalogueCollection, style: CatalogueStyle) -> Iterator[Problem]:
-    if style.slug.startswith(_OWN):
-        yield (*place, "slug"), message("This name has a meaning of its own.")
+    if style.slug.startswith(_CUSTOM_PREFIX):
+        yield (*place, "slug"), message("This name is reserved.")
     yield from _texts(place, style.title, style.description, style.category)
     template = StylePrompt(
         prompt=style.prompt,
@@ -138,27 +138,27 @@ def _texts(
 ) -> Iterator[Problem]:
     if not title:
         yield (*place, "title"), message("This must not be empty.")
-    for name, text, longest in (
+    for name, text, max_length in (
         ("title", title, TITLE_MAX),
         ("description", description, DESCRIPTION_MAX),
         ("category", category or {}, CATEGORY_MAX),
     ):
-        for locale, words in text.items():
+        for locale, value in text.items():
             if locale not in LOCALES:
                 offered = ", ".join(LOCALES)
                 yield (
                     (*place, name, locale[:10]),
                     message("This language is not offered. Choose one of {locales}.", locales=offered),
                 )
-            elif not words.strip():
+            elif not value.strip():
                 yield (*place, name, locale), message("This must not be empty.")
-            elif is_unusable(words, multiline=name == "description"):
+            elif is_unusable(value, multiline=name == "description"):
                 yield (*place, name, locale), message("This contains characters that cannot be used.")
-            elif len(words) > longest:
-                yield (*place, name, locale), message("At most {count} characters are allowed.", count=longest)
+            elif len(value) > max_length:
+                yield (*place, name, locale), message("At most {count} characters are allowed.", count=max_length)
 
 
-def _twins(place: Path, slugs: Sequence[str]) -> Iterator[Problem]:
+def _duplicates(place: Path, slugs: Sequence[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, slug in enumerate(slugs):
         if slug in seen:

@@ -1,4 +1,4 @@
-"""The catalogue as a whole: written out, and read in again, all or nothing."""
+"""Export of the whole catalogue, and its import, all or nothing."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from services.catalogue.style import FIRST_ADDED_POSITION, search_text, variable
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 
-_ADDED = "added-"  # what slugs of our own making begin with: no words that anybody looks for
-_COLLECTION = ("title", "description", "base_cost", "refund_policy", "qualities", "sizes")
-_STYLE = (
+_GENERATED_PREFIX = "added-"  # of slugs generated from ids, which are of no use in a search
+_COLLECTION_FIELDS = ("title", "description", "base_cost", "refund_policy", "qualities", "sizes")
+_STYLE_FIELDS = (
     "title",
     "description",
     "category",
@@ -29,8 +29,8 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Collections and styles together."""
+class ImportCounts:
+    """How many collections and styles together an import created, updated and left unchanged."""
 
     created: int
     updated: int
@@ -38,96 +38,97 @@ class Counts:
 
 
 class _DryRunError(Exception):
-    """Takes everything back."""
+    """Rolls back the transaction of a dry run."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: ImportCounts) -> None:
         self.counts = counts
 
 
 class CatalogueService:
-    """Writes the catalogue out and takes it in; generations keep the words and the price that they were sold with."""
+    """Exports and imports the catalogue; generations keep the prompt and the price of their submission."""
 
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def export(self) -> dict[str, Any]:
-        """Every collection and style that is offered, in the catalogue's order, as `import_` reads it."""
+        """Return every active collection and style, in the catalogue's order, in the format that `import_` reads."""
         styles: dict[str, list[dict[str, Any]]] = {}
         for row in await Style.filter(owner_id__isnull=True, is_active=True).order_by("position", "id"):
             styles.setdefault(row.collection_id, []).append({"slug": row.slug, **_style_of(row)})
         collections = await Collection.filter(is_active=True).order_by("position", "id")
         return {
             "collections": [
-                {"slug": row.slug, **_values(row, _COLLECTION), "styles": styles.get(row.id, [])} for row in collections
+                {"slug": row.slug, **_values(row, _COLLECTION_FIELDS), "styles": styles.get(row.id, [])}
+                for row in collections
             ]
         }
 
-    async def import_(self, admin: User, data: object, *, dry_run: bool) -> Counts:
-        """Add what is new and change what is different; what is not in `data` stays. A dry run writes nothing.
+    async def import_(self, admin: User, data: object, *, dry_run: bool) -> ImportCounts:
+        """Add what is new and update what differs; what is not in `data` stays unchanged. A dry run writes nothing.
 
-        What was added or changed is no business of the profile's any more: the next start leaves it as it is.
+        Rows that were added or changed are marked as edited: seeding from the profile leaves them unchanged.
 
         Raises:
-            CatalogueError: with all that is wrong; nothing is changed.
+            CatalogueError: with all problems; nothing is changed.
         """
         catalogue = parse(data)
         try:
-            counts, act = await run_tx(self._import, admin.id, catalogue.collections, dry_run)
-        except _DryRunError as done:
-            return done.counts
-        if act is not None:
-            await self._events.admin_act(act)
+            counts, action = await run_tx(self._import, admin.id, catalogue.collections, dry_run)
+        except _DryRunError as error:
+            return error.counts
+        if action is not None:
+            await self._events.admin_act(action)
         return counts
 
     @staticmethod
     async def _import(
         admin_id: str, collections: tuple[CatalogueCollection, ...], dry_run: bool
-    ) -> tuple[Counts, AuditEntry | None]:
+    ) -> tuple[ImportCounts, AuditEntry | None]:
         await account_change.lock_account(admin_id)
         await rows("UPDATE collections SET position = position RETURNING id")  # one import at a time
-        done: Counter[str] = Counter()
+        tally: Counter[str] = Counter()
         for entry in collections:
-            collection = await _put_collection(entry, done)
+            collection = await _put_collection(entry, tally)
             for style in entry.styles:
-                await _put_style(collection, style, done)
-        counts = Counts(done["created"], done["updated"], done["unchanged"])
+                await _put_style(collection, style, tally)
+        counts = ImportCounts(tally["created"], tally["updated"], tally["unchanged"])
         if dry_run:
             raise _DryRunError(counts)
         if not (counts.created or counts.updated):
             return counts, None
-        act = await audit_log.record(
+        action = await audit_log.record(
             admin_id, AdminAction.IMPORT_CATALOGUE, None, created=counts.created, updated=counts.updated
         )
-        return counts, act
+        return counts, action
 
 
-async def _put_collection(entry: CatalogueCollection, done: Counter[str]) -> Collection:
-    values = {name: getattr(entry, name) for name in _COLLECTION}
+async def _put_collection(entry: CatalogueCollection, tally: Counter[str]) -> Collection:
+    values = {name: getattr(entry, name) for name in _COLLECTION_FIELDS}
     values["qualities"] = {quality.value: multiplier for quality, multiplier in entry.qualities.items()}
-    values["sizes"] = {size.value: sentence for size, sentence in entry.sizes.items()}
+    values["sizes"] = {size.value: text for size, text in entry.sizes.items()}
     row = await Collection.get_or_none(slug=entry.slug)
     if row is None:
         position = FIRST_ADDED_POSITION + await Collection.all().count()
         row = Collection(id=ids.new_id(ids.COLLECTION), slug=entry.slug, position=position, edited=True, **values)
-        await Collection.bulk_create([row])  # which inserts again when the transaction is repeated
-        done["created"] += 1
-    elif row.is_active and {name: getattr(row, name) for name in _COLLECTION} == values:
-        done["unchanged"] += 1
+        await Collection.bulk_create([row])  # unlike `save`, inserts again when the transaction is retried
+        tally["created"] += 1
+    elif row.is_active and {name: getattr(row, name) for name in _COLLECTION_FIELDS} == values:
+        tally["unchanged"] += 1
     else:
         await row.update_from_dict({**values, "is_active": True, "edited": True}).save()
-        done["updated"] += 1
+        tally["updated"] += 1
     return row
 
 
-async def _put_style(collection: Collection, entry: CatalogueStyle, done: Counter[str]) -> None:
-    values = {name: getattr(entry, name) for name in _STYLE}
+async def _put_style(collection: Collection, entry: CatalogueStyle, tally: Counter[str]) -> None:
+    values = {name: getattr(entry, name) for name in _STYLE_FIELDS}
     values["variables"] = [variable.model_dump() for variable in entry.variables]
     row = await Style.filter(slug=entry.slug, collection_id=collection.id).select_for_update().first()
     if row is not None and row.is_active and _columns(row) == values:
-        done["unchanged"] += 1
+        tally["unchanged"] += 1
         return
-    named = () if entry.slug.startswith(_ADDED) else (entry.slug,)
-    values["search_text"] = search_text(entry.title, entry.description, entry.category, *named)
+    slug = () if entry.slug.startswith(_GENERATED_PREFIX) else (entry.slug,)
+    values["search_text"] = search_text(entry.title, entry.description, entry.category, *slug)
     values["edited"] = True
     if row is None:
         position = await next_position()
@@ -135,15 +136,15 @@ async def _put_style(collection: Collection, entry: CatalogueStyle, done: Counte
         await Style.bulk_create(
             [Style(id=style_id, collection_id=collection.id, slug=entry.slug, position=position, **values)]
         )
-        done["created"] += 1
+        tally["created"] += 1
     else:
         await row.update_from_dict({**values, "is_active": True}).save()
-        done["updated"] += 1
+        tally["updated"] += 1
 
 
 def _columns(row: Style) -> dict[str, Any]:
-    """What an import can change, as it writes it."""
-    found = {name: getattr(row, name) for name in _STYLE}
+    """The columns that an import can change, as it writes them."""
+    found = {name: getattr(row, name) for name in _STYLE_FIELDS}
     found["variables"] = [variable.model_dump() for variable in variables_of(row)]
     return found
 

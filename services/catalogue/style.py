@@ -1,4 +1,4 @@
-"""The catalogue: collections and styles as the profile describes them, and what a style costs."""
+"""The catalogue's collections and styles, their prices, and seeding from the profile."""
 
 import math
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from services.products.collection import ProfileCollection, ProfileStyle
 from services.products.profile import Profile
 from services.products.prompt import StylePrompt, StyleVariable
 
-PROMPT_ONLY_STYLE = ("sandbox", "free")  # what a bare prompt is made and priced with
-_STYLES_PER_COLLECTION = 1000  # positions are numbered through the whole catalogue, so that it has one order
-FIRST_ADDED_POSITION = 1_000_000_000  # of the catalogue's styles that admins added; no profile counts so far
-_LONGEST_SEARCH = 100  # characters
-# What {size} says in an own style, where its collection has no sentences for it.
-_PLAIN_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
+PROMPT_ONLY_STYLE = ("sandbox", "free")  # collection and slug; used for a prompt without a style
+_STYLES_PER_COLLECTION = 1000  # positions are unique across the catalogue, so that it has one order
+FIRST_ADDED_POSITION = 1_000_000_000  # of styles that admins added; above every position of a profile
+_MAX_SEARCH_LENGTH = 100  # characters
+# The text for {size} in a custom style whose collection defines none.
+_DEFAULT_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class StyleFilter:
 
 
 def cost_of(style: Style) -> int:
-    """Credits for one STANDARD image."""
+    """Return the credits for one STANDARD image."""
     return style.collection.base_cost if style.cost is None else style.cost
 
 
 def price(style: Style, quality: Quality) -> int:
-    """Credits for one image; rounded up once.
+    """Return the credits for one image, rounded up once.
 
     Raises:
-        InvalidInputError: the collection does not sell this quality.
+        InvalidInputError: the collection does not offer this quality.
     """
     multiplier = style.collection.qualities.get(quality.value)
     if multiplier is None:
@@ -62,48 +62,48 @@ def is_locked(style: Style, viewer: User | None) -> bool:
 
 
 def is_own(style: Style, viewer: User | None) -> bool:
-    """Whether this viewer made the style for themselves."""
+    """Whether the style is a custom style of this viewer."""
     return viewer is not None and style.owner_id == viewer.id
 
 
 def prompt_of(style: Style) -> StylePrompt:
-    """What a style's prompts are rendered from."""
-    is_own_words = style.owner_id is not None
+    """Return the templates and variables from which a style's prompts are rendered."""
+    is_custom = style.owner_id is not None
     return StylePrompt(
         prompt=style.prompt,
         prompt_without_photo=style.prompt_without_photo,
         variables=variables_of(style),
-        sizes=style.collection.sizes or (_PLAIN_SIZES if is_own_words else {}),
-        is_own=is_own_words,
+        sizes=style.collection.sizes or (_DEFAULT_SIZES if is_custom else {}),
+        is_own=is_custom,
     )
 
 
 def search_text(
     title: Mapping[str, str], description: Mapping[str, str], category: Mapping[str, str] | None, *more: str
 ) -> str:
-    """What a search among styles looks through, case-folded; never the prompt, which is not everybody's to know."""
+    """Return the text that a search among styles matches, case-folded; never the prompt, which is confidential."""
     texts = [*title.values(), *description.values(), *(category or {}).values(), *more]
-    # Every text is a line of its own, so that a whole category can be told from a word in a description.
+    # One line per text, so that a whole category can be distinguished from a word in a description.
     return "\n".join(["", *(" ".join(text.split()) for text in texts), ""]).casefold()
 
 
 def variables_of(style: Style) -> tuple[StyleVariable, ...]:
-    """What a person may fill in."""
+    """Return the variables that a user may set."""
     return tuple(StyleVariable.model_validate(variable) for variable in style.variables)
 
 
 class StyleService:
-    """Reads the catalogue and fills it from the profile."""
+    """Reads the catalogue and seeds it from the profile."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
     async def collections(self) -> list[Collection]:
-        """All collections, in the profile's order."""
+        """Return all active collections, in order of position."""
         return await Collection.filter(is_active=True).order_by("position")
 
     async def styles_of(self, collection_ids: list[str]) -> dict[str, list[Style]]:
-        """The styles of several collections at once, in order."""
+        """Return the catalogue's styles of several collections, in order of position."""
         found = self._active().filter(collection_id__in=collection_ids).order_by("position")
         by_collection: dict[str, list[Style]] = {collection_id: [] for collection_id in collection_ids}
         for style in await found:
@@ -111,18 +111,20 @@ class StyleService:
         return by_collection
 
     async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
-        """The catalogue, filtered; every word of `search` must occur in a title, description or category."""
+        """Return a page of the catalogue; every word of `search` must occur in a title, description or category."""
         return await paginate(self._matching(self._active(), wanted), request, key="position", descending=False)
 
-    async def own_styles(self, viewer: User | None, request: PageRequest[str], wanted: StyleFilter) -> Page[Style, str]:
-        """The viewer's own styles, newest first, filtered like the catalogue; nobody signed in has none."""
+    async def custom_styles(
+        self, viewer: User | None, request: PageRequest[str], wanted: StyleFilter
+    ) -> Page[Style, str]:
+        """Return a page of the viewer's custom styles, newest first; empty without a viewer."""
         own = self._usable().filter(owner_id=viewer.id if viewer else "")
         return await paginate(self._matching(own, wanted), request, key="id", descending=True)
 
     @staticmethod
     def _matching(query: QuerySet[Style], wanted: StyleFilter) -> QuerySet[Style]:
-        category = clean_text(wanted.category, _LONGEST_SEARCH, field=("filter", "category")) or ""
-        search = clean_text(wanted.search, _LONGEST_SEARCH, field=("filter", "search")) or ""
+        category = clean_text(wanted.category, _MAX_SEARCH_LENGTH, field=("filter", "category")) or ""
+        search = clean_text(wanted.search, _MAX_SEARCH_LENGTH, field=("filter", "search")) or ""
         if wanted.collection is not None:
             query = query.filter(collection__slug=slug_or_empty(wanted.collection))
         if wanted.members_only is not None:
@@ -134,7 +136,7 @@ class StyleService:
         return query
 
     async def by_slug(self, slug: str, collection: str | None) -> Style | None:
-        """A style by its address; without a collection, the first of that slug in the catalogue."""
+        """Return a style of the catalogue by slug; without a collection, the first one with that slug."""
         if not is_slug(slug) or not is_slug(collection or slug):
             return None
         query = self._active().filter(slug=slug)
@@ -143,19 +145,19 @@ class StyleService:
         return await query.order_by("position").first()
 
     async def by_ids(self, style_ids: list[str], viewer: User | None) -> dict[str, Style]:
-        """Those of these styles that are in the catalogue, or the viewer's own."""
+        """Return those of these styles that are in the catalogue or belong to the viewer."""
         found = await self._usable().filter(id__in=style_ids)
         return {style.id: style for style in found if style.owner_id is None or is_own(style, viewer)}
 
     async def collections_by_ids(self, collection_ids: list[str]) -> dict[str, Collection]:
-        """Those of these collections that are in the catalogue."""
+        """Return those of these collections that are active."""
         return {found.id: found for found in await Collection.filter(id__in=collection_ids, is_active=True)}
 
     async def style(self, style_id: str, viewer: User | None = None) -> Style:
-        """A style by id: one of the catalogue, or the viewer's own.
+        """Return a style of the catalogue or a custom style of the viewer.
 
         Raises:
-            NotFoundError: there is none, it has left the catalogue, was deleted, or is somebody else's own.
+            NotFoundError: it does not exist, is no longer active, or belongs to another user.
         """
         found = await self._usable().get_or_none(id=style_id)
         if found is None or not (found.owner_id is None or is_own(found, viewer)):
@@ -163,7 +165,7 @@ class StyleService:
         return found
 
     async def prompt_only_style(self) -> Style:
-        """The style of a bare prompt. Raises InvalidInputError where the profile sells none: a style must be named."""
+        """Return the style for a prompt without a style. Raises InvalidInputError if the profile does not offer it."""
         collection, slug = PROMPT_ONLY_STYLE
         found = await self.by_slug(slug, collection)
         if found is None:
@@ -171,19 +173,19 @@ class StyleService:
         return found
 
     def _active(self) -> QuerySet[Style]:
-        """The catalogue."""
+        """Select the catalogue."""
         return self._usable().filter(owner_id__isnull=True)
 
     @staticmethod
     def _usable() -> QuerySet[Style]:
-        """The catalogue, and everybody's own styles."""
+        """Select the catalogue and all custom styles."""
         return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
 
     def check_request(self, entitlement: Entitlement, media: MediaKind, count: int, model: str | None) -> None:
-        """Refuse what this product does not sell, or not to this account.
+        """Check that the product offers this, and to this account.
 
         Raises:
-            InvalidInputError: with the field that asks for it.
+            InvalidInputError: with the field that is not allowed.
         """
         if media is not MediaKind.IMAGE:
             raise InvalidInputError(message("Only images can be made here."), field=("media",))
@@ -196,31 +198,31 @@ class StyleService:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))
 
     async def seed(self) -> int:
-        """Bring the catalogue in step with the profile and say how many styles it has.
+        """Synchronize the catalogue with the profile and return the number of styles in it.
 
-        What left the profile leaves the catalogue, but stays for the generations that were made with it. Own styles,
-        and what admins added or changed, are none of the profile's business.
+        What left the profile becomes inactive; its row stays for the generations that were made with it. Custom styles
+        and rows that admins added or edited are left unchanged.
         """
         return await run_tx(self._seed)
 
     async def _seed(self) -> int:
-        kept_collections, kept_styles = [], []
+        collection_ids, style_ids = [], []
         for number, entry in enumerate(self._profile.collections, 1):
             collection = await Collection.get_or_none(slug=entry.slug, edited=True)
             if collection is None:
                 collection, _ = await Collection.update_or_create(_collection_row(entry, number), slug=entry.slug)
-            kept_collections.append(collection.id)
+            collection_ids.append(collection.id)
             for position, style in enumerate(entry.styles, number * _STYLES_PER_COLLECTION):
                 row = await Style.get_or_none(slug=style.slug, collection_id=collection.id, edited=True)
                 if row is None:
                     row, _ = await Style.update_or_create(
                         _style_row(entry, style, position), slug=style.slug, collection_id=collection.id
                     )
-                kept_styles.append(row.id)
-        await Collection.filter(id__not_in=kept_collections, edited=False).update(is_active=False)
+                style_ids.append(row.id)
+        await Collection.filter(id__not_in=collection_ids, edited=False).update(is_active=False)
         seeded = Style.filter(owner_id__isnull=True, position__lt=FIRST_ADDED_POSITION, edited=False)
-        await seeded.filter(id__not_in=kept_styles).update(is_active=False)
-        return len(kept_styles)
+        await seeded.filter(id__not_in=style_ids).update(is_active=False)
+        return len(style_ids)
 
 
 def _collection_row(entry: ProfileCollection, position: int) -> dict[str, Any]:
@@ -230,7 +232,7 @@ def _collection_row(entry: ProfileCollection, position: int) -> dict[str, Any]:
         "base_cost": entry.base_cost,
         "refund_policy": entry.refund_policy,
         "qualities": {quality.value: multiplier for quality, multiplier in entry.qualities.items()},
-        "sizes": {size.value: sentence for size, sentence in entry.sizes.items()},
+        "sizes": {size.value: text for size, text in entry.sizes.items()},
         "position": position,
         "is_active": True,
     }

@@ -1,4 +1,4 @@
-"""What somebody writes when making or changing a style: checked, and put into its row."""
+"""The input of creating or changing a style: validated, and written to its row."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _TEXTS = {"title": TITLE_MAX, "description": DESCRIPTION_MAX, "category": CATEGO
 
 @dataclass(frozen=True)
 class VariableDraft:
-    """Something to be filled in, labelled in its author's language."""
+    """A variable of a prompt template, labelled in its author's language."""
 
     name: str
     label: str
@@ -34,7 +34,7 @@ class VariableDraft:
 
 @dataclass(frozen=True)
 class Translation:
-    """A style's texts in another language than its author's; None: none in this language."""
+    """A style's texts in a language other than its author's; None: no text in this language."""
 
     locale: str
     title: str | None = None
@@ -44,60 +44,63 @@ class Translation:
 
 @dataclass(frozen=True)
 class StyleDraft:
-    """A style to be made. `words` are named as the columns that they go to; `wanted_locale` is the author's."""
+    """A style to create. `fields`: values by the name of their column; `wanted_locale`: the author's."""
 
-    words: Mapping[str, Any]
+    fields: Mapping[str, Any]
     wanted_locale: str
-    collection: str | None = None  # slug; None: an own style
+    collection: str | None = None  # slug; None: a custom style of the user
     idempotency_key: str | None = None
 
 
 def language(wanted_locale: str) -> str:
-    """How rows and profiles spell the language of a locale: `zh` for `zh-CN`."""
+    """Return the language of a locale as rows and profiles store it: `zh` for `zh-CN`."""
     return wanted_locale.split("-")[0]
 
 
-def apply_style_input(style: Style, words: Mapping[str, Any], author: str, *, prompt_max_length: int) -> None:
-    """Put `words` into the row, whose collection is loaded; what is not among them stays as it is.
+def apply_style_input(style: Style, fields: Mapping[str, Any], author_language: str, *, prompt_max_length: int) -> None:
+    """Write `fields` to the row, whose collection must be loaded; columns that are not among them stay unchanged.
 
-    `author` is the language that they are in. A text that is None or blank goes in every language, a new one takes the
-    place of that in the author's alone; `translations` take the place of whatever stands in other languages.
+    `author_language` is the language of the texts. A text that is None or blank is removed in every language; a new one
+    replaces only that of the author's language; `translations` replace the texts of all other languages.
 
     Raises:
-        InvalidInputError: with the field, as the API spells it; the row must not be saved.
+        InvalidInputError: with the field as the API spells it; the row must not be saved.
     """
     texts = {name: dict(getattr(style, name) or {}) for name in _TEXTS}
-    for name in _TEXTS.keys() & words.keys():
-        text = _clean(name, words[name], field=(name,))
-        texts[name] = {} if text is None else {**texts[name], author: text}
-    if "translations" in words:
-        texts = {name: {author: text[author]} if author in text else {} for name, text in texts.items()}
-        _translate(texts, words["translations"] or (), author)
+    for name in _TEXTS.keys() & fields.keys():
+        text = _clean(name, fields[name], field=(name,))
+        texts[name] = {} if text is None else {**texts[name], author_language: text}
+    if "translations" in fields:
+        texts = {
+            name: {author_language: text[author_language]} if author_language in text else {}
+            for name, text in texts.items()
+        }
+        _translate(texts, fields["translations"] or (), author_language)
     if not texts["title"]:
         raise _empty("title")
     style.title, style.description, style.category = texts["title"], texts["description"], texts["category"] or None
-    # A slug of our own making is no word that anybody looks for.
-    named = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
-    style.search_text = search_text(style.title, style.description, style.category, *named)
-    if "reference_image" in words:
-        if words["reference_image"] is None:
+    # A slug generated from the id is of no use in a search.
+    slug = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
+    style.search_text = search_text(style.title, style.description, style.category, *slug)
+    if "reference_image" in fields:
+        if fields["reference_image"] is None:
             raise _empty("referenceImage")
-        style.reference_image = words["reference_image"]
-    if "prompt" in words:
-        prompt = check_prompt(words["prompt"], prompt_max_length)
+        style.reference_image = fields["reference_image"]
+    if "prompt" in fields:
+        prompt = check_prompt(fields["prompt"], prompt_max_length)
         if prompt is None:
             raise _empty("prompt")
-        # It is the only template that its author can see, so from now on it serves with a photo and without.
+        # Its author sees no other template, so from now on this one is used both with a photo and without.
         style.prompt = prompt
         style.prompt_without_photo = None  # type: ignore[assignment]  # null=True is untyped there
-    if "variables" in words:
-        style.variables = _variables(words["variables"] or (), author)
-    if "members_only" in words:
-        if words["members_only"] is None:
+    if "variables" in fields:
+        style.variables = _variables(fields["variables"] or (), author_language)
+    if "members_only" in fields:
+        if fields["members_only"] is None:
             raise _empty("membersOnly")
-        style.members_only = words["members_only"]
-    if "cost" in words:
-        style.cost = _cost(words["cost"])
+        style.members_only = fields["members_only"]
+    if "cost" in fields:
+        style.cost = _cost(fields["cost"])
     _check_template(style)
 
 
@@ -109,27 +112,27 @@ def _clean(name: str, text: str | None, *, field: tuple[str, ...]) -> str | None
     return clean_text(text, _TEXTS[name], field=field, multiline=name == "description")
 
 
-def _translate(texts: dict[str, dict[str, str]], translations: Sequence[Translation], author: str) -> None:
-    seen = {author}
+def _translate(texts: dict[str, dict[str, str]], translations: Sequence[Translation], author_language: str) -> None:
+    seen = {author_language}
     for index, translation in enumerate(translations):
         place = ("translations", str(index))
         known = locale.match(translation.locale)
         if known is None:
             offered = ", ".join(locale.SUPPORTED)
-            text = message("This language is not offered. Choose one of {locales}.", locales=offered)
-            raise InvalidInputError(text, field=(*place, "locale"))
+            problem = message("This language is not offered. Choose one of {locales}.", locales=offered)
+            raise InvalidInputError(problem, field=(*place, "locale"))
         if language(known) in seen:
-            text = message("There are texts in this language already.")
-            raise InvalidInputError(text, field=(*place, "locale"))
+            problem = message("There are texts in this language already.")
+            raise InvalidInputError(problem, field=(*place, "locale"))
         seen.add(language(known))
         for name in _TEXTS:
-            words = _clean(name, getattr(translation, name), field=(*place, name))
-            if words is not None:
-                texts[name][language(known)] = words
+            text = _clean(name, getattr(translation, name), field=(*place, name))
+            if text is not None:
+                texts[name][language(known)] = text
 
 
-def _variables(drafts: Sequence[VariableDraft], author: str) -> list[dict[str, Any]]:
-    # Counted before anything else is done with them: a request has room for thousands.
+def _variables(drafts: Sequence[VariableDraft], author_language: str) -> list[dict[str, Any]]:
+    # Counted before anything else is done with them: a request can hold thousands.
     if len(drafts) > MAX_VARIABLES:
         raise InvalidInputError(message("At most {count} variables are allowed.", count=MAX_VARIABLES), ("variables",))
     for index, draft in enumerate(drafts):
@@ -139,7 +142,7 @@ def _variables(drafts: Sequence[VariableDraft], author: str) -> list[dict[str, A
     return [
         {
             **dataclasses.asdict(draft),
-            "label": {author: draft.label},
+            "label": {author_language: draft.label},
             "options": [{"value": option} for option in draft.options],
         }
         for draft in drafts
@@ -155,10 +158,10 @@ def _cost(credits: int | None) -> int | None:
 def _check_template(style: Style) -> None:
     template = prompt_of(style)
     if template.is_own and not template.uses_size:
-        template = template.model_copy(update={"sizes": {}})  # nobody must use them
-    # The variables first: where one of them is wrong, what the prompt makes of it is only a consequence.
+        template = template.model_copy(update={"sizes": {}})  # a custom style need not use them
+    # Variables first: a problem of the prompt may only be the consequence of a wrong variable.
     for problem in sorted(template_problems(template), key=lambda problem: problem.field[0] != "variables"):
-        raise InvalidInputError(_shown(problem.message), field=tuple(_camel(step) for step in problem.field))
+        raise InvalidInputError(_shorten(problem.message), field=tuple(_camel(step) for step in problem.field))
 
 
 def _camel(name: str) -> str:
@@ -166,6 +169,6 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _shown(text: Message) -> Message:
-    """A problem's sentence, with no more of what it repeats than people want to read."""
+def _shorten(text: Message) -> Message:
+    """Limit the length of the values that a problem's message repeats."""
     return Message(text.text, {name: str(value)[:TITLE_MAX] for name, value in text.values.items()})

@@ -1,4 +1,4 @@
-"""What the catalogue group is made of."""
+"""The services of the catalogue group and how they are built."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the gallery group is made of."""
+"""The services of the gallery group and how they are built."""
 
 from dataclasses import dataclass
 

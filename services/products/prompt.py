@@ -254,7 +254,7 @@ def _variable_problems(variable: StyleVariable) -> Iterator[tuple[str, Message]]
     if not _NAME.fullmatch(variable.name):
         yield "name", message("A name is a lower-case letter, then at most 30 letters, digits and underscores.")
     if variable.name in (SIZE, INSTRUCTION):
-        yield "name", message("This name has a meaning of its own.")
+        yield "name", message("This name is reserved.")
     if not variable.label:
         yield "label", message("This must not be empty.")
     for text in variable.label.values():

@@ -151,7 +151,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
     await ada.ask(LEAVE, input=MINE)
     gone = await rows("SELECT * FROM users WHERE id = $1", before.id)
     services, photo_and_words = idle_server.services, GenerationRequest(prompt="A late canary", image=photo())
-    style = StyleDraft(words={"title": "Late canary", "prompt": "Canary"}, wanted_locale="en")
+    style = StyleDraft(fields={"title": "Late canary", "prompt": "Canary"}, wanted_locale="en")
     late: list[Callable[[], Awaitable[Any]]] = [
         lambda: services.generations.requests.create(before, photo_and_words),
         lambda: services.generations.requests.create(

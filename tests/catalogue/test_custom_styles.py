@@ -7,7 +7,7 @@ from typing import Any
 
 from models import Generation, Style, ids
 from models.enum import ReferenceImage
-from services.catalogue.custom_style import MOST
+from services.catalogue.custom_style import MAX_PER_ACCOUNT
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.integrity import assert_invariants, make_admin, make_member
@@ -413,7 +413,7 @@ async def test_an_account_has_so_many_and_no_more(idle_server: Running) -> None:
             reference_image=ReferenceImage.OPTIONAL,
             **blank,
         )
-        for n in range(MOST - 2)
+        for n in range(MAX_PER_ACCOUNT - 2)
     ]
     await Style.bulk_create(more)
     answers = await asyncio.gather(*(ada.one(MAKE, input=RAIN) for _ in range(5)))
@@ -423,7 +423,7 @@ async def test_an_account_has_so_many_and_no_more(idle_server: Running) -> None:
     assert (await make(eve))["title"] == "Rain"
     await remove(ada, first.id)
     await make(ada)
-    assert await Style.filter(owner_id=ada.user["id"], is_active=True).count() == MOST
+    assert await Style.filter(owner_id=ada.user["id"], is_active=True).count() == MAX_PER_ACCOUNT
 
 
 async def test_the_same_key_and_input_make_one_style(idle_server: Running) -> None:
