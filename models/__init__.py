@@ -6,7 +6,7 @@ from models.catalogue import Collection, Style
 from models.events import AuditEntry
 from models.generations import Generation, IdempotencyKey
 from models.media import File, Upload
-from models.operations import Maintenance, Worker
+from models.operations import JobRun, Maintenance, Worker
 from models.payments import Checkout, ExternalEvent, Purchase
 from models.plan import CreditPackage, Plan
 
@@ -22,6 +22,7 @@ __all__ = [
     "File",
     "Generation",
     "IdempotencyKey",
+    "JobRun",
     "MailToken",
     "Maintenance",
     "Membership",

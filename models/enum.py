@@ -153,6 +153,14 @@ class EventOutcome(StrEnum):
     FAILED = "FAILED"  # handling it broke; it can be replayed
 
 
+class JobState(StrEnum):
+    """How one run of an hourly job stands."""
+
+    RUNNING = "RUNNING"  # claimed by a worker; stays so if that worker died
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"  # the next run makes up for it
+
+
 class MailPurpose(StrEnum):
     """What the link in a mail does for its reader."""
 

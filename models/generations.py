@@ -123,7 +123,7 @@ class Generation(Model):
 
 
 class IdempotencyKey(Model):
-    """The memory of one keyed request: what was asked, and which rows it made."""
+    """One request with an idempotency key: the hash of its input, and the id of what it made."""
 
     id = fields.BigIntField(primary_key=True, generated=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -133,7 +133,11 @@ class IdempotencyKey(Model):
     operation = fields.CharField(max_length=32)
     key = fields.CharField(max_length=128)
     input_hash = fields.CharField(max_length=64)  # SHA-256 of the normalised input, picture included
-    batch_id = fields.CharField(max_length=ids.LENGTH)  # the generations it made
+    # Of a batch of generations, a checkout, a ledger line, a style or an API key. Null only where a server of the
+    # release before wrote the key: that one knows `batch_id` alone, which therefore stays, written with the same value,
+    # until the next release (docs/operating.md, "Upgrades and migrations").
+    result_id = fields.CharField(max_length=ids.LENGTH, null=True)
+    batch_id = fields.CharField(max_length=ids.LENGTH)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

@@ -1,7 +1,11 @@
-"""Tables of operations: maintenance and workers."""
+"""Tables of operations: maintenance, workers and the runs of hourly jobs."""
+
+from typing import Any
 
 from tortoise import fields
 from tortoise.models import Model
+
+from models.enum import JobState
 
 
 class Maintenance(Model):
@@ -26,3 +30,20 @@ class Worker(Model):
 
     class Meta:
         table = "workers"
+
+
+class JobRun(Model):
+    """One hour's run of an hourly job. The unique key lets one worker claim it."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    job = fields.CharField(max_length=32)  # its name: `reconciliation`, `self-check`
+    hour = fields.DatetimeField()  # its beginning, UTC
+    state = fields.CharEnumField(JobState, "models/enum.py", max_length=16, default=JobState.RUNNING)
+    result: dict[str, Any] | None = fields.JSONField(null=True)  # what a completed run found
+    problem = fields.CharField(max_length=500, null=True)  # why it failed
+    started_at = fields.DatetimeField(auto_now_add=True)
+    finished_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "job_runs"
+        unique_together = (("job", "hour"),)

@@ -56,7 +56,7 @@ def key_conflict() -> ConflictError:
 
 
 async def find_result(user_id: str, operation: str, key: str, input_hash: str) -> str | None:
-    """The batch that this key made, None when it is new.
+    """Return the id of what the request with this key made, or None if the key is new.
 
     Raises:
         InvalidInputError: the key is empty, too long or unprintable.
@@ -68,10 +68,10 @@ async def find_result(user_id: str, operation: str, key: str, input_hash: str) -
         return None
     if known.input_hash != input_hash:
         raise key_conflict()
-    return known.batch_id
+    return known.result_id or known.batch_id
 
 
-async def store_result(user_id: str, operation: str, key: str, input_hash: str, batch_id: str) -> None:
+async def store_result(user_id: str, operation: str, key: str, input_hash: str, result_id: str) -> None:
     """Write the key inside the transaction that does what it stands for, after the account's row is taken.
 
     Raises:
@@ -80,4 +80,11 @@ async def store_result(user_id: str, operation: str, key: str, input_hash: str, 
     # The account's row is locked, so no twin can come between the look and the write.
     if await IdempotencyKey.exists(user_id=user_id, operation=operation, key=key):
         raise UsedKeyError
-    await IdempotencyKey.create(user_id=user_id, operation=operation, key=key, input_hash=input_hash, batch_id=batch_id)
+    await IdempotencyKey.create(
+        user_id=user_id,
+        operation=operation,
+        key=key,
+        input_hash=input_hash,
+        result_id=result_id,
+        batch_id=result_id,  # for servers of the release before
+    )

@@ -1,22 +1,43 @@
-"""The hour's work: what one worker does every hour, whichever is first; a row that all of them see says who."""
+"""Hourly jobs: every hour one worker, whichever is first, claims the hour's row and does the job."""
 
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from tortoise.exceptions import IntegrityError
 
-from models import ExternalEvent
-from models.enum import EventOutcome
+from models import JobRun
+from models.enum import JobState
 
-KEPT = timedelta(days=30)  # how long runs are remembered
-_LONGEST_PROBLEM = 500  # characters
+log = structlog.get_logger(__name__)
+
+RETENTION = timedelta(days=30)  # how long runs are kept
+
+_POLL_SECONDS = 60.0  # between two checks whether a new hour has begun
+_MAX_PROBLEM = 500  # characters
 
 
-async def claim(source: str, now: datetime, data: dict[str, Any]) -> ExternalEvent | None:
-    """The row of this hour's run of `source`, for whoever wrote it; None where somebody has begun already."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    run = ExternalEvent(source=source, event_id=hour.isoformat(), type=source, data=data, attempts=1)
-    if await ExternalEvent.exists(source=source, event_id=run.event_id):
+async def run_every_hour(job: str, run_when_due: Callable[[datetime], Awaitable[object]]) -> None:
+    """Call `run_when_due` with the time about once a minute, until cancelled; it claims the hour or does nothing.
+
+    An error is logged and ends one call only. Any number of workers may do this at once.
+    """
+    while True:
+        # Before the first call, too: a process that has just started has more urgent work.
+        await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.0))
+        try:
+            await run_when_due(datetime.now(UTC))
+        except Exception:
+            log.warning("hourly_job.failed", job=job, exc_info=True)
+
+
+async def claim(job: str, now: datetime) -> JobRun | None:
+    """Claim this hour's run of `job`; return None if a worker has claimed it already."""
+    run = JobRun(job=job, hour=now.replace(minute=0, second=0, microsecond=0))
+    if await JobRun.exists(job=job, hour=run.hour):
         return None
     try:
         await run.save(force_create=True)
@@ -25,15 +46,20 @@ async def claim(source: str, now: datetime, data: dict[str, Any]) -> ExternalEve
     return run
 
 
-async def complete(run: ExternalEvent, data: dict[str, Any]) -> None:
-    """Write down that a run came to its end, and what it found; runs of long ago are forgotten."""
+async def complete(run: JobRun, result: dict[str, Any]) -> None:
+    """Store the result of a run, and delete the job's runs that are older than `RETENTION`."""
     now = datetime.now(UTC)
-    await ExternalEvent.filter(id=run.id).update(outcome=EventOutcome.HANDLED, data=data, handled_at=now)
-    await ExternalEvent.filter(source=run.source, received_at__lt=now - KEPT).delete()
+    await JobRun.filter(id=run.id).update(state=JobState.COMPLETED, result=result, finished_at=now)
+    await JobRun.filter(job=run.job, started_at__lt=now - RETENTION).delete()
 
 
-async def fail(run: ExternalEvent, error: Exception) -> None:
-    """Write down that a run broke."""
-    await ExternalEvent.filter(id=run.id).update(
-        outcome=EventOutcome.FAILED, problem=repr(error)[:_LONGEST_PROBLEM], handled_at=datetime.now(UTC)
+async def fail(run: JobRun, error: Exception) -> None:
+    """Store why a run failed."""
+    await JobRun.filter(id=run.id).update(
+        state=JobState.FAILED, problem=repr(error)[:_MAX_PROBLEM], finished_at=datetime.now(UTC)
     )
+
+
+async def last_completed(job: str) -> JobRun | None:
+    """Return the newest completed run of `job`, or None."""
+    return await JobRun.filter(job=job, state=JobState.COMPLETED).order_by("-hour").first()

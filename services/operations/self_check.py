@@ -1,14 +1,10 @@
 """The self-check: every hour one worker audits everything, and says aloud when a promise is broken."""
 
-import asyncio
-import random
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
-from models import ExternalEvent
-from models.enum import EventOutcome
 from services.core.message import message
 from services.events.publisher import EventPublisher
 from services.operations import hourly_job
@@ -18,10 +14,8 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "self-check"  # its runs are kept beside those of the reconciliation
-EVERY = timedelta(hours=1)
+JOB = "self-check"
 
-_LOOK = 60.0  # seconds between two looks at whether an hour has begun
 _NAMED = 10  # offenders that the log names, of each promise
 _NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
 
@@ -36,16 +30,11 @@ class SelfCheck:
 
     async def run(self) -> None:
         """Audit every hour until cancelled; for every worker."""
-        while True:
-            await asyncio.sleep(_LOOK * random.uniform(0.5, 1.0))  # a process that has just begun has better to do
-            try:
-                await self.check_when_due(datetime.now(UTC))
-            except Exception:
-                log.warning("self_check.failed", exc_info=True)
+        await hourly_job.run_every_hour(JOB, self.check_when_due)
 
     async def check_when_due(self, now: datetime) -> dict[str, int] | None:
         """Do this hour's audit, unless somebody has begun it: how many break each promise; None: not ours to do."""
-        run = await hourly_job.claim(SOURCE, now, {})
+        run = await hourly_job.claim(JOB, now)
         if run is None:
             return None
         started = time.monotonic()
@@ -55,8 +44,8 @@ class SelfCheck:
             await hourly_job.fail(run, error)
             raise
         broken = {verdict.name: len(verdict.offenders) for verdict in verdicts if verdict.offenders}
-        before = await self._newest()
-        earlier: dict[str, int] = before.data["broken"] if before else {}
+        before = await hourly_job.last_completed(JOB)
+        earlier: dict[str, int] = before.result["broken"] if before and before.result else {}
         unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
         await hourly_job.complete(run, {"broken": broken, "unknown": unknown})
         for verdict in verdicts:
@@ -83,17 +72,11 @@ class SelfCheck:
 
     async def show(self) -> None:
         """Tell Prometheus what the newest audit found, whoever made it."""
-        newest = await self._newest()
-        if newest is None or newest.handled_at is None:
+        newest = await hourly_job.last_completed(JOB)
+        if newest is None or newest.finished_at is None or newest.result is None:
             metric.audit_age.set((datetime.now(UTC) - self._begun).total_seconds())  # audits that all fail are noticed
             return
-        broken = newest.data.get("broken", {})
+        broken = newest.result.get("broken", {})
         for name in _NAMES:
             metric.invariants_broken.labels(name).set(broken.get(name, 0))
-        metric.audit_age.set((datetime.now(UTC) - newest.handled_at).total_seconds())
-
-    @staticmethod
-    async def _newest() -> ExternalEvent | None:
-        # By the hour, as text: an index knows it, and moments in it sort as they are written.
-        finished = ExternalEvent.filter(source=SOURCE, outcome=EventOutcome.HANDLED)
-        return await finished.order_by("-event_id").first()
+        metric.audit_age.set((datetime.now(UTC) - newest.finished_at).total_seconds())

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from models import Checkout, CreditPackage, IdempotencyKey, Plan, User
+from models import Checkout, CreditPackage, Plan, User
 from models.database.connection import run_tx
 from services.billing.entitlement import active_plan_id
 from services.billing.plan import PlanService
@@ -149,9 +149,7 @@ async def _create_row(user_id: str, slug: str, key: str | None, fingerprint: str
         return known
     checkout = await Checkout.create(user_id=user_id, slug=slug)
     if key is not None:
-        await IdempotencyKey.create(
-            user_id=user_id, operation=OPERATION, key=key, input_hash=fingerprint, batch_id=checkout.id
-        )
+        await idempotency.store_result(user_id, OPERATION, key, fingerprint, checkout.id)
     return checkout
 
 

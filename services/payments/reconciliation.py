@@ -1,15 +1,12 @@
 """Reconciliation: every hour one worker asks Polar for orders and refunds, and settles what no webhook has told."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from models import ExternalEvent
 from models.database.connection import is_outage
-from models.enum import EventOutcome
 from services.billing.referral import ReferralService
 from services.integrations.payments.polar.payload import InvalidPayloadError, Order, Refund, subscription_of
 from services.integrations.payments.protocol import PaymentProvider
@@ -20,13 +17,11 @@ from services.payments.subscription_cancellation import SubscriptionCancellation
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "reconciliation"  # its runs are kept beside the events that they make up for
-EVERY = timedelta(hours=1)
+JOB = "reconciliation"
 
 _OVERLAP = timedelta(days=3)  # orders are paid and told of some time after they were made
 _FIRST = timedelta(days=30)  # how far back the first run looks
 _REFUNDS = timedelta(days=30)  # how far back every run looks for refunds: a bank takes its time
-_LOOK = 60.0  # seconds between two looks at whether an hour has begun
 
 
 class Reconciliation:
@@ -48,12 +43,8 @@ class Reconciliation:
 
     async def run(self) -> None:
         """Reconcile every hour until cancelled; for every worker."""
-        while self._provider is not None:
-            try:
-                await self.reconcile_when_due(datetime.now(UTC))
-            except Exception:
-                log.warning("reconciliation.failed", exc_info=True)
-            await asyncio.sleep(_LOOK)
+        if self._provider is not None:
+            await hourly_job.run_every_hour(JOB, self.reconcile_when_due)
 
     async def reconcile_when_due(self, now: datetime) -> int | None:
         """Do this hour's run, unless somebody has begun it: how many orders and refunds changed anything; None: not
@@ -68,7 +59,7 @@ class Reconciliation:
         if self._provider is None:
             return None
         since = await self._since(now)
-        run = await hourly_job.claim(SOURCE, now, {"since": since.isoformat()})
+        run = await hourly_job.claim(JOB, now)
         if run is None:
             return None
         try:
@@ -86,8 +77,8 @@ class Reconciliation:
 
     @staticmethod
     async def _since(now: datetime) -> datetime:
-        last = await ExternalEvent.filter(source=SOURCE, outcome=EventOutcome.HANDLED).order_by("-received_at").first()
-        return datetime.fromisoformat(last.data["until"]) - _OVERLAP if last else now - _FIRST
+        last = await hourly_job.last_completed(JOB)
+        return datetime.fromisoformat(last.result["until"]) - _OVERLAP if last and last.result else now - _FIRST
 
     async def _pull(self, provider: PaymentProvider, since: datetime, refunded_since: datetime) -> tuple[int, int]:
         """How many orders and refunds there were, and how many of them changed anything."""

@@ -249,7 +249,7 @@ class Campaign:
         """Everything that must be true when nothing is under way any more."""
         await self._audit(stuck=0, unsettled=0)
         generations = {row.id: row for row in await Generation.all()}
-        keys = {row.key: row.batch_id for row in await IdempotencyKey.all()}
+        keys = {row.key: row.result_id for row in await IdempotencyKey.all()}
         gone = {user.id for user in await User.exclude(deleted_at=None)}  # whose keys are gone, too
         staying = {id: row for id, row in generations.items() if row.user_id not in gone}
         self._find("keys", self._strange_batches(staying, keys))
@@ -271,7 +271,7 @@ class Campaign:
             if (hashlib.sha256(data).hexdigest(), len(data)) != (file.sha256, file.byte_size):
                 self._find("bytes", [file.id])
 
-    def _strange_batches(self, generations: dict[str, Generation], keys: dict[str, str]) -> Iterator[str]:
+    def _strange_batches(self, generations: dict[str, Generation], keys: dict[str, str | None]) -> Iterator[str]:
         """Orders that made something else than one batch of what was asked for, however often they were sent."""
         yield from {row.batch_id for row in generations.values()} - set(keys.values())  # rows that no order made
         for shopper, sale in ((customer, sale) for customer in self.customers for sale in customer.sales):

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
+import tests.support.factories as factories
+from models import ExternalEvent, JobRun, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
@@ -29,6 +32,9 @@ from models.database.connection import (
 )
 from models.database.migrate import LOCATION, all_migrations, migrate, missing_migrations
 from models.database.postgres import Limits
+from services.core.idempotency import find_result
+from services.operations import hourly_job
+from tests.support.factories import NOW, insert
 
 T = TypeVar("T")
 KINDS = ("sqlite", "postgres")
@@ -191,6 +197,66 @@ async def described(url: str) -> tuple[Columns, Indexes]:
         if is_postgres(url):
             return await columns_of_postgres(), await indexes_of_postgres()
         return await columns_of_sqlite(), await indexes_of_sqlite()
+
+
+async def migrated_before(url: str, name: str, folder: Path) -> None:
+    """Apply the migrations that come before `name`, from a copy of them in `folder`."""
+    before = NAMES[: NAMES.index(name)]
+    (folder / "models").mkdir(parents=True)
+    for file in before:
+        shutil.copy(LOCATION / "models" / file, folder / "models" / file)
+    async with Command(tortoise_config(url), app="models", location=str(folder)) as command:
+        assert await command.upgrade(run_in_transaction=True) == before
+
+
+async def test_migration_moves_job_runs_and_copies_idempotency_results(empty: str, tmp_path: Path) -> None:
+    migration, job, noon = "12_20261128150000_job_runs.py", "reconciliation", datetime(2026, 11, 21, 12, tzinfo=UTC)
+    handled = {"outcome": "HANDLED", "handled_at": NOW}
+    failed = {"outcome": "FAILED", "handled_at": NOW, "problem": "an outage"}
+    old_key, new_key = (factories.idempotency_key("", batch_id=ids.new_id(ids.BATCH)) for _ in range(2))
+
+    async def write_old_rows() -> None:
+        async with open_database(empty):
+            old_key["user_id"] = new_key["user_id"] = (await insert("users", factories.user()))["id"]
+            await insert("idempotency_keys", {name: old_key[name] for name in old_key if name != "result_id"})
+            for hour, source, changes in (
+                (0, job, handled | {"data": '{"until": "2026-11-21T12:00:30+00:00", "seen": 1}'}),
+                (0, "self-check", handled | {"data": '{"broken": {"M1": 2}, "unknown": []}'}),
+                (1, job, failed | {"data": "{}"}),
+                (2, job, {"outcome": "RECEIVED", "data": "{}"}),
+                (2, "polar", {"outcome": "RECEIVED", "data": "{}"}),
+            ):
+                event_id = (noon + timedelta(hours=hour)).isoformat()
+                await insert("external_events", factories.external_event(source=source, event_id=event_id, **changes))
+
+    async def check_new_rows() -> None:
+        async with open_database(empty):
+            last, audit = [await hourly_job.last_completed(name) for name in (job, "self-check")]
+            assert last
+            assert audit
+            assert (last.hour, last.result) == (noon, {"until": "2026-11-21T12:00:30+00:00", "seen": 1})
+            assert (audit.hour, audit.result) == (noon, {"broken": {"M1": 2}, "unknown": []})
+            found = await JobRun.filter(job=job).order_by("hour")
+            assert [(run.state, run.problem) for run in found] == [
+                ("COMPLETED", None),
+                ("FAILED", "an outage"),
+                ("RUNNING", None),
+            ]
+            assert [event.source for event in await ExternalEvent.all()] == ["polar"]
+            for hour in range(3):
+                assert await hourly_job.claim(job, noon + timedelta(hours=hour, minutes=5)) is None, "claimed before"
+            assert await hourly_job.claim(job, noon + timedelta(hours=3))
+            # A server of the release before knows neither `result_id` nor the new table.
+            await insert("idempotency_keys", {name: new_key[name] for name in new_key if name != "result_id"})
+            await insert("external_events", factories.external_event(source=job, event_id=noon.isoformat()))
+            for key in (old_key, new_key):
+                user, operation, name, digest = (key[c] for c in ("user_id", "operation", "key", "input_hash"))
+                assert await find_result(user, operation, name, digest) == key["batch_id"]
+
+    alone(migrated_before(empty, migration, tmp_path / "before"))
+    alone(write_old_rows())
+    assert alone(migrate(empty)) == NAMES[NAMES.index(migration) :]
+    alone(check_new_rows())
 
 
 async def generated(url: str) -> None:

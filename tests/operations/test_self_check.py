@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from models import ExternalEvent
+from models import JobRun
 from models.database.connection import rows, run_tx
 from models.database.read_only import ReadOnlyDatabase, TooSlowError
 from services.operations.integrity_audit import IntegrityAudit
-from services.operations.self_check import SOURCE, SelfCheck
+from services.operations.self_check import JOB, SelfCheck
 from telemetry import metric
 from tests.conftest import Running
 from tests.support.bus_subscribers import first_activity_event
@@ -84,8 +84,9 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
     with capture_logs() as logs:
         assert await check.check_when_due(NOON) == {}
     assert {line["promise"] for line in logs if line["event"] == "self_check.unknown"} == unknown
-    (run,) = await ExternalEvent.filter(source=SOURCE)
-    assert set(run.data["unknown"]) == unknown
+    (run,) = await JobRun.filter(job=JOB)
+    assert run.result
+    assert set(run.result["unknown"]) == unknown
 
 
 async def test_an_audit_reads_beside_a_writer_and_writes_nothing(idle_server: Running) -> None:

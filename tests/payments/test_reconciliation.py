@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import ExternalEvent, Membership, Purchase, User
+from models import JobRun, Membership, Purchase, User
 from services.integrations.payments.protocol import PaymentProviderError
 from tests.conftest import Running
 from tests.support.client import Api
@@ -49,7 +49,7 @@ async def test_one_order_that_is_wrong_stops_no_other(polar_store: Running, ada:
     for data, changes in zip(polar.orders, wrong, strict=False):
         data.update(changes)
     await polar_store.services.payments.reconciliation.reconcile_when_due(now)
-    assert (await ExternalEvent.get(source="reconciliation")).outcome == "HANDLED"
+    assert (await JobRun.get(job="reconciliation")).state == "COMPLETED"
     assert await Purchase.filter(order_id=polar.orders[3]["id"], status="PAID").exists()
     assert ("PURCHASE", 50) in await lines(ada)
 
@@ -78,7 +78,7 @@ async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running
     polar.fail(500)
     with pytest.raises(PaymentProviderError):
         await polar_store.services.payments.reconciliation.reconcile_when_due(now)
-    assert (await ExternalEvent.get(source="reconciliation")).outcome == "FAILED"
+    assert (await JobRun.get(job="reconciliation")).state == "FAILED"
     assert await polar_store.services.payments.reconciliation.reconcile_when_due(now + HOUR) == 1
     assert await lines(ada) == [("PURCHASE", 50)]
 

@@ -283,6 +283,11 @@ def audit_entry(**changes: Any) -> Row:
     return {"id": ids.new_id(ids.AUDIT_ENTRY), **said, **changes}
 
 
+def job_run(**changes: Any) -> Row:
+    run = {"job": "self-check", "hour": LONG_AGO, "state": "COMPLETED", "started_at": NOW, "finished_at": NOW}
+    return {**run, **changes}
+
+
 def maintenance(**changes: Any) -> Row:
     return {"id": 1, "read_only": False, "providers_off": "[]", "updated_at": NOW, **changes}
 
@@ -293,6 +298,7 @@ def idempotency_key(user_id: str, **changes: Any) -> Row:
         "operation": "createGeneration",
         "key": secrets.token_hex(8),
         "input_hash": secrets.token_hex(32),
+        "result_id": ids.new_id(ids.BATCH),
         "batch_id": ids.new_id(ids.BATCH),
         "created_at": NOW,
         **changes,

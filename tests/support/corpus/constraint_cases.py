@@ -119,6 +119,9 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_purchases_numbers", "purchases", lambda _: factories.purchase(credits=1, reversed_credits=2)),
     ("ck_maintenance", "maintenance", lambda _: factories.maintenance(id=2)),
     ("ck_external_events_outcome", "external_events", lambda _: factories.external_event(outcome="LOST")),
+    ("ck_job_runs_state", "job_runs", lambda _: factories.job_run(state="LOST")),
+    ("ck_job_runs_state", "job_runs", lambda _: factories.job_run(finished_at=None)),
+    ("ck_job_runs_state", "job_runs", lambda _: factories.job_run(state="RUNNING")),
     ("ck_mail_tokens_purpose", "mail_tokens", lambda a: factories.mail_token(a.user, purpose="ADVERTISE")),
 ]
 
@@ -144,6 +147,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("provider_id", "checkouts", lambda a, n: factories.checkout(a.user, provider_id="same")),
     ("order_id", "purchases", lambda a, n: factories.purchase(order_id="same")),
     ("source, event_id", "external_events", lambda a, n: factories.external_event(event_id="same")),
+    ("job, hour", "job_runs", lambda a, n: factories.job_run()),
     ("token_hash", "mail_tokens", lambda a, n: factories.mail_token(a.user, token_hash="same")),
     (
         "generation_id",  # one deduction
