@@ -19,7 +19,6 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-import tests.support.factories as factories
 from models import ExternalEvent, JobRun, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
@@ -34,6 +33,7 @@ from models.database.migrate import LOCATION, all_migrations, migrate, missing_m
 from models.database.postgres import Limits
 from services.core.idempotency import find_result
 from services.operations import hourly_job
+from tests.support import factories
 from tests.support.factories import NOW, insert
 
 T = TypeVar("T")
