@@ -9,7 +9,7 @@ from schema.generations import Generation
 from schema.media import MediaFile
 from schema.runtime.context import Info
 from schema.runtime.enum import ChangeKind
-from services.gallery.share import Shared
+from services.gallery.share import SharedPicture
 
 
 @strawberry.type(description="A change of an account's generations.")
@@ -32,7 +32,7 @@ class SharedGeneration:
         return info.context.choose(self.titles) or None
 
     @classmethod
-    def of(cls, shared: Shared) -> "SharedGeneration":
+    def of(cls, shared: SharedPicture) -> "SharedGeneration":
         return cls(
             titles=shared.title,
             result=MediaFile.of(shared.file, shared=shared.links),

@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from services.core import locale
 from services.core.message import Message, message
-from services.gallery.share import Shared
+from services.gallery.share import SharedPicture
 from web.html import Reader, message_page, page, template
 
 _SHARED = template("share")
 
 
-def shared_page(reader: Reader, shared: Shared) -> Response:
+def shared_page(reader: Reader, shared: SharedPicture) -> Response:
     """The page of a shared picture, which search engines may find."""
     site = reader.site()
     title = locale.choose(shared.title, reader.locale) or reader.say(message("A picture"))

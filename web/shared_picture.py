@@ -11,7 +11,7 @@ from models import File
 from models.database.connection import is_outage
 from services.core.error import UnavailableError
 from services.core.message import message
-from services.gallery.share import Shared, ShareService
+from services.gallery.share import SharedPicture, ShareService
 from services.integrations.storage.protocol import MissingObjectError, StorageError
 from services.media.file import THUMBNAIL_TYPE
 from services.services import Services
@@ -29,7 +29,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",  # other sites show it
 }
 
-_Answer = Callable[[Request, ShareService, Shared], Awaitable[Response]]
+_Answer = Callable[[Request, ShareService, SharedPicture], Awaitable[Response]]
 
 
 async def show_not_found(request: Request) -> Response:
@@ -60,13 +60,13 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
 
 
 @_of_what_is_shared
-async def show_page(request: Request, shares: ShareService, shared: Shared) -> Response:
+async def show_page(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
     """The page."""
     return shared_page(Reader.of(request), shared)
 
 
 @_of_what_is_shared
-async def send_picture(request: Request, shares: ShareService, shared: Shared) -> Response:
+async def send_picture(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
     """The picture, Range requests included; with `?download=1` under a name to be saved by."""
     file, etag = shared.file, f'"{shared.file.sha256}"'
     headers = {**_HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
@@ -98,7 +98,7 @@ async def _stream(shares: ShareService, file: File, part: ByteRange, beginning: 
 
 
 @_of_what_is_shared
-async def send_thumbnail(request: Request, shares: ShareService, shared: Shared) -> Response:
+async def send_thumbnail(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
     """The narrowest thumbnail, or with `?width=` one of the others; they are small, and sent whole."""
     file, asked = shared.file, request.query_params.get("width")
     width = next((width for width in file.thumbnail_widths if str(width) == asked), file.thumbnail_widths[0])

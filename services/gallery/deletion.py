@@ -1,4 +1,4 @@
-"""Deleting generations: gone from every read at once, their pictures as soon as the storage lets them go."""
+"""Deletion of generations: hidden from every read at once, their files removed from the storage later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,51 +13,51 @@ from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.cancellation import cancel
 
-MOST = 100  # generations in one request
+MAX_PER_REQUEST = 100  # generations
 
 
-class _NothingThereError(Exception):
-    """Ends a transaction that would have changed nothing."""
+class _NothingDeletedError(Exception):
+    """Rolls back a transaction that changed nothing but the account's version."""
 
 
 @dataclass(frozen=True)
-class Deletion:
-    """What is gone, and at which places of the request there was nothing of the account's."""
+class DeletionResult:
+    """The deleted ids, and the indexes in the request of those that the account does not have."""
 
     deleted: list[str]
     missing: list[int]
 
 
 class DeletionService:
-    """Deletes what people have made."""
+    """Deletes users' generations."""
 
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
-    async def delete(self, user_id: str, wanted: Sequence[str]) -> Deletion:
-        """Delete generations of one's own, in one transaction; what is under way is called off first.
+    async def delete(self, user_id: str, wanted: Sequence[str]) -> DeletionResult:
+        """Delete the user's generations in one transaction; those that have not ended are canceled first.
 
-        `wanted`: ids as they came; the same one twice counts once. One that is not there, somebody else's or deleted
-        already stops no other.
+        `wanted`: ids as the client sent them; duplicates count once. An id that does not exist, belongs to another user
+        or was deleted before does not prevent the deletion of the others.
 
         Raises:
-            InvalidInputError: more than 100 at once.
+            InvalidInputError: more than MAX_PER_REQUEST ids.
         """
-        if len(wanted) > MOST:
-            text = message("At most {limit} can be deleted at a time.", limit=MOST)
+        if len(wanted) > MAX_PER_REQUEST:
+            text = message("At most {limit} can be deleted at a time.", limit=MAX_PER_REQUEST)
             raise InvalidInputError(text, field=("ids",))
         known = list(dict.fromkeys(id for id in wanted if ids.is_id(id, ids.GENERATION)))
         deleted = set(await self._delete(user_id, known)) if known else set()
-        first = {id: place for place, id in reversed(list(enumerate(wanted)))}
-        return Deletion(
+        first_index = {id: index for index, id in reversed(list(enumerate(wanted)))}
+        return DeletionResult(
             deleted=[id for id in known if id in deleted],
-            missing=sorted(place for id, place in first.items() if id not in deleted),
+            missing=sorted(index for id, index in first_index.items() if id not in deleted),
         )
 
     async def _delete(self, user_id: str, known: list[str]) -> list[str]:
         try:
-            found, canceled, account = await run_tx(self._bury, user_id, known)
-        except _NothingThereError:
+            found, canceled, account = await run_tx(self._soft_delete, user_id, known)
+        except _NothingDeletedError:
             return []
         crashpoint("delete.committed")
         for generation in await Generation.filter(id__in=canceled):
@@ -66,28 +66,28 @@ class DeletionService:
         return found
 
     @staticmethod
-    async def _bury(user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
+    async def _soft_delete(user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
         found, canceled, account = await soft_delete(await account_change.bump_version(user_id, departed=True), known)
         if not found:
-            raise _NothingThereError  # the account's version moves only with a change
+            raise _NothingDeletedError  # the account's version moves only with a change
         crashpoint("delete.before_commit")
         return found, canceled, account
 
 
-_WORDLESS = (
+_CLEARED_TEXTS = (
     "prompt = NULL, full_prompt = '', variables = '{}', style_title = '{}', search_text = '', earlier_prompts = '[]'"
 )
-_UNSEEN = "original_id = NULL, result_id = NULL, preview = NULL, share_slug = NULL, shared_at = NULL"
+_CLEARED_REFERENCES = "original_id = NULL, result_id = NULL, preview = NULL, share_slug = NULL, shared_at = NULL"
 
 
 async def soft_delete(
     account: AccountChange, generation_ids: Sequence[str]
 ) -> tuple[list[str], list[str], AccountChange]:
-    """Delete those of the account's generations that are there, inside the transaction that has taken its row.
+    """Soft-delete those of these generations that exist, in a transaction that holds the account's lock.
 
-    What has not ended is called off first, and refunded as a cancel would. Pictures that no other generation shows
-    are the sweeper's from now on; the account's row orders this against whoever is about to show one again.
-    Answers with the deleted ids, those of them that were called off, and the account after.
+    Generations that have not ended are canceled first, and refunded as a cancellation would. Files that no other
+    generation refers to are marked for the sweeper; the account's lock serializes this with requests that are about to
+    refer to one again. Returns the deleted ids, those of them that were canceled, and the account's change.
     """
     present = await Generation.filter(user_id=account.user_id, id__in=list(generation_ids), deleted_at__isnull=True)
     if not present:
@@ -96,17 +96,17 @@ async def soft_delete(
     canceled, account = await cancel(account, found)
     await rows(
         "UPDATE generations SET deleted_at = NOW(), updated_at = NOW(), version = version + 1,"  # noqa: S608 - constants and placeholders
-        f" is_favorite = (1 = 0), {_WORDLESS}, {_UNSEEN} WHERE id IN ({_marks(found)}) RETURNING id",
+        f" is_favorite = (1 = 0), {_CLEARED_TEXTS}, {_CLEARED_REFERENCES} WHERE id IN ({_marks(found)}) RETURNING id",
         *found,
     )
-    pictures = {id for row in present for id in (row.original_id, row.result_id) if id is not None}
-    if pictures:
+    file_ids = {id for row in present for id in (row.original_id, row.result_id) if id is not None}
+    if file_ids:
         await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW()"  # noqa: S608 - placeholders
-            f" WHERE id IN ({_marks(pictures)}) AND state = 'LIVE' AND NOT EXISTS"
+            f" WHERE id IN ({_marks(file_ids)}) AND state = 'LIVE' AND NOT EXISTS"
             " (SELECT 1 FROM generations WHERE original_id = files.id)"
             " AND NOT EXISTS (SELECT 1 FROM generations WHERE result_id = files.id) RETURNING id",
-            *pictures,
+            *file_ids,
         )
     favorites = [row.id for row in present if row.is_favorite]
     account = account.about(ChangeKind.DELETED, favorites, favorite=True)

@@ -1,4 +1,4 @@
-"""The names under which browsers save pictures."""
+"""File names under which browsers save images."""
 
 import re
 
@@ -6,21 +6,21 @@ from models import Generation
 from services.catalogue.style import PROMPT_ONLY_STYLE
 from services.core.text import is_slug
 
-_MADE = re.compile(r"(own|added)-[0-9a-z]{26}")  # slugs that people never see: of styles that somebody wrote here
-_PLAIN = "picture"
+_GENERATED_SLUG = re.compile(r"(own|added)-[0-9a-z]{26}")  # of styles that users and admins created; never shown
+_DEFAULT_PREFIX = "picture"
 
 
 def result_name(generation: Generation) -> str:
-    """What its result is saved as, ending apart: the style, the day and a little of the id."""
+    """Return the file name of the result, without extension: the style, the day and the end of the id."""
     slug = generation.style_slug
-    is_telling = is_slug(slug) and slug != PROMPT_ONLY_STYLE[1] and not _MADE.fullmatch(slug)
-    return _name(slug if is_telling else _PLAIN, generation)
+    is_readable = is_slug(slug) and slug != PROMPT_ONLY_STYLE[1] and not _GENERATED_SLUG.fullmatch(slug)
+    return _name(slug if is_readable else _DEFAULT_PREFIX, generation)
 
 
 def original_name(generation: Generation) -> str:
-    """What the photo it was made from is saved as."""
+    """Return the file name of the original, without extension."""
     return _name("original", generation)
 
 
-def _name(first: str, generation: Generation) -> str:
-    return f"{first}-{generation.created_at:%Y-%m-%d}-{generation.id[-6:]}"
+def _name(prefix: str, generation: Generation) -> str:
+    return f"{prefix}-{generation.created_at:%Y-%m-%d}-{generation.id[-6:]}"

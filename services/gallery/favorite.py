@@ -1,4 +1,4 @@
-"""Favorites: marks that people set on their generations."""
+"""Favorites: a mark that users set on their generations."""
 
 from models import Generation
 from models.database.connection import rows, run_tx
@@ -9,20 +9,20 @@ from services.events.publisher import EventPublisher
 
 
 class _UnchangedError(Exception):
-    """Somebody was faster; rolls back, because a version that moves must have something to show."""
+    """Rolls back after a concurrent request did the same, because a version must not move without a change."""
 
 
 class FavoriteService:
-    """Sets and clears the mark."""
+    """Sets and clears the favorite mark."""
 
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def set(self, user_id: str, generation_id: str, *, is_favorite: bool) -> Generation:
-        """Mark a generation, or take the mark away. Where nothing changes, no version moves.
+        """Set or clear the mark. If nothing changes, no version moves.
 
         Raises:
-            NotFoundError: not there, or not this account's.
+            NotFoundError: the generation does not exist or belongs to another user.
         """
         generation = await self._get(user_id, generation_id)
         if generation.is_favorite is is_favorite:
@@ -31,7 +31,8 @@ class FavoriteService:
             account = await run_tx(self._set, user_id, generation_id, is_favorite)
         except _UnchangedError:
             return await self._get(user_id, generation_id)
-        await self._events.account_changed(account)  # first: it may be deleted by now, and a version is never skipped
+        # The account first: the generation may be deleted by now, but no version may be skipped.
+        await self._events.account_changed(account)
         generation = await self._get(user_id, generation_id)
         await self._events.generation_changed(generation)
         return generation

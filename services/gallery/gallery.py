@@ -1,4 +1,4 @@
-"""The gallery: an account's generations, filtered and paged."""
+"""Lists of generations, filtered and paged: one account's, or all for admins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ class GenerationOrder(StrEnum):
 
 
 class FavoriteKey(NamedTuple):
-    """A place in the order FAVORITES_FIRST, newest first among favorites and among the rest."""
+    """A cursor in the order FAVORITES_FIRST: favorites, newest first, then the rest, newest first."""
 
     is_favorite: bool
     id: str
@@ -34,7 +34,7 @@ GenerationKey: TypeAlias = str | FavoriteKey  # the id alone in the other orders
 
 @dataclass(frozen=True)
 class GenerationFilter:
-    """Which generations to show; what is None does not matter."""
+    """Conditions for a list of generations; None means any."""
 
     status: tuple[GenerationStatus, ...] | None = None
     media: MediaKind | None = None
@@ -42,40 +42,40 @@ class GenerationFilter:
     style_id: str | None = None
     collection: str | None = None  # slug
     batch_id: str | None = None
-    search: str | None = None  # every word of it in the prompt, a title of the style or the id
+    search: str | None = None  # every word must occur in the prompt, a title of the style or the id
     created_after: datetime | None = None
     created_before: datetime | None = None
 
 
 class GalleryService:
-    """Lists."""
+    """Loads and lists generations."""
 
     async def by_ids(self, user_id: str, generation_ids: list[str]) -> dict[str, Generation]:
-        """Those of these generations that are the account's own."""
+        """Return those of these generations that belong to the user."""
         found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
         return {generation.id: generation for generation in await found}
 
     async def all_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
-        """Those of these generations that there are, for admins."""
+        """Return those of these generations that exist, any account's, for admins."""
         return {generation.id: generation for generation in await Generation.present().filter(id__in=generation_ids)}
 
     async def generations(
         self, user_id: str, request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
     ) -> Page[Generation, GenerationKey]:
-        """One page of an account's generations; the request's keys are of the same order.
+        """Return a page of the user's generations; the cursors of `request` must belong to `order`.
 
         Raises:
-            InvalidInputError: a search that is too long, or holds what cannot be used.
+            InvalidInputError: the search is too long or contains invalid characters.
         """
         return await self._page(Generation.present().filter(user_id=user_id), request, wanted, order)
 
     async def all_generations(
         self, request: PageRequest[GenerationKey], wanted: GenerationFilter
     ) -> Page[Generation, GenerationKey]:
-        """One page of all generations, newest first, for admins.
+        """Return a page of all accounts' generations, newest first, for admins.
 
         Raises:
-            InvalidInputError: a search that is too long, or holds what cannot be used.
+            InvalidInputError: the search is too long or contains invalid characters.
         """
         return await self._page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
 

@@ -1,4 +1,4 @@
-"""Searching a list of generations: by reading where matches are many, by the index of words where they are few."""
+"""Search in a list of generations: a scan in list order for common words, the search index for rare ones."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ from services.core.message import message
 from services.core.pagination import K, Page, PageRequest, between_cursors, page_of, paginate
 from services.core.text import clean_text
 
-_LONGEST = 200  # characters
-_MOST_WORDS = 10
+_MAX_LENGTH = 200  # characters
+_MAX_WORDS = 10
 
-# Generations that are read in the list's order, for each one that a page holds, before the index is asked. Of a word
-# that is more common than one in so many they hold the page; of any other the index has few enough to sort, unless
-# they lie together at the far end.
-_READ_FOR_EACH = 200
+# Generations scanned in the list's order for each one that a page holds, before the index is used. For a word in more
+# than one of that many, the scan fills the page; for any rarer word, the index finds few enough to sort, unless the
+# matches are concentrated at the far end of the list.
+_SCANNED_PER_ROW = 200
 
-# The index leaves out generations that have not ended, because each heartbeat would write all their pairs again.
+# The index excludes generations that have not ended, because each heartbeat would write all their pairs again.
 _NOT_INDEXED = (GenerationStatus.PENDING, GenerationStatus.PROCESSING)
 
 
 def search_words(text: str | None) -> tuple[str, ...]:
-    """What a text asks for: its words, case-folded.
+    """Return the distinct words of a search, case-folded.
 
     Raises:
-        InvalidInputError: characters that cannot be used, or too many.
+        InvalidInputError: it contains invalid characters, or too many characters or words.
     """
     field = ("filter", "search")
-    words = tuple(dict.fromkeys((clean_text(text, _LONGEST, field=field, multiline=True) or "").casefold().split()))
-    if len(words) > _MOST_WORDS:
-        raise InvalidInputError(message("Search for at most {count} words.", count=_MOST_WORDS), field=field)
+    words = tuple(dict.fromkeys((clean_text(text, _MAX_LENGTH, field=field, multiline=True) or "").casefold().split()))
+    if len(words) > _MAX_WORDS:
+        raise InvalidInputError(message("Search for at most {count} words.", count=_MAX_WORDS), field=field)
     return words
 
 
@@ -46,7 +46,7 @@ async def search_page(
     *,
     descending: bool,
 ) -> Page[Generation, K]:
-    """One page of those generations of `query` that hold every word, in the order of `key`, which ends in the id."""
+    """Return a page of the generations of `query` that contain every word, ordered by `key`, which ends in the id."""
     matching = query
     for word in words:
         matching = matching.filter(search_text__contains=word)
@@ -56,7 +56,7 @@ async def search_page(
     down, wanted = request.walks_down(descending=descending), request.size + 1
     in_order = [("-" if down else "") + column for column in key]
     ahead = between_cursors(query, request, key, descending=descending).order_by(*in_order)
-    edge = await ahead.offset(_READ_FOR_EACH * wanted).limit(1).values_list(*key)
+    edge = await ahead.offset(_SCANNED_PER_ROW * wanted).limit(1).values_list(*key)
     near = between_cursors(matching, request, key, descending=descending)
     if edge:
         near = near.filter((After if down else Before)(key, edge[0]))
@@ -64,7 +64,7 @@ async def search_page(
 
     parts = [matching.filter(HasPairs(pairs)), matching.filter(status__in=_NOT_INDEXED)]
     if edge and len(found) < wanted:
-        # Two statements, for an index has only what has ended; keys alone, for there may be thousands to sort.
+        # Two queries, because the index has only ended generations; only keys, because there may be thousands to sort.
         keys: list[tuple[Any, ...]] = []
         for part in parts:
             far = between_cursors(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)

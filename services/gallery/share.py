@@ -1,4 +1,4 @@
-"""Sharing: a public address for a finished picture, found without sign-in, until it is taken back."""
+"""Sharing: a public address for a completed picture, readable without sign-in until it is revoked."""
 
 import re
 import secrets
@@ -21,10 +21,10 @@ from services.events.publisher import EventPublisher
 from services.integrations.storage.protocol import Storage
 from services.media.file import ENDINGS
 
-SLUG_MIN, SLUG_MAX = 3, 64  # characters of a chosen address
-_MADE = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which people mistake for letters
-_LETTERS = string.ascii_lowercase + "234567"
-# Addresses that would speak for the product rather than for a person.
+SLUG_MIN, SLUG_MAX = 3, 64  # characters of a slug that a user chooses
+_RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which look like letters
+_ALPHABET = string.ascii_lowercase + "234567"
+# Slugs that would seem to be official pages of the product.
 _RESERVED = {
     "about", "account", "admin", "administrator", "api", "app", "billing", "darkroom", "help", "home", "index", "legal",
     "login", "news", "official", "privacy", "root", "security", "share", "shared", "sign-in", "sign-up", "signin",
@@ -34,7 +34,7 @@ _RESERVED = {
 
 @dataclass(frozen=True)
 class ShareLinks:
-    """Where a shared picture is found for as long as it is shared; nothing in them but the slug."""
+    """URLs of a shared picture, valid as long as it is shared; they reveal nothing but the slug."""
 
     page: str
     picture: str
@@ -42,60 +42,60 @@ class ShareLinks:
     thumbnail: str  # the narrowest
 
     def thumbnail_of(self, file: File, width: int | None) -> str:
-        """One of the file's thumbnails; of None, the picture itself."""
+        """Return the URL of one of the file's thumbnails; for None, of the picture itself."""
         if width is None:
             return self.picture
         return self.thumbnail if width == file.thumbnail_widths[0] else f"{self.thumbnail}?width={width}"
 
 
 @dataclass(frozen=True)
-class Shared:
-    """All that anybody may know of a shared picture: whoever shows it has nothing else in hand."""
+class SharedPicture:
+    """Everything about a shared picture that is public; its pages and responses get nothing else."""
 
-    title: Localised  # of the style; empty where that is the owner's own
+    title: Localised  # of the style; empty for a custom style
     file: File
-    file_name: str  # to be saved under
+    file_name: str  # for downloads
     created_at: datetime
     shared_by: str | None  # its owner's name
     links: ShareLinks
 
 
-class _OvertakenError(Exception):
-    """Another request changed the share first; the transaction ends without a trace."""
+class _ConcurrentChangeError(Exception):
+    """Another request changed the share first; rolls the transaction back."""
 
 
 def _validate_slug(slug: str) -> str:
-    """A chosen address as it is kept: capitals mean nothing.
+    """Return a chosen slug as it is stored, in lower case.
 
     Raises:
-        InvalidInputError: it is malformed, reserved, or looks like one that is made here.
+        InvalidInputError: it is malformed, reserved, or has the format of a random slug.
     """
-    folded = _normalize_slug(slug)
-    if folded is None or len(folded) < SLUG_MIN:
+    normalized = _normalize_slug(slug)
+    if normalized is None or len(normalized) < SLUG_MIN:
         text = message(
             "An address has {min} to {max} letters a-z or digits, with single hyphens in between.",
             min=SLUG_MIN,
             max=SLUG_MAX,
         )
         raise InvalidInputError(text, field=("slug",))
-    # One that was made and taken back must never lead anywhere again, and one that was chosen must not pass for secret.
-    if folded in _RESERVED or _MADE.fullmatch(folded):
+    # A revoked random slug must never work again, and a chosen slug must not look as if it were secret.
+    if normalized in _RESERVED or _RANDOM_SLUG.fullmatch(normalized):
         raise InvalidInputError(message("This address is reserved. Please choose another one."), field=("slug",))
-    return folded
+    return normalized
 
 
 def _normalize_slug(slug: str) -> str | None:
-    # Of other letters, some become ASCII in lower case: the Kelvin sign is a k.
-    folded = slug.lower() if slug.isascii() else ""
-    return folded if is_slug(folded) else None
+    # ASCII first: the lower case of some other letters is ASCII; that of the Kelvin sign is "k".
+    normalized = slug.lower() if slug.isascii() else ""
+    return normalized if is_slug(normalized) else None
 
 
 def _random_slug() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(26))
+    return "".join(secrets.choice(_ALPHABET) for _ in range(26))
 
 
 class ShareService:
-    """Gives addresses to pictures, takes them back, and finds what they lead to."""
+    """Shares pictures under an address, revokes it, and finds the picture of an address."""
 
     def __init__(self, storage: Storage, events: EventPublisher, address: str) -> None:
         self._storage = storage
@@ -103,59 +103,59 @@ class ShareService:
         self._address = address
 
     async def share(self, user_id: str, generation_id: str, slug: str | None) -> Generation:
-        """Give a finished picture an address: the chosen one, else the one it has, else one that nobody can guess.
+        """Share a completed picture under the chosen slug, else under its current one, else under a random one.
 
         Raises:
-            NotFoundError: not there, or not this account's.
-            InvalidInputError: the address cannot be one.
-            ConflictError: the picture is not finished, or the address is taken.
+            NotFoundError: the generation does not exist or belongs to another user.
+            InvalidInputError: the slug is invalid.
+            ConflictError: the generation is not completed, or the slug is in use.
         """
         wanted = _validate_slug(slug) if slug is not None else None
         while True:
-            generation = await self._own(user_id, generation_id)
+            generation = await self._get(user_id, generation_id)
             if generation.status is not GenerationStatus.COMPLETED:
                 raise ConflictError(message("Only a finished picture can be shared."), field=("id",))
             if generation.share_slug is not None and wanted in (None, generation.share_slug):
                 return generation
-            if await self._move(generation, wanted or _random_slug()):
-                return await self._own(user_id, generation_id)
+            if await self._set_slug(generation, wanted or _random_slug()):
+                return await self._get(user_id, generation_id)
 
     async def unshare(self, user_id: str, generation_id: str) -> Generation:
-        """Take the address back; it leads nowhere from now on. Of a picture that is not shared, nothing changes.
+        """Revoke the share, so that its address is not found any more. Has no effect if the picture is not shared.
 
         Raises:
-            NotFoundError: not there, or not this account's.
+            NotFoundError: the generation does not exist or belongs to another user.
         """
         while True:
-            generation = await self._own(user_id, generation_id)
+            generation = await self._get(user_id, generation_id)
             if generation.share_slug is None:
                 return generation
-            if await self._move(generation, None):
-                return await self._own(user_id, generation_id)
+            if await self._set_slug(generation, None):
+                return await self._get(user_id, generation_id)
 
-    async def find(self, slug: str) -> Shared | None:
-        """What is shared at an address; None for whatever is not, deleted, or no address at all."""
-        folded = _normalize_slug(slug)
-        if folded is None:
+    async def find(self, slug: str) -> SharedPicture | None:
+        """Return the picture shared under a slug; None if there is none, it was deleted, or the slug is malformed."""
+        normalized = _normalize_slug(slug)
+        if normalized is None:
             return None
-        query = Generation.present().filter(share_slug=folded, user__deleted_at__isnull=True)
+        query = Generation.present().filter(share_slug=normalized, user__deleted_at__isnull=True)
         found = await query.select_related("user").first()
         if found is None or found.result is None:
             return None
-        # Nobody but its owner sees a style of one's own: its title may say as much as a prompt.
-        is_own_style = found.style is not None and found.style.owner_id is not None
-        name = f"darkroom-{folded}.{ENDINGS[found.result.content_type]}"
-        return Shared(
-            title={} if is_own_style else found.style_title,
+        # A custom style is visible to its owner only: its title may reveal as much as a prompt.
+        is_custom_style = found.style is not None and found.style.owner_id is not None
+        name = f"darkroom-{normalized}.{ENDINGS[found.result.content_type]}"
+        return SharedPicture(
+            title={} if is_custom_style else found.style_title,
             file=found.result,
             file_name=name,
             created_at=found.created_at,
             shared_by=found.user.name,
-            links=self._links(folded),
+            links=self._links(normalized),
         )
 
     def page_url(self, generation: Generation) -> str | None:
-        """The address of a shared picture's page; None while it is not shared."""
+        """Return the URL of a shared picture's page; None if it is not shared."""
         return self._links(generation.share_slug).page if generation.share_slug else None
 
     def _links(self, slug: str) -> ShareLinks:
@@ -163,25 +163,25 @@ class ShareService:
         return ShareLinks(page, f"{page}/picture", f"{page}/picture?download=1", f"{page}/thumbnail")
 
     async def read_part(self, file: File, start: int, size: int) -> bytes:
-        """So many bytes of a shared picture. Raises StorageError."""
+        """Return `size` bytes of a shared picture from `start` on. Raises StorageError."""
         return await self._storage.get_part(file.key, start, size)
 
     async def read_thumbnail(self, file: File, width: int) -> bytes:
-        """One of the thumbnails of a shared picture, 20 to 200 kB. Raises StorageError."""
+        """Return a thumbnail of a shared picture, 20 to 200 kB. Raises StorageError."""
         return await self._storage.get(file.thumbnail_key_of(width))
 
     @staticmethod
-    async def _own(user_id: str, generation_id: str) -> Generation:
+    async def _get(user_id: str, generation_id: str) -> Generation:
         found = await Generation.present().get_or_none(id=generation_id, user_id=user_id)
         if found is None:
             raise NotFoundError(field=("id",))
         return found
 
-    async def _move(self, generation: Generation, slug: str | None) -> bool:
-        """Give the address, or take it back with None; False when another request was faster."""
+    async def _set_slug(self, generation: Generation, slug: str | None) -> bool:
+        """Set the slug, or clear it with None; False if another request changed it first."""
         try:
-            account = await run_tx(self._write, generation, slug)
-        except _OvertakenError:
+            account = await run_tx(self._update, generation, slug)
+        except _ConcurrentChangeError:
             return False
         except IntegrityError:
             raise ConflictError(message("This address is taken."), field=("slug",)) from None
@@ -189,7 +189,7 @@ class ShareService:
         return True
 
     @staticmethod
-    async def _write(generation: Generation, slug: str | None) -> AccountChange:
+    async def _update(generation: Generation, slug: str | None) -> AccountChange:
         account = await account_change.bump_version(generation.user_id)
         found = await rows(
             "UPDATE generations SET share_slug = NULLIF($3, ''), shared_at = CASE WHEN $3 <> '' THEN NOW() END,"
@@ -200,5 +200,5 @@ class ShareService:
             slug or "",
         )
         if not found:
-            raise _OvertakenError
+            raise _ConcurrentChangeError
         return account.about(ChangeKind.UPDATED, [generation.id])

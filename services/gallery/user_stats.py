@@ -1,4 +1,4 @@
-"""Figures of accounts: what was made, what failed, what it cost."""
+"""Statistics of an account: completed and failed generations, favorites, credits spent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from models.database.connection import rows
 
-# Each figure is read from an index of its own, in which an account's rows lie together.
+# Each value is read from an index of its own, in which an account's rows are adjacent.
 _STATS = """
 SELECT id,
     (SELECT COUNT(*) FROM generations WHERE user_id = users.id AND deleted_at IS NULL AND status = 'COMPLETED')
@@ -24,7 +24,7 @@ FROM users WHERE id IN ({ids})
 
 @dataclass(frozen=True)
 class Stats:
-    """Of one account. Deleted generations are not counted; the ledger, and so `credits_spent`, forgets nothing."""
+    """Statistics of one account. Deleted generations are not counted, but their cost stays in `credits_spent`."""
 
     total_generations: int = 0  # completed
     failed_generations: int = 0
@@ -34,10 +34,10 @@ class Stats:
 
 
 class StatsService:
-    """Counts."""
+    """Computes accounts' statistics."""
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, Stats]:
-        """The figures of these accounts; of those that are not there, none."""
+        """Return the statistics of those of these accounts that exist."""
         marks = ", ".join(f"${number}" for number in range(1, len(user_ids) + 1))
         return {row["id"]: _stats(row) for row in await rows(_STATS.format(ids=marks), *user_ids)}
 
