@@ -1,6 +1,5 @@
-"""Two small pages that mailed links lead to where the deployment names no app of its own: no script, only a form."""
+"""Pages behind mailed links, for deployments without APP_URL: plain forms without scripts."""
 
-from html import escape
 from urllib.parse import parse_qs
 
 from cross_web import HTTPException
@@ -13,9 +12,9 @@ from services.core.message import Message, message
 from services.services import Services
 from web.body import limited
 from web.cookie import NAME
-from web.html import Reader, message_page
+from web.html import Reader, message_page, render_private_page
 
-_MAX_BYTES = 4 * 1024  # of a form: a token and a password
+_MAX_BYTES = 4 * 1024  # of a form with a token and a password
 _MAX_TOKEN = 100  # characters
 
 _VERIFY_TITLE = message("Confirm your e-mail address")
@@ -23,100 +22,98 @@ _RESET_TITLE = message("Choose a new password")
 
 
 async def show_verification(request: Request) -> Response:
-    """A button: links are also opened by programs that look for harm in mails, and those press nothing."""
-    return _form(request, _VERIFY_TITLE, "", message("Confirm"))
+    """Show a button that confirms the address: mail scanners open links, but do not submit forms."""
+    return _form_page(request, _VERIFY_TITLE, message("Confirm"))
 
 
 async def verify(request: Request) -> Response:
-    """What the button does."""
+    """Confirm the address with the token of the submitted form."""
     services: Services = request.state.services
     try:
         services.operations.maintenance.check_writable()
-        token = (await _sent(request))["token"]
-        # The page tells nobody where it is, so its form comes with the Origin "null", for which SessionCookie gives
-        # nothing. Here it need not ask: another's page has no token to send.
+        token = (await _read_form(request))["token"]
+        # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie returns no token.
+        # The Origin need not be checked here: a page of another site does not have the mailed token.
         signed_in = await services.accounts.sessions.user_of(request.cookies.get(NAME, ""))
         await services.accounts.verification.verify(token, client=request.state.client, signed_in=signed_in)
     except Refusal as refusal:
-        return _refuse(request, _VERIFY_TITLE, refusal)
-    return _page(request, _VERIFY_TITLE, _said(request, message("Your address is confirmed. Thank you!")))
+        return _refusal_page(request, _VERIFY_TITLE, refusal)
+    done = message("Your address is confirmed. Thank you!")
+    return message_page(Reader.of(request), _VERIFY_TITLE, done, role="status")
 
 
 async def show_reset(request: Request) -> Response:
-    """A field for the new password."""
-    return _form(request, _RESET_TITLE, _password_field(request), message("Save"))
+    """Show a field for the new password."""
+    return _form_page(request, _RESET_TITLE, message("Save"), has_password=True)
 
 
 async def reset(request: Request) -> Response:
-    """What the form does. The sign-in that comes with a new password is ended: here is no app to give it to."""
+    """Save the new password. The session that comes with it is ended at once: this page has no app to hand it to."""
     services: Services = request.state.services
     try:
         services.operations.maintenance.check_writable()
-        sent = await _sent(request)
+        form = await _read_form(request)
         session = await services.accounts.password_resets.reset(
-            sent["token"], sent["password"], client=request.state.client
+            form["token"], form["password"], client=request.state.client
         )
         await services.accounts.sessions.end(session.user.id, session.token)
     except Refusal as refusal:
-        if refusal.field == ("password",):  # the link still works
-            again = _said(request, refusal.message, is_error=True) + _password_field(request)
-            return _form(request, _RESET_TITLE, again, message("Save"), sent["token"], 400)
-        return _refuse(request, _RESET_TITLE, refusal)
-    done = message("Your new password is saved. Sign in with it in the app; every other sign-in has ended.")
-    return _page(request, _RESET_TITLE, _said(request, done))
+        if refusal.field == ("password",):  # the token is still valid
+            return _form_page(
+                request,
+                _RESET_TITLE,
+                message("Save"),
+                has_password=True,
+                token=form["token"],
+                problem=refusal.message,
+                status=400,
+            )
+        return _refusal_page(request, _RESET_TITLE, refusal)
+    done = message("Your new password is saved. Sign in with it in the app; all other sessions have ended.")
+    return message_page(Reader.of(request), _RESET_TITLE, done, role="status")
 
 
-async def _sent(request: Request) -> dict[str, str]:
-    """The form's fields; what is missing or cannot be read is empty."""
+async def _read_form(request: Request) -> dict[str, str]:
+    """Return the form's fields; a missing or unreadable one is empty."""
     body = b""
     try:
         async for chunk in Request(request.scope, limited(request.receive, request.headers, _MAX_BYTES)).stream():
             body += chunk
     except (HTTPException, ClientDisconnect):
         body = b""
-    found = parse_qs(body.decode("latin-1"), errors="replace")
-    return {name: found.get(name, [""])[0] for name in ("token", "password")}
+    fields = parse_qs(body.decode("latin-1"), errors="replace")
+    return {name: fields.get(name, [""])[0] for name in ("token", "password")}
 
 
-def _refuse(request: Request, title: Message, refusal: Refusal) -> Response:
-    """Why it did not work; going back in the browser brings the form again."""
-    page = _page(request, title, _said(request, refusal.message, is_error=True), status=400)
+def _refusal_page(request: Request, title: Message, refusal: Refusal) -> Response:
+    status, headers = 400, {}
     if isinstance(refusal, UnavailableError):
-        page.status_code = 503
+        status = 503
     if isinstance(refusal, RateLimitedError):
-        page.status_code = 429
-        page.headers["Retry-After"] = f"{refusal.retry_after:.0f}"
-    return page
+        status, headers = 429, {"Retry-After": f"{refusal.retry_after:.0f}"}
+    return message_page(Reader.of(request), title, refusal.message, role="alert", status=status, **headers)
 
 
-def _text(request: Request, text: Message) -> str:
-    return escape(Reader.of(request).say(text))
-
-
-def _said(request: Request, text: Message, *, is_error: bool = False) -> str:
-    return f'<p role="{"alert" if is_error else "status"}">{_text(request, text)}</p>'
-
-
-def _password_field(request: Request) -> str:
-    label = message("New password, {min} to {max} characters", min=PASSWORD_MIN, max=PASSWORD_MAX)
-    return (
-        f'<p><label for="password">{_text(request, label)}</label>'
-        '<input id="password" name="password" type="password"'
-        f' autocomplete="new-password" required minlength="{PASSWORD_MIN}" maxlength="{PASSWORD_MAX}"></p>'
-    )
-
-
-def _form(
-    request: Request, title: Message, fields: str, button: Message, token: str | None = None, status: int = 200
+def _form_page(
+    request: Request,
+    title: Message,
+    button: Message,
+    *,
+    has_password: bool = False,
+    token: str | None = None,
+    problem: Message | None = None,
+    status: int = 200,
 ) -> Response:
-    shown = escape((request.query_params.get("token", "") if token is None else token)[:_MAX_TOKEN])
-    hidden = f'<input type="hidden" name="token" value="{shown}">'
-    # Without an address, a form is sent to where its page came from; but for the query, with the token in it.
-    action = escape(request.url.path.rpartition("/")[2])
-    words = _text(request, button)
-    body = f'<form method="post" action="{action}">{fields}{hidden}<button>{words}</button></form>'
-    return _page(request, title, body, status=status)
-
-
-def _page(request: Request, title: Message, body: str, *, status: int = 200) -> Response:
-    return message_page(Reader.of(request), title, body, status=status)
+    reader = Reader.of(request)
+    label = message("New password, {min} to {max} characters", min=PASSWORD_MIN, max=PASSWORD_MAX)
+    values = {
+        # Without an action the form would be sent to the page's own URL, with the token in its query.
+        "action": request.url.path.rpartition("/")[2],
+        "token": (request.query_params.get("token", "") if token is None else token)[:_MAX_TOKEN],
+        "problem": reader.translate(problem) if problem else "",
+        "password_label": reader.translate(label) if has_password else "",
+        "password_min": PASSWORD_MIN,
+        "password_max": PASSWORD_MAX,
+        "button": reader.translate(button),
+    }
+    return render_private_page("account_form.html", reader, title, values, status=status)

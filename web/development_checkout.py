@@ -1,6 +1,4 @@
-"""The till of a development deployment: a page that says that it takes no money, and a button that acts as if."""
-
-from html import escape
+"""The checkout page of a development deployment: it takes no money, and its button simulates a payment."""
 
 from babel.numbers import format_currency, get_currency_precision
 from starlette.requests import Request
@@ -13,64 +11,60 @@ from services.core.error import NotFoundError, UnavailableError
 from services.core.message import Message, message
 from services.payments.purchase import Product
 from services.services import Services
-from web.html import Reader, message_page
+from web.html import Reader, message_page, render_private_page
 
 _TITLE = message("Development checkout")
-_NOTICE = message("This is a development page: no money moves, and nothing is charged.")
+_NOTICE = message("This is a development page. Nothing is charged.")
 
 
 async def show_checkout(request: Request) -> Response:
-    """What would be paid for, and the button."""
-    ware = await _ware(request)
-    if isinstance(ware, Response):
-        return ware
+    """Show the product, its price and the button."""
+    product = await _find_product(request)
+    if isinstance(product, Response):
+        return product
     reader = Reader.of(request)
     name = (
-        reader.say(message("{count} credits", count=ware.credits))
-        if isinstance(ware, CreditPackage)
-        else locale.choose(ware.title, reader.locale)
+        reader.translate(message("{count} credits", count=product.credits))
+        if isinstance(product, CreditPackage)
+        else locale.choose(product.title, reader.locale)
     )
-    currency = (ware.currency or "").upper()
-    amount = (ware.price or 0) / 10 ** get_currency_precision(currency)
-    price = format_currency(amount, currency, locale=reader.locale.replace("-", "_"))
-    button = _text(reader, message("Pay (development)"))
-    body = (
-        f'<p role="status">{_text(reader, _NOTICE)}</p><p>{escape(name)} · {escape(price)}</p>'
-        f'<form method="post" action="{escape(request.path_params["id"])}"><button>{button}</button></form>'
-    )
-    return message_page(reader, _TITLE, body)
+    currency = (product.currency or "").upper()
+    amount = (product.price or 0) / 10 ** get_currency_precision(currency)
+    values = {
+        "notice": reader.translate(_NOTICE),
+        "product": name,
+        "price": format_currency(amount, currency, locale=reader.locale.replace("-", "_")),
+        "action": request.path_params["id"],
+        "button": reader.translate(message("Pay (development)")),
+    }
+    return render_private_page("development_checkout.html", reader, _TITLE, values)
 
 
 async def pay(request: Request) -> Response:
-    """What the button does; pressing it twice pays once."""
-    ware = await _ware(request)
-    if isinstance(ware, Response):
-        return ware
+    """Simulate the payment; repeated requests pay once."""
+    product = await _find_product(request)
+    if isinstance(product, Response):
+        return product
     services: Services = request.state.services
     if services.payments.development_checkout is not None:
         await services.payments.development_checkout.pay(request.path_params["id"])
-    return _say(request, message("Paid, as it were. You can go back to the app."))
+    return _message(request, message("The payment was simulated. You can return to the app."))
 
 
-async def _ware(request: Request) -> Product | Response:
-    """What a checkout is about, or the page that says why there is none."""
+async def _find_product(request: Request) -> Product | Response:
+    """Return the product of the checkout, or the error page."""
     services: Services = request.state.services
     try:
         if services.payments.development_checkout is None:
             raise NotFoundError
         return await services.payments.development_checkout.product(request.path_params["id"])
     except NotFoundError as refusal:
-        return _say(request, refusal.message, 404)
+        return _message(request, refusal.message, 404)
     except Exception as error:
         if not is_outage(error):
             raise
-        return _say(request, UnavailableError().message, 503)
+        return _message(request, UnavailableError().message, 503)
 
 
-def _say(request: Request, text: Message, status: int = 200) -> Response:
-    reader = Reader.of(request)
-    return message_page(reader, _TITLE, f'<p role="status">{_text(reader, text)}</p>', status=status)
-
-
-def _text(reader: Reader, text: Message) -> str:
-    return escape(reader.say(text))
+def _message(request: Request, text: Message, status: int = 200) -> Response:
+    return message_page(Reader.of(request), _TITLE, text, role="status", status=status)

@@ -1,56 +1,55 @@
-"""The operations that GraphiQL opens with: each with what it is for, in the reader's language, and its variables."""
+"""The example operations of GraphiQL's tabs, each with a comment in the reader's language and its variables."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from services.core.message import Message, message
 
-FOLDER = Path(__file__).parent / "graphiql" / "tabs"  # {audience}/{place}-{name}.graphql, and .json with the variables
+FOLDER = Path(__file__).parent / "graphiql" / "tabs"  # {audience}/{position}-{name}.graphql, and .json for variables
 
-# Broken as an editor of half a window shows them.
-_ABOUT: Mapping[str, Message] = {
+# Line breaks fit the editor in half a window.
+_COMMENTS: Mapping[str, Message] = {
     "who-am-i": message(
-        "Who you are, and what you have.\nSign in at the top right. Ctrl-Enter runs it.\n"
-        "The tabs beside this one are the main job."
+        "Your account and its credits.\nSign in at the top right. Ctrl-Enter runs a tab.\n"
+        "The next tabs create a picture and list your pictures."
     ),
-    "quote": message("What a picture costs before it is ordered.\n$style is filled in: one that you can order now."),
+    "quote": message("The price of a picture, before you create it.\n$style is filled in with an available style."),
     "create": message(
-        "Order a picture. It is paid for here, and made\nin the background: watch it in the next tab.\n"
-        "Choose a photo at the top, and it is $uploadId;\nstyles with referenceImage REQUIRED want one."
+        "Create a picture. Credits are spent now, and it is\nmade in the background. Follow it in the next tab.\n"
+        "A photo chosen at the top fills in $uploadId; styles\nwith referenceImage REQUIRED need one."
     ),
     "progress": message(
-        "Watch it develop, over a WebSocket. $generation\nis what the tab before this one ordered.\n"
-        "The picture is below the answer."
+        "Follow a generation over a WebSocket. $generation is\nfilled in by the previous tab.\n"
+        "The picture appears below the response."
     ),
-    "gallery": message("Your pictures, newest first. $after takes the\nendCursor of the page before this one."),
+    "gallery": message("Your pictures, newest first. Set $after to the\nendCursor of the previous page."),
     "find-user": message(
-        "Find accounts by any part of their address.\nWhere there is just one, the next tabs get its id."
+        "Find users by any part of their e-mail address.\nA single match fills in $user in the next tabs."
     ),
-    "ledger": message("Every credit that came or went, with the balance\nafter it, and the pictures it went on."),
+    "ledger": message("A user's credit transactions with the balance after\neach, and their latest generations."),
     "adjust-credits": message(
-        "Give credits, or take some with a negative amount.\nThe person sees it at once, and reads the reason.\n"
-        "With a key, twice adjusts once."
+        "Add credits, or remove some with a negative amount.\nThe user sees the change at once, with the reason.\n"
+        "Requests with the same idempotencyKey apply once."
     ),
-    "refund": message("Give back what a picture cost.\n$generation: an id out of the ledger's tab."),
+    "refund": message("Refund the credits of a generation.\nTake $generation from the Ledger tab."),
     "suspend": message(
-        "Suspend an account: its sign-ins and sockets end\nwithin seconds. With false, it is let in again."
+        "Suspend an account: its sessions and sockets end\nwithin seconds. Set $suspended to false to restore it."
     ),
-    "figures": message(
-        "The figures since midnight. Any window will do:\n$today is where it begins, $to where it ends.\n"
-        "providerCost is in US dollars."
+    "metrics": message(
+        "Statistics since midnight, or of any other window\nfrom $today to $to.\nproviderCost is in US dollars."
     ),
-    "live-activity": message("What happens, as it happens. Ctrl-Enter stops it."),
+    "live-activity": message("Activity of all users, live. Ctrl-Enter stops it."),
 }
 
 
 def example_operations(audience: str, translate: Callable[[Message], str]) -> Iterator[dict[str, str | None]]:
-    """The operations for `audience` (everyone, admin), in order, as `translate` puts it into words."""
+    """Yield the operations of `audience` ("everyone" or "admin") in order, with translated comments."""
     for path in sorted((FOLDER / audience).glob("*.graphql")):
         name = path.stem.partition("-")[2]
-        about = "".join(f"# {line}\n" for line in translate(_ABOUT[name]).splitlines())
+        comment = "".join(f"# {line}\n" for line in translate(_COMMENTS[name]).splitlines())
         variables = path.with_suffix(".json")
         yield {
             "name": name,
-            "query": about + path.read_text(encoding="utf-8"),
+            "query": comment + path.read_text(encoding="utf-8"),
             "variables": variables.read_text(encoding="utf-8") if variables.exists() else None,
         }

@@ -1,8 +1,7 @@
-"""GraphiQL for browsers: its page, the files that it is made of, and which ready-made operations whom it gives to."""
+"""GraphiQL in the browser: its page, the page's files, and the example operations for its tabs."""
 
 import re
 from collections.abc import Awaitable, Callable
-from html import escape
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,30 +13,31 @@ from schema.runtime.context import Context
 from services.core.message import Message, message
 from services.services import Services
 from web.example_operations import example_operations
-from web.html import Reader, message_page
+from web.html import TEMPLATES, Reader, message_page
 
 FOLDER = Path(__file__).parent / "graphiql"
-BUILD = FOLDER / "dist"  # what `npm run build` makes: index.html, and the rest in graphiql/
+BUILD = FOLDER / "dist"  # written by `npm run build`: index.html, and its assets in graphiql/
 
-_NOT_BUILT = message("GraphiQL is not there yet")
+_NOT_BUILT = message("GraphiQL is not built yet")
 _HOW_TO_BUILD = message(
-    "It is being built, or `make graphiql` builds it; this page looks again by itself."
-    " Everything else works without, the API at this address too."
+    "`make run` builds it in the background, and `make graphiql` builds it alone. This page reloads itself."
+    " The API at this address works without it."
 )
-_LOOK_AGAIN = "5"  # seconds
+_RELOAD_SECONDS = "5"
 _OPENING_TAG = re.compile(r"<html\b[^>]*>")
+_OPENING_TAG_TEMPLATE = TEMPLATES.from_string("<html{{ attributes|xmlattr }}>")
 
 
 def policy(store: str | None) -> str:
-    """What the page may load: our own, and pictures of the deployment's store where that has an origin of its own."""
+    """The page's Content-Security-Policy; `store`: the object storage's origin, if pictures are served from one."""
     ours = f"'self' {store}" if store else "'self'"
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "worker-src 'self'",
-            f"connect-src {ours}",  # of browsers that know the standard's present form, WebSockets of ours are in it
-            "style-src 'self' 'unsafe-inline'",  # the editor writes its colours and cursor into style elements
+            f"connect-src {ours}",  # 'self' includes WebSockets to this origin since CSP 3
+            "style-src 'self' 'unsafe-inline'",  # the editor writes colours and cursor into style elements
             "font-src 'self' data:",
             f"img-src {ours} data:",
             "form-action 'none'",
@@ -48,9 +48,9 @@ def policy(store: str | None) -> str:
 
 
 class GraphiQL:
-    """Everybody gets the page, for signing in is part of it; admins' operations are given to admins only.
+    """The page is served to everyone, because it contains the sign-in; admin operations only to admins.
 
-    `address`: PUBLIC_URL; by it the page knows our own links, whatever address it was opened at.
+    `address`: PUBLIC_URL, by which the page recognizes this server's links whatever host it was opened at.
     """
 
     def __init__(self, audience: Audience, address: str, build: Path) -> None:
@@ -59,31 +59,31 @@ class GraphiQL:
         self._build = build
 
     async def page(self, request: Request) -> Response:
-        """The page, in the language that the browser asks for; 503 where it was never built."""
+        """Return the page in the browser's language; 503 if it has not been built."""
         reader = Reader.of(request)
         try:
             markup = (self._build / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
-            return message_page(
-                reader, _NOT_BUILT, f"<p>{reader.say(_HOW_TO_BUILD)}</p>", status=503, Refresh=_LOOK_AGAIN
-            )
+            return message_page(reader, _NOT_BUILT, _HOW_TO_BUILD, status=503, Refresh=_RELOAD_SECONDS)
         services: Services = request.state.services
         store = services.integrations.storage.origin
-        said = {"lang": reader.locale, "data-audience": self._audience.value, "data-address": self._address}
-        if store:
-            said["data-store"] = store
-        opening = " ".join(("<html", *(f'{name}="{escape(value)}"' for name, value in said.items())))
+        attributes = {
+            "lang": reader.locale,
+            "data-audience": self._audience.value,
+            "data-address": self._address,
+            "data-store": store,  # left out if None
+        }
+        opening_tag = _OPENING_TAG_TEMPLATE.render(attributes=attributes)
         headers = {
             "Content-Security-Policy": policy(store),
             "Content-Language": reader.locale,
             "Cache-Control": "no-cache",  # it names the files of this build
             "Vary": "Accept, Accept-Language",
         }
-        markup = _OPENING_TAG.sub(lambda _: f"{opening}>", markup, count=1)
-        return HTMLResponse(markup, headers=headers)
+        return HTMLResponse(_OPENING_TAG.sub(lambda _: opening_tag, markup, count=1), headers=headers)
 
     def routes(self, context_of: Callable[[Request, Response], Awaitable[Context]]) -> list[Route]:
-        """What the page asks for; `context_of` says who asks."""
+        """Return the routes of the page's own requests; `context_of` authenticates a request."""
 
         async def tabs(request: Request) -> Response:
             response = Response()
@@ -100,18 +100,18 @@ class GraphiQL:
     async def _file(self, request: Request) -> Response:
         path = self._build / "graphiql" / request.path_params["name"]
         try:
-            is_there = path.is_file()
-        except OSError:  # its name is longer than any file's
-            is_there = False
-        if not is_there:
+            exists = path.is_file()
+        except OSError:  # longer than a file name can be
+            exists = False
+        if not exists:
             return Response(status_code=404)
-        # Its name changes with its content.
+        # File names contain a hash of the content.
         return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
     def _tabs(self, translate: Callable[[Message], str], *, is_admin: bool) -> dict[str, list[dict[str, str | None]]]:
-        """`tabs`: what there is for this person; `opening`: what a first visit opens with."""
+        """Return `tabs`, all operations of this user's menu, and `opening`, the tabs of a first visit."""
         if is_admin:
-            ours = list(example_operations("admin", translate))
-            return {"tabs": [*ours, *example_operations("everyone", translate)], "opening": ours}
-        ours = [] if self._audience is Audience.ADMINS else list(example_operations("everyone", translate))
-        return {"tabs": ours, "opening": ours}
+            opening = list(example_operations("admin", translate))
+            return {"tabs": [*opening, *example_operations("everyone", translate)], "opening": opening}
+        opening = [] if self._audience is Audience.ADMINS else list(example_operations("everyone", translate))
+        return {"tabs": opening, "opening": opening}

@@ -1,13 +1,12 @@
-"""The few pages that we show to people ourselves: one look, no script, nothing loaded from elsewhere."""
+"""Server-rendered HTML pages: one layout, no scripts, nothing loaded from other hosts; Jinja2 escapes every value."""
 
 import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from string import Template
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -15,22 +14,20 @@ from services.core import locale
 from services.core.message import Message
 from services.services import Services
 
-_FOLDER = Path(__file__).parent / "pages"
-_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+_STYLE = TEMPLATES.get_template("page.css").render()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-
-
-def template(name: str) -> Template:
-    """The markup in web/pages/{name}.html."""
-    return Template((_FOLDER / f"{name}.html").read_text(encoding="utf-8"))
-
-
-_PANEL = template("panel")
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads a page: nothing is known of them but the language that their browser asks for."""
+    """The reader of a page, of whom only the browser's preferred language is known."""
 
     services: Services
     locale: str
@@ -41,40 +38,50 @@ class Reader:
         wanted = locale.from_header(request.headers.get("accept-language", ""))
         return cls(services, wanted or locale.match(services.products.profile.locale) or locale.DEFAULT)
 
-    def say(self, text: Message) -> str:
+    def translate(self, text: Message) -> str:
         return self.services.core.translator.translate(text, self.locale)
 
+    @property
     def site(self) -> str:
+        """The product's title in the reader's language."""
         return locale.choose(self.services.products.profile.title, self.locale)
 
 
-def page(
-    markup: Template,
+def render_page(
+    template: str,
     reader: Reader,
-    values: Mapping[str, str],
+    values: Mapping[str, object],
     headers: Mapping[str, str],
     *,
-    content: str = "",
     status: int = 200,
 ) -> Response:
-    """`markup` with the escaped `values`; `content` is markup already, made by us."""
-    escaped = {name: escape(value) for name, value in values.items()}  # names are whatever somebody typed
-    body = markup.substitute(escaped, content=content, style=_STYLE, language=reader.locale, site=escape(reader.site()))
-    forms = "'self'" if "<form" in content else "'none'"
+    """Render web/pages/{template} with `values`, all of which are escaped."""
+    body = TEMPLATES.get_template(template).render(values, language=reader.locale, site=reader.site)
+    forms = "'self'" if "<form" in body else "'none'"  # values are escaped, so a form is always the template's
     policy = (
-        # Nothing runs, and nothing is loaded but our own pictures and this one style.
+        # No scripts; only images of this origin and this one style sheet.
         f"default-src 'none'; img-src 'self'; style-src 'sha256-{_STYLE_HASH}';"
         f" base-uri 'none'; frame-ancestors 'none'; form-action {forms}"
     )
-    ours = {
+    common = {
         "Content-Security-Policy": policy,
         "Content-Language": reader.locale,
         "Vary": "Accept-Language",
     }
-    return HTMLResponse(body, status, {**ours, **headers})
+    return HTMLResponse(body, status, {**common, **headers})
 
 
-def message_page(reader: Reader, title: Message, content: str, *, status: int = 200, **headers: str) -> Response:
-    """A page of a heading and a few lines, of no use to search engines, which nobody else may keep."""
-    ours = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", **headers}
-    return page(_PANEL, reader, {"title": reader.say(title)}, ours, content=content, status=status)
+def render_private_page(
+    template: str, reader: Reader, title: Message, values: Mapping[str, object], *, status: int = 200, **headers: str
+) -> Response:
+    """Render a page that neither caches nor search engines may keep."""
+    private = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", **headers}
+    return render_page(template, reader, {"title": reader.translate(title), **values}, private, status=status)
+
+
+def message_page(
+    reader: Reader, title: Message, text: Message, *, role: str = "", status: int = 200, **headers: str
+) -> Response:
+    """Render a heading and a paragraph; `role`: the paragraph's ARIA role, if any."""
+    values = {"text": reader.translate(text), "role": role}
+    return render_private_page("message.html", reader, title, values, status=status, **headers)

@@ -16,8 +16,8 @@ from services.integrations.storage.protocol import MissingObjectError, StorageEr
 from services.media.file import THUMBNAIL_TYPE
 from services.services import Services
 from web.conditional import ByteRange, RangeNotSatisfiableError, etag_matches, requested_range
-from web.html import Reader
-from web.shared_page import notice_page, shared_page
+from web.html import Reader, message_page
+from web.shared_page import shared_page
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +34,8 @@ _Answer = Callable[[Request, ShareService, SharedPicture], Awaitable[Response]]
 
 async def show_not_found(request: Request) -> Response:
     """The one answer for whatever is not shared, was, or never can be."""
-    title, text = message("This picture is not here."), message("It is not shared any more, or it never was.")
-    return notice_page(Reader.of(request), title, text, 404)
+    title, text = message("This picture is not available."), message("It is no longer shared, or was never shared.")
+    return message_page(Reader.of(request), title, text, status=404)
 
 
 def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
@@ -54,7 +54,9 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
                 raise
             log.warning("share.unavailable", error=repr(error))
             title = message("This picture cannot be shown right now.")
-            return notice_page(Reader.of(request), title, UnavailableError().message, 503, **{"Retry-After": "5"})
+            return message_page(
+                Reader.of(request), title, UnavailableError().message, status=503, **{"Retry-After": "5"}
+            )
 
     return endpoint
 

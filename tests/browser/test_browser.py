@@ -227,10 +227,10 @@ async def test_an_admins_whole_day(
         assert await fay.credits() == 37
         await watcher.screenshot("live-activity")
 
-        await admin.select_tab("TodaysFigures")
+        await admin.select_tab("TodaysMetrics")
         await admin.run()
         await admin.wait_for_response('"completed": ', '"creditsRefunded": ')
-        await admin.screenshot("figures")
+        await admin.screenshot("metrics")
 
         await admin.select_tab("Suspend")
         await admin.wait_for_text(".graphiql-editor-tool", fay.user["id"])

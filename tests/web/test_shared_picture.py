@@ -158,7 +158,7 @@ async def test_the_page_speaks_the_readers_language(module_server: Running, fox:
         assert english.headers["vary"] == chinese.headers["vary"] == "Accept-Language"
     missing = await get(module_server, "nothing", accept_language="zh-CN")
     assert Page(missing).one("html")["lang"] == "zh-CN"
-    assert Page(missing).text["h1"] == "此图片不在这里。"
+    assert Page(missing).text["h1"] == "此图片无法查看。"
 
 
 async def test_nothing_runs_on_the_page_and_nothing_foreign_is_loaded(module_server: Running, fox: str) -> None:
