@@ -6,7 +6,7 @@ import functools
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -177,6 +177,11 @@ async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     statement = in_dialect(sql, connection.capabilities.dialect)
     found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found
+
+
+def placeholders(values: Sized, *, first: int = 1) -> str:
+    """Return `$1, $2, $3` for an IN list of these values, numbered from `first`."""
+    return ", ".join(f"${number}" for number in range(first, first + len(values)))
 
 
 def as_moment(value: datetime | str) -> datetime:

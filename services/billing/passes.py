@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models import Pass, Plan
-from models.database.connection import as_moment, rows
+from models.database.connection import as_moment, placeholders, rows
 from models.enum import MediaKind
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -67,8 +67,7 @@ async def active(user_id: str) -> ActivePass | None:
 
 async def active_of(user_ids: Sequence[str]) -> dict[str, ActivePass]:
     """The active passes of several accounts at once."""
-    marks = ", ".join(f"${number}" for number in range(1, len(user_ids) + 1))
-    found = await rows(_ACTIVE.format(marks), *user_ids)
+    found = await rows(_ACTIVE.format(placeholders(user_ids)), *user_ids)
     return {row["user_id"]: _active(row) for row in found}
 
 

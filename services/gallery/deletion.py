@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models import Generation, ids
-from models.database.connection import rows, run_tx
+from models.database.connection import placeholders, rows, run_tx
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -96,14 +96,15 @@ async def soft_delete(
     canceled, account = await cancel(account, found)
     await rows(
         "UPDATE generations SET deleted_at = NOW(), updated_at = NOW(), version = version + 1,"  # noqa: S608 - constants and placeholders
-        f" is_favorite = (1 = 0), {_CLEARED_TEXTS}, {_CLEARED_REFERENCES} WHERE id IN ({_marks(found)}) RETURNING id",
+        f" is_favorite = (1 = 0), {_CLEARED_TEXTS}, {_CLEARED_REFERENCES}"
+        f" WHERE id IN ({placeholders(found)}) RETURNING id",
         *found,
     )
     file_ids = {id for row in present for id in (row.original_id, row.result_id) if id is not None}
     if file_ids:
         await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW()"  # noqa: S608 - placeholders
-            f" WHERE id IN ({_marks(file_ids)}) AND state = 'LIVE' AND NOT EXISTS"
+            f" WHERE id IN ({placeholders(file_ids)}) AND state = 'LIVE' AND NOT EXISTS"
             " (SELECT 1 FROM generations WHERE original_id = files.id)"
             " AND NOT EXISTS (SELECT 1 FROM generations WHERE result_id = files.id) RETURNING id",
             *file_ids,
@@ -111,7 +112,3 @@ async def soft_delete(
     favorites = [row.id for row in present if row.is_favorite]
     account = account.about(ChangeKind.DELETED, favorites, favorite=True)
     return found, canceled, account.about(ChangeKind.DELETED, [id for id in found if id not in favorites])
-
-
-def _marks(values: Sequence[str] | set[str]) -> str:
-    return ", ".join(f"${number}" for number in range(1, len(values) + 1))

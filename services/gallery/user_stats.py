@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from models.database.connection import rows
+from models.database.connection import placeholders, rows
 
 # Each value is read from an index of its own, in which an account's rows are adjacent.
 _STATS = """
@@ -38,8 +38,8 @@ class StatsService:
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, Stats]:
         """Return the statistics of those of these accounts that exist."""
-        marks = ", ".join(f"${number}" for number in range(1, len(user_ids) + 1))
-        return {row["id"]: _stats(row) for row in await rows(_STATS.format(ids=marks), *user_ids)}
+        found = await rows(_STATS.format(ids=placeholders(user_ids)), *user_ids)
+        return {row["id"]: _stats(row) for row in found}
 
 
 def _stats(row: dict[str, Any]) -> Stats:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import Generation
-from models.database.connection import rows
+from models.database.connection import placeholders, rows
 from models.enum import MediaKind, RefundPolicy
 from services.billing import ledger, passes
 from services.events.account_change import AccountChange
@@ -17,11 +17,11 @@ async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple
 
     `account`: as `credit.touch` left it in this transaction. Answers with the canceled ones, and the account after.
     """
-    marks = ", ".join(f"${number}" for number in range(2, len(generation_ids) + 2))
     found = await rows(
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
         " completed_at = NOW(), updated_at = NOW(), version = version + 1"
-        f" WHERE user_id = $1 AND id IN ({marks}) AND status IN ('PENDING', 'PROCESSING')"
+        f" WHERE user_id = $1 AND id IN ({placeholders(generation_ids, first=2)})"
+        " AND status IN ('PENDING', 'PROCESSING')"
         " RETURNING id, cost, media, pass_id, pass_hour, refund_policy, provider_called_at",
         account.user_id,
         *generation_ids,

@@ -5,7 +5,7 @@ from functools import partial
 from statistics import median
 
 from models import Generation
-from models.database.connection import rows
+from models.database.connection import placeholders, rows
 from models.enum import GenerationStatus, MediaKind, Quality
 from services.core.cached_value import CachedValue
 from services.operations.worker_registry import WorkerRegistry
@@ -23,11 +23,10 @@ class QueueEstimator:
 
     async def positions(self, generation_ids: list[str]) -> dict[str, int]:
         """How many generations will be begun before each of these that wait; those that do not wait are left out."""
-        wanted = ", ".join(f"${number}" for number in range(1, len(generation_ids) + 1))
         found = await rows(
             "SELECT id, (SELECT COUNT(*) FROM generations AS ahead WHERE ahead.status = 'PENDING'"  # noqa: S608 - placeholders
             " AND (ahead.priority > asked.priority OR ahead.priority = asked.priority AND ahead.id < asked.id))"
-            f" AS ahead FROM generations AS asked WHERE status = 'PENDING' AND id IN ({wanted})",
+            f" AS ahead FROM generations AS asked WHERE status = 'PENDING' AND id IN ({placeholders(generation_ids)})",
             *generation_ids,
         )
         return {row["id"]: int(row["ahead"]) for row in found}
