@@ -15,29 +15,24 @@ from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
 from schema.runtime.context import Info
 from schema.runtime.input import given
 from schema.runtime.node import known_id
-from schema.runtime.user_error import user_errors
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
 from services.billing.benefits import Benefits, benefits_of
 from services.billing.ledger import PAGE
-from services.core.error import Refusal
 from services.events.payload import account_channel, decode_entitlements, decode_lines
 from services.services import Services
 
 
 async def admin_adjust_credits(info: Info, input: AdjustCreditsInput) -> AdjustCreditsPayload:
     admin = info.context.require_viewer()
-    try:
-        request = AdjustmentRequest(
-            user_id=known_id(input.user_id, ids.USER, "userId"),
-            amount=input.amount,
-            reason=input.reason,
-            idempotency_key=given(input.idempotency_key, None),
-        )
-        done = await info.context.services.billing.admin_adjustments.adjust(admin, request)
-    except Refusal as refusal:
-        return AdjustCreditsPayload(user=None, transaction=None, errors=user_errors(refusal, info.context))
-    return AdjustCreditsPayload(user=User.of(done.user), transaction=CreditTransaction.of(done.line), errors=[])
+    request = AdjustmentRequest(
+        user_id=known_id(input.user_id, ids.USER, "userId"),
+        amount=input.amount,
+        reason=input.reason,
+        idempotency_key=given(input.idempotency_key, None),
+    )
+    done = await info.context.services.billing.admin_adjustments.adjust(admin, request)
+    return AdjustCreditsPayload(user=User.of(done.user), transaction=CreditTransaction.of(done.line))
 
 
 @dataclass(frozen=True)
@@ -112,23 +107,17 @@ async def _read(services: Services, user_id: str, known: _Present | None = None)
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:
     admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
-    try:
-        user = await grants.set_membership(admin, known_id(user_id, ids.USER, "userId"), is_member=is_member)
-    except Refusal as refusal:
-        return UserPayload(user=None, errors=user_errors(refusal, info.context))
-    return UserPayload(user=User.of(user), errors=[])
+    user = await grants.set_membership(admin, known_id(user_id, ids.USER, "userId"), is_member=is_member)
+    return UserPayload(user=User.of(user))
 
 
 async def admin_grant_pass(
     info: Info, user_id: strawberry.ID, plan: str, hours: int | None = None, idempotency_key: str | None = None
 ) -> UserPayload:
     admin, grants = info.context.require_viewer(), info.context.services.billing.admin_grants
-    try:
-        request = PassRequest(known_id(user_id, ids.USER, "userId"), plan, hours, idempotency_key)
-        user = await grants.grant_pass(admin, request)
-    except Refusal as refusal:
-        return UserPayload(user=None, errors=user_errors(refusal, info.context))
-    return UserPayload(user=User.of(user), errors=[])
+    request = PassRequest(known_id(user_id, ids.USER, "userId"), plan, hours, idempotency_key)
+    user = await grants.grant_pass(admin, request)
+    return UserPayload(user=User.of(user))
 
 
 async def credit_packages(info: Info) -> list[CreditPackage]:

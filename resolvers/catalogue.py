@@ -21,23 +21,17 @@ from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.input import changes, given
 from schema.runtime.node import known_id
-from schema.runtime.user_error import DeletedPayload, user_errors
+from schema.runtime.payload import DeletedPayload
 from services.catalogue import style as catalogue
-from services.catalogue.import_document import CatalogueError
 from services.catalogue.style_input import StyleDraft
-from services.core.error import Refusal
 from services.generations.quote import QuoteRequest
 
 
 async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | None = True) -> CataloguePayload:
-    try:
-        counts = await info.context.services.catalogue.import_export.import_(
-            info.context.require_viewer(), catalogue, dry_run=dry_run is not False
-        )
-    except CatalogueError as error:
-        told = [one for refusal in error.refusals for one in user_errors(refusal, info.context)]
-        return CataloguePayload(created=0, updated=0, unchanged=0, errors=told)
-    return CataloguePayload(created=counts.created, updated=counts.updated, unchanged=counts.unchanged, errors=[])
+    counts = await info.context.services.catalogue.import_export.import_(
+        info.context.require_viewer(), catalogue, dry_run=dry_run is not False
+    )
+    return CataloguePayload(created=counts.created, updated=counts.updated, unchanged=counts.unchanged)
 
 
 _WORDS = (
@@ -71,37 +65,28 @@ async def create_style(info: Info, input: StyleInput) -> StylePayload:
         collection=given(input.collection, None),
         idempotency_key=given(input.idempotency_key, None),
     )
-    try:
-        row = await info.context.services.catalogue.custom_styles.create(
-            info.context.require_viewer(), draft, is_admin=info.context.is_admin
-        )
-    except Refusal as refusal:
-        return StylePayload(style=None, errors=user_errors(refusal, info.context))
-    return StylePayload(style=Style.of(row), errors=[])
+    row = await info.context.services.catalogue.custom_styles.create(
+        info.context.require_viewer(), draft, is_admin=info.context.is_admin
+    )
+    return StylePayload(style=Style.of(row))
 
 
 async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -> StylePayload:
-    try:
-        row = await info.context.services.catalogue.custom_styles.update(
-            info.context.require_viewer(),
-            known_id(id, ids.STYLE),
-            _words(input),
-            info.context.locale,
-            is_admin=info.context.is_admin,
-        )
-    except Refusal as refusal:
-        return StylePayload(style=None, errors=user_errors(refusal, info.context))
-    return StylePayload(style=Style.of(row), errors=[])
+    row = await info.context.services.catalogue.custom_styles.update(
+        info.context.require_viewer(),
+        known_id(id, ids.STYLE),
+        _words(input),
+        info.context.locale,
+        is_admin=info.context.is_admin,
+    )
+    return StylePayload(style=Style.of(row))
 
 
 async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
-    try:
-        await info.context.services.catalogue.custom_styles.delete(
-            info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
-        )
-    except Refusal as refusal:
-        return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
-    return DeletedPayload(deleted_ids=[id], errors=[])
+    await info.context.services.catalogue.custom_styles.delete(
+        info.context.require_viewer(), known_id(id, ids.STYLE), is_admin=info.context.is_admin
+    )
+    return DeletedPayload(deleted_ids=[id])
 
 
 async def collections(info: Info) -> list[Collection]:

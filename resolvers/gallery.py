@@ -8,14 +8,13 @@ import strawberry
 
 from models import ids
 from resolvers.subscription import ChannelReader
-from schema.accounts import DeleteAccountInput
 from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload
 from schema.runtime.context import Info
-from schema.runtime.input import given
 from schema.runtime.node import known_id
-from schema.runtime.user_error import DeletedPayload, user_errors
-from services.core.error import NotFoundError, Refusal
+from schema.runtime.payload import DeletedPayload
+from schema.runtime.user_error import user_errors
+from services.core.error import NotFoundError, RefusalGroup
 from services.events.account_change import ChangeKind, GenerationChange
 from services.events.payload import account_channel
 from services.events.version_buffer import Step, VersionBuffer
@@ -23,34 +22,18 @@ from services.events.version_buffer import Step, VersionBuffer
 
 async def delete_generations(info: Info, ids: list[strawberry.ID]) -> DeletedPayload:
     viewer = info.context.require_viewer()
-    try:
-        done = await info.context.services.gallery.deletion.delete(viewer.id, [str(id) for id in ids])
-    except Refusal as refusal:
-        return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
+    done = await info.context.services.gallery.deletion.delete(viewer.id, [str(id) for id in ids])
     missing = [NotFoundError(field=("ids", str(place))) for place in done.missing]
     return DeletedPayload(
         deleted_ids=[strawberry.ID(id) for id in done.deleted],
-        errors=[error for refusal in missing for error in user_errors(refusal, info.context)],
+        errors=user_errors(RefusalGroup(missing), info.context),
     )
-
-
-async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
-    viewer = info.context.require_viewer()
-    try:
-        await info.context.services.accounts.deletion.delete(viewer, given(input.password, None), input.confirm_email)
-    except Refusal as refusal:
-        return DeletedPayload(deleted_ids=[], errors=user_errors(refusal, info.context))
-    info.context.become(None)
-    return DeletedPayload(deleted_ids=[strawberry.ID(viewer.id)], errors=[])
 
 
 async def set_favorite(info: Info, id: strawberry.ID, is_favorite: bool) -> GenerationPayload:
     viewer, favorites = info.context.require_viewer(), info.context.services.gallery.favorites
-    try:
-        row = await favorites.set(viewer.id, known_id(id, ids.GENERATION), is_favorite=is_favorite)
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row), errors=[])
+    row = await favorites.set(viewer.id, known_id(id, ids.GENERATION), is_favorite=is_favorite)
+    return GenerationPayload(generation=Generation.of(row))
 
 
 _PATIENCE = 0.25  # seconds that a message which comes early waits for the one before it; they are milliseconds apart
@@ -130,20 +113,14 @@ async def _told(
 
 async def share_generation(info: Info, id: strawberry.ID, slug: str | None = None) -> GenerationPayload:
     viewer = info.context.require_viewer()
-    try:
-        row = await info.context.services.gallery.shares.share(viewer.id, known_id(id, ids.GENERATION), slug)
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row), errors=[])
+    row = await info.context.services.gallery.shares.share(viewer.id, known_id(id, ids.GENERATION), slug)
+    return GenerationPayload(generation=Generation.of(row))
 
 
 async def unshare_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
     viewer = info.context.require_viewer()
-    try:
-        row = await info.context.services.gallery.shares.unshare(viewer.id, known_id(id, ids.GENERATION))
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row), errors=[])
+    row = await info.context.services.gallery.shares.unshare(viewer.id, known_id(id, ids.GENERATION))
+    return GenerationPayload(generation=Generation.of(row))
 
 
 async def shared_generation(info: Info, slug: str) -> SharedGeneration | None:

@@ -21,8 +21,6 @@ from schema.generations import (
 from schema.runtime.context import Info
 from schema.runtime.input import given
 from schema.runtime.node import known_id
-from schema.runtime.user_error import user_errors
-from services.core.error import Refusal
 from services.events.payload import apply_update, generation_channel
 from services.generations.regeneration import RefinementRequest, RegenerationRequest
 from services.generations.specification import GenerationRequest
@@ -30,74 +28,54 @@ from services.generations.specification import GenerationRequest
 
 async def create_generation(info: Info, input: CreateGenerationInput) -> GenerationsPayload:
     viewer, services = info.context.require_viewer(), info.context.services
-    try:
-        style_id = given(input.style_id, None)
-        upload_id = given(input.upload_id, None)
-        image: Any = given(input.image, None)
-        request = GenerationRequest(
-            style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
-            prompt=given(input.prompt, None),
-            image=await image.read() if isinstance(image, UploadFile) else None,
-            upload_id=known_id(upload_id, ids.UPLOAD, "uploadId") if upload_id is not None else None,
-            variables=given(input.variables, None),
-            size=given(input.size, enum.Size.MEDIUM),
-            quality=given(input.quality, enum.Quality.STANDARD),
-            aspect_ratio=given(input.aspect_ratio, None),
-            media=given(input.media, enum.MediaKind.IMAGE),
-            count=given(input.count, 1),
-            model=given(input.model, None),
-            idempotency_key=given(input.idempotency_key, None),
-        )
-        generations = await services.generations.requests.create(viewer, request)
-    except Refusal as refusal:
-        return await unsold(info, refusal)
-    return await sold(info, generations)
+    style_id = given(input.style_id, None)
+    upload_id = given(input.upload_id, None)
+    image: Any = given(input.image, None)
+    request = GenerationRequest(
+        style_id=known_id(style_id, ids.STYLE, "styleId") if style_id is not None else None,
+        prompt=given(input.prompt, None),
+        image=await image.read() if isinstance(image, UploadFile) else None,
+        upload_id=known_id(upload_id, ids.UPLOAD, "uploadId") if upload_id is not None else None,
+        variables=given(input.variables, None),
+        size=given(input.size, enum.Size.MEDIUM),
+        quality=given(input.quality, enum.Quality.STANDARD),
+        aspect_ratio=given(input.aspect_ratio, None),
+        media=given(input.media, enum.MediaKind.IMAGE),
+        count=given(input.count, 1),
+        model=given(input.model, None),
+        idempotency_key=given(input.idempotency_key, None),
+    )
+    generations = await services.generations.requests.create(viewer, request)
+    return await _submitted(info, generations)
 
 
-async def sold(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
-    """What was ordered, with the balance that is left."""
+async def _submitted(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
+    """Return the new generations, with the balance that is left."""
     viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
     info.context.become(viewer)
-    return GenerationsPayload(
-        generations=[Generation.of(row) for row in generations], viewer=User.of(viewer), errors=[]
-    )
-
-
-async def unsold(info: Info, refusal: Refusal) -> GenerationsPayload:
-    """Why nothing was ordered."""
-    viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
-    return GenerationsPayload(generations=[], viewer=User.of(viewer), errors=user_errors(refusal, info.context))
+    return GenerationsPayload(generations=[Generation.of(row) for row in generations], viewer=User.of(viewer))
 
 
 async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
     viewer, generations = info.context.require_viewer(), info.context.services.generations.requests
-    try:
-        known = known_id(id, ids.GENERATION)
-        if info.context.is_admin:
-            row = await generations.cancel_anybodys(viewer, known)
-        else:
-            row = await generations.cancel(viewer.id, known)
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row), errors=[])
+    known = known_id(id, ids.GENERATION)
+    if info.context.is_admin:
+        row = await generations.cancel_anybodys(viewer, known)
+    else:
+        row = await generations.cancel(viewer.id, known)
+    return GenerationPayload(generation=Generation.of(row))
 
 
 async def admin_refund_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
     admin = info.context.require_viewer()
-    try:
-        row = await info.context.services.generations.admin_refunds.refund(admin, known_id(id, ids.GENERATION), reason)
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row) if row else None, errors=[])
+    row = await info.context.services.generations.admin_refunds.refund(admin, known_id(id, ids.GENERATION), reason)
+    return GenerationPayload(generation=Generation.of(row) if row else None)
 
 
 async def admin_retry_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
     admin = info.context.require_viewer()
-    try:
-        row = await info.context.services.generations.admin_retries.retry(admin, known_id(id, ids.GENERATION), reason)
-    except Refusal as refusal:
-        return GenerationPayload(generation=None, errors=user_errors(refusal, info.context))
-    return GenerationPayload(generation=Generation.of(row), errors=[])
+    row = await info.context.services.generations.admin_retries.retry(admin, known_id(id, ids.GENERATION), reason)
+    return GenerationPayload(generation=Generation.of(row))
 
 
 async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[Generation, None]:
@@ -121,28 +99,22 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
 
 async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:
     viewer, services = info.context.require_viewer(), info.context.services
-    try:
-        request = RegenerationRequest(
-            id=known_id(input.id, ids.GENERATION),
-            as_variation=given(input.as_variation, False),
-            count=given(input.count, 1),
-            idempotency_key=given(input.idempotency_key, None),
-        )
-        generations = await services.generations.regenerations.regenerate(viewer, request)
-    except Refusal as refusal:
-        return await unsold(info, refusal)
-    return await sold(info, generations)
+    request = RegenerationRequest(
+        id=known_id(input.id, ids.GENERATION),
+        as_variation=given(input.as_variation, False),
+        count=given(input.count, 1),
+        idempotency_key=given(input.idempotency_key, None),
+    )
+    generations = await services.generations.regenerations.regenerate(viewer, request)
+    return await _submitted(info, generations)
 
 
 async def refine_generation(info: Info, input: RefineGenerationInput) -> GenerationsPayload:
     viewer, services = info.context.require_viewer(), info.context.services
-    try:
-        request = RefinementRequest(
-            id=known_id(input.id, ids.GENERATION),
-            instruction=input.instruction,
-            idempotency_key=given(input.idempotency_key, None),
-        )
-        generations = await services.generations.regenerations.refine(viewer, request)
-    except Refusal as refusal:
-        return await unsold(info, refusal)
-    return await sold(info, generations)
+    request = RefinementRequest(
+        id=known_id(input.id, ids.GENERATION),
+        instruction=input.instruction,
+        idempotency_key=given(input.idempotency_key, None),
+    )
+    generations = await services.generations.regenerations.refine(viewer, request)
+    return await _submitted(info, generations)

@@ -3,16 +3,11 @@
 from schema.media import CreateUploadInput, UploadPayload, UploadTarget
 from schema.runtime.context import Info
 from schema.runtime.input import given
-from schema.runtime.user_error import user_errors
-from services.core.error import Refusal
 
 
 async def create_upload(info: Info, input: CreateUploadInput) -> UploadPayload:
     viewer = info.context.require_viewer()
-    try:
-        upload, target = await info.context.services.media.uploads.create(
-            viewer.id, input.content_type, input.byte_size, given(input.idempotency_key, None)
-        )
-    except Refusal as refusal:
-        return UploadPayload(upload=None, errors=user_errors(refusal, info.context))
-    return UploadPayload(upload=UploadTarget.of(upload, target), errors=[])
+    upload, target = await info.context.services.media.uploads.create(
+        viewer.id, input.content_type, input.byte_size, given(input.idempotency_key, None)
+    )
+    return UploadPayload(upload=UploadTarget.of(upload, target))

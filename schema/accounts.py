@@ -13,6 +13,7 @@ from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder, Role
 from schema.runtime.node import Node, known_id
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.billing import ledger
 from services.billing.entitlement import is_member
@@ -40,10 +41,10 @@ class ApiKey(Node):
 
 
 @strawberry.type
-class ApiKeyPayload:
-    api_key: ApiKey | None
-    key: str | None = strawberry.field(description="For `Authorization: Bearer`; shown once.")
-    errors: list[UserError]
+class ApiKeyPayload(Payload):
+    api_key: ApiKey | None = None
+    key: str | None = strawberry.field(default=None, description="For `Authorization: Bearer`; shown once.")
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(description="What an account has made and spent; deleted generations are not counted.")
@@ -165,19 +166,6 @@ class User(Node):
         return [ApiKey.of(row) for row in await info.context.api_keys_by_user.load(self.row.id)]
 
     @classmethod
-    async def by_id(cls, info: Info, user_id: str) -> "User":
-        """Whose something is that the viewer is shown: the viewer, or anybody where an admin asks.
-
-        Raises:
-            NotFoundError: it is neither; somebody else has signed in on the same socket meanwhile.
-        """
-        viewer = info.context.viewer
-        row = viewer if viewer and viewer.id == user_id else await info.context.user_by_id.load(user_id)
-        if row is None:
-            raise NotFoundError
-        return cls.of(row)
-
-    @classmethod
     def of(cls, row: models.User) -> "User":
         return cls(
             id=strawberry.ID(row.id),
@@ -229,11 +217,11 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class SessionPayload:
-    token: str | None = strawberry.field(description="For `Authorization: Bearer`; shown once.")
-    expires_at: datetime | None
-    user: User | None
-    errors: list[UserError]
+class SessionPayload(Payload):
+    token: str | None = strawberry.field(default=None, description="For `Authorization: Bearer`; shown once.")
+    expires_at: datetime | None = None
+    user: User | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type
@@ -242,9 +230,9 @@ class SignOutPayload:
 
 
 @strawberry.type
-class UserPayload:
-    user: User | None
-    errors: list[UserError]
+class UserPayload(Payload):
+    user: User | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.input
@@ -264,12 +252,12 @@ class DataExport:
 
 
 @strawberry.type
-class DataExportPayload:
-    data_export: DataExport | None
-    errors: list[UserError]
+class DataExportPayload(Payload):
+    data_export: DataExport | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type
-class SentPayload:
-    sent: bool
-    errors: list[UserError]
+class SentPayload(Payload):
+    sent: bool = False
+    errors: list[UserError] = strawberry.field(default_factory=list)

@@ -14,6 +14,7 @@ from schema.operations import LedgerCheck, Maintenance, Metrics
 from schema.runtime.connection import Connection, UncountedConnection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.billing import ledger
 from services.gallery import gallery
@@ -31,10 +32,10 @@ class AdjustCreditsInput:
 
 
 @strawberry.type
-class AdjustCreditsPayload:
-    user: User | None
-    transaction: CreditTransaction | None
-    errors: list[UserError]
+class AdjustCreditsPayload(Payload):
+    user: User | None = None
+    transaction: CreditTransaction | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(description="Everybody's accounts and what runs them; for admins who signed in themselves.")

@@ -12,6 +12,7 @@ from schema.runtime.context import Info
 from schema.runtime.enum import PlanKind, TransactionStatus, TransactionType
 from schema.runtime.input import given
 from schema.runtime.node import Node
+from schema.user_loader import load_user
 from services.billing import ledger, ledger_description, passes
 from services.billing.benefits import Benefits
 from services.billing.membership import CurrentMembership
@@ -153,9 +154,7 @@ class CreditTransaction(Node):
 
     @strawberry.field
     async def user(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
-        from schema.accounts import User as UserType  # the two types name each other
-
-        return await UserType.by_id(info, self.row.user_id)
+        return await load_user(info, self.row.user_id)
 
     @strawberry.field(description="What was paid for or refunded; null when it is gone.")
     async def generation(self, info: Info) -> Generation | None:

@@ -10,6 +10,7 @@ from schema.runtime.context import Info
 from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.runtime.input import given
 from schema.runtime.node import Node
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.catalogue import style as catalogue
 from services.catalogue.style_input import Translation, VariableDraft
@@ -178,11 +179,13 @@ class Quote:
 
 
 @strawberry.type
-class CataloguePayload:
-    created: int = strawberry.field(description="Collections and styles, as the next two.")
-    updated: int
-    unchanged: int
-    errors: list[UserError] = strawberry.field(description="Everything that is wrong with it, up to a hundred.")
+class CataloguePayload(Payload):
+    created: int = strawberry.field(default=0, description="Collections and styles, as the next two.")
+    updated: int = 0
+    unchanged: int = 0
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Everything that is wrong with it, up to a hundred."
+    )
 
 
 @strawberry.input(description="What a person may fill in; the prompt names it in braces.")
@@ -272,6 +275,6 @@ class UpdateStyleInput:
 
 
 @strawberry.type
-class StylePayload:
-    style: Style | None
-    errors: list[UserError]
+class StylePayload(Payload):
+    style: Style | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)

@@ -12,6 +12,7 @@ from schema.generations import Generation
 from schema.runtime.context import Info
 from schema.runtime.enum import AdminActivityKind
 from schema.runtime.node import Node
+from schema.user_loader import load_user
 from services.events.activity import Activity
 
 
@@ -25,7 +26,7 @@ class AuditEntry(Node):
 
     @strawberry.field(description="Null: the command line or the settings.")
     async def actor(self, info: Info) -> User | None:
-        return await User.by_id(info, self.row.actor_id) if self.row.actor_id is not None else None
+        return await load_user(info, self.row.actor_id) if self.row.actor_id is not None else None
 
     @classmethod
     def of(cls, row: models.AuditEntry) -> "AuditEntry":

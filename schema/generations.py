@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from strawberry.file_uploads import Upload
@@ -16,7 +16,9 @@ from schema.runtime.context import Info
 from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.runtime.input import given
 from schema.runtime.node import Node
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
+from schema.user_loader import load_user, user_node
 from services.gallery import download_name, gallery
 from services.generations import status_message
 
@@ -111,9 +113,7 @@ class Generation(Node):
 
     @strawberry.field
     async def owner(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
-        from schema.accounts import User as UserType  # the two types name each other
-
-        return await UserType.by_id(info, self.row.user_id)
+        return await load_user(info, self.row.user_id)
 
     @classmethod
     def of(cls, row: models.Generation) -> "Generation":
@@ -225,18 +225,24 @@ class CreateGenerationInput:
 
 
 @strawberry.type
-class GenerationsPayload:
-    generations: list[Generation]
+class GenerationsPayload(Payload):
+    generations: list[Generation] = strawberry.field(default_factory=list)
     viewer: Annotated["User", strawberry.lazy("schema.accounts")] | None = strawberry.field(
-        description="With the balance after the deduction."
+        default=None, description="With the balance after the deduction."
     )
-    errors: list[UserError]
+    errors: list[UserError] = strawberry.field(default_factory=list)
+
+    @classmethod
+    async def refused(cls, errors: list[UserError], info: Info) -> Self:
+        """Return no generations, and the viewer with the present balance."""
+        viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
+        return cls(viewer=user_node(viewer), errors=errors)
 
 
 @strawberry.type
-class GenerationPayload:
-    generation: Generation | None
-    errors: list[UserError]
+class GenerationPayload(Payload):
+    generation: Generation | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.input

@@ -8,6 +8,7 @@ from strawberry.scalars import JSON
 import models
 from models import File
 from schema.runtime.context import Info
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.gallery.share import ShareLinks
 from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
@@ -107,6 +108,6 @@ class CreateUploadInput:
 
 
 @strawberry.type
-class UploadPayload:
-    upload: UploadTarget | None
-    errors: list[UserError]
+class UploadPayload(Payload):
+    upload: UploadTarget | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)

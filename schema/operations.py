@@ -3,6 +3,7 @@
 import strawberry
 
 from schema.runtime.context import Info
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.operations import analytics, analytics_report, ledger_check
 from services.operations.maintenance import MaintenanceState
@@ -61,9 +62,9 @@ class MaintenanceInput:
 
 
 @strawberry.type
-class MaintenancePayload:
-    maintenance: Maintenance | None
-    errors: list[UserError]
+class MaintenancePayload(Payload):
+    maintenance: Maintenance | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(description="Generations that have something in common.")

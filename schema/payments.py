@@ -4,6 +4,7 @@ import strawberry
 
 import models
 from schema.runtime.input import given
+from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.payments.checkout import CheckoutRequest
 
@@ -40,6 +41,6 @@ class Checkout:
 
 
 @strawberry.type
-class CheckoutPayload:
-    checkout: Checkout | None
-    errors: list[UserError]
+class CheckoutPayload(Payload):
+    checkout: Checkout | None = None
+    errors: list[UserError] = strawberry.field(default_factory=list)

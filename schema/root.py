@@ -1,4 +1,4 @@
-"""The whole API on one page: each root field with its resolver, its permission and what it is for."""
+"""The whole API on one page: each root field with its resolver, who may use it, and what it is for."""
 
 from collections.abc import AsyncGenerator
 
@@ -39,10 +39,11 @@ from schema.runtime.error_formatting import DarkroomSchema
 from schema.runtime.extension import EXTENSIONS
 from schema.runtime.input import drop_null_defaults
 from schema.runtime.node import Node
-from schema.runtime.permission import allowed
+from schema.runtime.payload import DeletedPayload
+from schema.runtime.permission import ADMIN, ANYONE, SESSION, SIGNED_IN, SUPER_ADMIN
+from schema.runtime.root_field import mutation, query, subscription
 from schema.runtime.scalar import SCALARS
 from schema.runtime.user_error import (
-    DeletedPayload,
     InputError,
     InsufficientCreditsError,
     QuotaExceededError,
@@ -52,269 +53,237 @@ from schema.runtime.user_error import (
 
 @strawberry.type
 class Query:
-    node: Node | None = strawberry.field(
-        resolver=resolvers.node.node, permission_classes=allowed("Query.node"), description="Any object by its id."
+    node: Node | None = query(
+        resolvers.node.node, ANYONE, "An object by its ID; null where it does not exist or the viewer may not see it."
     )
-    nodes: list[Node | None] = strawberry.field(
-        resolver=resolvers.node.nodes,
-        permission_classes=allowed("Query.nodes"),
-        description="Up to 100 objects by their ids.",
+    nodes: list[Node | None] = query(
+        resolvers.node.nodes,
+        ANYONE,
+        "Up to 100 objects by their IDs, in the same order; null for each that `node` would not return.",
     )
-    viewer: User | None = strawberry.field(
-        resolver=resolvers.accounts.viewer,
-        permission_classes=allowed("Query.viewer"),
-        description="Null when signed out.",
+    viewer: User | None = query(resolvers.accounts.viewer, ANYONE, "The signed-in account; null when signed out.")
+    collections: list[Collection] = query(resolvers.catalogue.collections, ANYONE, "The catalogue by collection.")
+    style: Style | None = query(
+        resolvers.catalogue.style, ANYONE, "A style of the catalogue by its slug; null where there is none."
     )
-    collections: list[Collection] = strawberry.field(
-        resolver=resolvers.catalogue.collections,
-        permission_classes=allowed("Query.collections"),
-        description="The catalogue by product line.",
+    styles: Connection[Style] = query(
+        resolvers.catalogue.styles, ANYONE, "The catalogue as one list, in the catalogue's order."
     )
-    style: Style | None = strawberry.field(
-        resolver=resolvers.catalogue.style,
-        permission_classes=allowed("Query.style"),
-        description="A style by its address.",
+    quote: Quote | None = query(resolvers.catalogue.quote, ANYONE, "The price of a request, without making it.")
+    shared_generation: SharedGeneration | None = query(
+        resolvers.gallery.shared_generation,
+        ANYONE,
+        "The generation that is shared under this slug; null where none is.",
     )
-    styles: Connection[Style] = strawberry.field(
-        resolver=resolvers.catalogue.styles,
-        permission_classes=allowed("Query.styles"),
-        description="The catalogue as one list, in its own order.",
+    credit_packages: list[CreditPackage] = query(
+        resolvers.billing.credit_packages,
+        ANYONE,
+        "The credit packages on sale; empty where credits cannot pay for generations.",
     )
-    quote: Quote | None = strawberry.field(
-        resolver=resolvers.catalogue.quote,
-        permission_classes=allowed("Query.quote"),
-        description="What a request would cost, before it is made.",
-    )
-    shared_generation: SharedGeneration | None = strawberry.field(
-        resolver=resolvers.gallery.shared_generation,
-        permission_classes=allowed("Query.sharedGeneration"),
-        description="What is shared at this address; null for whatever is not.",
-    )
-    credit_packages: list[CreditPackage] = strawberry.field(
-        resolver=resolvers.billing.credit_packages,
-        permission_classes=allowed("Query.creditPackages"),
-        description="The packages of credits on sale; none where credits buy nothing.",
-    )
-    plans: list[Plan] = strawberry.field(
-        resolver=resolvers.billing.plans,
-        permission_classes=allowed("Query.plans"),
-        description="The monthly plans and passes on sale.",
-    )
-    admin: Admin | None = strawberry.field(
-        resolver=resolvers.operations.admin,
-        permission_classes=allowed("Query.admin"),
-        description="Everybody's accounts and what runs them; FORBIDDEN to others, and to API keys.",
+    plans: list[Plan] = query(resolvers.billing.plans, ANYONE, "The monthly plans and passes on sale.")
+    admin: Admin | None = query(
+        resolvers.operations.admin,
+        ADMIN,
+        "All accounts and the state of the deployment. FORBIDDEN to users and to API keys.",
     )
 
 
 @strawberry.type
 class Mutation:
-    sign_up: SessionPayload = strawberry.mutation(
-        resolver=resolvers.accounts.sign_up,
-        permission_classes=allowed("Mutation.signUp"),
-        description="Make an account with its welcome bonus, and sign it in.",
+    sign_up: SessionPayload = mutation(
+        resolvers.accounts.sign_up, ANYONE, "Create an account with its welcome bonus, and sign it in."
     )
-    sign_in: SessionPayload = strawberry.mutation(
-        resolver=resolvers.accounts.sign_in,
-        permission_classes=allowed("Mutation.signIn"),
-        description="A token for an account.",
+    sign_in: SessionPayload = mutation(
+        resolvers.accounts.sign_in,
+        ANYONE,
+        "Sign in with e-mail address and password; returns a session token.",
+        while_read_only=True,
     )
-    sign_out: SignOutPayload = strawberry.mutation(
-        resolver=resolvers.accounts.sign_out,
-        permission_classes=allowed("Mutation.signOut"),
-        description="End this sign-in, or every sign-in of the account.",
+    sign_out: SignOutPayload = mutation(
+        resolvers.accounts.sign_out, SESSION, "End this session, or every session of the account.", while_read_only=True
     )
-    update_profile: UserPayload = strawberry.mutation(
-        resolver=resolvers.accounts.update_profile,
-        permission_classes=allowed("Mutation.updateProfile"),
-        description="Change name or language.",
+    update_profile: UserPayload = mutation(
+        resolvers.accounts.update_profile, SIGNED_IN, "Change the account's name or language."
     )
-    change_password: UserPayload = strawberry.mutation(
-        resolver=resolvers.accounts.change_password,
-        permission_classes=allowed("Mutation.changePassword"),
-        description="Change the password and end every other sign-in.",
+    change_password: UserPayload = mutation(
+        resolvers.accounts.change_password, SESSION, "Change the password and end every other session."
     )
-    request_email_verification: SentPayload = strawberry.mutation(
-        resolver=resolvers.accounts.request_email_verification,
-        permission_classes=allowed("Mutation.requestEmailVerification"),
-        description="Mail a link that proves the account's address; nothing is sent where it is proven.",
+    request_email_verification: SentPayload = mutation(
+        resolvers.accounts.request_email_verification,
+        SIGNED_IN,
+        "Mail a link that verifies the account's address; nothing is sent where it is verified already.",
     )
-    verify_email: UserPayload = strawberry.mutation(
-        resolver=resolvers.accounts.verify_email,
-        permission_classes=allowed("Mutation.verifyEmail"),
-        description="Take a mailed link as proof. No errors: it worked; `user` is shown to its owner only.",
+    verify_email: UserPayload = mutation(
+        resolvers.accounts.verify_email,
+        ANYONE,
+        "Verify an e-mail address by the token of a mailed link. Without errors it is verified; `user` is returned to "
+        "its owner only.",
     )
-    request_password_reset: SentPayload = strawberry.mutation(
-        resolver=resolvers.accounts.request_password_reset,
-        permission_classes=allowed("Mutation.requestPasswordReset"),
-        description="Mail a link for a new password; answers the same whether the account exists or not.",
+    request_password_reset: SentPayload = mutation(
+        resolvers.accounts.request_password_reset,
+        ANYONE,
+        "Mail a link for a new password. The result is the same whether the account exists or not.",
     )
-    reset_password: SessionPayload = strawberry.mutation(
-        resolver=resolvers.accounts.reset_password,
-        permission_classes=allowed("Mutation.resetPassword"),
-        description="Choose a new password by a mailed link; ends every sign-in and signs in anew.",
+    reset_password: SessionPayload = mutation(
+        resolvers.accounts.reset_password,
+        ANYONE,
+        "Set a new password by the token of a mailed link, end every session, and sign in.",
     )
-    create_api_key: ApiKeyPayload = strawberry.mutation(
-        resolver=resolvers.accounts.create_api_key,
-        permission_classes=allowed("Mutation.createApiKey"),
-        description="A key with which a program signs in as this account.",
+    create_api_key: ApiKeyPayload = mutation(
+        resolvers.accounts.create_api_key, SESSION, "Create a key with which a program signs in as this account."
     )
-    revoke_api_key: DeletedPayload = strawberry.mutation(
-        resolver=resolvers.accounts.revoke_api_key,
-        permission_classes=allowed("Mutation.revokeApiKey"),
-        description="End an API key at once.",
+    revoke_api_key: DeletedPayload = mutation(
+        resolvers.accounts.revoke_api_key, SESSION, "Revoke an API key, effective at once."
     )
-    create_upload: UploadPayload = strawberry.mutation(
-        resolver=resolvers.media.create_upload,
-        permission_classes=allowed("Mutation.createUpload"),
-        description="Say where to send a picture, ahead of the request that uses it.",
+    create_upload: UploadPayload = mutation(
+        resolvers.media.create_upload,
+        SIGNED_IN,
+        "Reserve an address to send a reference image to, before the request that uses it.",
     )
-    create_generation: GenerationsPayload = strawberry.mutation(
-        resolver=resolvers.generations.create_generation,
-        permission_classes=allowed("Mutation.createGeneration"),
-        description="Order one or several pictures. They are paid for at once and made in the background.",
+    create_generation: GenerationsPayload = mutation(
+        resolvers.generations.create_generation,
+        SIGNED_IN,
+        "Request one or several generations. They are charged at once and made in the background.",
     )
-    regenerate: GenerationsPayload = strawberry.mutation(
-        resolver=resolvers.generations.regenerate,
-        permission_classes=allowed("Mutation.regenerate"),
-        description="Order the same again, whatever became of it, or variations of a finished picture. Today's price.",
+    regenerate: GenerationsPayload = mutation(
+        resolvers.generations.regenerate,
+        SIGNED_IN,
+        "Request the same again, whatever its status, or variations of a completed generation, at today's price.",
     )
-    refine_generation: GenerationsPayload = strawberry.mutation(
-        resolver=resolvers.generations.refine_generation,
-        permission_classes=allowed("Mutation.refineGeneration"),
-        description="Order a finished picture once more, with one change. What came of that can be refined again.",
+    refine_generation: GenerationsPayload = mutation(
+        resolvers.generations.refine_generation,
+        SIGNED_IN,
+        "Request a completed generation again with one change. The result can be refined again.",
     )
-    cancel_generation: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.generations.cancel_generation,
-        permission_classes=allowed("Mutation.cancelGeneration"),
-        description="Call a generation off. Its credits come back while no request has left for the provider. Admins: "
-        "anybody's.",
+    cancel_generation: GenerationPayload = mutation(
+        resolvers.generations.cancel_generation,
+        SIGNED_IN,
+        "Cancel a generation. Its credits are refunded if no request was sent to the provider. Admins may cancel any "
+        "user's.",
     )
-    request_data_export: DataExportPayload = strawberry.mutation(
-        resolver=resolvers.accounts.request_data_export,
-        permission_classes=allowed("Mutation.requestDataExport"),
-        description="A zip of everything in this account, made in the background; ask again for its address.",
+    request_data_export: DataExportPayload = mutation(
+        resolvers.accounts.request_data_export,
+        SIGNED_IN,
+        "Request a zip of all of the account's data, made in the background. Repeat the request for its URL.",
     )
-    delete_account: DeletedPayload = strawberry.mutation(
-        resolver=resolvers.gallery.delete_account,
-        permission_classes=allowed("Mutation.deleteAccount"),
-        description="Delete the account with everything in it, for good; its ledger stays without a name.",
+    delete_account: DeletedPayload = mutation(
+        resolvers.accounts.delete_account,
+        SESSION,
+        "Delete the account and its data permanently; its ledger is kept without personal data.",
     )
-    delete_generations: DeletedPayload = strawberry.mutation(
-        resolver=resolvers.gallery.delete_generations,
-        permission_classes=allowed("Mutation.deleteGenerations"),
-        description="Delete up to 100 pictures, files included; what is under way is called off first.",
+    delete_generations: DeletedPayload = mutation(
+        resolvers.gallery.delete_generations,
+        SIGNED_IN,
+        "Delete up to 100 generations with their files; those in progress are canceled first.",
     )
-    share_generation: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.gallery.share_generation,
-        permission_classes=allowed("Mutation.shareGeneration"),
-        description="Give a finished picture a public address: the chosen one, else one that nobody can guess.",
+    share_generation: GenerationPayload = mutation(
+        resolvers.gallery.share_generation,
+        SIGNED_IN,
+        "Publish a completed generation under the given slug, or under a random one.",
     )
-    unshare_generation: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.gallery.unshare_generation,
-        permission_classes=allowed("Mutation.unshareGeneration"),
-        description="Take the public address back, page and pictures at once.",
+    unshare_generation: GenerationPayload = mutation(
+        resolvers.gallery.unshare_generation,
+        SIGNED_IN,
+        "Stop sharing a generation; its page and image URLs stop working at once.",
     )
-    create_style: StylePayload = strawberry.mutation(
-        resolver=resolvers.catalogue.create_style,
-        permission_classes=allowed("Mutation.createStyle"),
-        description="Make a style of one's own, priced like a bare prompt; nobody else sees or uses it.",
+    create_style: StylePayload = mutation(
+        resolvers.catalogue.create_style,
+        SIGNED_IN,
+        "Create a style that only this account sees and uses, priced as a request without a style.",
     )
-    update_style: StylePayload = strawberry.mutation(
-        resolver=resolvers.catalogue.update_style,
-        permission_classes=allowed("Mutation.updateStyle"),
-        description="Change a style of one's own; generations made with it stay as they are.",
+    update_style: StylePayload = mutation(
+        resolvers.catalogue.update_style,
+        SIGNED_IN,
+        "Change one of the account's own styles; existing generations stay as they are.",
     )
-    delete_style: DeletedPayload = strawberry.mutation(
-        resolver=resolvers.catalogue.delete_style,
-        permission_classes=allowed("Mutation.deleteStyle"),
-        description="Remove a style of one's own; generations made with it keep its title.",
+    delete_style: DeletedPayload = mutation(
+        resolvers.catalogue.delete_style,
+        SIGNED_IN,
+        "Delete one of the account's own styles; generations made with it keep its title.",
     )
-    create_checkout: CheckoutPayload = strawberry.mutation(
-        resolver=resolvers.payments.create_checkout,
-        permission_classes=allowed("Mutation.createCheckout"),
-        description="Go to the till. What is bought comes as soon as its payment is told; creditsChanged says so.",
+    create_checkout: CheckoutPayload = mutation(
+        resolvers.payments.create_checkout,
+        SIGNED_IN,
+        "Open a checkout. The purchase takes effect when the payment provider reports the payment; creditsChanged "
+        "publishes it.",
     )
-    set_favorite: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.gallery.set_favorite,
-        permission_classes=allowed("Mutation.setFavorite"),
-        description="Mark a generation as a favorite, or take the mark away.",
+    set_favorite: GenerationPayload = mutation(
+        resolvers.gallery.set_favorite, SIGNED_IN, "Mark a generation as a favorite, or remove the mark."
     )
-    admin_adjust_credits: AdjustCreditsPayload = strawberry.mutation(
-        resolver=resolvers.billing.admin_adjust_credits,
-        permission_classes=allowed("Mutation.adminAdjustCredits"),
-        description="Give an account credits or take them away, up to a million at a time.",
+    admin_adjust_credits: AdjustCreditsPayload = mutation(
+        resolvers.billing.admin_adjust_credits,
+        ADMIN,
+        "Add credits to an account or remove them, up to a million at a time.",
     )
-    admin_refund_generation: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.generations.admin_refund_generation,
-        permission_classes=allowed("Mutation.adminRefundGeneration"),
-        description="Give back, once, what a generation cost that has ended, whatever its policy says. Null without "
-        "errors: its owner has deleted it.",
+    admin_refund_generation: GenerationPayload = mutation(
+        resolvers.generations.admin_refund_generation,
+        ADMIN,
+        "Refund an ended generation once, whatever its refund policy. `generation` is null without errors where its "
+        "owner has deleted it.",
     )
-    admin_retry_generation: GenerationPayload = strawberry.mutation(
-        resolver=resolvers.generations.admin_retry_generation,
-        permission_classes=allowed("Mutation.adminRetryGeneration"),
-        description="Make a generation again that failed or was canceled: a new one for its owner, for nothing.",
+    admin_retry_generation: GenerationPayload = mutation(
+        resolvers.generations.admin_retry_generation,
+        ADMIN,
+        "Repeat a failed or canceled generation for its owner, free of charge, as a new generation.",
     )
-    admin_set_membership: UserPayload = strawberry.mutation(
-        resolver=resolvers.billing.admin_set_membership,
-        permission_classes=allowed("Mutation.adminSetMembership"),
-        description="Make a member of an account, or take that back. A plan that it pays for goes on as it is.",
+    admin_set_membership: UserPayload = mutation(
+        resolvers.billing.admin_set_membership,
+        ADMIN,
+        "Grant an account a membership, or revoke the grant. A paid plan is not affected.",
     )
-    admin_grant_pass: UserPayload = strawberry.mutation(
-        resolver=resolvers.billing.admin_grant_pass,
-        permission_classes=allowed("Mutation.adminGrantPass"),
-        description="Give an account a pass by its slug, for 1 to 8760 hours, else as long as it is sold. It starts "
-        "when the account's last one ends, else at once.",
+    admin_grant_pass: UserPayload = mutation(
+        resolvers.billing.admin_grant_pass,
+        ADMIN,
+        "Grant an account a pass by the plan's slug, for 1 to 8760 hours, by default the plan's duration. It starts "
+        "when the account's last pass ends, or at once where it has none.",
     )
-    admin_set_role: UserPayload = strawberry.mutation(
-        resolver=resolvers.accounts.admin_set_role,
-        permission_classes=allowed("Mutation.adminSetRole"),
-        description="Say what an account may do, one's own excepted; super admins only. It counts at once.",
+    admin_set_role: UserPayload = mutation(
+        resolvers.accounts.admin_set_role, SUPER_ADMIN, "Set the role of another account, effective at once."
     )
-    admin_set_suspended: UserPayload = strawberry.mutation(
-        resolver=resolvers.accounts.admin_set_suspended,
-        permission_classes=allowed("Mutation.adminSetSuspended"),
-        description="Lock an account, or open it again. Its sign-ins end, sockets within five seconds; API keys wait.",
+    admin_set_suspended: UserPayload = mutation(
+        resolvers.accounts.admin_set_suspended,
+        ADMIN,
+        "Suspend an account or lift the suspension. Suspending ends its sessions, open WebSockets within five "
+        "seconds; its API keys are refused until it is lifted.",
     )
-    admin_import_catalogue: CataloguePayload = strawberry.mutation(
-        resolver=resolvers.catalogue.admin_import_catalogue,
-        permission_classes=allowed("Mutation.adminImportCatalogue"),
-        description="Add and change collections and styles, all or nothing. A dry run only counts what would happen.",
+    admin_import_catalogue: CataloguePayload = mutation(
+        resolvers.catalogue.admin_import_catalogue,
+        ADMIN,
+        "Add and change collections and styles, all or none. A dry run only counts the changes.",
     )
-    admin_set_maintenance: MaintenancePayload = strawberry.mutation(
-        resolver=resolvers.operations.admin_set_maintenance,
-        permission_classes=allowed("Mutation.adminSetMaintenance"),
-        description="Let nobody change anything, switch providers off, or cap what they may cost in a day.",
+    admin_set_maintenance: MaintenancePayload = mutation(
+        resolvers.operations.admin_set_maintenance,
+        ADMIN,
+        "Make the deployment read-only, switch providers off, or cap their cost per day.",
     )
 
 
 @strawberry.type
 class Subscription:
-    generation_progress: AsyncGenerator[Generation, None] = strawberry.subscription(
-        resolver=resolvers.generations.generation_progress,
-        permission_classes=allowed("Subscription.generationProgress"),
-        description="The present state, then every change; ends after COMPLETED, FAILED or CANCELED.",
+    generation_progress: AsyncGenerator[Generation, None] = subscription(
+        resolvers.generations.generation_progress,
+        SIGNED_IN,
+        "The present state, then every change; ends after COMPLETED, FAILED or CANCELED.",
     )
-    gallery_changed: AsyncGenerator[GalleryChange, None] = strawberry.subscription(
-        resolver=resolvers.gallery.gallery_changed,
-        permission_classes=allowed("Subscription.galleryChanged"),
-        description="SNAPSHOT, then every change of the account's generations; SNAPSHOT again when any was missed.",
+    gallery_changed: AsyncGenerator[GalleryChange, None] = subscription(
+        resolvers.gallery.gallery_changed,
+        SIGNED_IN,
+        "SNAPSHOT, then every change of the account's generations; SNAPSHOT again when changes were missed.",
     )
-    favorite_changed: AsyncGenerator[GalleryChange, None] = strawberry.subscription(
-        resolver=resolvers.gallery.favorite_changed,
-        permission_classes=allowed("Subscription.favoriteChanged"),
-        description="SNAPSHOT, then every mark set or cleared, DELETED for a favorite; SNAPSHOT after a loss.",
+    favorite_changed: AsyncGenerator[GalleryChange, None] = subscription(
+        resolvers.gallery.favorite_changed,
+        SIGNED_IN,
+        "SNAPSHOT, then every favorite added, removed or deleted; SNAPSHOT again when changes were missed.",
     )
-    credits_changed: AsyncGenerator[CreditsChange, None] = strawberry.subscription(
-        resolver=resolvers.billing.credits_changed,
-        permission_classes=allowed("Subscription.creditsChanged"),
-        description="The present state, then every line of the ledger; `after` replays those since that one.",
+    credits_changed: AsyncGenerator[CreditsChange, None] = subscription(
+        resolvers.billing.credits_changed,
+        SIGNED_IN,
+        "The present state, then every line of the ledger as it is written; `after` replays the lines since that one.",
     )
-    admin_activity: AsyncGenerator[AdminActivity, None] = strawberry.subscription(
-        resolver=resolvers.events.admin_activity,
-        permission_classes=allowed("Subscription.adminActivity"),
-        description="Everybody's sign-ups, pictures, lines and payments, what admins do, and alerts, from now on.",
+    admin_activity: AsyncGenerator[AdminActivity, None] = subscription(
+        resolvers.events.admin_activity,
+        ADMIN,
+        "All users' sign-ups, generations, ledger lines and payments, admins' actions, and alerts, from now on.",
     )
 
 

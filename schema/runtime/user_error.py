@@ -1,4 +1,4 @@
-"""Typed errors of mutation payloads, and the payload of deletions."""
+"""Typed errors of mutation payloads."""
 
 from datetime import datetime
 
@@ -39,26 +39,23 @@ class QuotaExceededError(UserError):
     resets_at: datetime = strawberry.field(description="When there is room again.")
 
 
-def user_errors(refusal: error.Refusal, context: Context) -> list[UserError]:
-    """A refusal as a payload's `errors`."""
+def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -> list[UserError]:
+    """Return the entries of a payload's `errors` for what was refused, in the caller's language."""
+    refusals = refusal.refusals if isinstance(refusal, error.RefusalGroup) else (refusal,)
+    return [_user_error(one, context) for one in refusals]
+
+
+def _user_error(refusal: error.Refusal, context: Context) -> UserError:
     code: enum.ErrorCode = refusal.code
     noticed(code)
     message = context.translate(refusal.message)
     field = list(refusal.field) if refusal.field else None
     if isinstance(refusal, error.InsufficientCreditsError):
-        return [
-            InsufficientCreditsError(
-                code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
-            )
-        ]
+        return InsufficientCreditsError(
+            code=code, message=message, field=field, required=refusal.required, balance=refusal.balance
+        )
     if isinstance(refusal, error.RateLimitedError):
-        return [RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)]
+        return RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)
     if isinstance(refusal, error.QuotaExceededError):
-        return [QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)]
-    return [InputError(code=code, message=message, field=field)]
-
-
-@strawberry.type
-class DeletedPayload:
-    deleted_ids: list[strawberry.ID]
-    errors: list[UserError]
+        return QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)
+    return InputError(code=code, message=message, field=field)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from models.enum import Quality, RefundPolicy, Size
 from services.catalogue.style_input import CATEGORY_MAX, DESCRIPTION_MAX, TITLE_MAX
-from services.core.error import InvalidInputError
+from services.core.error import InvalidInputError, RefusalGroup
 from services.core.message import Message, message
 from services.core.text import is_unusable
 from services.products.collection import Credits, ProfileStyle, Qualities
@@ -21,12 +21,8 @@ Path = tuple[str, ...]
 Problem = tuple[Path, Message]
 
 
-class CatalogueError(Exception):
+class CatalogueError(RefusalGroup):
     """An invalid import, with all its problems."""
-
-    def __init__(self, refusals: Sequence[InvalidInputError]) -> None:
-        super().__init__("\n".join(str(refusal) for refusal in refusals))
-        self.refusals = refusals
 
 
 class CatalogueStyle(ProfileStyle):

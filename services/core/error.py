@@ -4,6 +4,7 @@ Each class is small, carries its data, and names the ErrorCode that a client see
 ordinary answer, not a crash: it is never logged with a traceback.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from models.enum import ErrorCode
@@ -22,6 +23,14 @@ class Refusal(Exception):  # noqa: N818 - the house's word; `...Error` is what a
         super().__init__(text.text)
         self.message = text
         self.field = field
+
+
+class RefusalGroup(Exception):  # noqa: N818 - as Refusal
+    """Several refusals of one request."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__("\n".join(str(refusal) for refusal in refusals))
+        self.refusals = refusals
 
 
 class InvalidInputError(Refusal):

@@ -9,7 +9,6 @@ from graphql import GraphQLObjectType
 
 from models import AuditEntry, File, Generation
 from schema.root import schema
-from schema.runtime.permission import IN_MAINTENANCE
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import CREATE, CREDITS, REFINE, REGENERATE, Api, photo, until
@@ -47,7 +46,7 @@ async def test_read_only_refuses_every_change_by_people_before_anything_happens(
     assert (await switch(admin, readOnly=True))["readOnly"] is True
     asked = 0
     for name, field in mutation.fields.items():
-        if name.startswith("admin") or f"Mutation.{name}" in IN_MAINTENANCE:
+        if name.startswith("admin") or name in {"signIn", "signOut"}:
             continue
         # With arguments that make sense to the schema alone: nothing looks at them.
         given = ", ".join(f"{key}: {sample(item.type)}" for key, item in field.args.items() if needed(item.type))

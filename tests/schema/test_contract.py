@@ -19,12 +19,15 @@ from graphql import (
     print_schema,
 )
 from graphql.type.definition import GraphQLArgument
+from strawberry.types.field import StrawberryField
 
 from schema.root import schema
-from schema.runtime.permission import IN_MAINTENANCE, TABLE, NotReadOnly
+from schema.runtime.payload import RefusalsAsErrors
+from schema.runtime.permission import ADMIN, ANYONE, ID_ARGUMENTS, SESSION, SIGNED_IN, SUPER_ADMIN, Writable
 
 PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
-ROOTS = ("Query.", "Mutation.", "Subscription.")
+ROOTS = ("Query", "Mutation", "Subscription")
+ROOT_PREFIXES = tuple(f"{root}." for root in ROOTS)
 
 # Built from the printed text: what clients read, not what Python holds.
 contract = build_schema(PRINTED.read_text(encoding="utf-8"))
@@ -63,37 +66,56 @@ def test_what_may_be_left_out_has_no_null_default() -> None:
     assert "= null" not in print_schema(contract)
 
 
-def test_every_root_field_has_a_line_in_the_permission_table() -> None:
-    roots = {name for name, _ in fields() if name.startswith(ROOTS)}
-    assert roots - set(TABLE) == set()
+def root_fields(root: str) -> dict[str, StrawberryField]:
+    """The declarations of one root type, by their names in the API."""
+    kind = schema.get_type_by_name(root)
+    fields: list[StrawberryField] = kind.fields  # type: ignore[union-attr]  # roots are object types
+    return {schema.config.name_converter.get_graphql_name(field): field for field in fields}
 
 
-def test_every_line_of_the_permission_table_names_a_root_field_or_one_that_takes_ids() -> None:
-    named = {name for name, field in fields() if name.startswith(ROOTS) or list(ids_taken(field.args))}
-    assert set(TABLE) - named == set()
+def test_every_root_field_has_an_audience() -> None:
+    for root in ROOTS:
+        for name, field in root_fields(root).items():
+            audience = field.permission_classes[-1]
+            assert audience in {ANYONE, SIGNED_IN, SESSION, ADMIN, SUPER_ADMIN}, name
+            assert issubclass(audience, ADMIN) == name.startswith("admin"), name
 
 
-def test_every_id_that_comes_from_outside_has_its_rule() -> None:
+def test_every_id_rule_names_a_field_that_takes_an_id() -> None:
+    assert set(ID_ARGUMENTS) - {name for name, field in fields() if list(ids_taken(field.args))} == set()
+
+
+def test_every_id_argument_has_a_rule() -> None:
     taken = {name: set(ids_taken(field.args)) for name, field in fields()}
-    ruled = {name: set(rules) for name, (_, rules) in TABLE.items()}
+    ruled = {name: set(rules) for name, rules in ID_ARGUMENTS.items()}
     assert {name: ids for name, ids in taken.items() if ids} == {name: ids for name, ids in ruled.items() if ids}
     assert "input.styleId" in taken["Mutation.createGeneration"]
-    assert all(rule for _, rules in TABLE.values() for rule in rules.values())
+    assert all(rule for rules in ID_ARGUMENTS.values() for rule in rules.values())
 
 
 @pytest.mark.parametrize("root", ROOTS)
-def test_every_root_field_asks_the_permission_that_the_table_gives_it(root: str) -> None:
-    kind = schema.get_type_by_name(root.removesuffix("."))
-    for field in kind.fields:  # type: ignore[union-attr]  # roots are object types
-        name = schema.config.name_converter.get_graphql_name(field)
-        *before, asked = field.permission_classes
-        assert asked is TABLE[root + name][0], name
-        may_be_off = root == "Mutation." and not name.startswith("admin") and root + name not in IN_MAINTENANCE
-        assert before == ([NotReadOnly] if may_be_off else []), name
+def test_only_user_mutations_but_signing_in_and_out_are_refused_while_read_only(root: str) -> None:
+    for name, field in root_fields(root).items():
+        *before, _ = field.permission_classes
+        is_refused = root == "Mutation" and not name.startswith("admin") and name not in {"signIn", "signOut"}
+        assert before == ([Writable] if is_refused else []), name
+
+
+def test_every_mutation_returns_refusals_in_its_payload() -> None:
+    assert contract.mutation_type
+    for name, field in root_fields("Mutation").items():
+        extensions = [one for one in field.extensions if isinstance(one, RefusalsAsErrors)]
+        assert field.extensions[:1] == extensions, f"{name}: permissions are checked outside of it"
+        payload = get_named_type(contract.mutation_type.fields[name].type)
+        assert isinstance(payload, GraphQLObjectType)
+        assert (extensions[0].payload is not None) == ("errors" in payload.fields), name
+        assert "errors" in payload.fields or name == "signOut"
+        if extensions[0].payload is not None:
+            assert extensions[0].payload().errors == [], f"{name}: every field has a value for a refused request"
 
 
 def test_every_root_field_says_what_it_is_for() -> None:
-    silent = [name for name, field in fields() if name.startswith(ROOTS) and not field.description]
+    silent = [name for name, field in fields() if name.startswith(ROOT_PREFIXES) and not field.description]
     assert silent == []
 
 

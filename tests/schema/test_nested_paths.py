@@ -20,7 +20,7 @@ from graphql import (
 from models import ids
 from models.database.connection import rows
 from schema.root import schema
-from schema.runtime.permission import TABLE
+from schema.runtime.permission import ID_ARGUMENTS
 from tests.conftest import Running
 from tests.support.client import Api, photo
 
@@ -69,7 +69,7 @@ def queries_by_id() -> list[tuple[str, str, str]]:
     found = []
     assert BUILT.query_type
     for name, field in BUILT.query_type.fields.items():
-        for path in TABLE[f"Query.{name}"][1]:
+        for path in ID_ARGUMENTS.get(f"Query.{name}", {}):
             if "." not in path:
                 found.append((document(name, field, path), path, name))
     return found

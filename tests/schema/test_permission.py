@@ -19,11 +19,12 @@ from graphql import (
     is_required_argument,
     is_required_input_field,
 )
+from strawberry.permission import BasePermission
 
 from models import ids
 from models.database.connection import rows
 from schema.root import schema
-from schema.runtime.permission import TABLE, Admin, SignedIn
+from schema.runtime.permission import ADMIN, ID_ARGUMENTS, SIGNED_IN
 from tests.conftest import Running
 from tests.support.client import Api, photo
 
@@ -39,7 +40,22 @@ COMPANIONS: dict[str, dict[str, Any]] = {"input.uploadId": {"prompt": "A fox"}}
 # And what else it must name that there is.
 NEEDED: dict[str, dict[str, Any]] = {"Mutation.adminGrantPass": {"plan": "flash"}}
 
-ID_ARGUMENTS = [(name, path) for name, (_, rules) in TABLE.items() for path in rules]
+ROOTS = ("Query", "Mutation", "Subscription")
+PATHS = [(name, path) for name, rules in ID_ARGUMENTS.items() for path in rules]
+
+
+def audiences() -> dict[str, type[BasePermission]]:
+    """The permission of every root field, and of the fields of objects that take an ID: that of the way to them."""
+    found = {
+        f"{root}.{schema.config.name_converter.get_graphql_name(field)}": field.permission_classes[-1]
+        for root in ROOTS
+        for field in schema.get_type_by_name(root).fields  # type: ignore[union-attr]  # roots are object types
+    }
+    ways = {"User": SIGNED_IN, "Admin": found["Query.admin"]}
+    return found | {name: ways[kind] for name in ID_ARGUMENTS if (kind := name.partition(".")[0]) not in ROOTS}
+
+
+AUDIENCES = audiences()
 
 
 def selection(kind: GraphQLOutputType, depth: int = 1) -> str:
@@ -179,8 +195,8 @@ class Belongings:
 
 async def test_whatever_asks_for_an_account_says_so_when_signed_out(api: Api) -> None:
     answers = {}
-    for name, (who, _) in TABLE.items():
-        if issubclass(who, SignedIn) and not name.startswith("User."):
+    for name, audience in AUDIENCES.items():
+        if issubclass(audience, SIGNED_IN) and not name.startswith("User."):
             answers[name] = refusal(await Operation(name).answer(api))
     assert len(answers) >= 7
     assert answers == dict.fromkeys(answers, UNAUTHENTICATED)
@@ -198,8 +214,8 @@ async def test_another_persons_ids_answer_exactly_like_missing_ones(server: Runn
     belongings = await Belongings.collect(ada)
     differing = []
     for stranger in (eve, api):
-        for name, path in ID_ARGUMENTS:
-            if stranger is api and issubclass(TABLE[name][0], SignedIn):
+        for name, path in PATHS:
+            if stranger is api and issubclass(AUDIENCES[name], SIGNED_IN):
                 continue  # refused before any id is looked at
             for prefix, theirs in belongings.of.items():
                 missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(stranger)
@@ -220,9 +236,9 @@ async def super_admin(api: Api) -> Api:
 async def test_ones_own_ids_answer_differently_from_missing_ones(server: Running, api: Api) -> None:
     ada, bob, admin = await api.sign_up(), await api.sign_up("bob@example.com"), await super_admin(api)
     own, bobs = (await Belongings.collect(ada)).of, (await Belongings.collect(bob)).of
-    for name, path in sorted(ID_ARGUMENTS, key=lambda argument: "Mutation.delete" in argument[0]):  # these at last
+    for name, path in sorted(PATHS, key=lambda argument: "Mutation.delete" in argument[0]):  # these at last
         # What is for admins is asked by one, about somebody whom that does no harm here.
-        asks, theirs = (admin, bobs) if issubclass(TABLE[name][0], Admin) else (ada, own)
+        asks, theirs = (admin, bobs) if issubclass(AUDIENCES[name], ADMIN) else (ada, own)
         differing = set()
         for prefix, known in theirs.items():
             missing = await Operation(name).naming(path, ids.new_id(prefix)).answer(asks)
@@ -233,8 +249,8 @@ async def test_ones_own_ids_answer_differently_from_missing_ones(server: Running
 
 async def test_what_is_no_id_names_nothing(server: Running, api: Api) -> None:
     ada, admin = await api.sign_up(), await super_admin(api)
-    for name, path in ID_ARGUMENTS:
-        asks = admin if issubclass(TABLE[name][0], Admin) else ada
+    for name, path in PATHS:
+        asks = admin if issubclass(AUDIENCES[name], ADMIN) else ada
         missing = await Operation(name).naming(path, ids.new_id("xxx")).answer(asks)
         for value in MALFORMED:
             answer = await Operation(name).naming(path, value).answer(asks)

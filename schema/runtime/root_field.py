@@ -1,0 +1,49 @@
+"""How schema/root.py declares a root field: its resolver, who may use it, and what it is for."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import strawberry
+from strawberry.permission import BasePermission
+
+from schema.runtime.payload import RefusalsAsErrors
+from schema.runtime.permission import ADMIN, Writable
+
+R = TypeVar("R")
+
+# The functions return what a class body needs to be well typed; at runtime, each returns a StrawberryField.
+
+
+def query(resolver: Callable[..., Awaitable[R]], permission: type[BasePermission], description: str) -> R:
+    """Declare a field of Query."""
+    field: Any = strawberry.field(resolver=resolver, permission_classes=[permission], description=description)
+    return field  # type: ignore[no-any-return]  # see above
+
+
+def mutation(
+    resolver: Callable[..., Awaitable[R]],
+    permission: type[BasePermission],
+    description: str,
+    *,
+    while_read_only: bool = False,
+) -> R:
+    """Declare a field of Mutation, whose refusals become its payload's `errors`.
+
+    `while_read_only`: it also works while the deployment is read-only, as every mutation for admins does.
+    """
+    is_for_admins = issubclass(permission, ADMIN)
+    field: Any = strawberry.mutation(
+        resolver=resolver,
+        permission_classes=[permission] if while_read_only or is_for_admins else [Writable, permission],
+        extensions=[RefusalsAsErrors()],
+        description=description,
+    )
+    return field  # type: ignore[no-any-return]  # see above
+
+
+def subscription(
+    resolver: Callable[..., AsyncGenerator[R, None]], permission: type[BasePermission], description: str
+) -> AsyncGenerator[R, None]:
+    """Declare a field of Subscription."""
+    field: Any = strawberry.subscription(resolver=resolver, permission_classes=[permission], description=description)
+    return field  # type: ignore[no-any-return]  # see above
