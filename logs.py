@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from structlog.typing import EventDict, Processor
 
-from services.integrations.mail.console import PRINTED
+from services.integrations.mail.console import MAIL_PRINTED
 from settings import Settings
 from telemetry.redaction import Redactor
 
@@ -65,7 +65,7 @@ def _configure_libraries(level: int, first: list[Processor], last: Processor) ->
 
 def _without_secrets(redactor: Redactor) -> Processor:
     def process(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
-        if event.get("event") == PRINTED:
+        if event.get("event") == MAIL_PRINTED:
             return event  # in development, what is mailed is read here, its links included
         found: MutableMapping[str, Any] = redactor.fields(
             {name: value for name, value in event.items() if not name.startswith("_") and name not in _OURS}

@@ -8,41 +8,41 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 HASH_KIB = 19 * 1024  # OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core
-_AT_ONCE = 4  # hashes in flight: each takes a thread and its memory
+_MAX_CONCURRENT = 4  # concurrent hashes; each occupies a thread and its memory
 
 
-def _composed(password: str) -> str:
-    # Keyboards differ in how they spell an accented letter; a person's password is the same on all of them.
+def _normalize(password: str) -> str:
+    # Keyboards encode accented letters differently; the same password must match on all of them.
     return unicodedata.normalize("NFC", password)
 
 
 class Passwords:
-    """Makes and checks password hashes; a burst of sign-ins waits here instead of filling the memory.
+    """Creates and verifies password hashes; a burst of sign-ins queues here instead of exhausting the memory.
 
-    `kib`: the memory that a new hash takes, and by that its time; old ones are checked with what they were made with.
+    `kib`: memory of a new hash, which also determines its time; existing hashes keep the parameters stored in them.
     """
 
     def __init__(self, kib: int) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kib, parallelism=1)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
     async def hash(self, password: str) -> str:
-        """The argon2id hash, with its parameters and salt inside."""
+        """Return the argon2id hash, including its parameters and salt."""
         async with self._slots:
-            return await asyncio.to_thread(self._hasher.hash, _composed(password))
+            return await asyncio.to_thread(self._hasher.hash, _normalize(password))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether `password` made the hash; None stands for an account that does not exist, "" for one without any."""
+        """Whether the password matches; the hash is None if there is no account, "" if the account has no password."""
         async with self._slots:
-            return await asyncio.to_thread(self._verify, password_hash, _composed(password))
+            return await asyncio.to_thread(self._verify, password_hash, _normalize(password))
 
     @functools.cached_property
-    def _nobodys_hash(self) -> str:
-        """Checked against where there is no such account, so that both answers take the same time."""
-        return self._hasher.hash("nobody's password")
+    def _dummy_hash(self) -> str:
+        """A hash to verify against if there is no account, so that both responses take the same time."""
+        return self._hasher.hash("dummy password")
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(password_hash or self._nobodys_hash, password) and bool(password_hash)
-        except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates are nobody's password
+            return self._hasher.verify(password_hash or self._dummy_hash, password) and bool(password_hash)
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):  # lone surrogates match no password
             return False

@@ -1,4 +1,4 @@
-"""Counts of what happened lately: in Redis for all processes together, else in this one's memory."""
+"""Fixed-window rate limiter: counts in Redis for all processes together, or in the memory of this process."""
 
 import asyncio
 import math
@@ -16,83 +16,83 @@ from redis.backoff import NoBackoff
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE = 1.0  # seconds for an answer of Redis; people wait for it, and a busy process is no dead Redis
-_PAUSE = 5.0  # seconds in which a Redis that did not answer is not asked again
+_TIMEOUT = 1.0  # seconds for a reply of Redis; requests wait for it, but a busy process must not look like an outage
+_RETRY_AFTER = 5.0  # seconds after an outage of Redis until it is used again
 
 _T = TypeVar("_T")
 
 
 class RateLimiter:
-    """So many within so many seconds, counted from the first on; then it begins anew.
+    """Allows a number of hits in a window of seconds, which starts with the first hit.
 
-    A Redis that is away refuses nobody and lets nobody wait: this process counts alone, and asks again after `pause`
-    seconds.
+    An outage of Redis refuses and delays no request: this process counts in its own memory, and tries Redis again after
+    `retry_after` seconds.
     """
 
-    def __init__(self, url: str | None, *, pause: float = _PAUSE) -> None:
-        self._pause = pause
-        self._here = FixedWindowRateLimiter(MemoryStorage())
+    def __init__(self, url: str | None, *, retry_after: float = _RETRY_AFTER) -> None:
+        self._retry_after = retry_after
+        self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
         self._pool: ConnectionPool | None = None
-        self._away_until = 0.0  # of the monotonic clock
+        self._local_until = 0.0  # on the monotonic clock
         if url is not None:
             self._pool = ConnectionPool.from_url(
-                url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0)
+                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
             )
             storage = RedisStorage(
                 f"async+{url}",
                 implementation="redispy",
                 key_prefix="darkroom:limit",
-                connection_pool=self._pool,  # type: ignore[arg-type]  # theirs leaves the documented pool out
+                connection_pool=self._pool,  # type: ignore[arg-type]  # its type omits the documented pool
             )
             self._shared = FixedWindowRateLimiter(storage)
 
     async def aclose(self) -> None:
-        """Close what is open to Redis."""
+        """Close the connections to Redis."""
         if self._pool is not None:
             await self._pool.aclose()
 
     async def hit(self, key: str, times: int, seconds: int, cost: int = 1) -> float | None:
-        """Count `cost` more for `key`, unless that is more than `times` within `seconds`; then, seconds to wait.
+        """Add `cost` hits to `key` and return None, or the seconds to wait if that exceeds `times` within `seconds`.
 
-        A refusal counts for nothing. More than `times` at once take all of an untouched window.
+        A refused hit is not counted. A cost above `times` is reduced to it, so that it fits into an unused window.
         """
         item, cost = RateLimitItemPerSecond(times, seconds), min(cost, times)
 
         async def count(limiter: FixedWindowRateLimiter) -> float | None:
-            # Looked at first, because their refused hits count: a large one would use up what is left for small ones.
+            # Tested first, because the library counts refused hits: a large one would use up the room for small ones.
             fits = await limiter.test(item, key, cost=cost) and await limiter.hit(item, key, cost=cost)
-            return None if fits else await _wait(limiter, item, key)
+            return None if fits else await _seconds_left(limiter, item, key)
 
-        return await self._ask(count)
+        return await self._run(count)
 
     async def peek(self, key: str, times: int, seconds: int) -> float | None:
-        """The seconds to wait where `times` are counted already, without counting; None while there is room."""
+        """Return the seconds to wait if `times` are used up, else None; counts nothing."""
         item = RateLimitItemPerSecond(times, seconds)
 
         async def check(limiter: FixedWindowRateLimiter) -> float | None:
-            return None if await limiter.test(item, key) else await _wait(limiter, item, key)
+            return None if await limiter.test(item, key) else await _seconds_left(limiter, item, key)
 
-        return await self._ask(check)
+        return await self._run(check)
 
     async def reset(self, key: str, times: int, seconds: int) -> None:
-        """Begin anew, everywhere."""
+        """Clear the window of `key`, in Redis and in memory."""
         item = RateLimitItemPerSecond(times, seconds)
-        await self._here.clear(item, key)
-        await self._ask(lambda limiter: limiter.clear(item, key))
+        await self._local.clear(item, key)
+        await self._run(lambda limiter: limiter.clear(item, key))
 
-    async def _ask(self, question: Callable[[FixedWindowRateLimiter], Awaitable[_T]]) -> _T:
-        if self._shared is not None and time.monotonic() >= self._away_until:
+    async def _run(self, operation: Callable[[FixedWindowRateLimiter], Awaitable[_T]]) -> _T:
+        if self._shared is not None and time.monotonic() >= self._local_until:
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    return await question(self._shared)
-            except Exception as error:  # noqa: BLE001 - whatever Redis and its client throw, nobody is refused for it
-                self._away_until = time.monotonic() + self._pause
-                log.warning("rate_limit.counting_alone", seconds=self._pause, error=repr(error))
-        return await question(self._here)
+                async with asyncio.timeout(_TIMEOUT):
+                    return await operation(self._shared)
+            except Exception as error:  # noqa: BLE001 - no error of Redis or its client may refuse a request
+                self._local_until = time.monotonic() + self._retry_after
+                log.warning("rate_limit.redis_unavailable", seconds=self._retry_after, error=repr(error))
+        return await operation(self._local)
 
 
-async def _wait(limiter: FixedWindowRateLimiter, item: RateLimitItemPerSecond, key: str) -> float:
-    """Whole seconds until the window ends; rather one too many, for Redis rounds."""
+async def _seconds_left(limiter: FixedWindowRateLimiter, item: RateLimitItemPerSecond, key: str) -> float:
+    """Return whole seconds until the window ends, rounded up because Redis rounds it."""
     reset = (await limiter.get_window_stats(item, key)).reset_time
     return max(math.floor(reset - time.time()) + 1.0, 1.0)

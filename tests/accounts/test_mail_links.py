@@ -83,9 +83,9 @@ async def test_mails_are_in_the_language_of_their_reader(api: Api, mailbox: Mail
     await api.raw(
         SIGN_UP, headers={"accept-language": "zh-CN"}, input={"email": "ada@example.com", "password": PASSWORD}
     )
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     bob = await api.sign_up("用户@例子.广告", locale="zh")
-    await mailbox.arrived(2)
+    await mailbox.wait_for(2)
     assert [mail["Subject"] for mail in mailbox.mails] == ["请确认您的电子邮箱"] * 2
     assert "打开链接" in mailbox.mails[1].get_content()
     assert mailbox.envelopes[1][1] == ["用户@例子.广告"]
@@ -122,19 +122,19 @@ async def test_a_link_dies_with_its_time(server: Running, ada: Api, mailbox: Mai
 
 
 async def test_at_most_three_mails_an_hour_prove_an_address(ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     answers = await asyncio.gather(*(ada.one(ASK) for _ in range(5)))
     assert sorted(answer["sent"] for answer in answers) == [False] * 3 + [True] * 2
     refused = {error["code"] for answer in answers for error in answer["errors"]}
     assert refused == {"QUOTA_EXCEEDED"}
     assert all(error["resetsAt"] for answer in answers for error in answer["errors"])
-    await mailbox.arrived(3)
+    await mailbox.wait_for(3)
     await rows("UPDATE mail_tokens SET created_at = LATER($1) RETURNING id", -3601.0)
     assert await ada.one(ASK) == SENT
 
 
 async def test_a_mail_that_did_not_leave_does_not_count(ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     mailbox.refusal = "451 not now"
     for _ in range(4):
         assert (await ada.refused(ASK))["code"] == "UNAVAILABLE"
@@ -171,7 +171,7 @@ async def test_a_forgotten_password_is_replaced_and_everybody_else_is_signed_out
 
 
 async def test_of_twins_with_one_link_one_has_the_password(ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     await forgot(ada)
     token = await mailbox.token(2)
     words = [f"{NEW} {number}" for number in range(4)]
@@ -184,11 +184,11 @@ async def test_of_twins_with_one_link_one_has_the_password(ada: Api, mailbox: Ma
 
 
 async def test_nobody_learns_whether_an_account_exists(ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     for email in ("ada@example.com", "nobody@example.com"):
         for _ in range(5):
             await forgot(replace(ada, token=None), email)
-    await mailbox.arrived(4)  # three of five, and silence for the rest
+    await mailbox.wait_for(4)  # three of five, and silence for the rest
     assert {mail["To"] for mail in mailbox.mails} == {"ada@example.com"}
     error = await ada.refused(FORGOT, email="no address")
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["email"])
@@ -241,5 +241,5 @@ async def test_in_development_without_a_mail_server_mails_are_in_the_log(setting
 async def test_mails_that_are_under_way_leave_before_the_process_stops(settings: Settings, mailbox: Mailbox) -> None:
     async with running(settings) as server:
         await server.api.sign_up()
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     assert mail_token.MOST == 3

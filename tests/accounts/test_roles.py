@@ -142,7 +142,7 @@ async def test_an_address_of_the_settings_becomes_admin_when_it_is_proven_and_on
             "nobody is named yet"
         )
         await before.api.sign_up("never@example.com")
-        await mailbox.arrived(2)
+        await mailbox.wait_for(2)
     await prepare(named)
     async with running(named, idle=True) as server:
         early = Api(server.api.http, server.api.address, early.token, early.user)
@@ -174,7 +174,7 @@ async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(
     )
     async with running(named, idle=True) as server:
         boss = await server.api.sign_up(BOSS)
-        await mailbox.arrived(1)
+        await mailbox.wait_for(1)
         # As a server leaves it that was started before the address was named.
         await rows(
             "UPDATE users SET email_verified = TRUE, owner_proven = TRUE WHERE id = $1 RETURNING id", boss.user["id"]
@@ -182,7 +182,7 @@ async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(
         signed_in = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
         assert signed_in["user"] == {"role": "ADMIN"}
         await server.api.sign_up("lost@example.com")
-        await mailbox.arrived(2)
+        await mailbox.wait_for(2)
         await server.api.one('mutation { requestPasswordReset(email: "lost@example.com") { sent } }')
         reset = await server.api.one(RESET, token=await mailbox.token(3), password=secrets.token_hex(8))
         assert reset == {"user": {"role": "ADMIN", "emailVerified": True}}

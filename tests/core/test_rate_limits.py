@@ -87,7 +87,7 @@ async def test_who_knows_the_password_may_mistype_again(api: Api, ada: Api) -> N
 
 
 async def test_an_owner_who_is_locked_out_gets_in_by_mail(api: Api, ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     assert [await sign_in(api, WRONG) for _ in range(10)] == ["INVALID_INPUT"] * 10
     assert await sign_in(api, RIGHT) == "RATE_LIMITED"
     assert (await api.one(FORGOT, email="ada@example.com"))["sent"]

@@ -1,4 +1,4 @@
-"""A mail server in this process, and the mails that arrived there."""
+"""An SMTP server in this process that records the mails it receives."""
 
 import asyncio
 import contextlib
@@ -20,18 +20,18 @@ USER, PASSWORD = b"ada@example.com", b"p/ss:w@rd"
 
 
 class Mailbox:
-    """Every mail that was taken, oldest first; `refusal` is what all others are answered."""
+    """The received mails, oldest first. `refusal`: the response with which mails are refused, if any."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.envelopes: list[tuple[str | None, list[str]]] = []
         self.refusal: str | None = None
-        self.passwords: list[bytes] = []  # that somebody signed in with, or tried to
-        self.secured: list[bool] = []  # whether a mail came by TLS
+        self.passwords: list[bytes] = []  # of every sign-in attempt
+        self.secured: list[bool] = []  # for each mail, whether it arrived over TLS
         self.url = ""
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        """Called by the server."""
+        """Handler that the server calls."""
         if self.refusal:
             return self.refusal
         assert isinstance(envelope.content, bytes)
@@ -45,13 +45,13 @@ class Mailbox:
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
     ) -> AuthResult:
-        """Called by the server."""
+        """Handler that the server calls."""
         assert isinstance(given, LoginPassword)
         self.passwords.append(given.password)
         return AuthResult(success=given == LoginPassword(USER, PASSWORD), handled=False)
 
-    async def arrived(self, count: int) -> None:
-        """Return once that many mails are here."""
+    async def wait_for(self, count: int) -> None:
+        """Wait for exactly `count` mails."""
 
         async def enough() -> bool:
             return len(self.mails) >= count
@@ -60,18 +60,20 @@ class Mailbox:
         assert len(self.mails) == count
 
     async def token(self, count: int) -> str:
-        """The token in the link of the newest mail, once `count` have arrived."""
-        await self.arrived(count)
+        """Wait for `count` mails and return the token in the link of the newest."""
+        await self.wait_for(count)
         found = re.search(r"https?://\S+\?token=([\w-]{43})\n", self.mails[-1].get_content())
         assert found is not None
         return found[1]
 
 
 @contextlib.asynccontextmanager
-async def mail_server(*, tls: bool = False, starttls: bool = False, members: bool = False) -> AsyncIterator[Mailbox]:
-    """A mail server as long as the body runs; `tls`: from the first byte on; `members`: only who signs in.
+async def mail_server(
+    *, tls: bool = False, starttls: bool = False, require_sign_in: bool = False
+) -> AsyncIterator[Mailbox]:
+    """Run a mail server for the length of the block. `tls`: implicit TLS; `require_sign_in`: refuses other clients.
 
-    Without TLS it takes passwords all the same, like a server that somebody has put himself in front of.
+    It accepts passwords without TLS, too, as an attacker in the middle would.
     """
     box = Mailbox()
     loop = asyncio.get_running_loop()
@@ -86,7 +88,7 @@ async def mail_server(*, tls: bool = False, starttls: bool = False, members: boo
             hostname="localhost",
             tls_context=context if starttls else None,
             authenticator=box.authenticate,
-            auth_required=members,
+            auth_required=require_sign_in,
             auth_require_tls=False,
         )
 

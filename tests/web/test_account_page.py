@@ -62,7 +62,7 @@ def is_safe(page: httpx.Response) -> bool:
 
 
 async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     for _ in range(2):
         page = await ada.http.get(link(mailbox))
         assert (page.status_code, is_safe(page)) == (200, True)
@@ -84,7 +84,7 @@ async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account
         people: list[Api] = []
         for number, name in enumerate(names, 1):
             people.append(await server.api.sign_up(name))
-            await mailbox.arrived(number)
+            await mailbox.wait_for(number)
             page = await server.api.http.get(link(mailbox))
             cookie = {"ada@example.com": None, "bob@example.com": people[0].token, "eve@example.com": people[-1].token}
             assert (await press(server.api.http, page, cookie=cookie[name])).status_code == 200
@@ -94,9 +94,9 @@ async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account
 
 
 async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
-    await mailbox.arrived(1)
+    await mailbox.wait_for(1)
     await ada.ask(FORGOT)
-    await mailbox.arrived(2)
+    await mailbox.wait_for(2)
     page = await ada.http.get(link(mailbox))
     short = await press(ada.http, page, password="short")
     assert (short.status_code, is_safe(short)) == (400, True)

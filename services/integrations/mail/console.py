@@ -1,4 +1,4 @@
-"""Mail in development: printed to the log instead of being sent, links included."""
+"""Mailer for development: writes mails to the log, links included, instead of sending them."""
 
 import structlog
 
@@ -6,12 +6,12 @@ from services.integrations.mail.protocol import Mail
 
 log = structlog.get_logger(__name__)
 
-PRINTED = "mail.printed"  # the one event of the log that nothing is hidden in
+MAIL_PRINTED = "mail.printed"  # the only log event that is exempt from redaction
 
 
 class ConsoleMailer:
-    """Prints. Never for production: whoever reads the log could use the links."""
+    """Writes mails to the log. Never for production: anyone who reads the log could use the links."""
 
     async def send(self, mail: Mail) -> None:
-        """Print the mail."""
-        log.info(PRINTED, to=mail.to, subject=mail.subject, text=mail.text)
+        """Log the mail."""
+        log.info(MAIL_PRINTED, to=mail.to, subject=mail.subject, text=mail.text)

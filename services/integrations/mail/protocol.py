@@ -1,4 +1,4 @@
-"""Mail: the border to whatever delivers it."""
+"""The interface of mailers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,23 +6,23 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Mail:
-    """One plain-text mail to one person."""
+    """A plain-text mail to one recipient."""
 
-    to: str  # an address, nothing around it
+    to: str  # the bare address
     subject: str
     text: str
 
 
 class MailError(Exception):
-    """The mail did not leave, or nobody knows whether it did."""
+    """The mail was not sent, or it is unknown whether it was."""
 
 
 class Mailer(Protocol):
-    """Something that delivers mail."""
+    """Delivers mail."""
 
     async def send(self, mail: Mail) -> None:
-        """Hand the mail over within a bounded time.
+        """Send the mail within a bounded time.
 
         Raises:
-            MailError: it was not taken.
+            MailError: the mail was not accepted.
         """

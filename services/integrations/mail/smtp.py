@@ -1,4 +1,4 @@
-"""Mail over SMTP."""
+"""Mailer over SMTP."""
 
 import asyncio
 import ssl
@@ -12,15 +12,15 @@ import aiosmtplib
 
 from services.integrations.mail.protocol import Mail, MailError
 
-DEADLINE = 15.0  # seconds for one mail, connecting included
+DEADLINE = 15.0  # seconds for one mail, including the connection
 
 
 class SmtpMailer:
     """Sends each mail on a connection of its own.
 
-    `url` is `smtp://`, `smtp+starttls://` or `smtps://` with `user:password@host:port`. smtp:// uses TLS where the
-    server offers it; with a password, and with smtp+starttls://, it sends nothing without. `sender` may carry a name.
-    `tls`: whose certificates are trusted; the system's where it is left out.
+    `url` is `smtp://`, `smtp+starttls://` or `smtps://` with `user:password@host:port`. smtp:// uses TLS if the server
+    offers it; with a password, and with smtp+starttls://, TLS is required. `sender` may include a display name.
+    `tls`: the trusted certificates; by default those of the system.
     """
 
     def __init__(self, url: str, sender: str, *, deadline: float = DEADLINE, tls: ssl.SSLContext | None = None) -> None:
@@ -30,17 +30,17 @@ class SmtpMailer:
         self._password = unquote(parts.password) if parts.password else None
         self._is_tls = parts.scheme == "smtps"
         must_upgrade = not self._is_tls and (parts.scheme == "smtp+starttls" or self._username is not None)
-        self._start_tls = True if must_upgrade else False if self._is_tls else None  # None: where it is offered
+        self._start_tls = True if must_upgrade else False if self._is_tls else None  # None: if offered
         self._port = parts.port or (465 if self._is_tls else 587 if must_upgrade else 25)
         self._sender = sender
         self._deadline = deadline
         self._tls = tls
 
     async def send(self, mail: Mail) -> None:
-        """Hand the mail over.
+        """Send the mail.
 
         Raises:
-            MailError: an address cannot be one, the server refused, or it took too long.
+            MailError: an address is invalid, the server refused, or the deadline passed.
         """
         try:
             async with asyncio.timeout(self._deadline):
@@ -55,7 +55,7 @@ class SmtpMailer:
                     use_tls=self._is_tls,
                     start_tls=self._start_tls,
                     tls_context=self._tls,
-                    local_hostname="localhost",  # looking up our own name may take longer than the mail
+                    local_hostname="localhost",  # resolving the name of this host may take longer than the mail
                     timeout=self._deadline,
                 )
         except (aiosmtplib.SMTPException, MessageError, OSError, ValueError, TimeoutError) as error:
@@ -64,13 +64,13 @@ class SmtpMailer:
     def _message(self, mail: Mail) -> EmailMessage:
         name, address = parseaddr(self._sender)
         message = EmailMessage()
-        # As parts, never as text: line ends raise here, and what ends an address is quoted.
+        # Built from parts, never from text: line breaks raise here, and special characters of an address are quoted.
         message["From"] = Address(name, addr_spec=address)
         local, _, domain = mail.to.rpartition("@")
-        message["To"] = Address(username=local, domain=domain)  # `addr_spec` takes no letters but English ones
+        message["To"] = Address(username=local, domain=domain)  # `addr_spec` accepts only ASCII
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(localtime())
         message["Message-ID"] = make_msgid(domain=address.rpartition("@")[2])
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer from an absent person's robot
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
         message.set_content(mail.text)
         return message
