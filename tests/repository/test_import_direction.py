@@ -147,6 +147,28 @@ def test_imports_go_downwards() -> None:
     assert upwards == []
 
 
+def calls_imported(path: Path, module: str) -> bool:
+    """Whether a module calls something that it imports from `module`."""
+    names = {name.removeprefix(f"{module}.") for _, name in imports(path) if name.startswith(f"{module}.")}
+    calls = (node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    return any(isinstance(called, ast.Name) and called.id in names for called in calls)
+
+
+def test_core_holds_only_what_at_least_two_groups_use() -> None:
+    users: dict[str, set[str]] = {
+        dotted(path): set() for path in modules("services") if room_of(dotted(path)) == "services.core"
+    }
+    del users["services.core"], users["services.core.wiring"]
+    for path in modules("services"):
+        group = room_of(dotted(path))
+        for module in users if group not in {None, "services.core", "services.services"} else ():
+            uses = any(f"{name}.".startswith(f"{module}.") for _, name in imports(path))
+            # A group's wiring that only passes a part of another group on does not use it.
+            if group and uses and (path.stem != "wiring" or calls_imported(path, module)):
+                users[module].add(group)
+    assert {module: groups for module, groups in users.items() if len(groups) < 2} == {}
+
+
 def test_settings_stand_alone_and_only_main_and_its_adapters_know_them() -> None:
     assert breaches([ROOT / "settings.py"], set(ROOMS) - {"setting_types"}) == []
     assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
