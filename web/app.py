@@ -31,7 +31,7 @@ from web.local_upload import receive_upload
 from web.metrics import show_metrics
 from web.request_log import RequestLog
 from web.shared_picture import send_picture, send_thumbnail, show_not_found, show_page
-from web.webhook import receive_polar
+from web.webhook import MAX_BODY_BYTES, receive_polar
 
 
 class State(TypedDict):
@@ -104,7 +104,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
-        Route("/uploads/{token}", partial(receive_upload, patience=options.upload_seconds), methods=["POST"]),
+        Route("/uploads/{token}", partial(receive_upload, base_timeout=options.upload_seconds), methods=["POST"]),
         Route("/s/{slug}", show_page),
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),
@@ -115,7 +115,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/reset-password", reset, methods=["POST"]),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
         Route("/checkout/{id}", pay, methods=["POST"]),
-        Route("/webhooks/polar", receive_polar, methods=["POST"]),
+        Route("/webhooks/polar", receive_polar, methods=["POST"], max_body_size=MAX_BODY_BYTES),
         Route("/health/live", live),
         Route("/health/ready", ready),
         Route("/metrics", partial(show_metrics, token=options.metrics_token)),

@@ -1,4 +1,4 @@
-"""The GraphQL endpoint: POST, graphql-transport-ws and SSE at one address."""
+"""The GraphQL endpoint: POST, graphql-transport-ws and server-sent events at one URL."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,29 +28,22 @@ from schema.runtime.context import Context
 from services.core import locale
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, negotiate
-from web.body import (
-    MAX_JSON_BYTES,
-    MULTIPART_OVERHEAD_BYTES,
-    TOO_LARGE,
-    TooLargeError,
-    decode_json,
-    limited,
-    read_multipart,
-)
+from web.body import MAX_JSON_BYTES, TOO_LARGE, TooLargeError, decode_json, limited
 from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
+from web.multipart import MULTIPART_OVERHEAD_BYTES, read_multipart
 from web.socket import MAX_OPERATIONS, SocketHandler
 
 
 class _SubscriptionError(HTTPException):
-    """A subscription by a request that takes a single answer."""
+    """A subscription was sent in a request that accepts only a single response."""
 
     def __init__(self) -> None:
         super().__init__(406, "Subscriptions need `Accept: text/event-stream`, or a WebSocket.")
 
 
 class LineFeedSSE(SSETransport):
-    """Server-sent events with LF line ends: urql splits frames at nothing else."""
+    """Server-sent events with LF line endings, the only ones at which urql splits frames."""
 
     def encode_event(self, event: str, data: str | None = None) -> str:
         return super().encode_event(event, data).replace("\r\n", "\n")
@@ -60,13 +53,13 @@ class LineFeedSSE(SSETransport):
 
 
 def bearer(value: object) -> str | None:
-    """The token of an `Authorization: Bearer ...` value."""
+    """Return the token of an `Authorization: Bearer ...` value, or None."""
     scheme, _, token = value.partition(" ") if isinstance(value, str) else ("", "", "")
     return token.strip() or None if scheme.casefold() == "bearer" else None
 
 
 class _RequestAdapter(StarletteRequestAdapter):
-    """The adapter, with the request that it adapts."""
+    """Strawberry's adapter, with access to the request that it wraps."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
@@ -74,7 +67,7 @@ class _RequestAdapter(StarletteRequestAdapter):
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
-    """Strawberry's ASGI view, with our context, limits and error shapes."""
+    """Strawberry's ASGI view with this API's context, limits and error format."""
 
     request_adapter_class = _RequestAdapter
     graphql_transport_ws_handler_class = SocketHandler
@@ -89,19 +82,19 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         heartbeat_seconds: float,
         cookie: SessionCookie,
     ) -> None:
-        class BeatingSSE(LineFeedSSE):
-            """Strawberry makes the transport itself, without arguments."""
+        class HeartbeatSSE(LineFeedSSE):
+            """The transport with its heartbeat interval bound: Strawberry instantiates it without arguments."""
 
             def __init__(self) -> None:
                 super().__init__(heartbeat_seconds)
 
-        self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: BeatingSSE}
+        self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: HeartbeatSSE}
         self._graphiql = graphiql
         self._introspection = introspection
         self._cookie = cookie
         super().__init__(
             schema,
-            graphql_ide="graphiql" if graphiql else None,  # which of Strawberry's: ours takes its place
+            graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
             allow_queries_via_get=False,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=timedelta(seconds=init_seconds),
@@ -122,9 +115,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request = Request(scope, limited(receive, request.headers, max_bytes))
             response: Response = await self.run(request)
         except HTTPException as error:
-            response = self._refuse(request, error)
+            response = self._error_response(request, error)
         except ClientDisconnect:
-            return  # in the middle of its body, as phones do: nobody is there to be answered
+            return  # in the middle of the body: a response could not be delivered
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
@@ -141,33 +134,33 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
 
     async def render_graphql_ide(self, request: Request) -> Response:
-        assert self._graphiql is not None  # noqa: S101 - without one, Strawberry answers 404 before it asks
+        assert self._graphiql is not None  # noqa: S101 - without graphql_ide, Strawberry answers 404 before this
         return await self._graphiql.page(request)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
-        said: Mapping[str, Any] = context.connection_params
-        authorization = said.get("Authorization", said.get("authorization"))
-        token = bearer(authorization) or said.get("token")
-        wanted = said.get("locale")
+        params: Mapping[str, Any] = context.connection_params
+        authorization = params.get("Authorization", params.get("authorization"))
+        token = bearer(authorization) or params.get("token")
+        wanted = params.get("locale")
         context.connect(token if isinstance(token, str) else None, wanted if isinstance(wanted, str) else None)
-        # A cookie is sent along when its time is over, too; who signs in by a token wants to know that it failed.
+        # An invalid token is an error of the client; an expired cookie is not: browsers send it with every request.
         if context.token is not None and await context.look_up() is None and not context.is_cookie:
             raise ConnectionRejectionError
-        return UnsetType()  # an acknowledgement without a payload
+        return UnsetType()  # acknowledge without a payload
 
     def decode_json(self, data: str | bytes) -> object:
         return decode_json(data)
 
     def parse_json(self, data: str | bytes) -> Any:
-        found = super().parse_json(data)
-        if not isinstance(found, dict | list):
+        parsed = super().parse_json(data)
+        if not isinstance(parsed, dict | list):
             raise HTTPException(400, "A GraphQL request is a JSON object.")
-        return found
+        return parsed
 
     def encode_json(self, data: object) -> str:
         try:
             return orjson.dumps(data).decode()
-        except TypeError:  # halves of surrogate pairs, which a message about somebody's input may repeat
+        except TypeError:  # lone surrogates, which an error message may quote from the input
             return json.dumps(data)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -177,14 +170,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return response
 
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> Any:
-        assert isinstance(request, _RequestAdapter)  # noqa: S101 - ours is the only one there is
+        assert isinstance(request, _RequestAdapter)  # noqa: S101 - see request_adapter_class
         return await read_multipart(request.request)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
-        found = await super().parse_http_body(request)
-        if isinstance(found, GraphQLRequestData) and not isinstance(found.operation_name, str | None):
+        request_data = await super().parse_http_body(request)
+        if isinstance(request_data, GraphQLRequestData) and not isinstance(request_data.operation_name, str | None):
             raise HTTPException(400, "`operationName` must be a string.")
-        return found
+        return request_data
 
     async def execute_operation(
         self,
@@ -195,9 +188,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         root_value: None,
         sub_response: Response,
     ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
-        takes_json = sub_response.media_type is not None
-        if isinstance(request_data, GraphQLRequestData) and request_data.protocol == "sse" and takes_json:
-            # urql accepts both for everything: a single answer is JSON, and only a subscription is a stream.
+        accepts_json = sub_response.media_type is not None
+        if isinstance(request_data, GraphQLRequestData) and request_data.protocol == "sse" and accepts_json:
+            # urql accepts JSON and event streams in every request: only subscriptions are streamed, the rest is JSON.
             try:
                 return await self.execute_single(
                     request, request_adapter, sub_response, context, root_value, request_data
@@ -244,11 +237,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         response = await super().process_result(request, result)
         errors = result.errors or []
         if result.data is None and errors and not any(error.path for error in errors):
-            # Nothing was executed. GraphQL over HTTP, 6.4.2: under its own media type the status says so.
+            # Nothing was executed; under its own media type GraphQL over HTTP (6.4.2) requires an error status.
             sub_response: Response = request.state.sub_response
             if sub_response.media_type == RESPONSE_JSON:
-                is_ours = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
-                sub_response.status_code = 500 if is_ours else 400
+                is_internal = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
+                sub_response.status_code = 500 if is_internal else 400
                 response.pop("data", None)
         return response
 
@@ -259,14 +252,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         response.headers["content-type"] = f"{sub_response.media_type or JSON}; charset=utf-8"
         return response
 
-    def _refuse(self, request: Request, error: HTTPException) -> Response:
-        """A request that is no GraphQL request, answered in GraphQL's form."""
+    def _error_response(self, request: Request, error: HTTPException) -> Response:
+        """Return `error` in the form of a GraphQL error response."""
         services: Services = request.state.services
         text = error.reason
-        if isinstance(error, TooLargeError):  # the only one that a person can cause: with a picture
+        if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
             wanted = locale.from_header(request.headers.get("accept-language", ""))
-            usual = locale.match(services.products.profile.locale) or locale.DEFAULT
-            text = services.core.translator.translate(TOO_LARGE, wanted or usual)
+            default = locale.match(services.products.profile.locale) or locale.DEFAULT
+            text = services.core.translator.translate(TOO_LARGE, wanted or default)
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]})
         media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")

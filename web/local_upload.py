@@ -1,4 +1,4 @@
-"""Where pictures are sent ahead to the local storage: the same form that an S3 store takes."""
+"""The local storage's upload endpoint: it accepts the same form as an S3 bucket's presigned POST."""
 
 import asyncio
 
@@ -12,16 +12,18 @@ from services.core.error import UnavailableError
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError
 from services.services import Services
-from web.body import MULTIPART_OVERHEAD_BYTES, TooLargeError, limited
+from web.body import TooLargeError, limited
+from web.multipart import MULTIPART_OVERHEAD_BYTES
 
-_MAX_FIELDS = 20  # a store's policy takes some; here they mean nothing
-_SLOWEST = 64 * 1024  # bytes per second that a body may have on top of its patience
+_MAX_FIELDS = 20  # an S3 policy has some; they are ignored here
+_MIN_BYTES_PER_SECOND = 64 * 1024  # the slowest upload that is accepted, after the base timeout
 
 
-async def receive_upload(request: Request, patience: float) -> Response:
-    """Take the `file` part of a form; a second one replaces it. 204 when it is stored, as S3 answers.
+async def receive_upload(request: Request, base_timeout: float) -> Response:
+    """Store the form's `file`, replacing an earlier upload; 204 on success, as S3 answers.
 
-    A body has `patience` seconds in all, and one more for each 64 KiB that its address takes; then 408.
+    The whole body must arrive within `base_timeout` seconds plus one second for each 64 KiB of the size limit, or the
+    response is 408.
     """
     services: Services = request.state.services
     try:
@@ -32,29 +34,33 @@ async def receive_upload(request: Request, patience: float) -> Response:
     target = storage.resolve_upload(token) if isinstance(storage, LocalStorage) else None
     if target is None or not isinstance(storage, LocalStorage):
         return PlainTextResponse("Not found.", status_code=404)
-    # One deadline for all of it: each byte of somebody who drips comes soon enough after the one before.
-    seconds = min(patience + target.max_bytes / _SLOWEST, services.media.uploads.seconds / 2)
+    # One deadline for the whole body: a timeout between bytes would let a client send one at a time for ever.
+    seconds = min(base_timeout + target.max_bytes / _MIN_BYTES_PER_SECOND, services.media.uploads.seconds / 2)
     try:
         async with asyncio.timeout(seconds):
             data = await _read_file(request, target.max_bytes)
-        # Once more: a sender who took longer than the target lives could come after the sweeper.
+        # Checked again: storing after the token has expired could come after the sweeper's cleanup.
         if storage.resolve_upload(token) is None:
             return PlainTextResponse("Not found.", status_code=404)
         await storage.put(target.key, data, target.content_type)
     except TimeoutError:
-        # Without a goodbye the server would go on reading what is left, for as long as it takes.
+        # Unless the connection is closed, the server would go on reading the rest of the body.
         return PlainTextResponse("That took too long.", status_code=408, headers={"Connection": "close"})
     except HTTPException as error:
         return PlainTextResponse(error.reason, status_code=error.status_code)
     except StorageError:
         return PlainTextResponse("The picture could not be stored. Please try again.", status_code=503)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
+        return Response(status_code=400)  # not delivered; ends the request without an error in the log
     return Response(status_code=204)
 
 
 async def _read_file(request: Request, max_bytes: int) -> bytes:
-    """The bytes of the form's only file, counted while they come."""
+    """Return the bytes of the form's only file.
+
+    Raises:
+        HTTPException: 400 or 413.
+    """
     limited_request = Request(
         request.scope, limited(request.receive, request.headers, max_bytes + MULTIPART_OVERHEAD_BYTES)
     )

@@ -1,4 +1,4 @@
-"""Where Polar tells what was paid: checked on the bytes as they came, stored, and answered at once."""
+"""Polar's webhook endpoint: verify the signature of the raw bytes, store the event, and answer at once."""
 
 import asyncio
 
@@ -11,17 +11,19 @@ from models.database.connection import is_outage
 from services.integrations.payments.polar.payload import InvalidPayloadError
 from services.payments.webhook import InvalidSignatureError
 from services.services import Services
-from web.body import limited
 
 log = structlog.get_logger(__name__)
 
-_MAX_BYTES = 2**20
-_PATIENCE = 8.0  # seconds that a body may take; Polar itself gives up after ten
-_QUICK = 1.5  # seconds in which an event is handled before it is answered; else the sweeper does it
+MAX_BODY_BYTES = 2**20
+_BODY_TIMEOUT = 8.0  # seconds; Polar itself gives up after ten
+_HANDLING_TIMEOUT = 1.5  # seconds to handle an event before the response; after that the sweeper does it
 
 
 async def receive_polar(request: Request) -> Response:
-    """202 as soon as an event is stored, whatever it means; 401 for what nobody signed, of which nothing is kept."""
+    """Store an event and answer 202, whatever it means; 401 for an invalid signature, of which nothing is stored.
+
+    The size of the body is limited by the route: Starlette answers 413.
+    """
     services: Services = request.state.services
     webhooks, headers = services.payments.webhooks, request.headers
     event_id = headers.get("webhook-id", "")
@@ -35,45 +37,42 @@ async def receive_polar(request: Request) -> Response:
         )
         stored = await webhooks.receive(event_id, body)
     except InvalidSignatureError:
-        log.warning("webhook.refused", client=request.state.client)
-        return _answer("The signature is wrong.", 401)
+        log.warning("webhook.signature_invalid", client=request.state.client)
+        return _response("The signature is wrong.", 401)
     except InvalidPayloadError as error:
-        log.error("webhook.senseless", problem=str(error))
-        return _answer("This is no event.", 400)
+        log.error("webhook.payload_invalid", problem=str(error))
+        return _response("This is no event.", 400)
     except HTTPException as error:
-        return _answer(error.reason, error.status_code)
+        return _response(error.reason, error.status_code)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
+        return Response(status_code=400)  # not delivered; ends the request without an error in the log
     except Exception as error:
         if not is_outage(error):
             raise
-        log.warning("webhook.unavailable", error=repr(error))
-        return _answer("Please try again later.", 503)
+        log.warning("webhook.store_failed", error=repr(error))
+        return _response("Please try again later.", 503)
     if stored is not None:
         await _handle(services, stored)
     return Response(status_code=202)
 
 
 async def _read(request: Request) -> bytes:
-    body = bytearray()
     try:
-        async with asyncio.timeout(_PATIENCE):
-            async for chunk in Request(request.scope, limited(request.receive, request.headers, _MAX_BYTES)).stream():
-                body += chunk
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            return await request.body()
     except TimeoutError:
         raise HTTPException(408, "That took too long.") from None
-    return bytes(body)
 
 
 async def _handle(services: Services, id: str) -> None:
-    """At once, so that a person who comes back from the till finds what they paid for; it is stored in any case."""
+    """Handle the event now, so that a customer who returns from the checkout finds the purchase."""
     try:
-        async with asyncio.timeout(_QUICK):
+        async with asyncio.timeout(_HANDLING_TIMEOUT):
             await services.payments.webhooks.handle(id)
-    except Exception as error:  # noqa: BLE001 - the event is stored, and the sweeper comes back to it
-        log.warning("webhook.handled_later", id=id, error=repr(error))
+    except Exception as error:  # noqa: BLE001 - the event is stored, and the sweeper handles it later
+        log.warning("webhook.handling_deferred", id=id, error=repr(error))
 
 
-def _answer(text: str, status: int) -> Response:
-    # Without a goodbye the server would go on reading a slow body, for as long as it takes.
+def _response(text: str, status: int) -> Response:
+    # After a timeout the connection is closed: otherwise the server would go on reading the rest of the body.
     return PlainTextResponse(text, status, headers={"Connection": "close"} if status == 408 else None)
