@@ -8,7 +8,7 @@ from services.integrations.mail.console import ConsoleMailer
 from services.integrations.mail.protocol import Mailer
 from services.integrations.mail.smtp import SmtpMailer
 from services.integrations.messaging.bus import Bus
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.integrations.password_hashing import Passwords
 from services.integrations.payments.development import DevelopmentPaymentProvider
 from services.integrations.payments.protocol import PaymentProvider
@@ -121,7 +121,6 @@ async def open_integrations(
     async with contextlib.AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
-        queue = await stack.enter_async_context(TaskQueue(settings.redis_url))
         sanitizer = shared_sanitizer or ImageSanitizer(processes=settings.image_processes)
         if sanitizer is not shared_sanitizer:
             stack.push_async_callback(sanitizer.aclose)
@@ -129,7 +128,7 @@ async def open_integrations(
         stack.push_async_callback(provider.aclose)
         yield Integrations(
             bus=bus,
-            queue=queue,
+            wake_ups=WakeUps(bus),
             storage=storage,
             sanitizer=sanitizer,
             provider=provider,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from adapters import open_storage, product_ids
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
-from services.integrations.messaging.queue import ping
+from services.integrations.messaging.redis_pubsub import ping
 from services.products.profile import load_profile
 from settings import PROFILES, Settings
 

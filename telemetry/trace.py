@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:  # the SDK is a tenth of a second, for those who need it
     from opentelemetry.sdk.trace import SpanProcessor
@@ -44,6 +45,18 @@ def span(name: str, parent: Context | None = None, **attributes: str | int | flo
         except BaseException as error:
             found.set_status(Status(StatusCode.ERROR, type(error).__name__))  # what it says may repeat a secret
             raise
+
+
+def current_traceparent() -> str | None:
+    """Return the current span as a W3C `traceparent`, to be sent to another process; None outside of any trace."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")
+
+
+def context_of(traceparent: str) -> Context:
+    """Return the parent that a W3C `traceparent` names; an invalid one names none."""
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparent})
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ class Readiness:
     def __init__(self, services: Services, patience: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._services = services
         parts = {"database": self._database, "storage": self._storage}
-        if services.integrations.queue.is_shared:
+        if services.integrations.bus.is_shared:
             parts["workers"] = self._workers
         self._questions = {part: CachedCheck(part, ask, patience, clock) for part, ask in parts.items()}
 
@@ -69,7 +69,7 @@ class Readiness:
         """How each part is, and first of all what follows from it."""
         said = await asyncio.gather(*(question.answer() for question in self._questions.values()))
         parts = dict(zip(self._questions, said, strict=True))
-        if self._services.integrations.queue.is_shared:
+        if self._services.integrations.bus.is_shared:
             parts["redis"] = "ok" if self._services.integrations.bus.is_connected else "degraded"
         if any(parts[part] != "ok" for part in _NEEDED):
             status = "unavailable"

@@ -10,8 +10,8 @@ Point = Literal[
     "file.picture_written",  # the picture without its thumbnail
     "file.bytes_written",  # everything there, used by nothing
     "generation.before_commit",  # credits, key, file and rows written, rolled back by the death
-    "generation.committed",  # sold, and nobody has rung for a worker
-    "generation.rung",  # sold, and the person has no answer
+    "generation.committed",  # paid for, and no wake-up published
+    "generation.wake_up_published",  # paid for, and the client has no response
     "claim.before_commit",
     "worker.claimed",  # attempts counted, nothing called: back to the queue
     "worker.before_call",  # the call written down, not made: counts as made

@@ -44,7 +44,6 @@ CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation o
 MAINTENANCE_CHANNEL = "maintenance"  # something was switched off or on
 
 SIGN_INS_CHANNEL = "sign-ins"  # an account's sign-ins have ended, or its role has changed
-WAITING_CHANNEL = "waiting"  # for workers: a full one heard of something that waits
 
 
 def generation_channel(generation_id: str) -> str:

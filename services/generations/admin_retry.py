@@ -11,7 +11,7 @@ from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.generation import owner_of
 from services.generations.specification import search_text
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.operations.maintenance import MaintenanceService
 
 _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
@@ -20,8 +20,8 @@ _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
 class AdminRetryService:
     """Makes new generations of old ones; an end is never left again."""
 
-    def __init__(self, queue: TaskQueue, events: EventPublisher, maintenance: MaintenanceService) -> None:
-        self._queue = queue
+    def __init__(self, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService) -> None:
+        self._wake_ups = wake_ups
         self._maintenance = maintenance
         self._events = events
 
@@ -41,7 +41,7 @@ class AdminRetryService:
         self._maintenance.check_order()
         new_id, account, act = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, words)
         await self._events.acted(account, act)
-        await self._queue.ring(new_id, 0)
+        await self._wake_ups.publish(new_id)
         made = await Generation.present().get_or_none(id=new_id)
         if made is None:  # its owner was quick to delete it
             raise NotFoundError(field=("id",))

@@ -5,7 +5,7 @@ import structlog
 from services.core.crashpoint import crashpoint
 from services.events.publisher import EventPublisher
 from services.generations.claim import Claim, ClaimLostError, expired_leases
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 
 log = structlog.get_logger(__name__)
 
@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 class LeaseRecovery:
     """Takes over generations with an expired lease. `lease`: seconds that the takeover itself is held."""
 
-    def __init__(self, queue: TaskQueue, events: EventPublisher, *, lease: float) -> None:
-        self._queue = queue
+    def __init__(self, wake_ups: WakeUps, events: EventPublisher, *, lease: float) -> None:
+        self._wake_ups = wake_ups
         self._events = events
         self._lease = lease
 
@@ -38,5 +38,5 @@ class LeaseRecovery:
         if claim.account is not None:
             await self._events.account_changed(claim.account)
         if not row.status.is_final:
-            await self._queue.ring(row.id, row.fence)
+            await self._wake_ups.publish(row.id)
         return True

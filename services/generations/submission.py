@@ -17,7 +17,7 @@ from services.core.error import Refusal
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.specification import GenerationSpec
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.operations.maintenance import MaintenanceService
 
 
@@ -39,10 +39,10 @@ class SubmissionService:
     """Sells orders, and tells workers and subscribers."""
 
     def __init__(
-        self, payers: FundingService, queue: TaskQueue, events: EventPublisher, maintenance: MaintenanceService
+        self, payers: FundingService, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService
     ) -> None:
         self._payers = payers
-        self._queue = queue
+        self._wake_ups = wake_ups
         self._events = events
         self._maintenance = maintenance
         self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
@@ -120,8 +120,8 @@ class SubmissionService:
         sold = await self._batch(user_id, batch_id)
         crashpoint("generation.committed")
         await self._events.account_changed(account)
-        await asyncio.gather(*(self._queue.ring(generation.id, generation.fence) for generation in sold))
-        crashpoint("generation.rung")
+        await self._wake_ups.publish(*[generation.id for generation in sold])
+        crashpoint("generation.wake_up_published")
         return sold
 
     async def _write(

@@ -65,8 +65,8 @@ def build_generations(
     options: WorkerOptions,
 ) -> Generations:
     publisher, limits, maintenance = events.publisher, products.profile.limits, operations.maintenance
-    styles, entitlements, queue = catalogue.styles, billing.entitlements, outside.queue
-    submissions = SubmissionService(billing.funding, queue, publisher, maintenance)
+    styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, outside.wake_ups
+    submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance)
     requests = GenerationService(
         styles, entitlements, media.files, submissions, publisher, limits, media.uploads, core.rates
     )
@@ -76,7 +76,7 @@ def build_generations(
         quotes=QuoteService(styles, entitlements, billing.funding),
         queue_estimates=QueueEstimator(operations.worker_registry),
         admin_refunds=AdminRefundService(publisher),
-        admin_retries=AdminRetryService(queue, publisher, maintenance),
+        admin_retries=AdminRetryService(wake_ups, publisher, maintenance),
         worker=GenerationWorker(
             outside.provider,
             media.files,
@@ -86,6 +86,8 @@ def build_generations(
             maintenance,
             per_user=options.per_user,
         ),
-        worker_pool=WorkerPool(queue, outside.bus, operations.worker_registry, poll=options.poll, grace=options.grace),
-        lease_recovery=LeaseRecovery(queue, publisher, lease=options.times.lease),
+        worker_pool=WorkerPool(
+            wake_ups, outside.bus, operations.worker_registry, poll=options.poll, grace=options.grace
+        ),
+        lease_recovery=LeaseRecovery(wake_ups, publisher, lease=options.times.lease),
     )

@@ -1,16 +1,17 @@
-"""A worker process at work: its slots, what wakes them, and how they stop."""
+"""The worker pool: the slots of a worker process, what wakes them, and how they stop."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 
-from services.events.payload import CANCELED_CHANNEL, WAITING_CHANNEL
+from services.events.payload import CANCELED_CHANNEL
 from services.generations.claim import Claim
 from services.generations.worker import GenerationWorker
 from services.integrations.messaging.bus import Bus
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.operations.worker_registry import WorkerRegistry
 from telemetry import crash
 from telemetry.redaction import redact_in_errors
@@ -18,146 +19,142 @@ from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
-_LAST_WORDS = 3.0  # seconds in which a generation that is cut off is put in order
+_RELEASE_SECONDS = 3.0  # in which a generation that is cut off is requeued or failed
 
 
 class WorkerPool:
-    """Makes generations, several at once: each slot takes the one whose turn it is, then the next, until none waits.
+    """Runs generations, several at once: each slot claims the next in line, then another, until none is waiting.
 
-    A bell on the queue wakes a slot at once. It is heard by one worker only, and by a full one as likely as not; that
-    one passes it on, over the bus, to all. Bells may be lost, with Redis or without it, so every `poll` seconds the
-    table is looked at as well. `grace`: seconds that what is under way gets to finish when the process stops.
+    A wake-up starts a slot at once, in every pool that has a free one. Wake-ups may be lost, with Redis or without it,
+    so the table is also polled every `poll` seconds. `grace`: seconds that running generations get to finish when the
+    process stops.
     """
 
-    def __init__(self, queue: TaskQueue, bus: Bus, roster: WorkerRegistry, *, poll: float, grace: float) -> None:
-        self._queue = queue
+    def __init__(
+        self, wake_ups: WakeUps, bus: Bus, worker_registry: WorkerRegistry, *, poll: float, grace: float
+    ) -> None:
+        self._wake_ups = wake_ups
         self._bus = bus
-        self._roster = roster
-        self._poll = poll
+        self._worker_registry = worker_registry
+        self._poll_seconds = poll
         self._grace = grace
-        self._bells = 0
-        self._heard_when_full = asyncio.Event()
+        self._wake_count = 0
+        self._claiming = 0  # slots that are reading the table right now
         self._stopping = False
         self._cut_off = False  # the grace is over
         self._slots: set[asyncio.Task[None]] = set()
-        self._making: dict[str, asyncio.Task[None]] = {}  # by generation
+        self._running: dict[str, asyncio.Task[None]] = {}  # by generation
 
     @contextlib.asynccontextmanager
     async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
-        """Work while the body runs; then take nothing more, and let what is under way finish or be handed back."""
+        """Work while the body runs; then claim nothing more, and let what is running finish or be released."""
         self._stopping = self._cut_off = False
+        wake = partial(self._wake, worker, concurrency)
         tasks = [
-            asyncio.create_task(self._queue.listen(lambda: self._answer(worker, concurrency)), name="bell"),
-            asyncio.create_task(self._pass_bells_on(), name="bells passed on"),
-            asyncio.create_task(self._hear_of_bells_passed_on(worker, concurrency), name="bells passed here"),
-            asyncio.create_task(self._look_from_time_to_time(worker, concurrency), name="poll"),
-            asyncio.create_task(self._hear_of_cancels(), name="cancels"),
+            asyncio.create_task(self._wake_ups.listen(wake), name="wake-ups"),
+            asyncio.create_task(self._poll(worker, concurrency), name="poll"),
+            asyncio.create_task(self._listen_for_cancellations(), name="cancellations"),
         ]
         for task in tasks:
-            task.add_done_callback(_say_why)
+            task.add_done_callback(_report_crash)
         try:
             yield
         finally:
             self._stopping = True
             for task in tasks:
                 task.cancel()
-            await self._finish()
+            await self._drain()
             with contextlib.suppress(Exception):
-                await self._roster.retire(worker.name)
-            await asyncio.wait(tasks, timeout=_LAST_WORDS)
-
-    def _answer(self, worker: GenerationWorker, concurrency: int) -> None:
-        if len(self._slots) >= concurrency:
-            self._heard_when_full.set()
-        self._wake(worker, concurrency)
+                await self._worker_registry.retire(worker.name)
+            await asyncio.wait(tasks, timeout=_RELEASE_SECONDS)
 
     def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
-        # Slots that are busy look for more by themselves when they are done; one bell, one more slot.
-        self._bells += 1
-        if not self._stopping and len(self._slots) < concurrency:
-            slot = asyncio.create_task(self._fill_a_slot(worker, concurrency))
+        # However many wake-ups arrive, one slot reads the table for all of them: again, if one arrived meanwhile. It
+        # wakes the next slot when it has claimed something. Busy slots read the table by themselves when they are done.
+        self._wake_count += 1
+        if not self._stopping and not self._claiming and len(self._slots) < concurrency:
+            self._claiming += 1
+            slot = asyncio.create_task(self._run_slot(worker, concurrency))
             self._slots.add(slot)
             slot.add_done_callback(self._slots.discard)
 
-    async def _fill_a_slot(self, worker: GenerationWorker, concurrency: int) -> None:
-        while not self._stopping:
-            heard = self._bells
-            try:
-                claim = await worker.take_next()
-            except Exception:
-                log.warning("crew.no_claim", exc_info=True)
-                return
-            if claim is None:
-                if heard == self._bells:
-                    return
-                continue  # a bell while we looked: look again, for it may have meant us
-            if self._cut_off:  # it came too late
-                await worker.let_go(claim)
-                return
-            self._wake(worker, concurrency)  # where one waited, another may
-            making = asyncio.create_task(self._make(worker, claim))
-            self._making[claim.generation.id] = making
-            try:
-                await asyncio.wait([making])
-            finally:
-                self._making.pop(claim.generation.id, None)
-            if making.cancelled():
-                await self._queue.ring(claim.generation.id, claim.fence)  # it may wait again: for others, if we stop
-            elif error := making.exception():
-                log.error("crew.generation_crashed", generation=claim.generation.id, exc_info=error)
-                crash.report(error, generation=claim.generation.id)
+    async def _run_slot(self, worker: GenerationWorker, concurrency: int) -> None:
+        while (claim := await self._claim_next(worker)) is not None:
+            self._wake(worker, concurrency)  # where one was waiting, another may be
+            await self._run(worker, claim)
+            self._claiming += 1
 
-    async def _make(self, worker: GenerationWorker, claim: Claim) -> None:
+    async def _claim_next(self, worker: GenerationWorker) -> Claim | None:
+        """Claim for a slot that is counted in `_claiming`; None ends the slot."""
+        try:
+            while not self._stopping:
+                wake_count = self._wake_count
+                claim = await worker.take_next()
+                if claim is not None and self._cut_off:  # claimed too late
+                    await worker.let_go(claim)
+                    return None
+                # A wake-up that arrived while the table was read may have meant a newer row.
+                if claim is not None or wake_count == self._wake_count:
+                    return claim
+        except Exception:
+            log.warning("worker_pool.claim_failed", exc_info=True)
+        finally:
+            self._claiming -= 1
+        return None
+
+    async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
+        generation_id = claim.generation.id
+        running = asyncio.create_task(self._run_traced(worker, claim))
+        self._running[generation_id] = running
+        try:
+            await asyncio.wait([running])
+        finally:
+            self._running.pop(generation_id, None)
+        if running.cancelled():
+            await self._wake_ups.publish(generation_id)  # it may be waiting again: for other processes, if this stops
+        elif error := running.exception():
+            log.error("worker_pool.generation_crashed", generation=generation_id, exc_info=error)
+            crash.report(error, generation=generation_id)
+
+    async def _run_traced(self, worker: GenerationWorker, claim: Claim) -> None:
         row = claim.generation
         structlog.contextvars.bind_contextvars(generation=row.id, user=row.user_id)
         redact_in_errors(row.prompt, row.full_prompt, row.variables, row.earlier_prompts)
-        # The trace that the order began goes on here, if it was this process that heard the bell.
-        origin = self._queue.origin(row.id)
-        with span("generation", parent=origin, generation=row.id, user=row.user_id, attempt=row.attempts):
+        # Continues the trace of the request, if its wake-up was received in this process.
+        parent = self._wake_ups.trace_of(row.id)
+        with span("generation", parent=parent, generation=row.id, user=row.user_id, attempt=row.attempts):
             await worker.make(claim)
 
-    async def _look_from_time_to_time(self, worker: GenerationWorker, concurrency: int) -> None:
+    async def _poll(self, worker: GenerationWorker, concurrency: int) -> None:
         while True:
             try:
-                await self._roster.report(worker.name, concurrency)
-            except Exception as error:  # noqa: BLE001 - a database that is away comes back
-                log.warning("crew.not_reported", error=repr(error))
+                await self._worker_registry.report(worker.name, concurrency)
+            except Exception as error:  # noqa: BLE001 - an outage of the database ends
+                log.warning("worker_pool.report_failed", error=repr(error))
             self._wake(worker, concurrency)
-            await asyncio.sleep(self._poll)
+            await asyncio.sleep(self._poll_seconds)
 
-    async def _pass_bells_on(self) -> None:
-        while True:
-            await self._heard_when_full.wait()
-            self._heard_when_full.clear()  # many bells at once are one message
-            await self._bus.publish(WAITING_CHANNEL, {})
-
-    async def _hear_of_bells_passed_on(self, worker: GenerationWorker, concurrency: int) -> None:
-        async with self._bus.subscribe(WAITING_CHANNEL) as messages:
-            while True:
-                await messages.get()  # or a gap, in which there may have been one
-                self._wake(worker, concurrency)
-
-    async def _hear_of_cancels(self) -> None:
+    async def _listen_for_cancellations(self) -> None:
         async with self._bus.subscribe(CANCELED_CHANNEL) as messages:
             while True:
                 message = await messages.get()
-                # What is missed costs little: the worker finds its claim gone at its next write.
-                if isinstance(message, dict) and (making := self._making.get(str(message.get("id")))):
-                    making.cancel()
+                # A lost message costs little: the worker finds its claim lost at its next write.
+                if isinstance(message, dict) and (running := self._running.get(str(message.get("id")))):
+                    running.cancel()
 
-    async def _finish(self) -> None:
+    async def _drain(self) -> None:
         if self._slots:
-            log.info("crew.finishing", generations=len(self._making), grace=self._grace)
+            log.info("worker_pool.draining", generations=len(self._running), grace=self._grace)
             await asyncio.wait(self._slots, timeout=self._grace)
         self._cut_off = True
-        for making in self._making.values():
-            making.cancel()  # which puts its generation in order
+        for running in self._running.values():
+            running.cancel()  # which releases its generation
         if self._slots:
-            await asyncio.wait(self._slots, timeout=_LAST_WORDS)
+            await asyncio.wait(self._slots, timeout=_RELEASE_SECONDS)
 
 
-def _say_why(task: asyncio.Task[None]) -> None:
+def _report_crash(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        # Nothing is lost: the table is looked at, and claims are checked at every write. It is a bug all the same.
-        log.error("crew.task_ended", task=task.get_name(), exc_info=error)
+        # A bug, which loses nothing: the table is polled, and claims are checked at every write.
+        log.error("worker_pool.task_crashed", task=task.get_name(), exc_info=error)
         crash.report(error, task=task.get_name())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.mail.protocol import Mailer
 from services.integrations.messaging.bus import Bus
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.integrations.password_hashing import Passwords
 from services.integrations.payments.protocol import PaymentProvider
 from services.integrations.providers.protocol import ImageProvider
@@ -18,7 +18,7 @@ class Integrations:
     """Open connections and clients."""
 
     bus: Bus
-    queue: TaskQueue
+    wake_ups: WakeUps
     storage: Storage
     sanitizer: ImageSanitizer
     provider: ImageProvider

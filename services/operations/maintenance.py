@@ -15,9 +15,10 @@ from models.enum import AdminAction
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.events import account_change, audit_log
-from services.events.payload import MAINTENANCE_CHANNEL, WAITING_CHANNEL
+from services.events.payload import MAINTENANCE_CHANNEL
 from services.events.publisher import EventPublisher
 from services.integrations.messaging.bus import Bus
+from services.integrations.messaging.wake_up import WAITING_CHANNEL
 from telemetry import metric
 
 log = structlog.get_logger(__name__)

@@ -151,13 +151,13 @@ def leases_not_swept() -> None:
     lease_recovery.expired_leases = nothing  # type: ignore[attr-defined,assignment]  # the mistake
 
 
-def a_bell_is_all_there_is() -> None:
-    async def answer(self: WorkerPool, worker: GenerationWorker, _: int) -> None:
-        if (claimed := await worker.take_next()) is not None:
+def table_not_polled() -> None:
+    async def run_one(self: WorkerPool, worker: GenerationWorker, _: int) -> None:
+        if (claimed := await self._claim_next(worker)) is not None:
             await worker.make(claimed)
 
-    WorkerPool._fill_a_slot = answer  # type: ignore[method-assign,assignment]  # the mistake
-    WorkerPool._look_from_time_to_time = nothing  # type: ignore[method-assign,assignment]  # the mistake
+    WorkerPool._run_slot = run_one  # type: ignore[method-assign,assignment]  # the mistake
+    WorkerPool._poll = nothing  # type: ignore[method-assign,assignment]  # the mistake
 
 
 def claimed_by_reading_and_writing() -> None:
@@ -195,10 +195,10 @@ MUTANTS = {
         Mutant(zombies_may_write, (NAP,), {"told", "M4"}, (CLUSTER,), unguarded=True),
         Mutant(claimed_by_reading_and_writing, ("worker.ended",), {"twice"}, (CLUSTER,)),
         Mutant(debit_by_reading_and_writing, ("cancel.committed",), {"M1", "M6"}, BOTH),
-        Mutant(keys_forgotten, ("generation.rung",), {"keys"}, BOTH),
+        Mutant(keys_forgotten, ("generation.wake_up_published",), {"keys"}, BOTH),
         Mutant(call_not_written_down, ("worker.generated",), {"G5", "calls"}, BOTH),
         Mutant(leases_not_swept, ("worker.claimed",), {"G2"}, BOTH),
-        Mutant(a_bell_is_all_there_is, ("generation.committed",), {"G2"}, BOTH),
+        Mutant(table_not_polled, ("generation.committed",), {"G2"}, BOTH),
         Mutant(files_not_swept, ("file.bytes_written",), {"B3"}, BOTH),
     )
 }

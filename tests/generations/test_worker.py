@@ -176,12 +176,12 @@ async def test_messages_said_again_and_again_are_heard_once(scripted: Running, o
     ada = await scripted.api.sign_up()
     openrouter.answering.clear()
     id = await order(ada)
-    for fence in (0, 0, 0, 1, 2, 7):
-        await scripted.services.integrations.queue.ring(id, fence)
+    for _ in range(6):
+        await scripted.services.integrations.wake_ups.publish(id)
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     openrouter.answering.set()
     assert (await ada.wait_for_end(id))["status"] == "COMPLETED"
-    await scripted.services.integrations.queue.ring(id, 0)
+    await scripted.services.integrations.wake_ups.publish(id)
     assert len(openrouter.calls) == 1
 
 

@@ -11,15 +11,34 @@ import pytest
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus
+from services.generations.claim import Claim
+from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.messaging.bus import Bus
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE, Api, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.integrity import adjust_credits, assert_invariants, make_member
 from tests.support.servers import RedisServer
+
+
+class CountingWorker(GenerationWorker):
+    """Finds nothing to claim, and counts how often it reads the table."""
+
+    def __init__(self) -> None:
+        self.name = "counting"
+        self.reads = self.at_once = self.most_at_once = 0
+
+    async def take_next(self) -> Claim | None:
+        self.reads += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        return None
+
 
 LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
 
@@ -169,14 +188,13 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
     async with (
         running(scripted_settings.model_copy(update=patient), idle=True) as server,
         Bus.open(url) as bus,
-        TaskQueue(url) as queue,
         contextlib.AsyncExitStack() as workers,
     ):
         services = server.services
 
-        async def employ(queue: TaskQueue, bus: Bus, concurrency: int) -> None:
+        async def employ(wake_ups: WakeUps, bus: Bus, concurrency: int) -> None:
             # Neither looks at the table by itself while this test lasts.
-            crew = WorkerPool(queue, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+            crew = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
             await workers.enter_async_context(crew.working(services.generations.worker, concurrency))
             workers.callback(openrouter.answering.set)
 
@@ -185,10 +203,54 @@ async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
 
         ada = await server.api.sign_up()
         openrouter.answering.clear()
-        await employ(services.integrations.queue, services.integrations.bus, 1)
+        await employ(services.integrations.wake_ups, services.integrations.bus, 1)
         await order(ada)
         await until(all_taken)
-        await employ(queue, bus, 8)
+        await employ(WakeUps(bus), bus, 8)
         for _ in range(8):  # half of the bells, or so, are heard by the one that is full
             await order(ada)
             await until(all_taken)
+
+
+@pytest.mark.any_database
+async def test_burst_of_wake_ups_is_one_slot_reading_the_table(idle_server: Running) -> None:
+    services, worker = idle_server.services, CountingWorker()
+    async with Bus.open(None) as bus:
+        wake_ups = WakeUps(bus)
+        pool = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+        async with pool.working(worker, 8):
+            started = time.monotonic()
+            for number in range(2000):
+                await wake_ups.publish(f"gen_{number}")
+            lasted = time.monotonic() - started
+            reads = worker.reads
+            await asyncio.sleep(0.05)
+            await wake_ups.publish("gen_last")
+
+            async def read_again() -> bool:
+                return worker.reads > reads
+
+            await until(read_again)
+    assert worker.most_at_once == 1
+    assert reads <= lasted / 0.01 + 2
+
+
+@pytest.mark.any_database
+async def test_wake_up_while_the_table_is_read_has_it_read_again(idle_server: Running) -> None:
+    services, worker = idle_server.services, CountingWorker()
+    async with Bus.open(None) as bus:
+        wake_ups = WakeUps(bus)
+        pool = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+        async with pool.working(worker, 8):
+
+            async def is_reading() -> bool:
+                return worker.at_once > 0
+
+            await until(is_reading)
+            before = worker.reads
+            await wake_ups.publish("gen_1")
+
+            async def read_again() -> bool:
+                return worker.reads > before
+
+            await until(read_again)

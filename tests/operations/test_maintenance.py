@@ -132,7 +132,7 @@ async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings:
         ada, admin = await server.api.sign_up("ada@example.com"), await make_admin(server.api)
         await switch(admin, providersOff=["demo"])
         waiting = await create_in_another_process(server.services, ada)
-        await server.services.integrations.queue.ring(waiting, 0)
+        await server.services.integrations.wake_ups.publish(waiting)
         await switch(admin, providersOff=[])
         assert (await ada.wait_for_end(waiting))["status"] == "COMPLETED"
 

@@ -62,7 +62,6 @@ VENDORS = {
     "boto3",
     "botocore",
     "broadcaster",
-    "docket",
     "httpcore2",
     "httpx",
     "httpx2",
@@ -200,7 +199,7 @@ def test_only_integrations_import_the_packages_of_vendors() -> None:
     inside = set((ROOT / "services" / "integrations").rglob("*.py"))
     assert breaches(set(modules()) - inside, VENDORS) == []
     used = {top(name) for path in inside for _, name in imports(path)} & VENDORS
-    assert {"argon2", "broadcaster", "docket", "httpx2", "itsdangerous", "openai", "PIL", "redis"} <= used
+    assert {"argon2", "broadcaster", "httpx2", "itsdangerous", "openai", "PIL", "redis"} <= used
 
 
 def test_only_models_and_services_know_the_database() -> None:

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from services.core.message import message
-from services.events.payload import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL
+from services.events.payload import CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL
+from services.integrations.messaging.wake_up import WAITING_CHANNEL
 from services.services import Services
 from tests.support.client import PATIENCE, Stream
 

@@ -10,7 +10,7 @@ from services.generations.generation import GenerationService
 from services.generations.specification import GenerationRequest
 from services.generations.submission import SubmissionService
 from services.integrations.messaging.bus import Bus
-from services.integrations.messaging.queue import TaskQueue
+from services.integrations.messaging.wake_up import WakeUps
 from services.operations.maintenance import MaintenanceService
 from services.services import Services
 from tests.support.client import Api
@@ -18,16 +18,16 @@ from tests.support.client import Api
 
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
-    """Takes orders on the same database; its bell and its messages reach nobody here."""
+    """Takes orders on the same database; its messages do not reach this one."""
     payers = FundingService(services.billing.entitlements, sells_credits=services.products.profile.sells_credits)
-    async with Bus.open(None) as bus, TaskQueue(None) as queue:
+    async with Bus.open(None) as bus:
         yield GenerationService(
             services.catalogue.styles,
             services.billing.entitlements,
             services.media.files,
             SubmissionService(
                 payers,
-                queue,
+                WakeUps(bus),
                 EventPublisher(bus),
                 MaintenanceService(bus, EventPublisher(bus), services.integrations.provider.name, ()),
             ),

@@ -85,6 +85,11 @@ class Bus(Broadcast):
         return cls(None if url is None else RedisBackend(url))
 
     @property
+    def is_shared(self) -> bool:
+        """Whether messages are carried by Redis, so that other processes may receive them."""
+        return isinstance(self._backend, RedisBackend)
+
+    @property
     def is_connected(self) -> bool:
         """Whether messages reach other processes right now; always true in memory."""
         return not isinstance(self._backend, RedisBackend) or self._backend.is_connected

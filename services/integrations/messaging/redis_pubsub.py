@@ -31,6 +31,16 @@ LONGEST_PAUSE = 5.0
 BATCH = 256  # messages published in one round trip
 
 
+async def ping(url: str) -> None:
+    """Return when the Redis at `url` answers.
+
+    Raises:
+        RedisError, OSError: it does not answer, or refuses.
+    """
+    async with Redis.from_url(url, socket_connect_timeout=2) as client:
+        await client.ping()
+
+
 @dataclass(eq=False)
 class _Topic:
     """One channel that somebody here listens to."""
