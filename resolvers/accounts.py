@@ -21,10 +21,11 @@ from schema.accounts import (
 )
 from schema.runtime.context import Info
 from schema.runtime.enum import Role
-from schema.runtime.input import changes, given
+from schema.runtime.input import changed, given
 from schema.runtime.node import known_id
 from schema.runtime.payload import DeletedPayload
 from services.accounts.session import NewSession
+from services.accounts.user import ProfileChange
 
 
 async def create_api_key(info: Info, name: str, idempotency_key: str | None = None) -> ApiKeyPayload:
@@ -91,7 +92,7 @@ async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayloa
 
 async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
     user = await info.context.services.accounts.users.update_profile(
-        info.context.require_viewer(), changes(input, "name", "locale")
+        info.context.require_viewer(), ProfileChange(name=changed(input.name), locale=changed(input.locale))
     )
     info.context.become(user)
     return UserPayload(user=User.of(user))

@@ -1,7 +1,5 @@
 """Resolvers of the catalogue: collections, styles, quotes, custom styles and the admin import."""
 
-from typing import Any
-
 import strawberry
 from strawberry.scalars import JSON
 
@@ -19,11 +17,11 @@ from schema.catalogue import (
 )
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
-from schema.runtime.input import changes, given
+from schema.runtime.input import changed, given
 from schema.runtime.node import known_id
 from schema.runtime.payload import DeletedPayload
 from services.catalogue import style as catalogue
-from services.catalogue.style_input import StyleDraft
+from services.catalogue.style_input import StyleDraft, StyleFields
 from services.generations.quote import QuoteRequest
 
 
@@ -34,33 +32,24 @@ async def admin_import_catalogue(info: Info, catalogue: JSON, dry_run: bool | No
     return CataloguePayload(created=counts.created, updated=counts.updated, unchanged=counts.unchanged)
 
 
-_WORDS = (
-    "title",
-    "prompt",
-    "description",
-    "category",
-    "reference_image",
-    "variables",
-    "translations",
-    "members_only",
-    "cost",
-)
-
-
-def _words(input: StyleInput | UpdateStyleInput) -> dict[str, Any]:
-    """What was given, in the service's terms."""
-    words = changes(input, *_WORDS)
-    if words.get("variables") is not None:
-        words["variables"] = [variable.draft() for variable in words["variables"]]
-    if words.get("translations") is not None:
-        words["translations"] = [entry.translation() for entry in words["translations"]]
-    return words
+def _style_fields(input: StyleInput | UpdateStyleInput) -> StyleFields:
+    variables, translations = changed(input.variables), changed(input.translations)
+    return StyleFields(
+        title=changed(input.title),
+        prompt=changed(input.prompt),
+        description=changed(input.description),
+        category=changed(input.category),
+        reference_image=changed(input.reference_image),
+        variables=[variable.draft() for variable in variables] if isinstance(variables, list) else variables,
+        translations=[one.translation() for one in translations] if isinstance(translations, list) else translations,
+        members_only=changed(input.members_only),
+        cost=changed(input.cost),
+    )
 
 
 async def create_style(info: Info, input: StyleInput) -> StylePayload:
     draft = StyleDraft(
-        # Null is what a new style has anyway.
-        fields={name: value for name, value in _words(input).items() if value is not None},
+        fields=_style_fields(input).without_nulls(),
         wanted_locale=info.context.locale,
         collection=given(input.collection, None),
         idempotency_key=given(input.idempotency_key, None),
@@ -75,7 +64,7 @@ async def update_style(info: Info, id: strawberry.ID, input: UpdateStyleInput) -
     row = await info.context.services.catalogue.custom_styles.update(
         info.context.require_viewer(),
         known_id(id, ids.STYLE),
-        _words(input),
+        _style_fields(input),
         info.context.locale,
         is_admin=info.context.is_admin,
     )

@@ -3,7 +3,8 @@
 from schema.admin import Admin
 from schema.operations import Maintenance, MaintenanceInput, MaintenancePayload
 from schema.runtime.context import Info
-from schema.runtime.input import changes
+from schema.runtime.input import changed
+from services.operations.maintenance import MaintenanceChange
 
 
 async def admin() -> Admin:
@@ -11,6 +12,10 @@ async def admin() -> Admin:
 
 
 async def admin_set_maintenance(info: Info, input: MaintenanceInput) -> MaintenancePayload:
-    wanted = changes(input, "read_only", "providers_off", "daily_spend_cap")
-    state = await info.context.services.operations.maintenance.set(info.context.require_viewer(), wanted)
+    change = MaintenanceChange(
+        read_only=changed(input.read_only),
+        providers_off=changed(input.providers_off),
+        daily_spend_cap=changed(input.daily_spend_cap),
+    )
+    state = await info.context.services.operations.maintenance.set(info.context.require_viewer(), change)
     return MaintenancePayload(maintenance=Maintenance.of(state))

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 import strawberry
 from graphql import GraphQLObjectType, GraphQLSchema, Undefined
 
+from services.core.unset import UNSET, Unset
+
 T = TypeVar("T")
 
 
@@ -13,10 +15,9 @@ def given(value: T | Any, default: T) -> T:
     return default if value is strawberry.UNSET or value is None else value
 
 
-def changes(source: object, *names: str) -> dict[str, Any]:
-    """Those of the named fields that were given, null included: what is left out stays as it is."""
-    values = {name: getattr(source, name) for name in names}
-    return {name: value for name, value in values.items() if value is not strawberry.UNSET}
+def changed(value: T) -> T | Unset:
+    """Return the field's value, null included, or the services' UNSET where it was left out."""
+    return UNSET if value is strawberry.UNSET else value
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:

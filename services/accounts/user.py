@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tortoise.exceptions import IntegrityError
@@ -21,6 +21,7 @@ from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.core.text import clean_text
+from services.core.unset import UNSET, Unset
 from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
@@ -44,6 +45,14 @@ def _clean_locale(wanted: str | None) -> str | None:
         text = message("This language is not offered. Choose one of {locales}.", locales=", ".join(locale.SUPPORTED))
         raise InvalidInputError(text, field=("locale",))
     return known
+
+
+@dataclass(frozen=True)
+class ProfileChange:
+    """What a user changes of the profile; UNSET: unchanged, None: removed."""
+
+    name: str | Unset | None = UNSET
+    locale: str | Unset | None = UNSET
 
 
 class UserService:
@@ -168,19 +177,19 @@ class UserService:
             return None
         return await self._sessions.open(await User.get(id=user.id))  # as it is now: it may just have been suspended
 
-    async def update_profile(self, user: User, changes: dict[str, str | None]) -> User:
-        """Change name or locale; what is not among `changes` stays.
+    async def update_profile(self, user: User, change: ProfileChange) -> User:
+        """Change name or locale; what is UNSET stays.
 
         Raises:
             InvalidInputError: the name is too long, or the language is not offered.
         """
-        clean: dict[str, str | None] = {}
-        if "name" in changes:
-            clean["name"] = _clean_name(changes["name"])
-        if "locale" in changes:
-            clean["locale"] = _clean_locale(changes["locale"])
-        if clean:
-            await self._events.account_changed(await run_tx(self._change, user.id, clean))
+        columns: dict[str, str | None] = {}
+        if change.name is not UNSET:
+            columns["name"] = _clean_name(change.name)
+        if change.locale is not UNSET:
+            columns["locale"] = _clean_locale(change.locale)
+        if columns:
+            await self._events.account_changed(await run_tx(self._change, user.id, columns))
         return await self.get(user.id)
 
     async def change_password(self, user: User, token: str | None, current: str, new: str) -> User:

@@ -1,17 +1,17 @@
 """Custom styles, which only their owner sees and uses, and the catalogue's styles that admins create and change."""
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
 
 from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import AdminAction, ReferenceImage
 from services.catalogue.style import FIRST_ADDED_POSITION, PROMPT_ONLY_STYLE
-from services.catalogue.style_input import StyleDraft, apply_style_input, language
+from services.catalogue.style_input import StyleDraft, StyleFields, apply_style_input, language
 from services.core import idempotency
 from services.core.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.text import slug_or_empty
+from services.core.unset import UNSET, set_fields
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 from services.products.profile import Limits
@@ -62,7 +62,7 @@ class CustomStyleService:
         return style
 
     async def update(
-        self, user: User, style_id: str, words: Mapping[str, Any], wanted_locale: str, *, is_admin: bool = False
+        self, user: User, style_id: str, fields: StyleFields, wanted_locale: str, *, is_admin: bool = False
     ) -> Style:
         """Update a style; generations made with it stay unchanged. Of two concurrent updates the later one wins.
 
@@ -70,7 +70,7 @@ class CustomStyleService:
             NotFoundError: there is no such style that this account may change.
             ForbiddenError, InvalidInputError: with the invalid field.
         """
-        style, action = await run_tx(self._change, user, style_id, words, language(wanted_locale), is_admin)
+        style, action = await run_tx(self._change, user, style_id, fields, language(wanted_locale), is_admin)
         await self._publish(action)
         return style
 
@@ -128,7 +128,7 @@ class CustomStyleService:
         return action
 
     async def _change(
-        self, user: User, style_id: str, fields: Mapping[str, Any], author_language: str, is_admin: bool
+        self, user: User, style_id: str, fields: StyleFields, author_language: str, is_admin: bool
     ) -> tuple[Style, AuditEntry | None]:
         style = await _lock(user, style_id, is_admin=is_admin)
         allowed = _allowed(fields, is_admin=is_admin, in_catalogue=style.owner_id is None)
@@ -136,7 +136,9 @@ class CustomStyleService:
         action = None
         if style.owner_id is None:
             style.edited = True
-            action = await audit_log.record(user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(allowed))
+            action = await audit_log.record(
+                user.id, AdminAction.UPDATE_STYLE, style.id, changed=sorted(set_fields(allowed))
+            )
         await style.save()
         return style, action
 
@@ -165,7 +167,7 @@ class CustomStyleService:
         return style
 
 
-def _allowed(fields: Mapping[str, Any], *, is_admin: bool, in_catalogue: bool) -> dict[str, Any]:
+def _allowed(fields: StyleFields, *, is_admin: bool, in_catalogue: bool) -> StyleFields:
     """Return `fields` without those that this style does not have.
 
     Raises:
@@ -173,13 +175,13 @@ def _allowed(fields: Mapping[str, Any], *, is_admin: bool, in_catalogue: bool) -
         InvalidInputError: a custom style has neither.
     """
     if in_catalogue and is_admin:
-        return dict(fields)
+        return fields
     for name, field in _ADMIN_FIELDS.items():
-        if fields.get(name) is not None:
+        if getattr(fields, name) not in {None, UNSET}:
             if not is_admin:
                 raise ForbiddenError(field=(field,))
             raise InvalidInputError(message("Only styles of the catalogue have this."), field=(field,))
-    return {name: value for name, value in fields.items() if name not in _ADMIN_FIELDS}
+    return dataclasses.replace(fields, members_only=UNSET, cost=UNSET)
 
 
 async def _lock(user: User, style_id: str, *, is_admin: bool) -> Style:

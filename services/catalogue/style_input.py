@@ -1,16 +1,18 @@
 """The input of creating or changing a style: validated, and written to its row."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from models import Style
+from models.enum import ReferenceImage
 from services.catalogue.style import prompt_of, search_text
 from services.core import locale
 from services.core.error import InvalidInputError
 from services.core.message import Message, message
 from services.core.text import clean_text
+from services.core.unset import UNSET, Unset, set_fields
 from services.products.prompt import MAX_OPTIONS, MAX_VARIABLES, check_prompt, template_problems
 
 TITLE_MAX = 100  # characters, as of the next two
@@ -43,10 +45,29 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class StyleDraft:
-    """A style to create. `fields`: values by the name of their column; `wanted_locale`: the author's."""
+class StyleFields:
+    """What a request sets of a style, each named as its column; None: empty, UNSET: unchanged."""
 
-    fields: Mapping[str, Any]
+    title: str | Unset | None = UNSET
+    prompt: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    category: str | Unset | None = UNSET
+    reference_image: ReferenceImage | Unset | None = UNSET
+    variables: Sequence[VariableDraft] | Unset | None = UNSET
+    translations: Sequence[Translation] | Unset | None = UNSET
+    members_only: bool | Unset | None = UNSET
+    cost: int | Unset | None = UNSET  # credits
+
+    def without_nulls(self) -> "StyleFields":
+        """Return the fields with None as UNSET, for a new style, whose columns are empty anyway."""
+        return StyleFields(**{name: value for name, value in set_fields(self).items() if value is not None})
+
+
+@dataclass(frozen=True)
+class StyleDraft:
+    """A style to create. `wanted_locale`: the author's."""
+
+    fields: StyleFields
     wanted_locale: str
     collection: str | None = None  # slug; None: a custom style of the user
     idempotency_key: str | None = None
@@ -57,8 +78,8 @@ def language(wanted_locale: str) -> str:
     return wanted_locale.split("-")[0]
 
 
-def apply_style_input(style: Style, fields: Mapping[str, Any], author_language: str, *, prompt_max_length: int) -> None:
-    """Write `fields` to the row, whose collection must be loaded; columns that are not among them stay unchanged.
+def apply_style_input(style: Style, fields: StyleFields, author_language: str, *, prompt_max_length: int) -> None:
+    """Write `fields` to the row, whose collection must be loaded; columns whose field is UNSET stay unchanged.
 
     `author_language` is the language of the texts. A text that is None or blank is removed in every language; a new one
     replaces only that of the author's language; `translations` replace the texts of all other languages.
@@ -67,40 +88,40 @@ def apply_style_input(style: Style, fields: Mapping[str, Any], author_language: 
         InvalidInputError: with the field as the API spells it; the row must not be saved.
     """
     texts = {name: dict(getattr(style, name) or {}) for name in _TEXTS}
-    for name in _TEXTS.keys() & fields.keys():
-        text = _clean(name, fields[name], field=(name,))
+    for name in _TEXTS.keys() & set_fields(fields).keys():
+        text = _clean(name, getattr(fields, name), field=(name,))
         texts[name] = {} if text is None else {**texts[name], author_language: text}
-    if "translations" in fields:
+    if fields.translations is not UNSET:
         texts = {
             name: {author_language: text[author_language]} if author_language in text else {}
             for name, text in texts.items()
         }
-        _translate(texts, fields["translations"] or (), author_language)
+        _translate(texts, fields.translations or (), author_language)
     if not texts["title"]:
         raise _empty("title")
     style.title, style.description, style.category = texts["title"], texts["description"], texts["category"] or None
     # A slug generated from the id is of no use in a search.
     slug = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
     style.search_text = search_text(style.title, style.description, style.category, *slug)
-    if "reference_image" in fields:
-        if fields["reference_image"] is None:
+    if fields.reference_image is not UNSET:
+        if fields.reference_image is None:
             raise _empty("referenceImage")
-        style.reference_image = fields["reference_image"]
-    if "prompt" in fields:
-        prompt = check_prompt(fields["prompt"], prompt_max_length)
+        style.reference_image = fields.reference_image
+    if fields.prompt is not UNSET:
+        prompt = check_prompt(fields.prompt, prompt_max_length)
         if prompt is None:
             raise _empty("prompt")
         # Its author sees no other template, so from now on this one is used both with a photo and without.
         style.prompt = prompt
         style.prompt_without_photo = None  # type: ignore[assignment]  # null=True is untyped there
-    if "variables" in fields:
-        style.variables = _variables(fields["variables"] or (), author_language)
-    if "members_only" in fields:
-        if fields["members_only"] is None:
+    if fields.variables is not UNSET:
+        style.variables = _variables(fields.variables or (), author_language)
+    if fields.members_only is not UNSET:
+        if fields.members_only is None:
             raise _empty("membersOnly")
-        style.members_only = fields["members_only"]
-    if "cost" in fields:
-        style.cost = _cost(fields["cost"])
+        style.members_only = fields.members_only
+    if fields.cost is not UNSET:
+        style.cost = _cost(fields.cost)
     _check_template(style)
 
 

@@ -1,7 +1,7 @@
 """Keys with which a client may repeat a request: the same key and input lead to what was made the first time."""
 
+import dataclasses
 import hashlib
-from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -10,8 +10,10 @@ from models import IdempotencyKey
 from services.core.error import ConflictError, InvalidInputError
 from services.core.message import message
 from services.core.text import is_unusable
+from services.core.unset import set_fields
 
 KEY_MAX = 128  # characters
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class UsedKeyError(Exception):
@@ -28,16 +30,18 @@ def fingerprint(request: Any) -> str:
     """
     if request.idempotency_key is None:
         return ""
-    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name != "idempotency_key"}
-    plain = {name: value for name, value in given.items() if value is not None}
+    given = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
+    plain = {name: value for name, value in given.items() if value is not None and name != "idempotency_key"}
     try:
-        text = orjson.dumps(plain, default=_digest, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        text = orjson.dumps(plain, default=_plain, option=_OPTIONS)
     except orjson.JSONEncodeError:  # lone surrogates, numbers past 64 bits
         raise InvalidInputError(message("This contains characters that cannot be used.")) from None
     return hashlib.sha256(text).hexdigest()
 
 
-def _digest(value: object) -> str:
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return set_fields(value)
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
     raise TypeError

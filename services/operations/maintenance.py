@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from models.database.connection import rows, run_tx
 from models.enum import AdminAction
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
+from services.core.unset import UNSET, Unset, set_fields
 from services.events import account_change, audit_log
 from services.events.payload import MAINTENANCE_CHANNEL
 from services.events.publisher import EventPublisher
@@ -40,6 +41,15 @@ class MaintenanceState:
     def is_spent(self) -> bool:
         """Whether as much was paid today as may be."""
         return self.daily_spend_cap is not None and self.spent_today >= self.daily_spend_cap
+
+
+@dataclass(frozen=True)
+class MaintenanceChange:
+    """What an admin changes, each named as its column; UNSET: unchanged. Only `daily_spend_cap` may be None: no cap."""
+
+    read_only: bool | Unset | None = UNSET
+    providers_off: Sequence[str] | Unset | None = UNSET
+    daily_spend_cap: float | Unset | None = UNSET  # US dollars in one UTC day
 
 
 class MaintenanceService:
@@ -78,32 +88,33 @@ class MaintenanceService:
         row = await Maintenance.get(id=1)
         return MaintenanceState(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
 
-    async def set(self, admin: User, changes: Mapping[str, Any]) -> MaintenanceState:
-        """Change what is among `changes`, named as the columns; what is so already leaves no line.
+    async def set(self, admin: User, change: MaintenanceChange) -> MaintenanceState:
+        """Apply the change; a change to the present values is not written to the audit log.
 
         Raises:
             InvalidInputError: a provider that there is not, a cap below nothing, or null where only a cap may be null.
         """
-        clean = self._clean(changes)
-        act = await run_tx(self._set, admin.id, clean)
+        values = self._validate(change)
+        act = await run_tx(self._set, admin.id, values)
         if act is not None:
             await self._look(await self.read())
             await self._bus.publish(MAINTENANCE_CHANNEL, {})
             await self._events.admin_act(act)
         return await self.read()
 
-    def _clean(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        clean = dict(changes)
-        for name, field in (("read_only", "readOnly"), ("providers_off", "providersOff")):
-            if name in clean and clean[name] is None:
+    def _validate(self, change: MaintenanceChange) -> dict[str, Any]:
+        """Return the columns to write."""
+        for value, field in ((change.read_only, "readOnly"), (change.providers_off, "providersOff")):
+            if value is None:
                 raise InvalidInputError(message("This must not be empty."), field=(field,))
-        if "providers_off" in clean:
-            clean["providers_off"] = self._names(clean["providers_off"])
-        cap = clean.get("daily_spend_cap")
+        values = set_fields(change)
+        if "providers_off" in values:
+            values["providers_off"] = self._names(values["providers_off"])
+        cap = values.get("daily_spend_cap")
         if cap is not None and not 0 <= cap <= CAP_MAX:
             text = message("This must be from 0 to {count}.", count=int(CAP_MAX))
             raise InvalidInputError(text, field=("dailySpendCap",))
-        return clean
+        return values
 
     def _names(self, given: Sequence[str]) -> list[str]:
         for index, name in enumerate(given):

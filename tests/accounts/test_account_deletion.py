@@ -10,8 +10,9 @@ import pytest
 from models import CreditTransaction, File, Generation, User
 from models.database.connection import is_postgres, rows, run_tx
 from models.enum import ErrorCode, TransactionType
+from services.accounts.user import ProfileChange
 from services.billing import ledger
-from services.catalogue.style_input import StyleDraft
+from services.catalogue.style_input import StyleDraft, StyleFields
 from services.core.error import NotFoundError
 from services.generations.claim import Claim
 from services.generations.regeneration import RegenerationRequest
@@ -151,7 +152,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
     await ada.ask(LEAVE, input=MINE)
     gone = await rows("SELECT * FROM users WHERE id = $1", before.id)
     services, photo_and_words = idle_server.services, GenerationRequest(prompt="A late canary", image=photo())
-    style = StyleDraft(fields={"title": "Late canary", "prompt": "Canary"}, wanted_locale="en")
+    style = StyleDraft(fields=StyleFields(title="Late canary", prompt="Canary"), wanted_locale="en")
     late: list[Callable[[], Awaitable[Any]]] = [
         lambda: services.generations.requests.create(before, photo_and_words),
         lambda: services.generations.requests.create(
@@ -159,7 +160,7 @@ async def test_a_request_that_began_before_the_deletion_leaves_nothing_in_the_ac
         ),
         lambda: services.generations.requests.cancel(before.id, made["id"]),
         lambda: services.generations.regenerations.regenerate(before, RegenerationRequest(made["id"])),
-        lambda: services.accounts.users.update_profile(before, {"name": "Canary Lovelace"}),
+        lambda: services.accounts.users.update_profile(before, ProfileChange(name="Canary Lovelace")),
         lambda: services.accounts.api_keys.create(before, "Late canary", None),
         lambda: services.accounts.api_keys.create(before, "Late canary", "canary-key"),
         lambda: services.accounts.api_keys.revoke(before.id, key.id),

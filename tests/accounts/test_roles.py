@@ -16,6 +16,7 @@ from models.enum import ErrorCode, Role
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
 from services.core.error import Refusal
+from services.operations.maintenance import MaintenanceChange
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
@@ -122,7 +123,7 @@ async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_noth
             services.billing.admin_grants.set_membership(stale, ada_id, is_member=True),
             services.billing.admin_grants.grant_pass(stale, PassRequest(ada_id, "flash-lite")),
             services.accounts.suspensions.set(stale, ada_id, "Spam.", suspended=True),
-            services.operations.maintenance.set(stale, {"read_only": True}),
+            services.operations.maintenance.set(stale, MaintenanceChange(read_only=True)),
         ):
             with pytest.raises(Refusal) as refusal:
                 await act
