@@ -18,7 +18,7 @@ from schema.runtime.node import known_id
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
 from services.billing.benefits import Benefits, benefits_of
-from services.billing.ledger import PAGE
+from services.core.pagination import MAX_SIZE
 from services.events.payload import account_channel, decode_entitlements, decode_lines
 from services.services import Services
 
@@ -76,7 +76,7 @@ async def credits_changed(info: Info, after: strawberry.ID | None = None) -> Asy
                     if line.account_version > version:
                         credits, version = line.balance, line.account_version
                     yield CreditsChange.of(credits, version, line, rights)
-                is_page, had_lines, lines = len(lines) == PAGE, bool(lines), None
+                is_page, had_lines, lines = len(lines) == MAX_SIZE, bool(lines), None
             # The newest line has shown the rights, too, unless they changed after it.
             if news.rights and (not had_lines or version < news.present.user.version):
                 credits, version = news.present.user.credits, news.present.user.version

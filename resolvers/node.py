@@ -1,4 +1,4 @@
-"""Anything by its id: the catalogue, one's own objects, for admins everybody's; nothing else is there."""
+"""Resolvers of `node` and `nodes`: objects of the catalogue and of the viewer, for admins of every user."""
 
 import asyncio
 
@@ -13,10 +13,7 @@ from schema.events import AuditEntry
 from schema.generations import Generation
 from schema.runtime.context import Info
 from schema.runtime.node import Node
-from services.core.error import InvalidInputError
-from services.core.message import message
-
-MAX_NODES = 100
+from services.core.pagination import check_size
 
 
 async def node(info: Info, id: strawberry.ID) -> Node | None:
@@ -24,13 +21,16 @@ async def node(info: Info, id: strawberry.ID) -> Node | None:
 
 
 async def nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
-    if len(ids) > MAX_NODES:
-        raise InvalidInputError(message("Ask for 1 to {limit} at a time.", limit=MAX_NODES), field=("ids",))
+    if ids:
+        check_size(len(ids), "ids")
     return list(await asyncio.gather(*(_find(info, str(id)) for id in ids)))
 
 
 async def _find(info: Info, id: str) -> Node | None:
-    """Loaders gather what is asked for at once, one statement for each kind; they know whose is whose."""
+    """Return the object; None where it does not exist or the viewer may not see it.
+
+    The loaders batch concurrent calls into one statement for each type, and check who owns what.
+    """
     context = info.context
     viewer: User | None = context.viewer
     if not ids.is_id(id):

@@ -13,10 +13,8 @@ from models import CreditTransaction, User, ids
 from models.database.connection import rows, run_tx
 from models.enum import TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
-from services.core.pagination import Page, PageRequest, created_between, paginate
+from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate
 from services.events.account_change import AccountChange
-
-PAGE = 100  # lines of the ledger that are read at once
 
 # What is taken back of a purchase may be spent already, and an admin decides alone: these lines pass below zero.
 _MAY_OVERDRAW = (TransactionType.REVERSAL, TransactionType.ADMIN)
@@ -176,7 +174,7 @@ class LedgerService:
         """Those of these lines that there are, for admins."""
         return {line.id: line for line in await CreditTransaction.filter(id__in=transaction_ids)}
 
-    async def since(self, user_id: str, sequence: int, limit: int = PAGE) -> list[CreditTransaction]:
+    async def since(self, user_id: str, sequence: int, limit: int = MAX_SIZE) -> list[CreditTransaction]:
         """The lines after `sequence`, oldest first, `limit` at most."""
         query = CreditTransaction.filter(user_id=user_id, sequence__gt=sequence)
         return await query.order_by("sequence").limit(limit)

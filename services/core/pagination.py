@@ -16,10 +16,16 @@ from services.core.message import message
 M = TypeVar("M", bound=Model)
 K = TypeVar("K")  # a column's value, or a tuple of several columns' values
 
-DEFAULT_SIZE = 20
-MAX_SIZE = 100
+DEFAULT_SIZE = 20  # items of a page where the client names no size
+MAX_SIZE = 100  # items of a page, and IDs of one `nodes` field
 _ID_SLACK = timedelta(minutes=10)  # far more than ever lies between making an id and writing its row
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # there are no moments beyond
+
+
+def check_size(size: int, field: str) -> None:
+    """Raises InvalidInputError, with the argument's name, unless 1 to MAX_SIZE items are asked for."""
+    if not 1 <= size <= MAX_SIZE:
+        raise InvalidInputError(message("Ask for 1 to {limit} at a time.", limit=MAX_SIZE), field=(field,))
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class PageRequest(Generic[K]):
 
     def __post_init__(self) -> None:
         for name, size in (("first", self.first), ("last", self.last)):
-            if size is not None and not 1 <= size <= MAX_SIZE:
-                raise InvalidInputError(message("Ask for 1 to {limit} at a time.", limit=MAX_SIZE), field=(name,))
+            if size is not None:
+                check_size(size, name)
         if self.first is not None and self.last is not None:
             raise InvalidInputError(message("Give either first or last, not both."), field=("last",))
 
