@@ -1,4 +1,4 @@
-"""People who order and look at their account all the time, at whichever server answers, and write down every answer."""
+"""Load of the chaos drills: clients that create generations and read their account, and record every response."""
 
 import asyncio
 import random
@@ -13,23 +13,23 @@ import httpx
 from tests.support.client import Api, photo
 
 PHOTO = photo(96, 72)
-CUT = "CUT"  # no answer: the connection was refused or ended
-AGAIN = (CUT, "INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # after these people try again, with the same key
-LOOK = "{ viewer { credits version generations(first: 5) { nodes { id status } } } }"
-ORDER = """
+CUT = "CUT"  # no response: the connection was refused or closed
+RETRYABLE = (CUT, "INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # retried with the same idempotency key
+READ_ACCOUNT = "{ viewer { credits version generations(first: 5) { nodes { id status } } } }"
+CREATE = """
 mutation($input: CreateGenerationInput!) {
   createGeneration(input: $input) { generations { id } errors { code } }
 }"""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back, when it was asked for and after how long."""
+class RecordedResponse:
+    """The outcome of one request, when it was sent and how long it took."""
 
     kind: str
     started: float  # time.time()
     seconds: float
-    code: str | None  # None: what was asked for; HTTP 5xx stands for itself
+    code: str | None  # the error code, or "HTTP 5xx"; None on success
 
     @property
     def ended(self) -> float:
@@ -37,57 +37,57 @@ class Answer:
 
 
 @dataclass
-class Person:
-    """One account at one device, which knows all servers."""
+class LoadClient:
+    """A client signed in to one account, which uses all servers."""
 
     apis: Sequence[Api]
-    dice: random.Random
-    style: str | None = None  # whoever has one sends a photo with half of the orders
+    rng: random.Random
+    style: str | None = None  # with a style, half of the requests carry a photo
     pause: float = 0.03
-    answers: list[Answer] = field(default_factory=list)
+    responses: list[RecordedResponse] = field(default_factory=list)
     accepted: dict[str, list[str]] = field(default_factory=dict)  # idempotency key -> generations
 
     @property
-    def bought(self) -> int:
-        """How many generations this person was told of."""
+    def accepted_count(self) -> int:
+        """Return how many generations the server has confirmed."""
         return sum(len(ids) for ids in self.accepted.values())
 
-    async def shop(self, closing: asyncio.Event) -> None:
-        """Order and look until the shop closes; every order is brought to its answer."""
-        while not closing.is_set():
-            await self.order()
-            await self.ask("query", LOOK)
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Create generations and read the account until `stopping` is set; retry each creation until it succeeds."""
+        while not stopping.is_set():
+            await self.create()
+            await self.send("query", READ_ACCOUNT)
             await asyncio.sleep(self.pause)
 
-    async def order(self, with_photo: bool | None = None, tries: int | None = None) -> list[str]:
-        """The generations of one order; none if `tries` did not bring it to its end."""
-        sends = self.style is not None and (self.dice.random() < 0.5 if with_photo is None else with_photo)
-        key = f"{self.dice.getrandbits(64):x}"
-        wanted = {"styleId": self.style} if sends else {"prompt": "a quiet street"}
-        kind = "photo" if sends else "text"
-        while tries is None or tries > 0:
-            tries = None if tries is None else tries - 1
-            files = {"input.image": PHOTO} if sends else None
-            code, value = await self.ask(kind, ORDER, files, input={**wanted, "idempotencyKey": key})
+    async def create(self, with_photo: bool | None = None, attempts: int | None = None) -> list[str]:
+        """Create a batch and return its generation ids; none if it did not succeed in `attempts` attempts."""
+        has_photo = self.style is not None and (self.rng.random() < 0.5 if with_photo is None else with_photo)
+        key = f"{self.rng.getrandbits(64):x}"
+        fields = {"styleId": self.style} if has_photo else {"prompt": "a quiet street"}
+        kind = "photo" if has_photo else "text"
+        while attempts is None or attempts > 0:
+            attempts = None if attempts is None else attempts - 1
+            files = {"input.image": PHOTO} if has_photo else None
+            code, value = await self.send(kind, CREATE, files, input={**fields, "idempotencyKey": key})
             if code is None:
                 self.accepted[key] = [generation["id"] for generation in value["generations"]]
                 return self.accepted[key]
-            assert code in AGAIN or code.startswith("HTTP"), code
-            await asyncio.sleep(self.dice.uniform(0.02, 0.1))
+            assert code in RETRYABLE or code.startswith("HTTP"), code
+            await asyncio.sleep(self.rng.uniform(0.02, 0.1))
         return []
 
-    async def ask(
+    async def send(
         self, kind: str, query: str, files: dict[str, bytes] | None = None, **variables: Any
     ) -> tuple[str | None, Any]:
-        """The answer's code and the value of its root field, written down."""
+        """Send one operation, record the outcome, and return the error code and the value of the root field."""
         started, clock = time.time(), time.perf_counter()
-        code, value = await self._ask(query, files, **variables)
-        self.answers.append(Answer(kind, started, time.perf_counter() - clock, code))
+        code, value = await self._send(query, files, **variables)
+        self.responses.append(RecordedResponse(kind, started, time.perf_counter() - clock, code))
         return code, value
 
-    async def _ask(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> tuple[str | None, Any]:
+    async def _send(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> tuple[str | None, Any]:
         try:
-            response = await self.dice.choice(self.apis).raw(query, files, **variables)
+            response = await self.rng.choice(self.apis).raw(query, files, **variables)
         except httpx.TransportError:
             return CUT, None
         if response.status_code >= 500:
@@ -99,35 +99,37 @@ class Person:
         return (codes[0] if codes else None), value
 
 
-def answers(people: Iterable[Person], since: float = 0.0, until: float = float("inf")) -> list[Answer]:
-    """Everything that was asked for in that time."""
-    return [answer for person in people for answer in person.answers if since <= answer.started < until]
+def responses_of(
+    clients: Iterable[LoadClient], since: float = 0.0, until: float = float("inf")
+) -> list[RecordedResponse]:
+    """Return the requests that were sent in this window (Unix seconds)."""
+    return [response for client in clients for response in client.responses if since <= response.started < until]
 
 
-def codes(found: Iterable[Answer]) -> Counter[str]:
-    """How many of each; good ones by their kind."""
-    return Counter(answer.code or answer.kind for answer in found)
+def codes(found: Iterable[RecordedResponse]) -> Counter[str]:
+    """Count requests by error code; successful ones by kind."""
+    return Counter(response.code or response.kind for response in found)
 
 
-def slowest(found: Iterable[Answer]) -> float:
-    """Seconds."""
-    return max((answer.seconds for answer in found), default=0.0)
+def slowest(found: Iterable[RecordedResponse]) -> float:
+    """Return the longest response time in seconds."""
+    return max((response.seconds for response in found), default=0.0)
 
 
-class Crowd:
-    """People who shop while the body of `async with` runs."""
+class LoadGroup:
+    """Clients that produce load while the body of `async with` runs."""
 
-    def __init__(self, people: Sequence[Person]) -> None:
-        self.people = people
-        self._closing = asyncio.Event()
+    def __init__(self, clients: Sequence[LoadClient]) -> None:
+        self.clients = clients
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Crowd":
-        self._tasks = [asyncio.create_task(person.shop(self._closing)) for person in self.people]
+    async def __aenter__(self) -> "LoadGroup":
+        self._tasks = [asyncio.create_task(client.run(self._stopping)) for client in self.clients]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._closing.set()
+        self._stopping.set()
         if kind is not None:
             for task in self._tasks:
                 task.cancel()
@@ -135,8 +137,8 @@ class Crowd:
 
     @property
     def accepted(self) -> list[str]:
-        """Every generation that somebody was told of."""
-        return [id for person in self.people for ids in person.accepted.values() for id in ids]
+        """Return the ids of every generation that the server has confirmed."""
+        return [id for client in self.clients for ids in client.accepted.values() for id in ids]
 
-    def answers(self, since: float = 0.0, until: float = float("inf")) -> list[Answer]:
-        return answers(self.people, since, until)
+    def responses(self, since: float = 0.0, until: float = float("inf")) -> list[RecordedResponse]:
+        return responses_of(self.clients, since, until)

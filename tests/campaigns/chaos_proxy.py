@@ -1,4 +1,4 @@
-"""Between the site and S3: a proxy that fails a share of the requests, seeded, or is not there at all."""
+"""A seeded proxy between the deployment and S3 that fails a failure_rate of the requests, or refuses connections."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,15 @@ _FAILURE = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 @dataclass
 class FaultyProxy:
-    """One request for each connection, so that every request throws the dice.
+    """One request per connection, so that every request is decided on separately.
 
-    `share` of them fail: half by a 500 that the store never sees, half by a reset after it did what it was asked.
+    A share of `failure_rate` fails: half with a 500 before the store is called, half with a reset after the store has
+    carried the request out.
     """
 
     target: str
-    dice: random.Random
-    share: float = 0.0
+    rng: random.Random
+    failure_rate: float = 0.0
     port: int = field(default_factory=free_port)
     passed: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by method
@@ -38,36 +39,36 @@ class FaultyProxy:
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
 
     async def stop(self) -> None:
-        """Be away: connections are refused."""
+        """Stop listening: connections are refused."""
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            request = await _message(reader)
+            request = await _read_request(reader)
             method = request.split(b" ", 1)[0].decode()
-            fails = self.dice.random() < self.share
+            fails = self.rng.random() < self.failure_rate
             if fails:
                 self.failed[method] += 1
             else:
                 self.passed += 1
-            if fails and self.dice.random() < 0.5:
+            if fails and self.rng.random() < 0.5:
                 writer.write(_FAILURE)
                 await writer.drain()
             else:
-                answer = await self._forward(request)
+                response = await self._forward(request)
                 if fails:
                     writer.transport.abort()
                     return
-                writer.write(answer)
+                writer.write(response)
                 await writer.drain()
         writer.close()
 
     async def _forward(self, request: bytes) -> bytes:
-        where = urlsplit(self.target)
-        assert where.hostname is not None
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        target_url = urlsplit(self.target)
+        assert target_url.hostname is not None
+        reader, writer = await asyncio.open_connection(target_url.hostname, target_url.port)
         try:
             writer.write(request)
             return await reader.read()
@@ -75,8 +76,8 @@ class FaultyProxy:
             writer.close()
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
-    """A whole request, made to end its connection with its answer."""
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    """Read a whole request and make it close its connection after the response."""
     head = await reader.readuntil(b"\r\n\r\n")
     lines = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
     lengths = [int(line.partition(b":")[2]) for line in lines if line.lower().startswith(b"content-length:")]
@@ -85,8 +86,8 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def faulty_proxy(target: str, dice: random.Random) -> AsyncIterator[FaultyProxy]:
-    proxy = FaultyProxy(target, dice)
+async def faulty_proxy(target: str, rng: random.Random) -> AsyncIterator[FaultyProxy]:
+    proxy = FaultyProxy(target, rng)
     await proxy.start()
     try:
         yield proxy

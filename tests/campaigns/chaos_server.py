@@ -1,6 +1,6 @@
-"""The mother of the chaos drills' servers and workers: it has imported everything, and forks one process after another.
+"""The fork server of the chaos drills' servers and workers.
 
-Each (`Order`) does what `main.py serve` and `main.py worker` do, with a provider that costs nothing.
+Each process (`ProcessSpec`) does what `main.py serve` or `main.py worker` does, with a provider that costs nothing.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiosqlite  # noqa: F401 - imported here once, so that no process has to
+import aiosqlite  # noqa: F401 - imported once, before the forks
 import asyncpg  # noqa: F401 - as above
 import httptools  # noqa: F401 - as above
 import uvloop  # noqa: F401 - as above
@@ -26,30 +26,30 @@ from logs import configure_logs
 from services.integrations.messaging.redis_pubsub import RedisBackend
 from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
 from settings import load_settings
-from tests.campaigns.fork_server import fork_orders
+from tests.campaigns.fork_server import serve_forks
 
 PROVIDER_SECONDS = 0.05
-LOSS = 0.3  # of the messages on the bus, in the drill that loses any
+LOSS = 0.3  # the share of bus messages that the loss_file drill drops
 
 
 @dataclass(frozen=True)
-class Order:
-    """One process: what it is told on its command line and in its environment, and where its log goes."""
+class ProcessSpec:
+    """One process: its command, its settings, and where its log goes."""
 
     command: str
     log: str
     settings: dict[str, Any]
-    folder: str  # of the site
+    folder: str  # of the deployment
     seed: int
 
 
-def tally(folder: Path) -> Path:
-    """The file in which the provider counts its calls, one line each."""
+def call_log(folder: Path) -> Path:
+    """Return the file in which the provider records its calls, one line each."""
     return folder / "calls"
 
 
 class QuickProvider:
-    """An ImageProvider whose one picture costs nothing to make: what is drilled here is everything around it."""
+    """An ImageProvider that returns one prepared picture: the drills test everything around it."""
 
     name = "quick"
 
@@ -69,37 +69,37 @@ class QuickProvider:
         os.close(self._calls)
 
 
-def lossy(folder: Path) -> Path:
-    """While this file is there, messages of the bus get lost; it has one byte for each of them."""
-    return folder / "lossy"
+def loss_file(folder: Path) -> Path:
+    """Return the file whose existence makes the bus drop messages; it has one byte per dropped message."""
+    return folder / "loss_file"
 
 
-def lose_messages(folder: Path, dice: random.Random) -> None:
-    """Make Redis forget some of what is published, as a network would."""
+def drop_messages(folder: Path, rng: random.Random) -> None:
+    """Drop some of the published messages, as a network would."""
     publish = RedisBackend.publish
 
-    async def losing(self: RedisBackend, channel: str, message: str) -> None:
-        if lossy(folder).exists() and dice.random() < LOSS:
-            with lossy(folder).open("a") as tally:
-                tally.write(".")
+    async def publish_or_drop(self: RedisBackend, channel: str, message: str) -> None:
+        if loss_file(folder).exists() and rng.random() < LOSS:
+            with loss_file(folder).open("a") as dropped:
+                dropped.write(".")
         else:
             await publish(self, channel, message)
 
-    RedisBackend.publish = losing  # type: ignore[method-assign]  # the fault of this drill
+    RedisBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the fault of this drill
 
 
-def live(order: Order) -> int:
-    """Be a server or a worker until told to stop; the exit code."""
-    with Path(order.log).open("a") as file:
+def run(spec: ProcessSpec) -> int:
+    """Run a server or a worker until it is stopped; return its exit code."""
+    with Path(spec.log).open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    faulthandler.enable()  # a crash of the interpreter itself says where, in the same log
-    settings = load_settings(_env_file=None, **order.settings)
+    faulthandler.enable()  # a crash of the interpreter prints its stack to the same log
+    settings = load_settings(_env_file=None, **spec.settings)
     configure_logs(settings)
-    composition.make_provider = lambda settings: QuickProvider(tally(Path(order.folder)))  # type: ignore[attr-defined]  # it is there by import
-    lose_messages(Path(order.folder), random.Random(order.seed))
-    return main.run(main.parse_arguments([order.command]), settings)
+    composition.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))  # type: ignore[attr-defined]  # it is there by import
+    drop_messages(Path(spec.folder), random.Random(spec.seed))
+    return main.run(main.parse_arguments([spec.command]), settings)
 
 
 if __name__ == "__main__":
-    fork_orders(Order, live)
+    serve_forks(ProcessSpec, run)

@@ -1,4 +1,4 @@
-"""The mother of commands: `main.py` as it is after its imports, which take longer than what most commands do."""
+"""The fork server for commands: `main.py` after its imports, which take longer than most commands themselves."""
 
 import os
 import sys
@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import main
-from tests.campaigns.fork_server import fork_orders
+from tests.campaigns.fork_server import serve_forks
 
 
 @dataclass
 class Command:
-    """A command line, and all that there is in its environment."""
+    """A command line and its complete environment."""
 
     arguments: list[str]
-    folder: str  # where it is called
-    out: str  # the files in which it finds its standard output and error
+    folder: str  # the working directory
+    out: str  # paths of the files for standard output and standard error
     err: str
     variables: dict[str, str] = field(default_factory=dict)
 
 
-def live(command: Command) -> int:
-    """Do what it says; the exit code."""
+def run(command: Command) -> int:
+    """Run the command and return its exit code."""
     for path, stream in ((command.out, sys.stdout), (command.err, sys.stderr)):
         with Path(path).open("wb") as file:
             os.dup2(file.fileno(), stream.fileno())
@@ -31,11 +31,11 @@ def live(command: Command) -> int:
     sys.argv = ["main.py", *command.arguments]
     try:
         return main.main()
-    except SystemExit as end:  # of a command line that makes no sense, or that asks for help
+    except SystemExit as end:  # argparse: an invalid command line, or --help
         return end.code if isinstance(end.code, int) else 1
     finally:
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    fork_orders(Command, live)
+    serve_forks(Command, run)

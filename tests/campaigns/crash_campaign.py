@@ -1,4 +1,4 @@
-"""The crash campaign: processes that die one after another under load, and what must be true afterwards."""
+"""The crash campaign: kill processes one after another under load, then check that nothing was lost."""
 
 import asyncio
 import contextlib
@@ -18,210 +18,210 @@ from models import File, Generation, IdempotencyKey, User
 from models.database.connection import rows
 from services.integrations.storage.protocol import Storage
 from services.operations.integrity_audit import IntegrityAudit
-from tests.campaigns.crash_fork_client import Zygote, dies
-from tests.campaigns.crash_load import CANCELS, Customer
-from tests.campaigns.crash_plan import EMPTIED, NAP, RARE, UNNAMED, Step, Topology
-from tests.campaigns.crash_server import LEASE, SWEEP, Order, tally
-from tests.campaigns.fork_server import Life
+from tests.campaigns.crash_fork_client import CrashForkClient, kill_or_crash
+from tests.campaigns.crash_load import CANCEL_RATE, Customer
+from tests.campaigns.crash_plan import OTHER_FAULTS, RARE, REDIS_RESTART, SUSPENSION, Step, Topology
+from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log
+from tests.campaigns.fork_server import ForkedProcess
 from tests.support.client import Api
 from tests.support.servers import RedisServer
 
-NAMED_PATIENCE = 4.0  # seconds for a process to come to the place where it dies; sweeping starts after ORPHAN
-RANDOM_LIFE = 1.4  # seconds that a process lives at most before it is killed at a random moment
-AWAKE = 0.6  # seconds that one lives on after a nap, for what it may still do wrong
-ACCOUNTS, DEVICES = 3, 2  # people, and how many devices each of them orders from at once
+POINT_PATIENCE = 4.0  # seconds for a process to reach its crash point; sweeping starts after ORPHAN
+MAX_LIFETIME = 1.4  # seconds before a process is killed at a random moment, at most
+AFTER_RESUME = 0.6  # seconds that a resumed process keeps running, to expose writes without a valid claim
+ACCOUNTS, DEVICES = 3, 2  # accounts, and clients of each that send requests at the same time
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where a campaign happens."""
+class Deployment:
+    """The deployment that a campaign runs against."""
 
-    zygote: Zygote
+    fork_client: CrashForkClient
     topology: Topology
     database: str
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     redis: RedisServer | None = None
 
-    def order(self, role: str, **order: Any) -> Order:
-        """A process that works here."""
-        settings = {"public_url": self.zygote.address, **self.settings}
-        return Order(self.database, str(self.folder), self.zygote.listener, role, settings, **order)
+    def spec(self, role: str, **fields: Any) -> ProcessSpec:
+        """Describe a process of this deployment."""
+        settings = {"public_url": self.fork_client.address, **self.settings}
+        return ProcessSpec(self.database, str(self.folder), self.fork_client.listener, role, settings, **fields)
 
-    async def fork(self, role: str, **order: Any) -> Life:
+    async def fork(self, role: str, **fields: Any) -> ForkedProcess:
         """Start a process."""
-        return await self.zygote.fork(self.order(role, **order))
+        return await self.fork_client.fork(self.spec(role, **fields))
 
 
 @dataclass
 class Campaign:
-    """One database, one folder, and processes that die over them."""
+    """One deployment under load, whose processes are killed, and what the checks found."""
 
-    site: Site
-    dice: random.Random
+    deployment: Deployment
+    rng: random.Random
     storage: Storage
     mutant: str | None = None
-    cancels: float = CANCELS
+    cancel_rate: float = CANCEL_RATE
     customers: list[Customer] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
     random_kills: int = 0
-    naps: int = 0
-    zombies: int = 0  # naps in which somebody else took the sleeper's work
-    emptied: int = 0
+    suspensions: int = 0
+    zombies: int = 0  # suspensions in which another worker took over the claim
+    redis_restarts: int = 0
     audits: int = 0
-    findings: dict[str, set[str]] = field(default_factory=dict)  # broken promise -> what broke it
-    _todo: deque[Step] = field(default_factory=deque)
-    _spare: int = 0  # steps that may be tried once more
-    _busy: int = 0  # processes that have something before them
-    _sleeping: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: others must be awake to take over
-    _forgetting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    findings: dict[str, set[str]] = field(default_factory=dict)  # violated check -> ids of the offenders
+    _steps: deque[Step] = field(default_factory=deque)
+    _retries: int = 0  # how many steps may be repeated
+    _busy: int = 0  # slots that are carrying out a step
+    _suspending: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: others must be able to take over
+    _restarting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def kills(self) -> int:
         return self.hits.total() + self.random_kills
 
     async def open(self, http: httpx.AsyncClient) -> None:
-        """Sign people up at servers that live."""
-        async with self._alive(self.site.topology.roles):
-            visitor = Api(http, self.site.zygote.address)
-            styles = [await visitor.style("cute", "plushify"), await visitor.style("noir", "avenger")]
+        """Sign up the customers at running servers."""
+        async with self._running(self.deployment.topology.roles):
+            anonymous = Api(http, self.deployment.fork_client.address)
+            styles = [await anonymous.style("cute", "plushify"), await anonymous.style("noir", "avenger")]
             for number in range(ACCOUNTS):
-                api = await visitor.sign_up(f"person-{number}@example.com")
+                api = await anonymous.sign_up(f"customer-{number}@example.com")
                 for _ in range(DEVICES):
-                    self.customers.append(Customer(api, styles, random.Random(self.dice.random()), self.cancels))
+                    self.customers.append(Customer(api, styles, random.Random(self.rng.random()), self.cancel_rate))
 
     @contextlib.asynccontextmanager
-    async def _alive(self, roles: Iterable[str]) -> AsyncIterator[None]:
-        lives = [await self.site.fork(role, mutant=self.mutant) for role in roles]
+    async def _running(self, roles: Iterable[str]) -> AsyncIterator[None]:
+        processes = [await self.deployment.fork(role, mutant=self.mutant) for role in roles]
         try:
             yield
         finally:
-            for life in lives:
-                await dies(life, within=0)
+            for process in processes:
+                await kill_or_crash(process, within=0)
 
-    async def _meet(self, role: str, fate: str) -> bool:
-        """One process from its birth to its death, and whether it met what was planned."""
-        if fate in UNNAMED:
-            life = await self.site.fork(role, mutant=self.mutant)
+    async def _run_until_fault(self, role: str, fault: str) -> bool:
+        """Run one process until the fault has killed it; return whether the fault occurred as planned."""
+        if fault in OTHER_FAULTS:
+            process = await self.deployment.fork(role, mutant=self.mutant)
             try:
-                met = await self._befall(life, fate)
+                occurred = await self._inject(process, fault)
             finally:
-                await dies(life, within=0)
+                await kill_or_crash(process, within=0)
             self.random_kills += 1
-            return met
-        often = len(self.site.topology.step(fate)) == 1 and not fate.startswith(RARE)
-        skip = self.dice.randrange(3) if often else 0
-        life = await self.site.fork(role, mutant=self.mutant, point=fate, skip=skip)
-        if await dies(life, NAMED_PATIENCE):
-            self.hits[fate] += 1
+            return occurred
+        is_frequent = len(self.deployment.topology.step(fault)) == 1 and not fault.startswith(RARE)
+        skip = self.rng.randrange(3) if is_frequent else 0
+        process = await self.deployment.fork(role, mutant=self.mutant, point=fault, skip=skip)
+        if await kill_or_crash(process, POINT_PATIENCE):
+            self.hits[fault] += 1
             return True
         self.random_kills += 1
         return False
 
-    async def _befall(self, life: Life, fate: str) -> bool:
-        if fate == NAP:
-            async with self._sleeping:
-                return await self._nap(life)
-        await asyncio.sleep(self.dice.uniform(0, RANDOM_LIFE))
-        if fate == EMPTIED and self.site.redis:
-            async with self._forgetting:
-                await asyncio.to_thread(self.site.redis.restart)
-            self.emptied += 1
-            await asyncio.sleep(self.dice.uniform(0, RANDOM_LIFE))
+    async def _inject(self, process: ForkedProcess, fault: str) -> bool:
+        if fault == SUSPENSION:
+            async with self._suspending:
+                return await self._suspend(process)
+        await asyncio.sleep(self.rng.uniform(0, MAX_LIFETIME))
+        if fault == REDIS_RESTART and self.deployment.redis:
+            async with self._restarting:
+                await asyncio.to_thread(self.deployment.redis.restart)
+            self.redis_restarts += 1
+            await asyncio.sleep(self.rng.uniform(0, MAX_LIFETIME))
         return True
 
-    async def _nap(self, life: Life) -> bool:
-        """Stop a worker that holds a generation, for longer than its lease; false when it came to hold none."""
+    async def _suspend(self, process: ForkedProcess) -> bool:
+        """Suspend a worker that has a claim for longer than its lease; return False if it got no claim."""
 
         async def held() -> list[Generation]:
-            return await Generation.filter(status="PROCESSING", worker__contains=f":{life.pid}:")
+            return await Generation.filter(status="PROCESSING", worker__contains=f":{process.pid}:")
 
-        if not await self._until(held, NAMED_PATIENCE):
+        if not await self._until(held, POINT_PATIENCE):
             return False
-        life.send(signal.SIGSTOP)
+        process.send(signal.SIGSTOP)
         began = time.monotonic()
-        mine = {row.id: row.fence for row in await held()}
+        claimed = {row.id: row.fence for row in await held()}
 
         async def lost() -> list[Generation]:
-            return [row for row in await Generation.filter(id__in=mine) if row.fence != mine[row.id]]
+            return [row for row in await Generation.filter(id__in=claimed) if row.fence != claimed[row.id]]
 
-        taken = await self._until(lost, NAMED_PATIENCE) if mine else []
+        taken_over = await self._until(lost, POINT_PATIENCE) if claimed else []
         await asyncio.sleep(LEASE + SWEEP - (time.monotonic() - began))
-        life.send(signal.SIGCONT)
-        self.naps += 1
-        self.zombies += bool(taken)
-        await asyncio.sleep(AWAKE)
+        process.send(signal.SIGCONT)
+        self.suspensions += 1
+        self.zombies += bool(taken_over)
+        await asyncio.sleep(AFTER_RESUME)
         return True
 
     @staticmethod
-    async def _until(look: Callable[[], Awaitable[list[Any]]], patience: float) -> list[Any]:
-        """What is found first, or nothing when patience ends."""
+    async def _until(query: Callable[[], Awaitable[list[Any]]], patience: float) -> list[Any]:
+        """Poll until rows are found; return them, or an empty list after `patience` seconds."""
         deadline = time.monotonic() + patience
         while True:
-            if (found := await look()) or time.monotonic() > deadline:
+            if (found := await query()) or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(0.01)
 
-    async def _lives(self, role: str) -> None:
-        """One place in the topology: whoever dies there is replaced, until nobody has anything before them."""
+    async def _run_slot(self, role: str) -> None:
+        """Run one slot of the topology: replace each process that was killed, until no step is left."""
         while True:
-            step = next((step for step in self._todo if self.site.topology.takes(role, step)), None)
+            step = next((step for step in self._steps if self.deployment.topology.reaches(role, step)), None)
             if step is not None:
-                self._todo.remove(step)
+                self._steps.remove(step)
                 self._busy += 1
-                for fate in step:
-                    met = await self._meet(role, fate)
-                if not met and self._spare:  # what leads there was canceled, say: once more
-                    self._todo.append(step)
-                    self._spare -= 1
+                for fault in step:
+                    occurred = await self._run_until_fault(role, fault)
+                if not occurred and self._retries:  # for example, the generation was canceled before
+                    self._steps.append(step)
+                    self._retries -= 1
                 self._busy -= 1
             elif self._busy:
-                async with self._alive([role]):
-                    await self._something(role)
+                async with self._running([role]):
+                    await self._wait_for_step(role)
             else:
                 return
 
-    async def _something(self, role: str) -> None:
-        """Return when there is something to do for this role, or for nobody any more."""
+    async def _wait_for_step(self, role: str) -> None:
+        """Return when there is a step for this role, or no step is left for any."""
         while True:
-            if not self._busy or any(self.site.topology.takes(role, step) for step in self._todo):
+            if not self._busy or any(self.deployment.topology.reaches(role, step) for step in self._steps):
                 return
             await asyncio.sleep(0.02)
 
-    async def run(self, steps: Sequence[Step], patience: float, spare: int = 0) -> None:
-        """Kill by the plan while people order, then let everybody live until everything has ended, and look.
+    async def run(self, steps: Sequence[Step], patience: float, retries: int = 0) -> None:
+        """Kill processes as planned under load, then let all run until everything has ended, and check.
 
-        `spare`: how many steps may be tried once more because nobody came to their place in time.
+        `retries`: how many steps may be repeated because their crash point was not reached in time.
         """
-        closing = asyncio.Event()
-        self._todo, self._spare = deque(steps), spare
-        shopping = [asyncio.create_task(customer.shop(closing)) for customer in self.customers]
-        watching = asyncio.create_task(self._watch())
-        dying = [asyncio.create_task(self._lives(role)) for role in self.site.topology.roles]
+        stopping = asyncio.Event()
+        self._steps, self._retries = deque(steps), retries
+        customers = [asyncio.create_task(customer.run(stopping)) for customer in self.customers]
+        auditor = asyncio.create_task(self._audit_repeatedly())
+        slots = [asyncio.create_task(self._run_slot(role)) for role in self.deployment.topology.roles]
         try:
-            await asyncio.gather(*dying)
-            async with self._alive(self.site.topology.roles):
-                closing.set()
-                await asyncio.wait_for(asyncio.gather(*shopping), 60)
-                await self._quiet(patience)
-                await self._look()
+            await asyncio.gather(*slots)
+            async with self._running(self.deployment.topology.roles):
+                stopping.set()
+                await asyncio.wait_for(asyncio.gather(*customers), 60)
+                await self._wait_until_settled(patience)
+                await self._check()
         finally:
-            tasks = (*shopping, watching, *dying)
+            tasks = (*customers, auditor, *slots)
             for task in tasks:
                 task.cancel()
             for problem in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(problem, Exception):
                     raise problem
 
-    async def _watch(self) -> None:
-        """Audit while everything is in motion: each promise is one snapshot, and never broken in between."""
+    async def _audit_repeatedly(self) -> None:
+        """Audit under load: each invariant is checked in one snapshot, so it must hold at any moment."""
         while True:
             began = time.monotonic()
             await self._audit(stuck=60, unsettled=60)
-            await asyncio.sleep(max(0.2, 2 * (time.monotonic() - began)))  # the longer it takes, the less often
+            await asyncio.sleep(max(0.2, 2 * (time.monotonic() - began)))  # at most a third of the time
 
     @staticmethod
-    async def _quiet(patience: float) -> None:
+    async def _wait_until_settled(patience: float) -> None:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             (busy,) = await rows(
@@ -235,69 +235,72 @@ class Campaign:
                 return
             await asyncio.sleep(0.05)
 
-    def _find(self, promise: str, offenders: Iterable[str]) -> None:
+    def _record(self, check: str, offenders: Iterable[str]) -> None:
         if found := set(offenders):
-            self.findings.setdefault(promise, set()).update(found)
+            self.findings.setdefault(check, set()).update(found)
 
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
         audit = IntegrityAudit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
-        for verdict in await audit.run():
-            self._find(verdict.name, verdict.offenders)
+        for result in await audit.run():
+            self._record(result.name, result.offenders)
         self.audits += 1
 
-    async def _look(self) -> None:
-        """Everything that must be true when nothing is under way any more."""
+    async def _check(self) -> None:
+        """Check everything that must hold once nothing is under way."""
         await self._audit(stuck=0, unsettled=0)
         generations = {row.id: row for row in await Generation.all()}
         keys = {row.key: row.result_id for row in await IdempotencyKey.all()}
-        gone = {user.id for user in await User.exclude(deleted_at=None)}  # whose keys are gone, too
-        staying = {id: row for id, row in generations.items() if row.user_id not in gone}
-        self._find("keys", self._strange_batches(staying, keys))
-        self._find("gone", {id for customer in self.customers for id in customer.left} - gone)
+        deleted = {user.id for user in await User.exclude(deleted_at=None)}  # their keys are deleted, too
+        remaining = {id: row for id, row in generations.items() if row.user_id not in deleted}
+        self._record("idempotency", self._inconsistent_batches(remaining, keys))
+        self._record("accounts", {id for customer in self.customers for id in customer.deleted_accounts} - deleted)
         for customer in self.customers:
-            self._find("told", customer.reversals)
-            self._find("told", [id for id, status in customer.told.items() if generations[id].status != status])
-            self._find("deleted", [id for id in customer.deleted if generations[id].deleted_at is None])
-        calls = [line.split() for line in tally(self.site.folder).read_text().splitlines()]
+            self._record("status", customer.reversals)
+            wrong = [id for id, status in customer.final_statuses.items() if generations[id].status != status]
+            self._record("status", wrong)
+            self._record("deleted", [id for id in customer.deleted if generations[id].deleted_at is None])
+        calls = [line.split() for line in call_log(self.deployment.folder).read_text().splitlines()]
         made = Counter(id for id, _ in calls)
-        self._find("calls", [id for id in made if made[id] > generations[id].provider_calls])
-        # Nobody begins again what somebody else may have been paid for.
+        self._record("calls", [id for id in made if made[id] > generations[id].provider_calls])
+        # A call that may have been paid for is never repeated by another process.
         callers = Counter(id for id, _ in {(id, caller) for id, caller in calls})
-        self._find("twice", [id for id in callers if callers[id] > 1])
+        self._record("repeated_calls", [id for id in callers if callers[id] > 1])
         lines = await rows("SELECT generation_id FROM credit_transactions WHERE generation_id IS NOT NULL")
-        self._find("lines", {row["generation_id"] for row in lines} - generations.keys())
+        self._record("ledger_lines", {row["generation_id"] for row in lines} - generations.keys())
         for file in await File.filter(state="LIVE"):
             data = await self.storage.get(file.key)
             if (hashlib.sha256(data).hexdigest(), len(data)) != (file.sha256, file.byte_size):
-                self._find("bytes", [file.id])
+                self._record("file_content", [file.id])
 
-    def _strange_batches(self, generations: dict[str, Generation], keys: dict[str, str | None]) -> Iterator[str]:
-        """Orders that made something else than one batch of what was asked for, however often they were sent."""
-        yield from {row.batch_id for row in generations.values()} - set(keys.values())  # rows that no order made
-        for shopper, sale in ((customer, sale) for customer in self.customers for sale in customer.sales):
-            batch = keys.get(sale.key)
+    def _inconsistent_batches(self, generations: dict[str, Generation], keys: dict[str, str | None]) -> Iterator[str]:
+        """Yield keys whose submissions did not result in exactly one batch, however often they were sent."""
+        yield from {row.batch_id for row in generations.values()} - set(keys.values())  # batches without a key
+        for customer, submission in ((each, sent) for each in self.customers for sent in each.submissions):
+            batch = keys.get(submission.key)
             made = {id for id, row in generations.items() if row.batch_id == batch}
-            # An answer is the whole batch, without what was deleted before it.
-            strange = any(not made - shopper.deleted <= set(ids) <= made for ids in sale.answers)
-            if batch is None or len(made) != sale.input["count"] or strange:
-                yield sale.key
+            # A response contains the whole batch, except generations deleted before it.
+            wrong = any(not made - customer.deleted <= set(ids) <= made for ids in submission.responses)
+            if batch is None or len(made) != submission.input["count"] or wrong:
+                yield submission.key
 
-    async def story(self) -> str:
-        """The campaign in figures."""
-        ends = Counter(row["status"] for row in await rows("SELECT status FROM generations"))
-        broken = ", ".join(f"{promise} ({len(found)})" for promise, found in sorted(self.findings.items()))
-        again = sum(len(sale.answers) - 1 for customer in self.customers for sale in customer.sales)
-        points = self.site.topology.points
+    async def summary(self) -> str:
+        """Summarize the campaign in one line."""
+        found = Counter(row["status"] for row in await rows("SELECT status FROM generations"))
+        statuses = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
+        violated = ", ".join(f"{check} ({len(ids)})" for check, ids in sorted(self.findings.items()))
+        replays = sum(len(each.responses) - 1 for customer in self.customers for each in customer.submissions)
+        customers = self.customers
+        points = self.deployment.topology.points
         return (
             f"{self.kills} kills ({self.random_kills} at random moments, {self.hits.total()} at {len(self.hits)} of"
-            f" {len(points)} named places, each {min(self.hits[point] for point in points)} times or more),"
-            f" {self.naps} naps past a lease ({self.zombies} of them lost a generation), Redis emptied {self.emptied}"
-            f" times, {sum(len(customer.sales) for customer in self.customers)} orders,"
-            f" {again} sent again, {sum(len(customer.deleted) for customer in self.customers)} pictures deleted,"
-            f" {sum(len(customer.left) for customer in self.customers)} accounts left,"
-            f" {sum(customer.exports for customer in self.customers)} exports fetched,"
-            f" {sum(customer.unanswered for customer in self.customers)} requests cut off,"
-            f" {sum(customer.refused for customer in self.customers)} refused and repeated,"
-            f" {ends.total()} generations ({', '.join(f'{count} {name}' for name, count in sorted(ends.items()))}),"
-            f" {self.audits} audits, broken promises: {broken or 'none'}"
+            f" {len(points)} crash points, each {min(self.hits[point] for point in points)} times or more),"
+            f" {self.suspensions} suspensions past a lease ({self.zombies} of them lost the claim),"
+            f" {self.redis_restarts} restarts of Redis, {sum(len(customer.submissions) for customer in customers)} requests,"
+            f" {replays} replayed, {sum(len(customer.deleted) for customer in customers)} generations deleted,"
+            f" {sum(len(customer.deleted_accounts) for customer in customers)} accounts deleted,"
+            f" {sum(customer.exports for customer in customers)} exports downloaded,"
+            f" {sum(customer.unanswered for customer in customers)} requests without a response,"
+            f" {sum(customer.refused for customer in customers)} refused and retried,"
+            f" {found.total()} generations ({statuses}),"
+            f" {self.audits} audits, violated: {violated or 'none'}"
         )

@@ -1,4 +1,4 @@
-"""The tests' end of the process out of which a crash campaign forks everything that it kills."""
+"""The client of the fork server that starts the processes a crash campaign kills."""
 
 import asyncio
 import contextlib
@@ -7,21 +7,21 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Self
 
-from tests.campaigns.fork_server import ForkServer, Life
+from tests.campaigns.fork_server import ForkClient, ForkedProcess
 
 
-async def dies(life: Life, within: float) -> bool:
-    """Whether it reached the place where it was to die; killed in any case."""
-    await asyncio.wait([life.death], timeout=within)
-    if not life.death.done():
-        life.send(signal.SIGKILL)
-    code = await life.death
-    assert code in (137, -signal.SIGKILL), f"a process ended with {code} and nobody had killed it"
+async def kill_or_crash(process: ForkedProcess, within: float) -> bool:
+    """Wait for the process to exit at its crash point, else kill it; return whether it reached the point."""
+    await asyncio.wait([process.exit_code], timeout=within)
+    if not process.exit_code.done():
+        process.send(signal.SIGKILL)
+    code = await process.exit_code
+    assert code in (137, -signal.SIGKILL), f"a process exited with {code} without being killed"
     return code == 137
 
 
-class Zygote(ForkServer):
-    """The mother of all processes, and the socket that all servers among them share."""
+class CrashForkClient(ForkClient):
+    """A fork client with the listening socket that all forked servers share."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)

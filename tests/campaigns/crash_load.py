@@ -1,4 +1,4 @@
-"""People who go on ordering while the server dies under them, ask again when no answer came, and forget nothing."""
+"""Load of the crash campaigns: customers that retry every request until it is answered, and record every response."""
 
 import asyncio
 import io
@@ -13,16 +13,17 @@ import httpx
 from tests.support.client import Api, photo
 
 PHOTOS = (photo(96, 72), photo(64, 96, "PNG"))
-AHEAD = 0.4  # the share of photos that are sent ahead
-CANCELS = 0.3  # the share of orders that people call off
-AGAINS, MARKS, DELETES, EXPORTS, LEAVES = 0.25, 0.3, 0.35, 0.3, 0.15  # of orders after which people do these
+UPLOAD_RATE = 0.4  # the share of photos that are uploaded before the request
+CANCEL_RATE = 0.3  # the share of batches that are canceled
+# The shares of batches after which a customer does this.
+REGENERATE_RATE, FAVORITE_RATE, DELETE_RATE, EXPORT_RATE, DELETE_ACCOUNT_RATE = 0.25, 0.3, 0.35, 0.3, 0.15
 FINAL = ("COMPLETED", "FAILED", "CANCELED")
-AGAIN = ("INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # answers after which a client asks once more, with the same key
-ORDER = """
+RETRYABLE = ("INTERNAL", "UNAVAILABLE", "UPLOAD_FAILED")  # retried with the same idempotency key
+CREATE = """
 mutation($input: CreateGenerationInput!) {
   createGeneration(input: $input) { generations { id } errors { code } }
 }"""
-ANNOUNCE = """
+CREATE_UPLOAD = """
 mutation($input: CreateUploadInput!) {
   createUpload(input: $input) { upload { id url fields } errors { code } }
 }"""
@@ -33,21 +34,21 @@ DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds err
 FAVORITE = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { generation { id } errors { code } } }"
 SHARE = "mutation($id: ID!) { shareGeneration(id: $id) { generation { id } errors { code } } }"
 EXPORT = "mutation { requestDataExport { dataExport { url } errors { code } } }"
-LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code } } }"
+DELETE_ACCOUNT = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { deletedIds errors { code } } }"
 SIGN_UP = "mutation($input: SignUpInput!) { signUp(input: $input) { token user { id } errors { code } } }"
 PASSWORD = "correct horse"
-LOOK = "query($id: ID!) { viewer { generation(id: $id) { status } } }"
+READ_STATUS = "query($id: ID!) { viewer { generation(id: $id) { status } } }"
 
 
 @dataclass
-class Sale:
-    """One order under one idempotency key, and every answer that it got."""
+class Submission:
+    """One request under one idempotency key, and every response to it."""
 
     input: dict[str, Any]
     image: bytes | None = None
-    query: str = ORDER
-    ahead: bool = False  # the picture is sent ahead
-    answers: list[list[str]] = field(default_factory=list)  # generation ids
+    query: str = CREATE
+    upload_first: bool = False  # whether the picture is uploaded before the request
+    responses: list[list[str]] = field(default_factory=list)  # generation ids
 
     @property
     def key(self) -> str:
@@ -55,75 +56,76 @@ class Sale:
 
 
 class Customer:
-    """One person at one of their devices."""
+    """One account on one device."""
 
-    def __init__(self, api: Api, styles: list[str], dice: random.Random, cancels: float = CANCELS) -> None:
+    def __init__(self, api: Api, styles: list[str], rng: random.Random, cancel_rate: float = CANCEL_RATE) -> None:
         self._api = api
-        self._cancels = cancels
+        self._cancel_rate = cancel_rate
         self._styles = styles
-        self._dice = dice
-        self.sales: list[Sale] = []
-        self.told: dict[str, str] = {}  # generation -> the final status that this person was shown
-        self.reversals: list[str] = []  # generations that were shown with two different ends
-        self.deleted: set[str] = set()  # what this person was told is gone
-        self.left: list[str] = []  # accounts that this person was told are gone
-        self.exports = 0  # fetched and found whole
+        self._rng = rng
+        self.submissions: list[Submission] = []
+        self.final_statuses: dict[str, str] = {}  # generation -> the final status in a response
+        self.reversals: list[str] = []  # generations with two different final statuses in responses
+        self.deleted: set[str] = set()  # generations whose deletion was confirmed
+        self.deleted_accounts: list[str] = []  # accounts whose deletion was confirmed
+        self.exports = 0  # downloaded and intact
         self.unanswered = 0
         self.refused = 0
 
-    async def shop(self, closing: asyncio.Event) -> None:
-        """Order until the shop closes; every order is brought to its answer first."""
-        while not closing.is_set():
-            style = self._dice.choice([None, *self._styles])
-            sale = Sale(
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Create batches until `stopping` is set; every request is retried until it is answered."""
+        while not stopping.is_set():
+            style = self._rng.choice([None, *self._styles])
+            submission = Submission(
                 {
                     "styleId": style,
                     "prompt": "a quiet street" if style is None else None,
-                    "count": self._dice.choice((1, 1, 2)),
-                    "idempotencyKey": f"{self._dice.getrandbits(64):x}",
+                    "count": self._rng.choice((1, 1, 2)),
+                    "idempotencyKey": f"{self._rng.getrandbits(64):x}",
                 },
-                None if style is None else self._dice.choice(PHOTOS),
-                ahead=style is not None and self._dice.random() < AHEAD,
+                None if style is None else self._rng.choice(PHOTOS),
+                upload_first=style is not None and self._rng.random() < UPLOAD_RATE,
             )
-            self.sales.append(sale)
-            await self._order(sale)
-            if self._dice.random() < self._cancels:
-                await asyncio.sleep(self._dice.uniform(0, 0.2))
-                await self._cancel(sale.answers[0][0])
-            if self._dice.random() < 0.15:
-                await self._order(sale)
-            await self._wait(sale.answers[0])
-            await self._live_on(sale)
+            self.submissions.append(submission)
+            await self._send(submission)
+            if self._rng.random() < self._cancel_rate:
+                await asyncio.sleep(self._rng.uniform(0, 0.2))
+                await self._cancel(submission.responses[0][0])
+            if self._rng.random() < 0.15:
+                await self._send(submission)
+            await self._wait(submission.responses[0])
+            await self._use_results(submission)
 
-    async def _live_on(self, bought: Sale) -> None:
-        """What people do with pictures when they are there, or are still being made."""
-        ids, dice = bought.answers[0], self._dice
+    async def _use_results(self, batch: Submission) -> None:
+        """Regenerate, favorite, share, delete and export, whether the batch has ended or not."""
+        ids, rng = batch.responses[0], self._rng
         first = ids[0]
-        if dice.random() < AGAINS:
-            varied = self.told.get(first) == "COMPLETED" and dice.random() < 0.5
-            key = f"{dice.getrandbits(64):x}"
-            sale = Sale({"id": first, "asVariation": varied, "count": 1, "idempotencyKey": key}, query=REGENERATE)
-            self.sales.append(sale)
-            await self._order(sale)
-        if dice.random() < MARKS:
+        if rng.random() < REGENERATE_RATE:
+            as_variation = self.final_statuses.get(first) == "COMPLETED" and rng.random() < 0.5
+            key = f"{rng.getrandbits(64):x}"
+            input = {"id": first, "asVariation": as_variation, "count": 1, "idempotencyKey": key}
+            submission = Submission(input, query=REGENERATE)
+            self.submissions.append(submission)
+            await self._send(submission)
+        if rng.random() < FAVORITE_RATE:
             await self._ask(FAVORITE, None, id=first)
-            if self.told.get(first) == "COMPLETED":
+            if self.final_statuses.get(first) == "COMPLETED":
                 await self._ask(SHARE, None, id=first)
-        if dice.random() < DELETES:
+        if rng.random() < DELETE_RATE:
             await self._delete(ids)
-            await self._order(bought)  # by its key, and what was made is gone
-        if dice.random() < EXPORTS:
+            await self._send(batch)  # an idempotent replay after the deletion
+        if rng.random() < EXPORT_RATE:
             await self._export()
-        if dice.random() < LEAVES:
-            await self._come_and_go()
+        if rng.random() < DELETE_ACCOUNT_RATE:
+            await self._delete_guest_account()
 
     async def _delete(self, ids: list[str]) -> None:
-        """Whatever is answered: what was wanted gone is gone, and is not shown any more."""
+        """Delete generations: whatever the response, they must no longer be visible."""
         value = await self._ask(DELETE, None, ids=ids)
         assert {error["code"] for error in value["errors"]} <= {"NOT_FOUND"}, value
         self.deleted.update(ids)
         for id in ids:
-            if (await self._ask(LOOK, None, id=id))["generation"] is not None:
+            if (await self._ask(READ_STATUS, None, id=id))["generation"] is not None:
                 self.reversals.append(id)
 
     async def _export(self) -> None:
@@ -132,57 +134,58 @@ class Customer:
         if (url := value["dataExport"]["url"]) is None:
             return
         try:
-            answer = await self._api.http.get(url)
+            response = await self._api.http.get(url)
         except httpx.TransportError:
             self.unanswered += 1
             return
-        if answer.status_code != 404:  # its time is over, or was in this moment
-            assert answer.status_code == 200, answer.text
-            assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+        if response.status_code != 404:  # the export has expired
+            assert response.status_code == 200, response.text
+            assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None
             self.exports += 1
 
-    async def _come_and_go(self) -> None:
-        """An account of a short life, deleted with what it has, a picture under way among that."""
+    async def _delete_guest_account(self) -> None:
+        """Sign up a guest, create generations, and delete the account while they are being made."""
         email = f"guest-{secrets.token_hex(8)}@example.com"
         made = await self._ask(SIGN_UP, None, input={"email": email, "password": PASSWORD})
-        if made["errors"]:  # it was made, and nobody was told
+        if made["errors"]:  # the account was created, but the response was lost
             assert [error["code"] for error in made["errors"]] == ["CONFLICT"], made
             return
-        guest = Customer(Api(self._api.http, self._api.address, made["token"]), self._styles, self._dice)
+        guest = Customer(Api(self._api.http, self._api.address, made["token"]), self._styles, self._rng)
         for _ in range(2):
-            await guest._ask(ORDER, None, input={"prompt": "a farewell", "idempotencyKey": secrets.token_hex(8)})
-        leave = {"password": PASSWORD, "confirmEmail": email}
-        await guest._ask(LEAVE, None, input=leave)  # UNAUTHENTICATED: it was done, and nobody was told
-        self.left.append(made["user"]["id"])
+            await guest._ask(CREATE, None, input={"prompt": "a farewell", "idempotencyKey": secrets.token_hex(8)})
+        confirmation = {"password": PASSWORD, "confirmEmail": email}
+        # UNAUTHENTICATED means that the account was deleted, but the response was lost.
+        await guest._ask(DELETE_ACCOUNT, None, input=confirmation)
+        self.deleted_accounts.append(made["user"]["id"])
         self.unanswered, self.refused = self.unanswered + guest.unanswered, self.refused + guest.refused
 
-    async def _order(self, sale: Sale) -> None:
-        files = {"input.image": sale.image} if sale.image and not sale.ahead else None
-        if sale.ahead and "uploadId" not in sale.input:
-            await self._send_ahead(sale)
-        value = await self._ask(sale.query, files, input=sale.input)
-        while sale.ahead and [error["code"] for error in value["errors"]] == ["NOT_FOUND"]:
-            # The picture's time was over before a server lived long enough to sell.
-            await self._send_ahead(sale)
-            value = await self._ask(ORDER, files, input=sale.input)
+    async def _send(self, submission: Submission) -> None:
+        files = {"input.image": submission.image} if submission.image and not submission.upload_first else None
+        if submission.upload_first and "uploadId" not in submission.input:
+            await self._upload(submission)
+        value = await self._ask(submission.query, files, input=submission.input)
+        while submission.upload_first and [error["code"] for error in value["errors"]] == ["NOT_FOUND"]:
+            # The upload expired before a server lived long enough to accept the request.
+            await self._upload(submission)
+            value = await self._ask(CREATE, files, input=submission.input)
         assert value["errors"] == [], value
-        sale.answers.append([generation["id"] for generation in value["generations"]])
+        submission.responses.append([generation["id"] for generation in value["generations"]])
 
-    async def _send_ahead(self, sale: Sale) -> None:
-        """Have the picture there, whoever dies meanwhile; a target that takes nothing any more is asked for anew."""
-        assert sale.image is not None
-        input = {"contentType": "image/jpeg", "byteSize": len(sale.image), "idempotencyKey": sale.key}
+    async def _upload(self, submission: Submission) -> None:
+        """Upload the picture, however often a server is killed; request a new target when the old one has expired."""
+        assert submission.image is not None
+        input = {"contentType": "image/jpeg", "byteSize": len(submission.image), "idempotencyKey": submission.key}
         while True:
-            value = await self._ask(ANNOUNCE, None, input=input)
+            value = await self._ask(CREATE_UPLOAD, None, input=input)
             assert value["errors"] == [], value
             target = value["upload"]
             try:
-                sent = await self._api.http.post(target["url"], data=target["fields"], files={"file": sale.image})
+                sent = await self._api.http.post(target["url"], data=target["fields"], files={"file": submission.image})
             except httpx.TransportError:
                 self.unanswered += 1
                 continue
             if sent.status_code == 204:
-                sale.input["uploadId"] = target["id"]
+                submission.input["uploadId"] = target["id"]
                 return
             assert sent.status_code == 404, sent.text
 
@@ -191,24 +194,24 @@ class Customer:
         if value["errors"]:
             assert [error["code"] for error in value["errors"]] == ["CONFLICT"], value
         else:
-            self._see(generation_id, value["generation"]["status"])
+            self._record_status(generation_id, value["generation"]["status"])
 
     async def _wait(self, generation_ids: list[str]) -> None:
-        """Look from time to time, and not for ever: the next order shall not wait for a dead worker's lease."""
+        """Poll the generations for a while; do not wait for the lease of a killed worker to expire."""
         for generation_id in generation_ids:
             for _ in range(8):
-                value = await self._ask(LOOK, None, id=generation_id)
-                self._see(generation_id, value["generation"]["status"])
-                if generation_id in self.told:
+                value = await self._ask(READ_STATUS, None, id=generation_id)
+                self._record_status(generation_id, value["generation"]["status"])
+                if generation_id in self.final_statuses:
                     break
                 await asyncio.sleep(0.08)
 
-    def _see(self, generation_id: str, status: str) -> None:
-        if status in FINAL and self.told.setdefault(generation_id, status) != status:
+    def _record_status(self, generation_id: str, status: str) -> None:
+        if status in FINAL and self.final_statuses.setdefault(generation_id, status) != status:
             self.reversals.append(generation_id)
 
     async def _ask(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> Any:
-        """The value of the only root field, asked for until there is an answer."""
+        """Return the value of the only root field; retry until there is a response."""
         while True:
             try:
                 body = (await self._api.raw(query, files, **variables)).json()
@@ -218,7 +221,7 @@ class Customer:
             value = next(iter(body["data"].values())) if body.get("data") else {}
             errors = body.get("errors") or value.get("errors") or []
             codes = [error.get("code") or error["extensions"]["code"] for error in errors]
-            if not any(code in AGAIN for code in codes):
+            if not any(code in RETRYABLE for code in codes):
                 assert "errors" not in body or codes == ["UNAUTHENTICATED"], body
                 return value
             self.refused += 1

@@ -1,6 +1,6 @@
-"""Mistakes that somebody could make in the path of the money, applied inside processes that the campaign kills.
+"""Mutants: bugs on the money path, applied inside the processes that a crash campaign kills.
 
-Each must be found by the campaign: what finds nothing wrong with them would find nothing wrong with us.
+The campaign must detect each of them; one that missed a mutant would miss the real bug as well.
 """
 
 import asyncio
@@ -24,52 +24,52 @@ from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.images.sanitizer import CleanImage
 from services.media.file import THUMBNAIL_TYPE, FileService
-from tests.campaigns.crash_load import CANCELS
-from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, NAP, Topology
+from tests.campaigns.crash_load import CANCEL_RATE
+from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, SUSPENSION, Topology
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake, what must happen to bring it to light, and the promises that it breaks."""
+    """One bug, the faults that expose it, and the checks of which at least one must fail."""
 
     apply: Callable[[], None]
-    fates: tuple[str, ...]
-    breaks: set[str]
-    where: tuple[Topology, ...] = (EMBEDDED,)
-    unguarded: bool = False  # without the trigger that keeps a final status, which would catch it first
-    cancels: float = CANCELS  # the share of orders that people call off
+    faults: tuple[str, ...]
+    detected_by: set[str]
+    topologies: tuple[Topology, ...] = (EMBEDDED,)
+    drop_trigger: bool = False  # drop the trigger that protects final statuses, which would catch the bug first
+    cancel_rate: float = CANCEL_RATE  # the share of batches that are canceled
 
 
-async def nothing(*_: object) -> list[Any]:
+async def return_nothing(*_: object) -> list[Any]:
     return []
 
 
-def refund_in_a_second_transaction() -> None:
+def refund_in_second_transaction() -> None:
     post = ledger.post
-    owed: ContextVar[list[tuple[str, Sequence[LedgerLine]]]] = ContextVar("owed")
+    pending_refunds: ContextVar[list[tuple[str, Sequence[LedgerLine]]]] = ContextVar("pending_refunds")
 
-    async def put_off(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
+    async def defer_refund(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
         if lines and lines[0].type is TransactionType.REFUND:
-            owed.get().append((user_id, lines))
+            pending_refunds.get().append((user_id, lines))
             return AccountChange(user_id, 0, 0, 0)
         return await post(user_id, lines, version_bumped=version_bumped)
 
-    async def in_two_steps(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
-        later: list[tuple[str, Sequence[LedgerLine]]] = []
-        owed.set(later)
-        done = await run_tx(work, *values)
-        for user_id, lines in later:
+    async def run_and_refund_later(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+        deferred: list[tuple[str, Sequence[LedgerLine]]] = []
+        pending_refunds.set(deferred)
+        result = await run_tx(work, *values)
+        for user_id, lines in deferred:
             crashpoint("worker.ended")
             crashpoint("cancel.committed")
             await run_tx(post, user_id, lines)
-        return done
+        return result
 
-    ledger.post = put_off
-    claim.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
-    generation.run_tx = in_two_steps  # type: ignore[attr-defined,assignment]  # the mistake
+    ledger.post = defer_refund
+    claim.run_tx = run_and_refund_later  # type: ignore[attr-defined,assignment]  # the mutation
+    generation.run_tx = run_and_refund_later  # type: ignore[attr-defined,assignment]  # the mutation
 
 
-def bytes_before_their_row() -> None:
+def file_written_before_its_row() -> None:
     async def store(self: FileService, owner_id: str, kind: FileKind, image: CleanImage) -> File:
         file = File(
             id=ids.new_id(ids.FILE),
@@ -90,10 +90,10 @@ def bytes_before_their_row() -> None:
         await file.save(force_create=True)
         return file
 
-    FileService.store = store  # type: ignore[method-assign]  # the mistake
+    FileService.store = store  # type: ignore[method-assign]  # the mutation
 
 
-def row_removed_before_its_bytes() -> None:
+def row_deleted_before_its_file() -> None:
     async def remove(self: FileService, file: File) -> bool:
         await file.delete()
         crashpoint("file.bytes_removed")
@@ -101,18 +101,18 @@ def row_removed_before_its_bytes() -> None:
             await self._storage.delete(key)
         return True
 
-    FileService.remove = remove  # type: ignore[method-assign]  # the mistake
+    FileService.remove = remove  # type: ignore[method-assign]  # the mutation
 
 
-def writes_without_a_fence() -> None:
+def no_fence_check() -> None:
     claim._HELD = "id = $1 AND $2 >= 0"
 
 
-def zombies_may_write() -> None:
-    writes_without_a_fence()
+def no_fence_check_after_suspension() -> None:
+    no_fence_check()
 
 
-def debit_by_reading_and_writing() -> None:
+def debit_by_read_modify_write() -> None:
     post, sell = ledger.post, SubmissionService.sell
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
@@ -128,27 +128,27 @@ def debit_by_reading_and_writing() -> None:
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
         return account
 
-    SubmissionService.sell = reading  # type: ignore[method-assign,assignment]  # the mistake
+    SubmissionService.sell = reading  # type: ignore[method-assign,assignment]  # the mutation
     ledger.post = writing
 
 
-def keys_forgotten() -> None:
-    async def no_memory(*_: object) -> None:
+def idempotency_keys_ignored() -> None:
+    async def return_none(*_: object) -> None:
         return None
 
-    idempotency.find_result = no_memory  # type: ignore[assignment]  # the mistake
-    idempotency.store_result = no_memory  # type: ignore[assignment]  # the mistake
+    idempotency.find_result = return_none  # type: ignore[assignment]  # the mutation
+    idempotency.store_result = return_none  # type: ignore[assignment]  # the mutation
 
 
-def call_not_written_down() -> None:
+def provider_call_not_recorded() -> None:
     async def record_call(self: Claim, provider: str) -> None:
         return None
 
-    Claim.record_call = record_call  # type: ignore[method-assign]  # the mistake
+    Claim.record_call = record_call  # type: ignore[method-assign]  # the mutation
 
 
-def leases_not_swept() -> None:
-    lease_recovery.expired_leases = nothing  # type: ignore[attr-defined,assignment]  # the mistake
+def expired_leases_not_swept() -> None:
+    lease_recovery.expired_leases = return_nothing  # type: ignore[attr-defined,assignment]  # the mutation
 
 
 def table_not_polled() -> None:
@@ -156,11 +156,11 @@ def table_not_polled() -> None:
         if (claimed := await self._claim_next(worker)) is not None:
             await worker.make(claimed)
 
-    WorkerPool._run_slot = run_one  # type: ignore[method-assign,assignment]  # the mistake
-    WorkerPool._poll = nothing  # type: ignore[method-assign,assignment]  # the mistake
+    WorkerPool._run_slot = run_one  # type: ignore[method-assign,assignment]  # the mutation
+    WorkerPool._poll = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
-def claimed_by_reading_and_writing() -> None:
+def claim_by_read_modify_write() -> None:
     async def take(cls: type[Claim], generation_id: str, worker: str, lease_seconds: float, _: int) -> Claim | None:
         row = await Generation.get_or_none(id=generation_id, status="PENDING")
         if row is None:
@@ -177,28 +177,28 @@ def claimed_by_reading_and_writing() -> None:
         )
         return cls(await claim._refetch(row.id), lease_seconds)
 
-    Claim.take = classmethod(take)  # type: ignore[method-assign,assignment]  # the mistake
+    Claim.take = classmethod(take)  # type: ignore[method-assign,assignment]  # the mutation
 
 
-def files_not_swept() -> None:
-    FileService.unneeded = nothing  # type: ignore[method-assign,assignment]  # the mistake
+def unneeded_files_not_swept() -> None:
+    FileService.unneeded = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
 BOTH = (EMBEDDED, CLUSTER)
 MUTANTS = {
     mutant.apply.__name__: mutant
     for mutant in (
-        Mutant(refund_in_a_second_transaction, ("worker.ended", "cancel.committed"), {"M4"}, BOTH),
-        Mutant(bytes_before_their_row, ("file.bytes_written",), {"B1"}, BOTH),
-        Mutant(row_removed_before_its_bytes, ("file.bytes_removed",), {"B1"}, BOTH),
-        Mutant(writes_without_a_fence, ("sweeper.files_marked",), {"told", "M4"}, unguarded=True, cancels=0.9),
-        Mutant(zombies_may_write, (NAP,), {"told", "M4"}, (CLUSTER,), unguarded=True),
-        Mutant(claimed_by_reading_and_writing, ("worker.ended",), {"twice"}, (CLUSTER,)),
-        Mutant(debit_by_reading_and_writing, ("cancel.committed",), {"M1", "M6"}, BOTH),
-        Mutant(keys_forgotten, ("generation.wake_up_published",), {"keys"}, BOTH),
-        Mutant(call_not_written_down, ("worker.generated",), {"G5", "calls"}, BOTH),
-        Mutant(leases_not_swept, ("worker.claimed",), {"G2"}, BOTH),
+        Mutant(refund_in_second_transaction, ("worker.ended", "cancel.committed"), {"M4"}, BOTH),
+        Mutant(file_written_before_its_row, ("file.bytes_written",), {"B1"}, BOTH),
+        Mutant(row_deleted_before_its_file, ("file.bytes_removed",), {"B1"}, BOTH),
+        Mutant(no_fence_check, ("sweeper.files_marked",), {"status", "M4"}, drop_trigger=True, cancel_rate=0.9),
+        Mutant(no_fence_check_after_suspension, (SUSPENSION,), {"status", "M4"}, (CLUSTER,), drop_trigger=True),
+        Mutant(claim_by_read_modify_write, ("worker.ended",), {"repeated_calls"}, (CLUSTER,)),
+        Mutant(debit_by_read_modify_write, ("cancel.committed",), {"M1", "M6"}, BOTH),
+        Mutant(idempotency_keys_ignored, ("generation.wake_up_published",), {"idempotency"}, BOTH),
+        Mutant(provider_call_not_recorded, ("worker.generated",), {"G5", "calls"}, BOTH),
+        Mutant(expired_leases_not_swept, ("worker.claimed",), {"G2"}, BOTH),
         Mutant(table_not_polled, ("generation.committed",), {"G2"}, BOTH),
-        Mutant(files_not_swept, ("file.bytes_written",), {"B3"}, BOTH),
+        Mutant(unneeded_files_not_swept, ("file.bytes_written",), {"B3"}, BOTH),
     )
 }

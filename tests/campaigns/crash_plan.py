@@ -1,4 +1,4 @@
-"""What happens to whom in a crash campaign: places to die at, naps, a Redis that forgets, and deaths anywhere."""
+"""The plan of a crash campaign: which faults hit which process, and in which order."""
 
 import itertools
 import random
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from services.core.crashpoint import POINTS
 
-ALONE, SERVER, WORKER = "alone", "server", "worker"  # what a process does: everything, answer, or work and sweep
+STANDALONE, SERVER, WORKER = "standalone", "server", "worker"  # both, requests only, work and sweeping only
 
-HALF_WRITTEN = "storage.half_written"  # bytes in a file beside their key, not yet under it
-ANYWHERE = "anywhere"  # killed at a random moment
-NAP = "nap"  # stopped while it holds a generation until somebody else has taken that, then continued
-EMPTIED = "redis.emptied"  # Redis dies and comes back knowing nothing
-UNNAMED = (ANYWHERE, NAP, EMPTIED)
+HALF_WRITTEN = "storage.half_written"  # killed with the bytes in a temporary file, not yet under their key
+RANDOM_KILL = "random_kill"  # killed at a random moment
+SUSPENSION = "suspension"  # SIGSTOP while it has a claim, SIGCONT after another worker has taken that over
+REDIS_RESTART = "redis_restart"  # Redis is killed and restarted without its data
+OTHER_FAULTS = (RANDOM_KILL, SUSPENSION, REDIS_RESTART)
 
-RARE = ("account_deletion.", "export.")  # places that nobody comes to often
+RARE = ("account_deletion.", "export.")  # prefixes of crash points that are seldom reached
 
-Step = tuple[str, ...]  # fates of one process and its successors in the same place, one after another
+Step = tuple[str, ...]  # faults of one process and its successors in the same slot, one after another
 
-# What must have been left lying for a place to be reached at all: where to die before.
-LEFT_BY: dict[str, Step] = {
+# Crash points that are only reached after an earlier crash: where that one must be.
+PREREQUISITES: dict[str, Step] = {
     "sweeper.taken_over": ("worker.claimed",),
     "hand_back.before_commit": ("worker.claimed",),
     "sweeper.settled": ("worker.before_call",),
@@ -27,61 +27,67 @@ LEFT_BY: dict[str, Step] = {
     "file.thumbnail_removed": ("worker.stored",),
     "file.bytes_removed": ("file.bytes_written",),
 }
-# Where only one kind of process comes; the rest is reached by both.
-_BY_SERVERS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.")
-_BY_WORKERS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "hand_back.", "export.",
-               "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", NAP)  # fmt: skip
+# Prefixes of the crash points that only one role reaches; both reach the others.
+_SERVER_POINTS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.")
+_WORKER_POINTS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "hand_back.", "export.",
+                  "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", SUSPENSION)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Which processes there are, where they may die, and what else befalls them."""
+    """The processes of a deployment, the crash points they reach, and the other faults to inject."""
 
     roles: tuple[str, ...]
     points: tuple[str, ...]
-    unnamed: tuple[str, ...] = (ANYWHERE,)
+    other_faults: tuple[str, ...] = (RANDOM_KILL,)
 
-    def takes(self, role: str, step: Step) -> bool:
-        """Whether a process of this role comes to everything in the step."""
-        foreign = {SERVER: _BY_WORKERS, WORKER: _BY_SERVERS}.get(role, ())
-        return not any(fate.startswith(foreign) for fate in step) if foreign else True
+    def reaches(self, role: str, step: Step) -> bool:
+        """Return whether a process of this role reaches every fault of the step."""
+        foreign = {SERVER: _WORKER_POINTS, WORKER: _SERVER_POINTS}.get(role, ())
+        return not any(fault.startswith(foreign) for fault in step) if foreign else True
 
-    def step(self, fate: str) -> Step:
-        """A fate, after what it needs."""
-        return (*LEFT_BY.get(fate, ()), fate)
+    def step(self, fault: str) -> Step:
+        """Return the fault, after the crash that it depends on."""
+        return (*PREREQUISITES.get(fault, ()), fault)
 
     @property
     def round(self) -> list[Step]:
-        """Every named place once."""
+        """Return steps that reach every crash point once."""
         return [self.step(point) for point in self.points]
 
     def rounds(self, kills: int) -> int:
-        """How often at least each named place is met in a plan of so many kills."""
-        return _named(kills) // sum(len(step) for step in self.round)
+        """Return how often a plan of so many kills reaches each crash point at least."""
+        return _kills_at_points(kills) // sum(len(step) for step in self.round)
 
 
-EMBEDDED = Topology((ALONE,), (*POINTS, HALF_WRITTEN))
+EMBEDDED = Topology((STANDALONE,), (*POINTS, HALF_WRITTEN))
 CLUSTER = Topology(
     (SERVER, SERVER, WORKER, WORKER),
-    POINTS,  # a bucket takes an object whole, or not
-    (ANYWHERE, NAP, ANYWHERE, NAP, ANYWHERE, EMPTIED),
+    POINTS,  # S3 stores an object whole or not at all
+    (RANDOM_KILL, SUSPENSION, RANDOM_KILL, SUSPENSION, RANDOM_KILL, REDIS_RESTART),
 )
 
+# Fail when a crash point was renamed elsewhere only: its step would go to a role that never reaches it.
+for _prefix in (*RARE, *PREREQUISITES, *itertools.chain(*PREREQUISITES.values()), *_SERVER_POINTS, *_WORKER_POINTS):
+    if _prefix != SUSPENSION and not any(point.startswith(_prefix) for point in POINTS):
+        raise ValueError(f"no crash point begins with {_prefix!r}")
 
-def _named(kills: int) -> int:
-    """Of so many deaths, how many at named places: each comes five times in the 250 of a default campaign."""
+
+def _kills_at_points(kills: int) -> int:
+    """Return how many kills of a plan are at crash points: each point occurs five times in a default campaign's 250."""
     return kills * 3 // 4
 
 
-def plan(dice: random.Random, kills: int, topology: Topology) -> list[Step]:
-    """Three quarters of the deaths at named places, in whole rounds as far as they go; the rest unnamed."""
-    wanted = _named(kills)
+def plan(rng: random.Random, kills: int, topology: Topology) -> list[Step]:
+    """Plan three quarters of the kills at crash points, in whole rounds where possible; the rest are other faults."""
+    at_points = _kills_at_points(kills)
     steps = topology.round * topology.rounds(kills)
-    missing = wanted - sum(len(step) for step in steps)
-    for step in dice.sample(topology.round, len(topology.points)):
+    missing = at_points - sum(len(step) for step in steps)
+    for step in rng.sample(topology.round, len(topology.points)):
         if len(step) <= missing:
             steps.append(step)
             missing -= len(step)
-    steps += [(fate,) for fate in itertools.islice(itertools.cycle(topology.unnamed), kills - wanted + missing)]
-    dice.shuffle(steps)
+    others = itertools.islice(itertools.cycle(topology.other_faults), kills - at_points + missing)
+    steps += [(fault,) for fault in others]
+    rng.shuffle(steps)
     return steps

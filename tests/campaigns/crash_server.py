@@ -1,6 +1,6 @@
-"""What the crash campaign kills: a process that has imported everything forks servers and workers.
+"""The fork server of the servers and workers that a crash campaign kills.
 
-All servers take connections from one listening socket, so clients of a dead one wait for the next.
+All servers accept connections from one listening socket, so clients of a killed server wait for the next one.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiosqlite  # noqa: F401 - imported here once, so that no server has to
+import aiosqlite  # noqa: F401 - imported once, before the forks
 import asyncpg  # noqa: F401 - as above
 import httptools  # noqa: F401 - as above
 import uvicorn
@@ -31,66 +31,66 @@ from models.enum import ErrorCode
 from services.core.crashpoint import POINTS, arm
 from services.generations.worker import GenerationWorker, Times
 from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderError, ProviderEvent
-from services.integrations.storage import s3  # noqa: F401 - imported here once, as above
+from services.integrations.storage import s3  # noqa: F401 - as above
 from services.services import Services
 from settings import Settings, load_settings
 from tests.campaigns.crash_mutants import MUTANTS
-from tests.campaigns.crash_plan import ALONE, HALF_WRITTEN, SERVER, WORKER
-from tests.campaigns.fork_server import fork_orders
+from tests.campaigns.crash_plan import HALF_WRITTEN, SERVER, STANDALONE, WORKER
+from tests.campaigns.fork_server import serve_forks
 from web.app import create_app
 
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
-SENT_AHEAD = 3  # seconds that a picture sent ahead can be used; half of them, sent
+UPLOAD_SECONDS = 3  # lifetime of an upload: its target takes bytes for the first half
 CREDITS = 20_000  # of a new account
-EXPORT_KEPT = 2  # seconds; shorter than a setting may be
+EXPORT_SECONDS = 2  # lifetime of a data export; shorter than the setting allows
 
 
 @dataclass(frozen=True)
-class Order:
-    """One process: what it does and with what, and where it dies by itself."""
+class ProcessSpec:
+    """One process: its role, its settings, its crash point and its mutant."""
 
     database: str
     folder: str
     listener: int  # the socket's file descriptor, inherited
-    role: str = ALONE
-    settings: dict[str, Any] = field(default_factory=dict)  # beyond those that every process has
+    role: str = STANDALONE
+    settings: dict[str, Any] = field(default_factory=dict)  # in addition to those of every process
     point: str | None = None
-    skip: int = 0  # how often the point is passed unharmed
+    skip: int = 0  # how often the crash point is passed before it takes effect
     mutant: str | None = None
 
 
-def tally(folder: Path) -> Path:
-    """The file in which the provider counts its calls, one line each: for what, and in which process."""
+def call_log(folder: Path) -> Path:
+    """Return the file in which the provider records its calls, one line each: generation id and process id."""
     return folder / "calls"
 
 
-def log(folder: Path) -> Path:
-    """What the processes say."""
+def log_file(folder: Path) -> Path:
+    """Return the log file of the processes."""
     return folder / "server.log"
 
 
-def settings_of(order: Order) -> Settings:
-    """What the process is told, and what it would be told by its environment."""
+def settings_of(spec: ProcessSpec) -> Settings:
+    """Return the settings of the process."""
     settings = load_settings(
         _env_file=None,
-        database_url=order.database,
-        data_dir=order.folder,
+        database_url=spec.database,
+        data_dir=spec.folder,
         signup_credits=CREDITS,
         image_processes=1,
         generation_lease_seconds=LEASE,
         generation_sweep_seconds=SWEEP,
         file_orphan_seconds=ORPHAN,
-        upload_seconds=SENT_AHEAD,
+        upload_seconds=UPLOAD_SECONDS,
         log_level="warning",
         rate_limits="off",
         log_format="json",
-        **order.settings,
+        **spec.settings,
     )
-    return settings.model_copy(update={"data_export_seconds": EXPORT_KEPT})
+    return settings.model_copy(update={"data_export_seconds": EXPORT_SECONDS})
 
 
 class ScriptedProvider:
-    """An ImageProvider whose answer depends on the generation's id alone: pictures, refusals, pauses, second tries."""
+    """An ImageProvider whose response depends only on the generation id: pictures, refusals, pauses, retries."""
 
     name = "scripted"
 
@@ -104,19 +104,19 @@ class ScriptedProvider:
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         os.write(
             self._calls, f"{request.generation_id} {os.getpid()}\n".encode()
-        )  # the kernel has it, whatever happens to us
-        dice = random.Random(request.generation_id)
-        fate = dice.random()
+        )  # in the kernel, so it outlives this process
+        rng = random.Random(request.generation_id)
+        outcome = rng.random()
         yield Progress(0.2)
-        await asyncio.sleep(dice.choice((0.0, 0.02, 0.2, 0.4)))  # some outlive a heartbeat
-        if fate < 0.15:
+        await asyncio.sleep(rng.choice((0.0, 0.02, 0.2, 0.4)))  # some outlive a heartbeat
+        if outcome < 0.15:
             raise ProviderError(ErrorCode.CONTENT_REJECTED, "scripted")
-        if fate < 0.3:
+        if outcome < 0.3:
             raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "scripted", request_left=False)
-        if fate < 0.4 and request.generation_id not in self._tried:
+        if outcome < 0.4 and request.generation_id not in self._tried:
             self._tried.add(request.generation_id)
             raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "scripted", may_retry=True, retry_after=0.01)
-        data = b"no picture" if fate > 0.95 else self._picture
+        data = b"no picture" if outcome > 0.95 else self._picture
         yield FinalImage(data, model="scripted", cost=0.01, request_id=hashlib.sha256(data).hexdigest())
 
     async def aclose(self) -> None:
@@ -125,10 +125,10 @@ class ScriptedProvider:
 
 @contextlib.asynccontextmanager
 async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIterator[Services]:
-    """The services of a process with this role, and the provider above."""
+    """Open the services of a process with this role, using the scripted provider."""
     times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
     async with open_services(settings) as services:
-        provider = ScriptedProvider(tally(folder))
+        provider = ScriptedProvider(call_log(folder))
         worker = GenerationWorker(
             provider,
             services.media.files,
@@ -148,50 +148,50 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
             yield services
 
 
-def die_in_a_write(skip: int) -> None:
-    """Die when a file has been written, and not yet flushed or put under its name, for the `skip` + first time."""
-    flush, left = os.fsync, skip
+def crash_during_write(skip: int) -> None:
+    """Exit when a file has been written but not yet flushed and renamed, after `skip` such writes have passed."""
+    flush, remaining = os.fsync, skip
 
-    def dying(file: Any) -> None:
-        nonlocal left
-        if left == 0:
+    def crash_or_flush(file: Any) -> None:
+        nonlocal remaining
+        if remaining == 0:
             os._exit(137)
-        left -= 1
+        remaining -= 1
         flush(file)
 
-    os.fsync = dying  # type: ignore[assignment]  # its parameter has another name
+    os.fsync = crash_or_flush  # type: ignore[assignment]  # its parameter has another name
 
 
-async def work(settings: Settings, folder: Path) -> None:
-    """What `main.py worker` does, until killed."""
+async def run_worker(settings: Settings, folder: Path) -> None:
+    """Do what `main.py worker` does, until killed."""
     await prepare(settings)
     async with open_scripted(settings, folder, WORKER):
         await asyncio.Event().wait()
 
 
-def live(order: Order) -> int:
-    """Be what was ordered until killed."""
-    folder = Path(order.folder)
-    with log(folder).open("a") as file:
+def run(spec: ProcessSpec) -> int:
+    """Run the process that the spec describes until it is killed."""
+    folder = Path(spec.folder)
+    with log_file(folder).open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    settings = settings_of(order)
+    settings = settings_of(spec)
     configure_logs(settings)
-    if order.mutant is not None:
-        MUTANTS[order.mutant].apply()
-    if order.point == HALF_WRITTEN:
-        die_in_a_write(order.skip)
+    if spec.mutant is not None:
+        MUTANTS[spec.mutant].apply()
+    if spec.point == HALF_WRITTEN:
+        crash_during_write(spec.skip)
     for point in POINTS:
-        if point == order.point:
-            arm(point, order.skip)
-    if order.role == WORKER:
-        asyncio.run(work(settings, folder))
+        if point == spec.point:
+            arm(point, spec.skip)
+    if spec.role == WORKER:
+        asyncio.run(run_worker(settings, folder))
     asyncio.run(prepare(settings))
-    app = create_app(partial(open_scripted, settings, folder, order.role), web_options(settings))
+    app = create_app(partial(open_scripted, settings, folder, spec.role), web_options(settings))
     config = uvicorn.Config(app, log_config=None, access_log=False, http="httptools", ws="websockets-sansio")
-    uvicorn.Server(config).run([socket.socket(fileno=order.listener)])
-    return 1  # nobody here ends but by being killed
+    uvicorn.Server(config).run([socket.socket(fileno=spec.listener)])
+    return 1  # not reached: these processes only end by being killed
 
 
 if __name__ == "__main__":
-    fork_orders(Order, live)
+    serve_forks(ProcessSpec, run)

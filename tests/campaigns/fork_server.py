@@ -1,7 +1,7 @@
-"""Processes out of one that has imported everything: both ends of the pipe between the tests and it.
+"""A fork server for tests: a process that has imported the application and forks one process per request.
 
-On its standard input comes one line of JSON for each process that it shall fork; back goes a line with the id of the
-process, and one with its exit code when it has ended.
+The client writes one line of JSON per process to the server's standard input. The server answers with a line
+`started <pid>`, and with a line `exited <pid> <exit code>` when the process has ended.
 """
 
 import asyncio
@@ -22,31 +22,31 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass
-class Life:
-    """One process, from its birth to its death."""
+class ForkedProcess:
+    """A process that the fork server started."""
 
     pid: int
-    death: asyncio.Future[int]  # its exit code
+    exit_code: asyncio.Future[int]
 
     def send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
 
-class ForkServer:
-    """The tests' end. `program`: a file beside this one that calls `fork_orders`; `inherited`: file descriptors."""
+class ForkClient:
+    """The client in the tests. `program`: a file beside this one that calls `serve_forks`; `inherited`: descriptors."""
 
     def __init__(self, program: str, *inherited: int) -> None:
         self._program = Path(__file__).with_name(program)
         self._inherited = inherited
         self._process: asyncio.subprocess.Process | None = None
-        self._births: deque[asyncio.Future[Life]] = deque()
-        self._living: dict[int, Life] = {}  # the system gives the number of a dead process to another one
-        self._early: dict[int, int] = {}  # exit codes that were told before the birth was
+        self._starting: deque[asyncio.Future[ForkedProcess]] = deque()
+        self._running: dict[int, ForkedProcess] = {}  # by pid; removed at the exit, because the system reuses pids
+        self._early_exits: dict[int, int] = {}  # exit codes that arrived before the start was reported
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
-        """Processes can be forked while the body runs; afterwards none of them is left."""
+        """Run the fork server for the body; at the end it and every process it started are killed."""
         root = str(self._program.parents[2])
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -56,7 +56,7 @@ class ForkServer:
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": root},
             pass_fds=self._inherited,
-            start_new_session=True,  # Ctrl-C is for the tests, and these end with them
+            start_new_session=True,  # Ctrl-C goes to the tests only; these processes end together with them
         )
         listening = asyncio.create_task(self._listen())
         try:
@@ -66,81 +66,81 @@ class ForkServer:
             await self._process.wait()
             await listening
 
-    async def fork(self, order: Any) -> Life:
-        """Start a process; `order`: the dataclass that the program expects."""
+    async def fork(self, spec: Any) -> ForkedProcess:
+        """Start a process; `spec`: an instance of the dataclass that the program expects."""
         assert self._process is not None
         assert self._process.stdin is not None
-        birth: asyncio.Future[Life] = asyncio.get_running_loop().create_future()
-        self._births.append(birth)
-        self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-        return await birth
+        starting: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self._starting.append(starting)
+        self._process.stdin.write(json.dumps(asdict(spec)).encode() + b"\n")
+        return await starting
 
     async def _listen(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            what, pid, *code = line.split()
-            if what == b"born":
-                self._born(int(pid))
-            elif (life := self._living.pop(int(pid), None)) is not None:
-                life.death.set_result(int(code[0]))
+            event, pid, *code = line.split()
+            if event == b"started":
+                self._handle_start(int(pid))
+            elif (process := self._running.pop(int(pid), None)) is not None:
+                process.exit_code.set_result(int(code[0]))
             else:
-                self._early[int(pid)] = int(code[0])
-        for birth in self._births:
-            _give_up(birth)
-        for life in self._living.values():
-            _give_up(life.death)
+                self._early_exits[int(pid)] = int(code[0])
+        for starting in self._starting:
+            _fail(starting)
+        for process in self._running.values():
+            _fail(process.exit_code)
 
-    def _born(self, pid: int) -> None:
-        life = Life(pid, asyncio.get_running_loop().create_future())
-        if pid in self._early:
-            life.death.set_result(self._early.pop(pid))
+    def _handle_start(self, pid: int) -> None:
+        process = ForkedProcess(pid, asyncio.get_running_loop().create_future())
+        if pid in self._early_exits:
+            process.exit_code.set_result(self._early_exits.pop(pid))
         else:
-            self._living[pid] = life
-        self._births.popleft().set_result(life)
+            self._running[pid] = process
+        self._starting.popleft().set_result(process)
 
 
-def _give_up(waiting: asyncio.Future[Any]) -> None:
-    waiting.set_exception(RuntimeError("the mother of all processes has died"))
-    waiting.exception()  # perhaps nobody waits
+def _fail(waiting: asyncio.Future[Any]) -> None:
+    waiting.set_exception(RuntimeError("the fork server has exited"))
+    waiting.exception()  # marks it as retrieved where nothing awaits it
 
 
-def fork_orders(order_type: type[Any], live: Callable[[Any], int]) -> None:
-    """The program's end: fork a process for each order, in which `live` answers its exit code."""
-    _end_with_parent(int(sys.argv[1]))
-    signal.signal(signal.SIGCHLD, _bury)
+def serve_forks(spec_type: type[Any], run: Callable[[Any], int]) -> None:
+    """Run the fork server: fork a process for each spec on stdin; `run` is called in it and returns its exit code."""
+    _exit_with_parent(int(sys.argv[1]))
+    signal.signal(signal.SIGCHLD, _report_exits)
     for line in sys.stdin:
-        order = order_type(**json.loads(line))
-        mother = os.getpid()
+        spec = spec_type(**json.loads(line))
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
             code = 1
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _end_with_parent(mother)
-                code = live(order)
-            except Exception:  # noqa: BLE001 - whatever it is, the log has it
+                _exit_with_parent(parent)
+                code = run(spec)
+            except Exception:  # noqa: BLE001 - every exception goes to the log
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        _say("born", child)
+        _report("started", child)
 
 
-def _end_with_parent(parent: int) -> None:
-    """Leave nothing running when the tests are gone."""
+def _exit_with_parent(parent: int) -> None:
+    """Have this process killed when its parent exits."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
 
-def _say(*words: object) -> None:
-    """One line to the tests, whole even when a signal's handler speaks in between."""
+def _report(*words: object) -> None:
+    """Write one line to the tests in a single call, so that a signal handler cannot split it."""
     os.write(1, " ".join(map(str, words)).encode() + b"\n")
 
 
-def _bury(*_: object) -> None:
-    """Tell of every child that has died."""
+def _report_exits(*_: object) -> None:
+    """Report every child that has exited."""
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            _say("died", found[0], os.waitstatus_to_exitcode(found[1]))
+            _report("exited", found[0], os.waitstatus_to_exitcode(found[1]))

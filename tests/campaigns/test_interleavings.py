@@ -1,4 +1,4 @@
-"""Two who want opposite things of one picture at the same moment: whatever the order, one defined outcome."""
+"""Concurrent conflicting operations on one generation: every interleaving has one of the defined outcomes."""
 
 import asyncio
 import random
@@ -23,41 +23,41 @@ from tests.support.client import photo
 from tests.support.integrity import assert_invariants
 
 if TYPE_CHECKING:
-    from tests.conftest import Running  # at run time, that is this folder's
+    from tests.conftest import Running
 
-SHORT, LONG = 12, 1000  # interleavings of each race
-AUDITED_EVERY = 20  # interleavings, and after the last
-YIELDS = 60  # of the event loop, at most, before one of them begins; a transaction on SQLite takes about as many
-LATE = 0.012  # seconds, in place of that, on PostgreSQL: a transaction and what is read before it take about as long
+SHORT, LONG = 12, 1000  # interleavings per race
+AUDIT_INTERVAL = 20  # interleavings between two audits; one more follows the last
+MAX_YIELDS = 60  # of the event loop before an operation starts; a transaction on SQLite takes about as many
+MAX_DELAY = 0.012  # seconds, instead of yields, on PostgreSQL: about as long as a transaction and the reads before it
 
-MANY = 200  # rounds, in which each outcome is seen, however busy the machine is
+MANY = 200  # rounds after which every outcome must have occurred, even on a busy machine
 PATIENCE = 5.0  # seconds for a message that has been published
 
 pytestmark = pytest.mark.timeout(1800)
 
 
 class Race:
-    """One account whose generations two sides fight over, again and again."""
+    """Repeats a race between operations on generations of one account, and records the outcomes."""
 
-    def __init__(self, services: Services, user: User, photo: CleanImage, dice: random.Random, rounds: int) -> None:
+    def __init__(self, services: Services, user: User, photo: CleanImage, rng: random.Random, rounds: int) -> None:
         self.services = services
         self.user = user
         self.rounds = rounds
         self._photo = photo
-        self._dice = dice
+        self._rng = rng
         self.outcomes: set[str] = set()
-        self.untold: set[int] = set()  # versions of the account of which subscribers never heard
+        self.unpublished: set[int] = set()  # account versions that subscribers did not receive
 
-    async def order(self) -> str:
-        """A waiting generation of a photo; its original is a row of its own, cheaper than a request with a picture."""
+    async def create_generation(self) -> str:
+        """Create a pending generation with a photo; the photo is inserted directly, which is faster than an upload."""
         (made,) = await self.services.generations.requests.create(self.user, GenerationRequest(prompt="A fox"))
         file = await self.services.media.files.store(self.user.id, FileKind.ORIGINAL, self._photo)
         await File.filter(id=file.id).update(state=FileState.LIVE)
         await Generation.filter(id=made.id).update(original_id=file.id)
         return made.id
 
-    async def work(self, id: str) -> Coroutine[Any, Any, Generation]:
-        """The last step of a worker that has made the picture of a generation."""
+    async def prepare_completion(self, id: str) -> Coroutine[Any, Any, Generation]:
+        """Claim a generation and return the worker's last step, with the result already stored."""
         claim = await Claim.take(id, "worker", 600, 1000)
         assert claim is not None
         await claim.record_call("openrouter")
@@ -72,47 +72,47 @@ class Race:
 
         return complete()
 
-    async def run(self, *sides: Awaitable[Any]) -> list[Any]:
-        """Let the sides go, each a little later than another; what they answer, or the class of what they raise."""
+    async def run(self, *operations: Awaitable[Any]) -> list[Any]:
+        """Start the operations at random moments; return their results, or the types of their exceptions."""
 
-        async def late(side: Awaitable[Any], share: float) -> Any:
+        async def delayed(operation: Awaitable[Any], fraction: float) -> Any:
             if dialect() == "postgres":
-                await asyncio.sleep(share * LATE)
+                await asyncio.sleep(fraction * MAX_DELAY)
             else:
-                for _ in range(int(share * YIELDS)):
+                for _ in range(int(fraction * MAX_YIELDS)):
                     await asyncio.sleep(0)
-            return await side
+            return await operation
 
-        started = [late(side, self._dice.random()) for side in sides]
-        answers = await asyncio.gather(*started, return_exceptions=True)
-        return [type(answer) if isinstance(answer, BaseException) else answer for answer in answers]
+        delayed_operations = [delayed(operation, self._rng.random()) for operation in operations]
+        results = await asyncio.gather(*delayed_operations, return_exceptions=True)
+        return [type(result) if isinstance(result, BaseException) else result for result in results]
 
-    def ended(self, *outcomes: str) -> None:
-        """Say how it may have ended; where there were many rounds, it has ended in each way."""
+    def assert_outcomes(self, *outcomes: str) -> None:
+        """Assert that only these outcomes occurred, and after many rounds each of them."""
         assert self.outcomes <= set(outcomes)
         assert self.rounds < MANY or self.outcomes == set(outcomes)
 
     async def refunds(self, id: str) -> int:
         return await CreditTransaction.filter(generation_id=id, type=TransactionType.REFUND).count()
 
-    async def again(self, one: Callable[[], Awaitable[str]], *, tells_all: bool = False) -> None:
-        """So many interleavings, each ending in an outcome that it may have; the audit looks again and again.
+    async def repeat(self, interleave: Callable[[], Awaitable[str]], *, all_published: bool = False) -> None:
+        """Run `rounds` interleavings and audit the database in between.
 
-        `tells_all`: both sides tell subscribers what they did, so every version of the account must be heard of.
+        `all_published`: both operations publish their changes, so subscribers must receive every account version.
         """
-        told = {(await User.get(id=self.user.id)).version}
+        received = {(await User.get(id=self.user.id)).version}
         for number in range(1, self.rounds + 1):
-            async with self.services.integrations.bus.subscribe(account_channel(self.user.id)) as heard:
-                self.outcomes.add(await one())
+            async with self.services.integrations.bus.subscribe(account_channel(self.user.id)) as subscription:
+                self.outcomes.add(await interleave())
                 now = (await User.get(id=self.user.id)).version
-                while tells_all and set(range(min(told), now + 1)) - told:
-                    news = await heard.get(PATIENCE)
-                    if not isinstance(news, dict):
+                while all_published and set(range(min(received), now + 1)) - received:
+                    event = await subscription.get(PATIENCE)
+                    if not isinstance(event, dict):
                         break
-                    told.add(int(str(news["version"])))
-            if number % AUDITED_EVERY == 0 or number == self.rounds:
+                    received.add(int(str(event["version"])))
+            if number % AUDIT_INTERVAL == 0 or number == self.rounds:
                 await assert_invariants(self.services)
-        self.untold = set(range(min(told), (await User.get(id=self.user.id)).version + 1)) - told
+        self.unpublished = set(range(min(received), (await User.get(id=self.user.id)).version + 1)) - received
         await self.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
         unsettled = await File.exclude(state=FileState.LIVE).count()
         assert unsettled == 0
@@ -128,11 +128,11 @@ async def race(idle_server: "Running", rng: random.Random, pytestconfig: pytest.
     )
 
 
-async def test_delete_against_complete(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
+async def test_delete_races_with_completion(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
         deleted, completed = await race.run(
-            race.services.gallery.deletion.delete(race.user.id, [id]), await race.work(id)
+            race.services.gallery.deletion.delete(race.user.id, [id]), await race.prepare_completion(id)
         )
         row = await Generation.get(id=id)
         assert (deleted.deleted, deleted.missing) == ([id], [])
@@ -144,13 +144,13 @@ async def test_delete_against_complete(race: Race) -> None:
             assert (completed.id, row.status) == (id, "COMPLETED")
         return str(row.status)
 
-    await race.again(one)
-    race.ended("CANCELED", "COMPLETED")
+    await race.repeat(interleave)
+    race.assert_outcomes("CANCELED", "COMPLETED")
 
 
-async def test_delete_against_cancel(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
+async def test_delete_races_with_cancel(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
         deleted, canceled = await race.run(
             race.services.gallery.deletion.delete(race.user.id, [id]),
             race.services.generations.requests.cancel(race.user.id, id),
@@ -162,13 +162,13 @@ async def test_delete_against_cancel(race: Race) -> None:
         assert canceled is NotFoundError or canceled.status == "CANCELED"
         return "gone" if canceled is NotFoundError else "canceled first"
 
-    await race.again(one, tells_all=True)
-    assert race.untold == set()
+    await race.repeat(interleave, all_published=True)
+    assert race.unpublished == set()
 
 
-async def test_delete_against_favorite(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
+async def test_delete_races_with_favorite(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
         deleted, marked = await race.run(
             race.services.gallery.deletion.delete(race.user.id, [id]),
             race.services.gallery.favorites.set(race.user.id, id, is_favorite=True),
@@ -178,26 +178,26 @@ async def test_delete_against_favorite(race: Race) -> None:
         assert marked is NotFoundError or marked.is_favorite
         return "gone" if marked is NotFoundError else "marked first"
 
-    await race.again(one, tells_all=True)
-    assert race.untold == set()
+    await race.repeat(interleave, all_published=True)
+    assert race.unpublished == set()
 
 
-async def test_delete_twice(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
-        answers = await race.run(*(race.services.gallery.deletion.delete(race.user.id, [id]) for _ in range(2)))
-        assert sorted(answer.deleted for answer in answers) == [[], [id]]
-        assert sorted(answer.missing for answer in answers) == [[], [0]]
+async def test_concurrent_deletes_refund_once(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
+        results = await race.run(*(race.services.gallery.deletion.delete(race.user.id, [id]) for _ in range(2)))
+        assert sorted(result.deleted for result in results) == [[], [id]]
+        assert sorted(result.missing for result in results) == [[], [0]]
         assert await race.refunds(id) == 1
-        return f"by the {['first', 'second'][answers[1].deleted == [id]]}"
+        return f"by the {['first', 'second'][results[1].deleted == [id]]}"
 
-    await race.again(one)
-    race.ended("by the first", "by the second")
+    await race.repeat(interleave)
+    race.assert_outcomes("by the first", "by the second")
 
 
-async def test_delete_against_regenerate_of_the_same_photo(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
+async def test_delete_races_with_regeneration_of_the_same_photo(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
         photo_id = (await Generation.get(id=id)).original_id
         deleted, made = await race.run(
             race.services.gallery.deletion.delete(race.user.id, [id]),
@@ -213,15 +213,15 @@ async def test_delete_against_regenerate_of_the_same_photo(race: Race) -> None:
         assert ([row.id for row in children], child.original_id, state) == ([child.id], photo_id, FileState.LIVE)
         return "regenerated first"
 
-    await race.again(one)
-    race.ended("deleted first", "regenerated first")
+    await race.repeat(interleave)
+    race.assert_outcomes("deleted first", "regenerated first")
 
 
-async def test_cancel_against_complete(race: Race) -> None:
-    async def one() -> str:
-        id = await race.order()
+async def test_cancel_races_with_completion(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
         canceled, completed = await race.run(
-            race.services.generations.requests.cancel(race.user.id, id), await race.work(id)
+            race.services.generations.requests.cancel(race.user.id, id), await race.prepare_completion(id)
         )
         row = await Generation.get(id=id)
         if canceled is ConflictError:
@@ -231,16 +231,16 @@ async def test_cancel_against_complete(race: Race) -> None:
         assert await race.refunds(id) == 0
         return str(row.status)
 
-    await race.again(one)
-    race.ended("CANCELED", "COMPLETED")
+    await race.repeat(interleave)
+    race.assert_outcomes("CANCELED", "COMPLETED")
 
 
-async def test_regenerate_twice_with_one_key(race: Race) -> None:
-    source = await race.order()
+async def test_concurrent_regenerations_with_one_key_create_one_batch(race: Race) -> None:
+    source = await race.create_generation()
     numbers = iter(range(race.rounds))
 
-    async def one() -> str:
-        request = RegenerationRequest(source, idempotency_key=f"again-{next(numbers)}")
+    async def interleave() -> str:
+        request = RegenerationRequest(source, idempotency_key=f"repeat-{next(numbers)}")
         before = await Generation.filter(parent_id=source).count()
         first, second = await race.run(
             *(race.services.generations.regenerations.regenerate(race.user, request) for _ in range(2))
@@ -249,25 +249,25 @@ async def test_regenerate_twice_with_one_key(race: Race) -> None:
         assert await Generation.filter(parent_id=source).count() == before + 1
         return "once"
 
-    await race.again(one)
+    await race.repeat(interleave)
 
 
-async def test_a_favorite_marked_fifty_times_at_once(race: Race) -> None:
+async def test_fifty_concurrent_favorite_changes_count_once(race: Race) -> None:
     race.rounds = max(2, race.rounds // 50)
-    id = await race.order()
+    id = await race.create_generation()
     mark = False
 
-    async def one() -> str:
+    async def interleave() -> str:
         nonlocal mark
         mark = not mark
         before, version = await Generation.get(id=id), (await User.get(id=race.user.id)).version
-        answers = await race.run(
+        results = await race.run(
             *(race.services.gallery.favorites.set(race.user.id, id, is_favorite=mark) for _ in range(50))
         )
-        assert {answer.is_favorite for answer in answers} == {mark}
+        assert {result.is_favorite for result in results} == {mark}
         after = await Generation.get(id=id)
         assert (after.is_favorite, after.version) == (mark, before.version + 1)
         assert (await User.get(id=race.user.id)).version == version + 1
         return "once"
 
-    await race.again(one)
+    await race.repeat(interleave)

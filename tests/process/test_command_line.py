@@ -25,7 +25,7 @@ from models.database.connection import open_database, rows
 from models.database.migrate import all_migrations
 from settings import ROOT, Settings
 from tests.campaigns.command_server import Command
-from tests.campaigns.fork_server import ForkServer
+from tests.campaigns.fork_server import ForkClient
 from tests.support.client import PATIENCE
 from tests.support.fakes.polar_wire import event, order
 from tests.support.server_process import free_port
@@ -49,7 +49,7 @@ class Commands:
     """`main.py` in a working directory of its own, with nothing in the environment but what a test says."""
 
     folder: Path
-    mother: ForkServer
+    fork_client: ForkClient
     said: Path  # a folder for what they print
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -68,12 +68,12 @@ class Commands:
         number = next(self.numbers)
         out, err = self.said / f"{number}.out", self.said / f"{number}.err"
         variables = {"PATH": os.defpath, **variables}
-        process = await self.mother.fork(Command(list(arguments), str(self.folder), str(out), str(err), variables))
+        process = await self.fork_client.fork(Command(list(arguments), str(self.folder), str(out), str(err), variables))
         try:
             async with asyncio.timeout(PATIENCE):
-                code = await process.death
+                code = await process.exit_code
         finally:
-            if not process.death.done():
+            if not process.exit_code.done():
                 process.send(signal.SIGKILL)
         ended = Ended(code, out.read_text(), err.read_text())
         assert "Traceback" not in ended.err, ended.err
@@ -99,14 +99,14 @@ class Commands:
 
 
 @pytest.fixture(scope="module")
-async def mother() -> AsyncIterator[ForkServer]:
-    async with ForkServer("command_server.py").running() as found:
+async def fork_client() -> AsyncIterator[ForkClient]:
+    async with ForkClient("command_server.py").running() as found:
         yield found
 
 
 @pytest.fixture
-def main(mother: ForkServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    return Commands(tmp_path, mother, tmp_path_factory.mktemp("said"))
+def main(fork_client: ForkClient, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    return Commands(tmp_path, fork_client, tmp_path_factory.mktemp("said"))
 
 
 @pytest.fixture(params=KINDS)

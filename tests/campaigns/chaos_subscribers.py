@@ -1,4 +1,4 @@
-"""Subscribers on real WebSockets who come back when they are cut off, and write down what they were told and when."""
+"""WebSocket subscribers that reconnect after every disconnect and record what they received, and how late."""
 
 import asyncio
 import random
@@ -15,22 +15,22 @@ import websockets
 from tests.support.client import Api, Socket
 
 FINAL = ("COMPLETED", "FAILED", "CANCELED")
-RECONNECT = 0.1  # seconds before a subscriber comes back, and up to twice that
+RECONNECT = 0.1  # seconds before a subscriber reconnects, at least; at most twice that
 CREDITS = """
 subscription($after: ID) {
   creditsChanged(after: $after) { version transaction { id sequence createdAt } }
 }"""
 PROGRESS = "subscription($id: ID!) { generationProgress(id: $id) { version status completedAt } }"
-LAST_LINE = "{ viewer { transactions(first: 1) { nodes { id sequence } } } }"
+NEWEST_LINE = "{ viewer { transactions(first: 1) { nodes { id sequence } } } }"
 
 
 def seconds_since(moment: str) -> float:
-    """From a moment that the server told until now; both clocks are this machine's."""
+    """Return the seconds since a timestamp of the server; both clocks are this machine's."""
     return time.time() - datetime.fromisoformat(moment).timestamp()
 
 
-async def told(socket: Socket, query: str, **variables: Any) -> AsyncIterator[Any]:
-    """The values of one subscription until it ends, however it ends: the socket closed, an error, its completion."""
+async def subscription_values(socket: Socket, query: str, **variables: Any) -> AsyncIterator[Any]:
+    """Yield the values of one subscription until it completes, fails, or its socket closes."""
     stream = await socket.subscribe(query, **variables)
     closed = asyncio.ensure_future(socket.connection.wait_closed())
     try:
@@ -51,49 +51,49 @@ async def told(socket: Socket, query: str, **variables: Any) -> AsyncIterator[An
 
 @dataclass
 class Subscriber(ABC):
-    """What every subscriber does: keep a subscription, at any server, until it has heard all."""
+    """A subscriber that keeps one subscription open, at any server, until it has received everything."""
 
     apis: Sequence[Api]
-    dice: random.Random
+    rng: random.Random
     connections: int = 0
     delays: list[float] = field(default_factory=list)  # seconds from a commit to its arrival here
-    faults: list[str] = field(default_factory=list)  # told twice, out of order, or never
-    listening: asyncio.Event = field(default_factory=asyncio.Event)
+    faults: list[str] = field(default_factory=list)  # messages that were duplicated, out of order or missing
+    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def follow(self) -> None:
+    async def run(self) -> None:
         while not self.is_done():
             try:
-                async with self.dice.choice(self.apis).socket() as socket:
+                async with self.rng.choice(self.apis).socket() as socket:
                     self.connections += 1
-                    await self.listen(socket)
+                    await self.consume(socket)
             except (OSError, httpx.TransportError, websockets.WebSocketException):
-                pass  # cut off, or nobody there: like everything that ends early, a reason to come back
-            await asyncio.sleep(0 if self.is_done() else self.dice.uniform(RECONNECT, 2 * RECONNECT))
+                pass  # disconnected, or no server: reconnect, as after everything that ends early
+            await asyncio.sleep(0 if self.is_done() else self.rng.uniform(RECONNECT, 2 * RECONNECT))
 
     @abstractmethod
     def is_done(self) -> bool:
-        """Whether it has heard all."""
+        """Return whether everything has been received."""
 
     @abstractmethod
-    async def listen(self, socket: Socket) -> None:
-        """Follow until all is heard or this socket tells nothing more."""
+    async def consume(self, socket: Socket) -> None:
+        """Consume the subscription until everything is received or it ends."""
 
 
 @dataclass
-class LedgerReader(Subscriber):
-    """Follows an account's ledger from a known line on, and comes back with the last line it knows."""
+class LedgerSubscriber(Subscriber):
+    """Follows an account's ledger from a known line, and resumes after the last line received."""
 
     last_id: str = ""
     sequences: list[int] = field(default_factory=list)
-    wanted: int | None = None  # the sequence after which there is nothing more to hear
+    last_sequence: int | None = None  # of the last line to expect
 
     def is_done(self) -> bool:
-        return self.wanted is not None and bool(self.sequences) and self.sequences[-1] >= self.wanted
+        return self.last_sequence is not None and bool(self.sequences) and self.sequences[-1] >= self.last_sequence
 
-    async def listen(self, socket: Socket) -> None:
+    async def consume(self, socket: Socket) -> None:
         version, began = 0, time.time()
-        async for value in told(socket, CREDITS, after=self.last_id):
-            self.listening.set()
+        async for value in subscription_values(socket, CREDITS, after=self.last_id):
+            self.subscribed.set()
             if value["version"] < version:
                 self.faults.append(f"version {value['version']} after {version}")
             version = value["version"]
@@ -103,43 +103,45 @@ class LedgerReader(Subscriber):
                 self.faults.append(f"line {line['sequence']} after {self.sequences[-1:]}")
             self.sequences.append(line["sequence"])
             self.last_id = line["id"]
-            if datetime.fromisoformat(line["createdAt"]).timestamp() >= began:  # older ones are a reconnection's
+            if (
+                datetime.fromisoformat(line["createdAt"]).timestamp() >= began
+            ):  # older lines are replayed after a reconnect
                 self.delays.append(seconds_since(line["createdAt"]))
             if self.is_done():
                 return
 
 
 @dataclass
-class ProgressReader(Subscriber):
-    """Follows one generation to its end."""
+class ProgressSubscriber(Subscriber):
+    """Follows one generation until it has a final status."""
 
     generation_id: str = ""
-    end: str | None = None
+    final_status: str | None = None
 
     def is_done(self) -> bool:
-        return self.end is not None
+        return self.final_status is not None
 
-    async def listen(self, socket: Socket) -> None:
+    async def consume(self, socket: Socket) -> None:
         version, began = 0, time.time()
-        async for value in told(socket, PROGRESS, id=self.generation_id):
-            self.listening.set()
+        async for value in subscription_values(socket, PROGRESS, id=self.generation_id):
+            self.subscribed.set()
             if value["version"] <= version:
                 self.faults.append(f"{self.generation_id}: version {value['version']} after {version}")
             version = value["version"]
             if value["status"] in FINAL:
-                self.end = value["status"]
+                self.final_status = value["status"]
                 if datetime.fromisoformat(value["completedAt"]).timestamp() >= began:
                     self.delays.append(seconds_since(value["completedAt"]))
 
 
-class Audience:
-    """Subscribers who follow while the body of `async with` runs."""
+class SubscriberGroup:
+    """Subscribers that run while the body of `async with` runs."""
 
     def __init__(self) -> None:
         self.subscribers: list[Subscriber] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Audience":
+    async def __aenter__(self) -> "SubscriberGroup":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -147,18 +149,18 @@ class Audience:
             task.cancel()
         await asyncio.wait(self._tasks)
 
-    def admit(self, *subscribers: Subscriber) -> None:
+    def add(self, *subscribers: Subscriber) -> None:
         self.subscribers += subscribers
-        self._tasks += [asyncio.create_task(subscriber.follow()) for subscriber in subscribers]
+        self._tasks += [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
 
-    async def heard_all(self, patience: float) -> None:
-        """Return when every subscriber has heard what there was to hear."""
+    async def wait_until_done(self, patience: float) -> None:
+        """Return when every subscriber has received everything; fail after `patience` seconds."""
         deadline = time.monotonic() + patience
         while waiting := [subscriber for subscriber in self.subscribers if not subscriber.is_done()]:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            assert time.monotonic() < deadline, f"{len(waiting)} still wait after {patience} s: {waiting[0]}"
+            assert time.monotonic() < deadline, f"{len(waiting)} incomplete after {patience} s: {waiting[0]}"
             await asyncio.sleep(0.02)
 
     @property
