@@ -1,64 +1,74 @@
-"""Where a request comes from, as limits of rate count it: past our own proxies, and no further."""
+"""The client's address, by which rate limits count: resolved through trusted proxies only."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 _UNKNOWN = "unknown"  # a peer without an address, as on a Unix socket
-_SUBSCRIBER = 64  # bits of an IPv6 address that a provider gives to one customer
+_IPV6_PREFIX = 64  # bits; a provider assigns one such network to one customer
 
 
 class ClientAddress:
-    """Middleware that leaves the caller's address in `request.state.client`.
+    """Middleware that stores the client's address in `request.state.client`.
 
-    The socket's peer; where that is a trusted proxy, the last hop in X-Forwarded-For that is none. What stands further
-    left is whatever the caller wrote there.
+    uvicorn's ProxyHeadersMiddleware finds it: the socket's peer or, if that is a trusted proxy, the last hop in
+    X-Forwarded-For that is not one; hops further left are whatever the client sent. Stricter than uvicorn alone:
+
+    - IPv4 proxies are also recognized by their IPv4-mapped IPv6 address (::ffff:10.0.0.1);
+    - a hop that is not an IP address is never used, the peer is used instead;
+    - IPv6 clients are counted by their /64 network, because a customer can use any address in it;
+    - nothing but the address is taken: X-Forwarded-Proto is ignored, and `request.client` stays the peer.
     """
 
     def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
         self._app = app
-        self._proxies = [ip_network(proxy) for proxy in proxies]
+        trusted = [network for proxy in proxies for network in _networks(proxy)]
+        self._resolve = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, _no_app), trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            connection = HTTPConnection(scope)
-            connection.state.client = self.of(connection)
+            HTTPConnection(scope).state.client = await self.of(scope)
         await self._app(scope, receive, send)
 
-    def of(self, connection: HTTPConnection) -> str:
-        """An IPv4 address, or the network of a subscriber with IPv6."""
-        found = _address(connection.client.host) if connection.client else None
-        if found is None:
+    async def of(self, scope: Scope) -> str:
+        """Return an IPv4 address, or the /64 network of an IPv6 address."""
+        resolved = dict(scope)  # the middleware replaces `client` and `scheme`
+        await self._resolve(resolved, _no_receive, _no_send)
+        address = _address(resolved) or _address(scope)
+        if address is None:
             return _UNKNOWN
-        for hop in _hops(connection):
-            if not self._is_proxy(found):
-                break
-            told = _address(hop)
-            if told is None:
-                break  # no proxy of ours writes such a thing
-            found = told
-        return str(found) if found.version == 4 else str(ip_network((found, _SUBSCRIBER), strict=False))
-
-    def _is_proxy(self, address: IPv4Address | IPv6Address) -> bool:
-        return any(address in network for network in self._proxies)
+        return str(address) if address.version == 4 else str(ip_network((address, _IPV6_PREFIX), strict=False))
 
 
-def _hops(connection: HTTPConnection) -> Iterator[str]:
-    """X-Forwarded-For from right to left, its repetitions included."""
-    for header in reversed(connection.headers.getlist("x-forwarded-for")):
-        yield from (hop.strip() for hop in reversed(header.split(",")))
+def _networks(proxy: str) -> Iterator[str]:
+    """Yield a trusted network, and its IPv4-mapped equivalent if it is one of IPv4."""
+    network = ip_network(proxy)
+    yield str(network)
+    if network.version == 4:
+        yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """What a text names, with a port, brackets or an interface around it; IPv4 in IPv6's clothes is IPv4."""
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
+def _address(scope: Scope) -> IPv4Address | IPv6Address | None:
+    """Return the address in `scope["client"]`, without its zone; an IPv4-mapped one as IPv4."""
+    client = scope.get("client")
     try:
-        found = ip_address(text.partition("%")[0])
+        found = ip_address(client[0].partition("%")[0]) if client else None
     except ValueError:
         return None
-    return (found.ipv4_mapped or found) if found.version == 6 else found
+    return (found.ipv4_mapped or found) if found is not None and found.version == 6 else found
+
+
+async def _no_app(scope: Scope, receive: Receive, send: Send) -> None:
+    pass
+
+
+async def _no_receive() -> Any:
+    raise NotImplementedError
+
+
+async def _no_send(message: Any) -> None:
+    raise NotImplementedError
