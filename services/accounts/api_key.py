@@ -6,13 +6,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from models import ApiKey, User
 from models.database.connection import run_tx
 from services.accounts.secret_token import hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
+from services.core import idempotency
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
-from services.core.idempotency import find_result, fingerprint, store_result
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.text import clean_text
 from services.events import account_change
@@ -76,32 +78,28 @@ class ApiKeyService:
         if words is None:
             raise InvalidInputError(message("A key needs a name."), field=("name",))
         wanted = _Wanted(words, idempotency_key)
-        row, account = await run_tx(self._create, user.id, wanted, fingerprint(wanted))
-        if account is not None:
-            await self._events.account_changed(account)
+        ticket = IdempotencyTicket.of(_OPERATION, wanted)
+        row = await idempotency.run_once(
+            user.id, ticket, partial(_replay, user.id), partial(self._create, user.id, wanted, ticket)
+        )
         key = self._key(row)
         return NewApiKey(row, key if hash_token(key) == row.key_hash else None)
 
-    async def _create(self, user_id: str, wanted: _Wanted, input_hash: str) -> tuple[ApiKey, AccountChange | None]:
-        # The account's row first, as everywhere; its version moves only if there is something new to show.
-        await account_change.lock_account(user_id)
-        key = wanted.idempotency_key
-        known = await find_result(user_id, _OPERATION, key, input_hash) if key is not None else None
-        if known is not None:
-            row = await ApiKey.get_or_none(id=known, user_id=user_id)
-            if row is None:
-                text = message("The key that this request made was revoked.")
-                raise ConflictError(text, field=("idempotencyKey",))
-            return row, None
+    async def _create(self, user_id: str, wanted: _Wanted, ticket: IdempotencyTicket) -> ApiKey:
+        row, account = await run_tx(self._insert, user_id, wanted, ticket)
+        await self._events.account_changed(account)
+        return row
+
+    async def _insert(self, user_id: str, wanted: _Wanted, ticket: IdempotencyTicket) -> tuple[ApiKey, AccountChange]:
+        account = await account_change.bump_version(user_id)
         if await ApiKey.filter(user_id=user_id).count() >= MOST:
             raise ConflictError(message("An account has at most {limit} keys. Revoke one first.", limit=MOST))
         row = ApiKey(user_id=user_id, name=wanted.name, salt=secrets.token_hex(32))
         made = self._key(row)
         row.hint, row.key_hash = made[-4:], hash_token(made)
         await row.save(force_create=True)
-        if key is not None:
-            await store_result(user_id, _OPERATION, key, input_hash, row.id)
-        return row, await account_change.bump_version(user_id)
+        await idempotency.store_result(user_id, ticket, row.id)
+        return row, account
 
     async def by_users(self, user_ids: list[str]) -> dict[str, list[ApiKey]]:
         """The keys of each of these accounts that has any, newest first."""
@@ -163,3 +161,11 @@ class ApiKeyService:
 
     async def _has_access(self, user: User) -> bool:
         return (await self._entitlements.of(user)).api_access
+
+
+async def _replay(user_id: str, key_id: str) -> ApiKey:
+    row = await ApiKey.get_or_none(id=key_id, user_id=user_id)
+    if row is None:
+        text = message("The key that this request made was revoked.")
+        raise ConflictError(text, field=("idempotencyKey",))
+    return row

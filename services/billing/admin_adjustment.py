@@ -1,8 +1,7 @@
-"""Adjustments: credits that an admin gives or takes, with the reason that the account's owner reads beside the line."""
+"""Adjustments: credits that an admin adds or removes, with a reason that the user sees in the ledger."""
 
 from dataclasses import dataclass
-
-from tortoise.exceptions import IntegrityError
+from functools import partial
 
 from models import AuditEntry, CreditTransaction, User
 from models.database.connection import run_tx
@@ -10,8 +9,8 @@ from models.enum import AdminAction, TransactionType
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
 from services.core import idempotency
-from services.core.error import InvalidInputError
-from services.core.idempotency import UsedKeyError
+from services.core.error import InvalidInputError, NotFoundError
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.text import clean_reason
 from services.events import account_change, audit_log
@@ -19,13 +18,13 @@ from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
 OPERATION = "adminAdjustCredits"
-MOST = 1_000_000  # credits of one line, as the ledger's table has it
-FURTHEST = 1_000_000_000  # credits from zero that a balance may be moved to: clients read 32 bits
+MAX_AMOUNT = 1_000_000  # credits of one line, the limit of the ledger's table
+MAX_BALANCE = 1_000_000_000  # credits above or below zero that an adjustment may lead to: clients read 32 bits
 
 
 @dataclass(frozen=True)
 class AdjustmentRequest:
-    """`amount`: credits, negative to take them away, below zero if need be."""
+    """`amount`: credits, negative to remove them; the balance may fall below zero."""
 
     user_id: str
     amount: int
@@ -35,59 +34,67 @@ class AdjustmentRequest:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """The account as it is now, and the line."""
+    """The current account, and the ledger line."""
 
     user: User
     line: CreditTransaction
 
 
 class AdminAdjustmentService:
-    """Moves balances by an admin's word alone."""
+    """Changes balances on an admin's decision alone."""
 
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def adjust(self, admin: User, request: AdjustmentRequest) -> Adjustment:
-        """Write one ADMIN line with its reason, and tell the account at once.
+        """Write one ADMIN line with its reason, and publish the change.
 
-        The same key of the same admin with the same input returns the line that it wrote the first time.
+        The same key of the same admin with the same input returns the line of the first request.
 
         Raises:
-            InvalidInputError: of the amount, the reason or the key.
-            NotFoundError: there is no such account, or it is gone.
-            ConflictError: the key came with another input before.
+            InvalidInputError: the amount, the reason or the key is invalid.
+            NotFoundError: there is no such account, or it was deleted.
+            ConflictError: the key was used with another input.
         """
-        if not 1 <= abs(request.amount) <= MOST:
-            text = message("Give or take 1 to {limit} credits at a time.", limit=MOST)
+        if not 1 <= abs(request.amount) <= MAX_AMOUNT:
+            text = message("Give or take 1 to {limit} credits at a time.", limit=MAX_AMOUNT)
             raise InvalidInputError(text, field=("amount",))
         reason = clean_reason(request.reason)
-        try:
-            line, done = await run_tx(self._adjust, admin.id, request, reason, idempotency.fingerprint(request))
-        except (IntegrityError, UsedKeyError):  # at the same moment, for another account
-            raise idempotency.key_conflict() from None
-        if done is not None:
-            await self._events.acted(*done)
+        ticket = IdempotencyTicket.of(OPERATION, request)
+        line = await idempotency.run_once(
+            admin.id,
+            ticket,
+            partial(_replay, request.user_id),
+            partial(self._adjust, admin.id, request, reason, ticket),
+        )
         return Adjustment(await User.get(id=request.user_id), line)
 
-    @staticmethod
     async def _adjust(
-        admin_id: str, request: AdjustmentRequest, reason: str, fingerprint: str
-    ) -> tuple[CreditTransaction, tuple[AccountChange, AuditEntry] | None]:
-        user_id, key = request.user_id, request.idempotency_key
-        await account_change.lock_account(user_id, field=("userId",))
-        known = await idempotency.find_result(admin_id, OPERATION, key, fingerprint) if key is not None else None
-        if known is not None:
-            return await CreditTransaction.get(id=known), None
-        act = await audit_log.record(
-            admin_id, AdminAction.ADJUST_CREDITS, user_id, amount=request.amount, reason=reason
-        )
-        # Named after the act: an admin's key is theirs alone, and without one there is nothing else to name it after.
-        line = LedgerLine(TransactionType.ADMIN, request.amount, f"admin:{act.id}", metadata={"reason": reason})
-        account = await ledger.post(user_id, [line])
-        if abs(account.credits) > FURTHEST:
-            text = message("A balance stays within {limit} credits of zero.", limit=FURTHEST)
-            raise InvalidInputError(text, field=("amount",))
-        (written,) = account.lines
-        if key is not None:
-            await idempotency.store_result(admin_id, OPERATION, key, fingerprint, written.id)
-        return written, (account, act)
+        self, admin_id: str, request: AdjustmentRequest, reason: str, ticket: IdempotencyTicket
+    ) -> CreditTransaction:
+        line, account, entry = await run_tx(_write, admin_id, request, reason, ticket)
+        await self._events.acted(account, entry)
+        return line
+
+
+async def _replay(user_id: str, line_id: str) -> CreditTransaction:
+    if not await User.exists(id=user_id, deleted_at=None):
+        raise NotFoundError(("userId",))
+    return await CreditTransaction.get(id=line_id)
+
+
+async def _write(
+    admin_id: str, request: AdjustmentRequest, reason: str, ticket: IdempotencyTicket
+) -> tuple[CreditTransaction, AccountChange, AuditEntry]:
+    user_id = request.user_id
+    await account_change.lock_account(user_id, field=("userId",))
+    entry = await audit_log.record(admin_id, AdminAction.ADJUST_CREDITS, user_id, amount=request.amount, reason=reason)
+    # The reference is the audit entry's id: an idempotency key is unique per admin only, and optional.
+    line = LedgerLine(TransactionType.ADMIN, request.amount, f"admin:{entry.id}", metadata={"reason": reason})
+    account = await ledger.post(user_id, [line])
+    if abs(account.credits) > MAX_BALANCE:
+        text = message("A balance stays within {limit} credits of zero.", limit=MAX_BALANCE)
+        raise InvalidInputError(text, field=("amount",))
+    (written,) = account.lines
+    await idempotency.store_result(admin_id, ticket, written.id)
+    return written, account, entry

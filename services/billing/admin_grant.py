@@ -1,9 +1,8 @@
-"""Grants: memberships and passes that an admin gives, beside those that are paid for."""
+"""Grants: memberships and passes that an admin gives to accounts without payment."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from tortoise.exceptions import IntegrityError
+from functools import partial
 
 from models import AuditEntry, User
 from models.database.connection import run_tx
@@ -11,8 +10,8 @@ from models.enum import AdminAction, PlanKind
 from services.billing import passes
 from services.billing.plan import PlanService
 from services.core import idempotency
-from services.core.error import InvalidInputError
-from services.core.idempotency import UsedKeyError
+from services.core.error import InvalidInputError, NotFoundError
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.text import slug_or_empty
 from services.events import account_change, audit_log
@@ -20,14 +19,14 @@ from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
 OPERATION = "adminGrantPass"
-LONGEST = 8760  # hours of one pass: a year
+MAX_HOURS = 8760  # of one pass: a year
 
-_Done = tuple[AccountChange, AuditEntry]
+_Change = tuple[AccountChange, AuditEntry]
 
 
 @dataclass(frozen=True)
 class PassRequest:
-    """`plan`: its slug; `hours`: how long it lasts, None for as long as it is sold."""
+    """`plan`: its slug; `hours`: how long the pass lasts, None for the plan's own duration."""
 
     user_id: str
     plan: str
@@ -36,68 +35,72 @@ class PassRequest:
 
 
 class AdminGrantService:
-    """Gives accounts what others pay for."""
+    """Grants memberships and passes on an admin's decision."""
 
     def __init__(self, plans: PlanService, events: EventPublisher) -> None:
         self._plans = plans
         self._events = events
 
     async def set_membership(self, admin: User, user_id: str, *, is_member: bool) -> User:
-        """Make a member of an account, or take that back; a plan that it pays for goes on as it is.
+        """Grant an account membership, or revoke the grant; a paid plan is not affected.
 
-        What is so already is left alone.
+        Changes nothing if the account is in that state already.
 
         Raises:
-            NotFoundError: there is no such account, or it is gone.
+            NotFoundError: there is no such account, or it was deleted.
         """
-        await self._tell(await run_tx(self._set_membership, admin.id, user_id, is_member))
+        change = await run_tx(self._set_membership, admin.id, user_id, is_member)
+        if change is not None:
+            await self._events.acted(*change)
         return await User.get(id=user_id)
 
     @staticmethod
-    async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> _Done | None:
+    async def _set_membership(admin_id: str, user_id: str, is_member: bool) -> _Change | None:
         await account_change.lock_account(user_id, field=("userId",))
         changed = await User.filter(id=user_id, is_member=not is_member).update(
             is_member=is_member, member_since=datetime.now(UTC) if is_member else None
         )
         if not changed:
             return None  # the account's version moves only with a change
-        act = await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
-        return (await account_change.bump_version(user_id)).with_entitlements(), act
+        entry = await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
+        return (await account_change.bump_version(user_id)).with_entitlements(), entry
 
     async def grant_pass(self, admin: User, request: PassRequest) -> User:
-        """Give an account a pass: it starts when the account's last one ends, else at once.
+        """Grant an account a pass. It starts when the account's last pass ends, else at once.
 
         The same key of the same admin with the same input grants nothing again.
 
         Raises:
-            InvalidInputError: there is no such pass, of the hours, or of the key.
-            NotFoundError: there is no such account, or it is gone.
-            ConflictError: the key came with another input before.
+            InvalidInputError: there is no such pass, or the hours or the key are invalid.
+            NotFoundError: there is no such account, or it was deleted.
+            ConflictError: the key was used with another input.
         """
-        try:
-            done = await run_tx(self._grant_pass, admin.id, request, idempotency.fingerprint(request))
-        except (IntegrityError, UsedKeyError):  # at the same moment, for another account
-            raise idempotency.key_conflict() from None
-        await self._tell(done)
+        ticket = IdempotencyTicket.of(OPERATION, request)
+        return await idempotency.run_once(
+            admin.id, ticket, partial(_replay, request.user_id), partial(self._grant_pass, admin.id, request, ticket)
+        )
+
+    async def _grant_pass(self, admin_id: str, request: PassRequest, ticket: IdempotencyTicket) -> User:
+        await self._events.acted(*await run_tx(self._write_pass, admin_id, request, ticket))
         return await User.get(id=request.user_id)
 
-    async def _grant_pass(self, admin_id: str, request: PassRequest, fingerprint: str) -> _Done | None:
-        user_id, key = request.user_id, request.idempotency_key
+    async def _write_pass(self, admin_id: str, request: PassRequest, ticket: IdempotencyTicket) -> _Change:
+        user_id = request.user_id
         await account_change.lock_account(user_id, field=("userId",))
-        if key is not None and await idempotency.find_result(admin_id, OPERATION, key, fingerprint) is not None:
-            return None
         plan = await self._plans.plan(slug_or_empty(request.plan))
         if plan is None or plan.kind is not PlanKind.PASS:
             raise InvalidInputError(message("There is no such pass."), field=("plan",))
-        if request.hours is not None and not 1 <= request.hours <= LONGEST:
-            text = message("A pass lasts 1 to {limit} hours.", limit=LONGEST)
+        if request.hours is not None and not 1 <= request.hours <= MAX_HOURS:
+            text = message("A pass lasts 1 to {limit} hours.", limit=MAX_HOURS)
             raise InvalidInputError(text, field=("hours",))
         hours = plan.duration_hours if request.hours is None else request.hours
-        act = await audit_log.record(admin_id, AdminAction.GRANT_PASS, user_id, plan=plan.slug, hours=hours)
-        if key is not None:
-            await idempotency.store_result(admin_id, OPERATION, key, fingerprint, act.id)
-        return await passes.grant(user_id, plan, f"admin:{act.id}", hours), act
+        entry = await audit_log.record(admin_id, AdminAction.GRANT_PASS, user_id, plan=plan.slug, hours=hours)
+        await idempotency.store_result(admin_id, ticket, entry.id)
+        return await passes.grant(user_id, plan, f"admin:{entry.id}", hours), entry
 
-    async def _tell(self, done: _Done | None) -> None:
-        if done is not None:
-            await self._events.acted(*done)
+
+async def _replay(user_id: str, _entry_id: str) -> User:
+    user = await User.get_or_none(id=user_id, deleted_at=None)
+    if user is None:
+        raise NotFoundError(("userId",))
+    return user

@@ -1,6 +1,7 @@
 """Custom styles, which only their owner sees and uses, and the catalogue's styles that admins create and change."""
 
 import dataclasses
+from functools import partial
 
 from models import AuditEntry, Collection, Style, User, ids
 from models.database.connection import rows, run_tx
@@ -9,6 +10,7 @@ from services.catalogue.style import FIRST_ADDED_POSITION, PROMPT_ONLY_STYLE
 from services.catalogue.style_input import StyleDraft, StyleFields, apply_style_input, language
 from services.core import idempotency
 from services.core.error import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.text import slug_or_empty
 from services.core.unset import UNSET, set_fields
@@ -44,21 +46,18 @@ class CustomStyleService:
             InvalidInputError, NotFoundError: with the invalid field.
             ConflictError: the account has MAX_PER_ACCOUNT custom styles, or the key was used with another input.
         """
-        fingerprint = idempotency.fingerprint(draft)
-        if existing := await self._replay(user, draft.idempotency_key, fingerprint):
-            return existing
+        ticket = IdempotencyTicket.of(OPERATION, draft)
+        return await idempotency.run_once(
+            user.id, ticket, _replay, partial(self._create, user, draft, ticket, is_admin=is_admin)
+        )
+
+    async def _create(self, user: User, draft: StyleDraft, ticket: IdempotencyTicket, *, is_admin: bool) -> Style:
         allowed = _allowed(draft.fields, is_admin=is_admin, in_catalogue=draft.collection is not None)
         style = await self._new_row(user, draft.collection, is_admin=is_admin)
         apply_style_input(
             style, allowed, language(draft.wanted_locale), prompt_max_length=self._limits.prompt_max_length
         )
-        try:
-            action = await run_tx(self._insert, user.id, style, draft.idempotency_key, fingerprint)
-        except idempotency.UsedKeyError:
-            if existing := await self._replay(user, draft.idempotency_key, fingerprint):
-                return existing
-            raise
-        await self._publish(action)
+        await self._publish(await run_tx(self._insert, user.id, style, ticket))
         return style
 
     async def update(
@@ -110,11 +109,10 @@ class CustomStyleService:
         )
 
     @staticmethod
-    async def _insert(user_id: str, style: Style, key: str | None, fingerprint: str) -> AuditEntry | None:
+    async def _insert(user_id: str, style: Style, ticket: IdempotencyTicket) -> AuditEntry | None:
         # The account's row first, as everywhere; concurrent requests wait here, so that the count is exact.
         await account_change.lock_account(user_id)
-        if key is not None:
-            await idempotency.store_result(user_id, OPERATION, key, fingerprint, style.id)
+        await idempotency.store_result(user_id, ticket, style.id)
         action = None
         if style.owner_id is None:
             style.position, style.edited = await next_position(), True
@@ -156,15 +154,12 @@ class CustomStyleService:
         await style.save()
         return action
 
-    @staticmethod
-    async def _replay(user: User, key: str | None, fingerprint: str) -> Style | None:
-        style_id = await idempotency.find_result(user.id, OPERATION, key, fingerprint) if key is not None else None
-        if style_id is None:
-            return None
-        style = await Style.get_or_none(id=style_id, is_active=True).select_related("collection")
-        if style is None:
-            raise NotFoundError(field=("idempotencyKey",), text=message("This style was deleted."))
-        return style
+
+async def _replay(style_id: str) -> Style:
+    style = await Style.get_or_none(id=style_id, is_active=True).select_related("collection")
+    if style is None:
+        raise NotFoundError(field=("idempotencyKey",), text=message("This style was deleted."))
+    return style
 
 
 def _allowed(fields: StyleFields, *, is_admin: bool, in_catalogue: bool) -> StyleFields:

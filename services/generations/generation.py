@@ -11,6 +11,7 @@ from services.billing.entitlement import Entitlements
 from services.catalogue.style import StyleService
 from services.core.crashpoint import crashpoint
 from services.core.error import ConflictError, NotFoundError
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change, audit_log
@@ -18,7 +19,7 @@ from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.cancellation import cancel
 from services.generations.specification import GenerationRequest, build_spec
-from services.generations.submission import IdempotencyTicket, SubmissionService
+from services.generations.submission import SubmissionService
 from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService

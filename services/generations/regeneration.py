@@ -8,13 +8,14 @@ from models.enum import FileState, GenerationStatus, MediaKind
 from services.billing.entitlement import Entitlements
 from services.catalogue.style import StyleService, is_locked, price
 from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
+from services.core.idempotency import IdempotencyTicket
 from services.core.message import Message, message
 from services.core.rate_limit import RateLimits
 from services.core.text import clean_text
 from services.generations.generation import GenerationService
 from services.generations.revision_prompt import conversation, refinement_prompt, variation_prompt
 from services.generations.specification import GenerationSpec
-from services.generations.submission import IdempotencyTicket, SubmissionService
+from services.generations.submission import SubmissionService
 from services.products.profile import Limits
 
 _REGENERATE, _REFINE = "regenerate", "refineGeneration"  # idempotency keys of each are their own

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Self
-from weakref import WeakValueDictionary
+from functools import partial
 
 from models import Generation, User, ids
 from models.database.connection import run_tx
@@ -13,26 +11,12 @@ from services.billing import ledger
 from services.billing.funding import Funding, FundingService
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
-from services.core.error import Refusal
+from services.core.idempotency import IdempotencyTicket, KeyLocks
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.specification import GenerationSpec
 from services.integrations.messaging.wake_up import WakeUps
 from services.operations.maintenance import MaintenanceService
-
-
-@dataclass(frozen=True)
-class IdempotencyTicket:
-    """What tells a repeated request from a new one; without a key every request is new."""
-
-    operation: str
-    key: str | None
-    fingerprint: str
-
-    @classmethod
-    def of(cls, operation: str, request: Any) -> Self:
-        """The ticket of a request dataclass. Raises InvalidInputError where it holds what cannot be written down."""
-        return cls(operation, request.idempotency_key, idempotency.fingerprint(request))
 
 
 class SubmissionService:
@@ -45,7 +29,7 @@ class SubmissionService:
         self._wake_ups = wake_ups
         self._events = events
         self._maintenance = maintenance
-        self._keys: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks = KeyLocks()
 
     async def once(
         self, user_id: str, ticket: IdempotencyTicket, sell: Callable[[], Awaitable[list[Generation]]]
@@ -59,30 +43,8 @@ class SubmissionService:
             InvalidInputError, ConflictError: the key is no key, or came with another input before.
             Refusal: whatever `sell` refuses.
         """
-        if ticket.key is None:
-            return await sell()
-        place = (user_id, ticket.operation, ticket.key)
-        async with self._keys.setdefault(place, asyncio.Lock()):
-            return await self._once(user_id, ticket, sell)
-
-    async def _once(
-        self, user_id: str, ticket: IdempotencyTicket, sell: Callable[[], Awaitable[list[Generation]]]
-    ) -> list[Generation]:
-        if (replayed := await self._replay(user_id, ticket)) is not None:
-            return replayed
-        try:
-            return await sell()
-        except (Refusal, idempotency.UsedKeyError) as error:
-            # A twin of this request may have been faster, and have taken the last credits.
-            if (replayed := await self._replay(user_id, ticket)) is not None:
-                return replayed
-            raise error
-
-    async def _replay(self, user_id: str, ticket: IdempotencyTicket) -> list[Generation] | None:
-        if ticket.key is None:
-            return None
-        batch_id = await idempotency.find_result(user_id, ticket.operation, ticket.key, ticket.fingerprint)
-        return await self._batch(user_id, batch_id) if batch_id else None
+        async with self._locks.of(user_id, ticket):
+            return await idempotency.run_once(user_id, ticket, partial(self._batch, user_id), sell)
 
     async def check(self, user: User, order: GenerationSpec) -> Funding:
         """Refuse early what the sale's transaction would refuse; else, who is going to pay.
@@ -140,8 +102,7 @@ class SubmissionService:
         lines = [line for row in made for line in ledger.deduction(row.id, row.cost)]
         if lines or account is None:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
-        if ticket.key is not None:
-            await idempotency.store_result(user_id, ticket.operation, ticket.key, ticket.fingerprint, batch_id)
+        await idempotency.store_result(user_id, ticket, batch_id)
         await hold()
         await Generation.bulk_create(made)
         crashpoint("generation.before_commit")

@@ -1,4 +1,4 @@
-"""Checkouts: somebody wants to pay, and is shown to the till."""
+"""Checkouts: a user wants to buy something, and gets the address of a payment page."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from services.billing.entitlement import active_plan_id
 from services.billing.plan import PlanService
 from services.core import idempotency
 from services.core.error import InvalidInputError, NotFoundError, PaymentsUnavailableError
+from services.core.idempotency import IdempotencyTicket, KeyLocks
 from services.core.message import message
 from services.core.rate_limit import RateLimits
 from services.events import account_change
@@ -23,7 +24,7 @@ from services.integrations.payments.protocol import CheckoutSessionRequest, Paym
 log = structlog.get_logger(__name__)
 
 OPERATION = "createCheckout"
-_LONGEST_URL = 2000  # characters
+_MAX_URL = 2000  # characters
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -38,78 +39,82 @@ class CheckoutRequest:
 
 
 class CheckoutService:
-    """Opens tills. `products`: the provider's product ids by slug; `origins`: where a person may be sent back to."""
+    """Opens checkouts. `products`: the provider's product ids by slug; `origins`: where a user may be redirected to."""
 
     def __init__(
         self,
-        payments: PaymentProvider | None,
+        provider: PaymentProvider | None,
         products: Mapping[str, str],
         origins: tuple[str, ...],
         plans: PlanService,
         rates: RateLimits,
     ) -> None:
-        self._payments = payments
+        self._provider = provider
         self._products = products
         self._origins = {origin for origin in map(_origin, origins) if origin is not None}
         self._plans = plans
         self._rates = rates
+        self._locks = KeyLocks()
 
     async def create(self, user: User, request: CheckoutRequest, client: str) -> Checkout:
-        """Open a till for one package or plan; the same key leads to the same checkout.
+        """Open a checkout for one package or plan; the same key returns the same checkout.
 
-        Its row is written before the provider is asked, and nothing is granted before an order is told as paid.
+        The row is written before the provider is called, and nothing is granted before an order is reported as paid.
 
         Raises:
-            InvalidInputError: neither or both are wanted, the plan is sold on request only, `success_url` leads
-                elsewhere, or the key is no key.
-            NotFoundError: nothing on sale is called that.
-            ConflictError: the key came with another input before.
-            RateLimitedError: too many were opened.
-            PaymentsUnavailableError: nobody takes money here, or the provider does not answer.
+            InvalidInputError: neither or both are given, the plan is sold on request only, `success_url` has a foreign
+                origin, or the key is invalid.
+            NotFoundError: nothing on sale has this slug.
+            ConflictError: the key was used with another input.
+            RateLimitedError: too many checkouts were opened.
+            PaymentsUnavailableError: payments are off, or the provider does not answer.
         """
-        if self._payments is None:
+        if self._provider is None:
             raise PaymentsUnavailableError
-        ware = await self._ware(request)
+        product = await self._find_product(request)
         self._check_success_url(request.success_url)
-        product_id = self._products.get(ware.slug)
+        product_id = self._products.get(product.slug)
         if product_id is None:
-            log.error("checkout.no_product", slug=ware.slug, hint="POLAR_PRODUCTS names none")
+            log.error("checkout.product_not_configured", slug=product.slug, hint="add it to POLAR_PRODUCTS")
             raise PaymentsUnavailableError
-        fingerprint = idempotency.fingerprint(request)
-        checkout = await _find_by_key(user.id, request.idempotency_key, fingerprint)
-        if checkout is not None and _is_open(checkout):
-            return checkout
-        await self._rates.checkout(user.id)
-        checkout = await run_tx(partial(_create_row, user.id, ware.slug, request.idempotency_key, fingerprint))
-        wanted = CheckoutSessionRequest(
-            checkout_id=checkout.id,
-            product_id=product_id,
-            slug=ware.slug,
-            user_id=user.id,
-            email=user.email if user.email_verified else None,
-            success_url=request.success_url,
-            client=_address(client),
-        )
-        try:
-            till = await self._payments.create_checkout(wanted)
-        except PaymentProviderError:
-            raise PaymentsUnavailableError from None
-        # A twin of this request may have opened one as well: whichever is written last is the one that is shown.
-        await Checkout.filter(id=checkout.id).update(
-            provider_id=till.provider_id, url=till.url, expires_at=till.expires_at
-        )
-        return await Checkout.get(id=checkout.id)
+        ticket = IdempotencyTicket.of(OPERATION, request)
+        async with self._locks.of(user.id, ticket):
+            checkout = await idempotency.run_once(
+                user.id, ticket, partial(self._replay, user.id), partial(self._create, user.id, product.slug, ticket)
+            )
+            if _is_open(checkout):
+                return checkout
+            session = CheckoutSessionRequest(
+                checkout_id=checkout.id,
+                product_id=product_id,
+                slug=product.slug,
+                user_id=user.id,
+                email=user.email if user.email_verified else None,
+                success_url=request.success_url,
+                client=_address(client),
+            )
+            return await _open_session(self._provider, checkout, session)
+
+    async def _replay(self, user_id: str, checkout_id: str) -> Checkout:
+        checkout = await Checkout.get(id=checkout_id)
+        if not _is_open(checkout):  # it expired, or the provider did not answer: it is going to be opened again
+            await self._rates.checkout(user_id)
+        return checkout
+
+    async def _create(self, user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:
+        await self._rates.checkout(user_id)
+        return await run_tx(_create_row, user_id, slug, ticket)
 
     async def portal_url(self, user: User) -> str | None:
-        """Where an account manages its monthly plan; None for who has none, and where the provider does not answer."""
-        if self._payments is None or active_plan_id(user, datetime.now(UTC)) is None:
+        """Return where an account manages its monthly plan; None without a plan, or if the provider does not answer."""
+        if self._provider is None or active_plan_id(user, datetime.now(UTC)) is None:
             return None
         try:
-            return await self._payments.portal_url(user.id)
+            return await self._provider.portal_url(user.id)
         except PaymentProviderError:
             return None
 
-    async def _ware(self, request: CheckoutRequest) -> CreditPackage | Plan:
+    async def _find_product(self, request: CheckoutRequest) -> CreditPackage | Plan:
         if (request.package is None) is (request.plan is None):
             raise InvalidInputError(message("Choose either a package or a plan."), field=("package",))
         if request.package is not None:
@@ -125,10 +130,29 @@ class CheckoutService:
         return plan
 
     def _check_success_url(self, url: str | None) -> None:
-        """Whoever has paid must not be sent to somebody who only looks like us."""
-        if url is not None and (len(url) > _LONGEST_URL or _origin(url) not in self._origins):
+        """Refuse open redirects: after paying, a user must not land on a site that imitates ours."""
+        if url is not None and (len(url) > _MAX_URL or _origin(url) not in self._origins):
             text = message("This must be an address of the app's own.")
             raise InvalidInputError(text, field=("successUrl",))
+
+
+async def _create_row(user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:
+    # The account's row first, as everywhere; its version does not move, for an account does not show its checkouts.
+    await account_change.lock_account(user_id)
+    checkout = await Checkout.create(user_id=user_id, slug=slug)
+    await idempotency.store_result(user_id, ticket, checkout.id)
+    return checkout
+
+
+async def _open_session(provider: PaymentProvider, checkout: Checkout, request: CheckoutSessionRequest) -> Checkout:
+    try:
+        session = await provider.create_checkout(request)
+    except PaymentProviderError:
+        raise PaymentsUnavailableError from None
+    # Compare-and-set: where a duplicate in another process opened a session first, every client gets that one.
+    unopened = Checkout.filter(id=checkout.id, provider_id=checkout.provider_id)
+    await unopened.update(provider_id=session.provider_id, url=session.url, expires_at=session.expires_at)
+    return await Checkout.get(id=checkout.id)
 
 
 def _is_open(checkout: Checkout) -> bool:
@@ -136,25 +160,8 @@ def _is_open(checkout: Checkout) -> bool:
     return checkout.url is not None and not is_over
 
 
-async def _find_by_key(user_id: str, key: str | None, fingerprint: str) -> Checkout | None:
-    """What this key made before. Raises InvalidInputError, ConflictError."""
-    id = await idempotency.find_result(user_id, OPERATION, key, fingerprint) if key is not None else None
-    return await Checkout.get(id=id) if id is not None else None
-
-
-async def _create_row(user_id: str, slug: str, key: str | None, fingerprint: str) -> Checkout:
-    # The account's row first, as everywhere; changing nothing, for a checkout is nothing that an account shows.
-    await account_change.lock_account(user_id)
-    if (known := await _find_by_key(user_id, key, fingerprint)) is not None:
-        return known
-    checkout = await Checkout.create(user_id=user_id, slug=slug)
-    if key is not None:
-        await idempotency.store_result(user_id, OPERATION, key, fingerprint, checkout.id)
-    return checkout
-
-
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an address; None where browsers and we might read it differently."""
+    """Return scheme, host and port of an address; None if browsers might parse it differently than we do."""
     if not url.isascii() or not url.isprintable() or any(sign in url for sign in ' \\"<>^`|'):
         return None
     try:
@@ -170,5 +177,5 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 def _address(client: str) -> str | None:
     try:
         return str(ipaddress.ip_address(client))
-    except ValueError:  # the network of a subscriber, or unknown
+    except ValueError:  # a subscriber's network (IPv6 prefix), or unknown
         return None

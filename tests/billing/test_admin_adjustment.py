@@ -9,7 +9,7 @@ from models import AuditEntry, CreditTransaction, User
 from models.database.connection import run_tx
 from models.enum import TransactionType
 from services.billing import ledger
-from services.billing.admin_adjustment import FURTHEST, MOST
+from services.billing.admin_adjustment import MAX_AMOUNT, MAX_BALANCE
 from services.core.text import LONGEST
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api
@@ -107,8 +107,8 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> 
     version = (await User.get(id=ada.user["id"])).version
     for input, code, field in (
         (moved(ada, 0), "INVALID_INPUT", "amount"),
-        (moved(ada, MOST + 1), "INVALID_INPUT", "amount"),
-        (moved(ada, -MOST - 1), "INVALID_INPUT", "amount"),
+        (moved(ada, MAX_AMOUNT + 1), "INVALID_INPUT", "amount"),
+        (moved(ada, -MAX_AMOUNT - 1), "INVALID_INPUT", "amount"),
         (moved(ada, 5, reason=" \n "), "INVALID_INPUT", "reason"),
         (moved(ada, 5, reason="x" * (LONGEST + 1)), "INVALID_INPUT", "reason"),
         (moved(ada, 5, reason="a\x00b"), "INVALID_INPUT", "reason"),
@@ -128,12 +128,15 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> 
 @pytest.mark.any_database
 async def test_a_balance_stays_a_number_that_clients_can_read(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
-    lines = [ledger.LedgerLine(TransactionType.BONUS, MOST, f"gift:{number}") for number in range(FURTHEST // MOST - 1)]
+    lines = [
+        ledger.LedgerLine(TransactionType.BONUS, MAX_AMOUNT, f"gift:{number}")
+        for number in range(MAX_BALANCE // MAX_AMOUNT - 1)
+    ]
     await run_tx(ledger.post, ada.user["id"], lines)
-    refused = await admin.refused(ADJUST, input=moved(ada, MOST))
+    refused = await admin.refused(ADJUST, input=moved(ada, MAX_AMOUNT))
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["amount"])
-    assert await ada.credits() == FURTHEST - MOST + 10_000
-    assert (await admin.one(ADJUST, input=moved(ada, MOST - 10_000)))["user"]["credits"] == FURTHEST
+    assert await ada.credits() == MAX_BALANCE - MAX_AMOUNT + 10_000
+    assert (await admin.one(ADJUST, input=moved(ada, MAX_AMOUNT - 10_000)))["user"]["credits"] == MAX_BALANCE
     await assert_invariants(idle_server.services)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from models import AuditEntry, Pass, Plan, User
 from models.enum import PlanKind
-from services.billing.admin_grant import LONGEST
+from services.billing.admin_grant import MAX_HOURS
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.integrity import assert_invariants, make_admin
@@ -134,7 +134,7 @@ async def test_what_cannot_be_given_changes_nothing(idle_server: Running) -> Non
         ({**lite, "plan": monthly.slug}, "INVALID_INPUT", "plan"),
         ({**lite, "plan": "flash"}, "INVALID_INPUT", "plan"),  # not sold any more
         ({**lite, "hours": 0}, "INVALID_INPUT", "hours"),
-        ({**lite, "hours": LONGEST + 1}, "INVALID_INPUT", "hours"),
+        ({**lite, "hours": MAX_HOURS + 1}, "INVALID_INPUT", "hours"),
         ({**lite, "idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
         ({**lite, "userId": NOBODY}, "NOT_FOUND", "userId"),
         ({**lite, "userId": gone.user["id"]}, "NOT_FOUND", "userId"),

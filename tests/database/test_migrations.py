@@ -31,7 +31,7 @@ from models.database.connection import (
 )
 from models.database.migrate import LOCATION, all_migrations, migrate, missing_migrations
 from models.database.postgres import Limits
-from services.core.idempotency import find_result
+from services.core.idempotency import IdempotencyTicket, find_result
 from services.operations import hourly_job
 from tests.support import factories
 from tests.support.factories import NOW, insert
@@ -251,7 +251,7 @@ async def test_migration_moves_job_runs_and_copies_idempotency_results(empty: st
             await insert("external_events", factories.external_event(source=job, event_id=noon.isoformat()))
             for key in (old_key, new_key):
                 user, operation, name, digest = (key[c] for c in ("user_id", "operation", "key", "input_hash"))
-                assert await find_result(user, operation, name, digest) == key["batch_id"]
+                assert await find_result(user, IdempotencyTicket(operation, name, digest)) == key["batch_id"]
 
     alone(migrated_before(empty, migration, tmp_path / "before"))
     alone(write_old_rows())

@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from models import CreditTransaction, ExternalEvent, Pass, Purchase
+from models import CreditTransaction, ExternalEvent, Pass, Purchase, User
 from services.core.chore import Lane
+from services.integrations.payments.polar.client import PolarPaymentProvider
+from services.payments.checkout import CheckoutRequest, CheckoutService
 from setting_types import Environment
 from settings import ROOT, Settings
 from tests.conftest import Running, running
@@ -21,7 +23,19 @@ from tests.support.client import Api, until
 from tests.support.fakes.polar import PolarServer
 from tests.support.fakes.polar_wire import Json, event, moment, order, refund, refunded, sign, subscription
 from tests.support.integrity import assert_invariants
-from tests.support.polar_store import BASIC, FIFTY, FIVE_HUNDRED, FLASH, LEDGER, SECRET, lines, paid_by, tell, user_of
+from tests.support.polar_store import (
+    BASIC,
+    FIFTY,
+    FIVE_HUNDRED,
+    FLASH,
+    LEDGER,
+    PRODUCTS,
+    SECRET,
+    lines,
+    paid_by,
+    tell,
+    user_of,
+)
 from tests.support.server_process import free_port
 
 CHECKOUT = """
@@ -190,7 +204,9 @@ async def test_a_checkout_is_opened_once_for_a_key(polar_store: Running, ada: Ap
     wanted = {"package": "credits-50", "idempotencyKey": "one", "successUrl": f"{polar_store.settings.address}/thanks"}
     made = await asyncio.gather(*(ada.one(CHECKOUT, input=wanted) for _ in range(3)))
     assert len({one["checkout"]["id"] for one in made}) == 1
-    assert (await ada.one(CHECKOUT, input=wanted))["checkout"]["url"] in {one["url"] for one in polar.checkouts}
+    assert [one["checkout"]["url"] for one in made] == [polar.checkouts[0]["url"]] * 3
+    assert (await ada.one(CHECKOUT, input=wanted))["checkout"]["url"] == polar.checkouts[0]["url"]
+    assert len(polar.checkouts) == 1
     assert polar.checkouts[0]["external_customer_id"] == user_of(ada)
     assert (await ada.refused(CHECKOUT, input={**wanted, "package": "credits-500"}))["code"] == "CONFLICT"
     refusals: list[tuple[dict[str, Any], str]] = [
@@ -212,6 +228,28 @@ async def test_a_checkout_is_opened_once_for_a_key(polar_store: Running, ada: Ap
     polar.fail(500)
     assert (await ada.refused(CHECKOUT, input={"package": "credits-50"}))["code"] == "PAYMENTS_UNAVAILABLE"
     assert (await polar_store.api.refused(CHECKOUT, input=wanted))["code"] == "UNAUTHENTICATED"
+
+
+async def test_checkout_opened_by_two_processes_at_once_returns_one_session(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
+    services, user = polar_store.services, await User.get(id=user_of(ada))
+    request = CheckoutRequest(package="credits-50", idempotency_key="one")
+
+    async def both_called() -> bool:
+        return len(polar.calls) == 2
+
+    polar.open.clear()
+    async with PolarPaymentProvider(polar.token, base_url=polar.url) as provider:
+        processes = [
+            CheckoutService(provider, PRODUCTS, (), services.billing.plans, services.core.rates) for _ in range(2)
+        ]
+        opening = [asyncio.create_task(process.create(user, request, "127.0.0.1")) for process in processes]
+        await until(both_called)
+        polar.open.set()
+        first, second = await asyncio.gather(*opening)
+    assert len(polar.checkouts) == 2
+    assert (first.id, first.url) == (second.id, second.url)
 
 
 async def test_who_pays_every_month_finds_the_portal_and_nobody_else(
