@@ -1,6 +1,5 @@
 """Sales: an order becomes rows and the lines that pay for them in one transaction, once for each idempotency key."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
