@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import tempfile
-from typing import BinaryIO
 
 import structlog
 
@@ -12,6 +11,7 @@ from models.database.connection import rows, run_tx
 from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
 from services.core.crashpoint import crashpoint
+from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.integrations.storage.protocol import Link, Storage, StorageError
 
@@ -21,10 +21,6 @@ ARCHIVE_TYPE = "application/zip"
 ARCHIVE_NAME = "darkroom-data.zip"
 _ATTEMPTS = 3  # so that data which kill their worker do not kill every worker
 _HELD = "id = $1 AND state = 'PENDING' AND attempts = $2"  # the attempt's number says whose it is
-
-
-class ExportLostError(Exception):
-    """The account is gone, or another worker has taken over; what is being made is thrown away."""
 
 
 class ExportService:
@@ -64,10 +60,10 @@ class ExportService:
         while (export := await self.claim()) is not None:
             try:
                 await self._make(export)
-            except ExportLostError:
+            except LeaseLostError:
                 log.info("export.lost", export=export.id)
             except asyncio.CancelledError:
-                await asyncio.shield(asyncio.create_task(self._hand_back(export)))
+                await asyncio.shield(asyncio.create_task(self._requeue(export)))
                 raise
             except Exception:  # it is tried again when the lease has ended
                 log.exception("export.failed", export=export.id, attempt=export.attempts)
@@ -91,66 +87,30 @@ class ExportService:
 
     async def _make(self, export: DataExport) -> None:
         crashpoint("export.claimed")
-        user = await User.get(id=export.owner_id)
+        user, lease = await User.get(id=export.owner_id), self._lease_of(export)
         with tempfile.TemporaryFile() as file:  # without a name: a process that is killed leaves nothing of it
             async with contextlib.aclosing(Archive(user, self._storage, file).write()) as pieces:
                 async for _ in pieces:
-                    await self._renew(export)
-            await self._put(export, file)
+                    await lease.renew()
+            # Storing a large one takes longer than a lease, and is not interrupted when the lease is lost.
+            async with lease.heartbeat(self._lease / 4, cancel_body=False):
+                await self._storage.put_file(export.key, file, ARCHIVE_TYPE)
         crashpoint("export.stored")
-        ready = await rows(
-            "UPDATE data_exports SET state = 'READY', lease_until = NULL, expires_at = LATER($3)"  # noqa: S608 - a constant
-            f" WHERE {_HELD} RETURNING id",
-            export.id,
-            export.attempts,
-            float(self._seconds),
-        )
-        if ready:
-            log.info("export.ready", export=export.id, user=user.id)
-        elif not await DataExport.filter(id=export.id).exclude(state=ExportState.DELETING).exists():
-            await self._storage.delete(export.key)  # whoever removes it may have been here before the bytes
-        if not ready:
-            raise ExportLostError
-
-    async def _put(self, export: DataExport, file: BinaryIO) -> None:
-        """Store the zip. A large one takes longer than a lease, and is let come to its end even when that is lost."""
-
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(self._lease / 4)
-                try:
-                    await self._renew(export)
-                except ExportLostError:
-                    return
-                except Exception as error:  # noqa: BLE001 - a database that is away may be back before the lease ends
-                    log.warning("export.heartbeat_failed", export=export.id, error=repr(error))
-
-        heart = asyncio.create_task(beat())
         try:
-            await self._storage.put_file(export.key, file, ARCHIVE_TYPE)
-        finally:
-            heart.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await heart
+            await lease.update("state = 'READY', lease_until = NULL, expires_at = LATER($3)", float(self._seconds))
+        except LeaseLostError:
+            if not await DataExport.filter(id=export.id).exclude(state=ExportState.DELETING).exists():
+                await self._storage.delete(export.key)  # it may have been removed before the bytes were there
+            raise
+        log.info("export.ready", export=export.id, user=user.id)
 
-    async def _renew(self, export: DataExport) -> None:
-        if not await rows(
-            f"UPDATE data_exports SET lease_until = LATER($3) WHERE {_HELD} RETURNING id",  # noqa: S608 - a constant
-            export.id,
-            export.attempts,
-            float(self._lease),
-        ):
-            raise ExportLostError
+    def _lease_of(self, export: DataExport) -> Lease:
+        return Lease("data_exports", _HELD, export.id, export.attempts, self._lease)
 
-    @staticmethod
-    async def _hand_back(export: DataExport) -> None:
-        """This process stops; the attempt does not count."""
-        await rows(
-            "UPDATE data_exports SET lease_until = NULL, attempts = attempts - 1"  # noqa: S608 - a constant
-            f" WHERE {_HELD} RETURNING id",
-            export.id,
-            export.attempts,
-        )
+    async def _requeue(self, export: DataExport) -> None:
+        """Release the lease because this process stops; the attempt does not count."""
+        with contextlib.suppress(LeaseLostError):
+            await self._lease_of(export).update("lease_until = NULL, attempts = attempts - 1")
 
     async def expired(self, limit: int) -> list[DataExport]:
         """Exports past their time, and those of accounts that are gone once nobody writes them any more."""

@@ -7,6 +7,7 @@ from models.database.connection import as_moment, rows, run_tx
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.core.crashpoint import crashpoint
+from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.generations.refund_policy import is_refunded
@@ -21,8 +22,8 @@ _CANDIDATES = 8  # looked at together; when other workers have taken them all, t
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 
 
-class ClaimLostError(Exception):
-    """The lease ended, the generation was canceled or somebody else has it; whatever is being made is thrown away."""
+class _NotClaimedError(Exception):
+    """Ends a transaction that would have claimed nothing."""
 
 
 async def _refetch(generation_id: str) -> Generation:
@@ -35,8 +36,7 @@ class Claim:
     def __init__(self, generation: Generation, lease_seconds: float, account: AccountChange | None = None) -> None:
         self.generation = generation
         self.account = account
-        self.fence = generation.fence
-        self._lease_seconds = lease_seconds
+        self.lease = Lease("generations", _HELD, generation.id, generation.fence, float(lease_seconds))
         self.stopwatch = StageTimer()
 
     @classmethod
@@ -62,7 +62,7 @@ class Claim:
                 per_user,
             )
             if not claimed:
-                raise ClaimLostError
+                raise _NotClaimedError
             crashpoint("claim.before_commit")
             return account.about(ChangeKind.UPDATED, [generation_id])
 
@@ -71,23 +71,12 @@ class Claim:
             return None
         try:
             account = await run_tx(work, waiting[0]["user_id"])
-        except ClaimLostError:
+        except _NotClaimedError:
             return None
         return cls(await _refetch(generation_id), lease_seconds, account)
 
-    async def renew(self) -> None:
-        """Say that this worker lives. Raises ClaimLostError."""
-        found = await rows(
-            f"UPDATE generations SET lease_until = LATER($3) WHERE {_HELD} RETURNING id",  # noqa: S608 - a constant
-            self.generation.id,
-            self.fence,
-            float(self._lease_seconds),
-        )
-        if not found:
-            raise ClaimLostError
-
     async def advance(self, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
-        """Move to a stage or on within it; `preview` stays as it was when None. Raises ClaimLostError."""
+        """Move to a stage or on within it; `preview` stays as it was when None. Raises LeaseLostError."""
         row = self.generation
         shown = (preview or row.preview) if stage is GenerationStage.GENERATING else None
         await self._write(
@@ -95,14 +84,14 @@ class Claim:
             stage.value,
             float(progress),
             shown,
-            float(self._lease_seconds),
+            self.lease.seconds,
         )
         self.stopwatch.enter(stage)
         row.stage, row.progress = stage, progress
         row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
 
     async def record_call(self, provider: str) -> None:
-        """Write down that the provider is about to be called. Raises ClaimLostError."""
+        """Write down that the provider is about to be called. Raises LeaseLostError."""
         await self._write(
             "provider = $3, provider_calls = provider_calls + 1,"
             " provider_called_at = COALESCE(provider_called_at, NOW())",
@@ -111,26 +100,22 @@ class Claim:
         self.generation.provider = provider
 
     async def _write(self, changes: str, *values: Any) -> None:
-        found = await rows(
-            f"UPDATE generations SET {changes}, version = version + 1, updated_at = NOW()"  # noqa: S608 - constants
-            f" WHERE {_HELD} RETURNING version, updated_at, is_favorite",
-            self.generation.id,
-            self.fence,
+        row = await self.lease.update(
+            f"{changes}, version = version + 1, updated_at = NOW()",
             *values,
+            returning="version, updated_at, is_favorite",
         )
-        if not found:
-            raise ClaimLostError
-        self.generation.version = int(found[0]["version"])
-        self.generation.is_favorite = bool(found[0]["is_favorite"])  # its owner may have marked it meanwhile
-        self.generation.updated_at = as_moment(found[0]["updated_at"])
+        self.generation.version = int(row["version"])
+        self.generation.is_favorite = bool(row["is_favorite"])  # its owner may have marked it meanwhile
+        self.generation.updated_at = as_moment(row["updated_at"])
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
-        """End well: the result is LIVE and the generation COMPLETED, together. Raises ClaimLostError."""
+        """End well: the result is LIVE and the generation COMPLETED, together. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
             account = await account_change.bump_version(self.generation.user_id, departed=True)
             if not await file.mark_live(file_id):
-                raise ClaimLostError
+                raise LeaseLostError
             await self._write(
                 "status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,"
                 " completed_at = NOW(), result_id = $3, model = $4, provider_cost = $5, provider_request_id = $6",
@@ -150,7 +135,7 @@ class Claim:
     ) -> Generation:
         """End badly, and refund in the same transaction if the policy says so.
 
-        `called`: a request has, or may have, left for the provider. Raises ClaimLostError.
+        `called`: a request has, or may have, left for the provider. Raises LeaseLostError.
         """
         row = self.generation
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
@@ -191,7 +176,7 @@ class Claim:
     async def settle(self, *, died: bool) -> Generation:
         """End what cannot go on: back to the queue before the provider was called, failed after it.
 
-        `died`: the worker did; the attempt counts, for the generation itself may have killed it. Raises ClaimLostError.
+        `died`: the worker did; the attempt counts, for the generation itself may have killed it. Raises LeaseLostError.
         """
         row = await _refetch(self.generation.id)
         called = row.provider_called_at is not None
@@ -200,7 +185,7 @@ class Claim:
         return await self.hand_back(counts=died)
 
     async def hand_back(self, *, counts: bool = True) -> Generation:
-        """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises ClaimLostError."""
+        """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
             account = await account_change.bump_version(self.generation.user_id, departed=True)

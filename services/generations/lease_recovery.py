@@ -3,8 +3,9 @@
 import structlog
 
 from services.core.crashpoint import crashpoint
+from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim, ClaimLostError, expired_leases
+from services.generations.claim import Claim, expired_leases
 from services.integrations.messaging.wake_up import WakeUps
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ class LeaseRecovery:
         crashpoint("sweeper.taken_over")
         try:
             row = await claim.settle(died=True)
-        except ClaimLostError:  # canceled in this very moment
+        except LeaseLostError:  # canceled in this very moment
             return True
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)

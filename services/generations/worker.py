@@ -7,7 +7,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -18,8 +18,9 @@ from models import Generation
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
+from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim, ClaimLostError
+from services.generations.claim import Claim
 from services.generations.timing import provider_call
 from services.integrations.images.sanitizer import BadImageError, CleanImage, ImageSanitizer, SanitizerUnavailableError
 from services.integrations.providers.protocol import (
@@ -118,7 +119,7 @@ class GenerationWorker:
         try:
             await self._tell(claim, generation)
             ended = await self._develop(claim)
-        except ClaimLostError:
+        except LeaseLostError:
             bound.info("generation.claim_lost")
             return
         except asyncio.CancelledError:
@@ -142,7 +143,7 @@ class GenerationWorker:
         """This process stops, or the generation was called off; in the second case there is nothing left to do."""
         try:
             row = await claim.settle(died=False)
-        except ClaimLostError:
+        except LeaseLostError:
             return
         except Exception as error:  # noqa: BLE001 - the lease will end, and the sweeper will find it
             log.warning("generation.not_settled", generation=claim.generation.id, error=repr(error))
@@ -155,43 +156,10 @@ class GenerationWorker:
         if claim.account is not None:
             await self._events.account_changed(claim.account)
 
-    @contextlib.asynccontextmanager
-    async def _heart(self, claim: Claim) -> AsyncIterator[None]:
-        """Renew the lease while the body runs; the body is cancelled when the claim is lost, and the loss raised."""
-        body = asyncio.current_task()
-        assert body is not None  # noqa: S101 - a coroutine always runs in a task
-        lost = False
-
-        async def beat() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(self._times.heartbeat)
-                try:
-                    await claim.renew()
-                except ClaimLostError:
-                    lost = True
-                    body.cancel()
-                    return
-                except Exception as error:  # noqa: BLE001 - a database that is away may be back before the lease ends
-                    log.warning("generation.heartbeat_failed", generation=claim.generation.id, error=repr(error))
-
-        heart = asyncio.create_task(beat())
-        try:
-            yield
-        except asyncio.CancelledError:
-            if lost:
-                body.uncancel()
-                raise ClaimLostError from None
-            raise
-        finally:
-            heart.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await heart
-
     async def _develop(self, claim: Claim) -> Generation:
         try:
-            # The heart stops before the last write, which it would otherwise take for a loss.
-            async with self._heart(claim):
+            # The heartbeat stops before the last write, which it would otherwise take for a loss.
+            async with claim.lease.heartbeat(self._times.heartbeat, cancel_body=True):
                 final, result = await self._make(claim)
                 stored = await self._store(claim, result)
         except Failure as failure:
@@ -205,7 +173,7 @@ class GenerationWorker:
         try:
             crashpoint("worker.before_completion")
             return await self._end(claim, partial(claim.complete, stored, final))
-        except ClaimLostError:
+        except LeaseLostError:
             await self._files.discard(stored)
             raise
 
@@ -287,7 +255,7 @@ class GenerationWorker:
                                 error.code, called=called, cost=error.cost, request_id=error.request_id
                             ) from error
                         await asyncio.sleep(pause)
-                    except (ClaimLostError, asyncio.CancelledError):
+                    except (LeaseLostError, asyncio.CancelledError):
                         raise
                     except Exception as error:
                         log.exception("provider.crashed", generation=request.generation_id)
@@ -359,7 +327,7 @@ class GenerationWorker:
     async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
         try:
             await claim.advance(stage, max(progress, claim.generation.progress), preview)
-        except ClaimLostError:
+        except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001 - what is being made is worth more than a line about it
             log.warning("generation.progress_not_written", generation=claim.generation.id, error=repr(error))
@@ -374,7 +342,7 @@ class GenerationWorker:
         while True:
             try:
                 return await write()
-            except ClaimLostError:
+            except LeaseLostError:
                 raise
             except Exception as error:
                 if loop.time() + pause > give_up:

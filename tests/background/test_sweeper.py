@@ -8,7 +8,8 @@ from models import File
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.billing import ledger
-from services.generations.claim import Claim, ClaimLostError, expired_leases
+from services.core.lease import LeaseLostError
+from services.generations.claim import Claim, expired_leases
 from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 from tests.conftest import Running, running
@@ -103,7 +104,7 @@ async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referr
     await claim.record_call("openrouter")
     result = await an_orphan(idle_server, ada, 10_000, FileKind.RESULT)
     await idle_server.services.background.sweeper.sweep()
-    with pytest.raises(ClaimLostError):
+    with pytest.raises(LeaseLostError):
         await claim.complete(result.id, FinalImage(b"", "model", None, None))
     assert (await ada.generation(made["id"]))["status"] == "PROCESSING"  # until its lease ends
     await assert_invariants(idle_server.services, all_swept=True)

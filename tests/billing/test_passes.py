@@ -16,7 +16,8 @@ from services.billing import passes
 from services.billing.membership import SubscriptionState
 from services.billing.passes import HOUR
 from services.core.error import NotFoundError
-from services.generations.claim import Claim, ClaimLostError
+from services.core.lease import LeaseLostError
+from services.generations.claim import Claim
 from services.operations.integrity_audit import IntegrityAudit
 from settings import Settings
 from tests.conftest import Running, running
@@ -372,7 +373,7 @@ async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(cred
         if claim is not None:
             try:
                 await claim.fail(ErrorCode.GENERATION_FAILED, called=False)
-            except ClaimLostError:
+            except LeaseLostError:
                 return  # the cancel was faster
 
     for _ in range(3):

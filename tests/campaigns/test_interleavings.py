@@ -12,8 +12,9 @@ from models.database.connection import dialect
 from models.enum import FileKind, FileState, TransactionType
 from services.core.chore import Lane
 from services.core.error import ConflictError, NotFoundError
+from services.core.lease import LeaseLostError
 from services.events.payload import account_channel
-from services.generations.claim import Claim, ClaimLostError
+from services.generations.claim import Claim
 from services.generations.regeneration import RegenerationRequest
 from services.generations.specification import GenerationRequest
 from services.integrations.images.sanitizer import CleanImage
@@ -66,7 +67,7 @@ class Race:
         async def complete() -> Generation:
             try:
                 return await claim.complete(stored.id, FinalImage(b"", "model", None, None))
-            except ClaimLostError:
+            except LeaseLostError:
                 await self.services.media.files.discard(stored.id)  # as the worker does
                 raise
 
@@ -138,7 +139,7 @@ async def test_delete_races_with_completion(race: Race) -> None:
         assert (deleted.deleted, deleted.missing) == ([id], [])
         assert row.deleted_at is not None
         assert await race.refunds(id) == 0  # the provider was called
-        if completed is ClaimLostError:
+        if completed is LeaseLostError:
             assert row.status == "CANCELED"
         else:
             assert (completed.id, row.status) == (id, "COMPLETED")
@@ -227,7 +228,7 @@ async def test_cancel_races_with_completion(race: Race) -> None:
         if canceled is ConflictError:
             assert (completed.id, row.status, row.refunded) == (id, "COMPLETED", False)
         else:
-            assert (completed, canceled.status, row.status) == (ClaimLostError, "CANCELED", "CANCELED")
+            assert (completed, canceled.status, row.status) == (LeaseLostError, "CANCELED", "CANCELED")
         assert await race.refunds(id) == 0
         return str(row.status)
 

@@ -6,7 +6,8 @@ import random
 from models import File, Generation
 from models.enum import ErrorCode, FileKind
 from services.core.error import ConflictError
-from services.generations.claim import Claim, ClaimLostError
+from services.core.lease import LeaseLostError
+from services.generations.claim import Claim
 from services.integrations.providers.protocol import FinalImage
 from settings import Settings
 from tests.conftest import Running, running
@@ -89,7 +90,7 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Runn
     assert (await ada.one(CANCEL, id=id))["errors"] == []
     try:
         await claim.complete(stored.id, FinalImage(b"", "model", None, None))
-    except ClaimLostError:
+    except LeaseLostError:
         await idle_server.services.media.files.discard(stored.id)
     await idle_server.services.background.sweeper.sweep()
     assert await File.filter(id=stored.id).count() == 0
@@ -172,7 +173,7 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
         ]
         dice.shuffle(racers)
         lost = await asyncio.gather(*racers, return_exceptions=True)
-        assert {type(error) for error in lost if isinstance(error, BaseException)} <= {ClaimLostError, ConflictError}
+        assert {type(error) for error in lost if isinstance(error, BaseException)} <= {LeaseLostError, ConflictError}
         ends.add(str((await Generation.get(id=id)).status))
         await services.media.files.discard(stored.id)  # as the worker does that lost its claim
     assert ends >= {"COMPLETED", "FAILED", "CANCELED"}

@@ -9,7 +9,8 @@ import pytest
 from models import File, Generation, User
 from models.database.connection import rows
 from models.enum import ErrorCode, FileKind, GenerationStage
-from services.generations.claim import Claim, ClaimLostError, expired_leases
+from services.core.lease import LeaseLostError
+from services.generations.claim import Claim, expired_leases
 from services.generations.specification import GenerationRequest
 from services.generations.worker import GenerationWorker, Times
 from services.integrations.providers.protocol import FinalImage
@@ -315,19 +316,19 @@ async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running)
     await idle_server.services.background.sweeper.sweep()  # back in the queue
     holder = await Claim.take(id, "holder", 60, 4)
     assert holder is not None
-    assert holder.fence > zombie.fence
+    assert holder.lease.fence > zombie.lease.fence
     image = await idle_server.services.media.files.check_upload(photo(64, 48))
     stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     before = await row_of(id)
     for write in (
-        zombie.renew(),
+        zombie.lease.renew(),
         zombie.advance(GenerationStage.STORING, 0.9),
         zombie.record_call("openrouter"),
         zombie.complete(stored.id, FinalImage(b"", "model", 1.0, "request")),
         zombie.fail(ErrorCode.GENERATION_FAILED, called=True),
         zombie.hand_back(),
     ):
-        with pytest.raises(ClaimLostError):
+        with pytest.raises(LeaseLostError):
             await write
     assert await row_of(id) == before
     assert str((await File.get(id=stored.id)).state) == "PENDING"  # not made LIVE by the completion that was lost
