@@ -67,18 +67,18 @@ async def _steps(info: Info) -> AsyncGenerator[Step, None]:
         yield feed.version, None
         patient_until = 0.0
         while True:
-            was_waiting = feed.is_waiting
+            was_waiting = feed.has_gap
             left = patient_until - now() if was_waiting else None
             news = await watch.hear(left) if left is None or left > 0 else None
-            steps = feed.take(news) if isinstance(news, dict) else None
+            steps = feed.add(news) if isinstance(news, dict) else None
             if steps is None:
                 version = (await services.accounts.users.get(viewer.id)).version
                 # Silence is only silence where nothing waits and the account stands as it was told.
                 is_quiet = news is None and not was_waiting and version <= feed.version
-                steps = [] if is_quiet else feed.jump(version)
+                steps = [] if is_quiet else feed.resync(version)
             for step in steps:
                 yield step
-            if feed.is_waiting and (steps or not was_waiting):
+            if feed.has_gap and (steps or not was_waiting):
                 patient_until = now() + _PATIENCE
 
 

@@ -114,7 +114,7 @@ class RoleService:
     async def _tell(self, done: _Done | None) -> None:
         if done is not None:
             await self._events.sign_ins_changed(done[0].user_id)
-            await self._events.acted(*done)
+            await self._events.admin_action(*done)
 
 
 async def _change(actor_id: str | None, user_id: str, role: Role) -> _Done | None:

@@ -43,7 +43,7 @@ class SuspensionService:
         done = await run_tx(self._set, admin, user_id, words, suspended)
         if done is not None:
             await self._events.sign_ins_changed(user_id)
-            await self._events.acted(*done)
+            await self._events.admin_action(*done)
         return await User.get(id=user_id)
 
     async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Done | None:

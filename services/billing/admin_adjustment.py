@@ -73,7 +73,7 @@ class AdminAdjustmentService:
         self, admin_id: str, request: AdjustmentRequest, reason: str, ticket: IdempotencyTicket
     ) -> CreditTransaction:
         line, account, entry = await run_tx(_write, admin_id, request, reason, ticket)
-        await self._events.acted(account, entry)
+        await self._events.admin_action(account, entry)
         return line
 
 

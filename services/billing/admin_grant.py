@@ -51,7 +51,7 @@ class AdminGrantService:
         """
         change = await run_tx(self._set_membership, admin.id, user_id, is_member)
         if change is not None:
-            await self._events.acted(*change)
+            await self._events.admin_action(*change)
         return await User.get(id=user_id)
 
     @staticmethod
@@ -81,7 +81,7 @@ class AdminGrantService:
         )
 
     async def _grant_pass(self, admin_id: str, request: PassRequest, ticket: IdempotencyTicket) -> User:
-        await self._events.acted(*await run_tx(self._write_pass, admin_id, request, ticket))
+        await self._events.admin_action(*await run_tx(self._write_pass, admin_id, request, ticket))
         return await User.get(id=request.user_id)
 
     async def _write_pass(self, admin_id: str, request: PassRequest, ticket: IdempotencyTicket) -> _Change:

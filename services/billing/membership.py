@@ -78,7 +78,7 @@ class MembershipService:
         Raises:
             NotFoundError: there is no such account, or the subscription is somebody else's.
         """
-        await account_change.lock_account(told.user_id, departed=True)
+        await account_change.lock_account(told.user_id, include_deleted=True)
         await _write(told)
 
     async def current_memberships(self, users: Sequence[User]) -> dict[str, CurrentMembership]:
@@ -114,7 +114,7 @@ class MembershipService:
         if not await over.update(plan_id=None, member_until=None):
             return None  # somebody else was faster, or it was renewed in this moment
         await self._settle(user_id)
-        return (await account_change.bump_version(user_id, departed=True)).with_entitlements()
+        return (await account_change.bump_version(user_id, include_deleted=True)).with_entitlements()
 
     async def _settle(self, user_id: str) -> None:
         """Write on the account what its memberships open, whose rows were read after the account's was taken."""

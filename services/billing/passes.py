@@ -189,7 +189,7 @@ async def revoke(reference: str, *, account: AccountChange | None = None) -> Acc
     found = await Pass.get_or_none(reference=reference)
     if found is None:
         return None
-    account = account or await account_change.bump_version(found.user_id, departed=True)
+    account = account or await account_change.bump_version(found.user_id, include_deleted=True)
     ended = await rows(
         "UPDATE passes SET revoked_at = NOW(), updated_at = NOW() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
         found.id,

@@ -83,7 +83,7 @@ class CustomStyleService:
 
     async def _publish(self, action: AuditEntry | None) -> None:
         if action is not None:
-            await self._events.admin_act(action)
+            await self._events.admin_action(None, action)
 
     async def _new_row(self, user: User, collection_slug: str | None, *, is_admin: bool) -> Style:
         style_id = ids.new_id(ids.STYLE)

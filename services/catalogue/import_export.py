@@ -77,7 +77,7 @@ class CatalogueService:
         except _DryRunError as error:
             return error.counts
         if action is not None:
-            await self._events.admin_act(action)
+            await self._events.admin_action(None, action)
         return counts
 
     @staticmethod

@@ -13,7 +13,7 @@ from services.core.error import NotFoundError
 class ChangeKind(StrEnum):
     """What happened to a generation, as a list of generations sees it."""
 
-    SNAPSHOT = "SNAPSHOT"  # said by streams alone, never by a transaction: read the list again
+    SNAPSHOT = "SNAPSHOT"  # sent by streams only, never by a transaction: read the list again
     CREATED = "CREATED"
     UPDATED = "UPDATED"  # its status, favorite or share
     DELETED = "DELETED"
@@ -30,7 +30,7 @@ class GenerationChange:
 
 @dataclass(frozen=True)
 class AccountChange:
-    """An account as one commit left it, with the lines that it wrote and the generations that it changed."""
+    """An account as one commit left it, with the ledger lines that it wrote and the generations that it changed."""
 
     user_id: str
     credits: int
@@ -38,58 +38,61 @@ class AccountChange:
     sequence: int  # of the newest ledger line
     lines: tuple[CreditTransaction, ...] = ()
     generations: tuple[GenerationChange, ...] = ()
-    entitlements: bool = False  # whether an allowance, a pass or a membership is not what it was
+    entitlements: bool = False  # whether an allowance, a pass or a membership changed
 
-    def about(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
-        """The same account, also telling what this transaction did to these generations.
+    def with_generations(self, kind: ChangeKind, generation_ids: Iterable[str], *, favorite: bool = False) -> Self:
+        """Return the same change with these generations added to it.
 
-        Every transaction that makes or deletes generations, or changes their status, favorite or share, ends with
-        `return account.about(ChangeKind.UPDATED, [generation_id])`, on the last account that `touch` or `post` gave it;
-        what it returns is what `Events.account_changed` tells after the commit. A version that is told without its
-        generations looks like one of credits alone: the galleries that watch would stay behind.
+        Every transaction that creates or deletes generations, or changes their status, favorite or share, ends with
+        `return account.with_generations(ChangeKind.UPDATED, [generation_id])`, on the last `AccountChange` that
+        `bump_version` or `post` returned; `EventPublisher.account_changed` publishes the result after the commit. A
+        version published without its generations looks like a change of credits only: subscribed galleries would miss
+        it.
 
         `favorite`: the list of favorites changed, too (a mark set or cleared, or a favorite deleted).
         """
-        news = tuple(GenerationChange(kind, generation_id, favorite) for generation_id in generation_ids)
-        return replace(self, generations=self.generations + news)
+        changes = tuple(GenerationChange(kind, generation_id, favorite) for generation_id in generation_ids)
+        return replace(self, generations=self.generations + changes)
 
     def with_entitlements(self) -> Self:
-        """The same account, also telling that an allowance was used or given back, or a pass or membership changed."""
+        """Return the same change, marked as one of an allowance, a pass or a membership."""
         return replace(self, entitlements=True)
 
 
-async def bump_version(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> AccountChange:
-    """Move the account's version inside a transaction, and so take the account's row before any other.
+async def bump_version(
+    user_id: str, *, include_deleted: bool = False, field: tuple[str, ...] | None = None
+) -> AccountChange:
+    """Increment the account's version inside a transaction, which locks the account's row before any other.
 
-    Every transaction that changes something an account shows begins here or in `post`: the same order of locks
-    everywhere, and a version without gaps. Where it is about generations, it says so by `Account.about`.
+    Every transaction that changes something an account shows begins here or in `post`: the order of locks is the same
+    everywhere, and versions have no gaps. Changed generations are added with `AccountChange.with_generations`.
 
-    `departed`: an account that is gone is good enough: for whoever finishes or removes what it has left. A request
-    that began before its account was deleted must find none, and leave nothing behind. `field`: the path within the
-    input that names the account, where it is somebody else's.
+    `include_deleted`: accept a deleted account, to finish or remove what it left. By default a request that began
+    before its account was deleted finds none, and so leaves nothing behind. `field`: the path within the input that
+    names the account, where it is not the caller's.
 
     Raises:
-        NotFoundError: there is no such account, or it is gone.
+        NotFoundError: the account does not exist or is deleted.
     """
     found = await rows(
         "UPDATE users SET version = version + 1, updated_at = NOW() WHERE id = $1 AND ($2 OR deleted_at IS NULL)"
         " RETURNING credits, version, ledger_sequence",
         user_id,
-        departed,
+        include_deleted,
     )
     if not found:
         raise NotFoundError(field)
     return AccountChange(user_id, int(found[0]["credits"]), int(found[0]["version"]), int(found[0]["ledger_sequence"]))
 
 
-async def lock_account(user_id: str, *, departed: bool = False, field: tuple[str, ...] | None = None) -> None:
-    """Take the account's row inside a transaction that changes nothing that an account shows: twins wait here.
+async def lock_account(user_id: str, *, include_deleted: bool = False, field: tuple[str, ...] | None = None) -> None:
+    """Lock the account's row inside a transaction that changes nothing an account shows: it serializes duplicates.
 
-    `departed`, `field`: as of `touch`.
+    `include_deleted`, `field`: as in `bump_version`.
 
     Raises:
-        NotFoundError: there is no such account, or it is gone.
+        NotFoundError: the account does not exist or is deleted.
     """
-    taken = "UPDATE users SET version = version WHERE id = $1 AND ($2 OR deleted_at IS NULL) RETURNING id"
-    if not await rows(taken, user_id, departed):
+    locked = "UPDATE users SET version = version WHERE id = $1 AND ($2 OR deleted_at IS NULL) RETURNING id"
+    if not await rows(locked, user_id, include_deleted):
         raise NotFoundError(field)

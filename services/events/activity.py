@@ -1,4 +1,4 @@
-"""What admins watch: everything that happens in the deployment, as the bus carries it."""
+"""Activities: everything that happens in the deployment, as the bus carries it to the admins' live feed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,29 +18,29 @@ class ActivityKind(StrEnum):
 
     SIGN_UP = "SIGN_UP"
     GENERATION_CREATED = "GENERATION_CREATED"
-    GENERATION_FINISHED = "GENERATION_FINISHED"  # well or not
+    GENERATION_FINISHED = "GENERATION_FINISHED"  # with any final status
     TRANSACTION = "TRANSACTION"  # any line of the ledger
     PAYMENT = "PAYMENT"  # an order at the payment provider was paid, or money was given back
     ADMIN_ACT = "ADMIN_ACT"
-    ALERT = "ALERT"  # somebody should look
+    ALERT = "ALERT"  # needs an operator's attention
 
 
 @dataclass(frozen=True)
 class Activity:
-    """One thing that happened: ids and plain values, nothing secret. The reader puts it into words."""
+    """One thing that happened: ids and plain values, nothing secret. The reader's process renders the message."""
 
     kind: ActivityKind
-    user_id: str | None = None  # whose it is; of what an admin did, the admin
+    user_id: str | None = None  # the account; of an admin's action, the admin
     generation_id: str | None = None
     transaction_id: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    # Of this telling: the same generation is told of when it begins and when it ends.
+    # Of this activity: a generation has one when it is created and another when it ends.
     id: str = field(default_factory=lambda: ids.new_id(ids.ACTIVITY))
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def created(cls, user_id: str, generation_id: str) -> Self:
-        """A generation was ordered."""
+        """A generation was created."""
         return cls(ActivityKind.GENERATION_CREATED, user_id, generation_id)
 
     @classmethod
@@ -50,30 +50,30 @@ class Activity:
         return cls(ActivityKind.GENERATION_FINISHED, generation.user_id, generation.id, values=values)
 
     @classmethod
-    def line(cls, line: CreditTransaction) -> Self:
-        """A line was written."""
+    def ledger_line(cls, line: CreditTransaction) -> Self:
+        """A ledger line was written."""
         values = {"type": line.type, "amount": line.amount, "balance": line.balance}
         return cls(ActivityKind.TRANSACTION, line.user_id, line.generation_id, line.id, values)
 
     @classmethod
     def payment(cls, user_id: str, lines: Iterable[CreditTransaction], minor: int, currency: str | None) -> Self:
-        """An order was paid, or money was given back where `minor` is negative; with the line that it brought, if any.
+        """An order was paid, or refunded if `minor` is negative; with the ledger line that it caused, if any.
 
         `minor`: in minor units of `currency`, ISO 4217.
         """
         types = (TransactionType.REVERSAL,) if minor < 0 else (TransactionType.PURCHASE, TransactionType.SUBSCRIPTION)
-        brought = next((line for line in lines if line.type in types), None)
+        caused = next((line for line in lines if line.type in types), None)
         values = {"minor": minor, "currency": currency or ""}
-        return cls(ActivityKind.PAYMENT, user_id, None, brought.id if brought else None, values)
+        return cls(ActivityKind.PAYMENT, user_id, None, caused.id if caused else None, values)
 
     @classmethod
-    def act(cls, entry: AuditEntry) -> Self:
-        """An admin did something."""
+    def admin_action(cls, entry: AuditEntry) -> Self:
+        """An admin performed an action."""
         target = entry.target
         generation_id = target if target is not None and ids.is_id(target, ids.GENERATION) else None
         return cls(ActivityKind.ADMIN_ACT, entry.actor_id, generation_id, values={"action": entry.action})
 
     @classmethod
     def alert(cls, text: Message) -> Self:
-        """Somebody should look."""
+        """Something needs an operator's attention."""
         return cls(ActivityKind.ALERT, values={"text": text.text, "values": dict(text.values)})

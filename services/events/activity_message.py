@@ -1,4 +1,4 @@
-"""What admins watch, in words: made by whoever reads it, in their language."""
+"""Messages of activities, rendered by the process that reads them, in the reader's language."""
 
 from datetime import datetime
 from typing import Any
@@ -9,15 +9,15 @@ from models.enum import AdminAction, GenerationStatus, TransactionType
 from services.core.message import Message, message
 from services.events.activity import Activity, ActivityKind
 
-_ACTS = {
+_ADMIN_ACTIONS = {
     AdminAction.ADJUST_CREDITS: message("An admin adjusted credits."),
     AdminAction.REFUND_GENERATION: message("An admin refunded a picture."),
-    AdminAction.RETRY_GENERATION: message("An admin had a picture made again."),
-    AdminAction.CANCEL_GENERATION: message("An admin called a picture off."),
+    AdminAction.RETRY_GENERATION: message("An admin retried a picture."),
+    AdminAction.CANCEL_GENERATION: message("An admin canceled a picture."),
     AdminAction.SET_ROLE: message("An admin changed an account's role."),
     AdminAction.SET_MEMBERSHIP: message("An admin granted or ended a membership."),
     AdminAction.GRANT_PASS: message("An admin granted a pass."),
-    AdminAction.SET_SUSPENDED: message("An admin suspended an account, or let it back in."),
+    AdminAction.SET_SUSPENDED: message("An admin suspended or reinstated an account."),
     AdminAction.CREATE_STYLE: message("An admin added a style to the catalogue."),
     AdminAction.UPDATE_STYLE: message("An admin changed a style of the catalogue."),
     AdminAction.DELETE_STYLE: message("An admin removed a style from the catalogue."),
@@ -26,48 +26,48 @@ _ACTS = {
 }
 
 
-def describe(news: dict[str, Any]) -> list[tuple[Activity, Message]]:
-    """What a message of the channel tells, in words; what another release means by it is left out."""
-    items = news.get("told")
+def describe(payload: dict[str, Any]) -> list[tuple[Activity, Message]]:
+    """Decode a message of the channel, each activity with its text; those of an unknown format are skipped."""
+    items = payload.get("activities")
     found = []
     for item in items if isinstance(items, list) else ():
         try:
             activity = Activity(**item | {"kind": ActivityKind(item["kind"]), "at": datetime.fromisoformat(item["at"])})
-            found.append((activity, _words(activity.kind, activity.values)))
+            found.append((activity, _text(activity.kind, activity.values)))
         except (KeyError, ValueError, TypeError):
             continue
     return found
 
 
-def _words(kind: ActivityKind, values: dict[str, Any]) -> Message:
+def _text(kind: ActivityKind, values: dict[str, Any]) -> Message:
     match kind:
         case ActivityKind.SIGN_UP:
             return message("A new account.")
         case ActivityKind.GENERATION_CREATED:
-            return message("A picture was ordered.")
+            return message("A picture was requested.")
         case ActivityKind.GENERATION_FINISHED:
-            return _end(GenerationStatus(values["status"]), values["code"])
+            return _finished(GenerationStatus(values["status"]), values["code"])
         case ActivityKind.TRANSACTION:
-            return _line(TransactionType(values["type"]), int(values["amount"]), int(values["balance"]))
+            return _ledger_line(TransactionType(values["type"]), int(values["amount"]), int(values["balance"]))
         case ActivityKind.PAYMENT:
             return _payment(int(values["minor"]), str(values["currency"]))
         case ActivityKind.ADMIN_ACT:
-            return _ACTS[AdminAction(values["action"])]
+            return _ADMIN_ACTIONS[AdminAction(values["action"])]
         case ActivityKind.ALERT:
             return Message(str(values["text"]), dict(values["values"]))
 
 
-def _end(status: GenerationStatus, code: str | None) -> Message:
+def _finished(status: GenerationStatus, code: str | None) -> Message:
     match status:
         case GenerationStatus.COMPLETED:
             return message("A picture is ready.")
         case GenerationStatus.CANCELED:
-            return message("A picture was called off.")
+            return message("A picture was canceled.")
         case _:
             return message("A picture failed: {code}.", code=code)
 
 
-def _line(type: TransactionType, amount: int, balance: int) -> Message:
+def _ledger_line(type: TransactionType, amount: int, balance: int) -> Message:
     match type:
         case TransactionType.BONUS:
             return message("A bonus of {amount} credits; the balance is {balance}.", amount=amount, balance=balance)
@@ -80,7 +80,7 @@ def _line(type: TransactionType, amount: int, balance: int) -> Message:
         case TransactionType.REFUND:
             return message("{amount} credits refunded; the balance is {balance}.", amount=amount, balance=balance)
         case TransactionType.REVERSAL:
-            return message("{amount} credits taken back; the balance is {balance}.", amount=-amount, balance=balance)
+            return message("{amount} credits reversed; the balance is {balance}.", amount=-amount, balance=balance)
         case TransactionType.ADMIN:
             signed = f"{amount:+d}"
             return message("Credits adjusted by {amount}; the balance is {balance}.", amount=signed, balance=balance)
@@ -89,4 +89,4 @@ def _line(type: TransactionType, amount: int, balance: int) -> Message:
 def _payment(minor: int, currency: str) -> Message:
     digits = get_currency_precision(currency.upper())
     money = f"{abs(minor) / 10**digits:.{digits}f} {currency.upper()}".strip()
-    return message("{money} given back.", money=money) if minor < 0 else message("{money} paid.", money=money)
+    return message("{money} refunded.", money=money) if minor < 0 else message("{money} paid.", money=money)

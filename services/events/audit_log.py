@@ -1,4 +1,4 @@
-"""The audit log: every act of an admin is one line, written in the transaction that did it."""
+"""The audit log: every action of an admin is one entry, written in the transaction that performs it."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from services.core.pagination import Page, PageRequest, paginate
 
 
 async def record(actor_id: str | None, action: AdminAction, target: str | None, **detail: Any) -> AuditEntry:
-    """Write one line, inside the transaction of what it tells about.
+    """Write one entry, inside the transaction of the action.
 
     `actor_id`: None for the command line and the settings; `target`: the id of what was changed; `detail`: what was
-    asked for, the reason, and what it was before: plain values, nothing secret.
+    asked for, the reason, and the earlier state: plain values, nothing secret.
 
     Raises:
-        ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several acts,
-            and its rights were looked up when it began.
+        ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several actions,
+            and its permissions were checked when it began.
     """
     if actor_id is not None:
         admins = User.filter(id=actor_id, suspended_at__isnull=True, deleted_at__isnull=True).exclude(role=Role.USER)
@@ -26,12 +26,12 @@ async def record(actor_id: str | None, action: AdminAction, target: str | None, 
 
 
 class AuditLog:
-    """Reads the lines."""
+    """Reads the entries."""
 
     async def entries(self, request: PageRequest[str]) -> Page[AuditEntry, str]:
-        """All lines, newest first."""
+        """A page of all entries, newest first."""
         return await paginate(AuditEntry.all(), request, key="id", descending=True)
 
     async def by_ids(self, entry_ids: list[str]) -> dict[str, AuditEntry]:
-        """Those of these lines that there are."""
+        """Return the entries with these ids, by id; unknown ids are left out."""
         return {entry.id: entry for entry in await AuditEntry.filter(id__in=entry_ids)}

@@ -1,4 +1,4 @@
-"""Bus messages: the channels, and how a message is decoded back into rows; a message of another release is refused."""
+"""Bus messages: the channels, and decoding a message back into rows; one of another release decodes to None."""
 
 import copy
 from datetime import datetime
@@ -8,8 +8,8 @@ from models import CreditTransaction, Generation
 from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
 from services.events.account_change import ChangeKind, GenerationChange
 
-# What a message about a generation carries: everything that moves while it is worked on, by us and by its owner.
-_LIVE_FIELDS = (
+# The fields in a message about a generation: everything that changes while it is processed, by us and by its owner.
+GENERATION_FIELDS = (
     "version",
     "status",
     "stage",
@@ -21,8 +21,8 @@ _LIVE_FIELDS = (
     "is_favorite",
     "share_slug",
 )
-_LIVE_MOMENTS = ("started_at", "updated_at")
-_LINE_FIELDS = (
+GENERATION_TIMES = ("started_at", "updated_at")
+LINE_FIELDS = (
     "id",
     "user_id",
     "sequence",
@@ -38,81 +38,81 @@ _LINE_FIELDS = (
     "metadata",
 )
 
-# While servers are updated one by one, messages of another release arrive: a field is missing, a state is unknown.
+# During a rolling update, messages of another release arrive: a field is missing, a state is unknown.
 _OTHER_RELEASE = (KeyError, ValueError, TypeError)
-CANCELED_CHANNEL = "canceled"  # for workers: somebody has called a generation off
-MAINTENANCE_CHANNEL = "maintenance"  # something was switched off or on
-
+CANCELED_CHANNEL = "canceled"  # for workers: a generation was canceled
+MAINTENANCE_CHANNEL = "maintenance"  # a maintenance switch was changed
 SIGN_INS_CHANNEL = "sign-ins"  # an account's sign-ins have ended, or its role has changed
 
 
 def generation_channel(generation_id: str) -> str:
-    """The channel of one generation's changes."""
+    """Return the channel of one generation's changes."""
     return f"generation:{generation_id}"
 
 
 def account_channel(user_id: str) -> str:
-    """The channel of one account's changes."""
+    """Return the channel of one account's changes."""
     return f"account:{user_id}"
 
 
-def apply_update(generation: Generation, news: dict[str, Any]) -> Generation | None:
-    """`generation` as a message says it looks now; None where the row itself must be read: the end has more to tell.
+def apply_update(generation: Generation, payload: dict[str, Any]) -> Generation | None:
+    """Return a copy of `generation` with a message's values; None if the row itself must be read.
 
-    The beginning does not: a subscriber who read the row instead would miss stages that have passed meanwhile.
+    A final status needs the row, which has more fields than the message. Other messages are applied directly: reading
+    the row instead would skip stages that have passed meanwhile.
     """
     try:
-        status = GenerationStatus(news["status"])
+        status = GenerationStatus(payload["status"])
         if status.is_final:
             return None
-        told = copy.copy(generation)
-        values = {**news, "status": status, "stage": GenerationStage(news["stage"])}
-        for name in _LIVE_FIELDS:
-            setattr(told, name, values[name])
-        for name in _LIVE_MOMENTS:
-            setattr(told, name, datetime.fromisoformat(news[name]) if news[name] else None)
+        updated = copy.copy(generation)
+        values = {**payload, "status": status, "stage": GenerationStage(payload["stage"])}
+        for name in GENERATION_FIELDS:
+            setattr(updated, name, values[name])
+        for name in GENERATION_TIMES:
+            setattr(updated, name, datetime.fromisoformat(payload[name]) if payload[name] else None)
     except _OTHER_RELEASE:
         return None
-    return told
+    return updated
 
 
-def decode_lines(news: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
-    """The lines after number `seen` as a message about an account tells them; None where the ledger must be read."""
+def decode_lines(payload: dict[str, Any], seen: int) -> list[CreditTransaction] | None:
+    """Decode the ledger lines after number `seen` from a message about an account; None: the ledger must be read."""
     try:
-        newest = int(news["sequence"])
+        newest = int(payload["sequence"])
         if newest <= seen:
             return []
         lines = [
             CreditTransaction(
-                **{name: line[name] for name in _LINE_FIELDS}
+                **{name: line[name] for name in LINE_FIELDS}
                 | {
                     "type": TransactionType(line["type"]),
                     "status": TransactionStatus(line["status"]),
                     "created_at": datetime.fromisoformat(line["created_at"]),
                 }
             )
-            for line in news["lines"]
+            for line in payload["lines"]
         ]
     except _OTHER_RELEASE:
         return None
     return lines if [line.sequence for line in lines] == list(range(seen + 1, newest + 1)) else None
 
 
-def decode_generations(news: dict[str, Any]) -> tuple[GenerationChange, ...] | None:
-    """The generations that a message about an account tells of; None where the gallery must be read."""
+def decode_generations(payload: dict[str, Any]) -> tuple[GenerationChange, ...] | None:
+    """Decode the changed generations from a message about an account; None: the gallery must be read."""
     try:
         return tuple(
             GenerationChange(ChangeKind(change["kind"]), str(change["id"]), bool(change["favorite"]))
-            for change in news["generations"]
+            for change in payload["generations"]
         )
     except _OTHER_RELEASE:
         return None
 
 
-def decode_entitlements(news: dict[str, Any], known: int) -> bool | None:
-    """Whether a message about an account tells of entitlements newer than version `known`; None: they must be read."""
+def decode_entitlements(payload: dict[str, Any], known: int) -> bool | None:
+    """Whether a message about an account changes entitlements after version `known`; None: they must be read."""
     try:
-        changed, version = news["entitlements"], int(news["version"])
+        changed, version = payload["entitlements"], int(payload["version"])
     except _OTHER_RELEASE:
         return None
     return bool(changed) and version > known

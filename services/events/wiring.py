@@ -1,4 +1,4 @@
-"""What the events group is made of."""
+"""The parts of the events group."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Events:
 
     publisher: EventPublisher
     audit_log: AuditLog
-    reread_seconds: float  # of silence, after which a subscription reads its row again
+    reread_seconds: float  # without a message, after which a subscription reads its row again
 
 
 def build_events(bus: Bus, reread_seconds: float) -> Events:

@@ -67,7 +67,9 @@ class DeletionService:
 
     @staticmethod
     async def _soft_delete(user_id: str, known: list[str]) -> tuple[list[str], list[str], AccountChange]:
-        found, canceled, account = await soft_delete(await account_change.bump_version(user_id, departed=True), known)
+        found, canceled, account = await soft_delete(
+            await account_change.bump_version(user_id, include_deleted=True), known
+        )
         if not found:
             raise _NothingDeletedError  # the account's version moves only with a change
         crashpoint("delete.before_commit")
@@ -110,5 +112,5 @@ async def soft_delete(
             *file_ids,
         )
     favorites = [row.id for row in present if row.is_favorite]
-    account = account.about(ChangeKind.DELETED, favorites, favorite=True)
-    return found, canceled, account.about(ChangeKind.DELETED, [id for id in found if id not in favorites])
+    account = account.with_generations(ChangeKind.DELETED, favorites, favorite=True)
+    return found, canceled, account.with_generations(ChangeKind.DELETED, [id for id in found if id not in favorites])

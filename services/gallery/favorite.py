@@ -56,4 +56,4 @@ class FavoriteService:
         )
         if not changed:
             raise _UnchangedError
-        return account.about(ChangeKind.UPDATED, [generation_id], favorite=True)
+        return account.with_generations(ChangeKind.UPDATED, [generation_id], favorite=True)

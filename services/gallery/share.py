@@ -201,4 +201,4 @@ class ShareService:
         )
         if not found:
             raise _ConcurrentChangeError
-        return account.about(ChangeKind.UPDATED, [generation.id])
+        return account.with_generations(ChangeKind.UPDATED, [generation.id])

@@ -32,7 +32,9 @@ class AdminRefundService:
             ConflictError: it is under way, was refunded already, or nothing was paid for it.
         """
         words = clean_reason(reason)
-        await self._events.acted(*await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, words))
+        await self._events.admin_action(
+            *await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, words)
+        )
         return await Generation.present().get_or_none(id=generation_id)
 
 
@@ -62,7 +64,7 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         credits=row.cost,
         reason=reason,
     )
-    return account.about(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), act
+    return account.with_generations(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), act
 
 
 def _check(row: Generation) -> None:

@@ -40,7 +40,7 @@ class AdminRetryService:
         words = clean_reason(reason)
         self._maintenance.check_order()
         new_id, account, act = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, words)
-        await self._events.acted(account, act)
+        await self._events.admin_action(account, act)
         await self._wake_ups.publish(new_id)
         made = await Generation.present().get_or_none(id=new_id)
         if made is None:  # its owner was quick to delete it
@@ -60,7 +60,7 @@ async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -
     act = await audit_log.record(
         admin_id, AdminAction.RETRY_GENERATION, source.id, user=user_id, generation=made.id, reason=reason
     )
-    return made.id, account.about(ChangeKind.CREATED, [made.id]), act
+    return made.id, account.with_generations(ChangeKind.CREATED, [made.id]), act
 
 
 async def _check(source: Generation) -> None:

@@ -48,7 +48,7 @@ class Claim:
 
         async def work(user_id: str) -> AccountChange:
             # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
-            account = await account_change.bump_version(user_id, departed=True)
+            account = await account_change.bump_version(user_id, include_deleted=True)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
                 " fence = fence + 1, attempts = attempts + 1, version = version + 1, worker = $2,"
@@ -64,7 +64,7 @@ class Claim:
             if not claimed:
                 raise _NotClaimedError
             crashpoint("claim.before_commit")
-            return account.about(ChangeKind.UPDATED, [generation_id])
+            return account.with_generations(ChangeKind.UPDATED, [generation_id])
 
         waiting = await rows("SELECT user_id FROM generations WHERE id = $1 AND status = 'PENDING'", generation_id)
         if not waiting:
@@ -113,7 +113,7 @@ class Claim:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
-            account = await account_change.bump_version(self.generation.user_id, departed=True)
+            account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
             if not await file.mark_live(file_id):
                 raise LeaseLostError
             await self._write(
@@ -125,7 +125,7 @@ class Claim:
                 final.request_id[:200] if final.request_id else None,
             )
             crashpoint("completion.before_commit")
-            return account.about(ChangeKind.UPDATED, [self.generation.id])
+            return account.with_generations(ChangeKind.UPDATED, [self.generation.id])
 
         self.account = await run_tx(work)
         return await _refetch(self.generation.id)
@@ -141,7 +141,7 @@ class Claim:
         refunded = is_refunded(row.refund_policy, called=called, canceled=False)
 
         async def work() -> AccountChange:
-            account = await account_change.bump_version(row.user_id, departed=True)
+            account = await account_change.bump_version(row.user_id, include_deleted=True)
             await self._write(
                 "status = 'FAILED', stage = 'FAILED', preview = NULL, lease_until = NULL, completed_at = NOW(),"
                 " error_code = $3, refunded = $4, provider_cost = $5, provider_request_id = $6",
@@ -156,7 +156,7 @@ class Claim:
                 await passes.give_back(row.pass_id, row.pass_hour, row.media, 1)
                 account = account.with_entitlements()
             crashpoint("failure.before_commit")
-            return account.about(ChangeKind.UPDATED, [row.id])
+            return account.with_generations(ChangeKind.UPDATED, [row.id])
 
         self.account = await run_tx(work)
         return await _refetch(row.id)
@@ -188,14 +188,14 @@ class Claim:
         """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
-            account = await account_change.bump_version(self.generation.user_id, departed=True)
+            account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
             await self._write(
                 "status = 'PENDING', stage = 'QUEUED', progress = 0, preview = NULL, lease_until = NULL,"
                 " attempts = attempts - $3",
                 0 if counts else 1,
             )
             crashpoint("hand_back.before_commit")
-            return account.about(ChangeKind.UPDATED, [self.generation.id])
+            return account.with_generations(ChangeKind.UPDATED, [self.generation.id])
 
         self.account = await run_tx(work)
         return await _refetch(self.generation.id)

@@ -139,7 +139,7 @@ class GenerationService:
             await self._events.generation_canceled(await self.last(user_id, generation_id))
             await self._events.account_changed(account)
             if act is not None:
-                await self._events.admin_act(act)
+                await self._events.admin_action(None, act)
             return await self.get(user_id, generation_id)
         generation = await self.get(user_id, generation_id)
         if generation.status is not GenerationStatus.CANCELED:
@@ -157,7 +157,7 @@ class GenerationService:
         if admin_id is not None:
             act = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
         crashpoint("cancel.before_commit")
-        return account.about(ChangeKind.UPDATED, canceled), act
+        return account.with_generations(ChangeKind.UPDATED, canceled), act
 
 
 async def _use(original_id: str | None) -> None:

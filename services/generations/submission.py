@@ -105,7 +105,7 @@ class SubmissionService:
         await hold()
         await Generation.bulk_create(made)
         crashpoint("generation.before_commit")
-        return account.about(ChangeKind.CREATED, [row.id for row in made])
+        return account.with_generations(ChangeKind.CREATED, [row.id for row in made])
 
     @staticmethod
     async def _batch(user_id: str, batch_id: str) -> list[Generation]:

@@ -99,7 +99,7 @@ class MaintenanceService:
         if act is not None:
             await self._look(await self.read())
             await self._bus.publish(MAINTENANCE_CHANNEL, {})
-            await self._events.admin_act(act)
+            await self._events.admin_action(None, act)
         return await self.read()
 
     def _validate(self, change: MaintenanceChange) -> dict[str, Any]:

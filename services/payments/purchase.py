@@ -82,7 +82,7 @@ async def settle(case: PurchaseUpdate) -> Settlement:
     """
     user = case.user
     account = (
-        await account_change.bump_version(user.id, departed=user.deleted_at is not None)
+        await account_change.bump_version(user.id, include_deleted=user.deleted_at is not None)
         if user and case.locks
         else None
     )

@@ -59,7 +59,7 @@ def _running() -> QuerySet[Membership]:
 
 
 async def _ended(membership: Membership) -> None:
-    await account_change.lock_account(membership.user_id, departed=True)
+    await account_change.lock_account(membership.user_id, include_deleted=True)
     now = datetime.now(UTC)
     await Membership.filter(id=membership.id).update(
         status=MembershipStatus.ENDED, past_due_at=None, ends_at=now, told_at=now

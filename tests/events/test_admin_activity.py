@@ -69,7 +69,7 @@ async def test_a_new_account_and_its_picture_are_told_from_sign_up_to_the_end(id
         assert briefly(activities) == [
             ("SIGN_UP", "A new account."),
             ("TRANSACTION", "A bonus of 10000 credits; the balance is 10000."),
-            ("GENERATION_CREATED", "A picture was ordered."),
+            ("GENERATION_CREATED", "A picture was requested."),
             ("TRANSACTION", "1 credits spent; the balance is 9999."),
             ("GENERATION_FINISHED", "A picture is ready."),
         ]
@@ -119,8 +119,8 @@ async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(ser
             await payments.record_refund(Refund.of(polar_wire.refund(purchase.order_id, part)))
         activities = await heard(stream, 4)
         assert [activity["message"] for activity in activities[1::2]] == [
-            "1.00 USD given back.",
-            "3.99 USD given back.",
+            "1.00 USD refunded.",
+            "3.99 USD refunded.",
         ]
         assert [activity["transaction"]["type"] for activity in activities] == ["REVERSAL"] * 4
         await payments.record_order(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
@@ -187,9 +187,9 @@ async def test_what_was_missed_and_what_another_release_says_stops_no_feed(serve
     alert = Activity.alert(message("Please sign in."))
     async with watching(server, admin) as stream:
         strange: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]
-        await bus.publish(CHANNEL, {"told": [*strange, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
+        await bus.publish(CHANNEL, {"activities": [*strange, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
         assert (await stream.until(message="Please sign in."))["id"] == alert.id
-        await bus.publish(CHANNEL, {"told": 7})
+        await bus.publish(CHANNEL, {"activities": 7})
         await bus._backend.publish(CHANNEL, "[]")  # reads as a gap
         missed = await stream.next()
     assert (missed["kind"], missed["message"]) == (
@@ -210,7 +210,7 @@ async def test_a_channel_is_heard_while_somebody_listens() -> None:
 def words(kind: ActivityKind, **values: Any) -> str:
     """What an admin reads of it, in English."""
     activity = {"kind": kind, "at": "2026-01-01T00:00:00Z", "values": values}
-    ((_, text),) = describe({"told": [activity]})
+    ((_, text),) = describe({"activities": [activity]})
     return text.text.format_map(dict(text.values))
 
 
@@ -221,6 +221,6 @@ def test_everything_that_can_happen_has_words() -> None:
     assert len(lines) == len(TransactionType)
     assert words(ActivityKind.TRANSACTION, type="DEDUCTION", amount=-5, balance=7).startswith("5 credits spent")
     assert words(ActivityKind.PAYMENT, minor=500, currency="jpy") == "500 JPY paid."
-    assert words(ActivityKind.PAYMENT, minor=-1250, currency="eur") == "12.50 EUR given back."
+    assert words(ActivityKind.PAYMENT, minor=-1250, currency="eur") == "12.50 EUR refunded."
     failed = words(ActivityKind.GENERATION_FINISHED, status="FAILED", code="CONTENT_REJECTED")
     assert failed == "A picture failed: CONTENT_REJECTED."
