@@ -1,4 +1,4 @@
-"""docs/api.md keeps its word: every operation in it is valid, together they show the whole API, and they run."""
+"""Every operation of docs/api.md is valid and runs, and together they cover the whole API."""
 
 import asyncio
 import json
@@ -41,25 +41,25 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCHEMA: GraphQLSchema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
 ADDRESS = "http://127.0.0.1:8000"
 
-# What the guide says about an operation whose turn comes too late: the generation has ended by then.
-REFUSED = {
+# Operations whose preconditions do not hold at their place in the guide, with the error that they return.
+EXPECTED_ERRORS = {
     "CancelGeneration": "CONFLICT",
     "VerifyEmail": "INVALID_INPUT",
     "ResetPassword": "INVALID_INPUT",
     "AdminRetryGeneration": "CONFLICT",
-    "AdminSetRole": "CONFLICT",  # one's own, as below
+    "AdminSetRole": "CONFLICT",  # the admin's own role, as the guide says
     "AdminSetSuspended": "CONFLICT",
 }
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language."""
+    """Return the contents of the fenced code blocks in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the guide, with the variables that stand below it."""
+    """One operation of the guide, with the variables below it."""
 
     name: str
     kind: str
@@ -79,11 +79,11 @@ def operations() -> Iterator[Operation]:
 
 
 @pytest.mark.parametrize("operation", list(operations()), ids=lambda operation: operation.name)
-def test_an_operation_of_the_guide_is_valid(operation: Operation) -> None:
+def test_operation_of_the_guide_is_valid(operation: Operation) -> None:
     assert validate(SCHEMA, parse(operation.text)) == []
 
 
-def test_the_guide_shows_every_root_field() -> None:
+def test_guide_shows_every_root_field() -> None:
     roots = [SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type]
     offered = {f"{root.name}.{name}" for root in roots if root for name in root.fields}
     shown = set()
@@ -100,21 +100,21 @@ def test_the_guide_shows_every_root_field() -> None:
     assert offered - shown == set()
 
 
-def test_the_guide_names_every_error_code() -> None:
+def test_guide_lists_every_error_code() -> None:
     part = GUIDE.split("\n## Errors\n")[1].split("\n## ")[0]
     assert set(re.findall(r"`([A-Z_]{4,})`", part)) == {code.value for code in ErrorCode}
 
 
 @dataclass
-class Reader:
-    """Somebody who follows the guide from top to bottom, putting the ids they got into the places of `sty_...`."""
+class GuideRunner:
+    """Runs the operations from top to bottom, replacing placeholders such as `sty_...` by ids of earlier responses."""
 
     api: Api
     services: Services
-    known: dict[str, str] = field(default_factory=dict)  # by kind, the id that an answer named alone
-    answers: dict[str, Any] = field(default_factory=dict)  # the root field's value, by operation
+    known: dict[str, str] = field(default_factory=dict)  # by prefix, the newest id that was unambiguous
+    responses: dict[str, Any] = field(default_factory=dict)  # the root field's value, by operation name
 
-    async def follow(self, operation: Operation) -> None:
+    async def run(self, operation: Operation) -> None:
         variables = json.loads(re.sub(r"\b([a-z]{3})_\.\.\.", self._id, json.dumps(operation.variables)))
         if operation.kind == "subscription":
             value = await self._listen(operation, variables)
@@ -125,13 +125,13 @@ class Reader:
             ids = set(re.findall(rf'"({kind}_[0-9a-z]{{26}})"', json.dumps(value)))
             if len(ids) == 1:
                 self.known[kind] = ids.pop()
-        self.answers[operation.name] = value
-        if operation.name in ("CreateGeneration", "Regenerate"):  # the guide watches the next one, and refines this
+        self.responses[operation.name] = value
+        if operation.name in ("CreateGeneration", "Regenerate"):  # later operations need them completed
             await self.api.wait_for_end(value["generations"][0]["id"])
-        if operation.name == "CreateUpload":  # as the text below it says
+        if operation.name == "CreateUpload":  # the upload that the text below it describes
             assert (await self.api.http.post(value["upload"]["url"], files={"file": photo()})).status_code == 204
         errors = value.get("errors") or [] if isinstance(value, dict) else []
-        expected = [REFUSED[operation.name]] if operation.name in REFUSED else []
+        expected = [EXPECTED_ERRORS[operation.name]] if operation.name in EXPECTED_ERRORS else []
         assert [error["code"] for error in errors] == expected, value
         if isinstance(value, dict) and value.get("token"):
             self.api.token = value["token"]
@@ -142,37 +142,39 @@ class Reader:
     async def _listen(self, operation: Operation, variables: dict[str, Any]) -> Any:
         async with self.api.socket() as socket:
             stream = await socket.subscribe(operation.text, **variables)
-            if operation.name == "AdminActivity":  # opens with nothing
+            if operation.name == "AdminActivity":  # has no opening message
                 return await first_activity_event(stream, self.services)
-            # The others never end.
+            # Subscriptions but GenerationProgress never end.
             return (await stream.rest())[-1] if operation.name == "GenerationProgress" else await stream.next()
 
 
-async def test_the_operations_of_the_guide_run_one_after_another(server: Running) -> None:
-    api, reader = server.api, Reader(server.api, server.services)
-    answers = reader.answers
+async def test_operations_of_the_guide_run_in_order(server: Running) -> None:
+    api, runner = server.api, GuideRunner(server.api, server.services)
+    responses = runner.responses
     for operation in operations():
-        if operation.name == "Regenerate":  # the welcome bonus is spent by then
-            await adjust_credits(answers["SignUp"]["user"]["id"], 20, "two pictures more")
+        if operation.name == "Regenerate":  # the sign-up bonus is spent by then
+            await adjust_credits(responses["SignUp"]["user"]["id"], 20, "two more generations")
         if operation.name.startswith("Admin"):
-            await User.filter(id=answers["SignUp"]["user"]["id"]).update(role=Role.SUPER_ADMIN)
-            reader.known["gen"] = answers["CreateGeneration"]["generations"][0]["id"]  # the last one is deleted by then
-        await reader.follow(operation)
-    assert answers["Quote"] == {"cost": 40, "paidBy": "CREDITS", "affordable": False, "balanceAfter": -10}
-    assert answers["GenerationProgress"]["status"] == "COMPLETED"
-    assert answers["Pictures"]["generation"]["result"]["url"].startswith(api.address)
-    assert answers["CreditsChanged"]["credits"] == answers["Transactions"]["credits"] == 10
-    assert answers["Gallery"]["generations"]["totalCount"] == 2
-    assert len(answers["Transactions"]["transactions"]["nodes"]) == 3
-    assert answers["Node"]["stage"] == "COMPLETED"
-    assert [node["id"] for node in answers["Nodes"]] == [answers["Node"]["id"], answers["Style"]["id"]]
-    assert len(answers["CreateOnce"]["generations"]) == 1
-    assert answers["RefineGeneration"]["viewer"] == {"credits": 0}
-    assert answers["SignOut"]["sessionsEnded"] >= 1
+            await User.filter(id=responses["SignUp"]["user"]["id"]).update(role=Role.SUPER_ADMIN)
+            runner.known["gen"] = responses["CreateGeneration"]["generations"][0][
+                "id"
+            ]  # the last one is deleted by then
+        await runner.run(operation)
+    assert responses["Quote"] == {"cost": 40, "paidBy": "CREDITS", "affordable": False, "balanceAfter": -10}
+    assert responses["GenerationProgress"]["status"] == "COMPLETED"
+    assert responses["Pictures"]["generation"]["result"]["url"].startswith(api.address)
+    assert responses["CreditsChanged"]["credits"] == responses["Transactions"]["credits"] == 10
+    assert responses["Gallery"]["generations"]["totalCount"] == 2
+    assert len(responses["Transactions"]["transactions"]["nodes"]) == 3
+    assert responses["Node"]["stage"] == "COMPLETED"
+    assert [node["id"] for node in responses["Nodes"]] == [responses["Node"]["id"], responses["Style"]["id"]]
+    assert len(responses["CreateOnce"]["generations"]) == 1
+    assert responses["RefineGeneration"]["viewer"] == {"credits": 0}
+    assert responses["SignOut"]["sessionsEnded"] >= 1
 
 
 async def run(*command: str, folder: Path) -> str:
-    """What a program printed; it must end well."""
+    """Run a program and return its output; it must exit with 0."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.PIPE,
@@ -187,7 +189,7 @@ async def run(*command: str, folder: Path) -> str:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="the shell examples need curl")
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
-async def test_the_shell_examples_run_as_they_stand(text: str, server: Running, tmp_path: Path) -> None:
+async def test_shell_examples_run_unchanged(text: str, server: Running, tmp_path: Path) -> None:
     (tmp_path / "me.jpg").write_bytes(photo())
     script = "\n".join(block for block in blocks(text, "sh") if "curl" in block or "value()" in block)
     assert ADDRESS in script
@@ -196,7 +198,7 @@ async def test_the_shell_examples_run_as_they_stand(text: str, server: Running, 
     assert re.search(rf'"url":"{server.settings.address}/files/[^"]+"', out)
 
 
-async def test_the_javascript_examples_run_as_they_stand(ada: Api, tmp_path: Path) -> None:
+async def test_javascript_examples_run_unchanged(ada: Api, tmp_path: Path) -> None:
     (tmp_path / "me.jpg").write_bytes(photo())
     style = await ada.style("cute", "plushify")
     driver = f"""
