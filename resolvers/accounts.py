@@ -57,7 +57,7 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
         given(input.name, None),
         given(input.locale, None),
         client=info.context.client,
-        spoken=info.context.locale,
+        request_locale=info.context.locale,
         referral_code=given(input.referral_code, None),
     )
     return signed_in(info, session)

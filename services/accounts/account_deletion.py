@@ -1,4 +1,4 @@
-"""Leaving for good: an account loses everything that says who it was, and keeps its ledger."""
+"""Account deletion: the account's personal data is removed, its ledger is kept."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ _BATCH = 100  # generations in one transaction
 
 
 class AccountDeletionService:
-    """Deletes accounts. What one transaction cannot hold is finished afterwards, by whoever comes first."""
+    """Deletes accounts: what does not fit into one transaction is finished by this request or by the sweeper."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class AccountDeletionService:
         self._events = events
 
     async def delete(self, user: User, password: str | None, confirm_email: str) -> None:
-        """Delete an account: at once nobody is signed in to it and nothing of it is shared; then its pictures go.
+        """Delete an account: end its sessions, API keys and shares at once, then delete its pictures.
 
-        What it pays for every month is ended, too: now, or by the hourly look where the provider does not answer.
+        Its subscriptions are canceled, too: now, or by the hourly job if the payment provider does not respond.
 
         Raises:
             InvalidInputError: the address is not the account's, or the password is wrong.
@@ -57,7 +57,7 @@ class AccountDeletionService:
         ):
             raise self._wrong_password()
         account = await run_tx(self._anonymize, user)
-        if account is None:  # changed while it was being checked
+        if account is None:  # the password was changed or the account deleted meanwhile
             raise self._wrong_password()
         crashpoint("account_deletion.committed")
         log.info("account.deleted", user=user.id)
@@ -67,8 +67,8 @@ class AccountDeletionService:
             await self._uploads.remove_bytes_of(user.id)
             await self.finish(user.id)
             await self._subscriptions.cancel_for_user(user.id)
-        except Exception:  # the account is gone, and the sweeper and the hourly look find what is left of it
-            log.warning("account.not_finished", user=user.id, exc_info=True)
+        except Exception:  # the account is deleted; the sweeper and the hourly job finish the rest
+            log.warning("account.deletion_incomplete", user=user.id, exc_info=True)
 
     @staticmethod
     def _wrong_password() -> InvalidInputError:
@@ -77,12 +77,12 @@ class AccountDeletionService:
     @staticmethod
     async def _anonymize(user: User) -> AccountChange | None:
         account = await account_change.bump_version(user.id)
-        same = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
-        forgotten = await same.update(
+        unchanged = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
+        updated = await unchanged.update(
             email=f"{user.id}@deleted.invalid",
             email_verified=False,
             owner_proven=False,
-            password_hash="",  # which no password makes
+            password_hash="",  # matches no password
             name=None,
             locale=None,
             role=Role.USER,
@@ -92,13 +92,13 @@ class AccountDeletionService:
             member_until=None,
             deleted_at=datetime.now(UTC),
         )
-        if not forgotten:
+        if not updated:
             return None
         for owned in (Session, ApiKey, MailToken, IdempotencyKey):
             await owned.filter(user_id=user.id).delete()
         await Upload.filter(owner_id=user.id).update(idempotency_key=None)
         await DataExport.filter(owner_id=user.id).update(state=ExportState.DELETING)
-        # The rows stay for the generations that refer to them.
+        # The rows stay, because generations refer to them.
         await Style.filter(owner_id=user.id).update(
             title={},
             description={},
@@ -118,20 +118,20 @@ class AccountDeletionService:
         return account
 
     async def finish(self, user_id: str) -> bool:
-        """Delete what an account that is gone has left, until nothing is; for whoever finds it unfinished, too."""
+        """Delete all remaining generations of a deleted account; safe to repeat. Returns True."""
         while (
-            left := await Generation.filter(user_id=user_id, deleted_at__isnull=True)
+            remaining := await Generation.filter(user_id=user_id, deleted_at__isnull=True)
             .order_by("id")
             .limit(_BATCH)
             .values_list("id")
         ):
-            await self._deletion.delete(user_id, [id for (id,) in left])
+            await self._deletion.delete(user_id, [id for (id,) in remaining])
             crashpoint("account_deletion.begun")
-        await IdempotencyKey.filter(user_id=user_id).delete()  # of an order that was on its way
+        await IdempotencyKey.filter(user_id=user_id).delete()  # of a submission that was in progress
         return True
 
     async def unfinished(self, limit: int) -> list[str]:
-        """Accounts that are gone while generations of theirs are not."""
+        """Return ids of deleted accounts that still have generations."""
         found = await rows(
             "SELECT id FROM users WHERE deleted_at IS NOT NULL AND EXISTS"
             " (SELECT 1 FROM generations WHERE user_id = users.id AND generations.deleted_at IS NULL)"

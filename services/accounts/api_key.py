@@ -1,4 +1,4 @@
-"""API keys: with one, a program signs in as the account that made it."""
+"""API keys, with which programs sign in as the account that created them."""
 
 import base64
 import hmac
@@ -22,36 +22,36 @@ from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
 PREFIX = "dk_"
-_LENGTH = len(PREFIX) + 43  # 256 bits in base64; a sign-in's token is shorter, whatever it begins with
+_LENGTH = len(PREFIX) + 43  # 256 bits in base64; a session token is shorter
 NAME_MAX = 100  # characters
-MOST = 20  # keys of one account
+MAX_PER_ACCOUNT = 20
 _OPERATION = "createApiKey"
-_USE_PRECISION = timedelta(minutes=1)  # within which a further use is not written down: reading stays reading
+_USE_PRECISION = timedelta(minutes=1)  # of `last_used_at`, so that most requests write nothing
 
 
 @dataclass(frozen=True)
 class NewApiKey:
-    """What a person gets once; `key` is None where SECRET_KEY has changed since and it cannot be made again."""
+    """A created key. `key` is None if SECRET_KEY has changed since, so that it cannot be derived again."""
 
     row: ApiKey
     key: str | None
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Request:
     name: str
     idempotency_key: str | None
 
 
 def is_api_key(token: str) -> bool:
-    """Whether a bearer's token looks like an API key rather than a sign-in's."""
+    """Whether a bearer token has the format of an API key; otherwise it is a session token."""
     return len(token) == _LENGTH and token.startswith(PREFIX)
 
 
 class ApiKeyService:
-    """Makes, finds and revokes keys. `secret` is the deployment's.
+    """Creates, finds and revokes keys. `secret`: the deployment's SECRET_KEY.
 
-    Where API access comes with a plan, keys wait for the plan: without it they sign nobody in, and are still there.
+    If API access requires a plan, the keys of an account without it are kept, but refused.
     """
 
     def __init__(self, secret: str, events: EventPublisher, entitlements: Entitlements) -> None:
@@ -60,67 +60,70 @@ class ApiKeyService:
         self._entitlements = entitlements
 
     def _key(self, row: ApiKey) -> str:
-        """The key's text, made from what is stored and the secret that is not: a repeated request gets it again."""
+        """Derive the key from its row and the secret, so that an idempotent replay can return it again."""
         digest = hmac.digest(self._secret, f"api-key:{row.id}:{row.salt}".encode(), "sha256")
         return PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     async def create(self, user: User, name: str, idempotency_key: str | None) -> NewApiKey:
-        """Make a key, or give back the one that this idempotency key made.
+        """Create a key, or return the one that was created with this idempotency key.
 
         Raises:
-            InvalidInputError: the name or the idempotency key cannot be used.
-            ConflictError: there are enough keys, the idempotency key came with another name, or its key was revoked.
-            MembershipRequiredError: API access comes with a plan that this account does not have.
+            InvalidInputError: the name or the idempotency key is invalid.
+            ConflictError: the account has MAX_PER_ACCOUNT keys, the idempotency key was used with another name, or the
+                API key that it created was revoked.
+            MembershipRequiredError: API access requires a plan that this account does not have.
         """
         if not await self._has_access(user):
             raise MembershipRequiredError(text=message("API keys come with a plan that has API access."))
-        words = clean_text(name, NAME_MAX, field=("name",))
-        if words is None:
+        clean_name = clean_text(name, NAME_MAX, field=("name",))
+        if clean_name is None:
             raise InvalidInputError(message("A key needs a name."), field=("name",))
-        wanted = _Wanted(words, idempotency_key)
-        ticket = IdempotencyTicket.of(_OPERATION, wanted)
+        request = _Request(clean_name, idempotency_key)
+        ticket = IdempotencyTicket.of(_OPERATION, request)
         row = await idempotency.run_once(
-            user.id, ticket, partial(_replay, user.id), partial(self._create, user.id, wanted, ticket)
+            user.id, ticket, partial(_replay, user.id), partial(self._create, user.id, request, ticket)
         )
         key = self._key(row)
         return NewApiKey(row, key if hash_token(key) == row.key_hash else None)
 
-    async def _create(self, user_id: str, wanted: _Wanted, ticket: IdempotencyTicket) -> ApiKey:
-        row, account = await run_tx(self._insert, user_id, wanted, ticket)
+    async def _create(self, user_id: str, request: _Request, ticket: IdempotencyTicket) -> ApiKey:
+        row, account = await run_tx(self._insert, user_id, request, ticket)
         await self._events.account_changed(account)
         return row
 
-    async def _insert(self, user_id: str, wanted: _Wanted, ticket: IdempotencyTicket) -> tuple[ApiKey, AccountChange]:
+    async def _insert(self, user_id: str, request: _Request, ticket: IdempotencyTicket) -> tuple[ApiKey, AccountChange]:
         account = await account_change.bump_version(user_id)
-        if await ApiKey.filter(user_id=user_id).count() >= MOST:
-            raise ConflictError(message("An account has at most {limit} keys. Revoke one first.", limit=MOST))
-        row = ApiKey(user_id=user_id, name=wanted.name, salt=secrets.token_hex(32))
-        made = self._key(row)
-        row.hint, row.key_hash = made[-4:], hash_token(made)
+        if await ApiKey.filter(user_id=user_id).count() >= MAX_PER_ACCOUNT:
+            raise ConflictError(
+                message("An account has at most {limit} keys. Revoke one first.", limit=MAX_PER_ACCOUNT)
+            )
+        row = ApiKey(user_id=user_id, name=request.name, salt=secrets.token_hex(32))
+        new_key = self._key(row)
+        row.hint, row.key_hash = new_key[-4:], hash_token(new_key)
         await row.save(force_create=True)
         await idempotency.store_result(user_id, ticket, row.id)
         return row, account
 
     async def by_users(self, user_ids: list[str]) -> dict[str, list[ApiKey]]:
-        """The keys of each of these accounts that has any, newest first."""
+        """Return the keys of these accounts, newest first; accounts without keys are left out."""
         found: dict[str, list[ApiKey]] = {}
         for row in await ApiKey.filter(user_id__in=user_ids).order_by("-id"):
             found.setdefault(row.user_id, []).append(row)
         return found
 
     async def all_by_ids(self, key_ids: list[str]) -> dict[str, ApiKey]:
-        """Those of these keys that there are, for admins."""
+        """Return those of these keys that exist, any account's, for admins."""
         return {row.id: row for row in await ApiKey.filter(id__in=key_ids)}
 
     async def by_ids(self, user_id: str, key_ids: list[str]) -> dict[str, ApiKey]:
-        """Those of these keys that are the account's own."""
+        """Return those of these keys that belong to the user."""
         return {row.id: row for row in await ApiKey.filter(id__in=key_ids, user_id=user_id)}
 
     async def revoke(self, user_id: str, key_id: str) -> None:
-        """End a key at once, and the sockets that it opened.
+        """Delete a key and close the sockets that were opened with it.
 
         Raises:
-            NotFoundError: not there, or not this account's.
+            NotFoundError: the key does not exist or belongs to another user.
         """
         account = await run_tx(self._revoke, user_id, key_id)
         await self._events.sign_ins_changed(user_id)
@@ -134,7 +137,7 @@ class ApiKeyService:
         return account
 
     async def user_of(self, key: str) -> User | None:
-        """Whose key this is; None when it is nobody's, revoked, its account is gone, or has no API access any more."""
+        """Return the user of a key; None if it is unknown or revoked, or its account may not sign in or use the API."""
         row = (
             await ApiKey.filter(key_hash=hash_token(key)).select_related("user").first()
             if is_well_formed(key)
@@ -150,7 +153,7 @@ class ApiKeyService:
         return row.user
 
     async def users_of(self, keys: Sequence[str]) -> dict[str, User]:
-        """Whose keys these are, without those that sign nobody in; one statement, and no use is written down."""
+        """Return the users of several keys in one query, without invalid keys; `last_used_at` stays unchanged."""
         by_hash = {hash_token(key): key for key in keys}
         found = await ApiKey.filter(key_hash__in=list(by_hash)).select_related("user")
         return {

@@ -1,4 +1,4 @@
-"""Exports of one's own data: asked for, made in the background by one worker at a time, kept for a while, removed."""
+"""Exports of a user's data: requested, built in the background by one worker at a time, kept for a while, removed."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 ARCHIVE_TYPE = "application/zip"
 ARCHIVE_NAME = "darkroom-data.zip"
-_ATTEMPTS = 3  # so that data which kill their worker do not kill every worker
-_HELD = "id = $1 AND state = 'PENDING' AND attempts = $2"  # the attempt's number says whose it is
+_MAX_ATTEMPTS = 3  # so that data that crash one worker do not crash all of them
+_CLAIMED = "id = $1 AND state = 'PENDING' AND attempts = $2"  # the number of the attempt is the fence
 
 
 class ExportService:
-    """Makes a zip of everything that an account holds. One lives for `seconds`, so long is no new one made.
+    """Builds a zip of all data of an account. It is kept for `seconds`, during which no new one is built.
 
-    `lease`: seconds without a sign of life after which a worker is taken for dead.
+    `lease`: seconds without a heartbeat after which the worker counts as dead.
     """
 
     def __init__(self, storage: Storage, *, seconds: int, lease: float) -> None:
@@ -35,62 +35,62 @@ class ExportService:
         self._lease = lease
 
     async def request(self, user_id: str) -> DataExport:
-        """The account's export: the one that is there or being made, else a new one."""
+        """Return the account's current export, ready or pending, or create one."""
         return await run_tx(self._request, user_id)
 
     @staticmethod
     async def _request(user_id: str) -> DataExport:
-        # The account's row first, as everywhere; changing nothing, for an export is nothing that an account shows.
+        # The account's row first, as everywhere; its version does not move, because an account does not show exports.
         await account_change.lock_account(user_id)
-        known = await rows(
+        existing = await rows(
             "SELECT id FROM data_exports WHERE owner_id = $1"
             " AND (state = 'PENDING' OR state = 'READY' AND expires_at > NOW()) LIMIT 1",
             user_id,
         )
-        return await (DataExport.get(id=known[0]["id"]) if known else DataExport.create(owner_id=user_id))
+        return await (DataExport.get(id=existing[0]["id"]) if existing else DataExport.create(owner_id=user_id))
 
     async def link(self, export: DataExport) -> Link | None:
-        """Where it can be fetched; None while it is being made. Raises StorageError."""
+        """Return the download link, or None while the export is pending. Raises StorageError."""
         if export.state is not ExportState.READY:
             return None
         return await self._storage.link(export.key, ARCHIVE_TYPE, download_as=ARCHIVE_NAME)
 
-    async def make_waiting(self) -> None:
-        """Make every export that waits or whose worker died, one after another."""
+    async def build_pending(self) -> None:
+        """Build all exports that are pending or whose worker died, one after another."""
         while (export := await self.claim()) is not None:
             try:
-                await self._make(export)
+                await self._build(export)
             except LeaseLostError:
-                log.info("export.lost", export=export.id)
+                log.info("export.lease_lost", export=export.id)
             except asyncio.CancelledError:
                 await asyncio.shield(asyncio.create_task(self._requeue(export)))
                 raise
-            except Exception:  # it is tried again when the lease has ended
+            except Exception:  # retried after the lease has expired
                 log.exception("export.failed", export=export.id, attempt=export.attempts)
 
     async def claim(self) -> DataExport | None:
-        """Hold the export whose turn it is, until the lease ends; None when none waits."""
+        """Claim the oldest unclaimed export for the length of a lease; None if there is none."""
         free = "state = 'PENDING' AND (lease_until IS NULL OR lease_until < NOW())"
-        hopeless = await rows(
+        exhausted = await rows(
             f"UPDATE data_exports SET state = 'DELETING' WHERE {free} AND attempts >= $1 RETURNING id",  # noqa: S608 - a constant
-            _ATTEMPTS,
+            _MAX_ATTEMPTS,
         )
-        for row in hopeless:
-            log.error("export.given_up", export=row["id"])
-        taken = await rows(
+        for row in exhausted:
+            log.error("export.abandoned", export=row["id"])
+        claimed = await rows(
             "UPDATE data_exports SET lease_until = LATER($1), attempts = attempts + 1"  # noqa: S608 - a constant
             f" WHERE {free} AND id = (SELECT id FROM data_exports WHERE {free} ORDER BY created_at LIMIT 1)"
             " RETURNING id",
             float(self._lease),
         )
-        return await DataExport.get_or_none(id=taken[0]["id"]) if taken else None
+        return await DataExport.get_or_none(id=claimed[0]["id"]) if claimed else None
 
-    async def _make(self, export: DataExport) -> None:
+    async def _build(self, export: DataExport) -> None:
         crashpoint("export.claimed")
         user, lease = await User.get(id=export.owner_id), self._lease_of(export)
-        with tempfile.TemporaryFile() as file:  # without a name: a process that is killed leaves nothing of it
-            async with contextlib.aclosing(Archive(user, self._storage, file).write()) as pieces:
-                async for _ in pieces:
+        with tempfile.TemporaryFile() as file:  # unnamed: a killed process leaves no file behind
+            async with contextlib.aclosing(Archive(user, self._storage, file).write()) as progress:
+                async for _ in progress:
                     await lease.renew()
             # Storing a large one takes longer than a lease, and is not interrupted when the lease is lost.
             async with lease.heartbeat(self._lease / 4, cancel_body=False):
@@ -100,12 +100,12 @@ class ExportService:
             await lease.update("state = 'READY', lease_until = NULL, expires_at = LATER($3)", float(self._seconds))
         except LeaseLostError:
             if not await DataExport.filter(id=export.id).exclude(state=ExportState.DELETING).exists():
-                await self._storage.delete(export.key)  # it may have been removed before the bytes were there
+                await self._storage.delete(export.key)  # its removal may have run before these bytes were stored
             raise
         log.info("export.ready", export=export.id, user=user.id)
 
     def _lease_of(self, export: DataExport) -> Lease:
-        return Lease("data_exports", _HELD, export.id, export.attempts, self._lease)
+        return Lease("data_exports", _CLAIMED, export.id, export.attempts, self._lease)
 
     async def _requeue(self, export: DataExport) -> None:
         """Release the lease because this process stops; the attempt does not count."""
@@ -113,12 +113,12 @@ class ExportService:
             await self._lease_of(export).update("lease_until = NULL, attempts = attempts - 1")
 
     async def expired(self, limit: int) -> list[DataExport]:
-        """Exports past their time, and those of accounts that are gone once nobody writes them any more."""
+        """Return exports to remove: expired ones, and those of deleted accounts that no worker is building."""
         await rows(
             "UPDATE data_exports SET state = 'DELETING' WHERE state = 'READY' AND expires_at < NOW() RETURNING id"
         )
         found = await rows(
-            # In any order, so that what cannot be removed does not keep the sweeper from what can.
+            # In random order, so that exports that cannot be removed do not block the others.
             "SELECT id FROM data_exports WHERE state = 'DELETING' AND (lease_until IS NULL OR lease_until < NOW())"
             " ORDER BY RANDOM() LIMIT $1",
             limit,
@@ -126,7 +126,7 @@ class ExportService:
         return await DataExport.filter(id__in=[row["id"] for row in found])
 
     async def remove(self, export: DataExport) -> bool:
-        """Remove bytes, then the row; False when the storage would not."""
+        """Remove the bytes, then the row; False if the storage failed."""
         try:
             await self._storage.delete(export.key)
         except StorageError:

@@ -1,4 +1,4 @@
-"""The zip file of an account: data.json with everything that its owner sees, and every picture beside it."""
+"""The zip file of a data export: data.json with everything that the user can see, and all pictures."""
 
 import asyncio
 import zipfile
@@ -20,13 +20,13 @@ log = structlog.get_logger(__name__)
 
 M = TypeVar("M", bound=Model)
 
-_PAGE = 100  # rows held in memory at once; of pictures, one
+_PAGE = 100  # rows in memory at once; pictures are read one at a time
 _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "results"}
-_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Archive:
-    """Writes one account's zip to `file`, a piece at a time."""
+    """Writes the zip of one account to `file`, in steps."""
 
     def __init__(self, user: User, storage: Storage, file: BinaryIO) -> None:
         self._user = user
@@ -34,62 +34,62 @@ class Archive:
         self._file = file
 
     async def write(self) -> AsyncGenerator[None, None]:
-        """Write everything; between two pieces the caller may do something, or leave. Raises StorageError."""
-        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:  # pictures are as small as they get
+        """Write everything, yielding between steps, where the caller may stop. Raises StorageError."""
+        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
             text = zipfile.ZipInfo("data.json", datetime.now(UTC).timetuple()[:6])
             text.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(text, "w", force_zip64=True) as entry:
                 async for piece in self._data():
-                    await _to_its_end(entry.write, piece)
+                    await _in_thread(entry.write, piece)
                     yield
             async for files in _pages(File.filter(owner_id=self._user.id, state=FileState.LIVE)):
                 for file in files:
                     try:
                         data = await self._storage.get(file.key)
-                    except MissingObjectError:  # deleted in this moment
-                        log.info("export.picture_gone", file=file.id)
+                    except MissingObjectError:  # deleted meanwhile
+                        log.info("export.file_missing", file=file.id)
                         continue
-                    await _to_its_end(archive.writestr, name_of(file), data)
+                    await _in_thread(archive.writestr, path_in_archive(file), data)
                     yield
 
     async def _data(self) -> AsyncIterator[bytes]:
-        """data.json, in pieces."""
-        own = self._user.id
-        generations = Generation.present().filter(user_id=own)
+        """Yield data.json in chunks."""
+        user_id = self._user.id
+        generations = Generation.present().filter(user_id=user_id)
         yield b'{"account": ' + _json(_account(self._user))
         async for piece in _list("generations", generations, _generation):
             yield piece
-        async for piece in _list("transactions", CreditTransaction.filter(user_id=own), _transaction):
+        async for piece in _list("transactions", CreditTransaction.filter(user_id=user_id), _transaction):
             yield piece
-        bought = Purchase.filter(user_id=own).select_related("package", "plan")
-        async for piece in _list("purchases", bought, _purchase):
+        purchases = Purchase.filter(user_id=user_id).select_related("package", "plan")
+        async for piece in _list("purchases", purchases, _purchase):
             yield piece
-        async for piece in _list("memberships", Membership.filter(user_id=own).select_related("plan"), _membership):
+        async for piece in _list("memberships", Membership.filter(user_id=user_id).select_related("plan"), _membership):
             yield piece
-        async for piece in _list("passes", Pass.filter(user_id=own).select_related("plan"), _pass):
+        async for piece in _list("passes", Pass.filter(user_id=user_id).select_related("plan"), _pass):
             yield piece
-        async for piece in _list("styles", Style.filter(owner_id=own, is_active=True), _style):
+        async for piece in _list("styles", Style.filter(owner_id=user_id, is_active=True), _style):
             yield piece
-        async for piece in _list("apiKeys", ApiKey.filter(user_id=own), _api_key):
+        async for piece in _list("apiKeys", ApiKey.filter(user_id=user_id), _api_key):
             yield piece
         yield b"}\n"
 
 
-async def _to_its_end(write: Callable[..., object], *values: object) -> None:
-    """Write in a thread, which no cancellation leaves behind: a zip that somebody still writes to cannot be closed."""
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *values))
+async def _in_thread(write: Callable[..., object], *values: object) -> None:
+    """Write in a thread and wait for it even when canceled: a zip that is still written to cannot be closed."""
+    task = asyncio.ensure_future(asyncio.to_thread(write, *values))
     try:
-        await asyncio.shield(writing)
+        await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([writing])
+        await asyncio.wait([task])
         raise
 
 
-async def _list(name: str, query: QuerySet[M], told: Callable[[M], dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _list(name: str, query: QuerySet[M], to_dict: Callable[[M], dict[str, Any]]) -> AsyncIterator[bytes]:
     yield b',\n"' + name.encode() + b'": ['
     first = True
     async for found in _pages(query):
-        yield (b"" if first else b",") + b",".join(b"\n" + _json(told(row)) for row in found)
+        yield (b"" if first else b",") + b",".join(b"\n" + _json(to_dict(row)) for row in found)
         first = False
     yield b"]"
 
@@ -105,9 +105,9 @@ def _json(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
 
 
-def name_of(file: File) -> str:
-    """Where a picture lies in the zip: by its kind and the day it was made."""
-    return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{_ENDINGS[file.content_type]}"
+def path_in_archive(file: File) -> str:
+    """Return the path of a picture in the zip: by its kind and the day of its creation."""
+    return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{_EXTENSIONS[file.content_type]}"
 
 
 def _account(row: User) -> dict[str, Any]:
@@ -150,8 +150,8 @@ def _generation(row: Generation) -> dict[str, Any]:
         "createdAt": row.created_at,
         "startedAt": row.started_at,
         "completedAt": row.completed_at,
-        "original": name_of(row.original) if row.original else None,
-        "result": name_of(row.result) if row.result else None,
+        "original": path_in_archive(row.original) if row.original else None,
+        "result": path_in_archive(row.result) if row.result else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Proving that an e-mail address is the account's."""
+"""Verification of e-mail addresses by mailed links."""
 
 from models import User
 from models.accounts import MailToken
@@ -16,7 +16,7 @@ from services.events.publisher import EventPublisher
 
 
 class VerificationService:
-    """Sends links to addresses, and takes them back as proof."""
+    """Sends verification links and accepts them."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class VerificationService:
         self._roles = roles
 
     async def request(self, user: User, locale: str) -> bool:
-        """Send a link to the account's address; False where it is proven already.
+        """Send a link to the account's address; False if it is verified already.
 
         Raises:
-            QuotaExceededError: three were sent within the hour.
-            UnavailableError: there is no mail here, or it did not leave.
+            QuotaExceededError: too many were sent within the hour.
+            UnavailableError: mail is not configured, or was not sent.
         """
         self._mail.require()
         token = await run_tx(self._issue, user.id, user.email)
@@ -58,29 +58,29 @@ class VerificationService:
             return None
         return await mail_token.issue(user_id, email, MailPurpose.VERIFY)
 
-    def welcome(self, user: User, locale: str) -> None:
-        """Send a new account its first link, after the answer; signing up never fails for it."""
-        if self._mail.is_there:
+    def request_in_background(self, user: User, locale: str) -> None:
+        """Send a new account its first link without delaying the response; never raises."""
+        if self._mail.is_enabled:
             try:
-                self._mail.in_background(self._welcome(user, locale))
+                self._mail.in_background(self._request_quietly(user, locale))
             except UnavailableError:
                 return
 
-    async def _welcome(self, user: User, locale: str) -> None:
+    async def _request_quietly(self, user: User, locale: str) -> None:
         try:
             await self.request(user, locale)
         except (QuotaExceededError, NotFoundError):
-            return  # the account asked by itself meanwhile, or is gone
+            return  # the user requested links meanwhile, or the account is deleted
 
     async def verify(self, token: str, *, client: str, signed_in: User | None) -> User:
-        """Take a link as proof of the address it was sent to; the account that it belongs to.
+        """Mark the address that a link was sent to as verified and return its account.
 
-        `client`: where from; `signed_in`: the account whose password opened it, for only together do they prove that
-        one person knows the password and reads the mail.
+        `client`: the client's address. `signed_in`: the account of the request's session, if any; only if it is the
+        account of the link is it proven that the same human knows the password and reads the mail (`owner_proven`).
 
         Raises:
-            InvalidInputError: the link does not work any more.
-            RateLimitedError: too many were tried from there.
+            InvalidInputError: the link is invalid or expired.
+            RateLimitedError: the client tried too many links.
         """
         await self._rates.link(client)
         row = await mail_token.find(token, MailPurpose.VERIFY)
@@ -93,9 +93,9 @@ class VerificationService:
     async def _verify(row: MailToken, *, is_owner: bool) -> AccountChange:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
-        same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
-        if not await same.update(email_verified=True):
-            raise mail_token.dead_link()
+        unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
+        if not await unchanged.update(email_verified=True):
+            raise mail_token.invalid_link()
         if is_owner:
-            await same.update(owner_proven=True)
+            await unchanged.update(owner_proven=True)
         return account

@@ -1,4 +1,4 @@
-"""Mails with a link: their words in the reader's language, and how they leave without anybody waiting."""
+"""Mails with a link: their texts in the recipient's language, and sending them in the background."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -16,17 +16,17 @@ from services.integrations.mail.protocol import Mail, Mailer, MailError
 
 log = structlog.get_logger(__name__)
 
-LIVES = {MailPurpose.VERIFY: timedelta(hours=24), MailPurpose.RESET: timedelta(hours=1)}
-_MOST_IN_BACKGROUND = 1000  # mails that wait to leave; who asks then is told to come back
-_AT_ONCE = 8  # connections to the mail server
-_GRACE = 10.0  # seconds for mails that are under way when the process stops
+LIFETIMES = {MailPurpose.VERIFY: timedelta(hours=24), MailPurpose.RESET: timedelta(hours=1)}
+_MAX_IN_BACKGROUND = 1000  # queued mails; more requests are refused as unavailable
+_MAX_CONNECTIONS = 8  # to the mail server
+_GRACE = 10.0  # seconds for mails that are being sent when the process stops
 
 _PATHS = {MailPurpose.VERIFY: "/verify-email", MailPurpose.RESET: "/reset-password"}
 
 
-def _words(purpose: MailPurpose) -> tuple[Message, Message, Message]:
-    """Subject, what stands before the link, and what stands after it."""
-    hours = int(LIVES[purpose].total_seconds() / 3600)
+def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
+    """Return the subject, the text before the link and the text after it."""
+    hours = int(LIFETIMES[purpose].total_seconds() / 3600)
     if purpose is MailPurpose.VERIFY:
         return (
             message("Confirm your e-mail address"),
@@ -37,55 +37,55 @@ def _words(purpose: MailPurpose) -> tuple[Message, Message, Message]:
         )
     return (
         message("Choose a new password"),
-        message("Somebody asked for a new password for your account. Choose one within {hours} h:", hours=hours),
+        message("A new password was requested for your account. Choose one within {hours} h:", hours=hours),
         message("If this was not you, you can ignore this mail: your password stays as it is."),
     )
 
 
 class MailService:
-    """Writes mails and hands them over; `app_url` is where their links lead. No mailer: there is no mail here."""
+    """Composes and sends mails; `app_url`: the base of their links. Without a mailer, mail is disabled."""
 
     def __init__(self, mailer: Mailer | None, translator: Translator, app_url: str) -> None:
         self._mailer = mailer
         self._translator = translator
         self._app_url = app_url
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def is_there(self) -> bool:
-        """Whether mail can be sent at all."""
+    def is_enabled(self) -> bool:
+        """Whether mail is configured."""
         return self._mailer is not None
 
     def require(self) -> None:
-        """Raises UnavailableError where there is no mail."""
+        """Check that mail is configured. Raises UnavailableError."""
         if self._mailer is None:
             raise UnavailableError
 
     async def send(self, purpose: MailPurpose, to: str, token: str, locale: str) -> None:
-        """Send a link that carries `token`.
+        """Send a mail with the link for `token`.
 
         Raises:
-            UnavailableError: it did not leave.
+            UnavailableError: mail is not configured, or sending failed.
         """
         self.require()
         assert self._mailer is not None  # noqa: S101 - just required
-        subject, before, after = (self._translator.translate(text, locale) for text in _words(purpose))
+        subject, before, after = (self._translator.translate(text, locale) for text in _texts(purpose))
         link = f"{self._app_url}{_PATHS[purpose]}?{urlencode({'token': token})}"
         try:
             async with self._slots:
                 await self._mailer.send(Mail(to, subject, f"{before}\n\n{link}\n\n{after}\n"))
         except MailError as error:
-            log.warning("mail.failed", purpose=purpose.value, error=str(error))
+            log.warning("mail.send_failed", purpose=purpose.value, error=str(error))
             raise UnavailableError from None
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let `work` go on after the answer. What goes wrong in it is logged, and nobody else hears of it.
+        """Run `work` without delaying the response; its errors are only logged.
 
         Raises:
-            UnavailableError: too much waits already.
+            UnavailableError: too many tasks are queued.
         """
-        if len(self._tasks) >= _MOST_IN_BACKGROUND:
+        if len(self._tasks) >= _MAX_IN_BACKGROUND:
             work.close()
             raise UnavailableError
         task = asyncio.create_task(self._guarded(work), name="mail")
@@ -97,12 +97,12 @@ class MailService:
         try:
             await work
         except UnavailableError:
-            pass  # logged where it happened
+            pass  # already logged
         except Exception:
             log.exception("mail.background_failed")
 
     async def aclose(self) -> None:
-        """Let mails that are under way leave, within a bound."""
+        """Finish queued mails within a grace period, then cancel the rest."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
             for task in late:

@@ -1,4 +1,4 @@
-"""A new password for who forgot theirs, by way of their mailbox."""
+"""Password reset by a mailed link."""
 
 import contextlib
 from dataclasses import replace
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class PasswordResetService:
-    """Sends links to accounts' addresses, and takes them with a new password."""
+    """Sends password reset links and sets the new password."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class PasswordResetService:
         self._roles = roles
 
     async def request(self, email: str, locale: str, *, client: str) -> None:
-        """Send a link to the account with this address, if there is one; `client`: who asks, from where.
+        """Send a link to the account with this address, if it exists; `client`: the client's address.
 
-        Everything that depends on whether there is one comes after the answer, so that neither the answer nor its
-        time tells. Nor does it tell that somebody asked too often, and that nothing is sent for it.
+        All work that depends on the account happens after the response, so that neither the response nor its time
+        reveals whether the account exists. The response does not reveal rate limits either; then no mail is sent.
 
         Raises:
-            InvalidInputError: this is no address.
-            UnavailableError: there is no mail here.
+            InvalidInputError: the address is malformed.
+            UnavailableError: mail is not configured.
         """
         self._mail.require()
         address = clean_email(email)
@@ -66,7 +66,7 @@ class PasswordResetService:
         try:
             token = await run_tx(self._issue, user)
         except QuotaExceededError:
-            log.info("password_reset.enough", user=user.id)
+            log.info("password_reset.quota_exceeded", user=user.id)
             return
         if token is None:
             return
@@ -86,13 +86,13 @@ class PasswordResetService:
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
     async def reset(self, token: str, password: str, *, client: str) -> NewSession:
-        """Replace the password, end every sign-in, and sign in anew. API keys stay; the address is proven as well.
+        """Replace the password, end all sessions and open a new one. API keys stay; the address becomes verified.
 
-        Whoever guessed the old password too often, is not kept from using the new one. `client`: where from.
+        Failed sign-ins with the old password no longer count against the account. `client`: the client's address.
 
         Raises:
-            InvalidInputError: the link does not work any more, or the password cannot be used.
-            RateLimitedError: too many links were tried from there.
+            InvalidInputError: the link is invalid or expired, or the password is invalid.
+            RateLimitedError: the client tried too many links.
         """
         check_password(password, "password")
         await self._rates.link(client)
@@ -107,9 +107,9 @@ class PasswordResetService:
     async def _reset(self, row: MailToken, password_hash: str) -> tuple[AccountChange, NewSession]:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
-        same = User.filter(id=row.user_id, email=row.email, deleted_at=None)
-        if not await same.update(password_hash=password_hash, email_verified=True, owner_proven=True):
-            raise mail_token.dead_link()
+        unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
+        if not await unchanged.update(password_hash=password_hash, email_verified=True, owner_proven=True):
+            raise mail_token.invalid_link()
         await mail_token.revoke_all(row.user_id)
         await self._sessions.end_all(row.user_id)
         return account, await self._sessions.open(await User.get(id=row.user_id))

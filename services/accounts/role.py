@@ -1,4 +1,4 @@
-"""Roles: who is an admin, and who says who is one."""
+"""Roles: set by super admins, by the operator, or by the setting ADMIN_EMAILS."""
 
 from collections.abc import Iterable
 
@@ -14,18 +14,18 @@ from services.events import account_change, audit_log
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
-_Done = tuple[AccountChange, AuditEntry]
+_RoleChange = tuple[AccountChange, AuditEntry]
 
-_PROVEN = {"email_verified": True, "owner_proven": True}
+_PROVEN_OWNER = {"email_verified": True, "owner_proven": True}
 
 log = structlog.get_logger(__name__)
 
 
 class RoleService:
-    """Gives and takes roles, each change with its line in the audit log.
+    """Sets roles and records each change in the audit log.
 
-    `admin_emails`: addresses, as they are kept, whose accounts become ADMIN as soon as it is proven that whoever knows
-    the password reads their mail; once only, so that whoever took the role away again has the last word.
+    `admin_emails`: normalized addresses whose accounts become ADMIN once it is proven that the same human knows the
+    password and reads the mail. This happens only once per account, so that a role that was revoked stays revoked.
     """
 
     def __init__(self, events: EventPublisher, admin_emails: Iterable[str]) -> None:
@@ -33,29 +33,29 @@ class RoleService:
         self._admin_emails = frozenset(admin_emails)
 
     async def set(self, actor: User, user_id: str, role: Role) -> User:
-        """Give an account a role; having it already changes nothing. It counts from the account's next operation on.
+        """Set an account's role, effective from its next operation on. Setting the current role changes nothing.
 
-        Nobody changes their own, and whoever changes another's is a super admin still when it is written: so one super
-        admin is always left.
+        Users cannot change their own role, and the actor must still be a super admin when the change is written: so at
+        least one super admin always remains.
 
         Raises:
-            ConflictError: it is the actor's own.
-            ForbiddenError: the actor has stopped being a super admin meanwhile.
-            NotFoundError: there is no such account, or it is gone.
+            ConflictError: it is the actor's own account.
+            ForbiddenError: the actor is no longer a super admin.
+            NotFoundError: the account does not exist or was deleted.
         """
         if user_id == actor.id:
-            raise ConflictError(message("Nobody changes their own role; another super admin does."), field=("userId",))
-        await self._tell(await run_tx(self._set, actor.id, user_id, role))
+            raise ConflictError(message("You cannot change your own role; ask another super admin."), field=("userId",))
+        await self._publish(await run_tx(self._set, actor.id, user_id, role))
         return await User.get(id=user_id)
 
     @staticmethod
-    async def _set(actor_id: str, user_id: str, role: Role) -> _Done | None:
-        # Both rows, in one order everywhere: two super admins who demote each other come one after the other.
-        for held in sorted((actor_id, user_id)):
+    async def _set(actor_id: str, user_id: str, role: Role) -> _RoleChange | None:
+        # Lock both rows, always in the same order: two super admins who demote each other are serialized.
+        for account_id in sorted((actor_id, user_id)):
             try:
-                await account_change.lock_account(held, field=("userId",))
+                await account_change.lock_account(account_id, field=("userId",))
             except NotFoundError:
-                if held == actor_id:
+                if account_id == actor_id:
                     raise ForbiddenError from None
                 raise
         if (await User.get(id=actor_id)).role is not Role.SUPER_ADMIN:
@@ -63,66 +63,66 @@ class RoleService:
         return await _change(actor_id, user_id, role)
 
     async def set_by_operator(self, email: str, role: Role) -> User:
-        """Give a role by the operator's word, which needs no proof of the address; nobody's role is made smaller.
+        """Raise an account's role from the command line; needs no verified address and never lowers a role.
 
         Raises:
-            InvalidInputError: this is no address.
-            NotFoundError: nobody has it.
+            InvalidInputError: the address is malformed.
+            NotFoundError: no account has it.
         """
         user = await User.get_or_none(email=clean_email(email))
         if user is None:
             raise NotFoundError
         if user.role is Role.USER or role is Role.SUPER_ADMIN:
-            await self._tell(await run_tx(self._set_by_operator, user.id, role))
+            await self._publish(await run_tx(self._set_by_operator, user.id, role))
         return await User.get(id=user.id)
 
     @staticmethod
-    async def _set_by_operator(user_id: str, role: Role) -> _Done | None:
+    async def _set_by_operator(user_id: str, role: Role) -> _RoleChange | None:
         await account_change.lock_account(user_id)
         return await _change(None, user_id, role)
 
     async def apply_admin_emails(self, user: User) -> User:
-        """Make an account ADMIN that the settings name, the first time it is seen with a proven address and owner.
+        """Make an account ADMIN if ADMIN_EMAILS lists it, the first time that its address and owner are proven.
 
-        A proven address alone would not do: a stranger signs up with it, its owner opens the link that comes, and the
-        stranger's password opens an admin's account.
+        A verified address alone is not enough: an attacker could sign up with it, its owner open the link in the mail,
+        and the attacker's password would then open an admin account.
         """
         if user.email not in self._admin_emails or not (user.email_verified and user.owner_proven):
             return user
         if user.role is not Role.USER:
             return user
-        done = await run_tx(self._apply_admin_emails, user)
-        if done is None:
+        change = await run_tx(self._apply_admin_emails, user)
+        if change is None:
             return user
-        await self._tell(done)
-        log.info("role.honoured", user=user.id)
+        await self._publish(change)
+        log.info("role.admin_email_applied", user=user.id)
         return await User.get(id=user.id)
 
     @staticmethod
-    async def _apply_admin_emails(user: User) -> _Done | None:
+    async def _apply_admin_emails(user: User) -> _RoleChange | None:
         await account_change.lock_account(user.id)
-        same = User.filter(id=user.id, email=user.email, **_PROVEN, suspended_at__isnull=True)
-        if not await same.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
+        unchanged = User.filter(id=user.id, email=user.email, **_PROVEN_OWNER, suspended_at__isnull=True)
+        if not await unchanged.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
             return None
         return await _change(None, user.id, Role.ADMIN)
 
     async def apply_admin_emails_to_all(self) -> None:
-        """The same for everybody who was proven before the settings named them; at every start."""
-        for user in await User.filter(email__in=self._admin_emails, **_PROVEN, role=Role.USER):
+        """Apply ADMIN_EMAILS to accounts that were proven before the setting listed them; runs at every start."""
+        for user in await User.filter(email__in=self._admin_emails, **_PROVEN_OWNER, role=Role.USER):
             await self.apply_admin_emails(user)
 
-    async def _tell(self, done: _Done | None) -> None:
-        if done is not None:
-            await self._events.sign_ins_changed(done[0].user_id)
-            await self._events.admin_action(*done)
+    async def _publish(self, change: _RoleChange | None) -> None:
+        if change is not None:
+            await self._events.sign_ins_changed(change[0].user_id)
+            await self._events.admin_action(*change)
 
 
-async def _change(actor_id: str | None, user_id: str, role: Role) -> _Done | None:
-    """Write the role and the line about it, the account's row being taken; None where it has the role already."""
+async def _change(actor_id: str | None, user_id: str, role: Role) -> _RoleChange | None:
+    """Write the role and its audit entry, the account being locked; None if the account has the role already."""
     before = (await User.get(id=user_id)).role
     if before is role:
         return None
     account = await account_change.bump_version(user_id)
     await User.filter(id=user_id).update(role=role)
-    act = await audit_log.record(actor_id, AdminAction.SET_ROLE, user_id, role=role.value, before=before.value)
-    return account, act
+    entry = await audit_log.record(actor_id, AdminAction.SET_ROLE, user_id, role=role.value, before=before.value)
+    return account, entry

@@ -1,4 +1,4 @@
-"""Sign-ins: opaque tokens of which only the hash is kept."""
+"""Sessions, identified by opaque tokens that are stored as hashes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from services.core.error import SuspendedError
 
 @dataclass(frozen=True)
 class NewSession:
-    """What a person gets once: the token is not stored and cannot be shown again."""
+    """A new session with its token, which is not stored and cannot be shown again."""
 
     user: User
     token: str
@@ -19,22 +19,22 @@ class NewSession:
 
 
 class SessionService:
-    """Opens, finds and ends sign-ins."""
+    """Opens, finds and ends sessions."""
 
     def __init__(self, days: int) -> None:
-        self._life = timedelta(days=days)
+        self._lifetime = timedelta(days=days)
 
     async def open(self, user: User) -> NewSession:
-        """Sign in an account that has proved itself. Raises SuspendedError."""
+        """Open a session for an authenticated user. Raises SuspendedError."""
         if user.suspended_at is not None:
             raise SuspendedError
         token = new_token()
-        expires_at = datetime.now(UTC) + self._life
+        expires_at = datetime.now(UTC) + self._lifetime
         await Session.create(user_id=user.id, token_hash=hash_token(token), expires_at=expires_at)
         return NewSession(user, token, expires_at)
 
     async def user_of(self, token: str) -> User | None:
-        """Whose token this is; None when it is nobody's, ended or expired."""
+        """Return the user of a token; None if it is unknown, ended or expired, or the account may not sign in."""
         if not is_well_formed(token):
             return None
         session = (
@@ -45,20 +45,20 @@ class SessionService:
         return session.user if session and session.user.may_sign_in else None
 
     async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
-        """Whose tokens these are, without those that are nobody's, ended or expired; one statement."""
+        """Return the users of several tokens in one query, without invalid tokens."""
         by_hash = {hash_token(token): token for token in tokens}
         found = Session.filter(token_hash__in=list(by_hash), expires_at__gt=datetime.now(UTC)).select_related("user")
         return {by_hash[row.token_hash]: row.user for row in await found if row.user.may_sign_in}
 
     async def end(self, user_id: str, token: str) -> int:
-        """End one sign-in and say how many ended."""
+        """End one session and return the number of ended sessions."""
         return await Session.filter(user_id=user_id, token_hash=hash_token(token)).delete()
 
     async def end_all(self, user_id: str, *, but: str | None = None) -> int:
-        """End every sign-in of an account, except that of the token `but`; say how many ended."""
-        ended = Session.filter(user_id=user_id)
-        return await (ended.exclude(token_hash=hash_token(but)) if but else ended).delete()
+        """End all sessions of an account, except that of the token `but`; return the number of ended sessions."""
+        sessions = Session.filter(user_id=user_id)
+        return await (sessions.exclude(token_hash=hash_token(but)) if but else sessions).delete()
 
     async def remove_expired(self) -> int:
-        """Forget sign-ins that nobody can use any more."""
+        """Delete expired sessions and return their number."""
         return await Session.filter(expires_at__lt=datetime.now(UTC)).delete()

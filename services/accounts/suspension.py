@@ -1,4 +1,4 @@
-"""Suspension: an account that an admin has locked is signed in nowhere, and keeps everything it has."""
+"""Suspension: an admin blocks all access to an account, whose data is kept."""
 
 from datetime import UTC, datetime
 
@@ -14,14 +14,14 @@ from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
 _FIELD = ("userId",)
-_Done = tuple[AccountChange, AuditEntry]
+_Suspension = tuple[AccountChange, AuditEntry]
 
 
 class SuspensionService:
-    """Locks accounts and opens them again.
+    """Suspends and reinstates accounts.
 
-    Sign-ins end for good, in the same transaction; API keys stay, and are refused for as long as it lasts. What the
-    account has ordered is made: it is paid for.
+    Sessions end in the same transaction and do not come back; API keys are kept, but refused during the suspension.
+    Submitted generations are completed, because they are paid for.
     """
 
     def __init__(self, sessions: SessionService, events: EventPublisher) -> None:
@@ -29,24 +29,24 @@ class SuspensionService:
         self._events = events
 
     async def set(self, admin: User, user_id: str, reason: str, *, suspended: bool) -> User:
-        """Suspend an account, or end that; what is so already is left alone.
+        """Suspend or reinstate an account. Has no effect if it is in that state already.
 
         Raises:
-            InvalidInputError: of the reason.
-            ConflictError: it is the admin's own.
-            ForbiddenError: it is a super admin's, and the admin is none.
-            NotFoundError: there is no such account, or it is gone.
+            InvalidInputError: the reason is invalid.
+            ConflictError: it is the admin's own account.
+            ForbiddenError: it is a super admin's account, and the admin is not a super admin.
+            NotFoundError: the account does not exist or was deleted.
         """
-        words = clean_reason(reason)
+        clean = clean_reason(reason)
         if user_id == admin.id:
-            raise ConflictError(message("Nobody suspends their own account."), field=_FIELD)
-        done = await run_tx(self._set, admin, user_id, words, suspended)
-        if done is not None:
+            raise ConflictError(message("You cannot suspend your own account."), field=_FIELD)
+        change = await run_tx(self._set, admin, user_id, clean, suspended)
+        if change is not None:
             await self._events.sign_ins_changed(user_id)
-            await self._events.admin_action(*done)
+            await self._events.admin_action(*change)
         return await User.get(id=user_id)
 
-    async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Done | None:
+    async def _set(self, admin: User, user_id: str, reason: str, suspended: bool) -> _Suspension | None:
         await account_change.lock_account(user_id, field=_FIELD)
         user = await User.get(id=user_id)
         if user.role is Role.SUPER_ADMIN and admin.role is not Role.SUPER_ADMIN:
@@ -56,7 +56,7 @@ class SuspensionService:
         account = await account_change.bump_version(user_id)
         await User.filter(id=user_id).update(suspended_at=datetime.now(UTC) if suspended else None)
         ended = await self._sessions.end_all(user_id) if suspended else 0
-        act = await audit_log.record(
+        entry = await audit_log.record(
             admin.id, AdminAction.SET_SUSPENDED, user_id, suspended=suspended, reason=reason, sessionsEnded=ended
         )
-        return account, act
+        return account, entry

@@ -1,4 +1,4 @@
-"""Accounts: signing up and in, profile and password."""
+"""Users: sign-up, sign-in, profile and password."""
 
 import contextlib
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from services.integrations.password_hashing import Passwords
 NAME_MAX = 100
 
 DEMO_EMAIL, DEMO_NAME = "demo@example.com", "演示用户"
-DEMO_PASSWORD = "darkroom-demo"  # noqa: S105 - for everybody who tries a development server
+DEMO_PASSWORD = "darkroom-demo"  # noqa: S105 - public, for development servers only
 
 
 def _clean_name(name: str | None) -> str | None:
@@ -56,7 +56,7 @@ class ProfileChange:
 
 
 class UserService:
-    """Everything an account does with itself."""
+    """What users do with their own account."""
 
     def __init__(
         self,
@@ -86,37 +86,37 @@ class UserService:
         wanted_locale: str | None,
         *,
         client: str,
-        spoken: str = locale.DEFAULT,
+        request_locale: str = locale.DEFAULT,
         referral_code: str | None = None,
     ) -> NewSession:
-        """Make an account, pay its sign-up bonus, sign it in, and mail a link that proves its address.
+        """Create an account, grant its sign-up bonus, open a session, and mail a link that verifies its address.
 
-        `spoken` is the language that this is asked in, which nobody has chosen to keep; `client`, where from;
-        `referral_code`, of whoever brought this account.
+        `wanted_locale`: the language that the user chose, if any. `request_locale`: the language of the request, used
+        for the mail only. `client`: the client's address. `referral_code`: the code of the user who referred this one.
 
         Raises:
-            InvalidInputError: email, password, name, locale or referral code cannot be used.
-            RateLimitedError: too many accounts were asked for from there.
-            ConflictError: the address has an account.
+            InvalidInputError: email, password, name, locale or referral code is invalid.
+            RateLimitedError: the client created too many accounts.
+            ConflictError: there is an account with this address.
         """
         email = clean_email(email)
         check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
         await self._rates.sign_up(client)
         if await User.filter(email=email).exists():
-            raise self._taken()
+            raise self._address_in_use()
         referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
         password_hash = await self._passwords.hash(password)
         try:
             user, account = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
-        except IntegrityError:  # somebody was faster
-            raise self._taken() from None
+        except IntegrityError:  # a concurrent request was faster
+            raise self._address_in_use() from None
         await self._events.signed_up(account)
-        self._verification.welcome(user, spoken)
+        self._verification.request_in_background(user, request_locale)
         return await self._sessions.open(user)
 
     @staticmethod
-    def _taken() -> ConflictError:
+    def _address_in_use() -> ConflictError:
         return ConflictError(message("There is an account with this e-mail address."), field=("email",))
 
     async def _create(
@@ -143,45 +143,47 @@ class UserService:
         return user, account
 
     async def sign_in(self, email: str, password: str, *, client: str) -> NewSession:
-        """Sign in. A wrong address and a wrong password answer alike, after the same time; `client`: where from.
+        """Sign in. An unknown address and a wrong password have the same error, after the same time.
+
+        `client`: the client's address.
 
         Raises:
-            InvalidInputError: they do not belong together.
-            RateLimitedError: there were too many wrong ones, for this address or from there.
-            SuspendedError: they do, but an admin has suspended the account.
+            InvalidInputError: the address or the password is wrong.
+            RateLimitedError: there were too many failures, for this address or from this client.
+            SuspendedError: both are right, but the account is suspended.
         """
         try:
             email, is_address = clean_email(email), True
         except InvalidInputError:
-            is_address = False  # so nobody's
+            is_address = False  # so there is no such account
         await self._rates.before_sign_in(email, client)
         user = await User.get_or_none(email=email) if is_address else None
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
             await self._rates.sign_in_failed(email, client)
-            raise self._wrong()
+            raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
         await self._rates.signed_in(email)
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
-            raise self._wrong()
+            raise self._wrong_credentials()
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     @staticmethod
-    def _wrong() -> InvalidInputError:
+    def _wrong_credentials() -> InvalidInputError:
         return InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
 
     async def _open_if_unchanged(self, user: User) -> NewSession | None:
-        # A write takes the row, so that a change of password comes before or after, never between.
-        same = User.filter(id=user.id, password_hash=user.password_hash)
-        if not await same.update(password_hash=user.password_hash):
+        # The update locks the row, so that a concurrent change of the password is either seen here or waits.
+        unchanged = User.filter(id=user.id, password_hash=user.password_hash)
+        if not await unchanged.update(password_hash=user.password_hash):
             return None
-        return await self._sessions.open(await User.get(id=user.id))  # as it is now: it may just have been suspended
+        return await self._sessions.open(await User.get(id=user.id))  # read again: it may just have been suspended
 
     async def update_profile(self, user: User, change: ProfileChange) -> User:
-        """Change name or locale; what is UNSET stays.
+        """Change name or locale; fields that are UNSET stay unchanged.
 
         Raises:
-            InvalidInputError: the name is too long, or the language is not offered.
+            InvalidInputError: the name is too long, or the language is not supported.
         """
         columns: dict[str, str | None] = {}
         if change.name is not UNSET:
@@ -193,10 +195,10 @@ class UserService:
         return await self.get(user.id)
 
     async def change_password(self, user: User, token: str | None, current: str, new: str) -> User:
-        """Change the password and end every other sign-in.
+        """Change the password and end all other sessions.
 
         Raises:
-            InvalidInputError: the current password is wrong, or the new one cannot be used.
+            InvalidInputError: the current password is wrong, or the new one is invalid.
         """
         check_password(new, "new")
         matches = await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1])
@@ -209,18 +211,18 @@ class UserService:
         return await self.get(user.id)
 
     async def sign_out(self, user: User, token: str | None) -> int:
-        """End the sign-in of `token`, or every one where there is none; how many ended."""
+        """End the session of `token`, or all sessions if it is None; return the number of ended sessions."""
         sessions = self._sessions
         ended = await (sessions.end_all(user.id) if token is None else sessions.end(user.id, token))
         await self._events.sign_ins_changed(user.id)
         return ended
 
     async def _replace_password(self, user: User, password_hash: str, token: str | None) -> AccountChange | None:
-        # Together: whoever stole the old password must not stay signed in because we died in between.
+        # In one transaction: a crash in between must not leave a thief of the old password signed in.
         account = await account_change.bump_version(user.id)
-        same = User.filter(id=user.id, password_hash=user.password_hash)
-        if not await same.update(password_hash=password_hash):
-            return None  # changed meanwhile, so `current` is not it any more
+        unchanged = User.filter(id=user.id, password_hash=user.password_hash)
+        if not await unchanged.update(password_hash=password_hash):
+            return None  # changed meanwhile, so that `current` is outdated
         await self._sessions.end_all(user.id, but=token)
         await mail_token.revoke_all(user.id)
         return account
@@ -232,10 +234,10 @@ class UserService:
         return account
 
     async def get(self, user_id: str) -> User:
-        """An account by id.
+        """Return a user by id, deleted or not.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         user = await User.get_or_none(id=user_id)
         if user is None:
@@ -243,7 +245,7 @@ class UserService:
         return user
 
     async def ensure_demo_account(self) -> User:
-        """The fourth source's demo account, a member; for development only."""
+        """Return the demo account, a member with a known password, creating it if necessary; for development only."""
         user = await User.get_or_none(email=DEMO_EMAIL)
         if user is None:
             password_hash = await self._passwords.hash(DEMO_PASSWORD)

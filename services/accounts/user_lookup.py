@@ -1,4 +1,4 @@
-"""The directory of accounts, for admins: everybody else knows of no account but their own."""
+"""Lookup of any account, for admins; other users can only see their own."""
 
 from models import User, ids
 from services.accounts.credential import clean_email
@@ -7,24 +7,24 @@ from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate
 from services.core.text import clean_text
 
-_LONGEST = 320  # characters of an address
+_MAX_SEARCH_LENGTH = 320  # characters, the maximum of an address
 
 
 class UserLookup:
-    """Finds accounts."""
+    """Lists and finds accounts."""
 
     async def users(self, search: str | None, request: PageRequest[str]) -> Page[User, str]:
-        """Accounts, newest first, without those that are gone.
+        """Return a page of accounts, newest first, without deleted ones.
 
-        `search`: a piece of an address, in capitals or not, or an account's whole id; None and blank: everybody.
+        `search`: a part of an address, case-insensitive, or the complete id of an account; None or blank: all accounts.
 
         Raises:
-            InvalidInputError: a search that is too long, or holds what cannot be used.
+            InvalidInputError: the search is too long or contains invalid characters.
         """
         query = User.filter(deleted_at__isnull=True)
-        wanted = clean_text(search, _LONGEST, field=("search",))
+        wanted = clean_text(search, _MAX_SEARCH_LENGTH, field=("search",))
         if wanted is not None:
-            # Addresses are kept case-folded; the ORM takes % and _ for what they are.
+            # Addresses are stored case-folded; the ORM escapes % and _.
             query = (
                 query.filter(id=wanted)
                 if ids.is_id(wanted, ids.USER)
@@ -33,7 +33,7 @@ class UserLookup:
         return await paginate(query, request, key="id", descending=True)
 
     async def user(self, user_id: str | None, email: str | None) -> User | None:
-        """One account, by exactly one of the two; None where nobody has it. Those that are gone have their id alone.
+        """Return an account by id or address, or None. Deleted accounts are found by id only.
 
         Raises:
             InvalidInputError: neither or both are given.
@@ -45,8 +45,8 @@ class UserLookup:
         try:
             return await User.get_or_none(email=clean_email(email or ""), deleted_at__isnull=True)
         except InvalidInputError:
-            return None  # no address, so nobody's
+            return None  # malformed, so no account has it
 
     async def by_ids(self, user_ids: list[str]) -> dict[str, User]:
-        """Those of these accounts that there are, gone or not."""
+        """Return those of these accounts that exist, deleted or not."""
         return {user.id: user for user in await User.filter(id__in=user_ids)}

@@ -48,7 +48,7 @@ class Accounts:
     def chores(self) -> tuple[Chore, ...]:
         return (
             chore_for_each("account", Lane.CLEAN_UP, self.deletion.unfinished, self.deletion.finish),
-            Chore(Lane.DATA_EXPORT, self.exports.make_waiting),
+            Chore(Lane.DATA_EXPORT, self.exports.build_pending),
             chore_for_each("export", Lane.CLEAN_UP, self.exports.expired, self.exports.remove),
             Chore(Lane.CLEAN_UP, self.sessions.remove_expired),
             Chore(Lane.CLEAN_UP, mail_token.remove_expired),
@@ -57,16 +57,16 @@ class Accounts:
 
 @dataclass(frozen=True)
 class AccountOptions:
-    """What an operator chooses about accounts."""
+    """Settings of the accounts group."""
 
-    secret: str  # signs API keys
-    app_address: str  # where links in mails lead
+    secret: str  # API keys are derived with it
+    app_address: str  # base URL of links in mails
     admin_emails: Iterable[str]
     signup_credits: int
     session_days: int
-    sign_in_check_seconds: float  # between two checks of the sign-ins of open sockets and streams
-    export_seconds: int  # that a data export can be fetched
-    lease_seconds: float  # without a heartbeat, after which the worker of an export counts as dead
+    sign_in_check_seconds: float  # between two checks of the sessions of open sockets and streams
+    export_seconds: int  # for which a data export is kept
+    lease_seconds: float  # without a heartbeat, after which the worker of a data export counts as dead
 
 
 def build_accounts(

@@ -83,7 +83,7 @@ async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: 
     await buy(eve, plan="pro")
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
     await export(ada)
-    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.accounts.exports.build_pending()
     answer = await ada.http.get((await export(ada))["url"])
     data = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("data.json"))
     sold = ("package", "plan", "status", "credits", "netAmount", "currency")
@@ -110,7 +110,7 @@ async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: 
 async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await asyncio.gather(*(export(ada) for _ in range(5)))
-    await asyncio.gather(*(idle_server.services.accounts.exports.make_waiting() for _ in range(3)))
+    await asyncio.gather(*(idle_server.services.accounts.exports.build_pending() for _ in range(3)))
     (row,) = await DataExport.all()
     assert row.attempts == 1
     ready = await export(ada)
@@ -119,7 +119,7 @@ async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_se
     assert row.key in await stored_keys(idle_server.services)
     await rows("UPDATE data_exports SET expires_at = LATER($1) RETURNING id", -1.0)
     assert (await export(ada))["url"] is None  # a new one
-    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.accounts.exports.build_pending()
     await idle_server.services.background.sweeper.sweep()
     (new,) = await DataExport.all()
     assert await stored_keys(idle_server.services) == {new.key}
@@ -134,13 +134,13 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
     await export(ada)
     row = await idle_server.services.accounts.exports.claim()  # a worker that says nothing more
     assert row is not None
-    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.accounts.exports.build_pending()
     assert (await export(ada))["url"] is None
     await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
-    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.accounts.exports.build_pending()
     assert (await export(ada))["url"] is not None
     await rows("UPDATE data_exports SET state = 'PENDING', attempts = 3, expires_at = NULL RETURNING id")
-    await idle_server.services.accounts.exports.make_waiting()
+    await idle_server.services.accounts.exports.build_pending()
     await idle_server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
     assert await DataExport.all().count() == 0
     assert await stored_keys(idle_server.services) == set()
@@ -182,7 +182,7 @@ async def test_an_export_that_the_storage_takes_slowly_is_still_its_workers(
     await export(ada)
     storage = SlowFolder(tmp_path / "slow")
     exports = ExportService(storage, seconds=60, lease=0.2)
-    making = asyncio.create_task(exports.make_waiting())
+    making = asyncio.create_task(exports.build_pending())
     await storage.asked.wait()
     for _ in range(8):  # twice as long as the lease
         await asyncio.sleep(0.05)
@@ -197,7 +197,7 @@ async def test_bytes_that_come_while_their_export_is_removed_go_with_it(idle_ser
     ada = await idle_server.api.sign_up()
     await export(ada)
     storage = SlowFolder(tmp_path / "slow")
-    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).make_waiting())
+    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
     await storage.asked.wait()
     await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # whose bytes are looked for before they come
     storage.opened.set()
@@ -213,7 +213,7 @@ async def test_an_export_that_is_stopped_or_killed_leaves_nothing_on_the_disk(
     ada = await idle_server.api.sign_up()
     await export(ada)
     storage = SlowFolder(tmp_path / "slow")
-    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).make_waiting())
+    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
     await storage.asked.wait()
     assert list((tmp_path / "tmp").iterdir()) == []  # what there is has no name
     making.cancel()
