@@ -77,13 +77,13 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
 
 
 def signed_in(info: Info, session: NewSession) -> SessionPayload:
-    info.context.become(session.user)
+    info.context.set_viewer(session.user)
     return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user))
 
 
 async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
     viewer = info.context.require_viewer()
-    info.context.become(None)
+    info.context.set_viewer(None)
     if info.context.is_cookie:
         info.context.set_cookie(None)
     token = None if everywhere else info.context.token
@@ -94,7 +94,7 @@ async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
     user = await info.context.services.accounts.users.update_profile(
         info.context.require_viewer(), ProfileChange(name=changed(input.name), locale=changed(input.locale))
     )
-    info.context.become(user)
+    info.context.set_viewer(user)
     return UserPayload(user=User.of(user))
 
 
@@ -143,12 +143,12 @@ async def verify_email(info: Info, token: str) -> UserPayload:
     )
     if viewer is None or viewer.id != user.id:
         return UserPayload(user=None)  # a link proves an address; it opens no account
-    info.context.become(user)
+    info.context.set_viewer(user)
     return UserPayload(user=User.of(user))
 
 
 async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
     viewer = info.context.require_viewer()
     await info.context.services.accounts.deletion.delete(viewer, given(input.password, None), input.confirm_email)
-    info.context.become(None)
+    info.context.set_viewer(None)
     return DeletedPayload(deleted_ids=[strawberry.ID(viewer.id)])

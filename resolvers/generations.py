@@ -52,7 +52,7 @@ async def create_generation(info: Info, input: CreateGenerationInput) -> Generat
 async def _submitted(info: Info, generations: list[models.Generation]) -> GenerationsPayload:
     """Return the new generations, with the balance that is left."""
     viewer = await info.context.services.accounts.users.get(info.context.require_viewer().id)
-    info.context.become(viewer)
+    info.context.set_viewer(viewer)
     return GenerationsPayload(generations=[Generation.of(row) for row in generations], viewer=User.of(viewer))
 
 

@@ -57,5 +57,5 @@ class ChannelReader:
             raise UnauthenticatedError
         if presence.user.role is not self._role:  # which decides what the stream may tell
             self._role = presence.user.role
-            self._context.become(presence.user)
+            self._context.set_viewer(presence.user)
         return found

@@ -51,7 +51,7 @@ class Plan(Node):
 
     @strawberry.field
     def title(self, info: Info) -> str:
-        return info.context.choose(self.row.title)
+        return info.context.localize(self.row.title)
 
     @classmethod
     def of(cls, row: models.Plan) -> "Plan":

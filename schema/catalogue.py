@@ -33,11 +33,11 @@ class Collection(Node):
 
     @strawberry.field
     def title(self, info: Info) -> str:
-        return info.context.choose(self.row.title)
+        return info.context.localize(self.row.title)
 
     @strawberry.field
     def description(self, info: Info) -> str | None:
-        return info.context.choose(self.row.description)
+        return info.context.localize(self.row.description)
 
     @strawberry.field
     async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.catalogue")]]:
@@ -75,7 +75,7 @@ class StyleVariable:
 
 def _shown(option: VariableOption, info: Info) -> str:
     """An option in the caller's language; it is accepted in every language."""
-    return info.context.choose(option.label) or option.value
+    return info.context.localize(option.label) or option.value
 
 
 @strawberry.type(description="A named prompt template: a look, a hero or a scene.")
@@ -90,15 +90,15 @@ class Style(Node):
 
     @strawberry.field
     def title(self, info: Info) -> str:
-        return info.context.choose(self.row.title)
+        return info.context.localize(self.row.title)
 
     @strawberry.field
     def description(self, info: Info) -> str | None:
-        return info.context.choose(self.row.description) or None
+        return info.context.localize(self.row.description) or None
 
     @strawberry.field
     def category(self, info: Info) -> str | None:
-        return info.context.choose(self.row.category) if self.row.category else None
+        return info.context.localize(self.row.category) if self.row.category else None
 
     @strawberry.field(description="Null: someone's own style, priced like a bare prompt.")
     def collection(self) -> Collection | None:
@@ -113,7 +113,7 @@ class Style(Node):
         return [
             StyleVariable(
                 name=variable.name,
-                label=info.context.choose(variable.label),
+                label=info.context.localize(variable.label),
                 options=[_shown(option, info) for option in variable.options],
                 default=next(
                     (_shown(option, info) for option in variable.options if option.value == variable.default),

@@ -29,7 +29,7 @@ class SharedGeneration:
 
     @strawberry.field(description="The style's, in the caller's language; null where it is the owner's own.")
     def title(self, info: Info) -> str | None:
-        return info.context.choose(self.titles) or None
+        return info.context.localize(self.titles) or None
 
     @classmethod
     def of(cls, shared: SharedPicture) -> "SharedGeneration":

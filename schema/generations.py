@@ -82,7 +82,7 @@ class Generation(Node):
 
     @strawberry.field(description="Kept when the style is gone.")
     def style_title(self, info: Info) -> str | None:
-        return info.context.choose(self.row.style_title) or None
+        return info.context.localize(self.row.style_title) or None
 
     @strawberry.field
     def original(self) -> MediaFile | None:

@@ -88,7 +88,7 @@ class GraphiQL:
         async def tabs(request: Request) -> Response:
             response = Response()
             context = await context_of(request, response)
-            await context.look_up()
+            await context.authenticate()
             found = self._tabs(context.translate, is_admin=context.is_admin)
             return JSONResponse(found, headers={"Cache-Control": "no-store"})
 

@@ -144,7 +144,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         wanted = params.get("locale")
         context.connect(token if isinstance(token, str) else None, wanted if isinstance(wanted, str) else None)
         # An invalid token is an error of the client; an expired cookie is not: browsers send it with every request.
-        if context.token is not None and await context.look_up() is None and not context.is_cookie:
+        if context.token is not None and await context.authenticate() is None and not context.is_cookie:
             raise ConnectionRejectionError
         return UnsetType()  # acknowledge without a payload
 

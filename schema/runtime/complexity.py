@@ -1,4 +1,4 @@
-"""How much a document asks for, measured before anything is validated or run."""
+"""The complexity of a document, calculated and limited before validation and execution."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,34 +28,34 @@ from graphql import (
 
 from services.core.pagination import DEFAULT_SIZE, MAX_SIZE
 
-MAX_DEPTH = 16  # fields below each other; GraphiQL's introspection has 15, the deepest of other clients about 8
-MAX_FIELDS = 1000  # fragments spread out; the introspection has about 200
+MAX_DEPTH = 16  # nested fields; GraphiQL's introspection has 15, the deepest of other clients about 8
+MAX_FIELDS = 1000  # with fragments expanded; the introspection has about 200
 MAX_ALIASES = 50
 MAX_DIRECTIVES = 50
-MAX_COST = 10_000  # values that the answer may hold; a page of 100 generations with everything in them has about 6,000
+MAX_COST = 10_000  # values in the response; a page of 100 generations with all their fields has about 6,000
 
-_ASSUMED_LIST = 10  # items of a list that is no page: collections, variables, errors
-_WRITE_COST = 1000  # of a mutation: nobody may try a hundred passwords with one request
-# What takes a statement of its own for each object that it is asked of, however many there are: 100 objects may not ask
-# for 40 pages each. Everything else is gathered.
+_ASSUMED_LENGTH = 10  # of a list without pages: collections, variables, errors
+_WRITE_COST = 1000  # of a mutation: one request must not try a hundred passwords
+# Of a field that runs a statement for each object it is selected on: 100 objects must not read 40 pages each. Loaders
+# batch all other fields.
 _STATEMENT_COST = 25
 _COSTS = {
     ("User", "generation"): _STATEMENT_COST,
-    ("User", "billingPortalUrl"): 200,  # asks the payment provider
-    # These read whole tables, or the list of everything that is stored.
+    ("User", "billingPortalUrl"): 200,  # calls the payment provider
+    # These read whole tables, or list all stored objects.
     ("Admin", "metrics"): 1500,
     ("Admin", "ledgerCheck"): 3000,
 }
-_MAX_NESTING = 100  # fields and fragments inside each other, so that the walk stays far from Python's own limit
+_MAX_NESTING = 100  # nested fields and fragments, far below Python's recursion limit
 
 
 class TooComplexError(Exception):
-    """The document asks for too much; the text says of what."""
+    """The document exceeds a limit, which the text names."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What a selection holds, its fragments spread out."""
+class Complexity:
+    """The complexity of a selection with its fragments expanded."""
 
     depth: int = 0
     fields: int = 0
@@ -63,9 +63,9 @@ class Measure:
     directives: int = 0
     cost: int = 0
 
-    def beside(self, other: "Measure") -> "Measure":
-        """This and `other` in one selection."""
-        return Measure(
+    def combined_with(self, other: "Complexity") -> "Complexity":
+        """Return the complexity of both in one selection."""
+        return Complexity(
             max(self.depth, other.depth),
             self.fields + other.fields,
             self.aliases + other.aliases,
@@ -74,9 +74,10 @@ class Measure:
         )
 
 
-class Meter:
-    """Measures one operation. Each fragment is visited once, however often it is spread: nested spreads would double
-    the work at every level.
+class ComplexityVisitor:
+    """Calculates the complexity of one operation.
+
+    Each fragment is visited once, however often it is spread: nested spreads would double the work at every level.
     """
 
     def __init__(
@@ -93,50 +94,50 @@ class Meter:
         }
         self._values = {node.variable.name.value: node.default_value for node in operation.variable_definitions or ()}
         self._variables = variables
-        self._known: dict[str, Measure] = {}
-        self.visited = 0  # nodes looked at: the work done
+        self._by_fragment: dict[str, Complexity] = {}
+        self.visited = 0  # selections, a measure of the work done
 
-    def measure(self) -> Measure:
-        """Raises TooComplexError where the nesting alone is too much to be walked."""
+    def complexity(self) -> Complexity:
+        """Return the operation's complexity. Raises TooComplexError where it is nested too deeply to be visited."""
         root = self._schema.get_root_type(self._operation.operation)
         found = self._selections(self._operation.selection_set, root, 0)
-        return found.beside(Measure(directives=len(self._operation.directives or ())))
+        return found.combined_with(Complexity(directives=len(self._operation.directives or ())))
 
-    def _selections(self, node: SelectionSetNode | None, parent: GraphQLCompositeType | None, level: int) -> Measure:
+    def _selections(self, node: SelectionSetNode | None, parent: GraphQLCompositeType | None, level: int) -> Complexity:
         if level > _MAX_NESTING:
             raise TooComplexError("This document is nested too deeply.")
-        total = Measure()
+        total = Complexity()
         for selection in node.selections if node else ():
             self.visited += 1
-            total = total.beside(Measure(directives=len(selection.directives or ())))
+            total = total.combined_with(Complexity(directives=len(selection.directives or ())))
             if isinstance(selection, FieldNode):
-                total = total.beside(self._field(selection, parent, level))
+                total = total.combined_with(self._field(selection, parent, level))
             elif isinstance(selection, FragmentSpreadNode):
-                total = total.beside(self._fragment(selection.name.value, level))
+                total = total.combined_with(self._fragment(selection.name.value, level))
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
                 inner = self._named(condition.name.value) if condition else parent
-                total = total.beside(self._selections(selection.selection_set, inner, level + 1))
+                total = total.combined_with(self._selections(selection.selection_set, inner, level + 1))
         return total
 
-    def _fragment(self, name: str, level: int) -> Measure:
+    def _fragment(self, name: str, level: int) -> Complexity:
         fragment = self._fragments.get(name)
         if fragment is None:
-            return Measure()  # validation will say so
-        if name not in self._known:
-            self._known[name] = Measure()  # what a cycle finds; validation refuses it
-            self._known[name] = self._selections(
+            return Complexity()  # validation reports it
+        if name not in self._by_fragment:
+            self._by_fragment[name] = Complexity()  # for a cycle, which validation refuses
+            self._by_fragment[name] = self._selections(
                 fragment.selection_set, self._named(fragment.type_condition.name.value), level + 1
             )
-        return self._known[name]
+        return self._by_fragment[name]
 
-    def _field(self, node: FieldNode, parent: GraphQLCompositeType | None, level: int) -> Measure:
+    def _field(self, node: FieldNode, parent: GraphQLCompositeType | None, level: int) -> Complexity:
         field = self._schema.get_field(parent, node.name.value) if parent else None
         named = get_named_type(field.type) if field else None
         inner = self._selections(node.selection_set, named if is_composite_type(named) else None, level + 1)
         times = self._times(node, field, parent) if field else 1
         is_write = level == 0 and self._operation.operation is OperationType.MUTATION
-        return Measure(
+        return Complexity(
             depth=inner.depth + 1,
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
@@ -146,29 +147,29 @@ class Meter:
 
     @staticmethod
     def _own_cost(node: FieldNode, field: GraphQLField | None, parent: GraphQLCompositeType | None) -> int:
-        """What the field itself costs, without what is selected below it."""
+        """Return the cost of the field without its selection."""
         if field is None or parent is None:
             return 1
         return _STATEMENT_COST if _is_page(field) else _COSTS.get((parent.name, node.name.value), 1)
 
     def _times(self, node: FieldNode, field: GraphQLField, parent: GraphQLCompositeType | None) -> int:
-        """How often at most what is selected below this field comes in the answer."""
+        """Return how often the field's selection can occur in the response."""
         if get_named_type(field.type).name.startswith("__"):
-            return 1  # introspection has a limit of its own among graphql-core's rules
+            return 1  # graphql-core's rules limit introspection
         if _is_page(field):
             given = [size for name in ("first", "last") if (size := self._size(node, name)) is not None]
-            # A size out of range is refused by the resolver, which says so better.
+            # The resolver refuses a size out of range with a more precise message.
             return _clamped(max(given, default=DEFAULT_SIZE))
         if not is_list_type(get_nullable_type(field.type)):
             return 1
         if parent is not None and parent.name.endswith("Connection"):
-            return 1  # counted with the field that chose the page
+            return 1  # counted with the field that returns the connection
         if "ids" in field.args:
             return _clamped(self._size(node, "ids") or 1)
-        return _ASSUMED_LIST
+        return _ASSUMED_LENGTH
 
     def _size(self, node: FieldNode, name: str) -> int | None:
-        """The number that an argument gives, or the length of its list."""
+        """Return the value of a number argument, or the length of a list argument; None where it is neither."""
         value: ValueNode | None = next((each.value for each in node.arguments or () if each.name.value == name), None)
         if isinstance(value, VariableNode):
             variable = value.name.value
@@ -194,9 +195,9 @@ def _clamped(size: int) -> int:
 
 
 def check(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None) -> None:
-    """Raises TooComplexError for a document that asks for more than the limits above."""
+    """Raises TooComplexError where an operation of the document exceeds one of the limits above."""
     for operation in _operations(document):
-        found = Meter(schema, document, operation, variables or {}).measure()
+        found = ComplexityVisitor(schema, document, operation, variables or {}).complexity()
         for name, value, limit in (
             ("levels", found.depth, MAX_DEPTH),
             ("fields", found.fields, MAX_FIELDS),

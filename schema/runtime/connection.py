@@ -1,4 +1,4 @@
-"""Relay's connections: cursors, page information, and the arguments that choose a page."""
+"""Relay connections: generic types, cursors, and the arguments that select a page."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-@strawberry.type(description="Where a page lies within its list.")
+@strawberry.type(description="The position of a page within its list.")
 class PageInfo:
     has_next_page: bool
     has_previous_page: bool
@@ -41,7 +41,7 @@ class Edge(Generic[T]):
 
 @strawberry.type(name="Connection")
 class UncountedConnection(Generic[T]):
-    """A page of a list whose length is not offered."""
+    """A page of a list that offers no count."""
 
     page: strawberry.Private[Page[Any, Any]]
     edges: list[Edge[T]]
@@ -61,15 +61,15 @@ class UncountedConnection(Generic[T]):
 
 @strawberry.type(name="Connection")
 class Connection(UncountedConnection[T]):
-    """A page of a list, with the number of all its items."""
+    """A page of a list that counts all its items on request."""
 
-    @strawberry.field(description="Counted only when asked for.")
+    @strawberry.field(description="The number of items in the whole list; counted only when selected.")
     async def total_count(self) -> int:
         return await self.page.count()
 
 
 def encode_cursor(key: object, order: str = "") -> str:
-    """An opaque cursor for a row's key; `order` is part of it where a list has several."""
+    """Return an opaque cursor for a row's key; `order` is part of it where the list has several orders."""
     parts = [order] if order else []
     for part in key if isinstance(key, tuple) else (key,):
         parts.append(str(int(part) if isinstance(part, bool) else part))
@@ -82,15 +82,15 @@ def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: 
     try:
         text = base64.urlsafe_b64decode(cursor[:100].encode()).decode("ascii")
         key = read(text.removeprefix(order).lstrip())
-        # Only what we could have written ourselves: the driver would choke on numbers past 64 bits and on NUL.
-        if _is_ours(key) and encode_cursor(key, order) == cursor:
+        # Only keys that this server can have encoded: the driver fails on numbers past 64 bits and on NUL.
+        if _is_valid(key) and encode_cursor(key, order) == cursor:
             return key
     except (ValueError, binascii.Error):
         pass
     raise InvalidInputError(message("This is not a cursor of this list."), field=(argument,))
 
 
-def _is_ours(key: object) -> bool:
+def _is_valid(key: object) -> bool:
     match key:
         case bool():
             return True
@@ -99,7 +99,7 @@ def _is_ours(key: object) -> bool:
         case str():
             return ids.is_id(key)
         case tuple():
-            return all(_is_ours(part) for part in key)
+            return all(_is_valid(part) for part in key)
     return False
 
 
@@ -111,9 +111,11 @@ def page_request(
     before: str | None,
     order: str = "",
 ) -> PageRequest[K]:
-    """A list field's arguments, cursors decoded; `read` makes a key of its text, or raises ValueError.
+    """Return the arguments of a list field with decoded cursors.
+
+    `read` makes a key of its text, or raises ValueError.
 
     Raises:
-        InvalidInputError: a size outside 1 to 100, both directions at once, or a cursor that is none of this order.
+        InvalidInputError: a size outside 1 to 100, both `first` and `last`, or a cursor of another list or order.
     """
     return PageRequest(first, _decode(after, "after", read, order), last, _decode(before, "before", read, order))

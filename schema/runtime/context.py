@@ -1,4 +1,4 @@
-"""What every resolver gets: the services, who is asking, and in which language to answer."""
+"""The context of every resolver: the services, the viewer, the language and the data loaders."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -23,9 +23,10 @@ T = TypeVar("T")
 
 
 class Context:
-    """The context of one HTTP request, or of one WebSocket for as long as it lives.
+    """The context of one HTTP request, or of one WebSocket for as long as it is open.
 
-    A socket lives long: its viewer is looked up again for every operation, and loaders gather but never remember.
+    A WebSocket is open for long, so its viewer is authenticated again for every operation, and the data loaders batch
+    without caching.
     """
 
     def __init__(
@@ -42,45 +43,45 @@ class Context:
         self.services = services
         self._introspection = introspection
         self.token = token
-        self.is_cookie = is_cookie  # the token came in a cookie
-        self.client = client  # the address that the request or the socket comes from
-        self.takes_cookies = False  # the answer can set one; said by the web, which sets it
+        self.is_cookie = is_cookie  # the token was sent in a cookie
+        self.client = client  # the IP address of the client
+        self.takes_cookies = False  # whether the response can set a cookie; set by web/
         self.changes_cookie = False
-        self.cookie: NewSession | None = None  # to be set, or cleared, where `changes_cookie`
+        self.cookie: NewSession | None = None  # to be set; None clears it, where `changes_cookie`
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)
         self._is_socket = is_socket
         self._viewer: User | None = None
-        self._looked_up = False
+        self._is_authenticated = False
         self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
-        self.queue_position = _gathering(services.generations.queue_estimates.positions)
-        self.style_by_id = _gathering(lambda ids: services.catalogue.styles.by_ids(ids, self._viewer))
-        self.collection_by_id = _gathering(services.catalogue.styles.collections_by_ids)
-        self.package_by_id = _gathering(services.billing.plans.packages_by_ids)
-        self.plan_by_id = _gathering(services.billing.plans.plans_by_ids)
-        self.user_by_id = self._own(self._themselves, services.accounts.lookup.by_ids)
-        self.generation_by_id = self._own(services.gallery.lists.by_ids, services.gallery.lists.all_by_ids)
-        self.transaction_by_id = self._own(services.billing.ledger.by_ids, services.billing.ledger.all_by_ids)
-        self.api_key_by_id = self._own(services.accounts.api_keys.by_ids, services.accounts.api_keys.all_by_ids)
-        self.audit_entry_by_id = self._own(_nothing, services.events.audit_log.by_ids)
+        self.queue_position = _batching(services.generations.queue_estimates.positions)
+        self.style_by_id = _batching(lambda ids: services.catalogue.styles.by_ids(ids, self._viewer))
+        self.collection_by_id = _batching(services.catalogue.styles.collections_by_ids)
+        self.package_by_id = _batching(services.billing.plans.packages_by_ids)
+        self.plan_by_id = _batching(services.billing.plans.plans_by_ids)
+        self.user_by_id = self._owned(self._viewer_by_id, services.accounts.lookup.by_ids)
+        self.generation_by_id = self._owned(services.gallery.lists.by_ids, services.gallery.lists.all_by_ids)
+        self.transaction_by_id = self._owned(services.billing.ledger.by_ids, services.billing.ledger.all_by_ids)
+        self.api_key_by_id = self._owned(services.accounts.api_keys.by_ids, services.accounts.api_keys.all_by_ids)
+        self.audit_entry_by_id = self._owned(_owns_none, services.events.audit_log.by_ids)
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
-        self.pass_by_user = _gathering(passes.active_of)
+        self.pass_by_user = _batching(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
         self.membership_by_user: DataLoader[User, CurrentMembership | None] = DataLoader(
             self._load_memberships, cache=False
         )
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
-        """Take what a socket's connection_init says."""
+        """Apply the payload of a WebSocket's connection_init."""
         if token:
             self.token, self.is_cookie = token, False
         self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
 
-    async def look_up(self) -> User | None:
-        """Find out who is asking; done before every operation."""
-        if self._is_socket or not self._looked_up:
+    async def authenticate(self) -> User | None:
+        """Load the viewer from the token; called before every operation. Return None when signed out."""
+        if self._is_socket or not self._is_authenticated:
             self._viewer = await self._user_of(self.token) if self.token else None
-            self._looked_up = not self._is_socket
+            self._is_authenticated = not self._is_socket
         return self._viewer
 
     async def _user_of(self, token: str) -> User | None:
@@ -90,61 +91,61 @@ class Context:
 
     @property
     def uses_api_key(self) -> bool:
-        """Whether a program asks with an API key, rather than a person who signed in."""
+        """Whether the request is authenticated by an API key rather than a session."""
         return self.token is not None and is_api_key(self.token)
 
     @property
     def is_admin(self) -> bool:
-        """Whether an admin asks who signed in: no key that lies about in a script can do what admins do."""
+        """Whether the viewer is an admin signed in with a session; API keys have no admin rights."""
         return self._viewer is not None and self._viewer.role is not Role.USER and not self.uses_api_key
 
     @property
     def allows_introspection(self) -> bool:
-        """Whether who asks may read the schema."""
+        """Whether the viewer may introspect the schema."""
         return self._introspection is Audience.EVERYONE or (self._introspection is Audience.ADMINS and self.is_admin)
 
     @property
     def viewer(self) -> User | None:
-        """Who is asking; None when signed out."""
+        """The authenticated user; None when signed out."""
         return self._viewer
 
     def require_viewer(self) -> User:
-        """Who is asking. Raises UnauthenticatedError when signed out."""
+        """Return the authenticated user. Raises UnauthenticatedError when signed out."""
         if self._viewer is None:
             raise UnauthenticatedError
         return self._viewer
 
     def require_admin(self) -> None:
-        """Raises UnauthenticatedError when signed out, ForbiddenError where it is no admin who asks."""
+        """Raises UnauthenticatedError when signed out, ForbiddenError unless `is_admin`."""
         self.require_viewer()
         if not self.is_admin:
             raise ForbiddenError
 
-    def become(self, viewer: User | None) -> None:
-        """Answer the rest of this operation as to `viewer`: who has just signed in, changed, or signed out."""
+    def set_viewer(self, viewer: User | None) -> None:
+        """Use `viewer` for the rest of this operation, after a sign-in, a sign-out or a change of the account."""
         self._viewer = viewer
 
     def require_cookies(self) -> None:
-        """Raises InvalidInputError where the answer cannot set a cookie: on sockets and streams."""
+        """Raises InvalidInputError where the response cannot set a cookie: on WebSockets and streams."""
         if not self.takes_cookies:
             raise InvalidInputError(message("A cookie can be set only by an ordinary POST request."), ("cookie",))
 
     def set_cookie(self, session: NewSession | None) -> None:
-        """Let the answer keep a sign-in in a cookie; None clears it."""
+        """Let the response set the session cookie; None clears it."""
         self.cookie, self.changes_cookie = session, True
 
     @property
     def locale(self) -> str:
-        """The language to answer in: the saved one, else what the client asked for, else the profile's."""
+        """The language of the response: the account's, else the one that the client requests, else the profile's."""
         saved = self._viewer.locale if self._viewer else None
         return saved or self._wanted_locale or locale.match(self.services.products.profile.locale) or locale.DEFAULT
 
     def translate(self, text: Message) -> str:
-        """A message in the caller's language."""
+        """Return a message in the viewer's language."""
         return self.services.core.translator.translate(text, self.locale)
 
-    def choose(self, texts: Mapping[str, str]) -> str:
-        """Of a text in several languages, the caller's."""
+    def localize(self, texts: Mapping[str, str]) -> str:
+        """Return a text in the viewer's language, where it has that, from its texts by language."""
         return locale.choose(texts, self.locale)
 
     async def _load_styles(self, collection_ids: list[str]) -> list[list[Style]]:
@@ -163,31 +164,31 @@ class Context:
         found = await self.services.accounts.api_keys.by_users(user_ids)
         return [found.get(user_id, []) for user_id in user_ids]
 
-    async def _themselves(self, user_id: str, wanted: list[str]) -> dict[str, User]:
+    async def _viewer_by_id(self, user_id: str, wanted: list[str]) -> dict[str, User]:
         return {user_id: self._viewer} if self._viewer and user_id in wanted else {}
 
-    def _own(
+    def _owned(
         self,
         by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]],
-        everybodys: Callable[[list[str]], Awaitable[dict[str, T]]],
+        all_by_ids: Callable[[list[str]], Awaitable[dict[str, T]]],
     ) -> DataLoader[str, T | None]:
-        """A loader of the viewer's own objects; of everybody's for admins, and of none for who is not signed in."""
+        """Return a loader of the viewer's objects, for admins of every user's; of none when signed out."""
 
         async def find(ids: list[str]) -> dict[str, T]:
             if self.is_admin:
-                return await everybodys(ids)
+                return await all_by_ids(ids)
             return await by_ids(self._viewer.id, ids) if self._viewer else {}
 
-        return _gathering(find)
+        return _batching(find)
 
 
-async def _nothing(user_id: str, ids: list[str]) -> dict[str, Any]:
-    """What anybody has of what belongs to nobody."""
+async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
+    """Return no objects: no user owns audit entries."""
     return {}
 
 
-def _gathering(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
-    """A loader of what `find` knows by id, null where it knows nothing; it gathers, and remembers nothing."""
+def _batching(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
+    """Return a loader of the objects that `find` returns by ID, else None; it batches and does not cache."""
 
     async def load(ids: list[str]) -> list[T | None]:
         found = await find(ids)

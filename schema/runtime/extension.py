@@ -1,4 +1,4 @@
-"""What happens around every operation."""
+"""Schema extensions, which run around every operation."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,22 +8,22 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from schema.runtime import complexity
 from schema.runtime.error_formatting import TOO_COMPLEX
-from schema.runtime.instrumentation import Observation
+from schema.runtime.instrumentation import Instrumentation
 
-MAX_TOKENS = 2000  # of a document; the largest that real clients of this API send have a few hundred
-_MAX_ERRORS = 10  # of validation: enough to mend a document by, too few to make a large answer out of a small question
+MAX_TOKENS = 2000  # of a document; the largest of real clients have a few hundred
+_MAX_ERRORS = 10  # of validation: enough to fix a document, too few for a small request to cause a large response
 
 
-class LookUpViewer(SchemaExtension):
-    """Finds out who is asking before anything else runs: once a request, and anew for every operation of a socket."""
+class AuthenticateViewer(SchemaExtension):
+    """Authenticates the viewer: once for an HTTP request, and again for every operation of a WebSocket."""
 
     async def on_operation(self) -> AsyncIterator[None]:
-        await self.execution_context.context.look_up()
+        await self.execution_context.context.authenticate()
         yield
 
 
 class GuardIntrospection(SchemaExtension):
-    """Keeps the schema to ourselves where the operator says so."""
+    """Refuses introspection where the settings do not allow it."""
 
     def on_operation(self) -> Iterator[None]:
         operation = self.execution_context
@@ -33,7 +33,7 @@ class GuardIntrospection(SchemaExtension):
 
 
 class LimitDocument(SchemaExtension):
-    """Refuses documents that ask for too much, before they cost anything."""
+    """Refuses documents that are too large or too complex, before they are executed."""
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
@@ -42,17 +42,17 @@ class LimitDocument(SchemaExtension):
     def on_parse(self) -> Iterator[None]:
         yield
         for error in self.execution_context.pre_execution_errors or ():
-            # graphql-core has one class for all syntax errors; only these two mean "too much".
+            # graphql-core has one class for all syntax errors; only those of its limits end like this.
             if error.message.endswith("Parsing aborted."):
                 error.extensions = {TOO_COMPLEX: True}
 
     def on_validate(self) -> Iterator[None]:
         operation = self.execution_context
-        # The property makes up a name where none was given.
+        # The public property makes up a name where none was given.
         if operation.graphql_document is not None and operation._provided_operation_name is None:
             definitions = operation.graphql_document.definitions
             if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > 1:
-                # The specification, 6.1: which one is meant cannot be guessed.
+                # GraphQL specification, 6.1: the operation to execute is ambiguous.
                 operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
         if operation.graphql_document is not None:
             try:
@@ -64,34 +64,34 @@ class LimitDocument(SchemaExtension):
             del operation.pre_execution_errors[_MAX_ERRORS:]
 
 
-class RememberParsing(ParserCache):
-    """Parses a document that is sent again and again once; what cannot be parsed is never remembered."""
+class CacheParsing(ParserCache):
+    """Caches parsed documents; syntax errors are not cached."""
 
     def on_parse(self) -> Iterator[None]:
         operation = self.execution_context
         if operation.query:
-            with contextlib.suppress(GraphQLError):  # Strawberry parses it itself, and tells the error
+            with contextlib.suppress(GraphQLError):  # Strawberry parses it again and reports the error
                 operation.graphql_document = self.cached_parse_document(operation.query, **operation.parse_options)
         yield
 
 
-class RememberValidation(ValidationCache):
-    """Validates a document that is sent again and again once; errors are made anew, for they are told by language."""
+class CacheValidation(ValidationCache):
+    """Caches that a document is valid; errors are not cached, because their messages depend on the language."""
 
     def on_validate(self) -> Iterator[None]:
         operation = self.execution_context
         if operation.graphql_document is not None and operation.pre_execution_errors is None:
-            asked = (operation.schema._schema, operation.graphql_document, operation.validation_rules)
-            if not self.cached_validate_document(*asked):
+            key = (operation.schema._schema, operation.graphql_document, operation.validation_rules)
+            if not self.cached_validate_document(*key):
                 operation.pre_execution_errors = []
         yield
 
 
 EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
-    Observation,
-    LookUpViewer,
+    Instrumentation,
+    AuthenticateViewer,
     GuardIntrospection,
-    RememberParsing,
+    CacheParsing,
     LimitDocument,
-    RememberValidation,
+    CacheValidation,
 ]

@@ -1,4 +1,4 @@
-"""How an input's fields are read: left out, null, or given."""
+"""Reading input fields: omitted, null, or given."""
 
 from typing import Any, TypeVar
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 def given(value: T | Any, default: T) -> T:
-    """`value`, or `default` where the field was left out or null."""
+    """Return `value`, or `default` where the field was omitted or null."""
     return default if value is strawberry.UNSET or value is None else value
 
 
 def changed(value: T) -> T | Unset:
-    """Return the field's value, null included, or the services' UNSET where it was left out."""
+    """Return the field's value, null included, or the services' UNSET where it was omitted."""
     return UNSET if value is strawberry.UNSET else value
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:
-    """Let optional arguments have no default, as the contract does: Strawberry prints Python's as `= null`."""
+    """Remove null defaults from arguments: Strawberry prints Python's None as `= null`."""
     for kind in schema.type_map.values():
         for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
             for argument in field.args.values():

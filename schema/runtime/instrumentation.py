@@ -1,4 +1,4 @@
-"""What is told of every operation: one line in the log, a few figures, one span. Never a variable, never an answer."""
+"""Instrumentation of every operation: a log line, metrics and a span, never variables or responses."""
 
 import asyncio
 import contextlib
@@ -27,54 +27,54 @@ from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
-_FAILURES = {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE}  # ours, where all others are refusals
-_LONGEST_NAME = 64  # characters of a name that a client gave
+_FAILURES = {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE}  # the server's; all other codes are refusals
+_MAX_NAME = 64  # characters of an operation's name in logs
 _INTROSPECTION = "introspection"
 
-_codes: ContextVar[set[ErrorCode] | None] = ContextVar("codes", default=None)  # told during this operation
+_codes: ContextVar[set[ErrorCode] | None] = ContextVar("codes", default=None)  # returned by this operation
 
 
-def noticed(code: ErrorCode) -> None:
-    """Count an error that a client is told."""
+def count_error(code: ErrorCode) -> None:
+    """Count an error that is returned to the client."""
     metric.graphql_errors.labels(code.value).inc()
     codes = _codes.get()
     if codes is not None:
         codes.add(code)
 
 
-class Observation(SchemaExtension):
-    """Watches one operation from before its document is read until its answer, or its stream, has ended."""
+class Instrumentation(SchemaExtension):
+    """Measures one operation from before parsing until its response or stream has ended."""
 
     def on_operation(self) -> Iterator[None]:
-        # Of a document that nobody could read, or whose words are not the schema's, nothing is known.
+        # Of a document that does not parse or validate, nothing else is known.
         self._kind = self._field = metric.OTHER
         self._codes: set[ErrorCode] = set()
         _codes.set(self._codes)
         redact_in_errors(self.execution_context.variables, Document(self.execution_context.query or ""))
-        started, left = time.perf_counter(), False
+        started, is_disconnected = time.perf_counter(), False
         try:
-            with contextlib.ExitStack() as self._until_the_end:
+            with contextlib.ExitStack() as self._cleanup:
                 yield
         except (asyncio.CancelledError, GeneratorExit):
-            left = True
+            is_disconnected = True
             raise
         except Exception as error:
             self._codes.add(ErrorCode.UNAVAILABLE if is_outage(error) else ErrorCode.INTERNAL)
             raise
         finally:
-            self._tell(time.perf_counter() - started, left=left)
+            self._report(time.perf_counter() - started, is_disconnected=is_disconnected)
 
     def on_execute(self) -> Iterator[None]:
-        name = self._recognise()
+        name = self._identify()
         viewer = self.execution_context.context.viewer
         structlog.contextvars.bind_contextvars(operation=name, user=viewer.id if viewer else None)
-        # Of a stream, this is how it begins: a span that ends hours later would be no use to anybody.
+        # For a stream, the span covers only its start: one that ends hours later would be useless.
         with span(f"graphql {self._field}", type=self._kind) as found:
             yield
             _describe(found, name, viewer.id if viewer else None, self._codes)
 
-    def _recognise(self) -> str | None:
-        """Learn what a valid document asks for, and return its own name for that."""
+    def _identify(self) -> str | None:
+        """Set the type and the first root field of a valid document, and return its operation's name."""
         document = self.execution_context.graphql_document
         operation = get_operation_ast(document, self.execution_context.operation_name) if document else None
         if document is None or operation is None:
@@ -83,16 +83,16 @@ class Observation(SchemaExtension):
         field = _first_field(operation.selection_set, fragments) or metric.OTHER
         self._kind, self._field = operation.operation.value, _INTROSPECTION if field.startswith("__") else field
         if operation.operation is OperationType.SUBSCRIPTION:
-            self._until_the_end.enter_context(metric.subscriptions_open.labels(self._field).track_inprogress())
-        return operation.name.value[:_LONGEST_NAME] if operation.name else None
+            self._cleanup.enter_context(metric.subscriptions_open.labels(self._field).track_inprogress())
+        return operation.name.value[:_MAX_NAME] if operation.name else None
 
-    def _tell(self, seconds: float, *, left: bool) -> None:
+    def _report(self, seconds: float, *, is_disconnected: bool) -> None:
         if self._codes & _FAILURES:
             outcome = "failed"
         elif self._codes:
             outcome = "refused"
         else:
-            outcome = "left" if left else "ok"
+            outcome = "disconnected" if is_disconnected else "ok"
         metric.operations.labels(self._field, self._kind, outcome).inc()
         if self._kind != OperationType.SUBSCRIPTION.value:
             metric.operation_seconds.labels(self._field).observe(seconds)
@@ -107,7 +107,7 @@ class Observation(SchemaExtension):
 
 
 def _first_field(selected: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> str | None:
-    """The name of the first field, wherever it is written; a valid document's fragments have no circles."""
+    """Return the name of the first field, through fragments, which have no cycles in a valid document."""
     for node in selected.selections:
         inner = fragments.get(node.name.value) if isinstance(node, FragmentSpreadNode) else node
         if isinstance(inner, FieldNode):

@@ -1,4 +1,4 @@
-"""Objects with an id, and how an id that came from outside is read."""
+"""The Node interface, and the validation of IDs from clients."""
 
 import strawberry
 
@@ -6,16 +6,18 @@ from models import ids
 from services.core.error import NotFoundError
 
 
-@strawberry.interface(description="An object that can be fetched again by its id.")
+@strawberry.interface(description="An object that can be fetched by its ID.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="A TypeID; it sorts by creation time and says what it names.")
+    id: strawberry.ID = strawberry.field(
+        description="A TypeID: its prefix names the type, and it sorts by creation time."
+    )
 
 
 def known_id(value: str, prefix: str, *field: str) -> str:
-    """An id of ours, well-formed and of that kind; anything else names nothing.
+    """Return a well-formed ID with this prefix.
 
     Raises:
-        NotFoundError: with `field`, the path within the input; `id` when there is none.
+        NotFoundError: anything else, with `field`, the path within the input, by default `id`.
     """
     if not ids.is_id(value, prefix):
         raise NotFoundError(field=field or ("id",))

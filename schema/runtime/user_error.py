@@ -7,15 +7,17 @@ import strawberry
 from models import enum
 from schema.runtime.context import Context
 from schema.runtime.enum import ErrorCode
-from schema.runtime.instrumentation import noticed
+from schema.runtime.instrumentation import count_error
 from services.core import error
 
 
-@strawberry.interface(description="Something that a person, or their program, can mend.")
+@strawberry.interface(description="A refusal that the user or the client can fix.")
 class UserError:
     code: ErrorCode
-    message: str = strawberry.field(description="In the caller's language.")
-    field: list[str] | None = strawberry.field(description="Path within the input.")
+    message: str = strawberry.field(description="In the viewer's language.")
+    field: list[str] | None = strawberry.field(
+        description="The path within the input; null where no single field is the cause."
+    )
 
 
 @strawberry.type(description="An input that was refused.")
@@ -29,14 +31,14 @@ class InsufficientCreditsError(UserError):
     balance: int
 
 
-@strawberry.type(description="This was asked for too often in too short a time.")
+@strawberry.type(description="Too many requests of this kind in too short a time.")
 class RateLimitedError(UserError):
-    retry_after: float = strawberry.field(description="Seconds until there is room again.")
+    retry_after: float = strawberry.field(description="Seconds until the next attempt is accepted.")
 
 
-@strawberry.type(description="As much as is allowed was taken already.")
+@strawberry.type(description="The quota is used up.")
 class QuotaExceededError(UserError):
-    resets_at: datetime = strawberry.field(description="When there is room again.")
+    resets_at: datetime = strawberry.field(description="When the quota resets.")
 
 
 def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -> list[UserError]:
@@ -47,7 +49,7 @@ def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -
 
 def _user_error(refusal: error.Refusal, context: Context) -> UserError:
     code: enum.ErrorCode = refusal.code
-    noticed(code)
+    count_error(code)
     message = context.translate(refusal.message)
     field = list(refusal.field) if refusal.field else None
     if isinstance(refusal, error.InsufficientCreditsError):

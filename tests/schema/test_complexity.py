@@ -1,4 +1,4 @@
-"""Documents that ask for too much are refused before they cost anything; those of real clients pass easily."""
+"""Complexity limits: excessive documents are refused before execution, and those of real clients pass easily."""
 
 from typing import Any
 
@@ -6,7 +6,15 @@ import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
 from schema.root import schema
-from schema.runtime.complexity import MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_FIELDS, Measure, Meter
+from schema.runtime.complexity import (
+    MAX_ALIASES,
+    MAX_COST,
+    MAX_DEPTH,
+    MAX_DIRECTIVES,
+    MAX_FIELDS,
+    Complexity,
+    ComplexityVisitor,
+)
 from tests.conftest import Running
 from tests.support import client
 from tests.support.client import Api
@@ -24,22 +32,22 @@ GALLERY = f"""query($first: Int, $after: String) {{ viewer {{ id credits generat
   nodes {{ {client.GENERATION} style {{ id slug title collection {{ slug title }} }} }}
   pageInfo {{ hasNextPage endCursor }} totalCount }} }} }}"""
 
-# Each is a statement or two for each account that is asked; 4,000 of them took half a minute of everybody's time.
+# Each runs one or two statements for each account; 4,000 of them kept the server busy for half a minute.
 SMALL_PAGES = " ".join(f"g{number}: generations(first: 1) {{ totalCount }}" for number in range(5))
 
 
-def meter(query: str, variables: dict[str, Any] | None = None) -> Meter:
+def visitor(query: str, variables: dict[str, Any] | None = None) -> ComplexityVisitor:
     document = parse(query)
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return Meter(schema._schema, document, operation, variables or {})
+    return ComplexityVisitor(schema._schema, document, operation, variables or {})
 
 
-def measure(query: str, **variables: Any) -> Measure:
-    return meter(query, variables).measure()
+def complexity(query: str, **variables: Any) -> Complexity:
+    return visitor(query, variables).complexity()
 
 
 def nested_spreads(count: int) -> str:
-    """Every fragment spreads the next one twice: written out, 2 to the power of `count` fields."""
+    """Return a document whose fragments each spread the next one twice: expanded, 2 to the power of `count` fields."""
     links = [f"fragment F{number} on Query{{...F{number + 1} ...F{number + 1}}}" for number in range(count)]
     return "{...F0}" + "".join(links) + f"fragment F{count} on Query{{__typename}}"
 
@@ -50,20 +58,21 @@ def api(module_server: Running) -> Api:
 
 
 async def refusal(api: Api, query: str, **variables: Any) -> dict[str, Any]:
+    """Return the only error of a response without data."""
     response = await api.raw(query, **variables)
     (error,) = response.json()["errors"]
     assert response.json().get("data") is None
     return dict(error)
 
 
-def test_nested_fragments_are_each_looked_at_once() -> None:
+def test_each_nested_fragment_is_visited_once() -> None:
     attack = nested_spreads(20)
     assert len(attack) == 732
-    attacked = meter(attack)
-    assert attacked.measure().fields == 2**20
+    attacked = visitor(attack)
+    assert attacked.complexity().fields == 2**20
     assert attacked.visited == 42  # one selection of the operation, two of each of 20 fragments, one of the last
-    longer = meter(nested_spreads(40))
-    assert longer.measure().fields == 2**40
+    longer = visitor(nested_spreads(40))
+    assert longer.complexity().fields == 2**40
     assert longer.visited == 82
 
 
@@ -97,41 +106,41 @@ def test_nested_fragments_are_each_looked_at_once() -> None:
     ],
     ids=lambda query: query[:60],
 )
-async def test_a_document_that_asks_for_too_much_is_refused_whole(api: Api, query: str) -> None:
+async def test_document_over_a_limit_is_refused_without_data(api: Api, query: str) -> None:
     error = await refusal(api, query)
     assert error["extensions"] == {"code": "TOO_COMPLEX"}
 
 
-async def test_page_sizes_multiply_wherever_they_are_written(api: Api) -> None:
+async def test_page_sizes_multiply_as_literal_variable_and_default(api: Api) -> None:
     inner = "nodes { owner { transactions(first: 100) { nodes { id amount } } } }"
     literal = f"{{ viewer {{ generations(first: 100) {{ {inner} }} }} }}"
     variable = f"query($n: Int) {{ viewer {{ generations(first: $n) {{ {inner} }} }} }}"
     default = f"query($n: Int = 100) {{ viewer {{ generations(last: $n) {{ {inner} }} }} }}"
-    assert measure(literal) == measure(variable, n=100) == measure(default)
-    assert measure(variable, n=1).cost < measure(variable).cost < measure(variable, n=100).cost
+    assert complexity(literal) == complexity(variable, n=100) == complexity(default)
+    assert complexity(variable, n=1).cost < complexity(variable).cost < complexity(variable, n=100).cost
     for query, variables in ((literal, {}), (variable, {"n": 100}), (default, {})):
         assert (await refusal(api, query, **variables))["extensions"]["code"] == "TOO_COMPLEX"
 
 
-def test_a_page_without_a_size_counts_as_twenty() -> None:
-    assert measure("{ styles { nodes { id } } }") == measure("{ styles(first: 20) { nodes { id } } }")
+def test_page_without_a_size_counts_as_twenty() -> None:
+    assert complexity("{ styles { nodes { id } } }") == complexity("{ styles(first: 20) { nodes { id } } }")
 
 
-def test_a_list_of_ids_counts_with_its_length() -> None:
+def test_list_of_ids_counts_with_its_length() -> None:
     by_ids = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    assert measure(by_ids, ids=["x"] * 50).cost == measure(by_ids, ids=["x"]).cost + 49
+    assert complexity(by_ids, ids=["x"] * 50).cost == complexity(by_ids, ids=["x"]).cost + 49
 
 
-async def test_a_size_out_of_range_is_called_just_that(api: Api) -> None:
+async def test_page_size_out_of_range_is_invalid_input(api: Api) -> None:
     for size in (-1, 0, 101, 2_000_000_000):
         response = await api.raw("query($n: Int) { styles(first: $n) { nodes { id title } } }", n=size)
         assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
 
 
-async def test_a_circle_of_fragments_is_a_mistake_and_not_an_endless_walk(api: Api) -> None:
-    circle = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A __typename }"
-    assert meter(circle).measure().fields <= 2
-    assert (await refusal(api, circle))["extensions"]["code"] == "INVALID_INPUT"
+async def test_fragment_cycle_is_invalid_input_and_terminates(api: Api) -> None:
+    cycle = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A __typename }"
+    assert visitor(cycle).complexity().fields <= 2
+    assert (await refusal(api, cycle))["extensions"]["code"] == "INVALID_INPUT"
 
 
 async def test_every_operation_of_a_document_is_measured(api: Api) -> None:
@@ -153,8 +162,8 @@ async def test_every_operation_of_a_document_is_measured(api: Api) -> None:
         (client.CREDITS, {}),
     ],
 )
-def test_the_documents_of_real_clients_pass_easily(query: str, variables: dict[str, Any]) -> None:
-    found = measure(query, **variables)
+def test_documents_of_real_clients_stay_far_below_the_limits(query: str, variables: dict[str, Any]) -> None:
+    found = complexity(query, **variables)
     assert found.depth <= MAX_DEPTH
     assert found.fields <= MAX_FIELDS / 4
     assert found.aliases <= MAX_ALIASES / 4
@@ -162,7 +171,7 @@ def test_the_documents_of_real_clients_pass_easily(query: str, variables: dict[s
     assert found.cost <= MAX_COST * 0.75
 
 
-async def test_introspection_and_a_full_gallery_are_answered(api: Api) -> None:
+async def test_introspection_and_a_full_gallery_are_executed(api: Api) -> None:
     assert (await api.ask(INTROSPECTION))["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
     assert len((await api.ask(CATALOGUE))["collections"]) > 1
     ada = await api.sign_up()
