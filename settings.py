@@ -55,126 +55,138 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, allow_inf_nan=False
     )
 
-    host: str = Field("127.0.0.1", description="Where the server listens.")
-    port: int = Field(8000, ge=0, le=65535, description="Where the server listens.")
+    host: str = Field("127.0.0.1", description="The address that the server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
     public_url: WebAddress | None = Field(
-        None, description="How clients reach the server; links to files start with it."
+        None, description="The server's address as clients reach it; links to files start with it."
     )
-    data_dir: Folder = Field(Path("data"), description="The SQLite file, local pictures and the made-up secret key.")
+    data_dir: Folder = Field(
+        Path("data"), description="The folder of the SQLite file, local images and the generated secret key."
+    )
     secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     database_url: DatabaseAddress | None = Field(
         None, description="postgresql://user:password@host/name or sqlite:///path."
     )
     database_pool_size: int = Field(
-        10, ge=1, le=1000, description="Connections to PostgreSQL that one process opens at most."
+        10, ge=1, le=1000, description="Maximum number of PostgreSQL connections per process."
     )
     redis_url: RedisAddress | None = Field(
-        None, description="redis://...: tasks and live events shared by several processes."
+        None, description="redis://...: wake-ups and live events shared by several processes."
     )
-    profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="One of profiles/, without .toml.")
-    signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits a new account starts with.")
+    profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="A file of profiles/, without .toml.")
+    signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits of a new account.")
     admin_emails: Annotated[Addresses, NoDecode] = Field(
-        (), description="Whose accounts become ADMIN, once each, as soon as their owner is proven by mail."
+        (), description="Addresses whose accounts become ADMIN, once each, as soon as their owner is verified by mail."
     )
-    session_days: int = Field(30, ge=1, le=365, description="How long a sign-in lasts.")
+    session_days: int = Field(30, ge=1, le=365, description="How long a session lasts.")
 
     image_provider: Provider | None = Field(None, description="openrouter or demo.")
-    openrouter_api_key: str | None = Field(None, description="The key of the OpenRouter account that pays.")
-    openrouter_base_url: WebAddress = Field("https://openrouter.ai/api/v1", description="Where OpenRouter answers.")
-    openrouter_model: str = Field("google/gemini-2.5-flash-image", description="The model asked by default.")
+    openrouter_api_key: str | None = Field(None, description="The API key of the OpenRouter account.")
+    openrouter_base_url: WebAddress = Field(
+        "https://openrouter.ai/api/v1", description="The address of OpenRouter's API."
+    )
+    openrouter_model: str = Field("google/gemini-2.5-flash-image", description="The default model.")
     provider_image_hosts: Annotated[HostNames, NoDecode] = Field(
-        (), description="Hosts from which a provider's picture may be fetched by https; none: links are refused."
+        (), description="Hosts from which a provider's image may be downloaded over https; none: links are refused."
     )
     demo_seconds: float = Field(2.0, ge=0, le=60, description="How long the demo provider takes; 0 for tests.")
 
-    generation_deadline_seconds: float = Field(60.0, gt=0, description="The provider's total, retries included.")
-    generation_lease_seconds: float = Field(60.0, gt=0, description="How long a worker's claim holds with no sign.")
+    generation_deadline_seconds: float = Field(60.0, gt=0, description="Total time for the provider, retries included.")
+    generation_lease_seconds: float = Field(
+        60.0, gt=0, description="How long a worker's claim lasts without a heartbeat."
+    )
     generation_sweep_seconds: float = Field(
-        10.0, gt=0, description="How often workers look at the table for what waits and what was left lying."
+        10.0, gt=0, description="How often workers poll for waiting generations and run the sweeper."
     )
     storage_patience_seconds: float = Field(
-        120.0, ge=0, le=3600, description="How long a worker waits for a storage that is away before it gives up."
+        120.0, ge=0, le=3600, description="How long a worker retries an unavailable storage before it gives up."
     )
-    file_orphan_seconds: float = Field(900.0, gt=0, description="How old an unsettled file must be to be removed.")
-    worker_concurrency: int = Field(8, ge=1, le=256, description="Generations at once in one worker process.")
+    file_orphan_seconds: float = Field(
+        900.0, gt=0, description="Age at which a PENDING file counts as orphaned and is removed."
+    )
+    worker_concurrency: int = Field(8, ge=1, le=256, description="Concurrent generations per worker process.")
     generation_user_concurrency: int = Field(
-        4, ge=1, le=256, description="Generations of one account at once, in all workers together; the rest wait."
+        4, ge=1, le=256, description="Concurrent generations per account, in all workers together; the rest wait."
     )
     stop_grace_seconds: float = Field(
-        25.0, ge=0, le=3600, description="How long a worker that is told to stop lets generations finish."
+        25.0, ge=0, le=3600, description="How long a stopping worker lets running generations finish."
     )
-    image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode pictures, per process.")
+    image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode images, per process.")
 
-    upload_max_bytes: int | None = Field(None, ge=1024, description="The largest picture; default: the profile's.")
-    upload_formats: Annotated[Formats | None, NoDecode] = Field(
-        None, description="Of JPEG, PNG, WEBP; default: the profile's."
+    upload_max_bytes: int | None = Field(
+        None, ge=1024, description="Maximum size of an uploaded image; default: the profile's."
     )
-    upload_seconds: int = Field(3600, ge=2, le=_LONGEST_LINK, description="How long a picture sent ahead can be used.")
+    upload_formats: Annotated[Formats | None, NoDecode] = Field(
+        None, description="Accepted formats, of JPEG, PNG, WEBP; default: the profile's."
+    )
+    upload_seconds: int = Field(
+        3600, ge=2, le=_LONGEST_LINK, description="How long a photo that was uploaded ahead can be used."
+    )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(
-        3600, ge=60, le=366 * 24 * 3600, description="How long a signed link lasts at most, at least half of it."
+        3600, ge=60, le=366 * 24 * 3600, description="Maximum lifetime of a signed link; the minimum is half of it."
     )
 
     s3_bucket: str | None = Field(
-        None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket that keeps pictures."
+        None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket that stores images."
     )
     s3_endpoint_url: StoreAddress | None = Field(
-        None, description="A store that speaks like S3, where it is not AWS's."
+        None, description="The address of an S3-compatible store other than AWS."
     )
     s3_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="The region that requests are signed for.")
     s3_prefix: str = Field(
         "darkroom",
         pattern=r"^[a-z0-9_-]{1,60}(/[a-z0-9_-]{1,60})*$",
-        description="What our keys in the bucket begin with.",
+        description="The prefix of our keys in the bucket.",
     )
     s3_public_url: StoreAddress | None = Field(
         None, description="The store's address as clients reach it; links are signed for it."
     )
-    aws_access_key_id: str | None = Field(None, description="The name of a key to the bucket.")
-    aws_secret_access_key: str | None = Field(None, description="That key.")
-    aws_session_token: str | None = Field(None, description="What belongs to a key that is lent for a while.")
+    aws_access_key_id: str | None = Field(None, description="The id of an access key for the bucket.")
+    aws_secret_access_key: str | None = Field(None, description="The secret of that access key.")
+    aws_session_token: str | None = Field(None, description="The session token of a temporary access key.")
 
     smtp_url: MailServer | None = Field(
         None, description="The mail server: smtp://, smtp+starttls:// or smtps:// user:password@host:port."
     )
-    mail_from: Sender | None = Field(None, description="Whom mails are from: an address, or Name <address>.")
+    mail_from: Sender | None = Field(None, description="The sender of mails: an address, or Name <address>.")
     app_url: WebAddress | None = Field(
-        None, description="Where links in mails lead: /verify-email and /reset-password there."
+        None, description="The app's address for links in mails: /verify-email and /reset-password."
     )
 
-    polar_access_token: str | None = Field(None, description="The token of the Polar organization that sells.")
+    polar_access_token: str | None = Field(None, description="The access token of the Polar organization.")
     polar_base_url: WebAddress = Field(
-        "https://api.polar.sh", description="Where Polar answers; its sandbox has its own."
+        "https://api.polar.sh", description="The address of Polar's API; the sandbox has a different one."
     )
     polar_webhook_secret: Annotated[Secrets, NoDecode] = Field(
-        (), description="The webhook endpoint's secret at Polar; two while it is replaced."
+        (), description="The secret of the Polar webhook endpoint; two during a rotation."
     )
     polar_products: Annotated[Products, NoDecode] = Field(
         (), description="slug=product id, for each package, plan and pass that is sold."
     )
 
-    rate_limits: Switch = Field(Switch.ON, description="Whether there are limits of rate; off for load tests.")
+    rate_limits: Switch = Field(Switch.ON, description="Whether rate limits apply; off for load tests.")
     rate_limit_generations_per_minute: int | None = Field(
-        None, ge=0, le=1_000_000, description="Pictures that an account may order in a minute; 0: any number."
+        None, ge=0, le=1_000_000, description="Images that an account may request per minute; 0: unlimited."
     )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
-        (), description="Networks of the proxies whose X-Forwarded-For says who asks."
+        (), description="Networks of the proxies whose X-Forwarded-For is trusted."
     )
 
     cors_origins: Annotated[Origins, NoDecode] = Field(
-        (), description="Browsers' origins that may call, also over WebSockets."
+        (), description="Browser origins that may send requests, also over WebSockets."
     )
-    graphiql: Access | None = Field(None, description="For whom GraphiQL is at /graphql: on, admins or off.")
-    introspection: Access | None = Field(None, description="Who may ask for the schema: on, admins or off.")
+    graphiql: Access | None = Field(None, description="Who may use GraphiQL at /graphql: on, admins or off.")
+    introspection: Access | None = Field(None, description="Who may query the schema: on, admins or off.")
     subscription_reread_seconds: float = Field(
-        5.0, gt=0, description="After how much silence a subscription compares itself with the database."
+        5.0, gt=0, description="Seconds without a message after which a subscription reads the database again."
     )
     metrics_token: str | None = Field(
-        None, min_length=16, description="Who reads /metrics shows this as Bearer; at least 16 characters."
+        None, min_length=16, description="The Bearer token that /metrics requires; at least 16 characters."
     )
     worker_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Where a worker offers its own /metrics, on HOST."
+        None, ge=1, le=65535, description="The port on which a worker serves its own /metrics, on HOST."
     )
     otel_exporter_otlp_endpoint: WebAddress | None = Field(
         None, description="The collector that traces are sent to, as OTLP over HTTP."
