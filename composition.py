@@ -8,7 +8,7 @@ import structlog
 
 from adapters import open_integrations, product_ids
 from models.database.connection import open_database, rows
-from models.database.postgres import QUICK, Limits
+from models.database.postgres import REQUEST_LIMITS, Limits
 from models.database.read_only import ReadOnlyDatabase
 from schema.runtime.access import Audience
 from services.accounts.wiring import AccountOptions, build_accounts
@@ -53,7 +53,7 @@ _AUDIENCES = {Access.ON: Audience.EVERYONE, Access.ADMINS: Audience.ADMINS, Acce
 @contextlib.asynccontextmanager
 async def open_services(
     settings: Settings,
-    database_limits: Limits = QUICK,
+    database_limits: Limits = REQUEST_LIMITS,
     *,
     hash_kib: int = HASH_KIB,
     shared_sanitizer: ImageSanitizer | None = None,

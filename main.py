@@ -13,7 +13,7 @@ from composition import build_audit, open_server, open_services, running_worker,
 from health_check import check
 from logs import configure_logs
 from models.database.migrate import DatabaseUnreachableError, migrate
-from models.database.postgres import PATIENT
+from models.database.postgres import MIGRATION_LIMITS
 from models.enum import Role
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.core.error import Refusal
@@ -104,13 +104,13 @@ async def make_admin(settings: Settings, email: str, role: Role) -> int:
 async def verify(settings: Settings) -> int:
     """One line per promise; 1 when one is broken. The server may be running."""
     await migrate(settings.database)
-    async with open_services(settings, PATIENT) as services:
+    async with open_services(settings, MIGRATION_LIMITS) as services:
         verdicts = await build_audit(settings, services.integrations.storage).run()
     for verdict in verdicts:
-        named = ", ".join(verdict.offenders[:10]) + (", ..." if len(verdict.offenders) > 10 else "")
-        broken = f": {len(verdict.offenders)} break it: {named}" if verdict.offenders else ""
+        named = ", ".join(verdict.violations[:10]) + (", ..." if len(verdict.violations) > 10 else "")
+        broken = f": {len(verdict.violations)} break it: {named}" if verdict.violations else ""
         print(f"{'FAIL' if broken else 'ok':5} {verdict.name:3} {verdict.promise}{broken}")
-    return 1 if any(verdict.offenders for verdict in verdicts) else 0
+    return 1 if any(verdict.violations for verdict in verdicts) else 0
 
 
 async def replay(settings: Settings, event_id: str | None) -> int:

@@ -10,7 +10,7 @@ from benchmarks.timing import median_ms, postgres
 from models import CreditTransaction, Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
-from models.database.postgres import PATIENT
+from models.database.postgres import MIGRATION_LIMITS
 from models.enum import GenerationStatus, TransactionType
 from services.accounts.user_lookup import UserLookup
 from services.billing.ledger import LedgerService, TransactionFilter
@@ -60,7 +60,7 @@ def pages(generation: Generation, line: CreditTransaction) -> dict[str, Callable
 
 async def measure(url: str, count: int) -> None:
     await migrate(url)
-    async with open_database(url, limits=PATIENT):
+    async with open_database(url, limits=MIGRATION_LIMITS):
         begun = time.perf_counter()
         await rows("DROP INDEX ix_generations_words")  # no page here reads it, and every row fills it
         await fill(count)

@@ -12,7 +12,7 @@ from benchmarks.timing import median_ms, postgres
 from models import Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
-from models.database.postgres import PATIENT
+from models.database.postgres import MIGRATION_LIMITS
 from models.enum import GenerationStatus
 from services.core.pagination import PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
@@ -153,7 +153,7 @@ async def index_cost(owner: str) -> dict[str, float]:
 
 async def measure(url: str, count: int) -> None:
     await migrate(url)
-    async with open_database(url, limits=PATIENT):
+    async with open_database(url, limits=MIGRATION_LIMITS):
         await rows(_FUNCTIONS)
         begun = time.perf_counter()
         (index,) = await rows("SELECT pg_get_indexdef('ix_generations_words'::regclass) AS definition")

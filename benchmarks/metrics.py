@@ -15,7 +15,7 @@ import tests.support.factories as example
 from benchmarks.timing import median_ms, postgres
 from models.database.connection import dialect, open_database, rows
 from models.database.migrate import migrate
-from models.database.postgres import PATIENT
+from models.database.postgres import MIGRATION_LIMITS
 from models.database.read_only import ReadOnlyDatabase
 from services.operations.analytics import AnalyticsService
 from tests.support.factories import insert
@@ -118,7 +118,7 @@ async def write_cost() -> float:
 
 async def measure(url: str, count: int) -> None:
     await migrate(url)
-    async with open_database(url, limits=PATIENT):
+    async with open_database(url, limits=MIGRATION_LIMITS):
         begun = time.perf_counter()
         if dialect() == "postgres":
             await rows("DROP INDEX ix_generations_words")  # no figure reads it, and every row fills it

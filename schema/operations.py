@@ -18,7 +18,9 @@ class LedgerCheck:
     async def users_checked(self, info: Info) -> int:
         return await info.context.services.operations.ledger_check.users_checked()
 
-    @strawberry.field(description=f"Accounts whose balance is not their ledger's sum; {ledger_check.MOST} at most.")
+    @strawberry.field(
+        description=f"Accounts whose balance is not their ledger's sum; {ledger_check.MAX_MISMATCHES} at most."
+    )
     async def mismatches(self, info: Info) -> list[strawberry.ID]:
         return [strawberry.ID(id) for id in await info.context.services.operations.ledger_check.mismatches()]
 
@@ -166,7 +168,8 @@ class Metrics:
         return await self.window.queue_depth()
 
     @strawberry.field(
-        description=f"`collection/style`, the {analytics.MOST} with most generations first; `own`: people's own styles."
+        description=f"`collection/style`, the {analytics.MAX_BUCKETS} with most generations first;"
+        " `own`: people's own styles."
     )
     async def by_style(self) -> list[MetricBucket]:
         return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_style]

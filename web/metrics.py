@@ -64,7 +64,7 @@ async def show_metrics(request: Request, token: str | None) -> Response:
     elif not _is_neighbour(request):
         return PlainTextResponse("Only from this machine, unless METRICS_TOKEN is set.\n", 403)
     services: Services = request.state.services
-    await services.operations.gauges.measure()
+    await services.operations.gauges.refresh()
     text, media_type = exposition()
     return Response(text, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 

@@ -18,7 +18,7 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
-from models.database.postgres import QUICK, Limits
+from models.database.postgres import REQUEST_LIMITS, Limits
 from telemetry.trace import span
 
 P = ParamSpec("P")
@@ -70,7 +70,7 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> dict[str, Any]:
+def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS) -> dict[str, Any]:
     """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
     if is_postgres(url):
         name = "postgres"
@@ -94,7 +94,9 @@ MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
 
 
 @contextlib.asynccontextmanager
-async def open_database(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = QUICK) -> AsyncIterator[None]:
+async def open_database(
+    url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS
+) -> AsyncIterator[None]:
     """Connect for the life of a process; on the way out, wait for transactions that are still running.
 
     `pool_size` and `limits` are PostgreSQL's. It need not be there yet: connections are made when they are needed.
@@ -184,7 +186,7 @@ def placeholders(values: Sized, *, first: int = 1) -> str:
     return ", ".join(f"${number}" for number in range(first, first + len(values)))
 
 
-def as_moment(value: datetime | str) -> datetime:
+def as_datetime(value: datetime | str) -> datetime:
     """A moment out of `rows`: SQLite has no type for them."""
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 _TICK = 0.1  # seconds between two looks at who has waited too long
 
 
-class StandstillError(Exception):
+class QueueStalledError(Exception):
     """Nobody was served for as long as one waits."""
 
 
-class Admission:
+class ConnectionQueue:
     """A number of places, given to those who ask in the order they came.
 
     A bound on the wait alone would be wrong twice: ten thousand who ask a database that is well need longer than the
@@ -111,4 +111,4 @@ class Admission:
     def _send_away_the_first(self) -> None:
         _, place = self._line.popleft()
         if not place.done():
-            place.set_exception(StandstillError())
+            place.set_exception(QueueStalledError())

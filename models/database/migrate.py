@@ -11,7 +11,7 @@ from aerich import Command
 from tortoise.exceptions import OperationalError
 
 from models.database.connection import is_postgres, rows, sqlite_path, tortoise_config
-from models.database.postgres import PATIENT
+from models.database.postgres import MIGRATION_LIMITS
 
 LOCATION = Path(__file__).parents[2] / "migrations"
 _LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
@@ -67,7 +67,7 @@ async def migrate(url: str) -> list[str]:
 
 
 async def _upgrade(url: str) -> list[str]:
-    async with Command(tortoise_config(url, limits=PATIENT), app="models", location=str(LOCATION)) as command:
+    async with Command(tortoise_config(url, limits=MIGRATION_LIMITS), app="models", location=str(LOCATION)) as command:
         applied: list[str] = await command.upgrade(run_in_transaction=True)
         return applied
 

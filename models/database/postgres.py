@@ -16,7 +16,7 @@ from tortoise.backends.base.client import (
     TransactionContextPooled,
 )
 
-from models.database.connection_queue import Admission, StandstillError
+from models.database.connection_queue import ConnectionQueue, QueueStalledError
 
 _PATIENCE = 2.0  # seconds for a connection, old or new; then those who wait are told, within the 3 s that were promised
 _CONNECT = 10.0  # seconds by the clock, in case nobody waits any more
@@ -43,8 +43,8 @@ class Limits:
         return self.statement + 1
 
 
-QUICK = Limits()
-PATIENT = Limits(statement=900.0, lock=60.0, idle=900.0)  # for migrations and audits, which read whole tables
+REQUEST_LIMITS = Limits()
+MIGRATION_LIMITS = Limits(statement=900.0, lock=60.0, idle=900.0)  # for migrations and audits, which read whole tables
 
 
 class NoConnectionError(ConnectionError):
@@ -67,7 +67,7 @@ class _Pool(asyncpg.Pool):
             record_class=asyncpg.Record,
             **options,
         )
-        self._admission = Admission(size, patience=_PATIENCE, limit=_LIMIT)
+        self._admission = ConnectionQueue(size, patience=_PATIENCE, limit=_LIMIT)
 
     async def acquire(self) -> Connection:  # type: ignore[override]  # Tortoise awaits it, and says nothing more
         """A connection, within the line's own time.
@@ -77,7 +77,7 @@ class _Pool(asyncpg.Pool):
         """
         try:
             deadline = await self._admission.enter()
-        except StandstillError:
+        except QueueStalledError:
             raise NoConnectionError("All connections to the database are busy.") from None
         try:
             # One deadline for both waits, or those who waited in vain once would do so again.

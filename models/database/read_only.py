@@ -16,7 +16,7 @@ _CONNECT = 10.0  # seconds
 _BUSY = 5.0  # seconds that SQLite waits for a writer who puts the log into the file
 
 
-class TooSlowError(Exception):
+class QueryTimeoutError(Exception):
     """The statement was not done in time."""
 
 
@@ -51,7 +51,7 @@ class ReadOnlyDatabase:
         try:
             return [dict(row) for row in await connection.fetch(sql, *values)]
         except (asyncpg.QueryCanceledError, TimeoutError) as error:
-            raise TooSlowError from error
+            raise QueryTimeoutError from error
         finally:
             connection.terminate()  # one that was given up may be busy still, and a goodbye would wait for it
 
@@ -63,7 +63,7 @@ class ReadOnlyDatabase:
         try:
             done, _ = await asyncio.wait([reading], timeout=self._seconds)
             if not done:
-                raise TooSlowError
+                raise QueryTimeoutError
             return reading.result()
         finally:
             connection.interrupt()  # ends the thread at once, whoever gave up

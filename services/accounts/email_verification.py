@@ -82,7 +82,7 @@ class VerificationService:
             InvalidInputError: the link is invalid or expired.
             RateLimitedError: the client tried too many links.
         """
-        await self._rates.link(client)
+        await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.VERIFY)
         is_owner = signed_in is not None and signed_in.id == row.user_id
         await self._events.account_changed(await run_tx(self._verify, row, is_owner=is_owner))

@@ -56,7 +56,7 @@ class PasswordResetService:
         self._mail.require()
         address = clean_email(email)
         with contextlib.suppress(RateLimitedError):
-            await self._rates.password_reset(client)
+            await self._rates.hit_password_reset(client)
             self._mail.in_background(self._send(address, locale))
 
     async def _send(self, email: str, locale: str) -> None:
@@ -95,13 +95,13 @@ class PasswordResetService:
             RateLimitedError: the client tried too many links.
         """
         check_password(password, "password")
-        await self._rates.link(client)
+        await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.RESET)
         password_hash = await self._passwords.hash(password)
         account, session = await run_tx(self._reset, row, password_hash)
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
-        await self._rates.forgive(row.email)
+        await self._rates.reset_sign_in_failures(row.email)
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
     async def _reset(self, row: MailToken, password_hash: str) -> tuple[AccountChange, NewSession]:

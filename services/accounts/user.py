@@ -102,7 +102,7 @@ class UserService:
         email = clean_email(email)
         check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
-        await self._rates.sign_up(client)
+        await self._rates.hit_sign_up(client)
         if await User.filter(email=email).exists():
             raise self._address_in_use()
         referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
@@ -156,13 +156,13 @@ class UserService:
             email, is_address = clean_email(email), True
         except InvalidInputError:
             is_address = False  # so there is no such account
-        await self._rates.before_sign_in(email, client)
+        await self._rates.check_sign_in(email, client)
         user = await User.get_or_none(email=email) if is_address else None
         if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
-            await self._rates.sign_in_failed(email, client)
+            await self._rates.hit_sign_in_failure(email, client)
             raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
-        await self._rates.signed_in(email)
+        await self._rates.confirm_sign_in(email)
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong_credentials()

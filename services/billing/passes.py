@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models import Pass, Plan
-from models.database.connection import as_moment, placeholders, rows
+from models.database.connection import as_datetime, placeholders, rows
 from models.enum import MediaKind
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -72,7 +72,7 @@ async def active_of(user_ids: Sequence[str]) -> dict[str, ActivePass]:
 
 
 def _active(row: dict[str, Any]) -> ActivePass:
-    now, started_at = as_moment(row["now"]), as_moment(row["started_at"])
+    now, started_at = as_datetime(row["now"]), as_datetime(row["started_at"])
     hour = (now - started_at) // HOUR
     is_counted = row["hour"] == hour
     resets_at = started_at + (hour + 1) * HOUR
@@ -85,7 +85,7 @@ def _active(row: dict[str, Any]) -> ActivePass:
         id=row["id"],
         plan_id=row["plan_id"],
         started_at=started_at,
-        expires_at=as_moment(row["expires_at"]),
+        expires_at=as_datetime(row["expires_at"]),
         hour=hour,
         images=allowance("images"),
         videos=allowance("videos"),
@@ -211,4 +211,4 @@ async def _shift_following_passes(user_id: str) -> None:
 
 
 async def _now() -> datetime:
-    return as_moment((await rows("SELECT NOW() AS now"))[0]["now"])
+    return as_datetime((await rows("SELECT NOW() AS now"))[0]["now"])

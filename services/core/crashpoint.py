@@ -32,8 +32,8 @@ Point = Literal[
     "export.claimed",  # attempts counted, nothing written
     "export.stored",  # the zip is there, its row PENDING
     "export.bytes_removed",  # the row of an old export without its bytes
-    "sweeper.taken_over",  # the sweeper holds a dead worker's generation, and dies as well
-    "hand_back.before_commit",
+    "sweeper.claimed",  # the sweeper holds a dead worker's generation, and dies as well
+    "requeue.before_commit",
     "sweeper.settled",  # back in the queue or failed, and nobody rang or was told
     "sweeper.files_marked",  # old unsettled files are DELETING
     "file.thumbnail_removed",

@@ -18,7 +18,7 @@ from services.core.message import message
 from services.core.text import is_unusable
 from services.core.unset import set_fields
 
-KEY_MAX = 128  # characters
+MAX_KEY = 128  # characters
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -154,8 +154,8 @@ def _plain(value: object) -> object:
 
 def check_key(key: str) -> None:
     """Raises InvalidInputError if a key is empty, too long or unprintable."""
-    if not 1 <= len(key) <= KEY_MAX or is_unusable(key):
-        text = message("An idempotency key has 1 to {limit} printable characters.", limit=KEY_MAX)
+    if not 1 <= len(key) <= MAX_KEY or is_unusable(key):
+        text = message("An idempotency key has 1 to {limit} printable characters.", limit=MAX_KEY)
         raise InvalidInputError(text, field=("idempotencyKey",))
 
 

@@ -39,47 +39,47 @@ class RateLimits:
         self._limiter = limiter
         self._generations = Limit("generations", generations_per_minute, 60) if generations_per_minute else None
 
-    async def before_sign_in(self, email: str, client: str) -> None:
+    async def check_sign_in(self, email: str, client: str) -> None:
         """Raises RateLimitedError after too many failures, whether there is such an account or not."""
         await self._look(ACCOUNT_FAILURES, email)
         await self._look(CLIENT_FAILURES, client)
 
-    async def sign_in_failed(self, email: str, client: str) -> None:
+    async def hit_sign_in_failure(self, email: str, client: str) -> None:
         """Count a failure. Raises RateLimitedError where others, at the same time, were enough already."""
         await self._hit(ACCOUNT_FAILURES, email)
         await self._hit(CLIENT_FAILURES, client)
 
-    async def signed_in(self, email: str) -> None:
+    async def confirm_sign_in(self, email: str) -> None:
         """Whoever knows the password did not guess: forget the account's failures.
 
         Raises:
             RateLimitedError: as many failures as are allowed came while this password was being checked.
         """
         await self._look(ACCOUNT_FAILURES, email)
-        await self.forgive(email)
+        await self.reset_sign_in_failures(email)
 
-    async def forgive(self, email: str) -> None:
+    async def reset_sign_in_failures(self, email: str) -> None:
         """Forget an account's failures: it was proved otherwise whose it is."""
         if self._limiter is not None:
             await self._limiter.reset(_key(ACCOUNT_FAILURES, email), ACCOUNT_FAILURES.times, ACCOUNT_FAILURES.seconds)
 
-    async def sign_up(self, client: str) -> None:
+    async def hit_sign_up(self, client: str) -> None:
         """Count an attempt to make an account. Raises RateLimitedError."""
         await self._hit(SIGN_UPS, client)
 
-    async def link(self, client: str) -> None:
+    async def hit_email_link(self, client: str) -> None:
         """Count a try of a mailed link. Raises RateLimitedError."""
         await self._hit(LINKS, client)
 
-    async def password_reset(self, client: str) -> None:
+    async def hit_password_reset(self, client: str) -> None:
         """Count a mail that somebody wants sent to an account. Raises RateLimitedError."""
         await self._hit(RESETS, client)
 
-    async def checkout(self, user_id: str) -> None:
+    async def hit_checkout(self, user_id: str) -> None:
         """Count a visit to the till. Raises RateLimitedError."""
         await self._hit(CHECKOUTS, user_id)
 
-    async def generations(self, user_id: str, count: int) -> None:
+    async def hit_generations(self, user_id: str, count: int) -> None:
         """Count pictures that an account orders; more than a minute's at once take a whole minute.
 
         Raises:

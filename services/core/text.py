@@ -6,7 +6,7 @@ import unicodedata
 from services.core.error import InvalidInputError
 from services.core.message import message
 
-LONGEST = 500  # characters
+MAX_REASON = 500  # characters
 
 
 def clean_reason(reason: str) -> str:
@@ -16,7 +16,7 @@ def clean_reason(reason: str) -> str:
         InvalidInputError: with the field `reason`: it is empty, too long or holds characters that cannot be used.
     """
     field = ("reason",)
-    words = clean_text(reason, LONGEST, field=field, multiline=True)
+    words = clean_text(reason, MAX_REASON, field=field, multiline=True)
     if words is None:
         raise InvalidInputError(message("Please say why."), field)
     return words

@@ -19,7 +19,7 @@ from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.integrations.storage.protocol import Storage
-from services.media.file import ENDINGS
+from services.media.file import EXTENSIONS
 
 SLUG_MIN, SLUG_MAX = 3, 64  # characters of a slug that a user chooses
 _RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which look like letters
@@ -144,7 +144,7 @@ class ShareService:
             return None
         # A custom style is visible to its owner only: its title may reveal as much as a prompt.
         is_custom_style = found.style is not None and found.style.owner_id is not None
-        name = f"darkroom-{normalized}.{ENDINGS[found.result.content_type]}"
+        name = f"darkroom-{normalized}.{EXTENSIONS[found.result.content_type]}"
         return SharedPicture(
             title={} if is_custom_style else found.style_title,
             file=found.result,

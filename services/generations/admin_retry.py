@@ -38,7 +38,7 @@ class AdminRetryService:
             UnavailableError: no new pictures are made right now.
         """
         words = clean_reason(reason)
-        self._maintenance.check_order()
+        self._maintenance.check_submission_allowed()
         new_id, account, act = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, words)
         await self._events.admin_action(account, act)
         await self._wake_ups.publish(new_id)

@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from models import Generation
-from models.database.connection import as_moment, rows, run_tx
+from models.database.connection import as_datetime, rows, run_tx
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.core.crashpoint import crashpoint
@@ -107,7 +107,7 @@ class Claim:
         )
         self.generation.version = int(row["version"])
         self.generation.is_favorite = bool(row["is_favorite"])  # its owner may have marked it meanwhile
-        self.generation.updated_at = as_moment(row["updated_at"])
+        self.generation.updated_at = as_datetime(row["updated_at"])
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
         """End well: the result is LIVE and the generation COMPLETED, together. Raises LeaseLostError."""
@@ -194,7 +194,7 @@ class Claim:
                 " attempts = attempts - $3",
                 0 if counts else 1,
             )
-            crashpoint("hand_back.before_commit")
+            crashpoint("requeue.before_commit")
             return account.with_generations(ChangeKind.UPDATED, [self.generation.id])
 
         self.account = await run_tx(work)

@@ -73,7 +73,7 @@ class GenerationService:
         entitlement = await self._entitlements.of(user)
         order = await build_spec(user, entitlement, request, self._styles, self._limits)
         payment = await self._sales.check(user, order)
-        await self._rates.generations(user.id, order.count)
+        await self._rates.hit_generations(user.id, order.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None

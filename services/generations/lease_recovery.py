@@ -28,7 +28,7 @@ class LeaseRecovery:
         claim = await Claim.take_over(generation_id, self._lease)
         if claim is None:
             return True
-        crashpoint("sweeper.taken_over")
+        crashpoint("sweeper.claimed")
         try:
             row = await claim.settle(died=True)
         except LeaseLostError:  # canceled in this very moment

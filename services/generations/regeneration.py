@@ -163,7 +163,7 @@ class RegenerationService:
         self, user: User, source: Generation, order: GenerationSpec, ticket: IdempotencyTicket
     ) -> list[Generation]:
         payment = await self._sales.check(user, order)
-        await self._rates.generations(user.id, order.count)
+        await self._rates.hit_generations(user.id, order.count)
         hold = partial(self._hold, user.id, source.id, order.original_id)
         return await self._sales.sell(user.id, order, payment, ticket, hold)
 

@@ -52,7 +52,7 @@ class SubmissionService:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
             UnavailableError: no new pictures are made right now.
         """
-        self._maintenance.check_order()
+        self._maintenance.check_submission_allowed()
         payment = await self._payers.find(user, order.bill)
         payment.check()
         return payment

@@ -65,7 +65,7 @@ class WorkerPool:
                 task.cancel()
             await self._drain()
             with contextlib.suppress(Exception):
-                await self._worker_registry.retire(worker.name)
+                await self._worker_registry.unregister(worker.name)
             await asyncio.wait(tasks, timeout=_RELEASE_SECONDS)
 
     def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
@@ -128,7 +128,7 @@ class WorkerPool:
     async def _poll(self, worker: GenerationWorker, concurrency: int) -> None:
         while True:
             try:
-                await self._worker_registry.report(worker.name, concurrency)
+                await self._worker_registry.heartbeat(worker.name, concurrency)
             except Exception as error:  # noqa: BLE001 - an outage of the database ends
                 log.warning("worker_pool.report_failed", error=repr(error))
             self._wake(worker, concurrency)

@@ -23,9 +23,9 @@ from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
-WIDEST = 4096  # pixels; no picture is stored wider
+MAX_WIDTH = 4096  # pixels; no picture is stored wider
 THUMBNAIL_TYPE = "image/webp"
-ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ class FileService:
 
     async def download_link(self, file: File, name: str) -> Link:
         """A signed link that makes a browser save the picture under this name; the ending is added."""
-        return await self._storage.link(file.key, file.content_type, download_as=f"{name}.{ENDINGS[file.content_type]}")
+        return await self._storage.link(
+            file.key, file.content_type, download_as=f"{name}.{EXTENSIONS[file.content_type]}"
+        )
 
     async def thumbnail_link(self, file: File, width: int) -> Link:
         """A signed link to the thumbnail that `thumbnail_width` finds, else to the picture itself.
@@ -192,8 +194,8 @@ def thumbnail_width(file: File, wanted: int) -> int | None:
     Raises:
         InvalidInputError: no picture is that wide.
     """
-    if not 1 <= wanted <= WIDEST:
-        raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=WIDEST), field=("width",))
+    if not 1 <= wanted <= MAX_WIDTH:
+        raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=MAX_WIDTH), field=("width",))
     return next((width for width in file.thumbnail_widths if width >= wanted), None)
 
 

@@ -16,7 +16,7 @@ from services.media.file import UploadLimits
 
 log = structlog.get_logger(__name__)
 
-MOST = 20  # uploads of one account at once
+MAX_UPLOADS = 20  # uploads of one account at once
 _MISSING = ("uploadId",)
 
 
@@ -92,9 +92,9 @@ class UploadService:
     async def _check_quota(self, user_id: str) -> None:
         life = timedelta(seconds=self.seconds)
         living = await Upload.filter(owner_id=user_id, created_at__gt=datetime.now(UTC) - life).order_by("created_at")
-        if len(living) >= MOST:
-            text = message("At most {limit} pictures can be sent ahead at a time.", limit=MOST)
-            raise QuotaExceededError(text, resets_at=living[-MOST].created_at + life)
+        if len(living) >= MAX_UPLOADS:
+            text = message("At most {limit} pictures can be sent ahead at a time.", limit=MAX_UPLOADS)
+            raise QuotaExceededError(text, resets_at=living[-MAX_UPLOADS].created_at + life)
 
     def _seconds_to_send(self, upload: Upload) -> int:
         """For how long an upload still takes bytes."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from models.database.connection import dialect, rows
-from models.database.read_only import ReadOnlyDatabase, TooSlowError
+from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
 from services.operations.analytics_report import Bucket, Ledger, Made, PlanSales, Users, Waits
@@ -16,7 +16,7 @@ from services.operations.analytics_report import Bucket, Ledger, Made, PlanSales
 DAY = timedelta(days=1)  # the window where none is given
 _AT_ONCE = 3  # statements of one process: each has a connection of its own, of which a database has few
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # there is no day before it
-MOST = 50  # buckets of one kind: those with most generations
+MAX_BUCKETS = 50  # buckets of one kind: those with most generations
 
 # What stands in braces below, as each database spells it. How long people waited is read to the hundredth of a second,
 # so that a million generations have few different values.
@@ -197,7 +197,7 @@ class AnalyticsService:
         async with self._slots:
             try:
                 return await self._survey.rows(sql, *values)
-            except TooSlowError:
+            except QueryTimeoutError:
                 raise UnavailableError from None
 
 
@@ -210,7 +210,7 @@ def _buckets(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], st
             failed[name] += int(row["count"]) if row["status"] == "FAILED" else 0
             credits[name] += int(row["credits"])
     ordered = sorted(counts, key=lambda name: (-counts[name], name))
-    return tuple(Bucket(name, counts[name], failed[name], credits[name]) for name in ordered[:MOST])
+    return tuple(Bucket(name, counts[name], failed[name], credits[name]) for name in ordered[:MAX_BUCKETS])
 
 
 def _percentile(found: list[tuple[int, int]], count: int, share: float) -> int:

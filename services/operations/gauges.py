@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from models.database.connection import as_moment, rows
+from models.database.connection import as_datetime, rows
 from services.core.cached_value import CachedValue
 from services.operations.maintenance import spent_today
 from services.operations.self_check import SelfCheck
@@ -25,7 +25,7 @@ class GaugeUpdater:
         self._self_check = self_check
         self._read = CachedValue(self._measure, _REMEMBERED)
 
-    async def measure(self) -> None:
+    async def refresh(self) -> None:
         """Read the tables, unless somebody just has; an outage is itself a figure."""
         try:
             await self._read.get()
@@ -44,8 +44,8 @@ class GaugeUpdater:
         for status in _OPEN:
             metric.queue_depth.labels(status).set(found[status]["number"] if status in found else 0)
         pending = found.get("PENDING")
-        since = as_moment(pending["oldest"]) if pending else None
+        since = as_datetime(pending["oldest"]) if pending else None
         metric.queue_oldest.set(max((datetime.now(UTC) - since).total_seconds(), 0) if since else 0)
         metric.worker_slots.set(await self._roster.capacity())
         metric.spend_today.set(await spent_today())
-        await self._self_check.show()
+        await self._self_check.export_metrics()

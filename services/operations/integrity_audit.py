@@ -7,7 +7,7 @@ from typing import Any
 
 from models import DataExport, File, Upload
 from models.database.connection import is_outage, rows
-from models.database.read_only import TooSlowError
+from models.database.read_only import QueryTimeoutError
 from models.enum import FileState
 from services.integrations.storage.protocol import StorageError
 from services.operations.invariant import INVARIANTS, Invariant
@@ -19,7 +19,7 @@ class InvariantResult:
 
     name: str
     promise: str
-    offenders: tuple[str, ...]
+    violations: tuple[str, ...]
     is_known: bool = True  # False: there was no time to find out, or not all of it
 
 
@@ -72,7 +72,7 @@ class IntegrityAudit:
             InvariantResult("B2", "every picture that lives has its bytes", listing.missing, listing.is_known),
         ]
 
-    async def judge(self, name: str) -> InvariantResult:
+    async def check(self, name: str) -> InvariantResult:
         """The verdict on one promise of the database; of B1, on the storage as well."""
         invariant = next(each for each in INVARIANTS if each.name == name)
         return await self._judge(invariant, await self._list() if name == _LISTED else _Listing())
@@ -94,7 +94,7 @@ class IntegrityAudit:
         ago = [-float(seconds) for seconds in self._patience.get(invariant.name, ())]
         try:
             found = tuple(row["id"] for row in await self._ask(invariant.sql, *ago))
-        except TooSlowError:
+        except QueryTimeoutError:
             return InvariantResult(invariant.name, invariant.promise, (), is_known=False)
         if invariant.name == _LISTED:
             return InvariantResult(invariant.name, invariant.promise, found + listing.orphans, listing.is_known)

@@ -7,7 +7,7 @@ from services.core.cached_value import CachedValue
 from services.core.error import UnavailableError
 from services.operations.integrity_audit import IntegrityAudit
 
-MOST = 100  # accounts that are named
+MAX_MISMATCHES = 100  # accounts that are named
 
 
 class LedgerCheck:
@@ -26,8 +26,8 @@ class LedgerCheck:
         return await User.all().count()
 
     async def mismatches(self) -> list[str]:
-        """Accounts whose balance is not the sum of their ledger, `MOST` at most. Raises UnavailableError."""
-        return list((await self._offenders("M1"))[:MOST])
+        """Accounts whose balance is not the sum of their ledger, `MAX_MISMATCHES` at most. Raises UnavailableError."""
+        return list((await self._offenders("M1"))[:MAX_MISMATCHES])
 
     async def stuck_generations(self) -> int:
         """Generations that should have ended long ago. Raises UnavailableError."""
@@ -41,7 +41,7 @@ class LedgerCheck:
         return await self._found[promise].get()
 
     async def _ask(self, promise: str) -> tuple[str, ...]:
-        verdict = await self._audit.judge(promise)
+        verdict = await self._audit.check(promise)
         if not verdict.is_known:
             raise UnavailableError
-        return verdict.offenders
+        return verdict.violations

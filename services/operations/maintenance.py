@@ -24,8 +24,8 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-EVERY = 2.0  # seconds between looks at the row, where no message says that it has changed
-CAP_MAX = 1_000_000_000.0  # US dollars
+POLL_SECONDS = 2.0  # seconds between looks at the row, where no message says that it has changed
+MAX_CAP = 1_000_000_000.0  # US dollars
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MaintenanceService:
         if self._state.read_only:
             raise UnavailableError(message("We are working on this service; nothing can be changed right now."))
 
-    def check_order(self) -> None:
+    def check_submission_allowed(self) -> None:
         """Raises UnavailableError while no new pictures are made: nothing is stored or charged for them."""
         if self.is_provider_off:
             raise UnavailableError(message("No pictures can be ordered right now. Please try again later."))
@@ -111,8 +111,8 @@ class MaintenanceService:
         if "providers_off" in values:
             values["providers_off"] = self._names(values["providers_off"])
         cap = values.get("daily_spend_cap")
-        if cap is not None and not 0 <= cap <= CAP_MAX:
-            text = message("This must be from 0 to {count}.", count=int(CAP_MAX))
+        if cap is not None and not 0 <= cap <= MAX_CAP:
+            text = message("This must be from 0 to {count}.", count=int(MAX_CAP))
             raise InvalidInputError(text, field=("dailySpendCap",))
         return values
 
@@ -150,7 +150,7 @@ class MaintenanceService:
         async with self._bus.subscribe(MAINTENANCE_CHANNEL) as messages:
             while True:
                 await self._try_to_look()
-                await messages.get(timeout=EVERY)
+                await messages.get(timeout=POLL_SECONDS)
 
     async def _try_to_look(self) -> None:
         try:

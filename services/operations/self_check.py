@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 JOB = "self-check"
 
-_NAMED = 10  # offenders that the log names, of each promise
+_NAMED = 10  # violations that the log names, of each promise
 _NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
 
 
@@ -43,7 +43,7 @@ class SelfCheck:
         except Exception as error:
             await hourly_job.fail(run, error)
             raise
-        broken = {verdict.name: len(verdict.offenders) for verdict in verdicts if verdict.offenders}
+        broken = {verdict.name: len(verdict.violations) for verdict in verdicts if verdict.violations}
         before = await hourly_job.last_completed(JOB)
         earlier: dict[str, int] = before.result["broken"] if before and before.result else {}
         unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
@@ -51,26 +51,26 @@ class SelfCheck:
         for verdict in verdicts:
             if not verdict.is_known:
                 log.warning("self_check.unknown", promise=verdict.name, hint="it took too long; `main.py verify` waits")
-            if verdict.offenders:
+            if verdict.violations:
                 await self._report(verdict, earlier.get(verdict.name, 0))
         log.info("self_check.done", broken=sorted(broken), seconds=round(time.monotonic() - started, 3))
         return broken
 
     async def _report(self, verdict: InvariantResult, earlier: int) -> None:
-        count = len(verdict.offenders)
+        count = len(verdict.violations)
         log.error(
             "self_check.broken",
             promise=verdict.name,
             meaning=verdict.promise,
-            offenders=count,
-            named=verdict.offenders[:_NAMED],
+            violations=count,
+            named=verdict.violations[:_NAMED],
         )
         if count > earlier:  # admins are told once, not every hour
             text = message("A promise is broken: {promise} ({name}), {count} times.", promise=verdict.promise,
                            name=verdict.name, count=count)  # fmt: skip
             await self._events.alert(text)
 
-    async def show(self) -> None:
+    async def export_metrics(self) -> None:
         """Tell Prometheus what the newest audit found, whoever made it."""
         newest = await hourly_job.last_completed(JOB)
         if newest is None or newest.finished_at is None or newest.result is None:

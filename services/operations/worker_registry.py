@@ -14,7 +14,7 @@ class WorkerRegistry:
         self._lately = max(_LATELY, 3 * every)
         self._capacity = CachedValue(self._count, _REMEMBERED)  # a page of the gallery asks once for each that waits
 
-    async def report(self, name: str, concurrency: int) -> None:
+    async def heartbeat(self, name: str, concurrency: int) -> None:
         """Say that this worker lives, and forget those that have long been silent."""
         await rows(
             "INSERT INTO workers (name, concurrency, seen_at) VALUES ($1, $2, NOW())"
@@ -25,7 +25,7 @@ class WorkerRegistry:
         )
         await rows("DELETE FROM workers WHERE seen_at < LATER($1) RETURNING name", -10 * self._lately)
 
-    async def retire(self, name: str) -> None:
+    async def unregister(self, name: str) -> None:
         """Say that this worker takes nothing more."""
         await rows("DELETE FROM workers WHERE name = $1 RETURNING name", name)
 

@@ -98,11 +98,11 @@ class CheckoutService:
     async def _replay(self, user_id: str, checkout_id: str) -> Checkout:
         checkout = await Checkout.get(id=checkout_id)
         if not _is_open(checkout):  # it expired, or the provider did not answer: it is going to be opened again
-            await self._rates.checkout(user_id)
+            await self._rates.hit_checkout(user_id)
         return checkout
 
     async def _create(self, user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:
-        await self._rates.checkout(user_id)
+        await self._rates.hit_checkout(user_id)
         return await run_tx(_create_row, user_id, slug, ticket)
 
     async def portal_url(self, user: User) -> str | None:

@@ -10,7 +10,7 @@ from models.database.connection import run_tx
 from models.enum import TransactionType
 from services.billing import ledger
 from services.billing.admin_adjustment import MAX_AMOUNT, MAX_BALANCE
-from services.core.text import LONGEST
+from services.core.text import MAX_REASON
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api
 from tests.support.integrity import assert_invariants, make_admin
@@ -110,7 +110,7 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> 
         (moved(ada, MAX_AMOUNT + 1), "INVALID_INPUT", "amount"),
         (moved(ada, -MAX_AMOUNT - 1), "INVALID_INPUT", "amount"),
         (moved(ada, 5, reason=" \n "), "INVALID_INPUT", "reason"),
-        (moved(ada, 5, reason="x" * (LONGEST + 1)), "INVALID_INPUT", "reason"),
+        (moved(ada, 5, reason="x" * (MAX_REASON + 1)), "INVALID_INPUT", "reason"),
         (moved(ada, 5, reason="a\x00b"), "INVALID_INPUT", "reason"),
         (moved(ada, 5, idempotencyKey=""), "INVALID_INPUT", "idempotencyKey"),
         (moved(gone, 5), "NOT_FOUND", "userId"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from models import Collection, Generation, Pass, PassHour, Plan
-from models.database.connection import as_moment, rows, run_tx
+from models.database.connection import as_datetime, rows, run_tx
 from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
 from services.billing import passes
 from services.billing.membership import SubscriptionState
@@ -322,7 +322,7 @@ async def test_a_pass_keeps_the_numbers_of_the_day_it_was_sold(idle_server: Runn
 async def test_a_pass_ends_exactly_when_it_expires(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
-    now = as_moment((await rows("SELECT NOW() AS now"))[0]["now"])
+    now = as_datetime((await rows("SELECT NOW() AS now"))[0]["now"])
     await Pass.filter(id=held.id).update(started_at=now - HOUR, expires_at=now)
     assert await seen(ada) is None
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
@@ -462,7 +462,7 @@ async def test_every_promise_about_allowances_is_seen_broken(idle_server: Runnin
 
         async def work(statement: str = statement, broken: set[str] = broken) -> None:
             await rows(statement)
-            broken.update(verdict.name for verdict in await audit.run() if verdict.offenders)
+            broken.update(verdict.name for verdict in await audit.run() if verdict.violations)
             raise RolledBackError
 
         with pytest.raises(RolledBackError):

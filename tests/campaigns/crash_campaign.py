@@ -242,7 +242,7 @@ class Campaign:
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
         audit = IntegrityAudit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
         for result in await audit.run():
-            self._record(result.name, result.offenders)
+            self._record(result.name, result.violations)
         self.audits += 1
 
     async def _check(self) -> None:

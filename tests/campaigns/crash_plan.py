@@ -20,8 +20,8 @@ Step = tuple[str, ...]  # faults of one process and its successors in the same s
 
 # Crash points that are only reached after an earlier crash: where that one must be.
 PREREQUISITES: dict[str, Step] = {
-    "sweeper.taken_over": ("worker.claimed",),
-    "hand_back.before_commit": ("worker.claimed",),
+    "sweeper.claimed": ("worker.claimed",),
+    "requeue.before_commit": ("worker.claimed",),
     "sweeper.settled": ("worker.before_call",),
     "sweeper.files_marked": ("file.row_written",),
     "file.thumbnail_removed": ("worker.stored",),

@@ -73,11 +73,11 @@ async def test_guesses_at_the_same_time_are_no_more_guesses(api: Api, ada: Api) 
 
 async def test_a_guess_that_was_right_after_ten_wrong_ones_came_too_late(server: Running) -> None:
     rates, ada, here = server.services.core.rates, "ada@example.com", "127.0.0.1"
-    await rates.before_sign_in(ada, here)  # ten at once, and one more
+    await rates.check_sign_in(ada, here)  # ten at once, and one more
     for _ in range(10):
-        await rates.sign_in_failed(ada, here)
+        await rates.hit_sign_in_failure(ada, here)
     with pytest.raises(RateLimitedError):
-        await rates.signed_in(ada)
+        await rates.confirm_sign_in(ada)
 
 
 async def test_who_knows_the_password_may_mistype_again(api: Api, ada: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tortoise.connection import get_connections
 
 from models.database.connection import is_outage, open_database, rows, run_tx
-from models.database.postgres import QUICK, Limits, NoConnectionError, server_settings
+from models.database.postgres import REQUEST_LIMITS, Limits, NoConnectionError, server_settings
 from tests.support.server_process import free_port
 
 POOL = 3
@@ -185,7 +185,7 @@ async def test_what_the_address_says_itself_is_left_to_it(opened: str) -> None:
     shown = "SELECT current_setting('application_name') AS name, current_setting('statement_timeout') AS timeout"
     assert await rows(shown) == [{"name": "darkroom", "timeout": "600ms"}]
     dsn = f"{opened}?sslmode=disable&application_name=studio&statement_timeout=700"
-    assert "statement_timeout" not in server_settings(dsn, QUICK)
+    assert "statement_timeout" not in server_settings(dsn, REQUEST_LIMITS)
 
 
 @pytest.mark.parametrize("query", ["sslmode=disable&application_name=studio", "application_name=studio"])

@@ -113,7 +113,7 @@ async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may
 
     second, third = await order(ada, 2)
     (members,) = await order(eve)
-    await idle_server.services.operations.worker_registry.report("somebody", 2)
+    await idle_server.services.operations.worker_registry.heartbeat("somebody", 2)
     told = {id: await look(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
     assert [told[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
     one = told[members]["estimatedSeconds"]

@@ -15,7 +15,7 @@ from models.database.connection import rows
 from services.background.sweeper import Sweeper
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError
-from services.media.upload import MOST, UploadService
+from services.media.upload import MAX_UPLOADS, UploadService
 from services.media.wiring import Media
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
@@ -159,10 +159,10 @@ async def test_twins_make_one_upload_and_a_crowd_no_more_than_may_wait(idle_serv
     twins = await asyncio.gather(*(announce(ada, b"x", idempotencyKey="k") for _ in range(8)))
     assert len({twin["id"] for twin in twins}) == 1
     input = {"contentType": "image/png", "byteSize": 9}
-    crowd = await asyncio.gather(*(ada.one(ANNOUNCE, input=input) for _ in range(MOST + 4)))
+    crowd = await asyncio.gather(*(ada.one(ANNOUNCE, input=input) for _ in range(MAX_UPLOADS + 4)))
     refused = [error for answer in crowd for error in answer["errors"]]
     assert len(refused) == 5
-    assert await Upload.all().count() == MOST
+    assert await Upload.all().count() == MAX_UPLOADS
     assert {(error["__typename"], error["code"]) for error in refused} == {("QuotaExceededError", "QUOTA_EXCEEDED")}
     oldest = await Upload.all().order_by("created_at").first()
     assert oldest is not None
@@ -173,7 +173,7 @@ async def test_twins_make_one_upload_and_a_crowd_no_more_than_may_wait(idle_serv
 @pytest.mark.any_database
 async def test_a_full_account_is_told_in_its_language_and_when_there_is_room_again(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    targets = [await announce(ada, b"x") for _ in range(MOST)]
+    targets = [await announce(ada, b"x") for _ in range(MAX_UPLOADS)]
     input = {"contentType": "image/png", "byteSize": 9}
     body = (await ada.raw(ANNOUNCE, None, {"accept-language": "zh"}, input=input)).json()
     (error,) = body["data"]["createUpload"]["errors"]

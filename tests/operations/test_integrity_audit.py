@@ -125,7 +125,7 @@ async def broken_by(audit: IntegrityAudit, statement: str) -> set[str]:
         await rows("DROP INDEX ux_credit_transactions_deduction")  # the table itself refuses a second deduction
         await open_the_audit_log()
         await rows(statement)
-        found.update(verdict.name for verdict in await audit.run() if verdict.offenders)
+        found.update(verdict.name for verdict in await audit.run() if verdict.violations)
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -134,7 +134,7 @@ async def broken_by(audit: IntegrityAudit, statement: str) -> set[str]:
 
 
 async def test_every_promise_is_seen_broken_and_none_beside_it(audit: IntegrityAudit) -> None:
-    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
     for statement, promises in DAMAGE:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
     for values, promises in LINES:
@@ -156,7 +156,7 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
     assert stored is not None
     assert await webhooks.handle(stored)
     audit = IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
-    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
     for statement, promises in SOLD:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
 
@@ -174,7 +174,7 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(
         (keys[1:], {"B2": (name,)}),
     ):
         verdicts = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
-        assert {verdict.name: verdict.offenders for verdict in verdicts if verdict.offenders} == promises
+        assert {verdict.name: verdict.violations for verdict in verdicts if verdict.violations} == promises
 
 
 async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(
@@ -194,7 +194,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
             many,
         )
         found = await IntegrityAudit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
-        (missing,) = [verdict.offenders for verdict in found if verdict.name == "B2"]
+        (missing,) = [verdict.violations for verdict in found if verdict.name == "B2"]
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -212,7 +212,7 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
         found = await IntegrityAudit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
-        verdicts = {verdict.name: verdict.offenders for verdict in found}
+        verdicts = {verdict.name: verdict.violations for verdict in found}
         assert verdicts["B1"] == ()
         raise RolledBackError
 
@@ -234,10 +234,10 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
         )
         folder = f"uploads/{row['owner_id']}"
         listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
-        for patience, offenders in ((200, ()), (50, ("upl_1",))):
+        for patience, violations in ((200, ()), (50, ("upl_1",))):
             found = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
-            verdicts = {verdict.name: verdict.offenders for verdict in found if verdict.offenders}
-            assert verdicts == ({"B3": offenders} if offenders else {})
+            verdicts = {verdict.name: verdict.violations for verdict in found if verdict.violations}
+            assert verdicts == ({"B3": violations} if violations else {})
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -252,7 +252,7 @@ async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Run
     ada = await server.api.sign_up()
     await User.filter(id=ada.user["id"]).update(credits=31)
     audit = IntegrityAudit(silent, stuck=60, unsettled=60, sent_ahead=60)
-    verdicts = {verdict.name: verdict.offenders for verdict in await audit.run()}
+    verdicts = {verdict.name: verdict.violations for verdict in await audit.run()}
     assert verdicts["M1"] == (str(ada.user["id"]),)
     assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
 
@@ -279,7 +279,7 @@ async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(
         await server.services.generations.admin_refunds.refund(
             await User.get(id=admin.user["id"]), id, "Both hands were left ones"
         )
-    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
     for statement, promises in (
         (forget + f"'{bought.id}'", {"M4"}),
         (forget + f"'{passed['id']}'", {"A2"}),
@@ -298,7 +298,7 @@ async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
     ada_id = str(ada.user["id"])
     await services.billing.admin_adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
     await services.billing.admin_grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
-    assert [verdict.name for verdict in await audit.run() if verdict.offenders] == []
+    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
     for statement in (
         "DELETE FROM audit_entries WHERE action = 'ADJUST_CREDITS'",
         "DELETE FROM audit_entries WHERE action = 'GRANT_PASS'",

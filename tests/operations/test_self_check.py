@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from models import JobRun
 from models.database.connection import rows, run_tx
-from models.database.read_only import ReadOnlyDatabase, TooSlowError
+from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.self_check import JOB, SelfCheck
 from telemetry import metric
@@ -29,7 +29,7 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
     api, check = idle_server.api, idle_server.services.operations.self_check
     admin, ada = await make_admin(api), await api.sign_up()
     metric.audit_age.set(0)
-    await check.show()
+    await check.export_metrics()
     assert (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or 0) > 0, "nobody has audited yet"
     assert await check.check_when_due(NOON) == {}
     async with admin.socket() as socket:
@@ -53,18 +53,18 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
             assert await check.check_when_due(later + timedelta(hours=1)) == {"M1": 1, "M6": 1}
         assert "self_check.broken" in [line["event"] for line in logs]
         await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
-        await idle_server.services.operations.gauges.measure()
+        await idle_server.services.operations.gauges.refresh()
         found = (await api.http.get("/metrics")).text
         assert 'darkroom_invariants_broken{promise="M1"} 1.0' in found
         assert 'darkroom_invariants_broken{promise="M2"} 0.0' in found
         assert await check.check_when_due(later + timedelta(hours=2)) == {}
-        await check.show()
+        await check.export_metrics()
         assert 'darkroom_invariants_broken{promise="M1"} 0.0' in (await api.http.get("/metrics")).text
 
 
 async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_server: Running) -> None:
     hasty = ReadOnlyDatabase(idle_server.settings.database, 0.05)
-    with pytest.raises(TooSlowError):
+    with pytest.raises(QueryTimeoutError):
         await hasty.rows(ENDLESS)
 
     async def never() -> set[str]:
@@ -73,7 +73,7 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
 
     async def ask(sql: str, *values: float) -> list[dict[str, object]]:
         if "LAG" in sql:
-            raise TooSlowError
+            raise QueryTimeoutError
         return await rows(sql, *values)
 
     audit = IntegrityAudit(never, stuck=60, unsettled=60, sent_ahead=60, ask=ask, listing=0.05)

@@ -21,7 +21,7 @@ async def assert_invariants(services: Services, *, all_ended: bool = False, all_
         unsettled=unsettled,
         sent_ahead=services.media.uploads.seconds + unsettled,
     )
-    broken = {verdict.promise: verdict.offenders for verdict in await audit.run() if verdict.offenders}
+    broken = {verdict.promise: verdict.violations for verdict in await audit.run() if verdict.violations}
     assert broken == {}, broken
 
 
