@@ -1,4 +1,4 @@
-"""What every test may ask for: a fresh database of each kind, and a real server on it."""
+"""The shared fixtures: a fresh database of each kind, and a real server on it."""
 
 import asyncio
 import contextlib
@@ -39,17 +39,17 @@ from tests.support.reused_database import ReusedDatabase
 from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
 
-# Tests say what they need; what happens to be in this shell's environment is none of it.
+# Every other environment variable is removed, so that no test depends on the shell.
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}
 
 _postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
 _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
-_sanitizer = ImageSanitizer(processes=1)  # of all servers: a child starts in 0.1 s
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is flushed there waits for no disk; pytest makes folders of its own
-HASH_KIB = 16  # memory of a password's hash: a good one costs as much as all else in a small test
-# The files that take longest, so that no process is left alone with one of them at the end.
+_sanitizer = ImageSanitizer(processes=1)  # shared by all servers, because a child takes 0.1 s to start
+_MEMORY = Path("/dev/shm")  # noqa: S108 - fsync waits for no disk there; pytest creates its own folders in it
+HASH_KIB = 16  # memory of a password hash: with the default, hashing takes as long as the rest of a small test
+# The files that take longest run first, so that no process is left with one of them at the end.
 _LONGEST = (
     *("sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed"),
     *(
@@ -84,15 +84,15 @@ def pytest_configure(config: pytest.Config) -> None:
         if not name.startswith(("PYTEST", "COV_")):
             del os.environ[name]
     if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # where pytest makes its `tmp_path`s
-    # Without the local variables that structlog prints with a traceback, which takes a hundred times as long.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # the parent of pytest's `tmp_path`s
+    # Tracebacks without local variables, which take structlog a hundred times as long.
     first = (structlog.processors.add_log_level, structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*first, plain])
 
 
 def _is_roomy(folder: Path) -> bool:
-    """Whether tests can have their files there, and start programs from them."""
+    """Return whether a folder has space for the tests' files and allows to execute programs."""
     return (
         folder.is_dir()
         and shutil.disk_usage(folder).free > 2 << 30
@@ -106,11 +106,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both", help="run on which")
-    parser.addoption("--kills", type=int, default=10, help="kill points of the crash campaign")
-    parser.addoption("--seed", type=int, default=None, help="of the campaigns; printed when left out")
-    parser.addoption("--pictures", action="store_true", help="take the documents' pictures of GraphiQL again")
-    parser.addoption("--budget", type=float, default=0, help="of the chaos drills: 0 the short form, 1 the long one")
+    parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both", help="database to test on")
+    parser.addoption("--kills", type=int, default=10, help="number of kills in the crash campaign")
+    parser.addoption("--seed", type=int, default=None, help="seed of the campaigns; default: random, and printed")
+    parser.addoption("--pictures", action="store_true", help="update the documentation's screenshots of GraphiQL")
+    parser.addoption("--budget", type=float, default=0, help="size of the chaos drills: 0 short form, 1 long form")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -123,12 +123,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def templates() -> Iterator[Path]:
-    """A migrated and seeded database of each kind, to be copied; the answer is the SQLite file."""
+    """A migrated and seeded template of each kind of database; the value is the SQLite file."""
     folder = Path(tempfile.mkdtemp(prefix="darkroom-tests-"))
     _postgres.start()
     _postgres.create_database(_template)
     for url in (f"sqlite://{folder}/template.sqlite3", _postgres.url(_template)):
-        # In a thread: the session's event loop is running already, and this must not share its contexts.
+        # In a thread: the session's event loop is already running, and its context variables must not be shared.
         settings = load_settings(_env_file=None, data_dir=folder, database_url=url)
         _in_thread(prepare(settings))
     yield folder / "template.sqlite3"
@@ -143,17 +143,17 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> None:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, templates: Path, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of its own, migrated and seeded; the test runs once on each kind."""
+    """The URL of a fresh database, migrated and seeded; the test runs once on each kind."""
     if request.param == "sqlite":
         shutil.copy(templates, tmp_path / "test.sqlite3")
         yield f"sqlite://{tmp_path}/test.sqlite3"
         return
-    yield _reused.renewed()
+    yield _reused.fresh_url()
 
 
 @pytest.fixture
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path, templates: Path) -> Callable[[str], str]:
-    """Makes the URL of an empty database of the kind that is named."""
+    """A function that creates an empty database of the given kind and returns its URL."""
 
     def make(kind: str) -> str:
         if kind == "sqlite":
@@ -167,7 +167,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path, templates: Pa
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
-    """A real Redis that tests may kill."""
+    """A real Redis that the test may kill."""
     server = RedisServer(own=True)
     server.start()
     yield server
@@ -182,7 +182,7 @@ async def _closed_sanitizer() -> AsyncIterator[None]:
 
 @dataclass
 class Running:
-    """A server in this process, on a real port."""
+    """A server in this process, listening on a real port."""
 
     api: Api  # signed out
     services: Services
@@ -192,12 +192,12 @@ class Running:
 class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # Ctrl-C belongs to pytest
+        yield  # Ctrl-C is handled by pytest
 
 
 @contextlib.asynccontextmanager
 async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
-    """With Redis a server leaves the work to other processes; here both are one, and talk through Redis still."""
+    """Open a server with a worker in one process; with Redis, which implies separate workers, it still uses Redis."""
     async with (
         open_server(settings, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) as services,
         contextlib.AsyncExitStack() as stack,
@@ -209,12 +209,12 @@ async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, *, idle: bool = False, **options: Any) -> AsyncIterator[Running]:
-    """Serve for as long as the body runs; `options`: fields of WebOptions that are not left to the settings.
+    """Run a server while the body runs. `options`: fields of WebOptions that override those from the settings.
 
-    `idle`: nobody works and nobody sweeps, as on a server whose workers are other processes.
+    `idle`: without worker and sweeper, as on a server whose workers are other processes.
     """
     opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) if idle else open_server_and_worker
-    # With its protocol named: asyncio sets TCP_NODELAY on no other, and then every answer waits 40 ms.
+    # The protocol is explicit because asyncio otherwise does not set TCP_NODELAY, which delays every response by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -234,7 +234,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
         ws="websockets-sansio",
         lifespan="on",
         timeout_graceful_shutdown=1,
-        timeout_keep_alive=60,  # else a slow test meets a connection that is just being closed
+        timeout_keep_alive=60,  # otherwise a slow test may reuse a connection that is just being closed
         proxy_headers=False,
     )
     server = _Uvicorn(config)
@@ -245,7 +245,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
                 await task
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.005)
-        # Without certificates, which take 30 ms to read and nobody here asks for.
+        # Without certificates, which take 30 ms to load and are not used here.
         async with httpx.AsyncClient(base_url=address, timeout=30, verify=_NO_CERTIFICATES) as http:
             yield Running(Api(http, address), opened[0], settings)
     finally:
@@ -273,7 +273,7 @@ def quick_settings(database: str, folder: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
-    """A real Redis that no test may kill."""
+    """A real Redis shared by all tests, which must not kill it."""
     server = RedisServer()
     server.start()
     yield server
@@ -282,7 +282,7 @@ def shared_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    """SQLite and memory, or PostgreSQL and Redis."""
+    """Settings for SQLite and the in-memory bus, or for PostgreSQL and Redis."""
     found = quick_settings(database, tmp_path)
     if not is_postgres(database):
         return found
@@ -294,29 +294,30 @@ def settings(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> S
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Running]:
+    """A running server with a worker, on each kind of database."""
     async with running(settings) as found:
         yield found
 
 
 @pytest.fixture
 def api(server: Running) -> Api:
-    """A signed-out client of a running server."""
+    """A signed-out client of `server`."""
     return server.api
 
 
 @pytest.fixture
 async def ada(api: Api) -> Api:
-    """A client signed in as a new account."""
+    """A client of `server`, signed in as a new user."""
     return await api.sign_up("ada@example.com")
 
 
 @pytest.fixture(scope="module")
 async def module_server(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    """One server for all tests of a module, on SQLite: for protocols, in which the database has no part.
+    """One server for all tests of a module, on SQLite: for protocol tests that do not depend on the database.
 
-    Only one database can be open at a time, so such a module asks for no other server.
+    Only one database can be open at a time, so such a module must not use another server.
     """
-    folder = tmp_path_factory.mktemp("door")
+    folder = tmp_path_factory.mktemp("server")
     shutil.copy(templates, folder / "test.sqlite3")
     settings = quick_settings(f"sqlite://{folder}/test.sqlite3", folder)
     async with running(settings) as found:
@@ -325,27 +326,27 @@ async def module_server(templates: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 async def openrouter() -> AsyncIterator[ScriptedOpenRouter]:
-    """A local OpenRouter that answers as the test says; a good picture, unless it says anything."""
+    """A local OpenRouter with scripted responses; by default, a good image."""
     async with ScriptedOpenRouter() as fake:
         yield fake
 
 
 @pytest.fixture
 async def mailbox() -> AsyncIterator[Mailbox]:
-    """A mail server, and what arrived there; nothing is sent to it unless the test's settings name it."""
+    """A local mail server and its received messages; used only if the test's settings refer to it."""
     async with mail_server() as found:
         yield found
 
 
 @pytest.fixture
 def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Settings:
-    """Settings for a server whose pictures come from the scripted OpenRouter, and credits for any number of them."""
+    """Settings for a server that uses the scripted OpenRouter, with credits for any number of generations."""
     return settings.model_copy(
         update={
             "image_provider": Provider.OPENROUTER,
             "openrouter_api_key": openrouter.key,
             "openrouter_base_url": openrouter.base_url,
-            "generation_deadline_seconds": 5.0,  # a busy machine may take one for what takes no time
+            "generation_deadline_seconds": 5.0,  # a busy machine may take a second for what takes no time
             "generation_sweep_seconds": 0.2,
             "signup_credits": 10_000,
         }
@@ -354,14 +355,14 @@ def scripted_settings(settings: Settings, openrouter: ScriptedOpenRouter) -> Set
 
 @pytest.fixture
 async def scripted(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """A server that works, with the scripted OpenRouter."""
+    """A server with a worker and the scripted OpenRouter."""
     async with running(scripted_settings) as found:
         yield found
 
 
 @pytest.fixture
 async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
-    """A server of the product that the test's module names as PROFILE, with the scripted OpenRouter; limits are on."""
+    """A server with the profile that the test module names as PROFILE, the scripted OpenRouter, and rate limits on."""
     changes = {"profile": request.module.PROFILE, "signup_credits": None, "rate_limits": Switch.ON}
     settings = scripted_settings.model_copy(update=changes)
     await prepare(settings)
@@ -371,28 +372,28 @@ async def product(scripted_settings: Settings, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 async def idle_server(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """A server where nothing happens by itself: a test runs the worker and the sweeper by hand."""
+    """A server without worker and sweeper: the test calls them itself."""
     async with running(scripted_settings, idle=True) as found:
         yield found
 
 
 @pytest.fixture
 async def polar() -> AsyncIterator[PolarServer]:
-    """A stand-in of Polar."""
+    """A fake of the Polar API."""
     async with PolarServer() as fake:
         yield fake
 
 
 @pytest.fixture
 async def polar_store(polar: PolarServer, settings: Settings) -> AsyncIterator[Running]:
-    """An idle server that sells through the stand-in of Polar."""
+    """An idle server whose payments go through the fake of the Polar API."""
     async with running(paid_by(polar, settings), idle=True) as found:
         yield found
 
 
 @pytest.fixture
 async def push_only_server(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """An idle server whose subscriptions know only what a message tells: they never read rows again by themselves."""
+    """An idle server whose subscriptions depend on messages alone: they never poll the database."""
     settings = scripted_settings.model_copy(update={"subscription_reread_seconds": 1_000_000.0, "signup_credits": 30})
     async with running(settings, idle=True) as found:
         yield found
@@ -400,13 +401,13 @@ async def push_only_server(scripted_settings: Settings) -> AsyncIterator[Running
 
 @pytest.fixture(scope="module")
 def seed(pytestconfig: pytest.Config) -> int:
-    """Chosen by --seed, so that a campaign can be repeated."""
+    """The seed given by --seed, to repeat a campaign; otherwise a random one."""
     chosen = pytestconfig.getoption("--seed")
     return secrets.randbelow(10**6) if chosen is None else int(chosen)
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
-    """Of one campaign or drill; pytest shows the seed when it fails."""
+    """The seeded random generator of one campaign or drill; pytest shows the seed when the test fails."""
     print(f"\n{request.node.name}: --seed {seed}")  # noqa: T201 - part of the report
     return random.Random(f"{seed} {request.node.name}")

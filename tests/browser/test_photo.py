@@ -153,7 +153,7 @@ async def test_photos_and_pictures_in_a_bucket(chromium: "Browser", tmp_path: Pa
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }  # fmt: skip
         async with run_server(tmp_path, PROFILE="avenger", **bucket) as server, open_graphiql(chromium, server) as cleo:
-            cleo.also.append(s3.url)
+            cleo.allowed_origins.append(s3.url)
             await cleo.open()
             await cleo.sign_in("cleo@example.com", new=True)
             await cleo.page.locator(".credits").wait_for()

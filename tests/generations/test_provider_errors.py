@@ -77,7 +77,7 @@ CASES = (
     failed("base64 that is none", answer.not_an_image()),
     failed("a text that says it is a PNG", answer.picture(LEAK.encode())),
     failed("a PNG cut in half", answer.picture(pictures.noisy_cut("PNG", 50))),
-    failed("a GIF", answer.picture(pictures.encoded(pictures.scene(), "GIF"))),
+    failed("a GIF", answer.picture(pictures.encode(pictures.scene(), "GIF"))),
     failed("a bomb", answer.picture(pictures.bomb(13_000))),
     failed("a remote URL", answer.remote_url(URL)),
     failed("a URL of this machine", answer.remote_url("http://127.0.0.1:5432/")),

@@ -106,7 +106,7 @@ async def test_the_providers_picture_loses_its_metadata_too(
     ada = await idle_server.api.sign_up()
     for dirty in (
         pictures.with_chunks(pictures.chunk(b"tEXt", b"Comment\0" + pictures.SECRET)),
-        pictures.encoded(pictures.scene(), "PNG", exif=pictures.exif()),
+        pictures.encode(pictures.scene(), "PNG", exif=pictures.exif()),
         pictures.png() + pictures.SCRIPT,
         pictures.oriented("JPEG", 6),
     ):
@@ -124,7 +124,7 @@ async def test_the_providers_picture_loses_its_metadata_too(
 
 async def test_the_provider_gets_the_clean_picture(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await idle_server.api.sign_up()
-    dirty = pictures.encoded(pictures.scene(), "JPEG", exif=pictures.exif(8), xmp=pictures.xmp())
+    dirty = pictures.encode(pictures.scene(), "JPEG", exif=pictures.exif(8), xmp=pictures.xmp())
     (made,) = (await ada.create(dirty, prompt="A fox"))["generations"]
     await idle_server.services.generations.worker.process(made["id"])
     stored = await File.get(kind=FileKind.ORIGINAL)

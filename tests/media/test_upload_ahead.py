@@ -100,7 +100,7 @@ async def test_one_upload_serves_several_requests_and_a_repeated_one_outlives_it
 
 async def test_what_came_is_clean_and_what_was_sent_is_gone_in_time(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    data = pictures.encoded(pictures.scene(), "JPEG", exif=pictures.exif())
+    data = pictures.encode(pictures.scene(), "JPEG", exif=pictures.exif())
     upload_id = await sent(ada, data)
     made = await ada.create(prompt="A fox", uploadId=upload_id)
     original = await ada.http.get(made["generations"][0]["original"]["url"])

@@ -1,4 +1,4 @@
-"""What the bus's tests listen with: messages as plain values, waits that end, and a count of what is left over."""
+"""Helpers of the bus tests: messages as plain values, waits with a timeout, and a check for leaks."""
 
 import asyncio
 import gc
@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 from services.integrations.messaging.bus import Bus, Subscription
 
-DEADLINE = 8.0  # seconds for what must happen; reconnecting takes 0.1 s, so a test only waits this long to fail
+DEADLINE = 8.0  # seconds; reconnecting takes 0.1 s, so only a failing test waits this long
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not await condition():  # noqa: ASYNC110 - Redis sends no event for what we ask it
+        while not await condition():  # noqa: ASYNC110 - Redis sends no event for this
             await asyncio.sleep(0.005)
 
 
@@ -25,39 +25,39 @@ async def wait_until_disconnected(bus: Bus) -> None:
 
 
 async def received_numbers(subscription: Subscription, count: int) -> list[object]:
-    """The `n` of the next messages; GAP stands for itself."""
+    """Return the field `n` of the next messages, or GAP where a message is that."""
     found: list[object] = []
     for _ in range(count):
-        got = await subscription.get(DEADLINE)
-        found.append(got["n"] if isinstance(got, dict) else got)
+        received = await subscription.get(DEADLINE)
+        found.append(received["n"] if isinstance(received, dict) else received)
     return found
 
 
 async def first_message(bus: Bus, subscription: Subscription, channel: str) -> object:
-    """What comes after any GAPs when somebody goes on publishing."""
+    """Publish repeatedly and return the first message after any GAPs."""
     async with asyncio.timeout(DEADLINE):
         while True:
             await bus.publish(channel, {"n": "back"})
-            got = await subscription.get(0.2)
-            if isinstance(got, dict):
-                return got["n"]
+            received = await subscription.get(0.2)
+            if isinstance(received, dict):
+                return received["n"]
 
 
 @asynccontextmanager
 async def assert_no_leaks() -> AsyncIterator[None]:
-    """The block leaves no task, and no queue, lock, event or subscription alive."""
+    """Assert that the block leaves no task, queue, lock, event or subscription behind."""
     kinds = (asyncio.Queue, asyncio.Lock, asyncio.Event, Subscription)
 
-    def census() -> Counter[str]:
+    def count_objects() -> Counter[str]:
         gc.collect()
         found = [type(thing) for thing in gc.get_objects()]  # isinstance would wake up lazily imported modules
         return Counter(kind.__name__ for kind in found if issubclass(kind, kinds))
 
-    before, tasks = census(), len(asyncio.all_tasks())
+    before, tasks = count_objects(), len(asyncio.all_tasks())
     yield
 
-    async def as_before() -> bool:  # the loop lets go of a finished task's things some steps later
-        return not census() - before
+    async def as_before() -> bool:  # the loop releases a finished task's objects some steps later
+        return not count_objects() - before
 
     await until(as_before)
     assert len(asyncio.all_tasks()) == tasks

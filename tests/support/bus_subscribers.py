@@ -1,4 +1,4 @@
-"""Who listens to the live-event bus: a stream that has ended must leave nobody behind."""
+"""Counts the subscribers of the event bus: a stream that has ended must leave none behind."""
 
 import asyncio
 import time
@@ -12,13 +12,13 @@ from tests.support.client import PATIENCE, Stream
 
 
 def subscriber_count(services: Services) -> int:
-    """How many subscribers the bus has right now; the server's own ears are not counted."""
+    """Count the current subscribers of the bus, without the server's own."""
     own = {CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
     return sum(len(queues) for channel, queues in services.integrations.bus._subscribers.items() if channel not in own)
 
 
 async def wait_for_subscribers(services: Services, count: int) -> None:
-    """Return as soon as exactly `count` subscribers listen; fail when that does not come."""
+    """Wait until there are exactly `count` subscribers; fail after a timeout."""
     deadline = time.monotonic() + PATIENCE
     while subscriber_count(services) != count:
         assert time.monotonic() < deadline, f"{subscriber_count(services)} subscribers, not {count}"
@@ -26,9 +26,9 @@ async def wait_for_subscribers(services: Services, count: int) -> None:
 
 
 async def first_activity_event(stream: Stream, services: Services) -> Any:
-    """What an admin's feed tells first. It has no opening message, so alerts are sent until one arrives."""
-    heard = asyncio.create_task(stream.next())
-    while not heard.done():
-        await services.events.publisher.alert(message("Is anybody there?"))
-        await asyncio.wait([heard], timeout=0.02)
-    return heard.result()
+    """Publish alerts until an admin's activity stream delivers an event, and return it."""
+    first_event = asyncio.create_task(stream.next())
+    while not first_event.done():
+        await services.events.publisher.alert(message("A test alert"))
+        await asyncio.wait([first_event], timeout=0.02)
+    return first_event.result()

@@ -1,4 +1,4 @@
-"""The door that people use: GraphQL over HTTP, a real WebSocket, server-sent events. Tests speak through it."""
+"""A client of the API for tests: GraphQL over HTTP and over a real WebSocket."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ import httpx
 import websockets
 from PIL import Image, ImageDraw
 
-PATIENCE = 20.0  # seconds for anything that must happen; nothing takes nearly as long
+PATIENCE = 20.0  # seconds; far longer than anything takes
 
 
-async def until(found: Callable[[], Awaitable[Any]]) -> None:
-    """Ask again and again until `found` answers with something; for what tells nobody when it happens."""
+async def until(condition: Callable[[], Awaitable[Any]]) -> None:
+    """Poll until `condition` returns a true value; for state that publishes no event."""
     async with asyncio.timeout(PATIENCE):
-        while not await found():  # noqa: ASYNC110 - rows of a database set no event
+        while not await condition():  # noqa: ASYNC110 - database rows set no event
             await asyncio.sleep(0.01)
 
 
 def photo(width: int = 320, height: int = 240, format: str = "JPEG", colour: str = "#d08050") -> bytes:
-    """A small picture of a face-like thing, drawn."""
+    """Return a small drawing of a face."""
     image = Image.new("RGB", (width, height), "#6080a0")
     pen = ImageDraw.Draw(image)
     pen.ellipse([width * 0.3, height * 0.15, width * 0.7, height * 0.85], fill=colour)
@@ -60,17 +60,17 @@ class Socket:
 
 @dataclass
 class Stream:
-    """One subscription's messages."""
+    """The messages of one subscription."""
 
     socket: Socket
     id: str
 
     async def message(self) -> dict[str, Any]:
-        """The next raw message: next, error or complete."""
+        """Return the next raw message: next, error or complete."""
         return await asyncio.wait_for(self.socket.inbox[self.id].get(), PATIENCE)
 
     async def next(self) -> Any:
-        """The root field's value of the next event."""
+        """Return the root field's value in the next event."""
         message = await self.message()
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
@@ -78,7 +78,7 @@ class Stream:
         return value
 
     async def rest(self) -> list[Any]:
-        """Every value until the server completes the stream."""
+        """Return all values until the server completes the stream."""
         values = []
         while (message := await self.message())["type"] == "next":
             assert "errors" not in message["payload"], message
@@ -87,7 +87,7 @@ class Stream:
         return values
 
     async def until(self, **wanted: Any) -> Any:
-        """The first value that has these fields."""
+        """Return the first value whose fields equal these."""
         while True:
             value = await self.next()
             if all(value.get(name) == expected for name, expected in wanted.items()):
@@ -132,7 +132,7 @@ class Api:
         return await self.http.post("/graphql", data=form, files=parts, headers=self.headers(**(headers or {})))
 
     async def ask(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
-        """The whole `data`; no errors are expected."""
+        """Execute an operation that must succeed, and return its `data`."""
         response = await self.raw(query, files, **variables)
         body = response.json()
         assert response.status_code == 200, body
@@ -140,12 +140,12 @@ class Api:
         return body["data"]
 
     async def one(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
-        """The value of the only root field."""
+        """Execute an operation that must succeed, and return the value of its only root field."""
         (value,) = (await self.ask(query, files, **variables)).values()
         return value
 
     async def refused(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> dict[str, Any]:
-        """The only error that comes instead of data: a GraphQL error, or one in the payload."""
+        """Execute an operation that must fail, and return its only error: a GraphQL error, or one in the payload."""
         body = (await self.raw(query, files, **variables)).json()
         if "errors" in body:
             (error,) = body["errors"]
@@ -155,13 +155,13 @@ class Api:
         return dict(error)
 
     async def sign_up(self, email: str = "ada@example.com", password: str = "correct horse", **more: Any) -> "Api":
-        """A client that is signed in as a new account."""
+        """Create an account and return a client signed in to it."""
         made = await self.one(SIGN_UP, input={"email": email, "password": password, **more})
         assert made["errors"] == [], made
         return Api(self.http, self.address, made["token"], made["user"])
 
     async def style(self, slug: str, collection: str) -> str:
-        """A style's id."""
+        """Return a style's id."""
         found = await self.one(
             "query($slug: String!, $collection: String) { style(slug: $slug, collection: $collection) { id } }",
             slug=slug,
@@ -170,24 +170,24 @@ class Api:
         return str(found["id"])
 
     async def create(self, image: bytes | None = None, **input: Any) -> Any:
-        """createGeneration's payload."""
+        """Call createGeneration and return its payload."""
         files = {"input.image": image} if image is not None else None
         return await self.one(CREATE, files, input=input)
 
     async def generation(self, id: str) -> Any:
-        """One of one's own generations, with everything in it."""
+        """Return one of the user's generations, with all fields."""
         found = await self.one("query($id: ID!) { viewer { generation(id: $id) {" + GENERATION + "} } }", id=id)
         return found["generation"]
 
     async def wait_for_end(self, id: str) -> Any:
-        """The generation as it is when it has ended; watched, not polled."""
+        """Follow a generation until it has ended, by subscription, and return it."""
         async with self.socket() as socket:
             stream = await socket.subscribe(PROGRESS, id=id)
             await stream.rest()
         return await self.generation(id)
 
     async def wait_for_all(self, ids: list[str]) -> list[Any]:
-        """These generations, in this order, when all of them have ended; at most 20, for they share a socket."""
+        """Follow generations until all have ended and return them in this order; at most 20, as they share a socket."""
         async with self.socket() as socket:
             for stream in [await socket.subscribe(PROGRESS, id=id) for id in ids]:
                 await stream.rest()
@@ -197,13 +197,13 @@ class Api:
         return int((await self.one("{ viewer { credits } }"))["credits"])
 
     async def ledger(self) -> list[dict[str, Any]]:
-        """All lines, oldest first."""
+        """Return all ledger lines, oldest first."""
         query = "{ viewer { transactions(last: 100) { nodes { sequence type amount balance generation { id } } } } }"
         return list(reversed((await self.one(query))["transactions"]["nodes"]))
 
     @contextlib.asynccontextmanager
     async def socket(self, **payload: Any) -> AsyncIterator[Socket]:
-        """An acknowledged socket; signed in as this client unless the payload says otherwise."""
+        """Open an acknowledged socket, signed in as this client unless the payload says otherwise."""
         if self.token and not payload:
             payload = {"Authorization": f"Bearer {self.token}"}
         url = self.address.replace("http", "ws", 1) + "/graphql"

@@ -1,4 +1,4 @@
-"""Rows that the database takes, written by hand so that no model stands between a test and a constraint."""
+"""Factories of valid rows, inserted by SQL so that no model stands between a test and a constraint."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from models.database.connection import rows
 
 
 class Now:
-    """The database's clock, in place of a value."""
+    """A placeholder for the database's current time."""
 
 
 NOW = Now()
@@ -19,16 +19,16 @@ Row = dict[str, Any]
 
 
 async def insert(table: str, row: Row) -> Row:
-    """Write one row and give it back."""
-    holders, values = [], []
+    """Insert a row and return it."""
+    placeholders, values = [], []
     for value in row.values():
         if value is NOW:
-            holders.append("NOW()")
+            placeholders.append("NOW()")
         else:
             values.append(value)
-            holders.append(f"${len(values)}")
+            placeholders.append(f"${len(values)}")
     columns = ", ".join(f'"{name}"' for name in row)
-    sql = f'INSERT INTO "{table}" ({columns}) VALUES ({", ".join(holders)}) RETURNING 1 AS done'  # noqa: S608 - our names
+    sql = f'INSERT INTO "{table}" ({columns}) VALUES ({", ".join(placeholders)}) RETURNING 1 AS done'  # noqa: S608 - our names
     await rows(sql, *values)
     return row
 
@@ -221,8 +221,8 @@ def plan(**changes: Any) -> Row:
 
 def credit_package(**changes: Any) -> Row:
     shown = {"slug": secrets.token_hex(8), "position": 1, "is_active": True}
-    sold = {"credits": 50, "price": 499, "currency": "usd"}
-    return {"id": ids.new_id(ids.CREDIT_PACKAGE), **shown, **sold, "created_at": NOW, "updated_at": NOW, **changes}
+    prices = {"credits": 50, "price": 499, "currency": "usd"}
+    return {"id": ids.new_id(ids.CREDIT_PACKAGE), **shown, **prices, "created_at": NOW, "updated_at": NOW, **changes}
 
 
 def membership(user_id: str, plan_id: str, **changes: Any) -> Row:
@@ -267,20 +267,20 @@ def checkout(user_id: str, **changes: Any) -> Row:
 
 
 def purchase(**changes: Any) -> Row:
-    told = {"order_id": secrets.token_hex(8), "status": "PAID", "is_paid": True, "data": "{}"}
+    order = {"order_id": secrets.token_hex(8), "status": "PAID", "is_paid": True, "data": "{}"}
     sums = {"credits": 0, "reversed_credits": 0, "net_amount": 0, "refunded_amount": 0}
-    return {"id": ids.new_id(ids.PURCHASE), **told, **sums, "created_at": NOW, "updated_at": NOW, **changes}
+    return {"id": ids.new_id(ids.PURCHASE), **order, **sums, "created_at": NOW, "updated_at": NOW, **changes}
 
 
 def external_event(**changes: Any) -> Row:
-    told = {"source": "polar", "event_id": secrets.token_hex(8), "type": "order.paid", "data": "{}"}
-    kept = {"outcome": "RECEIVED", "attempts": 0, "received_at": NOW}
-    return {"id": ids.new_id(ids.EXTERNAL_EVENT), **told, **kept, **changes}
+    event = {"source": "polar", "event_id": secrets.token_hex(8), "type": "order.paid", "data": "{}"}
+    state = {"outcome": "RECEIVED", "attempts": 0, "received_at": NOW}
+    return {"id": ids.new_id(ids.EXTERNAL_EVENT), **event, **state, **changes}
 
 
 def audit_entry(**changes: Any) -> Row:
-    said = {"action": "SET_ROLE", "detail": "{}", "created_at": NOW}
-    return {"id": ids.new_id(ids.AUDIT_ENTRY), **said, **changes}
+    values = {"action": "SET_ROLE", "detail": "{}", "created_at": NOW}
+    return {"id": ids.new_id(ids.AUDIT_ENTRY), **values, **changes}
 
 
 def job_run(**changes: Any) -> Row:
@@ -307,7 +307,7 @@ def idempotency_key(user_id: str, **changes: Any) -> Row:
 
 @dataclass(frozen=True)
 class SampleAccount:
-    """One account with one of everything, all of it good."""
+    """The ids of an account with one valid row in each table."""
 
     user: str
     collection: str
@@ -320,7 +320,7 @@ class SampleAccount:
 
     @classmethod
     async def create(cls) -> "SampleAccount":
-        """Write it."""
+        """Insert the rows."""
         owner = (await insert("users", user(credits=9)))["id"]
         series = (await insert("collections", collection(slug="series")))["id"]
         look = (await insert("styles", style(series, slug="look")))["id"]

@@ -1,4 +1,4 @@
-"""What a person at a browser sees and does on the page of GraphiQL, and a server with nothing but its defaults."""
+"""A page object for GraphiQL in a real browser, and a server with default settings."""
 
 import asyncio
 import io
@@ -30,7 +30,7 @@ PICTURES = ROOT / "docs" / "pictures"
 
 
 class Server:
-    """A server of its own, as `make run` starts it."""
+    """A server process, started as `make run` does."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self._folder = folder
@@ -50,7 +50,7 @@ class Server:
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
-        """The same server, asked by a program."""
+        """An API client of the same server."""
         async with httpx.AsyncClient(base_url=self.address, timeout=30) as http:
             yield Api(http, self.address)
 
@@ -77,25 +77,25 @@ async def run_server(folder: Path, **settings: str) -> AsyncIterator[Server]:
         await process.wait()
 
 
-def installed() -> str | None:
-    """A browser that is installed on this machine."""
+def find_browser() -> str | None:
+    """Return the path of an installed browser."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def is_there(path: str) -> bool:
+def path_exists(path: str) -> bool:
     return Path(path).exists()
 
 
 @asynccontextmanager
 async def open_browser() -> AsyncIterator["Browser"]:
-    """A browser that finds no other host than this machine."""
+    """Open a browser that can reach no host but this machine."""
     try:
         from playwright.async_api import async_playwright
     except ImportError:
         pytest.fail("Playwright is not installed: `make browser` installs it")
     async with async_playwright() as playwright:
-        found = installed()
-        if found is None and not is_there(playwright.chromium.executable_path):
+        found = find_browser()
+        if found is None and not path_exists(playwright.chromium.executable_path):
             pytest.fail(
                 "There is no browser: `apt install chromium` installs one,"
                 " and so does `.venv/bin/python -m playwright install --with-deps chromium`"
@@ -108,21 +108,23 @@ async def open_browser() -> AsyncIterator["Browser"]:
 
 
 class GraphiqlPage:
-    """What a person sees and does on the page."""
+    """The GraphiQL page: actions of a user, and waits for what it shows."""
 
     takes_pictures = False
 
     def __init__(self, page: "Page", server: Server) -> None:
         self.page = page
         self.server = server
-        self.problems: list[str] = []  # what the browser complained about, and what went to other hosts
-        self.also: list[str] = []  # other addresses that this deployment has
+        self.problems: list[str] = []  # errors on the console, and requests to other hosts
+        self.allowed_origins: list[str] = []  # further origins of this deployment
         ours = (server.address, server.address.replace("http", "ws"), "data:", "blob:")
-        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on(
             "request",
-            lambda asked: None if asked.url.startswith((*ours, *self.also)) else self.problems.append(asked.url),
+            lambda request: (
+                None if request.url.startswith((*ours, *self.allowed_origins)) else self.problems.append(request.url)
+            ),
         )
 
     async def open(self, *, ready: bool = True) -> None:
@@ -133,7 +135,7 @@ class GraphiqlPage:
     async def sign_in(self, email: str, *, new: bool = False, password: str = PASSWORD) -> None:
         panel = self.page.locator(".panel > summary")
         if await panel.count() and not await self.page.locator(".sign-in").is_visible():
-            await panel.press("Enter")  # by the keyboard: it must do
+            await panel.press("Enter")  # also tests keyboard access
         if new:
             await self.page.locator(".sign-in .link").click()
         await self.page.fill("input[name=email]", email)
@@ -144,7 +146,7 @@ class GraphiqlPage:
         await self.page.locator(".credits b", has_text=re.compile(rf"^{expected}$")).wait_for()
 
     async def select_tab(self, name: str) -> None:
-        """Go to a tab, and wait until what is known is filled in."""
+        """Open a tab, and wait until its variables are filled in."""
         await self.page.locator(".graphiql-tab-button", has_text=re.compile(rf"^{name}$")).click()
         await self.wait_for_text(".graphiql-query-editor", name)
 
@@ -162,7 +164,7 @@ class GraphiqlPage:
         await self.page.locator(".graphiql-execute-button").click()
 
     async def text(self, place: str) -> str:
-        """What an editor shows; long lines are broken where they are too long for it, which is undone."""
+        """Return the text of an editor; wrapped lines are joined."""
         lines: list[str] = await self.page.locator(f"{place} .view-lines").first.evaluate(
             """(all) => [...all.children].sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
                 .map((line) => line.textContent.replaceAll("\\u00a0", " "))"""
@@ -179,21 +181,21 @@ class GraphiqlPage:
             pytest.fail(f"{place} does not show {text}, but:\n{await self.text(place)}")
 
     async def wait_for_response(self, *texts: str) -> None:
-        """The answer on the screen comes to hold each of these."""
+        """Wait until the displayed response contains each of these texts."""
         for text in texts:
             await self.wait_for_text(".graphiql-response", text)
 
     async def screenshot(self, name: str) -> None:
-        """Kept in the documents where the run is asked for it."""
+        """Take a screenshot for the documentation, if --pictures is given."""
         if self.takes_pictures:
             shot = Image.open(io.BytesIO(await self.page.screenshot())).convert("RGB")
-            few = shot.quantize(256, dither=Image.Dither.NONE)  # a third of the bytes, and nobody sees it
-            few.save(PICTURES / f"graphiql-{name}.png", optimize=True)
+            reduced = shot.quantize(256, dither=Image.Dither.NONE)  # a third of the bytes, without a visible difference
+            reduced.save(PICTURES / f"graphiql-{name}.png", optimize=True)
 
 
 @asynccontextmanager
 async def open_graphiql(browser: "Browser", server: Server, **options: Any) -> AsyncIterator[GraphiqlPage]:
-    """A person at a browser that knows nothing yet; at the end, nothing may have gone wrong behind the page."""
+    """Open GraphiQL in a fresh browser context; at the end, assert that the page had no problems."""
     view = {"width": 1280, "height": 860}
     context = await browser.new_context(**{"viewport": view, "color_scheme": "dark", "locale": "en", **options})
     context.set_default_timeout(PATIENCE)

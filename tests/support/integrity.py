@@ -1,4 +1,4 @@
-"""What must be true of a database and its files once nothing is under way, and the few rows that no door leads to."""
+"""Invariants of a database and its files, and changes that the API does not offer."""
 
 from models import CreditTransaction, File, Generation, User
 from models.database.connection import run_tx
@@ -13,7 +13,7 @@ LONG = 3600.0  # seconds; nothing in a test is that old
 
 
 async def assert_invariants(services: Services, *, all_ended: bool = False, all_swept: bool = False) -> None:
-    """Every promise of operations.invariant holds. `all_ended`, `all_swept`: nothing is left under way or unsettled."""
+    """Assert that every invariant holds. `all_ended`, `all_swept`: no generation is unfinished, no file unsettled."""
     unsettled = 0.0 if all_swept else LONG
     audit = IntegrityAudit(
         services.integrations.storage.keys,
@@ -21,17 +21,17 @@ async def assert_invariants(services: Services, *, all_ended: bool = False, all_
         unsettled=unsettled,
         sent_ahead=services.media.uploads.seconds + unsettled,
     )
-    broken = {verdict.promise: verdict.violations for verdict in await audit.run() if verdict.violations}
-    assert broken == {}, broken
+    violated = {result.promise: result.violations for result in await audit.run() if result.violations}
+    assert violated == {}, violated
 
 
 async def stored_keys(services: Services) -> set[str]:
-    """Everything that the storage holds."""
+    """Return all keys of the storage."""
     return await services.integrations.storage.keys()
 
 
 async def count_rows() -> dict[str, int]:
-    """How many rows there are of everything that a request could have made."""
+    """Count the rows that a generation request can create."""
     return {
         "generations": await Generation.all().count(),
         "files": await File.all().count(),
@@ -40,7 +40,7 @@ async def count_rows() -> dict[str, int]:
 
 
 async def adjust_credits(user_id: str, amount: int, reason: str) -> account_change.AccountChange:
-    """Give or take credits, as an admin would."""
+    """Grant or remove credits, as an admin would."""
 
     async def work() -> account_change.AccountChange:
         await account_change.lock_account(user_id)
@@ -55,7 +55,7 @@ async def make_member(user_id: str) -> None:
 
 
 async def make_admin(api: Api, email: str = "admin@example.com", role: Role = Role.ADMIN) -> Api:
-    """A client signed in as an admin, or a super admin."""
+    """Create an account with an admin role and return its client."""
     admin = await api.sign_up(email)
     await User.filter(id=admin.user["id"]).update(role=role)
     return admin

@@ -1,4 +1,4 @@
-"""Multipart bodies byte by byte, for what a well-meaning client would never send."""
+"""Build multipart bodies byte by byte, including malformed ones."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"
 
 @dataclass(frozen=True)
 class Part:
-    """One part; `name` and `filename` go on the wire as they are."""
+    """One part; `name` and `filename` are sent unescaped."""
 
     name: bytes
     body: bytes
@@ -27,7 +27,7 @@ def file_map(places: object) -> Part:
 
 
 def form(parts: Sequence[Part], *, closed: bool = True) -> bytes:
-    """The body; `closed`: with the boundary that ends it."""
+    """Return the body; `closed`: with the closing boundary."""
     out = bytearray()
     for part in parts:
         out += b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="' + part.name + b'"'

@@ -1,4 +1,4 @@
-"""One PostgreSQL database for all tests of a process, made as new for each: copies cost seven megabytes of disk."""
+"""One PostgreSQL database for all tests of a process, reset for each: a copy would take seven megabytes of disk."""
 
 import asyncio
 import io
@@ -11,14 +11,14 @@ import asyncpg
 
 from tests.support.servers import PostgresServer
 
-_SEND_AWAY = """
+_CLOSE_CONNECTIONS = """
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 
-# Every change of a definition writes or removes a row of these; changes of rows in tables leave them alone.
+# Every change of a definition writes or removes a row in these catalogs; changes of table rows do not.
 _DEFINITIONS = {
-    "attribute": "attrelid >= 16384",  # the first that is ours
+    "attribute": "attrelid >= 16384",  # the first id of user-defined objects
     "constraint": "true",
     "index": "indexrelid >= 16384",
     "trigger": "true",
@@ -27,40 +27,40 @@ _DEFINITIONS = {
     "db_role_setting": "true",
 }
 _FINGERPRINT = " UNION ALL ".join(
-    f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM pg_{name} WHERE {ours}"  # noqa: S608 - the lines above
-    for name, ours in _DEFINITIONS.items()
+    f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM pg_{name} WHERE {condition}"  # noqa: S608 - the lines above
+    for name, condition in _DEFINITIONS.items()
 )
-# After ANALYZE rows are found in other ways, and tables full of rows that are gone are slow.
+# ANALYZE changes query plans, and tables with many dead rows are slow.
 _FINGERPRINT += """ UNION ALL
 SELECT 'statistics', sum(reltuples)::bigint, div(sum(pg_relation_size(oid)), 1048576)::bigint
 FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"""
 
-# Parents are older than their children, so this is an order in which foreign keys are content.
+# Referenced tables are older than those that reference them, so this order satisfies foreign keys.
 _TABLES = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY oid
 """
 
 
 class ReusedDatabase:
-    """A copy of `template`; a test that changes tables themselves, or leaves a megabyte of rows, costs a new one."""
+    """A copy of `template`; it is replaced after a test that changes definitions or leaves a megabyte of rows."""
 
     def __init__(self, server: PostgresServer, template: str) -> None:
         self._server = server
         self._template = template
         self._name = f"{template}_{os.getpid()}"
-        self._definitions: list[asyncpg.Record] | None = None  # None: there is no copy yet
-        self._rows: dict[str, bytes] = {}  # of each table that is not empty, as COPY writes them
-        self._states = ""  # a query: each table, and what tells whether its rows are those of the template
+        self._definitions: list[asyncpg.Record] | None = None  # None: not created yet
+        self._rows: dict[str, bytes] = {}  # the template's rows by table, in COPY format
+        self._states = ""  # a query for each table's fingerprint, which changes with its rows
         self._state: list[asyncpg.Record] = []
 
-    def renewed(self) -> str:
-        """The URL of the database; in it is what the template has, and nobody is connected to it."""
-        if self._definitions is None or not _in_thread(self._renew()):
+    def fresh_url(self) -> str:
+        """Return the URL of the database, with the template's content and no open connections."""
+        if self._definitions is None or not _in_thread(self._restore()):
             self._server.create_database(self._name, self._template)
-            _in_thread(self._remember())
+            _in_thread(self._snapshot())
         return self._server.url(self._name)
 
-    async def _remember(self) -> None:
+    async def _snapshot(self) -> None:
         connection = await asyncpg.connect(self._server.url(self._name))
         try:
             tables = [table for (table,) in await connection.fetch(_TABLES)]
@@ -78,18 +78,18 @@ class ReusedDatabase:
         finally:
             await connection.close()
 
-    async def _renew(self) -> bool:
-        """False where only a new copy will do."""
+    async def _restore(self) -> bool:
+        """Restore the template's rows; return False if a new copy is needed."""
         connection = await asyncpg.connect(self._server.url(self._name))
         try:
-            await connection.execute(_SEND_AWAY)
+            await connection.execute(_CLOSE_CONNECTIONS)
             if await connection.fetch(_FINGERPRINT) != self._definitions:
                 return False
             now = await connection.fetch(self._states)
             changed = [row[0] for row, before in zip(now, self._state, strict=True) if row != before]
             if changed:
                 async with connection.transaction():
-                    # Of references, which come again with the rows, nothing is asked meanwhile.
+                    # Foreign keys are not checked meanwhile; the restored rows satisfy them again.
                     await connection.execute("SET LOCAL session_replication_role = replica")
                     for table in changed:
                         await connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - our own tables

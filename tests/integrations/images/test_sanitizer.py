@@ -106,7 +106,7 @@ async def test_of_several_frames_the_first_is_kept(module_server: ImageSanitizer
 
 
 async def test_cmyk_keeps_its_colours(module_server: ImageSanitizer) -> None:
-    data = make.encoded(make.scene("CMYK"), "JPEG", quality=95)
+    data = make.encode(make.scene("CMYK"), "JPEG", quality=95)
     assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
 
 
@@ -118,7 +118,7 @@ async def test_sixteen_bits_are_scaled_and_not_clamped(module_server: ImageSanit
 
 
 async def test_colours_follow_the_embedded_profile(module_server: ImageSanitizer) -> None:
-    data = make.encoded(make.scene("RGBA"), "PNG", icc_profile=make.swapped_profile())
+    data = make.encode(make.scene("RGBA"), "PNG", icc_profile=make.swapped_profile())
     image = picture(await module_server.clean(data, max_bytes=LIMIT))
     assert near(image.getpixel((16, 36)), (255, 0, 0, 255))  # was blue
     assert near(image.getpixel((48, 12)), (0, 255, 0, 255))
@@ -126,12 +126,12 @@ async def test_colours_follow_the_embedded_profile(module_server: ImageSanitizer
 
 
 async def test_nothing_hides_beneath_full_transparency(module_server: ImageSanitizer) -> None:
-    image = picture(await module_server.clean(make.encoded(make.scene("RGBA"), "PNG"), max_bytes=LIMIT))
+    image = picture(await module_server.clean(make.encode(make.scene("RGBA"), "PNG"), max_bytes=LIMIT))
     assert image.getpixel((16, 12)) == (0, 0, 0, 0)  # was red
 
 
 async def test_a_profile_of_another_colour_space_is_ignored(module_server: ImageSanitizer) -> None:
-    data = make.encoded(make.scene("CMYK"), "JPEG", quality=95, icc_profile=make.swapped_profile())
+    data = make.encode(make.scene("CMYK"), "JPEG", quality=95, icc_profile=make.swapped_profile())
     assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
 
 
@@ -157,7 +157,7 @@ async def test_thumbnails_are_made_at_every_width_below_the_picture_s(
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
 async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageSanitizer, name: str) -> None:
-    data = make.encoded(make.scene("RGBA", (800, 600)), name)
+    data = make.encode(make.scene("RGBA", (800, 600)), name)
     clean = await module_server.clean(data, max_bytes=LIMIT)
     for image in (picture(clean), Image.open(io.BytesIO(clean.thumbnails[320]))):
         alpha = image.getchannel("A")
@@ -167,7 +167,7 @@ async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageS
 
 async def test_a_placeholder_of_a_photo_takes_about_100_characters(module_server: ImageSanitizer) -> None:
     soft = make.scene(size=(800, 600)).effect_spread(200)
-    clean = await module_server.clean(make.encoded(soft, "JPEG"), max_bytes=LIMIT)
+    clean = await module_server.clean(make.encode(soft, "JPEG"), max_bytes=LIMIT)
     assert 80 <= len(clean.placeholder) <= 140
 
 
@@ -197,13 +197,13 @@ async def test_a_clean_picture_passes_again(module_server: ImageSanitizer) -> No
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 async def test_a_preview_is_small_whatever_it_shows(module_server: ImageSanitizer, mode: str) -> None:
-    uri = await module_server.preview(make.encoded(make.noise(mode, (1024, 1024)), "PNG"))
+    uri = await module_server.preview(make.encode(make.noise(mode, (1024, 1024)), "PNG"))
     assert len(uri) <= 12_100
     assert decoded(uri).width <= 256
 
 
 async def test_a_preview_has_the_width_that_was_asked_for(module_server: ImageSanitizer) -> None:
-    uri = await module_server.preview(make.encoded(make.scene(size=(800, 600)), "JPEG"), width=64)
+    uri = await module_server.preview(make.encode(make.scene(size=(800, 600)), "JPEG"), width=64)
     assert decoded(uri).size == (64, 48)
     assert decoded(await module_server.preview(make.png(), width=256)).size == (64, 48)
 

@@ -220,12 +220,12 @@ async def test_a_caller_who_leaves_the_queue_is_never_served() -> None:
 
 
 LARGEST: dict[str, make.Builder] = {
-    "JPEG, 40 megapixels": lambda: make.encoded(make.scene(size=(8000, 5000)), "JPEG", subsampling=0),
-    "JPEG, square": lambda: make.encoded(make.scene(size=(6320, 6320)), "JPEG"),
-    "JPEG, progressive CMYK": lambda: make.encoded(make.scene("CMYK", (6320, 6320)), "JPEG", progressive=True),
+    "JPEG, 40 megapixels": lambda: make.encode(make.scene(size=(8000, 5000)), "JPEG", subsampling=0),
+    "JPEG, square": lambda: make.encode(make.scene(size=(6320, 6320)), "JPEG"),
+    "JPEG, progressive CMYK": lambda: make.encode(make.scene("CMYK", (6320, 6320)), "JPEG", progressive=True),
     "PNG, RGBA": partial(make.flat_png, (6320, 6320), 6),
     "PNG, 16-bit grey": partial(make.deep_png, 0, (40000,), size=(6320, 6320)),
-    "WebP, transparent, 24 megapixels": lambda: make.encoded(make.scene("RGBA", (4898, 4898)), "WEBP", method=0),
+    "WebP, transparent, 24 megapixels": lambda: make.encode(make.scene("RGBA", (4898, 4898)), "WEBP", method=0),
 }
 
 
@@ -243,12 +243,12 @@ async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory(
     image = make.scene(size=(4096, 4096))
     image.putalpha(make.noise("L", image.size).point(lambda value: value & 0xF8))
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        clean = await sanitizer.clean(make.encoded(image, "WEBP", method=0), max_bytes=ANY_SIZE)
+        clean = await sanitizer.clean(make.encode(image, "WEBP", method=0), max_bytes=ANY_SIZE)
         assert (clean.width, clean.content_type) == (4096, "image/webp")
 
 
 async def test_the_parents_memory_stays_flat() -> None:
-    data = make.encoded(make.noise("RGB", (800, 600)), "PNG")
+    data = make.encode(make.noise("RGB", (800, 600)), "PNG")
     async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
         for _ in range(5):
             await sanitizer.clean(data, max_bytes=ANY_SIZE)

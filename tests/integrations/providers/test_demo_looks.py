@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter, ImageOps, ImageStat
 from models.enum import Size
 from services.integrations.providers.demo.looks.subject import subject_mask
 from tests.support.fakes.demo_portrait import (
-    LOOK_SIDE,
+    COMPARISON_SIDE,
     as_reference,
     difference,
     draw_portrait,
@@ -50,7 +50,9 @@ def likeness(result: Image.Image, photo: Image.Image) -> float:
     for share, low in itertools.product((1.0, 0.9, 0.8, 0.7), (0.5, 1.0)):
         width, height = grey.width * share, grey.height * share
         left, top = (grey.width - width) / 2, (grey.height - height) * low
-        framed = grey.resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BOX, box=(left, top, left + width, top + height))
+        framed = grey.resize(
+            (COMPARISON_SIDE, COMPARISON_SIDE), Image.Resampling.BOX, box=(left, top, left + width, top + height)
+        )
         found.append(correlation(framed, thumbnail(photo).convert("L")))
     return max(found)
 

@@ -131,11 +131,11 @@ async def test_parts_of_an_object_are_read_alone_and_cost_no_connection(storage:
 
 
 async def test_a_store_that_knows_no_parts_is_read_from_the_beginning(fake: ScriptedS3, scripted: S3Storage) -> None:
-    fake.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+    fake.response = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
     assert await scripted.get_part(KEY, 3, 4) == b"3456"
     with pytest.raises(StorageError, match="not the part"):
         await scripted.get_part(KEY, 8, 4)
-    fake.answer = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n\r\n0123456789"
+    fake.response = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n\r\n0123456789"
     with pytest.raises(StorageError, match="not the part"):
         await scripted.get_part(KEY, 3, 4)
 
@@ -184,7 +184,7 @@ async def test_a_key_that_is_none_of_ours_is_refused_before_anything_is_asked(
 async def test_whatever_goes_wrong_is_a_storage_error_in_time_that_tells_no_secret(
     fake: ScriptedS3, scripted: S3Storage, answer: bytes | None
 ) -> None:
-    fake.answer = answer
+    fake.response = answer
     async with asyncio.timeout(PATIENCE):
         told = await asyncio.gather(*(ask(scripted) for ask in OPERATIONS), return_exceptions=True)
     # Never MissingObjectError: a store that refuses has lost nothing.
@@ -202,12 +202,12 @@ async def test_the_check_says_that_there_is_no_such_bucket(s3: S3Server) -> None
 
 
 async def test_an_error_of_the_store_is_asked_about_once_more(fake: ScriptedS3) -> None:
-    fake.answer = error_response("503 Service Unavailable", "SlowDown")
+    fake.response = error_response("503 Service Unavailable", "SlowDown")
     async with open_s3(fake.url) as storage:
         with pytest.raises(StorageError):
             await storage.put(KEY, b"bytes", "image/png")
         assert fake.requests == 2
-        fake.answer = error_response("403 Forbidden", "AccessDenied")
+        fake.response = error_response("403 Forbidden", "AccessDenied")
         with pytest.raises(StorageError):
             await storage.put(KEY, b"bytes", "image/png")
         assert fake.requests == 3
@@ -216,7 +216,7 @@ async def test_an_error_of_the_store_is_asked_about_once_more(fake: ScriptedS3) 
 async def test_deleting_what_is_not_there_succeeds_also_where_the_store_says_so(
     fake: ScriptedS3, scripted: S3Storage
 ) -> None:
-    fake.answer = error_response("404 Not Found", "NoSuchKey")
+    fake.response = error_response("404 Not Found", "NoSuchKey")
     await scripted.delete(KEY)
     with pytest.raises(MissingObjectError):
         await scripted.get(KEY)
@@ -225,9 +225,9 @@ async def test_deleting_what_is_not_there_succeeds_also_where_the_store_says_so(
 async def test_a_store_that_does_not_say_how_much_it_sends_is_read_no_further_than_wanted(
     fake: ScriptedS3, scripted: S3Storage
 ) -> None:
-    fake.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    fake.response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
     assert await scripted.get(KEY, max_bytes=5) == b"hello"
-    fake.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n"  # and never ends
+    fake.response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n"  # and never ends
     with pytest.raises(TooLargeError):
         await scripted.get(KEY, max_bytes=4)
 
@@ -236,7 +236,7 @@ async def test_a_store_that_does_not_say_how_much_it_sends_is_read_no_further_th
 async def test_a_list_that_is_none_is_not_taken_for_an_empty_one(
     fake: ScriptedS3, scripted: S3Storage, what: str
 ) -> None:
-    fake.answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(what)}\r\n\r\n{what}".encode()
+    fake.response = f"HTTP/1.1 200 OK\r\nContent-Length: {len(what)}\r\n\r\n{what}".encode()
     with pytest.raises(StorageError, match="S3 list: no list came back"):
         await scripted.keys()
 
@@ -260,7 +260,7 @@ async def test_a_reader_that_goes_away_leaves_the_client_usable_and_no_connectio
 
 
 async def _go_away_often(fake: ScriptedS3) -> None:
-    fake.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
+    fake.response = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
     async with open_s3(fake.url) as storage:
         for number in range(1, 61):  # more than there are connections
             reading = asyncio.create_task(storage.get(KEY))
@@ -270,7 +270,7 @@ async def _go_away_often(fake: ScriptedS3) -> None:
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
-        fake.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
+        fake.response = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
         assert await storage.get(KEY) == b"whole"
         async with asyncio.timeout(PATIENCE):
             while len(fake.open) > 1:  # noqa: ASYNC110 - a closed connection tells nobody

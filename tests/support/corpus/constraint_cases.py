@@ -1,4 +1,4 @@
-"""Rows that the tables must refuse, each of them good but for one thing."""
+"""Rows that the tables must refuse, each with one invalid value."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def style(account: SampleAccount, **changes: Any) -> Row:
 
 
 Make = Callable[[SampleAccount], Row]
-# What is refused -> the table, and a row that differs from a good one in just that.
+# The violated constraint, the table, and a row that differs from a valid one in one value.
 CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_priority", "generations", lambda a: pending(a, priority=-1)),
     ("ck_uploads_size", "uploads", lambda a: upload(a, byte_size=0)),
@@ -125,7 +125,7 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_mail_tokens_purpose", "mail_tokens", lambda a: factories.mail_token(a.user, purpose="ADVERTISE")),
 ]
 
-# The columns that hold a value only once -> the table, and a row of which a second one is refused.
+# The unique columns, the table, and a row of which a second one is refused.
 DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("slug", "collections", lambda a, n: factories.collection(slug="same")),
     ("collection_id, slug", "styles", lambda a, n: style(a, slug="same")),
@@ -161,6 +161,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ),
 ]
 
+# The foreign key, the table, and a row that references a missing row.
 UNKNOWN_USER, UNKNOWN_ID = ids.new_id(ids.USER), ids.new_id(ids.FILE)
 DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("collection_id", "styles", lambda a: factories.style(UNKNOWN_ID)),

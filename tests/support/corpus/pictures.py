@@ -1,4 +1,4 @@
-"""Builders of pictures, ordinary and hostile; picture_cases.py says what must become of each."""
+"""Builders of ordinary and hostile images; picture_cases.py lists the expected results."""
 
 import io
 import random
@@ -16,7 +16,7 @@ SCRIPT = b"<script>alert(1)</script><?php system($_GET[0]); ?>"
 
 
 def scene(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """Quarters of different colours, so that every turn and mirroring shows: red, green over blue, yellow."""
+    """Return four coloured quarters that show every rotation and mirroring: red, green above blue, yellow."""
     image = Image.new("RGB", size, "red")
     half = (size[0] // 2, size[1] // 2)
     image.paste("lime", (half[0], 0, size[0], half[1]))
@@ -30,12 +30,12 @@ def scene(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 
 def noise(mode: str, size: tuple[int, int]) -> Image.Image:
-    """What compresses worst; the same every time."""
+    """Return deterministic noise, which compresses worst."""
     count = size[0] * size[1] * len(Image.new(mode, (1, 1)).getbands())
     return Image.frombytes(mode, size, random.Random(1).randbytes(count))
 
 
-def encoded(image: Image.Image, name: str, **options: Any) -> bytes:
+def encode(image: Image.Image, name: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, name, **options)
     return out.getvalue()
@@ -43,26 +43,26 @@ def encoded(image: Image.Image, name: str, **options: Any) -> bytes:
 
 @cache
 def jpeg() -> bytes:
-    return encoded(scene(), "JPEG", quality=95, subsampling=0)
+    return encode(scene(), "JPEG", quality=95, subsampling=0)
 
 
 @cache
 def png() -> bytes:
-    return encoded(scene(), "PNG")
+    return encode(scene(), "PNG")
 
 
 @cache
 def webp() -> bytes:
-    return encoded(scene(), "WEBP", quality=95)
+    return encode(scene(), "WEBP", quality=95)
 
 
 def noisy_cut(name: str, percent: int) -> bytes:
-    """The first `percent` of a file so dense that a cut at 99 takes pixels away."""
-    data = encoded(noise("RGB", (160, 120)), name)
+    """Return the first `percent` of a file so dense that even a cut at 99 % removes pixels."""
+    data = encode(noise("RGB", (160, 120)), name)
     return data[: max(1, len(data) * percent // 100)]
 
 
-# PNG, chunk by chunk
+# PNG
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -78,7 +78,7 @@ def raw_png(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A PNG with unfiltered `rows`, and chunks `before` and `after` its pixels; nothing is checked."""
+    """Return a PNG with unfiltered `rows`, and chunks `before` and `after` its pixels; nothing is validated."""
     packer = zlib.compressobj(6)
     pixels = b"".join([packer.compress(b"\x00" + row) for row in rows]) + packer.flush()
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0))
@@ -86,35 +86,35 @@ def raw_png(
 
 
 def with_chunks(chunks: bytes) -> bytes:
-    """The ordinary PNG with `chunks` right after its header."""
+    """Return the ordinary PNG with `chunks` right after its header."""
     return png()[:33] + chunks + png()[33:]
 
 
 def flat_png(size: tuple[int, int], colour: int) -> bytes:
-    """One colour of 8 bits: `colour` 2 is RGB, 6 is RGBA (half transparent)."""
+    """Return an 8-bit PNG of one colour: `colour` 2 is RGB, 6 is RGBA (half transparent)."""
     row = (b"\x10\x80\xf0" if colour == 2 else b"\x10\x80\xf0\x80") * size[0]
     return raw_png(size, 8, colour, (row for _ in range(size[1])))
 
 
 def bomb(side: int) -> bytes:
-    """White squares of one bit a pixel: 13,000 pixels square are 20 KiB and would be 500 MB of RGB."""
+    """Return a white PNG with one bit per pixel: a side of 13,000 pixels is 20 KiB, and 500 MB as RGB."""
     return raw_png((side, side), 1, 0, (b"\xff" * ((side + 7) // 8) for _ in range(side)))
 
 
 def deep_png(colour: int, pixel: tuple[int, ...], transparent: bytes = b"", size: tuple[int, int] = (64, 48)) -> bytes:
-    """16 bits a channel, all pixels alike."""
+    """Return a PNG with 16 bits per channel, all pixels equal."""
     row = struct.pack(f">{len(pixel)}H", *pixel) * size[0]
     key = chunk(b"tRNS", transparent) if transparent else b""
     return raw_png(size, 16, colour, (row for _ in range(size[1])), before=key)
 
 
 def text_bomb(kind: bytes, mib: int) -> bytes:
-    """Compressed text of `mib` MiB in one chunk: a thousandth of that on the wire."""
+    """Return a PNG with `mib` MiB of text in one chunk, compressed by a factor of a thousand."""
     head = b"Comment\x00\x00" if kind == b"zTXt" else b"Comment\x00\x01\x00\x00\x00"
     return with_chunks(chunk(kind, head + zlib.compress(b"A" * (mib << 20), 9)))
 
 
-# JPEG and WebP, segment by segment
+# JPEG and WebP
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -122,24 +122,24 @@ def segment(marker: int, body: bytes) -> bytes:
 
 
 def with_segments(*segments: bytes) -> bytes:
-    """The ordinary JPEG with `segments` right after its first marker."""
+    """Return the ordinary JPEG with `segments` right after its first marker."""
     return jpeg()[:2] + b"".join(segments) + jpeg()[2:]
 
 
 def jpeg_header(width: int, height: int) -> bytes:
-    """A JPEG that ends where its pixels should begin."""
+    """Return a JPEG that ends before its pixels."""
     return b"\xff\xd8" + segment(0xC0, struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00")
 
 
 def many_scans(side: int, scans: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again: each costs the decoder a walk over all pixels."""
-    data = encoded(Image.new("L", (side, side), 128), "JPEG", progressive=True)
+    """Return a progressive JPEG with a repeated last scan: the decoder passes over all pixels for each."""
+    data = encode(Image.new("L", (side, side), 128), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * scans + data[-2:]
 
 
 def webp_header(kind: bytes, width: int, height: int) -> bytes:
-    """A WebP whose first chunk announces a canvas, and nothing to fill it."""
+    """Return a WebP whose first chunk declares a canvas, without image data."""
     if kind == b"VP8X":
         body = b"\x00" * 4 + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     elif kind == b"VP8L":
@@ -154,7 +154,7 @@ def webp_header(kind: bytes, width: int, height: int) -> bytes:
 
 
 def exif(orientation: int = 1) -> bytes:
-    """EXIF with an orientation, a place, a maker's note and an embedded comment."""
+    """Return EXIF with an orientation, a location, a maker's note and a comment."""
     tags = Image.Exif()
     tags[ExifTags.Base.Orientation] = orientation
     tags[ExifTags.Base.Make] = SECRET.decode()
@@ -177,7 +177,7 @@ def srgb_profile() -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """sRGB with the red and the blue primary exchanged, under another name: red must come out blue."""
+    """Return sRGB with red and blue primaries swapped, under another name: red must be converted to blue."""
     profile = bytearray(srgb_profile())
     tags = {bytes(profile[at : at + 4]): at + 4 for at in range(132, 132 + 12 * profile[131], 12)}
     red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
@@ -186,7 +186,7 @@ def swapped_profile() -> bytes:
 
 
 def oriented(name: str, orientation: int) -> bytes:
-    """The scene stored so that applying `orientation` shows it upright (EXIF 2.32, tag 0x0112)."""
+    """Return the scene stored so that applying `orientation` makes it upright (EXIF 2.32, tag 0x0112)."""
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -197,20 +197,20 @@ def oriented(name: str, orientation: int) -> bytes:
         8: Image.Transpose.ROTATE_270,
     }
     image = scene() if orientation == 1 else scene().transpose(undo[orientation])
-    return encoded(image, name, exif=exif(orientation), quality=95)
+    return encode(image, name, exif=exif(orientation), quality=95)
 
 
 def animated(name: str) -> bytes:
     """Two frames, the scene and a black one."""
-    return encoded(scene(), name, save_all=True, append_images=[Image.new("RGB", (64, 48))], duration=100)
+    return encode(scene(), name, save_all=True, append_images=[Image.new("RGB", (64, 48))], duration=100)
 
 
 def mpo() -> bytes:
-    return encoded(scene(), "MPO", save_all=True, append_images=[Image.new("RGB", (64, 48))], quality=95)
+    return encode(scene(), "MPO", save_all=True, append_images=[Image.new("RGB", (64, 48))], quality=95)
 
 
 def ycck() -> bytes:
     """A CMYK JPEG whose Adobe marker says YCCK."""
-    data = bytearray(encoded(scene("CMYK"), "JPEG"))
+    data = bytearray(encode(scene("CMYK"), "JPEG"))
     data[data.index(b"Adobe") + 11] = 2
     return bytes(data)

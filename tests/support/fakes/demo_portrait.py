@@ -1,4 +1,4 @@
-"""A drawn portrait, the requests that carry it, and the ways to look at what the demo provider answers."""
+"""A drawn portrait, requests with it, and comparisons of the demo provider's images."""
 
 import io
 import random
@@ -8,12 +8,12 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import FinalImage, ImageRequest, ProviderEvent, ReferencePhoto
 
-LOOK_SIDE = 64  # pixels; pictures are compared at the size of a thumbnail
+COMPARISON_SIDE = 64  # pixels; images are compared at this size
 
 
 def draw_portrait(width: int = 480, height: int = 360) -> Image.Image:
-    """Somebody in a striped shirt before a pale wall with a picture frame: forms, colours and fine detail."""
-    dice = random.Random(7)
+    """Draw a person in a striped shirt before a pale wall with a picture frame: shapes, colours and fine detail."""
+    rng = random.Random(7)
     photo = Image.new("RGB", (480, 360), (196, 204, 206))
     pen = ImageDraw.Draw(photo)
     pen.rectangle((30, 40, 110, 130), fill=(90, 120, 80), outline=(60, 40, 30), width=6)
@@ -28,8 +28,8 @@ def draw_portrait(width: int = 480, height: int = 360) -> Image.Image:
         pen.ellipse((eye - 6, 124, eye + 6, 136), fill=(30, 60, 40))
     pen.arc((212, 150, 268, 190), 20, 160, fill=(150, 40, 50), width=5)
     for _ in range(900):
-        x, y = dice.randrange(480), dice.randrange(360)
-        pen.point((x, y), fill=(dice.randrange(256),) * 3)
+        x, y = rng.randrange(480), rng.randrange(360)
+        pen.point((x, y), fill=(rng.randrange(256),) * 3)
     return photo.filter(ImageFilter.GaussianBlur(1)).resize((width, height), Image.Resampling.LANCZOS)
 
 
@@ -71,10 +71,10 @@ def decode(data: bytes) -> Image.Image:
 
 
 def thumbnail(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB").resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BOX)
+    return picture.convert("RGB").resize((COMPARISON_SIDE, COMPARISON_SIDE), Image.Resampling.BOX)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean absolute difference of all bands in grey levels, 0 to 255."""
+    """Return the mean absolute difference of all bands in grey levels, 0 to 255."""
     bands = ImageStat.Stat(ImageChops.difference(thumbnail(one), thumbnail(other))).mean
     return sum(bands) / len(bands)

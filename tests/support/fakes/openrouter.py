@@ -1,12 +1,12 @@
-"""A local OpenRouter on a raw socket: answers from a script, down to cut, dripping and poisoned ones, and counts calls.
+"""A local OpenRouter on a raw socket: sends scripted responses, including broken and hostile ones, and records calls.
 
     async with ScriptedOpenRouter() as fake:
         fake.script(status(429, retry_after="7"), picture())  # in turn; the last one repeats
         ... OpenRouterProvider(fake.key, base_url=fake.base_url, app_url=None) ...
         assert len(fake.calls) == 2
 
-Without a script every call gets a good picture. A call that the real service would refuse (path, key, body) is
-refused the same way and leaves the script alone; it counts as a call all the same.
+Without a script, every call gets a good image. A call that the real service would refuse (path, key, body) is
+refused in the same way, without using up the script; it is recorded as well.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it arrived."""
+    """One recorded request."""
 
     method: str
     path: str
     headers: dict[str, str]  # names in lower case
-    body: Any  # parsed JSON; None if it was none
+    body: Any  # parsed JSON; None if it was invalid
 
 
 class ScriptedOpenRouter:
@@ -44,7 +44,7 @@ class ScriptedOpenRouter:
     def __init__(self, key: str = KEY) -> None:
         self.key = key
         self.calls: list[Call] = []
-        self.sent = 0  # bytes given to the wire; the kernel may hold a few MB of them
+        self.sent = 0  # bytes written; the kernel may buffer a few MB of them
         self.called = asyncio.Event()
         self.client_disconnected = asyncio.Event()
         self.answering = asyncio.Event()
@@ -52,13 +52,13 @@ class ScriptedOpenRouter:
         self._script: deque[Response] = deque()
         self._connections: set[asyncio.Task[None]] = set()
 
-    def script(self, *answers: Response) -> None:
-        """Answer the coming calls with these, in turn; the last one repeats."""
-        self._script = deque(answers)
+    def script(self, *responses: Response) -> None:
+        """Respond to the next calls with these, in turn; the last one repeats."""
+        self._script = deque(responses)
 
     @property
     def base_url(self) -> str:
-        """What OPENROUTER_BASE_URL is set to."""
+        """The value for OPENROUTER_BASE_URL."""
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/api/v1"
 
     async def __aenter__(self) -> Self:
@@ -84,7 +84,7 @@ class ScriptedOpenRouter:
                 self.calls.append(call)
                 self.called.set()
                 await self.answering.wait()
-                await self._play(_refusal_of(call, self.key) or self._next(), reader, writer)
+                await self._play(_validate(call, self.key) or self._next(), reader, writer)
         finally:
             self._connections.discard(task)
             writer.close()
@@ -94,23 +94,23 @@ class ScriptedOpenRouter:
             return picture()
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
-    async def _play(self, answer: Response, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _play(self, response: Response, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(answer.wire)
-            self.sent += len(answer.wire)
+            writer.write(response.wire)
+            self.sent += len(response.wire)
             await writer.drain()
-            while answer.repeat and not reader.at_eof():
-                writer.write(answer.repeat)
-                self.sent += len(answer.repeat)
+            while response.repeat and not reader.at_eof():
+                writer.write(response.repeat)
+                self.sent += len(response.repeat)
                 await writer.drain()
-                await asyncio.sleep(answer.gap)
-            if answer.ending is Ending.SILENCE:
+                await asyncio.sleep(response.gap)
+            if response.ending is Ending.SILENCE:
                 await reader.read()
         except ConnectionError:
             self.client_disconnected.set()
-        if answer.repeat or answer.ending is Ending.SILENCE:
+        if response.repeat or response.ending is Ending.SILENCE:
             self.client_disconnected.set()
-        if answer.ending is Ending.RESET:
+        if response.ending is Ending.RESET:
             wire: socket.socket = writer.get_extra_info("socket")
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
@@ -129,7 +129,7 @@ async def _read_call(reader: asyncio.StreamReader) -> Call:
     return Call(method, path, headers, body)
 
 
-def _refusal_of(call: Call, key: str) -> Response | None:
+def _validate(call: Call, key: str) -> Response | None:
     if (call.method, call.path) != ("POST", "/api/v1/chat/completions"):
         return status(404, "not_found", text="Not Found")
     if call.headers.get("authorization") != f"Bearer {key}":

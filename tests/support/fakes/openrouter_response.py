@@ -1,4 +1,4 @@
-"""Answers for the scripted OpenRouter: what the real one says, and everything that can go wrong with it."""
+"""Responses for the scripted OpenRouter: those of the real service, and everything that can go wrong."""
 
 import base64
 import io
@@ -14,33 +14,33 @@ from PIL import Image
 GENERATION_ID = "gen-1700000000-abcdefghij"
 MODEL = "google/gemini-2.5-flash-image"
 COST = 0.039  # US dollars
-_SILENCE = b": OPENROUTER PROCESSING\n\n"
+_KEEP_ALIVE = b": OPENROUTER PROCESSING\n\n"
 
 
 class Ending(StrEnum):
-    """What happens to the connection when everything is written."""
+    """What happens to the connection after the response."""
 
     CLOSE = "CLOSE"
-    RESET = "RESET"  # TCP RST: what is not read yet is lost
-    SILENCE = "SILENCE"  # stays open until the client leaves
+    RESET = "RESET"  # TCP RST: unread data is lost
+    SILENCE = "SILENCE"  # stays open until the client disconnects
 
 
 @dataclass(frozen=True)
 class Response:
-    """Bytes for the wire, HTTP head included."""
+    """The raw bytes of a response, including the HTTP head."""
 
     wire: bytes = b""
-    repeat: bytes = b""  # then this, again and again, until the client leaves
+    repeat: bytes = b""  # sent repeatedly after `wire`, until the client disconnects
     gap: float = 0.0  # seconds between repetitions
     ending: Ending = Ending.CLOSE
 
 
-# Good answers, each in one of the shapes that models use.
+# Good responses, each in one of the shapes that models use.
 
 
 @lru_cache
 def good_picture(width: int = 128, height: int = 128, tint: int = 0) -> bytes:
-    """A PNG of a gradient; another `tint` (0 to 255) makes another picture."""
+    """Return a PNG of a gradient; another `tint` (0 to 255) gives another image."""
     across = Image.linear_gradient("L").rotate(90).resize((width, height))
     down = Image.linear_gradient("L").resize((width, height))
     out = io.BytesIO()
@@ -49,7 +49,7 @@ def good_picture(width: int = 128, height: int = 128, tint: int = 0) -> bytes:
 
 
 def data_url(data: bytes, media_type: str = "image/png") -> str:
-    """A data URL of `data` in base64."""
+    """Return a base64 data URL of `data`."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -59,33 +59,33 @@ def picture(png: bytes | None = None) -> Response:
 
 
 def sse_picture(partials: tuple[bytes, ...] = (), png: bytes | None = None) -> Response:
-    """A stream: signs of life, early pictures, the picture, usage, [DONE]."""
+    """A stream: keep-alives, preview images, the image, usage, [DONE]."""
     deltas = [_delta(images=[_image_part(data_url(image))]) for image in (*partials, png or good_picture())]
     return sse(_delta(role="assistant", content=""), *deltas, _last_chunk())
 
 
 def content_parts(png: bytes | None = None) -> Response:
-    """`message.content` as a list of parts, the picture among them."""
+    """`message.content` as a list of parts, one of which is the image."""
     return message(content=[{"type": "text", "text": "Look:"}, _image_part(data_url(png or good_picture()))])
 
 
 def markdown(png: bytes | None = None) -> Response:
-    """A picture inside the text."""
+    """An image inside the text."""
     return message(content=f"Here it is: ![picture]({data_url(png or good_picture())}) Enjoy!")
 
 
 def remote_url(url: str) -> Response:
-    """A picture that is somewhere else."""
+    """An image as an https URL."""
     return message(content=[_image_part(url)])
 
 
 def message(*, finish_reason: str = "stop", native_finish_reason: str = "STOP", **fields: object) -> Response:
-    """A whole chat completion around one message."""
+    """A complete chat completion with one message."""
     choice = {"index": 0, "finish_reason": finish_reason, "native_finish_reason": native_finish_reason}
     return json_200(_completion(choices=[{**choice, "message": {"role": "assistant", "refusal": None, **fields}}]))
 
 
-# Answers without a picture.
+# Responses without an image.
 
 
 def status(
@@ -96,7 +96,7 @@ def status(
     retry_after: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Response:
-    """An HTTP error with the body that OpenRouter gives it."""
+    """An HTTP error with OpenRouter's error body."""
     fields = {**(metadata or {}), **({"error_type": error_type} if error_type else {})}
     error = {"code": code, "message": text or f"Provider returned {code}", "metadata": fields}
     extra = {} if retry_after is None else {"Retry-After": retry_after}
@@ -104,95 +104,95 @@ def status(
 
 
 def moderation(flagged: str = "flagged text") -> Response:
-    """403 with moderation's reasons; the same status as for a key without permission."""
+    """A 403 with the moderation's reasons; the same status as for a key without permission."""
     metadata = {"reasons": ["violence"], "flagged_input": flagged, "provider_name": "Google", "model_slug": MODEL}
     return status(403, text=f'Your input was flagged: "{flagged}"', metadata=metadata)
 
 
 def refusal() -> Response:
-    """A 200 in which the model declines."""
+    """A 200 in which the model refuses."""
     return message(content=None, refusal="I cannot make this picture.")
 
 
 def text_only() -> Response:
-    """A 200 with words where a picture was asked for; paid for like any other."""
+    """A 200 with text instead of an image; it is charged like any other."""
     return message(content="I would paint a fox, in oil.")
 
 
 def error_in_200(code: int | None = 502, error_type: str | None = None, text: str = "Upstream failed") -> Response:
-    """What comes when the model had started before it failed."""
+    """An error object in a 200, which is sent when the model fails after it has started."""
     return json_200({"error": _error(code, error_type, text), "id": GENERATION_ID})
 
 
 def sse_error(code: int | None = 502, error_type: str | None = None) -> Response:
-    """The same, in the middle of a stream."""
+    """An error object in the middle of a stream."""
     chunk = _delta(content="")
     chunk["choices"][0]["finish_reason"] = "error"
     return sse(_delta(content="I"), {**chunk, "error": _error(code, error_type, "Upstream failed")})
 
 
 def html_200() -> Response:
-    """A gateway's page."""
+    """An HTML page of a gateway."""
     return _response(200, "text/html", b"<!doctype html><title>Checking your browser</title>")
 
 
 def empty_200() -> Response:
-    """Nothing at all."""
+    """A 200 with an empty body."""
     return _response(200, "application/json", b"")
 
 
 def not_an_image() -> Response:
-    """A data URL whose base64 is none."""
+    """A data URL with invalid base64."""
     return message(images=[_image_part("data:image/png;base64,@@@ not base64 @@@")])
 
 
 def redirect(to: str) -> Response:
-    """A 307, which would repeat the call with its key somewhere else."""
+    """A 307, which would resend the call and its key to another host."""
     return _response(307, "text/plain", b"", Location=to)
 
 
-# Answers that the wire spoils.
+# Responses broken by the connection.
 
 
 def truncated(whole: Response | None = None, keep: float = 0.5) -> Response:
-    """The first part of an answer (`keep` of its bytes, 0 to 1), then the connection ends."""
+    """The first part of a response (`keep` of its bytes, 0 to 1), then the connection is closed."""
     wire = (whole or picture()).wire
     return Response(wire[: int(len(wire) * keep)])
 
 
 def sse_cut(png: bytes | None = None) -> Response:
-    """A stream whose HTTP is whole and whose end is missing: no finish reason, usage or [DONE]."""
+    """A stream with complete HTTP framing but no end: no finish reason, usage or [DONE]."""
     return sse(_delta(images=[_image_part(data_url(png or good_picture()))]), done=False)
 
 
 def reset() -> Response:
-    """The request arrives, the connection dies."""
+    """The connection is reset after the request."""
     return Response(ending=Ending.RESET)
 
 
 def hang() -> Response:
-    """Not even a status."""
+    """No response at all."""
     return Response(ending=Ending.SILENCE)
 
 
 def drip(gap: float = 0.02) -> Response:
-    """A stream of signs of life, one every `gap` seconds, that never says anything."""
-    return Response(_head(200, "text/event-stream"), repeat=_SILENCE, gap=gap)
+    """A stream of keep-alives only, one every `gap` seconds, without an end."""
+    return Response(_head(200, "text/event-stream"), repeat=_KEEP_ALIVE, gap=gap)
 
 
 def huge(code: int = 200) -> Response:
-    """A body without an end, as fast as it is read."""
+    """An endless body, sent as fast as it is read."""
     return Response(_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
 
 
 def gzip_bomb(megabytes: int = 64) -> Response:
-    """That much JSON white space, compressed about a thousand times."""
+    """`megabytes` of JSON white space, compressed by a factor of about a thousand."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)  # + 16: with gzip's head
     body = b"".join(packer.compress(b" " * 2**20) for _ in range(megabytes)) + packer.flush()
     return _response(200, "application/json", body, **{"Content-Encoding": "gzip"})
 
 
-# How they are put on the wire.
+# Encoding.
 
 
 def json_200(body: object) -> Response:
@@ -201,8 +201,12 @@ def json_200(body: object) -> Response:
 
 
 def sse(*chunks: object, done: bool = True) -> Response:
-    """A stream of JSON chunks; `done`: with [DONE] after them."""
-    events = [_SILENCE, *(b"data: " + _json(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n" if done else b""]
+    """A stream of JSON chunks; `done`: followed by [DONE]."""
+    events = [
+        _KEEP_ALIVE,
+        *(b"data: " + _json(chunk) + b"\n\n" for chunk in chunks),
+        b"data: [DONE]\n\n" if done else b"",
+    ]
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events if event)
     return Response(_head(200, "text/event-stream", **{"Transfer-Encoding": "chunked"}) + chunked + b"0\r\n\r\n")
 
