@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """A server in a temporary folder; run as an unprivileged user if the tests run as root, which PostgreSQL refuses."""
+    """A server in a temporary folder; unprivileged if the tests run as root, which PostgreSQL refuses."""
 
     def __init__(self, name: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"darkroom-test-{name}-"))
