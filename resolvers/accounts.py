@@ -1,4 +1,4 @@
-"""Resolvers of accounts: sign-up, sign-in, profile, verification, password reset, API keys, roles, export."""
+"""Resolvers of accounts: sign-up, sessions, profile, mail links, API keys, roles, suspension, export and deletion."""
 
 import strawberry
 
@@ -60,7 +60,7 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
         request_locale=info.context.locale,
         referral_code=given(input.referral_code, None),
     )
-    return signed_in(info, session)
+    return _signed_in(info, session)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
@@ -69,14 +69,14 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     session = await info.context.services.accounts.users.sign_in(
         input.email, input.password, client=info.context.client
     )
-    payload = signed_in(info, session)
+    payload = _signed_in(info, session)
     if input.cookie:
         info.context.set_cookie(session)
-        payload.token = None  # no script of the page shall hold it
+        payload.token = None  # scripts of the page must not read it
     return payload
 
 
-def signed_in(info: Info, session: NewSession) -> SessionPayload:
+def _signed_in(info: Info, session: NewSession) -> SessionPayload:
     info.context.set_viewer(session.user)
     return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user))
 
@@ -112,7 +112,7 @@ async def request_password_reset(info: Info, email: str) -> SentPayload:
 
 async def reset_password(info: Info, token: str, password: str) -> SessionPayload:
     session = await info.context.services.accounts.password_resets.reset(token, password, client=info.context.client)
-    return signed_in(info, session)
+    return _signed_in(info, session)
 
 
 async def admin_set_role(info: Info, user_id: strawberry.ID, role: Role) -> UserPayload:
@@ -136,13 +136,13 @@ async def request_email_verification(info: Info) -> SentPayload:
 
 async def verify_email(info: Info, token: str) -> UserPayload:
     viewer = info.context.viewer
-    # Whoever holds an API key need not know the password.
+    # An API key does not prove that the client knows the password.
     signed_in = None if info.context.uses_api_key else viewer
     user = await info.context.services.accounts.verification.verify(
         token, client=info.context.client, signed_in=signed_in
     )
     if viewer is None or viewer.id != user.id:
-        return UserPayload(user=None)  # a link proves an address; it opens no account
+        return UserPayload(user=None)  # a link verifies an address; it does not sign in
     info.context.set_viewer(user)
     return UserPayload(user=User.of(user))
 

@@ -36,73 +36,76 @@ async def admin_adjust_credits(info: Info, input: AdjustCreditsInput) -> AdjustC
 
 
 @dataclass(frozen=True)
-class _Present:
-    """The account as it was read last."""
+class _Snapshot:
+    """The account as it was last read."""
 
     user: models.User
-    rights: Benefits
+    benefits: Benefits
 
 
 @dataclass(frozen=True)
-class _News:
-    """What is to be told next. `lines`: None where the ledger must be read; `rights`: whether they have changed."""
+class _Update:
+    """What to send next. `lines`: None where the ledger must be read; `benefits_changed`: since the update before."""
 
-    present: _Present
+    snapshot: _Snapshot
     lines: list[models.CreditTransaction] | None
-    rights: bool
+    benefits_changed: bool
 
 
 async def credits_changed(info: Info, after: strawberry.ID | None = None) -> AsyncGenerator[CreditsChange, None]:
-    """The present state, the lines since `after`, then each line in the order of commits, and each change of rights."""
+    """Yield the present state, the lines since `after`, then each new line and each change of benefits."""
     viewer, services = info.context.require_viewer(), info.context.services
-    async with ChannelReader(info.context, account_channel(viewer.id)) as watch:
-        news = _News(await _read(services, viewer.id), None, rights=False)
-        credits, version = news.present.user.credits, news.present.user.version
-        seen = news.present.user.ledger_sequence
+    async with ChannelReader(info.context, account_channel(viewer.id)) as reader:
+        update = _Update(await _read(services, viewer.id), None, benefits_changed=False)
+        credits, version = update.snapshot.user.credits, update.snapshot.user.version
+        seen = update.snapshot.user.ledger_sequence
         if after is not None:
-            seen = (
-                await services.billing.ledger.transaction(viewer.id, known_id(after, ids.TRANSACTION, "after"))
-            ).sequence
-        yield CreditsChange.of(credits, version, None, news.present.rights)
+            line_id = known_id(after, ids.TRANSACTION, "after")
+            seen = (await services.billing.ledger.transaction(viewer.id, line_id)).sequence
+        yield CreditsChange.of(credits, version, None, update.snapshot.benefits)
         while True:
-            rights, lines = news.present.rights, news.lines
-            is_page = True
-            while is_page:
+            benefits, lines = update.snapshot.benefits, update.lines
+            has_more = True
+            while has_more:
                 if lines is None:
                     lines = await services.billing.ledger.since(viewer.id, seen)
                 for line in lines:
                     seen = line.sequence
-                    # A replayed line is old news: its own balance and version would tell the client to go back.
+                    # A replayed line has an older balance and version, which would set the client back.
                     if line.account_version > version:
                         credits, version = line.balance, line.account_version
-                    yield CreditsChange.of(credits, version, line, rights)
-                is_page, had_lines, lines = len(lines) == MAX_SIZE, bool(lines), None
-            # The newest line has shown the rights, too, unless they changed after it.
-            if news.rights and (not had_lines or version < news.present.user.version):
-                credits, version = news.present.user.credits, news.present.user.version
-                yield CreditsChange.of(credits, version, None, rights)
-            news = await _next(services, watch, news.present, seen)
+                    yield CreditsChange.of(credits, version, line, benefits)
+                has_more, had_lines, lines = len(lines) == MAX_SIZE, bool(lines), None
+            # The newest line has carried the benefits, unless they changed after it.
+            if update.benefits_changed and (not had_lines or version < update.snapshot.user.version):
+                credits, version = update.snapshot.user.credits, update.snapshot.user.version
+                yield CreditsChange.of(credits, version, None, benefits)
+            update = await _next_update(services, reader, update.snapshot, seen)
 
 
-async def _next(services: Services, watch: ChannelReader, present: _Present, seen: int) -> _News:
-    """What the next message tells after line `seen`; after silence, or where it tells too little, what the rows say."""
-    message = await watch.next()
+async def _next_update(services: Services, reader: ChannelReader, known: _Snapshot, seen: int) -> _Update:
+    """Return the next message's changes after line `seen`; read the rows on a timeout, or if they are incomplete."""
+    message = await reader.receive_message()
     lines = decode_lines(message, seen) if message is not None else None
-    told = decode_entitlements(message, present.user.version) if message is not None else None
-    if lines is not None and told is False:
-        return _News(present, lines, rights=False)
-    fresh = await _read(services, present.user.id, None if told else present)
+    changed = decode_entitlements(message, known.user.version) if message is not None else None
+    if lines is not None and changed is False:
+        return _Update(known, lines, benefits_changed=False)
+    fresh = await _read(services, known.user.id, None if changed else known)
     newest = lines[-1].sequence if lines else seen
-    is_all = fresh.user.ledger_sequence == newest  # else what was written meanwhile comes first
-    return _News(fresh, (lines or []) if is_all else None, rights=bool(told) or fresh.rights != present.rights)
+    is_complete = fresh.user.ledger_sequence == newest  # else lines written meanwhile come first
+    return _Update(
+        fresh,
+        (lines or []) if is_complete else None,
+        benefits_changed=bool(changed) or fresh.benefits != known.benefits,
+    )
 
 
-async def _read(services: Services, user_id: str, known: _Present | None = None) -> _Present:
-    """The account as it is now. `known`: as it was, whose rights are good while nothing has moved the version."""
+async def _read(services: Services, user_id: str, known: _Snapshot | None = None) -> _Snapshot:
+    """Read the account; `known`, read before, is returned while its version is current and its benefits are not due."""
     user = await services.accounts.users.get(user_id)
-    if known is not None and user.version == known.user.version and not known.rights.is_due(datetime.now(UTC)):
+    if known is not None and user.version == known.user.version and not known.benefits.is_due(datetime.now(UTC)):
         return known
-    return _Present(user, await benefits_of(user, services.billing.memberships))
+    return _Snapshot(user, await benefits_of(user, services.billing.memberships))
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:

@@ -1,4 +1,4 @@
-"""Everything that happens in the deployment, live, for admins."""
+"""Resolvers of events: the activity of the whole deployment, for admins."""
 
 from collections.abc import AsyncGenerator
 
@@ -12,16 +12,16 @@ from services.integrations.messaging.bus import Gap
 
 
 async def admin_activity(info: Info) -> AsyncGenerator[AdminActivity, None]:
-    """What happens from now on; there is no row that says what was missed, so that is all that is said of it."""
-    async with ChannelReader(info.context, CHANNEL) as watch:
+    """Yield all activity from now on. Lost messages cannot be read again, so an alert reports them."""
+    async with ChannelReader(info.context, CHANNEL) as reader:
         while True:
-            news = await watch.hear()
-            if isinstance(news, Gap):
+            event = await reader.receive()
+            if isinstance(event, Gap):
                 missed = message("Some activity may have been missed here; read the lists again.")
                 found = [(Activity.alert(missed), missed)]
             else:
-                found = describe(news) if news is not None else []
+                found = describe(event) if event is not None else []
             for activity, text in found:
-                info.context.require_admin()  # a role that was taken, or a sign-in that ended, ends the stream
+                info.context.require_admin()  # the stream ends with the role or the session
                 yield AdminActivity.of(activity, info.context.translate(text))
             info.context.require_admin()

@@ -36,59 +36,58 @@ async def set_favorite(info: Info, id: strawberry.ID, is_favorite: bool) -> Gene
     return GenerationPayload(generation=Generation.of(row))
 
 
-_PATIENCE = 0.25  # seconds that a message which comes early waits for the one before it; they are milliseconds apart
+_REORDER_SECONDS = 0.25  # an early message waits for its predecessor; they are milliseconds apart
 
 
 async def gallery_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
-    """A SNAPSHOT of the present version, then every change in the order of versions."""
+    """Yield a SNAPSHOT of the present version, then every change in version order."""
     viewer = info.context.require_viewer()
     async with aclosing(_steps(info)) as steps:
         async for version, changes in steps:
-            for event in await _told(info, viewer.id, version, changes):
-                yield event
+            for change in await _gallery_changes(info, viewer.id, version, changes):
+                yield change
 
 
 async def favorite_changed(info: Info) -> AsyncGenerator[GalleryChange, None]:
-    """The same for the favorites: marks that were set or cleared, and favorites that were deleted."""
+    """Yield a SNAPSHOT, then every favorite that is added, removed or deleted."""
     viewer = info.context.require_viewer()
     async with aclosing(_steps(info)) as steps:
         async for version, changes in steps:
             favorites = None if changes is None else tuple(change for change in changes if change.favorite)
-            for event in await _told(info, viewer.id, version, favorites):
-                yield event
+            for change in await _gallery_changes(info, viewer.id, version, favorites):
+                yield change
 
 
 async def _steps(info: Info) -> AsyncGenerator[Step, None]:
-    """Every version of the account with what it changed; versions that may have been missed become one to read."""
+    """Yield every version of the account with its changes; missed versions become one step without changes."""
     viewer, services = info.context.require_viewer(), info.context.services
     now = asyncio.get_running_loop().time
-    async with ChannelReader(info.context, account_channel(viewer.id)) as watch:
-        feed = VersionBuffer((await services.accounts.users.get(viewer.id)).version)
-        yield feed.version, None
-        patient_until = 0.0
+    async with ChannelReader(info.context, account_channel(viewer.id)) as reader:
+        buffer = VersionBuffer((await services.accounts.users.get(viewer.id)).version)
+        yield buffer.version, None
+        reorder_until = 0.0
         while True:
-            was_waiting = feed.has_gap
-            left = patient_until - now() if was_waiting else None
-            news = await watch.hear(left) if left is None or left > 0 else None
-            steps = feed.add(news) if isinstance(news, dict) else None
+            had_gap = buffer.has_gap
+            remaining = reorder_until - now() if had_gap else None
+            event = await reader.receive(remaining) if remaining is None or remaining > 0 else None
+            steps = buffer.add(event) if isinstance(event, dict) else None
             if steps is None:
                 version = (await services.accounts.users.get(viewer.id)).version
-                # Silence is only silence where nothing waits and the account stands as it was told.
-                is_quiet = news is None and not was_waiting and version <= feed.version
-                steps = [] if is_quiet else feed.resync(version)
+                # A timeout means that nothing has changed only without a gap and with the version already sent.
+                is_unchanged = event is None and not had_gap and version <= buffer.version
+                steps = [] if is_unchanged else buffer.resync(version)
             for step in steps:
                 yield step
-            if feed.has_gap and (steps or not was_waiting):
-                patient_until = now() + _PATIENCE
+            if buffer.has_gap and (steps or not had_gap):
+                reorder_until = now() + _REORDER_SECONDS
 
 
-async def _told(
+async def _gallery_changes(
     info: Info, user_id: str, version: int, changes: tuple[GenerationChange, ...] | None
 ) -> list[GalleryChange]:
-    """One step as the client gets it: the generations as they are now, read together.
+    """Return one step for the client, with the present state of its generations, read by one statement.
 
-    `user_id`: of who subscribed. Another operation on the same socket may have signed somebody else in since, to whom
-    none of these belongs.
+    `user_id`: the subscriber's, because another operation on the same socket may have signed in another user since.
     """
     if changes is None:
         return [GalleryChange(kind=ChangeKind.SNAPSHOT, version=version, generation_id=None, generation=None)]
@@ -96,19 +95,19 @@ async def _told(
     gallery = info.context.services.gallery.lists
     wanted = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
     found = await gallery.by_ids(user_id, wanted) if wanted else {}
-    told = []
+    result = []
     for change in changes:
         row = found.get(change.generation_id)
-        told.append(
+        result.append(
             GalleryChange(
-                # What was made and has been deleted since is gone; its own message is still to come.
+                # Created or changed, and deleted since; the message of its deletion is still to come.
                 kind=change.kind if row else ChangeKind.DELETED,
                 version=version,
                 generation_id=strawberry.ID(change.generation_id),
                 generation=Generation.of(row) if row else None,
             )
         )
-    return told
+    return result
 
 
 async def share_generation(info: Info, id: strawberry.ID, slug: str | None = None) -> GenerationPayload:

@@ -79,21 +79,21 @@ async def admin_retry_generation(info: Info, id: strawberry.ID, reason: str) -> 
 
 
 async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[Generation, None]:
-    """The present state, then every change, until the end."""
+    """Yield the present state, then every change, until a final status."""
     viewer, services = info.context.require_viewer(), info.context.services
     generation_id = known_id(id, ids.GENERATION)
-    async with ChannelReader(info.context, generation_channel(generation_id)) as watch:
+    async with ChannelReader(info.context, generation_channel(generation_id)) as reader:
         row = await services.generations.requests.get(viewer.id, generation_id)
         yield Generation.of(row)
         while not row.status.is_final:
-            news = await watch.next()
-            told = apply_update(row, news) if news is not None else None
-            if told is None:  # silence, a gap, or the end, which has more to tell than a message holds
-                told = await services.generations.requests.last(viewer.id, generation_id)
-                if told.deleted_at is not None and told.status is not enum.GenerationStatus.CANCELED:
-                    return  # it ended and was deleted meanwhile: there is nothing left to show
-            if told.version > row.version:
-                row = told
+            message = await reader.receive_message()
+            updated = apply_update(row, message) if message is not None else None
+            if updated is None:  # a timeout, a gap, or a final status, whose row has more fields than a message
+                updated = await services.generations.requests.last(viewer.id, generation_id)
+                if updated.deleted_at is not None and updated.status is not enum.GenerationStatus.CANCELED:
+                    return  # ended and deleted meanwhile: there is nothing to show
+            if updated.version > row.version:
+                row = updated
                 yield Generation.of(row)
 
 

@@ -1,4 +1,4 @@
-"""Uploads: where to send a picture ahead of the request that uses it."""
+"""Resolvers of media: uploads of reference images ahead of the request."""
 
 from schema.media import CreateUploadInput, UploadPayload, UploadTarget
 from schema.runtime.context import Info

@@ -1,4 +1,4 @@
-"""Payments: the way to the till."""
+"""Resolvers of payments: checkouts."""
 
 from schema.payments import Checkout, CheckoutPayload, CreateCheckoutInput
 from schema.runtime.context import Info

@@ -1,4 +1,4 @@
-"""What every subscription stands on: subscribe first, then read, then listen, and read again when it is quiet."""
+"""The base of all subscriptions: subscribe, then read the rows, then receive; read again after a timeout or a gap."""
 
 from contextlib import AsyncExitStack
 from typing import Self
@@ -11,51 +11,53 @@ from services.integrations.messaging.bus import Gap, Subscription
 
 
 class ChannelReader:
-    """A channel of the bus, watched for one subscriber whose sign-in must stay good."""
+    """Receives the messages of one channel of the bus for a subscriber, as long as the subscriber's session lasts."""
 
     def __init__(self, context: Context, channel: str) -> None:
         self._context = context
         self._channel = channel
         self._stack = AsyncExitStack()
         self._messages: Subscription | None = None
-        self._presence: OpenConnection | None = None
+        self._connection: OpenConnection | None = None
         self._role: Role | None = None
 
     async def __aenter__(self) -> Self:
         context = self._context
-        viewer, presences = context.require_viewer(), context.services.accounts.connections
+        viewer, connections = context.require_viewer(), context.services.accounts.connections
         messages = await self._stack.enter_async_context(context.services.integrations.bus.subscribe(self._channel))
-        assert context.token is not None  # noqa: S101 - else there were no viewer
-        self._presence = self._stack.enter_context(presences.register(context.token, viewer, messages.interrupt))
+        assert context.token is not None  # noqa: S101 - there is a viewer
+        self._connection = self._stack.enter_context(connections.register(context.token, viewer, messages.interrupt))
         self._messages, self._role = messages, viewer.role
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def next(self) -> dict[str, object] | None:
-        """The next message; None when it has been quiet for a while or something was missed: read the row.
+    async def receive(self, within: float | None = None) -> dict[str, object] | Gap | None:
+        """Return the next message, GAP when messages were lost, or None after `within` seconds.
+
+        `within` is at most, and by default, the interval at which subscriptions read their rows again.
 
         Raises:
-            UnauthenticatedError: the subscriber's sign-in has ended.
+            UnauthenticatedError: the subscriber's session has ended.
         """
-        found = await self.hear()
-        return found if isinstance(found, dict) else None
-
-    async def hear(self, within: float | None = None) -> dict[str, object] | Gap | None:
-        """The next message; GAP when something was missed, None after silence: of `within` seconds, where given.
-
-        Raises:
-            UnauthenticatedError: the subscriber's sign-in has ended.
-        """
-        messages, presence = self._messages, self._presence
+        messages, connection = self._messages, self._connection
         assert messages is not None  # noqa: S101 - only used inside `async with`
-        assert presence is not None  # noqa: S101 - the same
-        every = self._context.services.events.reread_seconds
-        found = await messages.get(timeout=every if within is None else min(within, every))
-        if presence.signed_out:
+        assert connection is not None  # noqa: S101 - the same
+        reread_seconds = self._context.services.events.reread_seconds
+        event = await messages.get(timeout=reread_seconds if within is None else min(within, reread_seconds))
+        if connection.signed_out:
             raise UnauthenticatedError
-        if presence.user.role is not self._role:  # which decides what the stream may tell
-            self._role = presence.user.role
-            self._context.set_viewer(presence.user)
-        return found
+        if connection.user.role is not self._role:  # the role decides what the stream may show
+            self._role = connection.user.role
+            self._context.set_viewer(connection.user)
+        return event
+
+    async def receive_message(self) -> dict[str, object] | None:
+        """Return the next message; None after a timeout or when messages were lost: read the row.
+
+        Raises:
+            UnauthenticatedError: the subscriber's session has ended.
+        """
+        event = await self.receive()
+        return event if isinstance(event, dict) else None
