@@ -27,7 +27,7 @@ class Sweeper:
             try:
                 await self.sweep_lane(lane)
             except Exception:
-                log.warning("sweep.failed", lane=lane.value, exc_info=True)
+                log.warning("sweeper.pass_failed", lane=lane.value, exc_info=True)
             await asyncio.sleep(self._every)
 
     async def sweep(self) -> None:

@@ -1,4 +1,4 @@
-"""A figure that many ask for at once: read by the first, waited for by the others, and told again for a while."""
+"""A cached value: read once for all concurrent callers (single-flight), and reused until its TTL has passed."""
 
 import asyncio
 import time
@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class CachedValue(Generic[T]):
-    """What `read` answers, used again for `seconds`. Of a failure nothing is remembered; those who waited share it."""
+    """The result of `read`, reused for `seconds`. A failure is not cached; concurrent callers share it."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], seconds: float) -> None:
         self._read = read
         self._seconds = seconds
         self._reading: asyncio.Task[T] | None = None
-        self._until = 0.0
+        self._expires_at = 0.0
 
     async def get(self) -> T:
-        """The figure. Raises what `read` raises."""
-        if self._reading is None or (self._reading.done() and time.monotonic() >= self._until):
-            self._reading = asyncio.create_task(self._read_anew())
-        return await asyncio.shield(self._reading)  # whoever goes away takes it from nobody
+        """Return the value. Raises what `read` raises."""
+        if self._reading is None or (self._reading.done() and time.monotonic() >= self._expires_at):
+            self._reading = asyncio.create_task(self._refresh())
+        return await asyncio.shield(self._reading)  # a caller that is cancelled does not cancel it for the others
 
-    async def _read_anew(self) -> T:
-        self._until = 0.0
-        found = await self._read()
-        self._until = time.monotonic() + self._seconds
-        return found
+    async def _refresh(self) -> T:
+        self._expires_at = 0.0
+        value = await self._read()
+        self._expires_at = time.monotonic() + self._seconds
+        return value

@@ -1,4 +1,4 @@
-"""Chores: what every worker's sweeper does again and again, offered by the group that knows how."""
+"""Chores: the recurring work of every worker's sweeper; each group's wiring offers its own."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _BATCH = 100  # rows of one kind in one run
-_MAX_FAILURES = 3  # of the storage in one run, after which the rest waits: each may cost a whole deadline
+_MAX_FAILURES = 3  # of the storage in one run, after which the rest waits: each may take a whole deadline
 
 
 class Lane(Enum):
@@ -25,7 +25,7 @@ class Lane(Enum):
 
 @dataclass(frozen=True)
 class Chore:
-    """One call of `run` does what there is to do now; any number of processes may run it at once."""
+    """A recurring task: one call of `run` does what is due now. Any number of processes may run it at once."""
 
     lane: Lane
     run: Callable[[], Awaitable[object]]
@@ -41,19 +41,20 @@ def chore_for_each(
 ) -> Chore:
     """Return a chore that finds a batch of items and handles them one by one.
 
-    An item whose `handle` raises is logged as `sweep.<name>` and stops no other; after three that answer False the
-    rest waits for the next run. `until_empty`: a full batch without a failure is followed by the next one at once.
+    An item whose `handle` raises is logged as `chore.item_failed` and does not stop the others; after three for which
+    it returns False the rest waits for the next run. `until_empty`: a full batch without a failure is followed by the
+    next one at once.
     """
 
     async def run() -> None:
         while items := await find(_BATCH):
-            if not await _handle_all(f"sweep.{name}", items, handle) or not until_empty or len(items) < _BATCH:
+            if not await _handle_all(name, items, handle) or not until_empty or len(items) < _BATCH:
                 return
 
     return Chore(lane, run)
 
 
-async def _handle_all(event: str, items: Sequence[T], handle: Callable[[T], Awaitable[bool]]) -> bool:
+async def _handle_all(name: str, items: Sequence[T], handle: Callable[[T], Awaitable[bool]]) -> bool:
     failures, complete = 0, True
     for item in items:
         try:
@@ -61,7 +62,7 @@ async def _handle_all(event: str, items: Sequence[T], handle: Callable[[T], Awai
             failures += not handled
         except Exception:
             handled = False
-            log.exception(event, item=str(item))
+            log.exception("chore.item_failed", chore=name, item=str(item))
         complete = complete and handled
         if failures == _MAX_FAILURES:
             break

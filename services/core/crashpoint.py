@@ -4,12 +4,12 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-# One for every state that a process can leave behind, in about the order in which an account meets them.
+# One for each state that a killed process can leave behind, roughly in the order of an account's life.
 Point = Literal[
     "file.row_written",  # a PENDING row without bytes
     "file.picture_written",  # the picture without its thumbnail
-    "file.bytes_written",  # everything there, used by nothing
-    "generation.before_commit",  # credits, key, file and rows written, rolled back by the death
+    "file.bytes_written",  # complete, but nothing refers to it
+    "generation.before_commit",  # credits, key, file and rows written, rolled back by the kill
     "generation.committed",  # paid for, and no wake-up published
     "generation.wake_up_published",  # paid for, and the client has no response
     "claim.before_commit",
@@ -20,25 +20,25 @@ Point = Literal[
     "worker.before_completion",
     "completion.before_commit",
     "worker.before_failure",
-    "failure.before_commit",  # failed and perhaps refunded, rolled back by the death
-    "worker.ended",  # ended, and nobody was told
+    "failure.before_commit",  # failed and perhaps refunded, rolled back by the kill
+    "worker.ended",  # ended, and no event published
     "cancel.before_commit",
     "cancel.committed",
-    "delete.before_commit",  # buried and perhaps refunded, rolled back by the death
-    "delete.committed",  # gone, and neither subscribers nor the worker that makes it were told
+    "delete.before_commit",  # soft-deleted and perhaps refunded, rolled back by the kill
+    "delete.committed",  # deleted, and neither subscribers nor its worker notified
     "account_deletion.before_commit",
-    "account_deletion.committed",  # nobody is signed in any more, and every picture is there
-    "account_deletion.begun",  # a part of the pictures is gone
+    "account_deletion.committed",  # all sessions ended, and every picture still there
+    "account_deletion.begun",  # some of the pictures deleted
     "export.claimed",  # attempts counted, nothing written
     "export.stored",  # the zip is there, its row PENDING
     "export.bytes_removed",  # the row of an old export without its bytes
-    "sweeper.claimed",  # the sweeper holds a dead worker's generation, and dies as well
+    "sweeper.claimed",  # a dead worker's generation is claimed by a sweeper that is killed, too
     "requeue.before_commit",
-    "sweeper.settled",  # back in the queue or failed, and nobody rang or was told
-    "sweeper.files_marked",  # old unsettled files are DELETING
+    "sweeper.settled",  # requeued or failed, and no wake-up or event published
+    "sweeper.files_marked",  # expired PENDING files are DELETING
     "file.thumbnail_removed",
     "file.bytes_removed",  # the row without its bytes
-    "upload.row_written",  # announced, and nobody was told where to send it
+    "upload.row_written",  # announced, and the client has no upload target
     "upload.bytes_removed",  # the row of an old upload without its bytes
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
@@ -47,19 +47,19 @@ POINTS: tuple[Point, ...] = get_args(Point)
 @dataclass
 class _Plan:
     name: str | None = None
-    skip: int = 0  # how often the place is passed unharmed
+    skip: int = 0  # how many times the point is passed before the kill
 
 
 _plan = _Plan()
 
 
 def arm(name: Point, skip: int = 0) -> None:
-    """Kill this process as kill -9 would when it has passed `name` `skip` times and comes there again."""
+    """Kill this process, as kill -9 would, when it reaches the point `name` after passing it `skip` times."""
     _plan.name, _plan.skip = name, skip
 
 
 def crashpoint(name: Point) -> None:
-    """A place that `arm` can name; does nothing otherwise."""
+    """Mark a point at which `arm` can kill the process; does nothing otherwise."""
     if _plan.name == name:
         if _plan.skip == 0:
             os._exit(137)

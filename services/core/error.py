@@ -1,7 +1,7 @@
-"""Refusals: everything a service may answer instead of doing what it was asked.
+"""Refusals: the exceptions with which a service declines a request.
 
 Each class is small, carries its data, and names the ErrorCode that a client sees. A refusal is an
-ordinary answer, not a crash: it is never logged with a traceback.
+expected outcome, not a crash: it is never logged with a traceback.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from services.core.message import Message, message
 
 
 class Refusal(Exception):  # noqa: N818 - the house's word; `...Error` is what a client sees
-    """Base of all refusals.
+    """Base class of all refusals.
 
     `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`).
     """
@@ -38,7 +38,7 @@ class InvalidInputError(Refusal):
 
 
 class UploadFailedError(Refusal):
-    """Our storage would not take the picture; nothing was charged."""
+    """Storing the picture failed; nothing was charged."""
 
     code = ErrorCode.UPLOAD_FAILED
 
@@ -62,7 +62,7 @@ class ForbiddenError(Refusal):
 
 
 class SuspendedError(Refusal):
-    """The account is suspended; only its owner, who knows the password, is told so."""
+    """The account is suspended. Shown only after the correct password, so that strangers do not learn it."""
 
     code = ErrorCode.FORBIDDEN
 
@@ -71,7 +71,7 @@ class SuspendedError(Refusal):
 
 
 class NotFoundError(Refusal):
-    """Not there, or not yours: one answer for both."""
+    """It does not exist, or belongs to another user: one response for both."""
 
     code = ErrorCode.NOT_FOUND
 
@@ -98,7 +98,7 @@ class MembershipRequiredError(Refusal):
 
 
 class QuotaExceededError(Refusal):
-    """As much as is allowed was taken already; there is room again at `resets_at`."""
+    """The quota is used up; it has room again at `resets_at`."""
 
     code = ErrorCode.QUOTA_EXCEEDED
 
@@ -108,23 +108,23 @@ class QuotaExceededError(Refusal):
 
 
 class RateLimitedError(Refusal):
-    """Too often in too short a time; `retry_after`: seconds until there is room again."""
+    """Too many requests; `retry_after`: seconds until the next one is allowed."""
 
     code = ErrorCode.RATE_LIMITED
 
     def __init__(self, retry_after: float) -> None:
-        text = message("This was too often. Please try again in {seconds} seconds.", seconds=round(retry_after))
+        text = message("Too many attempts. Please try again in {seconds} seconds.", seconds=round(retry_after))
         super().__init__(text)
         self.retry_after = retry_after
 
 
 class PaymentsUnavailableError(Refusal):
-    """Nobody takes money here, or whoever does is away; nothing was charged."""
+    """No payment provider is configured, or it does not respond; nothing was charged."""
 
     code = ErrorCode.PAYMENTS_UNAVAILABLE
 
     def __init__(self) -> None:
-        super().__init__(message("Nothing can be bought right now. Please try again later."))
+        super().__init__(message("Payments are unavailable right now. Please try again later."))
 
 
 class UnavailableError(Refusal):

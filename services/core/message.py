@@ -1,4 +1,4 @@
-"""A sentence for a person, kept untranslated until it is known who reads it."""
+"""A message to a user, kept untranslated until the reader's locale is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,5 +16,5 @@ class Message:
 
 
 def message(text: str, **values: object) -> Message:
-    """Mark `text` for translation; the catalogue test finds every call of this function by its name."""
+    """Mark `text` for translation; the test of the catalogues finds calls of this function by its name."""
     return Message(text, values)

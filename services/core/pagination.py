@@ -18,8 +18,8 @@ K = TypeVar("K")  # a column's value, or a tuple of several columns' values
 
 DEFAULT_SIZE = 20  # items of a page where the client names no size
 MAX_SIZE = 100  # items of a page, and IDs of one `nodes` field
-_ID_SLACK = timedelta(minutes=10)  # far more than ever lies between making an id and writing its row
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # there are no moments beyond
+_ID_SLACK = timedelta(minutes=10)  # far more than the time between generating an id and writing its row
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # the first and the last datetime
 
 
 def check_size(size: int, field: str) -> None:
@@ -30,7 +30,7 @@ def check_size(size: int, field: str) -> None:
 
 @dataclass(frozen=True)
 class PageRequest(Generic[K]):
-    """Relay's arguments, cursors already decoded to keys."""
+    """Relay's pagination arguments, with cursors decoded to keys."""
 
     first: int | None = None
     after: K | None = None
@@ -46,7 +46,7 @@ class PageRequest(Generic[K]):
 
     @property
     def size(self) -> int:
-        """How many rows were asked for."""
+        """The number of requested rows."""
         return self.last or self.first or DEFAULT_SIZE
 
     def walks_down(self, *, descending: bool) -> bool:
@@ -56,7 +56,7 @@ class PageRequest(Generic[K]):
 
 @dataclass(frozen=True)
 class Page(Generic[M, K]):
-    """Some rows in the order of the list, and what lies around them. `count` asks only when called."""
+    """A page of rows in the list's order. `count` queries the total only when called."""
 
     items: list[M]
     keys: list[K]
@@ -68,10 +68,10 @@ class Page(Generic[M, K]):
 def created_between(
     query: QuerySet[M], after: datetime | None, before: datetime | None, *, prefix: str | None = None
 ) -> QuerySet[M]:
-    """Of `query`, what was made after the one moment and before the other; None sets no bound.
+    """Filter `query` to rows created after the one time and before the other; None sets no bound.
 
-    `prefix`: of ids by which the list is ordered. They hold the time, too, so that the index is entered at the right
-    place rather than read up to there.
+    `prefix`: of the ids by which the list is ordered. They contain the time, so that the index is entered at the right
+    position rather than scanned up to it.
     """
     if after is not None:
         query = query.filter(created_at__gt=after)
@@ -87,7 +87,7 @@ def created_between(
 def between_cursors(
     query: QuerySet[M], request: PageRequest[K], key: tuple[str, ...], *, descending: bool
 ) -> QuerySet[M]:
-    """Of `query` in the order of `key`, what lies between the request's two cursors."""
+    """Filter `query`, in the order of `key`, to rows between the request's two cursors."""
     following, preceding = (Before, After) if descending else (After, Before)
     if request.after is not None:
         query = query.filter(following(key, _values(request.after)))
@@ -103,11 +103,11 @@ def _values(key: object) -> tuple[object, ...]:
 async def paginate(
     query: QuerySet[M], request: PageRequest[K], *, key: str | tuple[str, ...], descending: bool
 ) -> Page[M, K]:
-    """One page of `query` in the order of `key`, which must be unique within it; every column in one direction."""
+    """Return one page of `query` in the order of `key`, which must be unique in it; all columns in one direction."""
     columns = (key,) if isinstance(key, str) else key
     sign = "-" if request.walks_down(descending=descending) else ""
     wanted = between_cursors(query, request, columns, descending=descending)
-    # One row more than asked for tells whether there are more in that direction.
+    # One more row than requested shows whether there is a further page in that direction.
     found = await wanted.order_by(*(sign + column for column in columns)).limit(request.size + 1)
     return page_of(found, request, columns, query.count)
 
@@ -115,7 +115,7 @@ async def paginate(
 def page_of(
     found: list[M], request: PageRequest[K], columns: tuple[str, ...], count: Callable[[], Awaitable[int]]
 ) -> Page[M, K]:
-    """The page whose rows are `found`, as they were read: one more than asked for if there are more."""
+    """Return the page of the rows `found`, in the order read: one more than requested if there is a further page."""
     backwards = request.last is not None
     more, items = len(found) > request.size, found[: request.size]
     if backwards:

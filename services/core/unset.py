@@ -1,4 +1,4 @@
-"""UNSET marks a field of a change that was not given, where None is a value of its own."""
+"""UNSET marks a field of a change that was not given, where None is a value as well."""
 
 from dataclasses import fields
 from enum import Enum

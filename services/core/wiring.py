@@ -1,4 +1,4 @@
-"""What the core group is made of."""
+"""The parts of the core group."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from services.core.rate_limit import RateLimits
 
 @dataclass(frozen=True)
 class Core:
-    """What every group may use."""
+    """Parts that every group may use."""
 
     translator: Translator
     rates: RateLimits
