@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from settings import Settings
+from tests.repository.test_import_direction import ORDER
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -95,6 +96,12 @@ def test_readme_folder_tables_are_complete_and_name_existing_paths() -> None:
     rooms = {f"{path.parent.name}/" for path in ROOT.glob("[a-z]*/*.py")}
     groups = {f"services/{path.parent.name}/" for path in ROOT.glob("services/*/wiring.py")}
     assert rooms | groups <= set(named)
+
+
+def test_architecture_lists_the_import_order_that_is_tested() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = text.split("\n## Import order\n")[1].split("\n## ")[0]
+    assert tuple(re.findall(r"^    (\S+)$", listed.replace("schema.<group>", "schema"), re.MULTILINE)) == ORDER
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
