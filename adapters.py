@@ -1,4 +1,4 @@
-"""Settings become the clients of the outside world: bus, storage, provider, payments, mailer, rate limiter."""
+"""Builds the clients of external systems from settings: bus, storage, provider, payments, mail, rate limiter."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,12 +25,10 @@ from settings import Settings
 
 
 def make_provider(settings: Settings) -> ImageProvider:
-    """The image provider that the settings name."""
+    """Return the configured image provider."""
     if settings.provider is Provider.DEMO:
         return DemoProvider(settings.demo_seconds)
-    from services.integrations.providers.openrouter.client import (
-        OpenRouterProvider,  # half a second, for those who need it
-    )
+    from services.integrations.providers.openrouter.client import OpenRouterProvider  # a slow import: 0.5 s
 
     hosts = frozenset(settings.provider_image_hosts)
     return OpenRouterProvider(
@@ -43,7 +41,7 @@ def make_provider(settings: Settings) -> ImageProvider:
 
 
 def make_mailer(settings: Settings) -> Mailer | None:
-    """What delivers mail: the settings' server; without one the log in development, and nothing in production."""
+    """Return the configured SMTP server; without one, the log in development and None in production."""
     if settings.smtp_url is not None and settings.mail_from is not None:
         return SmtpMailer(settings.smtp_url, settings.mail_from)
     return None if settings.is_production else ConsoleMailer()
@@ -51,7 +49,7 @@ def make_mailer(settings: Settings) -> Mailer | None:
 
 @contextlib.asynccontextmanager
 async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | None]:
-    """What counts for limits of rate; None where the settings switch them off."""
+    """Open the rate limiter; None if rate limits are switched off."""
     if settings.rate_limits is Switch.OFF:
         yield None
         return
@@ -64,11 +62,11 @@ async def open_rate_limiter(settings: Settings) -> AsyncIterator[RateLimiter | N
 
 @contextlib.asynccontextmanager
 async def open_payments(settings: Settings) -> AsyncIterator[PaymentProvider | None]:
-    """Where people pay: Polar; without its token a page that takes no money in development, nothing in production."""
+    """Open Polar; without its token, the development checkout, or None in production."""
     if settings.polar_access_token is None:
         yield DevelopmentPaymentProvider(settings.address) if settings.has_development_checkout else None
         return
-    # Imported only where it is needed: it takes a second and a half.
+    # Imported only where it is needed: the import takes 1.5 s.
     from services.integrations.payments.polar.client import PolarPaymentProvider
 
     async with PolarPaymentProvider(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
@@ -76,7 +74,7 @@ async def open_payments(settings: Settings) -> AsyncIterator[PaymentProvider | N
 
 
 def product_ids(settings: Settings, profile: Profile) -> dict[str, str]:
-    """The till's product ids by slug; a till that takes no money calls everything as the profile does."""
+    """Return the payment provider's product ids by slug; the development checkout uses the slugs themselves."""
     if settings.has_development_checkout:
         slugs = [package.slug for package in profile.packages] + [plan.slug for plan in profile.plans]
         return {slug: slug for slug in slugs}
@@ -85,7 +83,7 @@ def product_ids(settings: Settings, profile: Profile) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
-    """Where the settings keep pictures."""
+    """Open the configured storage: S3, or a local folder."""
     if settings.s3_bucket is None:
         yield LocalStorage(
             settings.data_dir / "files",
@@ -94,7 +92,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
             link_seconds=settings.file_url_seconds,
         )
         return
-    from services.integrations.storage.s3 import S3Storage  # a third of a second, for those who need it
+    from services.integrations.storage.s3 import S3Storage  # a slow import: 0.3 s
 
     async with S3Storage(
         settings.s3_bucket,
@@ -114,7 +112,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
 async def open_integrations(
     settings: Settings, *, hash_kib: int, shared_sanitizer: ImageSanitizer | None = None
 ) -> AsyncIterator[Integrations]:
-    """Connect everything outside this process but the database, and close it in the reverse order.
+    """Connect every external system but the database, and close them in reverse order.
 
     `hash_kib`: memory of one password hash in KiB; `shared_sanitizer`: one that the caller closes.
     """

@@ -1,4 +1,4 @@
-"""The composition root: settings become integrations, integrations become services."""
+"""The composition root: builds integrations from settings, and services from integrations."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from services.media.file import UploadLimits
 from services.media.wiring import build_media
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.wiring import build_operations
-from services.payments.wiring import build_payments
+from services.payments.wiring import PaymentOptions, build_payments
 from services.products.profile import Profile, load_profile
 from services.products.wiring import Products
 from services.services import Services
@@ -42,11 +42,11 @@ from web.app import WebOptions
 
 log = structlog.get_logger(__name__)
 
-READ_ONLY_SECONDS = 60.0  # for each statement of the hourly audit, and of an admin's analytics
-LISTING_SECONDS = 600.0  # for the audit's listing of the storage, a page of a thousand objects at a time
-STUCK_SECONDS = 300  # after which a generation must have ended, and a file past its age be gone
-SIGN_IN_SECONDS = 2.0  # between checks of the sign-ins of open sockets and streams, which end within five
-SWEEP_GRACE_SECONDS = 5  # for a sweep that is under way when the process is told to stop
+READ_ONLY_SECONDS = 60.0  # timeout of each statement of the hourly audit and of admin analytics
+LISTING_SECONDS = 600.0  # timeout of the audit's storage listing, which has a thousand objects per page
+STUCK_SECONDS = 300  # overdue by which the audit reports a generation that has not ended, or a file not removed
+SESSION_CHECK_SECONDS = 2.0  # between checks of the sessions of open connections, which close within five
+SWEEP_GRACE_SECONDS = 5  # for the running sweep when the process stops
 _AUDIENCES = {Access.ON: Audience.EVERYONE, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NONE}
 
 
@@ -58,13 +58,13 @@ async def open_services(
     hash_kib: int = HASH_KIB,
     shared_sanitizer: ImageSanitizer | None = None,
 ) -> AsyncIterator[Services]:
-    """Connect everything, and close it in the reverse order.
+    """Connect everything, and close it in reverse order.
 
-    `database_limits`: how long PostgreSQL may take; `hash_kib`: memory of one password hash in KiB;
-    `shared_sanitizer`: one that the caller closes.
+    `database_limits`: PostgreSQL's timeouts; `hash_kib`: memory of one password hash in KiB; `shared_sanitizer`: one
+    that the caller closes.
     """
     async with contextlib.AsyncExitStack() as stack:
-        # Here, not in main: uvicorn re-raises the signal that stopped it, so nothing in main runs after it.
+        # Not in main: uvicorn re-raises the signal that stopped it, so nothing in main would run after it.
         stack.enter_context(tracing(settings.otel_exporter_otlp_endpoint))
         stack.enter_context(crash.reporting(settings.sentry_dsn, settings.environment.value))
         database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
@@ -77,58 +77,48 @@ async def open_services(
         yield services
 
 
-def build_services(settings: Settings, outside: Integrations) -> Services:
-    """Put the groups together, each from those above it."""
+def build_services(settings: Settings, integrations: Integrations) -> Services:
+    """Build the groups of services, each from those above it."""
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
-    bus, storage = outside.bus, outside.storage
-    worker_options = _worker_options(settings)
+    bus, storage = integrations.bus, integrations.storage
     read_only = ReadOnlyDatabase(settings.database, READ_ONLY_SECONDS)
     products = Products(profile)
-    core = Core(Translator(LOCALES), RateLimits(outside.limiter, _generations_per_minute(settings, profile)))
+    core = Core(Translator(LOCALES), RateLimits(integrations.limiter, _generations_per_minute(settings, profile)))
     events = build_events(bus, settings.subscription_reread_seconds)
     operations = build_operations(
         bus,
         events,
         build_audit(settings, storage, read_only),
         read_only,
-        provider=outside.provider.name,
+        provider=integrations.provider.name,
         providers=Provider,
         report_seconds=settings.generation_sweep_seconds,
     )
     billing = build_billing(events, products, secret=settings.secret())
-    payments = build_payments(
-        core,
-        events,
-        billing,
-        outside.payments,
-        product_ids=product_ids(settings, profile),
-        webhook_secrets=settings.polar_webhook_secret,
-        origins=(settings.address, settings.app_address, *settings.cors_origins),
-        has_development_checkout=settings.has_development_checkout,
-    )
+    payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
     media = build_media(
         storage,
-        outside.sanitizer,
+        integrations.sanitizer,
         _upload_limits(settings, profile),
         upload_seconds=settings.upload_seconds,
         orphan_seconds=settings.file_orphan_seconds,
     )
     catalogue = build_catalogue(events, products)
     generations = build_generations(
-        core, events, products, operations, billing, media, catalogue, outside, worker_options
+        core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
     gallery = build_gallery(events, storage, address=settings.address)
     accounts = build_accounts(
-        core, events, billing, payments, media, gallery, outside, _account_options(settings, profile)
+        core, events, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )
-    # The order of the chores is that of a pass: what was paid, then leases and memberships, then files.
+    # Chores run in this order: paid events, then leases and memberships, then files.
     background = build_background(
         chores=(*payments.chores, *generations.chores, *billing.chores, *accounts.chores, *media.chores),
         jobs=(*payments.jobs, *operations.jobs),
         every=settings.generation_sweep_seconds,
     )
     return Services(
-        integrations=outside,
+        integrations=integrations,
         core=core,
         events=events,
         products=products,
@@ -145,8 +135,17 @@ def build_services(settings: Settings, outside: Integrations) -> Services:
 
 
 def _generations_per_minute(settings: Settings, profile: Profile) -> int | None:
-    chosen = settings.rate_limit_generations_per_minute
-    return profile.limits.generations_per_minute if chosen is None else chosen
+    override = settings.rate_limit_generations_per_minute
+    return profile.limits.generations_per_minute if override is None else override
+
+
+def _payment_options(settings: Settings, profile: Profile) -> PaymentOptions:
+    return PaymentOptions(
+        product_ids=product_ids(settings, profile),
+        webhook_secrets=settings.polar_webhook_secret,
+        origins=(settings.address, settings.app_address, *settings.cors_origins),
+        has_development_checkout=settings.has_development_checkout,
+    )
 
 
 def _upload_limits(settings: Settings, profile: Profile) -> UploadLimits:
@@ -178,14 +177,14 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
         admin_emails=settings.admin_emails,
         signup_credits=profile.signup_credits if settings.signup_credits is None else settings.signup_credits,
         session_days=settings.session_days,
-        sign_in_check_seconds=min(settings.subscription_reread_seconds, SIGN_IN_SECONDS),
+        sign_in_check_seconds=min(settings.subscription_reread_seconds, SESSION_CHECK_SECONDS),
         export_seconds=settings.data_export_seconds,
         lease_seconds=settings.generation_lease_seconds,
     )
 
 
 def build_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabase | None = None) -> IntegrityAudit:
-    """Return the audit of every invariant; with `read_only` beside the work, with deadlines, else without any."""
+    """Return the audit of every invariant; with `read_only` it has timeouts, for running beside normal traffic."""
     return IntegrityAudit(
         storage.keys,
         stuck=STUCK_SECONDS,
@@ -198,7 +197,7 @@ def build_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabas
 
 @contextlib.asynccontextmanager
 async def running_worker(services: Services, concurrency: int) -> AsyncIterator[None]:
-    """Make generations and sweep while the body runs; then let what is under way finish, within its grace."""
+    """Process generations and sweep while the body runs; then let running work finish within its grace period."""
     sweeping = asyncio.create_task(services.background.sweeper.run(), name="sweeper")
     try:
         async with services.generations.worker_pool.working(services.generations.worker, concurrency):
@@ -212,7 +211,7 @@ async def running_worker(services: Services, concurrency: int) -> AsyncIterator[
 async def open_server(
     settings: Settings, *, hash_kib: int = HASH_KIB, shared_sanitizer: ImageSanitizer | None = None
 ) -> AsyncIterator[Services]:
-    """The services of a server; without Redis, it also does the work of a worker."""
+    """Open the services of a server; without Redis, the server is also the worker."""
     opening = open_services(settings, hash_kib=hash_kib, shared_sanitizer=shared_sanitizer)
     async with opening as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
@@ -223,7 +222,7 @@ async def open_server(
 
 
 def web_options(settings: Settings) -> WebOptions:
-    """What the settings say about the web layer."""
+    """Return the settings of the web layer."""
     return WebOptions(
         graphiql=_AUDIENCES[settings.graphiql_access],
         introspection=_AUDIENCES[settings.introspection_access],

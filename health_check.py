@@ -1,4 +1,4 @@
-"""`main.py check`: one line per part, and what is missing."""
+"""`main.py check`: reports settings and connections, one line per part."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,9 +10,11 @@ from services.integrations.messaging.redis_pubsub import ping
 from services.products.profile import load_profile
 from settings import PROFILES, Settings
 
+_TIMEOUT = 10  # seconds for each part
+
 
 async def check(settings: Settings) -> int:
-    """One line per part; 1 when something is missing."""
+    """Print one line per part; return 1 if any of them fails."""
 
     async def migrations() -> str:
         async with open_database(settings.database):
@@ -20,8 +22,8 @@ async def check(settings: Settings) -> int:
         return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
 
     async def storage() -> str:
-        async with open_storage(settings) as place:
-            await place.check()
+        async with open_storage(settings) as opened:
+            await opened.check()
         return ""
 
     async def redis() -> str:
@@ -29,37 +31,37 @@ async def check(settings: Settings) -> int:
             await ping(settings.redis_url)
         return ""
 
-    key = "its key is set" if settings.has_openrouter_key else "no key needed"
+    key = "API key is set" if settings.has_openrouter_key else "no API key needed"
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
         ("storage", settings.storage_summary, storage),
-        ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: one process only", redis),
+        ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
-    broken = 0
+    failures = 0
     print(f"ok    settings   {settings.environment}, profile {settings.profile}")
-    for name, where, ask in parts:
+    for name, place, probe in parts:
         try:
-            problem = await asyncio.wait_for(ask(), timeout=10)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this part's line
+            problem = await asyncio.wait_for(probe(), timeout=_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - every error is reported in the part's line
             problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        broken += bool(problem)
-        print(f"{'FAIL' if problem else 'ok':5} {name:10} {where}{': ' + problem if problem else ''}")
+        failures += bool(problem)
+        print(f"{'FAIL' if problem else 'ok':5} {name:10} {place}{': ' + problem if problem else ''}")
     print(f"ok    provider   {settings.provider} ({key})")
-    unnamed = without_product(settings)
-    broken += bool(unnamed)
-    till = "FAIL" if unnamed else "ok" if settings.has_payments else "none"
-    what = f": POLAR_PRODUCTS names no product for {', '.join(unnamed)}" if unnamed else ""
-    print(f"{till:5} payments   {settings.payments_summary}{what}")
+    missing = missing_products(settings)
+    failures += bool(missing)
+    status = "FAIL" if missing else "ok" if settings.has_payments else "none"
+    problem = f": POLAR_PRODUCTS has no product for {', '.join(missing)}" if missing else ""
+    print(f"{status:5} payments   {settings.payments_summary}{problem}")
     print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_summary}")
-    return 1 if broken else 0
+    return 1 if failures else 0
 
 
-def without_product(settings: Settings) -> list[str]:
-    """What the profile sells at a price, and the till has no product for."""
+def missing_products(settings: Settings) -> list[str]:
+    """Return the slugs that the profile sells and that have no product id at the payment provider."""
     if not settings.has_payments:
         return []
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     sold = [package.slug for package in profile.packages]
     sold += [plan.slug for plan in profile.plans if plan.price is not None]
-    products = product_ids(settings, profile)
-    return [slug for slug in sold if slug not in products]
+    known = product_ids(settings, profile)
+    return [slug for slug in sold if slug not in known]

@@ -1,4 +1,4 @@
-"""Logs: events as lines on standard error, our own and those of every library, without secrets."""
+"""Logging: one event per line on standard error, from our code and every library, with secrets redacted."""
 
 import contextlib
 import logging
@@ -15,23 +15,23 @@ from services.integrations.mail.console import MAIL_PRINTED
 from settings import Settings
 from telemetry.redaction import Redactor
 
-# An event of ours: a name that is always the same, in every line, so that there is nothing in it to look for.
-_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)+")
-# Fields that are made here and not by whoever logs.
-_OURS = {"event", "level", "timestamp", "logger"}
+# Our own event names are constants, so there is nothing in them to redact.
+_EVENT_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+# Fields that the processors below set, not the caller.
+_STANDARD_FIELDS = {"event", "level", "timestamp", "logger"}
 
 
 def configure_logs(settings: Settings) -> Redactor:
-    """Events as lines on standard error: for people in development, JSON in production. The answer hides secrets."""
+    """Configure structlog and the standard library's logging; return the redactor that both use."""
     level = logging.getLevelName(settings.log_level.upper())
     redactor = Redactor(configured_secrets(settings))
     first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Plain tracebacks: the pretty ones show local variables, passwords and tokens among them.
+        # Plain tracebacks: rich ones show local variables, including passwords and tokens.
         structlog.processors.format_exc_info,
-        _without_secrets(redactor),
+        _redact(redactor),
     ]
     last: Processor = (
         structlog.processors.JSONRenderer(default=str)
@@ -50,7 +50,7 @@ def configure_logs(settings: Settings) -> Redactor:
 
 
 def _configure_libraries(level: int, first: list[Processor], last: Processor) -> None:
-    """What uvicorn and the others log goes the same way; below warnings they have nothing to say to an operator."""
+    """Send the records of uvicorn and other libraries the same way, from WARNING upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -63,33 +63,33 @@ def _configure_libraries(level: int, first: list[Processor], last: Processor) ->
     root.setLevel(max(level, logging.WARNING))
 
 
-def _without_secrets(redactor: Redactor) -> Processor:
+def _redact(redactor: Redactor) -> Processor:
     def process(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
         if event.get("event") == MAIL_PRINTED:
-            return event  # in development, what is mailed is read here, its links included
-        found: MutableMapping[str, Any] = redactor.fields(
-            {name: value for name, value in event.items() if not name.startswith("_") and name not in _OURS}
+            return event  # development reads its mails in the log, including their links
+        fields: MutableMapping[str, Any] = redactor.fields(
+            {name: value for name, value in event.items() if not name.startswith("_") and name not in _STANDARD_FIELDS}
         )
-        kept = {name: value for name, value in event.items() if name.startswith("_") or name in _OURS}
-        said = str(kept.get("event", ""))
-        kept["event"] = said if _NAME.fullmatch(said) else redactor.said(said)
-        return {**kept, **found}
+        standard = {name: value for name, value in event.items() if name.startswith("_") or name in _STANDARD_FIELDS}
+        text = str(standard.get("event", ""))
+        standard["event"] = text if _EVENT_NAME.fullmatch(text) else redactor.error_text(text)
+        return {**standard, **fields}
 
     return process
 
 
 def configured_secrets(settings: Settings) -> list[str]:
-    """Everything in the settings that must never be told: keys, and the passwords in addresses."""
+    """Return every secret in the settings: keys, and the passwords in URLs."""
     found = [getattr(settings, name) for name in SECRET_FIELDS]
     found += settings.polar_webhook_secret
     for name in ADDRESS_FIELDS:
         address = getattr(settings, name)
         with contextlib.suppress(ValueError):
             parts = urlsplit(address or "")
-            # A DSN's key stands where another address has a user.
+            # In a DSN the key is in the place of the user name.
             password = parts.username if name == "sentry_dsn" else parts.password
             found += [password, unquote(password)] if password else []
-    with contextlib.suppress(OSError):  # whoever needs the made-up one will say that it cannot be kept
+    with contextlib.suppress(OSError):  # the generated key cannot be written: its first user reports that
         found.append(settings.secret())
     return [secret for secret in found if secret]
 

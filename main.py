@@ -1,4 +1,4 @@
-"""The command line: each command opens what it needs and closes it again."""
+"""The command line. Each command opens what it needs and closes it again."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger("darkroom")
 
 
 async def prepare(settings: Settings) -> None:
-    """Migrate and fill the catalogue, in development with the demo account too: what every start does first."""
+    """Migrate, seed the catalogue and appoint configured admins; in development also create the demo account."""
     for name in await migrate(settings.database):
         log.info("migration.applied", name=name)
     async with open_services(settings) as services:
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
     asyncio.run(prepare(settings))
     if settings.provider is Provider.DEMO:
         log.warning(
-            "provider.demo", hint="pictures are made by the demo provider; set OPENROUTER_API_KEY for real ones"
+            "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
         )
     log.info("server.starting", address=settings.address, database=settings.database.split("://")[0])
     uvicorn.run(
@@ -57,7 +57,7 @@ def serve(settings: Settings) -> None:
         ws_ping_interval=20,
         timeout_graceful_shutdown=5,
         server_header=False,
-        proxy_headers=False,  # TRUSTED_PROXIES says whom to believe; uvicorn would believe whoever is on this machine
+        proxy_headers=False,  # web/client_address.py applies TRUSTED_PROXIES; uvicorn would trust localhost
         log_config=None,
         access_log=False,
     )
@@ -80,11 +80,11 @@ async def run_worker(settings: Settings, concurrency: int) -> None:
 
 
 async def seed(settings: Settings) -> None:
-    """What every start does, and sign-up bonuses that were never paid."""
+    """Do what every start does, and grant sign-up bonuses that are missing."""
     await prepare(settings)
     async with open_services(settings) as services:
         granted = await services.billing.ledger.grant_missing_signup_bonuses(services.accounts.users.signup_credits)
-        print(f"The catalogue is in step with the profile; missing sign-up bonuses paid: {granted}.")
+        print(f"The catalogue matches the profile. Missing sign-up bonuses granted: {granted}.")
     if not settings.is_production:
         print(f"The demo account is {DEMO_EMAIL}, password {DEMO_PASSWORD}.")
 
@@ -95,26 +95,26 @@ async def make_admin(settings: Settings, email: str, role: Role) -> int:
         try:
             user = await services.accounts.roles.set_by_operator(email, role)
         except Refusal:
-            print(f"Nobody has the address {email}; sign up first.", file=sys.stderr)
+            print(f"No account has the address {email}. Sign up first.", file=sys.stderr)
             return 1
     print(f"{user.email} is {user.role}.")
     return 0
 
 
 async def verify(settings: Settings) -> int:
-    """One line per promise; 1 when one is broken. The server may be running."""
+    """Print one line per invariant; return 1 if any is violated. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings, MIGRATION_LIMITS) as services:
-        verdicts = await build_audit(settings, services.integrations.storage).run()
-    for verdict in verdicts:
-        named = ", ".join(verdict.violations[:10]) + (", ..." if len(verdict.violations) > 10 else "")
-        broken = f": {len(verdict.violations)} break it: {named}" if verdict.violations else ""
-        print(f"{'FAIL' if broken else 'ok':5} {verdict.name:3} {verdict.promise}{broken}")
-    return 1 if any(verdict.violations for verdict in verdicts) else 0
+        results = await build_audit(settings, services.integrations.storage).run()
+    for result in results:
+        ids = ", ".join(result.violations[:10]) + (", ..." if len(result.violations) > 10 else "")
+        violations = f": {len(result.violations)} violations: {ids}" if result.violations else ""
+        print(f"{'FAIL' if violations else 'ok':5} {result.name:3} {result.promise}{violations}")
+    return 1 if any(result.violations for result in results) else 0
 
 
 async def replay(settings: Settings, event_id: str | None) -> int:
-    """Handle stored webhooks again; 1 when there is no such event, or one came to no good end."""
+    """Handle stored webhook events again; return 1 if the event does not exist or any is still not handled."""
     await migrate(settings.database)
     async with open_services(settings) as services:
         events = await services.payments.webhooks.replay(event_id)
@@ -122,39 +122,49 @@ async def replay(settings: Settings, event_id: str | None) -> int:
         problem = f": {event.problem}" if event.problem else ""
         print(f"{event.outcome:8} {event.id} {event.type} {event.event_id}{problem}")
     if not events:
-        print(f"There is no event {event_id}." if event_id else "Nothing has failed.")
+        print(f"There is no event {event_id}." if event_id else "There are no events to handle.")
     missing = event_id is not None and not events
     return 1 if missing or any(event.outcome in UNSETTLED for event in events) else 0
 
 
-def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; `words` instead of what this process was called with."""
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse `arguments`, by default the process's own."""
     parser = argparse.ArgumentParser(prog="main.py", description="Darkroom, the backend for AI image apps.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="migrate, seed and serve; works too, unless REDIS_URL is set (the default)")
-    worker = commands.add_parser("worker", help="process generations until stopped")
-    worker.add_argument("--concurrency", metavar="N", type=int, choices=range(1, 257), help="instead of the setting")
-    commands.add_parser("migrate", help="bring the database up to date")
-    commands.add_parser("seed", help="fill the catalogue, pay missing sign-up bonuses, make the demo account")
-    admin = commands.add_parser("make-admin", help="give an account the ADMIN role, or SUPER_ADMIN")
+    commands.add_parser(
+        "serve", help="migrate, seed and serve (the default command); without REDIS_URL, also process generations"
+    )
+    worker = commands.add_parser("worker", help="migrate, seed, and process generations until stopped")
+    worker.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=int,
+        choices=range(1, 257),
+        help="generations at once, instead of WORKER_CONCURRENCY",
+    )
+    commands.add_parser("migrate", help="apply missing database migrations")
+    commands.add_parser(
+        "seed", help="seed the catalogue, grant missing sign-up bonuses, create the demo account (not in production)"
+    )
+    admin = commands.add_parser("make-admin", help="give an account the role ADMIN or SUPER_ADMIN")
     admin.add_argument("email", metavar="EMAIL")
-    admin.add_argument("--super", action="store_true", help="SUPER_ADMIN, who also says who is an admin")
-    commands.add_parser("check", help="look at settings and connections, one line per part")
-    commands.add_parser("verify", help="audit ledger, generations and files, one line per promise")
-    again = commands.add_parser("replay", help="handle stored webhooks of payments again")
-    which = again.add_mutually_exclusive_group(required=True)
-    which.add_argument("event", metavar="EVENT_ID", nargs="?", help="ours, or its sender's")
-    which.add_argument("--failed", action="store_true", help="everything that was parked, failed or not handled yet")
-    return parser.parse_args(words)
+    admin.add_argument("--super", action="store_true", help="SUPER_ADMIN, who may also change roles")
+    commands.add_parser("check", help="check settings and connections, one line per part")
+    commands.add_parser("verify", help="audit the ledger, generations and files, one line per invariant")
+    replay_parser = commands.add_parser("replay", help="handle stored payment webhooks again")
+    selection = replay_parser.add_mutually_exclusive_group(required=True)
+    selection.add_argument("event", metavar="EVENT_ID", nargs="?", help="the row's id or the sender's event id")
+    selection.add_argument("--failed", action="store_true", help="all events that need review, failed or are unhandled")
+    return parser.parse_args(arguments)
 
 
-def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do what the command says; the exit code."""
+def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run the command and return its exit code."""
     match arguments.command:
         case "worker":
             asyncio.run(run_worker(settings, arguments.concurrency or settings.worker_concurrency))
         case "migrate":
-            print("\n".join(asyncio.run(migrate(settings.database))) or "Nothing to do.")
+            print("\n".join(asyncio.run(migrate(settings.database))) or "The database is up to date.")
         case "seed":
             asyncio.run(seed(settings))
         case "make-admin":
@@ -182,10 +192,10 @@ def main() -> int:
         return 2
     configure_logs(settings)
     try:
-        return run(arguments, settings)
+        return run_command(arguments, settings)
     except DatabaseUnreachableError as error:
-        place = "DATABASE_URL" if settings.database_url else "DATA_DIR"
-        print(f"{place}: the database cannot be opened: {error}", file=sys.stderr)
+        name = "DATABASE_URL" if settings.database_url else "DATA_DIR"
+        print(f"{name}: the database cannot be opened: {error}", file=sys.stderr)
         return 1
 
 

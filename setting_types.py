@@ -1,4 +1,4 @@
-"""What a setting can be: closed sets of words, and texts that are checked before anything starts."""
+"""The types of settings: enums, and strings that are validated at startup."""
 
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _STORE = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~/-]*)?")
 _FORMATS = {"JPEG", "PNG", "WEBP"}
-# What people leave in a key's place; such a key counts as none.
+# Parts of example values that are left in place of a key; such a key counts as unset.
 _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
 
 _PRODUCT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*=[A-Za-z0-9-]{1,100}")
-_SHORTEST_SECRET = 16  # characters; whoever guesses it makes credits
+_MIN_WEBHOOK_SECRET = 16  # characters; with this secret anyone could forge payments
 
 _T = TypeVar("_T")
 
@@ -60,24 +60,24 @@ class LogLevel(StrEnum):
 
 
 def is_placeholder(key: str) -> bool:
-    """Whether nobody can have meant this as a key: it is out of an example file, or too short for one."""
+    """Return whether `key` comes from an example file, or is too short for a real key."""
     key = key.strip().lower()
     return len(key) < 8 or any(word in key for word in _PLACEHOLDERS)
 
 
 def _has_good_port(url: str) -> bool:
-    """Whether an address can be taken apart, and its port, if it has one, is one."""
+    """Return whether `url` can be parsed and its port, if any, is valid."""
     try:
         return urlsplit(url).port != 0
     except ValueError:
         return False
 
 
-def _must(is_right: Callable[[_T], bool], be: str) -> AfterValidator:
-    """Refuse what is not right: it "must be ..."."""
+def _must(is_valid: Callable[[_T], bool], be: str) -> AfterValidator:
+    """Return a validator that fails with "must be ..." unless `is_valid`."""
 
     def check(value: _T) -> _T:
-        if not is_right(value):
+        if not is_valid(value):
             raise ValueError(f"must be {be}")
         return value
 
@@ -101,7 +101,7 @@ def _is_dsn(value: str) -> bool:
 
 
 def _is_store(value: str) -> bool:
-    # An account name would end up in links, a query in the middle of them.
+    # Neither a user name nor a query: links are made by appending to this URL.
     return _STORE.fullmatch(value) is not None and _has_good_port(value)
 
 
@@ -122,7 +122,7 @@ def _is_address(value: str) -> bool:
         validate_email(value, check_deliverability=False, globally_deliverable=False, strict=True)
     except EmailNotValidError:
         return False
-    return "." in value.rpartition("@")[2]  # as accounts have it
+    return "." in value.rpartition("@")[2]  # as for accounts
 
 
 def _is_network(value: str) -> bool:
@@ -133,7 +133,7 @@ def _is_network(value: str) -> bool:
     return True
 
 
-def _are_twinless(pairs: tuple[str, ...]) -> bool:
+def _are_unique(pairs: tuple[str, ...]) -> bool:
     slugs, ids = [pair.partition("=")[0] for pair in pairs], [pair.partition("=")[2] for pair in pairs]
     return len(set(slugs)) == len(set(ids)) == len(pairs)
 
@@ -198,13 +198,13 @@ Addresses = Annotated[
 Secrets = Annotated[
     tuple[str, ...],
     _names,
-    _must(lambda secrets: all(len(secret) >= _SHORTEST_SECRET for secret in secrets), "secrets, comma-separated"),
+    _must(lambda secrets: all(len(secret) >= _MIN_WEBHOOK_SECRET for secret in secrets), "secrets, comma-separated"),
 ]
 Products = Annotated[
     tuple[str, ...],
     _names,
     _must(
-        lambda pairs: all(map(_PRODUCT.fullmatch, pairs)) and _are_twinless(pairs),
+        lambda pairs: all(map(_PRODUCT.fullmatch, pairs)) and _are_unique(pairs),
         "slug=product id, comma-separated, each slug and each product once",
     ),
 ]

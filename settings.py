@@ -1,4 +1,4 @@
-"""Every environment variable, once, typed; nobody else reads the environment. docs/configuration.md lists them."""
+"""Every environment variable, typed. No other module reads the environment; docs/configuration.md lists them all."""
 
 import contextlib
 import os
@@ -37,11 +37,11 @@ from setting_types import (
 ROOT = Path(__file__).parent
 PROFILES = ROOT / "profiles"
 LOCALES = ROOT / "locales"
-_LONGEST_LINK = 7 * 24 * 3600  # seconds; S3 takes no signature for longer
+_MAX_LINK_SECONDS = 7 * 24 * 3600  # the longest that S3 signs for
 
 
 class SettingsError(Exception):
-    """Settings that cannot work, one line per problem."""
+    """The settings are invalid; `problems` has one line each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -49,7 +49,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What an operator chooses. Field descriptions are the documentation."""
+    """The deployment's configuration; docs/configuration.md repeats the descriptions."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, allow_inf_nan=False
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         None, description="Accepted formats, of JPEG, PNG, WEBP; default: the profile's."
     )
     upload_seconds: int = Field(
-        3600, ge=2, le=_LONGEST_LINK, description="How long a photo that was uploaded ahead can be used."
+        3600, ge=2, le=_MAX_LINK_SECONDS, description="How long a photo that was uploaded ahead can be used."
     )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(
@@ -199,23 +199,25 @@ class Settings(BaseSettings):
     @classmethod
     def _existing_profile(cls, value: str) -> str:
         if not (PROFILES / f"{value}.toml").is_file():
-            there = ", ".join(sorted(path.stem for path in PROFILES.glob("*.toml")))
-            raise ValueError(f"there is no profiles/{value}.toml (there are: {there})")
+            names = ", ".join(sorted(path.stem for path in PROFILES.glob("*.toml")))
+            raise ValueError(f"there is no profiles/{value}.toml (available: {names})")
         return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         problems = []
         if self.is_production and not self.secret_key:
-            problems.append("SECRET_KEY is required in production: `openssl rand -hex 32` makes one")
+            problems.append("SECRET_KEY is required in production: `openssl rand -hex 32` generates one")
         if self.image_provider is Provider.OPENROUTER and not self.has_openrouter_key:
             problems.append("OPENROUTER_API_KEY is required when IMAGE_PROVIDER is openrouter")
         if self.is_production and self.image_provider is None and not self.has_openrouter_key:
-            problems.append("OPENROUTER_API_KEY is missing (or a placeholder); name IMAGE_PROVIDER=demo to do without")
+            problems.append(
+                "OPENROUTER_API_KEY is missing (or a placeholder); set IMAGE_PROVIDER=demo to run without it"
+            )
         if self.polar_access_token and not self.polar_webhook_secret:
-            problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: nothing paid would arrive")
+            problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: payments arrive by webhook")
         if self.smtp_url and not self.mail_from:
-            problems.append("MAIL_FROM is required with SMTP_URL: whom mails are from")
+            problems.append("MAIL_FROM is required with SMTP_URL: the sender of mails")
         problems += self._storage_problems()
         if problems:
             raise ValueError("\n".join(problems))
@@ -224,12 +226,12 @@ class Settings(BaseSettings):
     def _storage_problems(self) -> list[str]:
         problems = []
         if self.s3_bucket is None:
-            needless = {"S3_ENDPOINT_URL": self.s3_endpoint_url, "S3_PUBLIC_URL": self.s3_public_url}
-            problems += [f"{name} is set, but S3_BUCKET is not" for name, value in needless.items() if value]
-        elif self.file_url_seconds > _LONGEST_LINK:
-            problems.append(f"FILE_URL_SECONDS is at most {_LONGEST_LINK} with S3_BUCKET")
+            unused = {"S3_ENDPOINT_URL": self.s3_endpoint_url, "S3_PUBLIC_URL": self.s3_public_url}
+            problems += [f"{name} is set, but S3_BUCKET is not" for name, value in unused.items() if value]
+        elif self.file_url_seconds > _MAX_LINK_SECONDS:
+            problems.append(f"FILE_URL_SECONDS is at most {_MAX_LINK_SECONDS} with S3_BUCKET")
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
-            problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are given together, or neither of them")
+            problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together")
         elif self.aws_session_token and not self.aws_access_key_id:
             problems.append("AWS_SESSION_TOKEN is set, but AWS_ACCESS_KEY_ID is not")
         return problems
@@ -240,7 +242,7 @@ class Settings(BaseSettings):
 
     @property
     def has_openrouter_key(self) -> bool:
-        """Whether there is a key that somebody meant: a placeholder out of an example file is none."""
+        """Whether OPENROUTER_API_KEY is a real key, not a placeholder from an example file."""
         return not is_placeholder(self.openrouter_api_key or "")
 
     @property
@@ -254,7 +256,7 @@ class Settings(BaseSettings):
 
     @property
     def storage_summary(self) -> str:
-        """Where pictures are, for people to read."""
+        """Where images are stored, for the output of `check`."""
         if self.s3_bucket is None:
             return str(self.data_dir / "files")
         place = f"s3://{self.s3_bucket}/{self.s3_prefix}"
@@ -262,51 +264,51 @@ class Settings(BaseSettings):
 
     @property
     def has_development_checkout(self) -> bool:
-        """Whether the till is a page of our own: where nobody named another, and never in production."""
+        """Whether checkouts are simulated by a page of this server: without POLAR_ACCESS_TOKEN, never in production."""
         return self.polar_access_token is None and not self.is_production
 
     @property
     def has_payments(self) -> bool:
-        """Whether anything can be bought, if only without money."""
+        """Whether anything can be bought, by Polar or by the development checkout."""
         return self.polar_access_token is not None or not self.is_production
 
     @property
     def payments_summary(self) -> str:
-        """Where people pay, for people to read."""
+        """Where payments go, for the output of `check`."""
         if self.polar_access_token is not None:
-            return f"{self.polar_base_url}, products named: {len(self.polar_products)}"
+            return f"{self.polar_base_url}, products: {len(self.polar_products)}"
         if self.is_production:
             return "POLAR_ACCESS_TOKEN is not set: nothing can be bought"
-        return "a page of our own that takes no money"
+        return "development checkout, nothing is charged"
 
     @property
     def has_mail(self) -> bool:
-        """Whether mails go anywhere, if only into the log."""
+        """Whether mails are sent, or in development printed to the log."""
         return self.smtp_url is not None or not self.is_production
 
     @property
     def mail_summary(self) -> str:
-        """Where mails go, for people to read."""
+        """Where mails go, for the output of `check`."""
         if self.smtp_url is not None:
             return self.smtp_url.split("@")[-1]
         if self.is_production:
-            return "SMTP_URL is not set: addresses cannot be verified, nor forgotten passwords replaced"
+            return "SMTP_URL is not set: addresses cannot be verified, passwords cannot be reset"
         return "printed to the log"
 
     @property
     def app_address(self) -> str:
-        """APP_URL, or our own two pages."""
+        """APP_URL, or this server's own pages."""
         return self.app_url or self.address
 
     @property
     def address(self) -> str:
-        """PUBLIC_URL, or what HOST and PORT make."""
+        """PUBLIC_URL, or a URL made of HOST and PORT."""
         host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def heartbeat_seconds(self) -> float:
-        """How often a worker renews its lease: four chances before it ends."""
+        """Interval at which a worker renews its lease: four attempts before it expires."""
         return self.generation_lease_seconds / 4
 
     @property
@@ -315,7 +317,7 @@ class Settings(BaseSettings):
 
     @property
     def introspection_access(self) -> Access:
-        """INTROSPECTION, or those for whom GraphiQL is there: it reads the schema to explain it."""
+        """INTROSPECTION, or the same as GRAPHIQL, which introspects the schema."""
         return self.introspection or self.graphiql_access
 
     @property
@@ -323,7 +325,7 @@ class Settings(BaseSettings):
         return (self.log_format is LogFormat.JSON) if self.log_format else self.is_production
 
     def secret(self) -> str:
-        """SECRET_KEY, or one that is made once and kept in DATA_DIR, readable by its owner only."""
+        """Return SECRET_KEY, or a key that is generated once in DATA_DIR, readable by its owner only."""
         if self.secret_key:
             return self.secret_key
         path = self.data_dir / "secret-key"
@@ -332,7 +334,7 @@ class Settings(BaseSettings):
             fresh = path.with_name(f"secret-key-{secrets.token_hex(8)}")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(32))
-            # Linked into place whole: of several processes starting at once, one wins and all read the same.
+            # Linked into place when complete: if several processes start at once, one wins and all read the same key.
             with contextlib.suppress(FileExistsError):
                 path.hardlink_to(fresh)
             fresh.unlink()
@@ -349,9 +351,9 @@ def load_settings(**given: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
     except ValidationError as error:
         problems = _lines(error)
-        # What is missing is looked for only when every field is right; so once more, without the wrong ones.
-        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
-        defaults = {name: Settings.model_fields[name].default for name in wrong & Settings.model_fields.keys()}
+        # Pydantic checks the whole only if every field is valid: validate again with the invalid fields left out.
+        invalid = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        defaults = {name: Settings.model_fields[name].default for name in invalid & Settings.model_fields.keys()}
         if defaults:
             try:
                 Settings(**{**given, **defaults})

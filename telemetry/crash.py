@@ -1,25 +1,25 @@
-"""Crashes, reported to Sentry where the operator wants that: what broke and where, never with what."""
+"""Crash reports to Sentry, if configured: the error's type and traceback, never its data."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_PATIENCE = 2.0  # seconds for what is left to be sent when the process stops
+_CLOSE_TIMEOUT = 2.0  # seconds to send pending reports when the process stops
 
 
 @dataclass
 class _Reporting:
-    client: Any = None  # a sentry_sdk.Client, whose package takes a moment to load
+    client: Any = None  # a sentry_sdk.Client, which is imported only when needed
 
 
-# Like the tracer: a process reports or does not. A client of our own, because Sentry's global one hooks into
-# whatever library it finds, and sends what that was doing: statements, headers, users.
+# Process-wide, like tracing. A client of our own, because Sentry's global one hooks into every library it finds and
+# sends their data: statements, headers, users.
 _reporting = _Reporting()
 
 
 def report(error: BaseException, **tags: str) -> None:
-    """Tell Sentry that this was a bug of ours; `tags`: ids under which the log has the rest."""
+    """Report a bug to Sentry; `tags`: the ids under which the log has the details."""
     if _reporting.client is None:
         return
     from sentry_sdk.utils import event_from_exception
@@ -31,11 +31,11 @@ def report(error: BaseException, **tags: str) -> None:
 
 @contextlib.contextmanager
 def reporting(dsn: str | None, environment: str) -> Iterator[None]:
-    """Report crashes to the project at `dsn` while the body runs; None: to nobody. One that is away costs nothing."""
+    """Report crashes to the project at `dsn` while the body runs; None disables it. Failures to send are ignored."""
     if dsn is None:
         yield
         return
-    import sentry_sdk  # a third of a second, for those who need it
+    import sentry_sdk  # a slow import: 0.3 s
 
     _reporting.client = sentry_sdk.Client(
         dsn,
@@ -45,17 +45,17 @@ def reporting(dsn: str | None, environment: str) -> Iterator[None]:
         include_source_context=False,
         max_breadcrumbs=0,
         server_name="",
-        before_send=_without_words,
+        before_send=_remove_data,
     )
     try:
         yield
     finally:
         client, _reporting.client = _reporting.client, None
-        client.close(timeout=_PATIENCE)
+        client.close(timeout=_CLOSE_TIMEOUT)
 
 
-def _without_words(event: Any, hint: Any) -> Any:
-    """What an exception says may repeat what a person wrote: it stays in our own log, under the same reference."""
+def _remove_data(event: Any, hint: Any) -> Any:
+    """Remove exception messages, which may quote user input; our own log has them under the same reference."""
     for exception in event.get("exception", {}).get("values", []):
         exception["value"] = ""
     for name in ("request", "user", "extra", "breadcrumbs", "modules", "server_name", "logentry", "message"):

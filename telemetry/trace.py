@@ -1,6 +1,6 @@
-"""Traces: spans from an operation through the task to the provider's call, where the operator wants them.
+"""OpenTelemetry traces, if configured: spans from a GraphQL operation through the worker to the provider's call.
 
-Off, a span costs nothing. On, it holds names, ids and durations: never an argument, a text or what an exception said.
+A disabled span costs nothing. Spans hold names, ids and durations, never arguments, texts or exception messages.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-if TYPE_CHECKING:  # the SDK is a tenth of a second, for those who need it
+if TYPE_CHECKING:  # a slow import: 0.1 s
     from opentelemetry.sdk.trace import SpanProcessor
 
-_PATIENCE = 5_000  # ms for what is left to be sent when the process stops
+_EXPORT_TIMEOUT = 5_000  # ms to export pending spans when the process stops
 
 
 @dataclass
@@ -24,26 +24,26 @@ class _Tracing:
     tracer: Tracer | None = None
 
 
-# A process traces or does not: handing a tracer to every table and storage would tell nobody anything more. Not
-# OpenTelemetry's own global either: through that one, libraries would send spans that we do not vouch for.
+# Process-wide: passing a tracer to every table and storage would gain nothing. Not OpenTelemetry's own global, through
+# which libraries would send spans that have not been checked for secrets.
 _tracing = _Tracing()
 
 
 @contextlib.contextmanager
 def span(name: str, parent: Context | None = None, **attributes: str | int | float) -> Iterator[Span]:
-    """Whatever happens in the body, as one step of the trace; `parent`: where it came from another process."""
+    """Trace the body as one span; `parent`: the context of a trace that began in another process."""
     if _tracing.tracer is None:
         yield INVALID_SPAN
         return
     with _tracing.tracer.start_as_current_span(
         name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
-    ) as found:
+    ) as current:
         try:
-            yield found
+            yield current
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:
-            found.set_status(Status(StatusCode.ERROR, type(error).__name__))  # what it says may repeat a secret
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))  # its message may contain a secret
             raise
 
 
@@ -55,33 +55,33 @@ def current_traceparent() -> str | None:
 
 
 def context_of(traceparent: str) -> Context:
-    """Return the parent that a W3C `traceparent` names; an invalid one names none."""
+    """Return the parent context of a W3C `traceparent`; an invalid one yields an empty context."""
     return TraceContextTextMapPropagator().extract({"traceparent": traceparent})
 
 
 @contextlib.contextmanager
 def tracing_to(processor: "SpanProcessor") -> Iterator[None]:
-    """Trace while the body runs, and hand every span that ends to `processor`."""
+    """Trace while the body runs, and pass every finished span to `processor`."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
 
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "darkroom"}), shutdown_on_exit=False)
     provider.add_span_processor(processor)
-    earlier = _tracing.tracer
+    previous = _tracing.tracer
     _tracing.tracer = provider.get_tracer("darkroom")
     try:
         yield
     finally:
-        _tracing.tracer = earlier
-        provider.force_flush(_PATIENCE)
+        _tracing.tracer = previous
+        provider.force_flush(_EXPORT_TIMEOUT)
         provider.shutdown()
 
 
 @contextlib.contextmanager
 def tracing(endpoint: str | None) -> Iterator[None]:
-    """Trace while the body runs, to the collector at `endpoint` (OTLP over HTTP); None: not at all.
+    """Trace while the body runs, to the collector at `endpoint` (OTLP over HTTP); None disables it.
 
-    A collector that is away costs nothing but its spans.
+    An unreachable collector loses its spans and affects nothing else.
     """
     if endpoint is None:
         yield
@@ -89,5 +89,5 @@ def tracing(endpoint: str | None) -> Iterator[None]:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    with tracing_to(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=_PATIENCE / 1000))):
+    with tracing_to(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=_EXPORT_TIMEOUT / 1000))):
         yield

@@ -42,14 +42,14 @@ class CachedCheck:
         await asyncio.wait([self._asking], timeout=self._patience)
         if self._asking.done():
             return self._asking.result()
-        log.warning("health.failed", part=self._part, error=f"no answer within {self._patience:g} s")
+        log.warning("health.check_failed", part=self._part, error=f"no answer within {self._patience:g} s")
         return "unavailable"
 
     async def _put(self) -> str:
         try:
             return await self._ask()
         except Exception as error:  # noqa: BLE001 - every way of not answering is the same here
-            log.warning("health.failed", part=self._part, error=repr(error))
+            log.warning("health.check_failed", part=self._part, error=repr(error))
             return "unavailable"
         finally:
             self._answered = self._clock()

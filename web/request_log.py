@@ -75,7 +75,7 @@ class RequestLog:
         if route != _GRAPHQL or status >= 500:
             # Not the path: links to pictures are signed, and whoever reads the log could use them.
             tell = log.warning if status >= 500 else log.debug
-            tell("http.answered", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+            tell("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
 
 
 def _first(path: str) -> str:

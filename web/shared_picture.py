@@ -52,7 +52,7 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
         except Exception as error:
             if not (isinstance(error, StorageError) or is_outage(error)):
                 raise
-            log.warning("share.unavailable", error=repr(error))
+            log.warning("share.read_failed", error=repr(error))
             title = message("This picture cannot be shown right now.")
             return message_page(
                 Reader.of(request), title, UnavailableError().message, status=503, **{"Retry-After": "5"}

@@ -78,5 +78,5 @@ class SelfCheck:
             return
         broken = newest.result.get("broken", {})
         for name in _NAMES:
-            metric.invariants_broken.labels(name).set(broken.get(name, 0))
+            metric.invariant_violations.labels(name).set(broken.get(name, 0))
         metric.audit_age.set((datetime.now(UTC) - newest.finished_at).total_seconds())

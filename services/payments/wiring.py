@@ -37,28 +37,30 @@ class Payments:
         return (self.reconciliation.run,)
 
 
+@dataclass(frozen=True)
+class PaymentOptions:
+    """Settings of the payments group."""
+
+    product_ids: Mapping[str, str]  # the payment provider's, by slug
+    webhook_secrets: tuple[str, ...]
+    origins: tuple[str, ...]  # that a checkout may return to
+    has_development_checkout: bool
+
+
 def build_payments(
-    core: Core,
-    events: Events,
-    billing: Billing,
-    provider: PaymentProvider | None,
-    *,
-    product_ids: Mapping[str, str],
-    webhook_secrets: tuple[str, ...],
-    origins: tuple[str, ...],
-    has_development_checkout: bool,
+    core: Core, events: Events, billing: Billing, provider: PaymentProvider | None, options: PaymentOptions
 ) -> Payments:
-    """`product_ids`: the provider's, by slug; `origins`: where a checkout may return to."""
-    slugs = {product: slug for slug, product in product_ids.items()}
+    """Build the services of the payments group; `provider` None: nothing can be bought."""
+    slugs = {product: slug for slug, product in options.product_ids.items()}
     recorder = PaymentService(slugs, billing.referrals, events.publisher)
     subscriptions = SubscriptionService(recorder, billing.memberships, events.publisher)
-    webhooks = WebhookService(recorder, subscriptions, webhook_secrets)
+    webhooks = WebhookService(recorder, subscriptions, options.webhook_secrets)
     cancellation = SubscriptionCancellation(provider)
     return Payments(
-        checkouts=CheckoutService(provider, product_ids, origins, billing.plans, core.rates),
+        checkouts=CheckoutService(provider, options.product_ids, options.origins, billing.plans, core.rates),
         recorder=recorder,
         webhooks=webhooks,
         subscription_cancellation=cancellation,
         reconciliation=Reconciliation(provider, recorder, subscriptions, cancellation, billing.referrals),
-        development_checkout=DevelopmentCheckout(recorder, webhooks) if has_development_checkout else None,
+        development_checkout=DevelopmentCheckout(recorder, webhooks) if options.has_development_checkout else None,
     )

@@ -98,7 +98,7 @@ def run(spec: ProcessSpec) -> int:
     configure_logs(settings)
     composition.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))  # type: ignore[attr-defined]  # it is there by import
     drop_messages(Path(spec.folder), random.Random(spec.seed))
-    return main.run(main.parse_arguments([spec.command]), settings)
+    return main.run_command(main.parse_arguments([spec.command]), settings)
 
 
 if __name__ == "__main__":

@@ -55,11 +55,11 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
         await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
         await idle_server.services.operations.gauges.refresh()
         found = (await api.http.get("/metrics")).text
-        assert 'darkroom_invariants_broken{promise="M1"} 1.0' in found
-        assert 'darkroom_invariants_broken{promise="M2"} 0.0' in found
+        assert 'darkroom_invariant_violations{invariant="M1"} 1.0' in found
+        assert 'darkroom_invariant_violations{invariant="M2"} 0.0' in found
         assert await check.check_when_due(later + timedelta(hours=2)) == {}
         await check.export_metrics()
-        assert 'darkroom_invariants_broken{promise="M1"} 0.0' in (await api.http.get("/metrics")).text
+        assert 'darkroom_invariant_violations{invariant="M1"} 0.0' in (await api.http.get("/metrics")).text
 
 
 async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_server: Running) -> None:

@@ -1,6 +1,6 @@
-"""The command line: real processes, what they print and how they end.
+"""The command line: output and exit codes of real processes.
 
-Those that end by themselves are forks of one that has imported everything; a server and a worker start from nothing.
+Commands that end by themselves run in forks of a process that has imported everything; server and worker start afresh.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ DEMO = "The demo account is demo@example.com, password darkroom-demo.\n"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
+class Completed:
+    """The result of a command."""
 
     code: int | None
     out: str
@@ -46,11 +46,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Commands:
-    """`main.py` in a working directory of its own, with nothing in the environment but what a test says."""
+    """Runs `main.py` in its own working directory, with only the given environment variables."""
 
     folder: Path
     fork_client: ForkClient
-    said: Path  # a folder for what they print
+    output: Path  # a folder for standard output and error
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def start(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
@@ -64,9 +64,9 @@ class Commands:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def run(self, *arguments: str, **variables: str) -> Ended:
+    async def run(self, *arguments: str, **variables: str) -> Completed:
         number = next(self.numbers)
-        out, err = self.said / f"{number}.out", self.said / f"{number}.err"
+        out, err = self.output / f"{number}.out", self.output / f"{number}.err"
         variables = {"PATH": os.defpath, **variables}
         process = await self.fork_client.fork(Command(list(arguments), str(self.folder), str(out), str(err), variables))
         try:
@@ -75,22 +75,22 @@ class Commands:
         finally:
             if not process.exit_code.done():
                 process.send(signal.SIGKILL)
-        ended = Ended(code, out.read_text(), err.read_text())
+        ended = Completed(code, out.read_text(), err.read_text())
         assert "Traceback" not in ended.err, ended.err
         return ended
 
     @contextlib.asynccontextmanager
     async def running(self, *arguments: str, until: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A process that has said `until`; it is gone when the body ends."""
+        """Run a process until the body ends, which starts once the process has logged `until`."""
         process = await self.start(*arguments, **variables)
         assert process.stderr
         try:
             async with asyncio.timeout(PATIENCE):
-                said = ""
-                while until not in said:
+                log = ""
+                while until not in log:
                     line = await process.stderr.readline()
-                    assert line, said
-                    said += line.decode()
+                    assert line, log
+                    log += line.decode()
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -106,7 +106,7 @@ async def fork_client() -> AsyncIterator[ForkClient]:
 
 @pytest.fixture
 def main(fork_client: ForkClient, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    return Commands(tmp_path, fork_client, tmp_path_factory.mktemp("said"))
+    return Commands(tmp_path, fork_client, tmp_path_factory.mktemp("output"))
 
 
 @pytest.fixture(params=KINDS)
@@ -115,7 +115,7 @@ def empty(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) 
     return empty_database(request.param)
 
 
-async def test_wrong_settings_stop_a_command_with_a_line_each(main: Commands) -> None:
+async def test_invalid_settings_stop_a_command_with_one_line_per_problem(main: Commands) -> None:
     commands = [(), ("worker",), ("make-admin", "ada@example.com")]
     wrong = {"PORT": "eighty", "REDIS_URL": "localhost", "PROFILE": "missing"}
     for ended in await asyncio.gather(*(main.run(*command, **wrong) for command in commands)):
@@ -124,13 +124,13 @@ async def test_wrong_settings_stop_a_command_with_a_line_each(main: Commands) ->
     assert list(main.folder.iterdir()) == []
 
 
-async def test_production_without_its_secrets_does_not_start(main: Commands) -> None:
+async def test_production_without_secrets_does_not_start(main: Commands) -> None:
     ended = await main.run("serve", ENVIRONMENT="production")
     assert (ended.code, ended.out) == (2, "")
     assert [line.split()[0] for line in ended.err.splitlines()] == ["SECRET_KEY", "OPENROUTER_API_KEY"]
 
 
-async def test_what_is_no_command_is_told_with_those_there_are(main: Commands) -> None:
+async def test_unknown_command_lists_the_known_ones(main: Commands) -> None:
     ended, help = await asyncio.gather(main.run("fly"), main.run("--help"))
     assert (ended.code, help.code) == (2, 0)
     for name in ("serve", "worker", "migrate", "seed", "make-admin", "check"):
@@ -138,7 +138,7 @@ async def test_what_is_no_command_is_told_with_those_there_are(main: Commands) -
         assert name in ended.err
 
 
-async def test_a_database_is_checked_migrated_and_checked_again(main: Commands, empty: str) -> None:
+async def test_check_fails_until_the_database_is_migrated(main: Commands, empty: str) -> None:
     before = await main.run("check", DATABASE_URL=empty)
     assert before.code == 1
     (broken,) = [line for line in before.out.splitlines() if not line.startswith("ok ")]
@@ -155,23 +155,23 @@ async def test_a_database_is_checked_migrated_and_checked_again(main: Commands, 
     assert parts == [["ok", part] for part in named]
 
 
-async def test_processes_that_seed_at_once_make_one_catalogue_and_one_demo_account(main: Commands, empty: str) -> None:
+async def test_concurrent_seeds_create_one_catalogue_and_one_demo_account(main: Commands, empty: str) -> None:
     for ended in await asyncio.gather(*(main.run("seed", DATABASE_URL=empty) for _ in range(2))):
         assert (ended.code, ended.out.splitlines(keepends=True)[-1]) == (0, DEMO), ended.err
     async with open_database(empty):
         (demo,) = await rows("SELECT email, is_member, credits, ledger_sequence FROM users")
         assert (demo["email"], bool(demo["is_member"]), demo["ledger_sequence"]) == ("demo@example.com", True, 1)
-        twins = "SELECT collection_id, slug FROM styles GROUP BY collection_id, slug HAVING count(*) > 1"
-        assert await rows(twins) == []
-        (there,) = await rows("SELECT count(*) AS collections FROM collections")
-        assert there["collections"] == 4
+        duplicates = "SELECT collection_id, slug FROM styles GROUP BY collection_id, slug HAVING count(*) > 1"
+        assert await rows(duplicates) == []
+        (counted,) = await rows("SELECT count(*) AS collections FROM collections")
+        assert counted["collections"] == 4
         await rows(
             "INSERT INTO users (id, email, password_hash, role, is_member, credits, overdraft_allowed, version,"
             " ledger_sequence, created_at, updated_at) SELECT 'usr_ada', 'ada@example.com', '-', role, is_member, 0,"
             " overdraft_allowed, 0, 0, created_at, updated_at FROM users RETURNING id"
         )
     again = await main.run("seed", DATABASE_URL=empty, SIGNUP_CREDITS="7")
-    assert again.out == f"The catalogue is in step with the profile; missing sign-up bonuses paid: 1.\n{DEMO}"
+    assert again.out == f"The catalogue matches the profile. Missing sign-up bonuses granted: 1.\n{DEMO}"
     async with open_database(empty):
         assert (await rows("SELECT credits FROM users WHERE id = 'usr_ada'"))[0]["credits"] == 7
 
@@ -185,59 +185,61 @@ async def test_production_has_no_demo_account(main: Commands) -> None:
 
 
 @pytest.mark.any_database
-async def test_an_account_becomes_admin_by_its_address(main: Commands, database: str) -> None:
-    made, nobody = [
+async def test_make_admin_changes_the_role_of_an_existing_account(main: Commands, database: str) -> None:
+    made, missing = [
         await main.run("make-admin", email, DATABASE_URL=database) for email in ("Demo@Example.com", "eve@example.com")
     ]
     assert (made.code, made.out, made.err) == (0, "demo@example.com is ADMIN.\n", "")
-    assert (nobody.code, nobody.out) == (1, "")
-    assert nobody.err == "Nobody has the address eve@example.com; sign up first.\n"
+    assert (missing.code, missing.out) == (1, "")
+    assert missing.err == "No account has the address eve@example.com. Sign up first.\n"
     async with open_database(database):
         assert await rows("SELECT email FROM users WHERE role = 'ADMIN'") == [{"email": "demo@example.com"}]
 
-    above, again = [
+    promoted, again = [
         await main.run("make-admin", "demo@example.com", *more, DATABASE_URL=database) for more in (["--super"], [])
     ]
-    assert (above.out, again.out) == ("demo@example.com is SUPER_ADMIN.\n",) * 2, "nobody loses by it"
+    assert (promoted.out, again.out) == ("demo@example.com is SUPER_ADMIN.\n",) * 2, "the role is not lowered"
 
 
-async def test_events_are_handled_again_one_by_one_or_all_that_failed(
+async def test_replay_handles_one_event_or_all_unhandled_ones(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In this process, which has Polar's client in memory: reading it takes each command a second."""
+    """In this process, because importing Polar's client takes each command a second."""
 
-    async def again(*words: str, **products: str) -> tuple[int, list[list[str]]]:
+    async def run_replay(*arguments: str, **products: str) -> tuple[int, list[list[str]]]:
         sold = tuple(f"{slug}={product}" for slug, product in products.items())
         changes = {"polar_access_token": "polar_oat_1", "polar_products": sold}
-        code = await replay(settings.model_copy(update=changes), parse_arguments(["replay", *words]).event)
-        said = [line for line in capsys.readouterr().out.splitlines() if not re.match(r"\d{4}-", line)]  # the log
-        return code, [line.split(maxsplit=4) for line in said]
+        code = await replay(settings.model_copy(update=changes), parse_arguments(["replay", *arguments]).event)
+        printed = [line for line in capsys.readouterr().out.splitlines() if not re.match(r"\d{4}-", line)]  # not logged
+        return code, [line.split(maxsplit=4) for line in printed]
 
     async with open_database(settings.database):
         (demo,) = await rows("SELECT id, credits FROM users")
         for name, product, outcome in (
             ("broken", "known", "FAILED"),
-            ("parked", "unknown", "PARKED"),
+            ("unmatched", "unknown", "PARKED"),
             ("lost", "known", "RECEIVED"),
-            ("done", "known", "HANDLED"),  # with nothing granted, to see that it is left alone
+            ("done", "known", "HANDLED"),  # without its credits, which a replay of failed events must not grant
         ):
-            told = json.loads(event("order.paid", order(demo["id"], product)))
-            await ExternalEvent.create(source="polar", event_id=name, type=told["type"], data=told, outcome=outcome)
+            data = json.loads(event("order.paid", order(demo["id"], product)))
+            await ExternalEvent.create(source="polar", event_id=name, type=data["type"], data=data, outcome=outcome)
     known, more = {"credits-50": "known"}, {"credits-50": "known", "credits-200": "unknown"}
 
-    code, told = await again("--failed", **known)
-    assert code == 1, "one is parked still"
-    broken, parked, lost = told
-    assert [broken[0], parked[0], lost[0]] == ["HANDLED", "PARKED", "HANDLED"]
-    assert [line[3].rstrip(":") for line in told] == ["broken", "parked", "lost"]
-    assert parked[4] == "nobody knows its product 'unknown'"
-    assert await again(parked[1], **more) == (0, [["HANDLED", parked[1], "order.paid", "parked"]]), "by our id"
-    assert await again("nobody", **more) == (1, [["There", "is", "no", "event", "nobody."]])
-    assert await again("--failed", **more) == (0, [["Nothing", "has", "failed."]])
+    code, lines = await run_replay("--failed", **known)
+    assert code == 1, "one event still needs review"
+    broken, unmatched, lost = lines
+    assert [broken[0], unmatched[0], lost[0]] == ["HANDLED", "PARKED", "HANDLED"]
+    assert [line[3].rstrip(":") for line in lines] == ["broken", "unmatched", "lost"]
+    assert unmatched[4] == "nobody knows its product 'unknown'"
+    assert await run_replay(unmatched[1], **more) == (0, [["HANDLED", unmatched[1], "order.paid", "unmatched"]]), (
+        "by our id"
+    )
+    assert await run_replay("missing", **more) == (1, [["There", "is", "no", "event", "missing."]])
+    assert await run_replay("--failed", **more) == (0, [["There", "are", "no", "events", "to handle."]])
     assert await _credits(settings) == demo["credits"] + 50 + 50 + 200
     for _ in range(2):
-        code, told = await again("done", **more)
-        assert (code, [line[0] for line in told]) == (0, ["HANDLED"]), "by its sender's id"
+        code, lines = await run_replay("done", **more)
+        assert (code, [line[0] for line in lines]) == (0, ["HANDLED"]), "by its sender's id"
     assert await _credits(settings) == demo["credits"] + 50 + 50 + 200 + 50
     with pytest.raises(SystemExit):
         parse_arguments(["replay"])
@@ -248,20 +250,20 @@ async def _credits(settings: Settings) -> int:
         return int((await rows("SELECT credits FROM users"))[0]["credits"])
 
 
-async def test_on_a_database_that_is_up_to_date_there_is_nothing_to_do(main: Commands, templates: Path) -> None:
+async def test_migrate_does_nothing_on_an_up_to_date_database(main: Commands, templates: Path) -> None:
     file = shutil.copy(templates, main.folder / "test.sqlite3")
     ended = await main.run("migrate", DATABASE_URL=f"sqlite://{file}")
-    assert (ended.code, ended.out, ended.err) == (0, "Nothing to do.\n", "")
+    assert (ended.code, ended.out, ended.err) == (0, "The database is up to date.\n", "")
 
 
-async def test_check_names_every_part_that_cannot_be_reached(main: Commands) -> None:
+async def test_check_names_every_unreachable_part(main: Commands) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     ended = await main.run(
         "check", DATABASE_URL=f"postgresql://ada:hush@{nowhere}/x", REDIS_URL=f"redis://:hush@{nowhere}"
     )
     assert (ended.code, ended.err) == (1, "")
-    verdicts = {line.split()[1]: line.split()[0] for line in ended.out.splitlines()}
-    assert verdicts == {
+    statuses = {line.split()[1]: line.split()[0] for line in ended.out.splitlines()}
+    assert statuses == {
         "settings": "ok",
         "database": "FAIL",
         "storage": "ok",
@@ -274,7 +276,7 @@ async def test_check_names_every_part_that_cannot_be_reached(main: Commands) -> 
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-async def test_a_database_that_cannot_be_opened_is_one_line(main: Commands, command: str) -> None:
+async def test_unreachable_database_is_reported_in_one_line(main: Commands, command: str) -> None:
     ended = await main.run(command, DATABASE_URL=f"postgresql://ada:hush@127.0.0.1:{free_port()}/x")
     assert (ended.code, ended.out) == (1, "")
     (line,) = ended.err.splitlines()
@@ -283,9 +285,9 @@ async def test_a_database_that_cannot_be_opened_is_one_line(main: Commands, comm
 
 
 @pytest.mark.any_database
-async def test_a_worker_starts_and_stops_when_it_is_told(main: Commands, database: str) -> None:
-    told = "concurrency=3"
-    async with main.running("worker", "--concurrency", "3", until=told, DATABASE_URL=database) as process:
+async def test_worker_starts_and_stops_on_sigterm(main: Commands, database: str) -> None:
+    started = "concurrency=3"
+    async with main.running("worker", "--concurrency", "3", until=started, DATABASE_URL=database) as process:
         process.terminate()
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
@@ -294,7 +296,7 @@ async def test_a_worker_starts_and_stops_when_it_is_told(main: Commands, databas
         assert "Traceback" not in err.decode()
 
 
-async def test_a_server_needs_nothing_and_stops_when_it_is_told(main: Commands) -> None:
+async def test_server_starts_without_settings_and_stops_on_sigterm(main: Commands) -> None:
     port = free_port()
     async with main.running(until="server.starting", PORT=str(port)) as process:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http, asyncio.timeout(PATIENCE):
@@ -307,8 +309,8 @@ async def test_a_server_needs_nothing_and_stops_when_it_is_told(main: Commands) 
         process.terminate()
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
-        assert process.returncode in (0, -signal.SIGTERM)  # uvicorn ends by the signal it was sent, once all is closed
+        assert process.returncode in (0, -signal.SIGTERM)  # uvicorn re-raises the signal once everything is closed
         assert "Traceback" not in err.decode()
         assert "server.started" in err.decode()
-        assert "server.stopping" in err.decode(), "one who reads the log knows that it was told to"
+        assert "server.stopping" in err.decode(), "the log distinguishes a stop from a crash"
     assert (main.folder / "data" / "darkroom.sqlite3").exists()

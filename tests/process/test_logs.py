@@ -113,7 +113,7 @@ async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> No
 async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, told: str) -> None:
     async def said() -> str:
         redact_in_errors({}, Document(document))
-        return Redactor(["it's-me-it's-me"]).said(told)
+        return Redactor(["it's-me-it's-me"]).error_text(told)
 
     started = time.process_time()
     await asyncio.create_task(said())
@@ -204,6 +204,6 @@ async def test_each_operation_is_one_line_with_its_request_its_person_and_its_en
 async def test_a_link_that_is_signed_is_in_no_line(module_server: Running, lines: list[dict[str, Any]]) -> None:
     http: httpx.AsyncClient = module_server.api.http
     await http.get("/files/a-token-of-somebody")
-    (line,) = [line for line in lines if line["event"] == "http.answered"]
+    (line,) = [line for line in lines if line["event"] == "http.responded"]
     assert (line["route"], line["status"]) == ("/files", 404)
     assert "a-token" not in str(line)
