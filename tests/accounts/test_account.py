@@ -1,4 +1,4 @@
-"""Accounts: signing up, in and out, profile and password, with good and bad input."""
+"""Sign-up, sign-in, sign-out, profile and password, with valid and invalid input."""
 
 import asyncio
 import hashlib
@@ -20,12 +20,12 @@ UPDATE = (
 )
 CHANGE = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ user {{ version }} {ERRORS} }} }}"
 
-USABLE_EMAILS = {
+VALID_EMAILS = {
     "ada@example.com": "ada@example.com",
     "Ada.Lovelace+notes@Example.COM": "ada.lovelace+notes@example.com",
     "用户@例子.广告": "用户@例子.广告",
 }
-UNUSABLE_EMAILS = [
+INVALID_EMAILS = [
     "",
     "ada",
     "@example.com",
@@ -41,11 +41,11 @@ UNUSABLE_EMAILS = [
     "ada\n@example.com",
     "ada@example.com\r\nBcc: eve@example.com",
     "a" * 65 + "@example.com",
-    "ΐ" * 120 + "@example.com",  # three times as long once its case is folded
+    "ΐ" * 120 + "@example.com",  # three times as long when case-folded
     "ada@" + "a" * 64 + ".com",
     "ada@" + "a." * 130 + "com",
 ]
-UNUSABLE_PASSWORDS = [
+INVALID_PASSWORDS = [
     "",
     "short",
     "x" * 7,
@@ -55,7 +55,7 @@ UNUSABLE_PASSWORDS = [
     "tab\ttab\ttab",
     "\x1b[31mred!!",
 ]
-USABLE_NAMES = {
+VALID_NAMES = {
     "Ada": "Ada",
     "  Ada  Lovelace ": "Ada  Lovelace",
     "": None,
@@ -66,7 +66,7 @@ USABLE_NAMES = {
     "👩‍💻": "👩‍💻",
     "x" * 100: "x" * 100,
 }
-UNUSABLE_NAMES = [
+INVALID_NAMES = [
     "x" * 101,
     "a\x00b",
     "a\nb",
@@ -78,7 +78,7 @@ UNUSABLE_NAMES = [
     "a\u2066b\u2069",
 ]
 LOCALES = {"en": "en", "EN-gb": "en", "zh": "zh-CN", "zh_CN": "zh-CN", "zh-Hant": "zh-CN"}
-UNUSABLE_LOCALES = ["", "fr", "x" * 1000, "en\x00", "../en", "e"]
+INVALID_LOCALES = ["", "fr", "x" * 1000, "en\x00", "../en", "e"]
 
 
 async def sign_up(api: Api, **input: Any) -> Any:
@@ -86,7 +86,7 @@ async def sign_up(api: Api, **input: Any) -> Any:
 
 
 async def sign_in(api: Api, email: str = "ada@example.com", password: str = PASSWORD) -> Api:
-    """The same account, signed in once more."""
+    """Sign in and return a client with the new session."""
     made = await api.one(SIGN_IN, input={"email": email, "password": password})
     assert made["errors"] == []
     return Api(api.http, api.address, made["token"], made["user"])
@@ -96,17 +96,17 @@ async def is_signed_in(api: Api) -> bool:
     return (await api.one("{ viewer { id } }")) is not None
 
 
-async def test_a_suspended_account_is_signed_in_nowhere_and_told_so_by_its_password_only(api: Api) -> None:
+async def test_a_suspended_account_cannot_sign_in_and_only_the_right_password_reveals_why(api: Api) -> None:
     ada = await api.sign_up("ada@example.com", PASSWORD)
     await rows("UPDATE users SET suspended_at = NOW() WHERE id = $1 RETURNING id", ada.user["id"])
     assert (await ada.one("{ viewer { id } }")) is None
     refused = await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": PASSWORD})
     assert (refused["code"], refused["message"]) == ("FORBIDDEN", "This account is suspended.")
-    guessed = await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": "wrong horse"})
-    assert guessed["code"] == "INVALID_INPUT"
+    wrong = await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": "wrong horse"})
+    assert wrong["code"] == "INVALID_INPUT"
 
 
-async def test_a_new_account_is_signed_in_and_has_its_bonus(api: Api) -> None:
+async def test_sign_up_opens_a_session_and_grants_the_bonus(api: Api) -> None:
     ada = await api.sign_up(name="Ada", locale="zh")
     assert await ada.one(VIEWER) == {
         "id": ada.user["id"],
@@ -123,24 +123,24 @@ async def test_a_new_account_is_signed_in_and_has_its_bonus(api: Api) -> None:
     assert (line["type"], line["amount"], line["balance"]) == ("BONUS", 30, 30)
 
 
-async def test_the_viewer_is_nobody_when_signed_out(api: Api) -> None:
+async def test_viewer_is_null_when_signed_out(api: Api) -> None:
     assert await api.one(VIEWER) is None
 
 
-async def test_addresses_are_kept_in_one_spelling(api: Api) -> None:
-    for given, kept in USABLE_EMAILS.items():
+async def test_addresses_are_stored_normalized(api: Api) -> None:
+    for given, stored in VALID_EMAILS.items():
         made = await sign_up(api, email=given)
-        assert made["user"]["email"] == kept
+        assert made["user"]["email"] == stored
         assert (await sign_in(api, given.upper())).user["id"] == made["user"]["id"]
 
 
-async def test_what_cannot_be_used_makes_no_account(api: Api) -> None:
+async def test_sign_up_with_invalid_input_creates_no_account(api: Api) -> None:
     before = await rows("SELECT count(*) AS n FROM users")
     refused: list[tuple[str, list[str]]] = [
-        ("email", UNUSABLE_EMAILS),
-        ("password", UNUSABLE_PASSWORDS),
-        ("name", UNUSABLE_NAMES),
-        ("locale", UNUSABLE_LOCALES),
+        ("email", INVALID_EMAILS),
+        ("password", INVALID_PASSWORDS),
+        ("name", INVALID_NAMES),
+        ("locale", INVALID_LOCALES),
     ]
     for field, values in refused:
         for value in values:
@@ -148,24 +148,24 @@ async def test_what_cannot_be_used_makes_no_account(api: Api) -> None:
             (error,) = made.pop("errors")
             assert (error["code"], error["field"]) == ("INVALID_INPUT", [field]), (field, value)
             assert set(made.values()) == {None}
-            assert not value or value not in error["message"] or len(value) < 3, "told back"
+            assert not value or value not in error["message"] or len(value) < 3, "the message must not repeat the value"
     assert await rows("SELECT count(*) AS n FROM users") == before
 
 
-async def test_an_address_has_one_account_in_any_spelling(api: Api) -> None:
+async def test_sign_up_refuses_other_spellings_of_an_existing_address(api: Api) -> None:
     await api.sign_up("ada@example.com")
-    for twin in ("ada@example.com", "ADA@example.com", "Ada@EXAMPLE.com"):
-        error = await api.refused(SIGN_UP, input={"email": twin, "password": "another one"})
+    for spelling in ("ada@example.com", "ADA@example.com", "Ada@EXAMPLE.com"):
+        error = await api.refused(SIGN_UP, input={"email": spelling, "password": "another one"})
         assert (error["code"], error["field"]) == ("CONFLICT", ["email"])
 
 
-async def test_of_twins_that_sign_up_at_once_one_has_the_account(api: Api) -> None:
+async def test_concurrent_sign_ups_with_one_address_create_one_account(api: Api) -> None:
     made = await asyncio.gather(*(sign_up(api, email=email) for email in ("ada@example.com", "ADA@example.com") * 3))
     assert sum(one["token"] is not None for one in made) == 1
     codes = {error["code"] for one in made for error in one["errors"]}
     assert codes == {"CONFLICT"}
-    (left,) = await rows("SELECT credits, ledger_sequence FROM users WHERE email = 'ada@example.com'")
-    assert left == {"credits": 30, "ledger_sequence": 1}
+    (user,) = await rows("SELECT credits, ledger_sequence FROM users WHERE email = 'ada@example.com'")
+    assert user == {"credits": 30, "ledger_sequence": 1}
 
 
 async def test_neither_token_nor_password_is_stored(ada: Api) -> None:
@@ -175,25 +175,25 @@ async def test_neither_token_nor_password_is_stored(ada: Api) -> None:
     assert len(ada.token) >= 43, "256 bits"
     assert session["token_hash"] == hashlib.sha256(ada.token.encode()).hexdigest()
     assert user["password_hash"].startswith("$argon2id$")
-    kept = f"{session}{user}"
-    assert ada.token not in kept
-    assert PASSWORD not in kept
+    stored = f"{session}{user}"
+    assert ada.token not in stored
+    assert PASSWORD not in stored
 
 
-async def test_outside_of_tests_a_hash_costs_what_it_should(api: Api) -> None:
-    # The demo account was made by a start like any other, not by a test's server.
+async def test_password_hashes_have_the_recommended_parameters_outside_of_tests(api: Api) -> None:
+    # The demo account was created by a regular start, without the cheap hashing of the tests.
     (demo,) = await rows("SELECT password_hash FROM users WHERE email = $1", DEMO_EMAIL)
     assert demo["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_every_sign_in_has_a_token_of_its_own(ada: Api) -> None:
+async def test_each_sign_in_has_a_distinct_token(ada: Api) -> None:
     again, once_more = await sign_in(ada), await sign_in(ada)
     assert len({ada.token, again.token, once_more.token}) == 3
     for one in (ada, again, once_more):
         assert (await one.one(VIEWER))["id"] == ada.user["id"]
 
 
-async def test_a_wrong_password_and_an_unknown_address_answer_alike(ada: Api) -> None:
+async def test_wrong_password_and_unknown_address_have_the_same_response(ada: Api) -> None:
     attempts = [
         ("ada@example.com", "wrong horse"),
         ("ada@example.com", PASSWORD.upper()),
@@ -206,15 +206,17 @@ async def test_a_wrong_password_and_an_unknown_address_answer_alike(ada: Api) ->
         ("", ""),
         ("ada@example.com\x00", PASSWORD),
     ]
-    answers = [(await ada.raw(SIGN_IN, input={"email": email, "password": word})).json() for email, word in attempts]
-    (error,) = answers[0]["data"]["signIn"].pop("errors")
+    responses = [
+        (await ada.raw(SIGN_IN, input={"email": email, "password": password})).json() for email, password in attempts
+    ]
+    (error,) = responses[0]["data"]["signIn"].pop("errors")
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["password"])
-    assert answers[0]["data"]["signIn"] == {"token": None, "expiresAt": None, "user": None}
-    answers[0]["data"]["signIn"]["errors"] = [error]
-    assert all(answer == answers[0] for answer in answers)
+    assert responses[0]["data"]["signIn"] == {"token": None, "expiresAt": None, "user": None}
+    responses[0]["data"]["signIn"]["errors"] = [error]
+    assert all(response == responses[0] for response in responses)
 
 
-async def test_tokens_that_are_nobodys_are_signed_out(ada: Api) -> None:
+async def test_unknown_and_malformed_tokens_are_signed_out(ada: Api) -> None:
     assert ada.token
     for token in ("x", ada.token[:-1], ada.token + "x", ada.token.swapcase(), "' OR 1=1 --", "A" * 43, "A" * 5_000):
         assert not await is_signed_in(Api(ada.http, ada.address, token)), token
@@ -224,20 +226,20 @@ async def test_tokens_that_are_nobodys_are_signed_out(ada: Api) -> None:
     assert await is_signed_in(ada)
 
 
-async def test_a_sign_in_ends_with_its_time(server: Running, ada: Api) -> None:
-    kept = await sign_in(ada)
+async def test_expired_session_is_signed_out_and_removed(server: Running, ada: Api) -> None:
+    other = await sign_in(ada)
     sql = "UPDATE sessions SET expires_at = LATER($2) WHERE token_hash = $1 RETURNING id"
     assert ada.token
     assert await rows(sql, hashlib.sha256(ada.token.encode()).hexdigest(), -0.5)
     assert not await is_signed_in(ada)
     error = await ada.refused(UPDATE, input={"name": "Eve"})
     assert error["code"] == "UNAUTHENTICATED"
-    assert await is_signed_in(kept)
+    assert await is_signed_in(other)
     await server.services.accounts.sessions.remove_expired()
     assert len(await rows("SELECT id FROM sessions WHERE user_id = $1", ada.user["id"])) == 1
 
 
-async def test_signing_out_ends_one_sign_in_or_all(ada: Api) -> None:
+async def test_sign_out_ends_one_session_or_all(ada: Api) -> None:
     second, third, eve = await sign_in(ada), await sign_in(ada), await ada.sign_up("eve@example.com")
     assert await second.one(SIGN_OUT) == {"sessionsEnded": 1}
     assert [await is_signed_in(one) for one in (ada, second, third)] == [True, False, True]
@@ -246,7 +248,7 @@ async def test_signing_out_ends_one_sign_in_or_all(ada: Api) -> None:
     assert [await is_signed_in(one) for one in (ada, second, third, eve)] == [False, False, False, True]
 
 
-async def test_a_profile_keeps_what_is_left_out_and_forgets_what_is_null(ada: Api) -> None:
+async def test_update_profile_keeps_omitted_fields_and_clears_null_fields(ada: Api) -> None:
     steps: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"name": "Ada", "locale": "zh"}, {"name": "Ada", "locale": "zh-CN", "version": 2}),
         ({"name": "Countess"}, {"name": "Countess", "locale": "zh-CN", "version": 3}),
@@ -261,24 +263,24 @@ async def test_a_profile_keeps_what_is_left_out_and_forgets_what_is_null(ada: Ap
         assert {name: viewer[name] for name in expected} == expected
 
 
-async def test_names_and_languages_are_kept_as_they_are_meant(ada: Api) -> None:
-    for field, values in (("name", USABLE_NAMES), ("locale", LOCALES)):
-        for given, kept in values.items():
+async def test_update_profile_normalizes_names_and_locales(ada: Api) -> None:
+    for field, values in (("name", VALID_NAMES), ("locale", LOCALES)):
+        for given, stored in values.items():
             changed = await ada.one(UPDATE, input={field: given})
             assert changed["errors"] == []
-            assert changed["user"][field] == kept, given
+            assert changed["user"][field] == stored, given
 
 
-async def test_a_profile_that_cannot_be_used_changes_nothing(ada: Api) -> None:
+async def test_update_profile_with_an_invalid_field_changes_nothing(ada: Api) -> None:
     before = await ada.one(VIEWER)
-    for field, values in (("name", UNUSABLE_NAMES), ("locale", UNUSABLE_LOCALES)):
+    for field, values in (("name", INVALID_NAMES), ("locale", INVALID_LOCALES)):
         for value in values:
             error = await ada.refused(UPDATE, input={"name": "Eve", "locale": "zh", field: value})
             assert (error["code"], error["field"]) == ("INVALID_INPUT", [field]), value
     assert await ada.one(VIEWER) == before
 
 
-async def test_a_changed_password_ends_every_other_sign_in(ada: Api) -> None:
+async def test_change_password_ends_all_other_sessions(ada: Api) -> None:
     other, eve = await sign_in(ada), await ada.sign_up("eve@example.com")
     changed = await ada.one(CHANGE, input={"current": PASSWORD, "new": "battery staple"})
     assert changed == {"user": {"version": 2}, "errors": []}
@@ -288,10 +290,10 @@ async def test_a_changed_password_ends_every_other_sign_in(ada: Api) -> None:
     assert await is_signed_in(await sign_in(ada, password="battery staple"))
 
 
-async def test_a_password_is_not_changed_by_half(ada: Api) -> None:
+async def test_refused_change_password_changes_nothing(ada: Api) -> None:
     other = await sign_in(ada)
     attempts = [(current, "battery staple", "current") for current in ("wrong horse", "", "x" * 1000, "\x00")]
-    attempts += [(PASSWORD, new, "new") for new in UNUSABLE_PASSWORDS]
+    attempts += [(PASSWORD, new, "new") for new in INVALID_PASSWORDS]
     for current, new, field in attempts:
         error = await ada.refused(CHANGE, input={"current": current, "new": new})
         assert (error["code"], error["field"]) == ("INVALID_INPUT", [field]), (current, new)

@@ -1,4 +1,4 @@
-"""What admins see of everybody: accounts, pictures, the ledger, what admins did; and that nobody else sees it."""
+"""Admin queries: accounts, generations, the ledger and the audit log; refused to all other users."""
 
 from typing import Any
 
@@ -51,41 +51,46 @@ query($ids: [ID!]!) { nodes(ids: $ids) {
 } }"""
 
 
-async def listed(admin: Api, search: str | None = None) -> list[str]:
-    """The addresses that a search finds, as many as it says there are."""
+async def search_emails(admin: Api, search: str | None = None) -> list[str]:
+    """Return the addresses that a search finds and check its total count."""
     found = (await admin.one(USERS, search=search))["users"]
     assert found["totalCount"] == len(found["nodes"])
     return [node["email"] for node in found["nodes"]]
 
 
-async def add(email: str, **more: Any) -> str:
-    """An account without a door; its id."""
+async def insert_user(email: str, **more: Any) -> str:
+    """Insert an account that cannot sign in and return its id."""
     return str((await insert("users", factories.user(email=email, **more)))["id"])
 
 
-async def test_accounts_are_found_by_a_piece_of_their_address_or_their_id_newest_first(idle_server: Running) -> None:
+async def test_admin_finds_accounts_by_part_of_the_address_or_id_newest_first(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api, "root@darkroom.example")
-    ada = await add("ada.lovelace@example.com")
-    await add("bob_100%@example.com")
-    await add("bobx1000@example.com")
-    gone = await add("gone@example.com", deleted_at=NOW)
-    everybody = ["bobx1000@example.com", "bob_100%@example.com", "ada.lovelace@example.com", "root@darkroom.example"]
-    everybody.append(DEMO_EMAIL)  # every database has it
-    assert await listed(admin) == await listed(admin, "  ") == everybody
-    assert await listed(admin, "LoveLace@EX") == ["ada.lovelace@example.com"]
-    assert await listed(admin, "b_1") == await listed(admin, "0%") == ["bob_100%@example.com"]
-    assert await listed(admin, "bob") == everybody[:2]
-    assert await listed(admin, ada) == ["ada.lovelace@example.com"]
-    assert await listed(admin, ada[:-3]) == await listed(admin, gone) == await listed(admin, "gone") == []
+    ada = await insert_user("ada.lovelace@example.com")
+    await insert_user("bob_100%@example.com")
+    await insert_user("bobx1000@example.com")
+    deleted = await insert_user("deleted@example.com", deleted_at=NOW)
+    all_emails = ["bobx1000@example.com", "bob_100%@example.com", "ada.lovelace@example.com", "root@darkroom.example"]
+    all_emails.append(DEMO_EMAIL)  # every database has it
+    assert await search_emails(admin) == await search_emails(admin, "  ") == all_emails
+    assert await search_emails(admin, "LoveLace@EX") == ["ada.lovelace@example.com"]
+    assert await search_emails(admin, "b_1") == await search_emails(admin, "0%") == ["bob_100%@example.com"]
+    assert await search_emails(admin, "bob") == all_emails[:2]
+    assert await search_emails(admin, ada) == ["ada.lovelace@example.com"]
+    assert (
+        await search_emails(admin, ada[:-3])
+        == await search_emails(admin, deleted)
+        == await search_emails(admin, "deleted")
+        == []
+    )
     for search in ("x" * 321, "a\x00b"):
         refused = await admin.refused(USERS, search=search)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["search"])
 
 
-async def test_accounts_come_in_pages_in_both_directions(idle_server: Running) -> None:
+async def test_admin_pages_accounts_in_both_directions(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api, "admin@few.example")
     for number in range(4):
-        await add(f"{number}@few.example")
+        await insert_user(f"{number}@few.example")
     first = (await admin.one(USERS, search="@few.example", first=2))["users"]
     assert [node["email"][0] for node in first["nodes"]] == ["3", "2"]
     assert (first["totalCount"], first["pageInfo"]["hasNextPage"], first["pageInfo"]["hasPreviousPage"]) == (
@@ -103,28 +108,37 @@ async def test_accounts_come_in_pages_in_both_directions(idle_server: Running) -
     assert (await admin.refused(USERS, after="nonsense"))["code"] == "INVALID_INPUT"
 
 
-async def test_one_account_is_found_by_exactly_one_of_id_and_address(idle_server: Running) -> None:
+async def test_admin_finds_one_account_by_either_id_or_address(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
-    ada = await add("ada@example.com", name="Ada", suspended_at=NOW)
-    gone = await add("gone@example.com", deleted_at=NOW)
+    ada = await insert_user("ada@example.com", name="Ada", suspended_at=NOW)
+    deleted = await insert_user("deleted@example.com", deleted_at=NOW)
     by_id = (await admin.one(USER, id=ada))["user"]
     assert (by_id["email"], by_id["name"]) == ("ada@example.com", "Ada")
     assert by_id["suspendedAt"] is not None
     assert (await admin.one(USER, email="Ada@Example.com"))["user"] == by_id
-    assert (await admin.one(USER, id=gone))["user"] == {"id": gone, "email": None, "name": None, "suspendedAt": None}
-    nobody: list[dict[str, Any]] = [
+    assert (await admin.one(USER, id=deleted))["user"] == {
+        "id": deleted,
+        "email": None,
+        "name": None,
+        "suspendedAt": None,
+    }
+    unknown: list[dict[str, Any]] = [
         {"id": ids.new_id(ids.USER)}, {"id": "ada"}, {"id": ids.new_id(ids.GENERATION)},
-        {"email": "gone@example.com"}, {"email": "eve@example.com"}, {"email": "ada"}, {"email": "a\x00@example.com"},
+        {"email": "deleted@example.com"}, {"email": "eve@example.com"}, {"email": "ada"}, {"email": "a\x00@example.com"},
     ]  # fmt: skip
-    for wanted in nobody:
+    for wanted in unknown:
         assert (await admin.one(USER, **wanted))["user"] is None, wanted
     neither: dict[str, Any] = {}
     for both in (neither, {"id": ada, "email": "ada@example.com"}):
         assert (await admin.refused(USER, **both))["code"] == "INVALID_INPUT"
 
 
-async def test_everybodys_pictures_are_listed_with_what_admins_see_of_them(idle_server: Running) -> None:
-    admin, ada, eve = await make_admin(idle_server.api), await add("ada@example.com"), await add("eve@example.com")
+async def test_admin_lists_all_generations_with_admin_fields(idle_server: Running) -> None:
+    admin, ada, eve = (
+        await make_admin(idle_server.api),
+        await insert_user("ada@example.com"),
+        await insert_user("eve@example.com"),
+    )
     made = []
     for owner, status in ((ada, "FAILED"), (eve, "CANCELED"), (ada, "PENDING"), (eve, "FAILED")):
         ended = (
@@ -156,15 +170,15 @@ async def test_everybodys_pictures_are_listed_with_what_admins_see_of_them(idle_
         assert [node["id"] for node in found["nodes"]] == expected, filter
 
 
-async def test_everybodys_ledger_is_one_list_by_time(idle_server: Running) -> None:
+async def test_admin_lists_the_ledger_of_all_accounts_newest_first(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
     ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
     (hers,) = (await ada.create(prompt="A fox"))["generations"]
     lines = (await admin.one(TRANSACTIONS))["transactions"]
-    told = [(node["type"], node["user"]["id"], node["generation"]) for node in lines["nodes"]]
-    bonuses = [("BONUS", person.user["id"], None) for person in (eve, ada, admin)]
+    listed = [(node["type"], node["user"]["id"], node["generation"]) for node in lines["nodes"]]
+    bonuses = [("BONUS", client.user["id"], None) for client in (eve, ada, admin)]
     demo = ("BONUS", (await User.get(email=DEMO_EMAIL)).id, None)
-    assert told == [("DEDUCTION", ada.user["id"], {"id": hers["id"]}), *bonuses, demo]
+    assert listed == [("DEDUCTION", ada.user["id"], {"id": hers["id"]}), *bonuses, demo]
     assert lines["totalCount"] == 5
     page = (await admin.one(TRANSACTIONS, first=2, after=lines["edges"][0]["cursor"]))["transactions"]
     assert page["nodes"] == lines["nodes"][1:3]
@@ -178,15 +192,15 @@ async def test_everybodys_ledger_is_one_list_by_time(idle_server: Running) -> No
     assert after["nodes"] == lines["nodes"]
 
 
-async def test_the_audit_log_tells_who_did_what_newest_first(idle_server: Running) -> None:
-    admin, ada = await make_admin(idle_server.api), await add("ada@example.com")
+async def test_audit_log_lists_actor_action_and_target_newest_first(idle_server: Running) -> None:
+    admin, ada = await make_admin(idle_server.api), await insert_user("ada@example.com")
     await audit_log.record(None, AdminAction.SET_ROLE, admin.user["id"], role="ADMIN")
     await audit_log.record(admin.user["id"], AdminAction.SET_MAINTENANCE, None, readOnly=True)
     await audit_log.record(admin.user["id"], AdminAction.SET_SUSPENDED, ada, reason="Spam", was=False)
     page = (await admin.one(AUDIT_LOG, first=2))["auditLog"]
     me = {"id": admin.user["id"], "email": "admin@example.com"}
-    told = [(node["action"], node["target"], node["detail"], node["actor"]) for node in page["nodes"]]
-    assert told == [
+    entries = [(node["action"], node["target"], node["detail"], node["actor"]) for node in page["nodes"]]
+    assert entries == [
         ("SET_SUSPENDED", ada, {"reason": "Spam", "was": False}, me),
         ("SET_MAINTENANCE", None, {"readOnly": True}, me),
     ]
@@ -196,41 +210,41 @@ async def test_the_audit_log_tells_who_did_what_newest_first(idle_server: Runnin
 
 
 @pytest.mark.any_database
-async def test_an_admins_app_can_fetch_again_what_it_was_shown_and_nobody_elses_can(idle_server: Running) -> None:
+async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_server: Running) -> None:
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up()
     eve = await idle_server.api.sign_up("eve@example.com")
     (hers,) = (await ada.create(prompt="A fox"))["generations"]
     (line,) = await rows("SELECT id FROM credit_transactions WHERE generation_id = $1", hers["id"])
     await ada.ask('mutation { createApiKey(name: "script") { key } }')
     (key,) = (await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]
-    act = await audit_log.record(admin.user["id"], AdminAction.GRANT_PASS, ada.user["id"])
+    entry = await audit_log.record(admin.user["id"], AdminAction.GRANT_PASS, ada.user["id"])
     owner = {"id": ada.user["id"]}
-    wanted = [ada.user["id"], hers["id"], line["id"], key["id"], act.id]
+    wanted = [ada.user["id"], hers["id"], line["id"], key["id"], entry.id]
     assert await admin.one(NODES, ids=wanted) == [
         {"__typename": "User", **owner, "email": "ada@example.com", "billingPortalUrl": None},
         {"__typename": "Generation", "id": hers["id"], "owner": owner},
         {"__typename": "CreditTransaction", "id": line["id"], "user": owner},
         {"__typename": "ApiKey", "id": key["id"]},
-        {"__typename": "AuditEntry", "id": act.id, "action": "GRANT_PASS"},
+        {"__typename": "AuditEntry", "id": entry.id, "action": "GRANT_PASS"},
     ]
     missing = [ids.new_id(id.split("_")[0]) for id in wanted]
     script = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-    for asks, asked in ((admin, missing), (eve, wanted), (Api(ada.http, ada.address, script), wanted)):
-        assert await asks.one(NODES, ids=asked) == [None] * 5
+    for client, requested in ((admin, missing), (eve, wanted), (Api(ada.http, ada.address, script), wanted)):
+        assert await client.one(NODES, ids=requested) == [None] * 5
     assert [node and node["id"] for node in await ada.one(NODES, ids=wanted)] == [*wanted[:4], None]
 
 
 @pytest.mark.any_database
-async def test_only_admins_who_signed_in_themselves_come_in(idle_server: Running) -> None:
+async def test_admin_queries_are_refused_to_users_api_keys_and_former_admins(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     query = "{ admin { users { nodes { id } } } }"
-    for asks, code in (
+    for client, code in (
         (ada, "FORBIDDEN"),
         (Api(ada.http, ada.address, key), "FORBIDDEN"),
         (idle_server.api, "UNAUTHENTICATED"),
     ):
-        body = (await asks.raw(query)).json()
+        body = (await client.raw(query)).json()
         assert body["data"] == {"admin": None}
         assert [error["extensions"]["code"] for error in body["errors"]] == [code]
     await User.filter(id=admin.user["id"]).update(role=Role.USER)

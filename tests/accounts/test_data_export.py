@@ -1,4 +1,4 @@
-"""An export of one's own data: everything its owner sees, nothing secret, made once and kept for its time."""
+"""Data exports: complete, without secrets, built once by one worker, kept for a limited time."""
 
 import asyncio
 import io
@@ -21,33 +21,35 @@ from tests.support.development_checkout import buy
 from tests.support.integrity import assert_invariants, stored_keys
 
 EXPORT = "mutation { requestDataExport { dataExport { url expiresAt } errors { code } } }"
-OWN = {"title": "Mine", "prompt": "Paint it. {instruction}"}
+CUSTOM_STYLE = {"title": "Mine", "prompt": "Paint it. {instruction}"}
 
 
-async def export(api: Api) -> dict[str, Any]:
-    answer = await api.one(EXPORT)
-    assert answer["errors"] == []
-    found: dict[str, Any] = answer["dataExport"]
+async def request_export(api: Api) -> dict[str, Any]:
+    payload = await api.one(EXPORT)
+    assert payload["errors"] == []
+    found: dict[str, Any] = payload["dataExport"]
     return found
 
 
-async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle_server: Running) -> None:
+async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(name="Ada"), await idle_server.api.sign_up("eve@example.com")
-    style = await ada.one("mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=OWN)
+    style = await ada.one(
+        "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=CUSTOM_STYLE
+    )
     key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
     (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
     await idle_server.services.generations.worker.process(made["id"])
-    (gone, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
-    await ada.ask("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[gone["id"]])
-    await eve.create(photo(), prompt="Nobody else's business")
+    (deleted, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
+    await ada.ask("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[deleted["id"]])
+    await eve.create(photo(), prompt="Private to Eve")
 
-    assert await export(ada) == await export(ada) == {"url": None, "expiresAt": None}
+    assert await request_export(ada) == await request_export(ada) == {"url": None, "expiresAt": None}
     await idle_server.services.background.sweeper.sweep()
-    ready = await export(ada)
-    answer = await ada.http.get(ready["url"])
-    assert answer.headers["content-type"] == "application/zip"
-    assert "darkroom-data.zip" in answer.headers["content-disposition"]
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    ready = await request_export(ada)
+    response = await ada.http.get(ready["url"])
+    assert response.headers["content-type"] == "application/zip"
+    assert "darkroom-data.zip" in response.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     assert archive.testzip() is None
     text = archive.read("data.json").decode()
     data = json.loads(text)
@@ -67,58 +69,62 @@ async def test_an_export_holds_everything_its_owner_sees_and_nothing_secret(idle
     pictures = {first["original"], first["result"], second["original"]}
     assert set(archive.namelist()) == {"data.json", *pictures}
     assert len(data["transactions"]) == len(await ada.ledger())
-    assert [own["prompt"] for own in data["styles"]] == [OWN["prompt"]]
-    assert [kept["name"] for kept in data["apiKeys"]] == ["laptop"]
+    assert [style["prompt"] for style in data["styles"]] == [CUSTOM_STYLE["prompt"]]
+    assert [entry["name"] for entry in data["apiKeys"]] == ["laptop"]
     hashes = await rows("SELECT password_hash AS hash FROM users UNION ALL SELECT key_hash FROM api_keys")
-    for secret in (key, "correct horse", "Nobody else", "argon2", *(row["hash"] for row in hashes)):
+    for secret in (key, "correct horse", "Private to Eve", "argon2", *(row["hash"] for row in hashes)):
         assert secret not in text
     await assert_invariants(idle_server.services)
 
 
-async def test_an_export_tells_what_was_bought_and_what_came_of_it(idle_server: Running) -> None:
+async def test_export_contains_purchases_memberships_passes_and_ledger(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     await buy(ada, package="credits-50")
     await buy(ada, plan="basic")
     await buy(ada, plan="flash-lite")
     await buy(eve, plan="pro")
     assert (await ada.create(prompt="A fox"))["generations"][0]["paidBy"] == "PASS"
-    await export(ada)
+    await request_export(ada)
     await idle_server.services.accounts.exports.build_pending()
-    answer = await ada.http.get((await export(ada))["url"])
-    data = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("data.json"))
-    sold = ("package", "plan", "status", "credits", "netAmount", "currency")
-    assert [tuple(order[name] for name in sold) for order in data["purchases"]] == [
+    response = await ada.http.get((await request_export(ada))["url"])
+    data = json.loads(zipfile.ZipFile(io.BytesIO(response.content)).read("data.json"))
+    columns = ("package", "plan", "status", "credits", "netAmount", "currency")
+    assert [tuple(order[name] for name in columns) for order in data["purchases"]] == [
         ("credits-50", None, "PAID", 50, 499, "usd"),
         (None, "basic", "PAID", 100, 999, "usd"),
         (None, "flash-lite", "PAID", 0, 99, "usd"),
     ]
-    (month,) = data["memberships"]
+    (membership,) = data["memberships"]
     shown = await ada.one("{ viewer { referralCode membership { renewsAt } pass { expiresAt } } }")
-    assert (month["plan"], month["status"], month["renewsAt"]) == ("basic", "ACTIVE", shown["membership"]["renewsAt"])
-    (held,) = data["passes"]
-    assert (held["plan"], held["imagesPerHour"], held["imagesUsed"]) == ("flash-lite", 3, 1)
-    assert (held["expiresAt"], held["revokedAt"]) == (shown["pass"]["expiresAt"], None)
+    assert (membership["plan"], membership["status"], membership["renewsAt"]) == (
+        "basic",
+        "ACTIVE",
+        shown["membership"]["renewsAt"],
+    )
+    (active_pass,) = data["passes"]
+    assert (active_pass["plan"], active_pass["imagesPerHour"], active_pass["imagesUsed"]) == ("flash-lite", 3, 1)
+    assert (active_pass["expiresAt"], active_pass["revokedAt"]) == (shown["pass"]["expiresAt"], None)
     assert data["account"]["referralCode"] == shown["referralCode"]
     assert [(line["sequence"], line["price"], line["currency"]) for line in data["transactions"]] == [
         (1, None, None),
         (2, 499, "usd"),
         (3, 999, "usd"),
     ]
-    assert data["transactions"][0]["metadata"] == {"reason": "signup"}, "where an admin's reason would stand, too"
+    assert data["transactions"][0]["metadata"] == {"reason": "signup"}, "the metadata of every line is exported"
 
 
-async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_server: Running) -> None:
+async def test_export_is_built_once_kept_until_it_expires_and_then_removed(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await asyncio.gather(*(export(ada) for _ in range(5)))
+    await asyncio.gather(*(request_export(ada) for _ in range(5)))
     await asyncio.gather(*(idle_server.services.accounts.exports.build_pending() for _ in range(3)))
     (row,) = await DataExport.all()
     assert row.attempts == 1
-    ready = await export(ada)
-    assert ready == await export(ada)
+    ready = await request_export(ada)
+    assert ready == await request_export(ada)
     await idle_server.services.background.sweeper.sweep()
     assert row.key in await stored_keys(idle_server.services)
     await rows("UPDATE data_exports SET expires_at = LATER($1) RETURNING id", -1.0)
-    assert (await export(ada))["url"] is None  # a new one
+    assert (await request_export(ada))["url"] is None  # a new one
     await idle_server.services.accounts.exports.build_pending()
     await idle_server.services.background.sweeper.sweep()
     (new,) = await DataExport.all()
@@ -127,18 +133,18 @@ async def test_an_export_is_made_once_kept_for_its_time_and_then_removed(idle_se
     await assert_invariants(idle_server.services, all_swept=True)
 
 
-async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_works_is_given_up(
+async def test_export_of_a_dead_worker_is_retried_and_abandoned_after_three_attempts(
     idle_server: Running,
 ) -> None:
     ada = await idle_server.api.sign_up()
-    await export(ada)
-    row = await idle_server.services.accounts.exports.claim()  # a worker that says nothing more
+    await request_export(ada)
+    row = await idle_server.services.accounts.exports.claim()  # a worker that sends no heartbeat
     assert row is not None
     await idle_server.services.accounts.exports.build_pending()
-    assert (await export(ada))["url"] is None
+    assert (await request_export(ada))["url"] is None
     await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
     await idle_server.services.accounts.exports.build_pending()
-    assert (await export(ada))["url"] is not None
+    assert (await request_export(ada))["url"] is not None
     await rows("UPDATE data_exports SET state = 'PENDING', attempts = 3, expires_at = NULL RETURNING id")
     await idle_server.services.accounts.exports.build_pending()
     await idle_server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
@@ -146,78 +152,76 @@ async def test_an_export_whose_worker_died_is_taken_over_and_one_that_never_work
     assert await stored_keys(idle_server.services) == set()
 
 
-async def test_an_account_that_goes_while_its_export_is_made_leaves_none(idle_server: Running) -> None:
+async def test_account_deletion_during_an_export_leaves_no_export(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await export(ada)
+    await request_export(ada)
     row = await idle_server.services.accounts.exports.claim()
     assert row is not None
-    leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-    mine = {"password": "correct horse", "confirmEmail": "ada@example.com"}
-    assert await ada.one(leave, input=mine) == {"errors": []}
+    delete_account = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
+    confirmation = {"password": "correct horse", "confirmEmail": "ada@example.com"}
+    assert await ada.one(delete_account, input=confirmation) == {"errors": []}
     await idle_server.services.background.sweeper.sweep()
-    assert await DataExport.all().count() == 1  # somebody may be writing it
+    assert await DataExport.all().count() == 1  # its worker may still be writing it
     await rows("UPDATE data_exports SET lease_until = LATER($1) RETURNING id", -1.0)
     await idle_server.services.background.sweeper.sweep()
     assert await DataExport.all().count() == 0
     assert await stored_keys(idle_server.services) == set()
 
 
-class SlowFolder(LocalStorage):
-    """A folder that takes files when it is told to."""
+class BlockingStorage(LocalStorage):
+    """A local storage that stores a file only after `opened` is set."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, address="", secret="unused", link_seconds=60)
-        self.asked, self.opened = asyncio.Event(), asyncio.Event()
+        self.requested, self.opened = asyncio.Event(), asyncio.Event()
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
-        self.asked.set()
+        self.requested.set()
         await self.opened.wait()
         await super().put_file(key, file, content_type)
 
 
-async def test_an_export_that_the_storage_takes_slowly_is_still_its_workers(
-    idle_server: Running, tmp_path: Path
-) -> None:
+async def test_lease_is_renewed_while_the_storage_is_slow(idle_server: Running, tmp_path: Path) -> None:
     ada = await idle_server.api.sign_up()
-    await export(ada)
-    storage = SlowFolder(tmp_path / "slow")
+    await request_export(ada)
+    storage = BlockingStorage(tmp_path / "slow")
     exports = ExportService(storage, seconds=60, lease=0.2)
-    making = asyncio.create_task(exports.build_pending())
-    await storage.asked.wait()
-    for _ in range(8):  # twice as long as the lease
+    build = asyncio.create_task(exports.build_pending())
+    await storage.requested.wait()
+    for _ in range(8):  # together twice the lease
         await asyncio.sleep(0.05)
         assert await exports.claim() is None
     storage.opened.set()
-    await making
+    await build
     (row,) = await DataExport.all()
     assert (row.state, row.attempts) == ("READY", 1)
 
 
-async def test_bytes_that_come_while_their_export_is_removed_go_with_it(idle_server: Running, tmp_path: Path) -> None:
+async def test_bytes_stored_after_their_export_was_removed_are_deleted(idle_server: Running, tmp_path: Path) -> None:
     ada = await idle_server.api.sign_up()
-    await export(ada)
-    storage = SlowFolder(tmp_path / "slow")
-    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
-    await storage.asked.wait()
-    await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # whose bytes are looked for before they come
+    await request_export(ada)
+    storage = BlockingStorage(tmp_path / "slow")
+    build = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
+    await storage.requested.wait()
+    await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # removed before its bytes are stored
     storage.opened.set()
-    await making
+    await build
     assert await storage.keys() == set()
 
 
-async def test_an_export_that_is_stopped_or_killed_leaves_nothing_on_the_disk(
+async def test_stopped_export_leaves_no_temporary_file_and_is_requeued(
     idle_server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     ada = await idle_server.api.sign_up()
-    await export(ada)
-    storage = SlowFolder(tmp_path / "slow")
-    making = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
-    await storage.asked.wait()
-    assert list((tmp_path / "tmp").iterdir()) == []  # what there is has no name
-    making.cancel()
+    await request_export(ada)
+    storage = BlockingStorage(tmp_path / "slow")
+    build = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
+    await storage.requested.wait()
+    assert list((tmp_path / "tmp").iterdir()) == []  # the temporary file is unnamed
+    build.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await making
+        await build
     (row,) = await DataExport.all()
     assert (row.state, row.attempts, row.lease_until) == ("PENDING", 0, None)

@@ -1,4 +1,4 @@
-"""Links in mails: what they prove, whose password they change, and when they are dead. Mail goes by real SMTP."""
+"""Mailed links for e-mail verification and password reset, over a real SMTP server."""
 
 import asyncio
 import hashlib
@@ -20,9 +20,9 @@ from tests.support.mail_server import Mailbox
 
 PASSWORD, NEW = "correct horse", "battery staple"
 ERRORS = "errors { code message field ... on QuotaExceededError { resetsAt } }"
-ASK = f"mutation {{ requestEmailVerification {{ sent {ERRORS} }} }}"
+REQUEST_VERIFICATION = f"mutation {{ requestEmailVerification {{ sent {ERRORS} }} }}"
 VERIFY = f"mutation($token: String!) {{ verifyEmail(token: $token) {{ user {{ emailVerified version }} {ERRORS} }} }}"
-FORGOT = f"mutation($email: String!) {{ requestPasswordReset(email: $email) {{ sent {ERRORS} }} }}"
+REQUEST_RESET = f"mutation($email: String!) {{ requestPasswordReset(email: $email) {{ sent {ERRORS} }} }}"
 RESET = (
     "mutation($token: String!, $password: String!) { resetPassword(token: $token, password: $password)"
     f" {{ token expiresAt user {{ id emailVerified version }} {ERRORS} }} }}"
@@ -38,48 +38,50 @@ def settings(settings: Settings, mailbox: Mailbox) -> Settings:
     return settings.model_copy(update={"smtp_url": mailbox.url, "mail_from": "Darkroom <hello@darkroom.example>"})
 
 
-async def verified(api: Api) -> bool:
+async def is_verified(api: Api) -> bool:
     return bool((await api.one(VIEWER))["emailVerified"])
 
 
-async def dead(api: Api, token: str, query: str = VERIFY, **more: Any) -> bool:
-    """Whether a link is answered like any that does not work."""
+async def is_invalid(api: Api, token: str, query: str = VERIFY, **more: Any) -> bool:
+    """Assert that a link has the response of an invalid one."""
     error = await api.refused(query, token=token, **more)
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["token"])
     return True
 
 
-async def forgot(api: Api, email: str = "ada@example.com") -> None:
-    assert await api.one(FORGOT, email=email) == SENT
+async def request_reset(api: Api, email: str = "ada@example.com") -> None:
+    assert await api.one(REQUEST_RESET, email=email) == SENT
 
 
-async def signs_in(api: Api, password: str) -> bool:
+async def can_sign_in(api: Api, password: str) -> bool:
     made = await api.one(SIGN_IN, input={"email": "ada@example.com", "password": password})
     return made["token"] is not None
 
 
-async def test_a_new_account_gets_a_link_that_proves_its_address(ada: Api, mailbox: Mailbox) -> None:
+async def test_sign_up_mails_a_link_that_verifies_the_address(ada: Api, mailbox: Mailbox) -> None:
     token = await mailbox.token(1)
     (mail,) = mailbox.mails
     assert (mail["To"], mail["From"]) == ("ada@example.com", "Darkroom <hello@darkroom.example>")
     assert mail["Subject"] == "Confirm your e-mail address"
     assert f"{ada.address}/verify-email?token={token}\n" in mail.get_content()
     assert mailbox.envelopes == [("hello@darkroom.example", ["ada@example.com"])]
-    assert not await verified(ada)
+    assert not await is_verified(ada)
     assert await ada.one(VERIFY, token=token) == {"user": {"emailVerified": True, "version": 2}, "errors": []}
     assert await ada.one(VIEWER) == {"id": ada.user["id"], "emailVerified": True, "version": 2}
-    assert await dead(ada, token), "once"
-    assert await ada.one(ASK) == {"sent": False, "errors": []}
+    assert await is_invalid(ada, token), "single-use"
+    assert await ada.one(REQUEST_VERIFICATION) == {"sent": False, "errors": []}
     assert (await ada.one(VIEWER))["version"] == 2
 
 
-async def test_a_link_works_signed_out_but_shows_nobodys_account(ada: Api, api: Api, mailbox: Mailbox) -> None:
+async def test_verification_works_signed_out_without_returning_the_account(
+    ada: Api, api: Api, mailbox: Mailbox
+) -> None:
     token = await mailbox.token(1)
     assert await api.one(VERIFY, token=token) == {"user": None, "errors": []}
-    assert await verified(ada)
+    assert await is_verified(ada)
 
 
-async def test_mails_are_in_the_language_of_their_reader(api: Api, mailbox: Mailbox) -> None:
+async def test_mails_are_in_the_language_of_the_recipient(api: Api, mailbox: Mailbox) -> None:
     await api.raw(
         SIGN_UP, headers={"accept-language": "zh-CN"}, input={"email": "ada@example.com", "password": PASSWORD}
     )
@@ -89,148 +91,151 @@ async def test_mails_are_in_the_language_of_their_reader(api: Api, mailbox: Mail
     assert [mail["Subject"] for mail in mailbox.mails] == ["请确认您的电子邮箱"] * 2
     assert "打开链接" in mailbox.mails[1].get_content()
     assert mailbox.envelopes[1][1] == ["用户@例子.广告"]
-    assert not await verified(bob)
+    assert not await is_verified(bob)
 
 
-async def test_only_the_newest_link_works_and_only_its_hash_is_kept(ada: Api, mailbox: Mailbox) -> None:
+async def test_only_the_newest_link_is_valid_and_only_its_hash_is_stored(ada: Api, mailbox: Mailbox) -> None:
     first = await mailbox.token(1)
-    assert await ada.one(ASK) == SENT
+    assert await ada.one(REQUEST_VERIFICATION) == SENT
     second = await mailbox.token(2)
-    kept = await rows("SELECT * FROM mail_tokens")
-    assert hashlib.sha256(second.encode()).hexdigest() in {row["token_hash"] for row in kept}
-    assert second not in str(kept)
+    stored = await rows("SELECT * FROM mail_tokens")
+    assert hashlib.sha256(second.encode()).hexdigest() in {row["token_hash"] for row in stored}
+    assert second not in str(stored)
     for wrong in (first, second[:-1], second + "x", second.swapcase(), "", "x" * 5000, "é" * 43, "\x00"):
-        assert await dead(ada, wrong), wrong
-    assert await dead(ada, second, RESET, password=NEW), "for another purpose"
+        assert await is_invalid(ada, wrong), wrong
+    assert await is_invalid(ada, second, RESET, password=NEW), "issued for another purpose"
     assert (await ada.one(VERIFY, token=second))["errors"] == []
 
 
-async def test_a_link_dies_with_its_time(server: Running, ada: Api, mailbox: Mailbox) -> None:
+async def test_expired_links_are_invalid_and_removed(server: Running, ada: Api, mailbox: Mailbox) -> None:
     token = await mailbox.token(1)
-    await forgot(ada)
+    await request_reset(ada)
     reset = await mailbox.token(2)
-    (verify_life, reset_life) = (
+    (verification_lifetime, reset_lifetime) = (
         (row["expires_at"], row["created_at"])
         for row in await rows("SELECT expires_at, created_at FROM mail_tokens ORDER BY id")
     )
-    assert verify_life > reset_life, "a day and an hour"
+    assert verification_lifetime > reset_lifetime, "a day and an hour"
     await rows("UPDATE mail_tokens SET expires_at = LATER($1) RETURNING id", -1.0)
-    assert await dead(ada, token)
-    assert await dead(ada, reset, RESET, password=NEW)
+    assert await is_invalid(ada, token)
+    assert await is_invalid(ada, reset, RESET, password=NEW)
     await server.services.background.sweeper.sweep_lane(Lane.CLEAN_UP)
     assert await rows("SELECT id FROM mail_tokens") == []
 
 
-async def test_at_most_three_mails_an_hour_prove_an_address(ada: Api, mailbox: Mailbox) -> None:
+async def test_verification_mails_are_limited_to_three_an_hour(ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
-    answers = await asyncio.gather(*(ada.one(ASK) for _ in range(5)))
-    assert sorted(answer["sent"] for answer in answers) == [False] * 3 + [True] * 2
-    refused = {error["code"] for answer in answers for error in answer["errors"]}
+    payloads = await asyncio.gather(*(ada.one(REQUEST_VERIFICATION) for _ in range(5)))
+    assert sorted(payload["sent"] for payload in payloads) == [False] * 3 + [True] * 2
+    refused = {error["code"] for payload in payloads for error in payload["errors"]}
     assert refused == {"QUOTA_EXCEEDED"}
-    assert all(error["resetsAt"] for answer in answers for error in answer["errors"])
+    assert all(error["resetsAt"] for payload in payloads for error in payload["errors"])
     await mailbox.wait_for(3)
     await rows("UPDATE mail_tokens SET created_at = LATER($1) RETURNING id", -3601.0)
-    assert await ada.one(ASK) == SENT
+    assert await ada.one(REQUEST_VERIFICATION) == SENT
 
 
-async def test_a_mail_that_did_not_leave_does_not_count(ada: Api, mailbox: Mailbox) -> None:
+async def test_mail_that_could_not_be_sent_does_not_count(ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
     mailbox.refusal = "451 not now"
     for _ in range(4):
-        assert (await ada.refused(ASK))["code"] == "UNAVAILABLE"
+        assert (await ada.refused(REQUEST_VERIFICATION))["code"] == "UNAVAILABLE"
     mailbox.refusal = None
-    assert await ada.one(ASK) == SENT
+    assert await ada.one(REQUEST_VERIFICATION) == SENT
     assert (await ada.one(VERIFY, token=await mailbox.token(2)))["errors"] == []
 
 
-async def test_signing_up_needs_no_mail_server(api: Api, mailbox: Mailbox) -> None:
+async def test_sign_up_succeeds_while_the_mail_server_refuses(api: Api, mailbox: Mailbox) -> None:
     mailbox.refusal = "554 never"
     ada = await api.sign_up()
-    assert not await verified(ada)
+    assert not await is_verified(ada)
     assert mailbox.mails == []
 
 
-async def test_a_forgotten_password_is_replaced_and_everybody_else_is_signed_out(ada: Api, mailbox: Mailbox) -> None:
+async def test_password_reset_ends_all_sessions_and_verifies_the_address(ada: Api, mailbox: Mailbox) -> None:
     verification = await mailbox.token(1)
     key = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-    await forgot(ada, "ADA@example.com")
+    await request_reset(ada, "ADA@example.com")
     token = await mailbox.token(2)
     assert mailbox.mails[1]["Subject"] == "Choose a new password"
     assert f"{ada.address}/reset-password?token={token}\n" in mailbox.mails[1].get_content()
     error = await ada.refused(RESET, token=token, password="short")
-    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["password"]), "and the link still works"
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["password"]), "the link is still valid"
     made = await ada.one(RESET, token=token, password=NEW)
     assert made["errors"] == []
     assert made["user"] == {"id": ada.user["id"], "emailVerified": True, "version": 3}
     again = replace(ada, token=made["token"])
     script = replace(ada, token=key)
     assert [await client.one(VIEWER) is not None for client in (ada, again, script)] == [False, True, True]
-    assert [await signs_in(ada, word) for word in (PASSWORD, NEW)] == [False, True]
-    assert await dead(ada, token, RESET, password=PASSWORD)
-    assert await dead(ada, verification)
+    assert [await can_sign_in(ada, password) for password in (PASSWORD, NEW)] == [False, True]
+    assert await is_invalid(ada, token, RESET, password=PASSWORD)
+    assert await is_invalid(ada, verification)
 
 
-async def test_of_twins_with_one_link_one_has_the_password(ada: Api, mailbox: Mailbox) -> None:
+async def test_concurrent_resets_with_one_link_set_one_password(ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
-    await forgot(ada)
+    await request_reset(ada)
     token = await mailbox.token(2)
-    words = [f"{NEW} {number}" for number in range(4)]
-    made = await asyncio.gather(*(ada.one(RESET, token=token, password=word) for word in words))
-    (winner,) = [word for word, one in zip(words, made, strict=True) if one["token"]]
-    assert [await signs_in(ada, word) for word in words] == [word == winner for word in words]
+    passwords = [f"{NEW} {number}" for number in range(4)]
+    made = await asyncio.gather(*(ada.one(RESET, token=token, password=password) for password in passwords))
+    (winner,) = [password for password, one in zip(passwords, made, strict=True) if one["token"]]
+    assert [await can_sign_in(ada, each) for each in passwords] == [each == winner for each in passwords]
     assert (await ada.sign_up("eve@example.com")).token
     (user,) = await rows("SELECT version FROM users WHERE id = $1", ada.user["id"])
     assert user["version"] == 2
 
 
-async def test_nobody_learns_whether_an_account_exists(ada: Api, mailbox: Mailbox) -> None:
+async def test_password_reset_does_not_reveal_whether_an_account_exists(ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
-    for email in ("ada@example.com", "nobody@example.com"):
+    for email in ("ada@example.com", "unknown@example.com"):
         for _ in range(5):
-            await forgot(replace(ada, token=None), email)
-    await mailbox.wait_for(4)  # three of five, and silence for the rest
+            await request_reset(replace(ada, token=None), email)
+    await mailbox.wait_for(4)  # the verification mail and three of the five resets
     assert {mail["To"] for mail in mailbox.mails} == {"ada@example.com"}
-    error = await ada.refused(FORGOT, email="no address")
+    error = await ada.refused(REQUEST_RESET, email="no address")
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["email"])
 
 
-async def test_a_changed_password_kills_every_link(ada: Api, mailbox: Mailbox) -> None:
+async def test_change_password_invalidates_all_links(ada: Api, mailbox: Mailbox) -> None:
     verification = await mailbox.token(1)
-    await forgot(ada)
+    await request_reset(ada)
     token = await mailbox.token(2)
     assert (await ada.one(CHANGE, input={"current": PASSWORD, "new": NEW}))["errors"] == []
-    assert await dead(ada, token, RESET, password="another one")
-    assert await dead(ada, verification)
+    assert await is_invalid(ada, token, RESET, password="another one")
+    assert await is_invalid(ada, verification)
 
 
-async def test_a_link_for_an_address_that_changed_proves_nothing(ada: Api, mailbox: Mailbox) -> None:
+async def test_link_to_a_former_address_is_invalid(ada: Api, mailbox: Mailbox) -> None:
     token = await mailbox.token(1)
     await rows("UPDATE users SET email = 'new@example.com' WHERE id = $1 RETURNING id", ada.user["id"])
-    assert await dead(ada, token)
+    assert await is_invalid(ada, token)
     assert await ada.one(VIEWER) == {"id": ada.user["id"], "emailVerified": False, "version": 1}
 
 
-async def test_in_production_without_a_mail_server_only_mail_is_missing(settings: Settings) -> None:
+async def test_production_without_a_mail_server_refuses_only_mail_operations(settings: Settings) -> None:
     production: dict[str, Any] = {"environment": Environment.PRODUCTION, "smtp_url": None, "mail_from": None}
     production |= {"image_provider": Provider.DEMO, "secret_key": "0123456789abcdef" * 2}
     async with running(settings.model_copy(update=production)) as server:
         ada = await server.api.sign_up()
-        for error in (await ada.refused(ASK), await ada.refused(FORGOT, email="ada@example.com")):
+        for error in (
+            await ada.refused(REQUEST_VERIFICATION),
+            await ada.refused(REQUEST_RESET, email="ada@example.com"),
+        ):
             assert error["code"] == "UNAVAILABLE"
         assert await rows("SELECT id FROM mail_tokens") == []
-        assert await signs_in(ada, PASSWORD)
+        assert await can_sign_in(ada, PASSWORD)
 
 
 @pytest.mark.any_database
-async def test_in_development_without_a_mail_server_mails_are_in_the_log(settings: Settings) -> None:
+async def test_development_without_a_mail_server_logs_mails(settings: Settings) -> None:
     with capture_logs() as logs:
         async with running(settings.model_copy(update={"smtp_url": None, "mail_from": None}), idle=True) as server:
             ada = await server.api.sign_up()
 
-            async def printed() -> bool:
+            async def is_logged() -> bool:
                 return any(entry["event"] == "mail.printed" for entry in logs)
 
-            await until(printed)
+            await until(is_logged)
             (mail,) = [entry for entry in logs if entry["event"] == "mail.printed"]
             assert (mail["to"], mail["subject"]) == ("ada@example.com", "Confirm your e-mail address")
             found = re.search(rf"{re.escape(ada.address)}/verify-email\?token=([\w-]+)\n", mail["text"])
@@ -238,7 +243,7 @@ async def test_in_development_without_a_mail_server_mails_are_in_the_log(setting
             assert (await ada.one(VERIFY, token=found[1]))["errors"] == []
 
 
-async def test_mails_that_are_under_way_leave_before_the_process_stops(settings: Settings, mailbox: Mailbox) -> None:
+async def test_queued_mails_are_sent_before_the_process_stops(settings: Settings, mailbox: Mailbox) -> None:
     async with running(settings) as server:
         await server.api.sign_up()
     await mailbox.wait_for(1)

@@ -1,6 +1,4 @@
-"""Roles: super admins give and take them, the settings and the operator name the first ones, and all of it is written
-down.
-"""
+"""Roles: changes by super admins, the setting ADMIN_EMAILS, and their audit entries."""
 
 import asyncio
 import secrets
@@ -37,19 +35,19 @@ PASSWORD = "correct horse"
 BOSS = "boss@example.com"
 
 
-async def signed_up(api: Api, role: Role, name: str) -> Api:
-    person = await api.sign_up(f"{name}@example.com")
-    await User.filter(id=person.user["id"]).update(role=role)
-    return person
+async def sign_up_as(api: Api, role: Role, name: str) -> Api:
+    client = await api.sign_up(f"{name}@example.com")
+    await User.filter(id=client.user["id"]).update(role=role)
+    return client
 
 
-async def acts() -> list[tuple[str | None, str | None, Any]]:
-    """The audit log, oldest first: who, whom, and what."""
+async def audit_entries() -> list[tuple[str | None, str | None, Any]]:
+    """Return actor, target and detail of the audit log, oldest first."""
     return [(entry.actor_id, entry.target, entry.detail) for entry in await AuditEntry.all().order_by("id")]
 
 
-async def test_a_super_admin_gives_and_takes_roles_and_each_change_is_written_down(idle_server: Running) -> None:
-    root, boss = [await signed_up(idle_server.api, Role.SUPER_ADMIN, name) for name in ("root", "boss")]
+async def test_super_admin_sets_roles_and_each_change_is_audited(idle_server: Running) -> None:
+    root, boss = [await sign_up_as(idle_server.api, Role.SUPER_ADMIN, name) for name in ("root", "boss")]
     ada = await idle_server.api.sign_up("ada@example.com")
     ada_id, root_id = str(ada.user["id"]), str(root.user["id"])
     async with ada.socket() as socket:
@@ -57,52 +55,54 @@ async def test_a_super_admin_gives_and_takes_roles_and_each_change_is_written_do
             made = await root.one(SET, userId=ada_id, role=role)
             assert made == {"user": {"id": ada_id, "role": role, "version": version}, "errors": []}
             assert await (await socket.subscribe(ROLE)).next() == {"role": role, "version": version}, "at once"
-    written = await acts()
-    assert written == [
+    audited = await audit_entries()
+    assert audited == [
         (root_id, ada_id, {"role": "ADMIN", "before": "USER"}),
         (root_id, ada_id, {"role": "USER", "before": "ADMIN"}),
         (root_id, ada_id, {"role": "SUPER_ADMIN", "before": "USER"}),
-    ], "what changes nothing leaves no line"
+    ], "a call without a change is not audited"
 
     key = (await root.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     plain, admin = (
         await idle_server.api.sign_up("eve@example.com"),
-        await signed_up(idle_server.api, Role.ADMIN, "adam"),
+        await sign_up_as(idle_server.api, Role.ADMIN, "adam"),
     )
-    for person, code in ((idle_server.api, "UNAUTHENTICATED"), (plain, "FORBIDDEN"), (admin, "FORBIDDEN")):
-        assert (await person.refused(SET, userId=ada_id, role="USER"))["code"] == code
+    for client, code in ((idle_server.api, "UNAUTHENTICATED"), (plain, "FORBIDDEN"), (admin, "FORBIDDEN")):
+        assert (await client.refused(SET, userId=ada_id, role="USER"))["code"] == code
     assert (await Api(root.http, root.address, key).refused(SET, userId=ada_id, role="USER"))["code"] == "FORBIDDEN"
-    gone = str(plain.user["id"])
+    deleted = str(plain.user["id"])
     await plain.one(
         "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }",
         input={"confirmEmail": "eve@example.com", "password": PASSWORD},
     )
-    for user_id, code in ((root_id, "CONFLICT"), (gone, "NOT_FOUND"), ("usr_nobody", "NOT_FOUND")):
+    for user_id, code in ((root_id, "CONFLICT"), (deleted, "NOT_FOUND"), ("usr_unknown", "NOT_FOUND")):
         refused = await root.refused(SET, userId=user_id, role="ADMIN")
         assert (refused["code"], refused["field"]) == (code, ["userId"])
-    assert await acts() == written
+    assert await audit_entries() == audited
 
     assert (await boss.one(SET, userId=root_id, role="USER"))["errors"] == []
-    assert (await root.refused(SET, userId=ada_id, role="USER"))["code"] == "FORBIDDEN", "from the next operation on"
+    assert (await root.refused(SET, userId=ada_id, role="USER"))["code"] == "FORBIDDEN", (
+        "effective from the next operation on"
+    )
 
 
-async def test_super_admins_who_demote_each_other_leave_one(idle_server: Running) -> None:
+async def test_of_two_super_admins_who_demote_each_other_one_remains(idle_server: Running) -> None:
     for number in range(5):
         one, other = [
-            await signed_up(idle_server.api, Role.SUPER_ADMIN, f"{name}{number}") for name in ("one", "other")
+            await sign_up_as(idle_server.api, Role.SUPER_ADMIN, f"{name}{number}") for name in ("one", "other")
         ]
-        users = [await User.get(id=person.user["id"]) for person in (one, other)]
-        found = await asyncio.gather(
+        users = [await User.get(id=client.user["id"]) for client in (one, other)]
+        results = await asyncio.gather(
             idle_server.services.accounts.roles.set(users[0], users[1].id, Role.USER),
             idle_server.services.accounts.roles.set(users[1], users[0].id, Role.USER),
             return_exceptions=True,
         )
-        assert sorted(isinstance(each, Refusal) for each in found) == [False, True], found
-        (left,) = await User.filter(role=Role.SUPER_ADMIN)
-        await User.filter(id=left.id).update(role=Role.USER)
+        assert sorted(isinstance(each, Refusal) for each in results) == [False, True], results
+        (remaining,) = await User.filter(role=Role.SUPER_ADMIN)
+        await User.filter(id=remaining.id).update(role=Role.USER)
 
 
-async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_nothing_more_in_it(
+async def test_admin_actions_are_refused_if_the_role_or_account_was_revoked_meanwhile(
     idle_server: Running,
 ) -> None:
     ada, services = await idle_server.api.sign_up("ada@example.com"), idle_server.services
@@ -111,11 +111,11 @@ async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_noth
     ended = {"status": "FAILED", "stage": "FAILED", "error_code": "GENERATION_FAILED"}
     await Generation.filter(id=failed["id"]).update(**ended, completed_at=datetime.now(UTC))
     before = await User.get(id=ada_id).values()
-    ends: list[dict[str, Any]] = [{"role": Role.USER}, {"suspended_at": datetime.now(UTC)}]
-    for number, change in enumerate(ends):
-        stale = await User.get(id=(await signed_up(idle_server.api, Role.ADMIN, f"admin{number}")).user["id"])
+    revocations: list[dict[str, Any]] = [{"role": Role.USER}, {"suspended_at": datetime.now(UTC)}]
+    for number, change in enumerate(revocations):
+        stale = await User.get(id=(await sign_up_as(idle_server.api, Role.ADMIN, f"admin{number}")).user["id"])
         await User.filter(id=stale.id).update(**change)
-        for act in (
+        for action in (
             services.billing.admin_adjustments.adjust(stale, AdjustmentRequest(ada_id, 5, "Sorry.")),
             services.generations.admin_refunds.refund(stale, failed["id"], "Sorry."),
             services.generations.admin_retries.retry(stale, failed["id"], "Sorry."),
@@ -126,13 +126,13 @@ async def test_whoever_stops_being_an_admin_in_the_middle_of_a_request_does_noth
             services.operations.maintenance.set(stale, MaintenanceChange(read_only=True)),
         ):
             with pytest.raises(Refusal) as refusal:
-                await act
+                await action
             assert refusal.value.code is ErrorCode.FORBIDDEN
     assert await User.get(id=ada_id).values() == before
-    assert await acts() == []
+    assert await audit_entries() == []
 
 
-async def test_an_address_of_the_settings_becomes_admin_when_it_is_proven_and_once(
+async def test_admin_emails_grant_the_role_once_when_owner_and_address_are_proven(
     settings: Settings, mailbox: Mailbox
 ) -> None:
     settings = settings.model_copy(update={"smtp_url": mailbox.url, "mail_from": "hello@example.com"})
@@ -140,43 +140,41 @@ async def test_an_address_of_the_settings_becomes_admin_when_it_is_proven_and_on
     async with running(settings, idle=True) as before:
         early = await before.api.sign_up("early@example.com")
         assert (await early.one(VERIFY, token=await mailbox.token(1)))["user"] == {"role": "USER"}, (
-            "nobody is named yet"
+            "ADMIN_EMAILS is still empty"
         )
         await before.api.sign_up("never@example.com")
         await mailbox.wait_for(2)
     await prepare(named)
     async with running(named, idle=True) as server:
         early = Api(server.api.http, server.api.address, early.token, early.user)
-        assert (await early.one(ROLE))["role"] == "ADMIN", "what was proven before, at the start"
+        assert (await early.one(ROLE))["role"] == "ADMIN", "proven before, applied at the start"
         never = await server.api.one(SIGN_IN, input={"email": "never@example.com", "password": PASSWORD})
-        assert never["user"] == {"role": "USER"}, "an address that nobody has proven is anybody's"
+        assert never["user"] == {"role": "USER"}, "the address is not verified"
 
         boss = await server.api.sign_up("BOSS@example.com")
         assert (await boss.one(ROLE))["role"] == "USER"
         assert (await boss.one(VERIFY, token=await mailbox.token(3)))["user"] == {"role": "ADMIN"}
-        assert await acts() == [
-            (None, person.user["id"], {"role": "ADMIN", "before": "USER"}) for person in (early, boss)
+        assert await audit_entries() == [
+            (None, client.user["id"], {"role": "ADMIN", "before": "USER"}) for client in (early, boss)
         ]
-        root = await signed_up(server.api, Role.SUPER_ADMIN, "root")
+        root = await sign_up_as(server.api, Role.SUPER_ADMIN, "root")
         assert (await root.one(SET, userId=boss.user["id"], role="USER"))["errors"] == []
         again = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
-        assert again["user"] == {"role": "USER"}, "who took the role away has the last word"
+        assert again["user"] == {"role": "USER"}, "a revoked role is not granted again"
     await prepare(named)
     async with running(named, idle=True) as server:
         assert (await User.get(email=BOSS)).role is Role.USER
 
 
 @pytest.mark.any_database
-async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(
-    settings: Settings, mailbox: Mailbox
-) -> None:
+async def test_admin_emails_apply_at_the_next_sign_in_or_password_reset(settings: Settings, mailbox: Mailbox) -> None:
     named = settings.model_copy(
         update={"smtp_url": mailbox.url, "mail_from": "hello@example.com", "admin_emails": (BOSS, "lost@example.com")}
     )
     async with running(named, idle=True) as server:
         boss = await server.api.sign_up(BOSS)
         await mailbox.wait_for(1)
-        # As a server leaves it that was started before the address was named.
+        # As left by a server that was started before ADMIN_EMAILS contained the address.
         await rows(
             "UPDATE users SET email_verified = TRUE, owner_proven = TRUE WHERE id = $1 RETURNING id", boss.user["id"]
         )
@@ -189,34 +187,34 @@ async def test_an_address_that_is_named_later_counts_from_the_next_sign_in(
         assert reset == {"user": {"role": "ADMIN", "emailVerified": True}}
 
 
-async def test_who_signs_up_with_the_address_of_an_admin_to_be_gets_no_admin(
+async def test_sign_up_with_the_address_of_a_future_admin_does_not_grant_the_role(
     settings: Settings, mailbox: Mailbox
 ) -> None:
     named = settings.model_copy(
         update={"smtp_url": mailbox.url, "mail_from": "hello@example.com", "admin_emails": (BOSS, "ada@example.com")}
     )
     async with running(named, idle=True) as server:
-        thief = await server.api.sign_up(BOSS)
-        key = (await thief.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-        # The owner of the address takes the mail for a welcome, and opens it: signed out.
+        attacker = await server.api.sign_up(BOSS)
+        key = (await attacker.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+        # The owner of the address opens the link in the mail, without being signed in.
         assert (await server.api.one(VERIFY, token=await mailbox.token(1)))["errors"] == []
-        assert await thief.one("{ viewer { role emailVerified } }") == {"role": "USER", "emailVerified": True}
+        assert await attacker.one("{ viewer { role emailVerified } }") == {"role": "USER", "emailVerified": True}
         again = await server.api.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD})
-        assert again["user"] == {"role": "USER"}, "who knows the password has not read the mail"
+        assert again["user"] == {"role": "USER"}, "the one who knows the password has not read the mail"
 
         ada = await server.api.sign_up("ada@example.com")
         script = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
         found = await Api(ada.http, ada.address, script).one(VERIFY, token=await mailbox.token(2))
-        assert found["user"] == {"role": "USER"}, "who holds a key need not know the password"
+        assert found["user"] == {"role": "USER"}, "an API key does not prove knowledge of the password"
     await prepare(named)
     async with running(named, idle=True) as server:
         assert await User.filter(role=Role.ADMIN).count() == 0
         await server.api.one("mutation($email: String!) { requestPasswordReset(email: $email) { sent } }", email=BOSS)
         owner = await server.api.one(RESET, token=await mailbox.token(3), password=secrets.token_hex(8))
-        assert owner["user"]["role"] == "ADMIN", "a new password that the thief does not know"
+        assert owner["user"]["role"] == "ADMIN", "the attacker does not know the new password"
         late = Api(server.api.http, server.api.address)
         assert (await late.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD}))["token"] is None
-        assert await Api(late.http, late.address, thief.token).one(ROLE) is None
+        assert await Api(late.http, late.address, attacker.token).one(ROLE) is None
         assert (await Api(late.http, late.address, key).refused(SET, userId=ada.user["id"], role="ADMIN"))[
             "code"
         ] == "FORBIDDEN"

@@ -1,4 +1,4 @@
-"""Who an answer speaks to: the account that signs in, changes or signs out within the same request."""
+"""Responses of mutations that change the viewer: sign-in, sign-up, profile, sign-out."""
 
 import asyncio
 
@@ -15,12 +15,12 @@ errors { code }
 """
 
 
-async def test_whoever_signs_in_is_answered_as_themselves(ada: Api) -> None:
+async def test_sign_in_response_belongs_to_the_new_viewer(ada: Api) -> None:
     bob = await ada.sign_up("bob@example.com", locale="zh-CN")
     (generation,) = (await bob.create(photo(), styleId=await bob.style("cute", "plushify")))["generations"]
     await bob.wait_for_end(generation["id"])
     query = "mutation($input: SignInInput!) { signIn(input: $input) {" + SESSION + "} }"
-    # Ada's token comes with the request that signs Bob in.
+    # The request that signs Bob in carries Ada's token.
     session = await ada.one(query, input={"email": "bob@example.com", "password": PASSWORD})
     lines = session["user"]["transactions"]["nodes"]
     assert {line["user"]["email"] for line in lines} == {"bob@example.com"}
@@ -28,7 +28,7 @@ async def test_whoever_signs_in_is_answered_as_themselves(ada: Api) -> None:
     assert lines[0]["generation"]["message"] == "你的图片已完成。"
 
 
-async def test_a_new_account_is_answered_in_the_language_that_it_chose(api: Api) -> None:
+async def test_sign_up_response_is_in_the_chosen_language(api: Api) -> None:
     query = "mutation($input: SignUpInput!) { signUp(input: $input) {" + SESSION + "} }"
     made = await api.one(query, input={"email": "mei@example.com", "password": PASSWORD, "locale": "zh-CN"})
     (line,) = made["user"]["transactions"]["nodes"]
@@ -36,7 +36,7 @@ async def test_a_new_account_is_answered_in_the_language_that_it_chose(api: Api)
     assert not line["description"].isascii()
 
 
-async def test_a_changed_language_is_that_of_the_answer(ada: Api) -> None:
+async def test_update_profile_response_is_in_the_new_language(ada: Api) -> None:
     query = """mutation($locale: String) {
       updateProfile(input: {locale: $locale}) { user { transactions { nodes { description } } } }
     }"""
@@ -47,7 +47,7 @@ async def test_a_changed_language_is_that_of_the_answer(ada: Api) -> None:
     assert [text.isascii() for text in descriptions] == [False, True]
 
 
-async def test_nothing_is_done_for_an_account_after_it_has_signed_out(ada: Api) -> None:
+async def test_mutations_after_sign_out_in_the_same_request_are_refused(ada: Api) -> None:
     query = """mutation {
       out: signOut(everywhere: true) { sessionsEnded }
       made: createGeneration(input: {prompt: "A red boat"}) { generations { id } }
@@ -61,7 +61,7 @@ async def test_nothing_is_done_for_an_account_after_it_has_signed_out(ada: Api) 
     assert again["user"]["credits"] == 30
 
 
-async def test_a_refused_order_shows_the_balance_after_those_before_it(ada: Api) -> None:
+async def test_refused_mutation_returns_the_balance_after_earlier_mutations(ada: Api) -> None:
     query = """mutation {
       first: createGeneration(input: {prompt: "A red boat", count: 2}) { viewer { credits } }
       second: createGeneration(input: {prompt: "A red boat", count: 9}) { viewer { credits } errors { code } }
@@ -71,9 +71,9 @@ async def test_a_refused_order_shows_the_balance_after_those_before_it(ada: Api)
     assert data["second"]["errors"] == [{"code": "INVALID_INPUT"}]
 
 
-async def test_of_several_operations_one_must_be_named(ada: Api) -> None:
-    order = 'mutation A { createGeneration(input: {prompt: "A red boat"}) { errors { code } } }'
-    query = order + " query B { viewer { id } }"
+async def test_document_with_several_operations_requires_an_operation_name(ada: Api) -> None:
+    create = 'mutation A { createGeneration(input: {prompt: "A red boat"}) { errors { code } } }'
+    query = create + " query B { viewer { id } }"
     refused = await ada.refused(query)
     assert refused["code"] == "INVALID_INPUT"
     assert await ada.credits() == 30
@@ -81,23 +81,23 @@ async def test_of_several_operations_one_must_be_named(ada: Api) -> None:
     assert named.json()["data"]["viewer"]["id"] == ada.user["id"]
 
 
-async def test_an_old_password_opens_nothing_once_it_has_been_changed(ada: Api) -> None:
+async def test_sign_ins_during_change_password_leave_no_session_with_the_old_password(ada: Api) -> None:
     sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { token errors { code } } }"
     change = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) { errors { code } } }"
     old = {"email": "ada@example.com", "password": PASSWORD}
-    changed, *opened = await asyncio.gather(
+    changed, *sessions = await asyncio.gather(
         ada.one(change, input={"current": PASSWORD, "new": "better horse"}),
         *(ada.one(sign_in, input=old) for _ in range(12)),
     )
     assert changed["errors"] == []
-    tokens = [session["token"] for session in opened if session["token"]]
+    tokens = [session["token"] for session in sessions if session["token"]]
     assert [await Api(ada.http, ada.address, token).one("{ viewer { id } }") for token in tokens] == [None] * len(
         tokens
     )
     assert (await ada.one(sign_in, input={**old, "password": "better horse"}))["errors"] == []
 
 
-async def test_a_replay_never_tells_a_client_to_go_back(ada: Api) -> None:
+async def test_replayed_credit_events_carry_the_current_balance_and_version(ada: Api) -> None:
     (bonus,) = (await ada.one("{ viewer { transactions { nodes { id } } } }"))["transactions"]["nodes"]
     for _ in range(3):
         await ada.create(prompt="A red boat")
