@@ -124,7 +124,8 @@ async def test_admin_finds_one_account_by_either_id_or_address(idle_server: Runn
     }
     unknown: list[dict[str, Any]] = [
         {"id": ids.new_id(ids.USER)}, {"id": "ada"}, {"id": ids.new_id(ids.GENERATION)},
-        {"email": "deleted@example.com"}, {"email": "eve@example.com"}, {"email": "ada"}, {"email": "a\x00@example.com"},
+        {"email": "deleted@example.com"}, {"email": "eve@example.com"}, {"email": "ada"},
+        {"email": "a\x00@example.com"},
     ]  # fmt: skip
     for wanted in unknown:
         assert (await admin.one(USER, **wanted))["user"] is None, wanted

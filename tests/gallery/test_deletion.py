@@ -1,4 +1,4 @@
-"""Deleting pictures: gone from every read at once, from the storage as soon as it lets go, never from the books."""
+"""Deletion of generations: hidden from every read at once, files removed from the storage, ledger unchanged."""
 
 import asyncio
 from typing import Any
@@ -25,8 +25,8 @@ query($id: ID!, $batch: ID!) {
 }"""
 
 
-async def order(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
-    """New generations of one photo."""
+async def create(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
+    """Create generations from one photo."""
     style = await api.style("free", "sandbox")
     made = await api.create(photo(64, 48), styleId=style, prompt="A fox", count=count, **more)
     assert made["errors"] == []
@@ -35,13 +35,13 @@ async def order(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
 
 
 async def delete(api: Api, *ids: str) -> dict[str, Any]:
-    answer: dict[str, Any] = await api.one(DELETE, ids=list(ids))
-    return answer
+    payload: dict[str, Any] = await api.one(DELETE, ids=list(ids))
+    return payload
 
 
-async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_storage(idle_server: Running) -> None:
+async def test_deleted_generation_is_hidden_from_every_read_and_its_files_are_removed(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    (made,) = await order(ada)
+    (made,) = await create(ada)
     await idle_server.services.generations.worker.process(made["id"])
     shown = await ada.generation(made["id"])
     assert shown["status"] == "COMPLETED"
@@ -52,8 +52,8 @@ async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_
     assert found["viewer"]["all"] == {"nodes": [], "totalCount": 0}
     assert found["viewer"]["batch"] == {"totalCount": 0}
     assert [line["generation"] for line in found["viewer"]["transactions"]["nodes"]] == [None, None]
-    without = [{**line, "generation": None} for line in ledger]
-    assert await ada.ledger() == without
+    expected = [{**line, "generation": None} for line in ledger]
+    assert await ada.ledger() == expected
     assert {file.state for file in await File.all()} == {FileState.DELETING}
     await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
@@ -63,32 +63,32 @@ async def test_a_deleted_picture_is_gone_from_every_read_and_its_files_from_the_
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_what_is_under_way_is_called_off_first_and_refunded_as_a_cancel_would(
+async def test_deletion_cancels_running_generations_and_refunds_like_a_cancellation(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
-    (waiting,), (claimed,), (called,) = [await order(ada) for _ in range(3)]
+    (waiting,), (claimed,), (called,) = [await create(ada) for _ in range(3)]
     openrouter.answering.clear()
     work = asyncio.create_task(idle_server.services.generations.worker.process(called["id"]))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     assert await Claim.take(claimed["id"], "worker", 60, 4) is not None
     version = (await ada.one("{ viewer { version } }"))["version"]
-    everything = [waiting["id"], claimed["id"], called["id"]]
-    assert (await delete(ada, *everything))["deletedIds"] == everything
+    all_ids = [waiting["id"], claimed["id"], called["id"]]
+    assert (await delete(ada, *all_ids))["deletedIds"] == all_ids
     assert (await ada.one("{ viewer { version } }"))["version"] == version + 1
     openrouter.answering.set()
-    await asyncio.wait_for(work, PATIENCE)  # its picture is thrown away
+    await asyncio.wait_for(work, PATIENCE)  # its result is discarded
     assert await ada.credits() == 10_000 - 1
     rows = {row.id: row for row in await Generation.all()}
-    assert [rows[id].refunded for id in everything] == [True, True, False]
+    assert [rows[id].refunded for id in all_ids] == [True, True, False]
     await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_who_watches_a_picture_that_is_deleted_sees_it_canceled_and_the_stream_end(idle_server: Running) -> None:
+async def test_progress_of_a_deleted_generation_ends_with_canceled(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    (made,) = await order(ada)
+    (made,) = await create(ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=made["id"])
         assert (await stream.next())["status"] == "PENDING"
@@ -100,17 +100,17 @@ async def test_who_watches_a_picture_that_is_deleted_sees_it_canceled_and_the_st
         assert error["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_one_that_cannot_be_deleted_stops_no_other(idle_server: Running) -> None:
+async def test_missing_ids_are_reported_and_the_other_generations_deleted(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    first, second, third = await order(ada, count=3)
-    (theirs,) = await order(eve)
+    first, second, third = await create(ada, count=3)
+    (theirs,) = await create(eve)
     await delete(ada, third["id"])
     missing = first["id"][:-4] + "0000"
     wanted = [theirs["id"], second["id"], missing, first["id"], second["id"], "gen_1' OR 1=1", third["id"]]
-    answer = await delete(ada, *wanted)
-    assert answer["deletedIds"] == [second["id"], first["id"]]
-    assert [error["field"] for error in answer["errors"]] == [["ids", place] for place in "0256"]
-    assert {(error["code"], error["message"]) for error in answer["errors"]} == {("NOT_FOUND", "This does not exist.")}
+    payload = await delete(ada, *wanted)
+    assert payload["deletedIds"] == [second["id"], first["id"]]
+    assert [error["field"] for error in payload["errors"]] == [["ids", index] for index in "0256"]
+    assert {(error["code"], error["message"]) for error in payload["errors"]} == {("NOT_FOUND", "This does not exist.")}
     assert (await eve.generation(theirs["id"]))["status"] == "PENDING"
     version = (await ada.one("{ viewer { version } }"))["version"]
     assert (await delete(ada, first["id"]))["deletedIds"] == []
@@ -120,9 +120,9 @@ async def test_one_that_cannot_be_deleted_stops_no_other(idle_server: Running) -
     assert [(error["code"], error["field"]) for error in too_many["errors"]] == [("INVALID_INPUT", ["ids"])]
 
 
-async def test_a_photo_stays_until_the_last_picture_of_it_is_deleted(idle_server: Running) -> None:
+async def test_original_is_kept_until_its_last_generation_is_deleted(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    first, second = await order(ada, count=2)
+    first, second = await create(ada, count=2)
     assert first["original"]["url"] == second["original"]["url"]
     await delete(ada, first["id"])
     await idle_server.services.background.sweeper.sweep()
@@ -136,32 +136,32 @@ async def test_a_photo_stays_until_the_last_picture_of_it_is_deleted(idle_server
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_storage_that_will_not_let_go_is_asked_until_nothing_is_left(idle_server: Running) -> None:
+async def test_sweeper_retries_until_the_storage_has_removed_every_file(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    stubborn, other = [(await order(ada))[0]["id"] for _ in range(2)]
-    original = (await Generation.get(id=stubborn).select_related("original")).original
+    failing, other = [(await create(ada))[0]["id"] for _ in range(2)]
+    original = (await Generation.get(id=failing).select_related("original")).original
     assert original is not None
     path = idle_server.settings.data_dir / "files" / original.key
-    bytes_of_it = path.read_bytes()
+    data = path.read_bytes()
     path.unlink()
     path.mkdir()  # cannot be removed as a file
-    assert len((await delete(ada, stubborn, other))["deletedIds"]) == 2
+    assert len((await delete(ada, failing, other))["deletedIds"]) == 2
     for _ in range(3):
         await idle_server.services.background.sweeper.sweep()
         assert [file.id for file in await File.all()] == [original.id]
     path.rmdir()
-    path.write_bytes(bytes_of_it)
+    path.write_bytes(data)
     await idle_server.services.background.sweeper.sweep()
     assert await stored_keys(idle_server.services) == set()
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_key_whose_pictures_were_deleted_answers_with_none_and_sells_nothing(idle_server: Running) -> None:
+async def test_idempotent_replay_after_deletion_returns_the_rest_and_charges_nothing(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    first, second = await order(ada, count=2, idempotencyKey="once")
+    first, second = await create(ada, count=2, idempotencyKey="once")
     await delete(ada, first["id"])
-    assert [left["id"] for left in await order(ada, count=2, idempotencyKey="once")] == [second["id"]]
+    assert [made["id"] for made in await create(ada, count=2, idempotencyKey="once")] == [second["id"]]
     await delete(ada, second["id"])
-    assert await order(ada, count=2, idempotencyKey="once") == []
+    assert await create(ada, count=2, idempotencyKey="once") == []
     assert await ada.credits() == 10_000
     assert await Generation.all().count() == 2

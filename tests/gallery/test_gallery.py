@@ -1,4 +1,4 @@
-"""The gallery and the ledger as their owner pages through them, and any object by its id."""
+"""The gallery and the ledger: pages, filters, favorites, statistics, and objects by id."""
 
 import asyncio
 import base64
@@ -35,8 +35,8 @@ mutation($id: ID!, $isFavorite: Boolean!) {
   setFavorite(id: $id, isFavorite: $isFavorite) { generation { id isFavorite version } errors { code message field } }
 }"""
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
-# Nothing, no base64, -1, a number past 64 bits, NUL, a text that is no id.
-NO_CURSORS = (
+# Empty, no base64, -1, a number past 64 bits, NUL, a text that is no id.
+INVALID_CURSORS = (
     "",
     "x",
     "=",
@@ -51,8 +51,8 @@ NO_CURSORS = (
 )
 
 
-async def sell(api: Api, count: int) -> list[str]:
-    """Ids of new generations, oldest first."""
+async def create(api: Api, count: int) -> list[str]:
+    """Create generations and return their ids, oldest first."""
     ids: list[str] = []
     while len(ids) < count:
         made = await api.create(prompt="A fox", count=min(4, count - len(ids)))
@@ -73,7 +73,7 @@ async def ids(api: Api, query: str = GALLERY, **arguments: Any) -> list[str]:
     return [node["id"] for node in (await page(api, query, **{"first": 100, **arguments}))["nodes"]]
 
 
-async def mark(api: Api, id: str, is_favorite: bool = True) -> dict[str, Any]:
+async def set_favorite(api: Api, id: str, is_favorite: bool = True) -> dict[str, Any]:
     made = await api.one(SET_FAVORITE, id=id, isFavorite=is_favorite)
     assert made["errors"] == []
     generation: dict[str, Any] = made["generation"]
@@ -83,13 +83,13 @@ async def mark(api: Api, id: str, is_favorite: bool = True) -> dict[str, Any]:
 # Paging
 
 
-async def test_every_page_size_leads_through_both_lists_in_both_directions(idle_server: Running) -> None:
+async def test_pages_of_every_size_cover_both_lists_in_both_directions(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    sold = await sell(ada, 9)
+    created = await create(ada, 9)
     for query in (GALLERY, LEDGER):
         whole = await ids(ada, query)
         if query is GALLERY:
-            assert whole == sold[::-1]
+            assert whole == created[::-1]
         for size in (1, 3, len(whole), 100):
             forwards: list[str] = []
             after = None
@@ -115,18 +115,18 @@ async def test_every_page_size_leads_through_both_lists_in_both_directions(idle_
         ends = (await page(ada, query, first=100))["edges"]
         between = await page(ada, query, first=100, after=ends[0]["cursor"], before=ends[-1]["cursor"])
         assert [node["id"] for node in between["nodes"]] == whole[1:-1]
-    assert await ids(ada, orderBy="OLDEST") == sold
+    assert await ids(ada, orderBy="OLDEST") == created
     oldest = await page(ada, GALLERY, first=2, orderBy="OLDEST")
-    assert await ids(ada, orderBy="OLDEST", first=2, after=oldest["pageInfo"]["endCursor"]) == sold[2:4]
+    assert await ids(ada, orderBy="OLDEST", first=2, after=oldest["pageInfo"]["endCursor"]) == created[2:4]
 
 
-async def test_favorites_come_first_and_are_paged_like_any_other_order(idle_server: Running) -> None:
+async def test_order_favorites_first_is_paged_in_both_directions(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    sold = await sell(ada, 9)
-    for marked in ([], [sold[1], sold[4], sold[8]], sold):
-        for id in marked:
-            await mark(ada, id)
-        whole = marked[::-1] + [id for id in reversed(sold) if id not in marked]
+    created = await create(ada, 9)
+    for favorites in ([], [created[1], created[4], created[8]], created):
+        for id in favorites:
+            await set_favorite(ada, id)
+        whole = favorites[::-1] + [id for id in reversed(created) if id not in favorites]
         order = {"orderBy": "FAVORITES_FIRST"}
         assert await ids(ada, **order) == whole
         for size in (1, 2, 4):
@@ -144,9 +144,9 @@ async def test_favorites_come_first_and_are_paged_like_any_other_order(idle_serv
             assert forwards == backwards == whole
 
 
-async def test_a_cursor_belongs_to_its_order(idle_server: Running) -> None:
+async def test_cursor_of_another_order_or_a_forged_one_is_refused(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await sell(ada, 3)
+    await create(ada, 3)
     orders = ("NEWEST", "OLDEST", "FAVORITES_FIRST")
     cursors = {order: (await page(ada, GALLERY, first=1, orderBy=order))["pageInfo"]["endCursor"] for order in orders}
     for order in orders:
@@ -164,11 +164,11 @@ async def test_a_cursor_belongs_to_its_order(idle_server: Running) -> None:
 
 
 @pytest.mark.parametrize("direction", ["forwards", "backwards"])
-async def test_pages_stay_in_place_while_others_go(idle_server: Running, direction: str) -> None:
+async def test_paging_skips_nothing_while_rows_are_deleted(idle_server: Running, direction: str) -> None:
     ada = await idle_server.api.sign_up()
-    await sell(ada, 20)
-    there = await ids(ada)
-    doomed = there[2::3]  # some before, some behind, some right at the edge of a page
+    await create(ada, 20)
+    initial = await ids(ada)
+    to_delete = initial[2::3]  # some before, some after, some at the edge of a page
     seen: list[str] = []
     place: dict[str, Any] = {}
     while True:
@@ -176,62 +176,62 @@ async def test_pages_stay_in_place_while_others_go(idle_server: Running, directi
         nodes = [node["id"] for node in found["nodes"]]
         seen = seen + nodes if direction == "forwards" else nodes + seen
         info = found["pageInfo"]
-        going, doomed = doomed[:2], doomed[2:]
-        if going:
-            assert (await ada.one(DELETE, ids=going))["deletedIds"] == going
+        batch, to_delete = to_delete[:2], to_delete[2:]
+        if batch:
+            assert (await ada.one(DELETE, ids=batch))["deletedIds"] == batch
         edge = nodes[-1] if direction == "forwards" else nodes[0]
-        await ada.one(DELETE, ids=[edge])  # the cursor's own row; its place remains
+        await ada.one(DELETE, ids=[edge])  # the row of the cursor; its position remains valid
         if not info["hasNextPage" if direction == "forwards" else "hasPreviousPage"]:
             break
         place = {"after": info["endCursor"]} if direction == "forwards" else {"before": info["startCursor"]}
         if not await ids(ada, **place):
             break
     assert len(seen) == len(set(seen))
-    assert seen == [id for id in there if id in seen]
-    assert set(await ids(ada)) <= set(seen)  # nothing that is still there was passed over
+    assert seen == [id for id in initial if id in seen]
+    assert set(await ids(ada)) <= set(seen)  # no remaining row was skipped
 
 
-async def test_twenty_come_where_no_number_is_named(idle_server: Running) -> None:
+async def test_default_page_size_is_twenty(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await sell(ada, 21)
+    await create(ada, 21)
     for query, total in ((GALLERY, 21), (LEDGER, 22)):
         found = await page(ada, query)
         assert (len(found["nodes"]), found["totalCount"]) == (20, total)
         assert found["pageInfo"]["hasNextPage"] is True
 
 
-async def test_pages_stay_in_place_while_others_arrive(idle_server: Running) -> None:
+async def test_paging_repeats_nothing_while_rows_are_added(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for query in (GALLERY, LEDGER):
-        await sell(ada, 12)
-        there = await ids(ada, query)
+        await create(ada, 12)
+        initial = await ids(ada, query)
         seen: list[str] = []
         after = None
         while True:
-            found, _ = await asyncio.gather(page(ada, query, first=5, after=after), sell(ada, 2))
+            found, _ = await asyncio.gather(page(ada, query, first=5, after=after), create(ada, 2))
             seen += [node["id"] for node in found["nodes"]]
             after = found["pageInfo"]["endCursor"]
             if not found["pageInfo"]["hasNextPage"]:
                 break
         assert len(seen) == len(set(seen))
-        assert seen[-len(there) :] == there  # what arrived before the first page may stand in front
+        assert seen[-len(initial) :] == initial  # rows added before the first page may precede them
         backwards: list[str] = []
         before = None
         while True:
             found = await page(ada, query, last=5, before=before)
-            await sell(ada, 1)
+            await create(ada, 1)
             backwards = [node["id"] for node in found["nodes"]] + backwards
             before = found["pageInfo"]["startCursor"]
             if not found["pageInfo"]["hasPreviousPage"]:
                 break
         whole = await ids(ada, query)
         assert backwards == whole[len(whole) - len(backwards) :]
-        assert set(there) < set(backwards)
+        assert set(initial) < set(backwards)
 
 
-async def test_pages_that_cannot_be_are_refused_with_their_argument(idle_server: Running) -> None:
+async def test_invalid_page_arguments_are_refused_with_their_field(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await sell(ada, 1)
+    await create(ada, 1)
     cursors = [(await page(ada, query, first=1))["pageInfo"]["endCursor"] for query in (GALLERY, LEDGER)]
     for number, query in enumerate((GALLERY, LEDGER)):
         for size in (0, -1, 101, 2**31 - 1):
@@ -240,7 +240,7 @@ async def test_pages_that_cannot_be_are_refused_with_their_argument(idle_server:
                 assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*arguments]), size
         assert (await ada.refused(query, first=1, last=1))["code"] == "INVALID_INPUT"
         foreign = cursors[1 - number]  # of the other list
-        for cursor in (*NO_CURSORS, foreign, cursors[number] * 20):
+        for cursor in (*INVALID_CURSORS, foreign, cursors[number] * 20):
             for places in ({"after": cursor}, {"before": cursor}):
                 refused = await ada.refused(query, None, **places)
                 assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [*places]), cursor
@@ -249,10 +249,12 @@ async def test_pages_that_cannot_be_are_refused_with_their_argument(idle_server:
 # Filters
 
 
-async def test_the_gallery_is_filtered(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_gallery_is_filtered_by_status_media_style_and_time(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await idle_server.api.sign_up()
     openrouter.script(picture(), status(500))
-    done, failed, canceled, waiting = await sell(ada, 4)
+    done, failed, canceled, waiting = await create(ada, 4)
     await idle_server.services.generations.worker.process(done)
     await idle_server.services.generations.worker.process(failed)
     await idle_server.services.generations.requests.cancel(str(ada.user["id"]), canceled)
@@ -266,25 +268,25 @@ async def test_the_gallery_is_filtered(idle_server: Running, openrouter: Scripte
         assert found["totalCount"] == len(found["nodes"])
         return [node["id"] for node in found["nodes"]]
 
-    everything = [*heroes, waiting, canceled, failed, done]
-    assert await only() == everything
+    all_ids = [*heroes, waiting, canceled, failed, done]
+    assert await only() == all_ids
     assert await only(status=["COMPLETED"]) == [done]
     assert await only(status=["FAILED", "CANCELED"]) == [canceled, failed]
     assert await only(status=["PENDING"]) == [*heroes, waiting]
     assert await only(status=["PROCESSING"]) == await only(status=[]) == []
-    assert await only(media="IMAGE") == everything
+    assert await only(media="IMAGE") == all_ids
     assert await only(media="VIDEO") == []
     assert await only(styleId=noir) == await only(collection="avenger") == await only(batchId=batch) == heroes
     assert await only(collection="sandbox", status=["FAILED"]) == [failed]
     assert await only(collection="avenger", status=["FAILED"]) == []
     nodes = (await page(ada, GALLERY, first=100))["nodes"]
     times = {node["id"]: node["createdAt"] for node in nodes}
-    # Pictures of one batch are written together; the next batch comes later.
+    # Generations of one batch have the same creation time; the next batch has a later one.
     assert await only(createdAfter=times[waiting]) == heroes
     assert await only(createdBefore=times[heroes[-1]]) == [waiting, canceled, failed, done]
     assert await only(createdAfter=times[heroes[0]], createdBefore=times[done]) == []
     beginning, end = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"
-    assert await only(createdAfter=beginning) == await only(createdBefore=end) == everything
+    assert await only(createdAfter=beginning) == await only(createdBefore=end) == all_ids
     assert await only(createdAfter=end) == await only(createdBefore=beginning) == []
     first = await page(ada, GALLERY, first=1, filter={"status": ["PENDING"]})
     assert first["totalCount"] == 3
@@ -292,10 +294,10 @@ async def test_the_gallery_is_filtered(idle_server: Running, openrouter: Scripte
     assert rest == [heroes[1], waiting]
 
 
-async def test_the_ledger_is_filtered(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_ledger_is_filtered_by_type_and_time(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await idle_server.api.sign_up()
     openrouter.script(status(500))
-    (failed,) = await sell(ada, 1)
+    (failed,) = await create(ada, 1)
     await idle_server.services.generations.worker.process(failed)
     await adjust_credits(str(ada.user["id"]), 7, "a gift")
 
@@ -314,9 +316,9 @@ async def test_the_ledger_is_filtered(idle_server: Running, openrouter: Scripted
     assert await types(createdAfter=lines[0]["createdAt"]) == []
 
 
-async def test_filters_that_say_nonsense_match_nothing_or_are_refused(idle_server: Running) -> None:
+async def test_invalid_filters_match_nothing_or_are_refused(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    await sell(ada, 1)
+    await create(ada, 1)
     for query in (GALLERY, LEDGER):
         for moment in ("yesterday", "2026-11-21", "2026-11-21T10:00:00", "", 5, "0001-01-01T00:00:00+23:59"):
             assert (await ada.refused(query, filter={"createdAfter": moment}))["code"] == "INVALID_INPUT", moment
@@ -330,32 +332,32 @@ async def test_filters_that_say_nonsense_match_nothing_or_are_refused(idle_serve
                 assert body["data"]["viewer"]["list"]["totalCount"] == 0, (name, value)
 
 
-async def test_a_gallery_holds_nothing_of_anybody_else(idle_server: Running) -> None:
+async def test_gallery_contains_only_the_users_own_generations(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    hers = await sell(ada, 2)
+    hers = await create(ada, 2)
     batch = (await ada.generation(hers[0]))["batchId"]
     assert await ids(eve) == await ids(eve, filter={"batchId": batch}) == []
     cursor = (await page(ada, GALLERY, first=1))["pageInfo"]["startCursor"]
-    theirs = await sell(eve, 1)
-    assert await ids(eve, before=cursor) == theirs  # somebody else's cursor is a place, not a key
+    theirs = await create(eve, 1)
+    assert await ids(eve, before=cursor) == theirs  # another user's cursor is a position and grants no access
     assert len(await ids(eve, LEDGER)) == 2
 
 
-# Favorites and figures
+# Favorites and statistics
 
 
-async def test_a_favorite_is_set_and_cleared_and_repeating_changes_nothing(idle_server: Running) -> None:
+async def test_set_favorite_moves_versions_only_when_the_mark_changes(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    kept, other = await sell(ada, 2)
+    kept, other = await create(ada, 2)
 
     async def version() -> int:
         return int((await ada.one("{ viewer { version } }"))["version"])
 
     before = await version()
-    for is_favorite, moved in ((False, 0), (True, 1), (True, 1), (False, 2), (False, 2), (True, 3)):
-        generation = await mark(ada, kept, is_favorite)
-        assert generation == {"id": kept, "isFavorite": is_favorite, "version": 1 + moved}
-        assert await version() == before + moved
+    for is_favorite, changes in ((False, 0), (True, 1), (True, 1), (False, 2), (False, 2), (True, 3)):
+        generation = await set_favorite(ada, kept, is_favorite)
+        assert generation == {"id": kept, "isFavorite": is_favorite, "version": 1 + changes}
+        assert await version() == before + changes
     for is_favorite, expected in ((True, [kept]), (False, [other])):
         assert await ids(ada, filter={"isFavorite": is_favorite}) == expected
     for id in (kept, kept[:-4] + "0000", "gen_1", "", "x\x00"):
@@ -366,34 +368,34 @@ async def test_a_favorite_is_set_and_cleared_and_repeating_changes_nothing(idle_
     assert (await ada.refused(SET_FAVORITE, id=kept, isFavorite=True))["code"] == "NOT_FOUND"
 
 
-async def test_fifty_marks_at_once_have_one_outcome(idle_server: Running) -> None:
+async def test_fifty_concurrent_favorite_changes_have_consistent_versions(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    (id,) = await sell(ada, 1)
+    (id,) = await create(ada, 1)
     query = "query($id: ID!) { viewer { version generation(id: $id) { isFavorite version } } }"
     before = await ada.one(query, id=id)
-    assert {one["isFavorite"] for one in await asyncio.gather(*(mark(ada, id) for _ in range(50)))} == {True}
+    assert {one["isFavorite"] for one in await asyncio.gather(*(set_favorite(ada, id) for _ in range(50)))} == {True}
     after = await ada.one(query, id=id)
     assert after["generation"] == {"isFavorite": True, "version": before["generation"]["version"] + 1}
     assert after["version"] == before["version"] + 1
-    await asyncio.gather(*(mark(ada, id, number % 2 == 0) for number in range(50)))
+    await asyncio.gather(*(set_favorite(ada, id, number % 2 == 0) for number in range(50)))
     mixed = await ada.one(query, id=id)
     flips = mixed["generation"]["version"] - after["generation"]["version"]
     assert mixed["version"] - after["version"] == flips
     assert mixed["generation"]["isFavorite"] == (flips % 2 == 0)
 
 
-async def test_who_watches_a_generation_sees_its_mark(idle_server: Running) -> None:
+async def test_generation_progress_publishes_favorite_changes(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    (id,) = await sell(ada, 1)
+    (id,) = await create(ada, 1)
     async with ada.socket() as socket:
         query = "subscription($id: ID!) { generationProgress(id: $id) { version isFavorite } }"
         stream = await socket.subscribe(query, id=id)
         assert await stream.next() == {"version": 1, "isFavorite": False}
-        await mark(ada, id)
+        await set_favorite(ada, id)
         assert await stream.next() == {"version": 2, "isFavorite": True}
 
 
-async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
+async def test_stats_exclude_deleted_generations_but_keep_their_cost(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
@@ -406,17 +408,17 @@ async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
     zero = {"totalGenerations": 0, "failedGenerations": 0, "favorites": 0, "creditsSpent": 0, "lastGenerationAt": None}
     assert await stats() == zero
     openrouter.script(picture(), picture(), status(500))
-    first, second, failed, waiting = await sell(ada, 4)
+    first, second, failed, waiting = await create(ada, 4)
     for id in (first, second, failed):
         await idle_server.services.generations.worker.process(id)
     price = (await ada.generation(first))["cost"]
     assert price > 0
-    await mark(ada, first)
-    await mark(ada, waiting)
+    await set_favorite(ada, first)
+    await set_favorite(ada, waiting)
     newest = (await ada.generation(waiting))["createdAt"]
-    everything = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
-    assert await stats() == {**everything, "lastGenerationAt": newest}
-    await adjust_credits(str(ada.user["id"]), -5, "a gift that was taken back")  # no purchase of pictures
+    expected = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
+    assert await stats() == {**expected, "lastGenerationAt": newest}
+    await adjust_credits(str(ada.user["id"]), -5, "a gift that was revoked")  # not spent on generations
     await ada.one(DELETE, ids=[first, failed])
     rest = {"totalGenerations": 1, "failedGenerations": 0, "favorites": 1, "creditsSpent": 3 * price}
     assert await stats() == {**rest, "lastGenerationAt": newest}
@@ -426,9 +428,9 @@ async def test_figures_count_what_is_there_and_the_ledger_counts_everything(
 # By id
 
 
-async def test_node_and_nodes_find_ones_own_objects_and_the_catalogue(idle_server: Running) -> None:
+async def test_node_and_nodes_return_the_users_own_objects_and_the_catalogue(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    (generation,) = await sell(ada, 1)
+    (generation,) = await create(ada, 1)
     line = (await ids(ada, LEDGER))[0]
     user = str(ada.user["id"])
     style = await ada.style("noir", "avenger")
@@ -457,29 +459,31 @@ async def test_node_and_nodes_find_ones_own_objects_and_the_catalogue(idle_serve
 # Polling and subscribing
 
 
-async def test_polling_sees_the_same_as_subscribing(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_polling_returns_the_same_states_as_the_subscription(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await idle_server.api.sign_up()
-    (id,) = await sell(ada, 1)
+    (id,) = await create(ada, 1)
     openrouter.answering.clear()
     by_node = "query($id: ID!) { node(id: $id) { ... on Generation {" + GENERATION + "} } }"
 
-    async def polled() -> Any:
+    async def poll() -> Any:
         found = await ada.generation(id)
         assert await ada.one(by_node, id=id) == found
         return found
 
     async with ada.socket() as socket:
         progress = await socket.subscribe(PROGRESS, id=id)
-        assert await progress.next() == await polled()
+        assert await progress.next() == await poll()
         work = asyncio.create_task(idle_server.services.generations.worker.process(id))
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-        at_work = await polled()
-        assert at_work["stage"] == "GENERATING"
-        told = [await progress.next()]
-        while told[-1]["version"] < at_work["version"]:
-            told.append(await progress.next())
-        assert told[-1] == at_work
-        assert {event["startedAt"] for event in told} == {at_work["startedAt"]}
+        generating = await poll()
+        assert generating["stage"] == "GENERATING"
+        events = [await progress.next()]
+        while events[-1]["version"] < generating["version"]:
+            events.append(await progress.next())
+        assert events[-1] == generating
+        assert {event["startedAt"] for event in events} == {generating["startedAt"]}
         openrouter.answering.set()
         await asyncio.wait_for(work, PATIENCE)
-        assert (await progress.rest())[-1] == await polled()
+        assert (await progress.rest())[-1] == await poll()

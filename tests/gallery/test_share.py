@@ -1,4 +1,4 @@
-"""Sharing: a public address for a finished picture, chosen or unguessable, that tells nothing else and ends at once."""
+"""Sharing: a public address for a completed picture, chosen or random, that reveals nothing else and can be revoked."""
 
 import asyncio
 import json
@@ -24,29 +24,29 @@ query($slug: String!) {
     result { url downloadUrl thumbnailUrl expiresAt contentType byteSize width height placeholder }
   }
 }"""
-UNGUESSABLE = re.compile(r"[a-z2-7]{26}")  # 26 letters of 32: 130 bits
+RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 26 of 32 characters: 130 bits
 
 
-async def finished(server: Running, person: Api, **input: Any) -> str:
-    """A finished generation's id."""
-    (made,) = (await person.create(**{"prompt": "A fox in secret snow", **input}))["generations"]
+async def create_completed(server: Running, client: Api, **input: Any) -> str:
+    """Create a completed generation and return its id."""
+    (made,) = (await client.create(**{"prompt": "A fox in secret snow", **input}))["generations"]
     await server.services.generations.worker.process(made["id"])
     return str(made["id"])
 
 
-async def share(person: Api, id: str, slug: str | None = None) -> str:
-    """The slug that a picture has now."""
-    payload = await person.one(SHARE, id=id, slug=slug)
+async def share(client: Api, id: str, slug: str | None = None) -> str:
+    """Share a picture and return its slug."""
+    payload = await client.one(SHARE, id=id, slug=slug)
     assert payload["errors"] == []
-    address, _, found = payload["generation"]["shareUrl"].rpartition("/")
-    assert address == f"{person.address}/s"
+    base, _, found = payload["generation"]["shareUrl"].rpartition("/")
+    assert base == f"{client.address}/s"
     return str(found)
 
 
-async def versions(person: Api, id: str) -> tuple[int, int]:
-    """Of the account, and of the picture."""
+async def versions(client: Api, id: str) -> tuple[int, int]:
+    """Return the versions of the account and of the generation."""
     query = "query($id: ID!) { viewer { version generation(id: $id) { version } } }"
-    viewer = await person.one(query, id=id)
+    viewer = await client.one(query, id=id)
     return viewer["version"], viewer["generation"]["version"]
 
 
@@ -55,32 +55,32 @@ async def is_shared(server: Running, slug: str) -> bool:
 
 
 async def page_of(server: Running, slug: str) -> str:
-    """The HTML that anybody gets."""
+    """Return the HTML of the public page."""
     return (await server.api.http.get(f"/s/{slug}")).text
 
 
-# Giving and taking back
+# Sharing and revoking
 
 
-async def test_a_picture_gets_an_address_that_nobody_can_guess_and_keeps_it(idle_server: Running) -> None:
+async def test_share_without_a_slug_assigns_a_random_one_and_keeps_it(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    first, second = await finished(idle_server, ada), await finished(idle_server, ada)
+    first, second = await create_completed(idle_server, ada), await create_completed(idle_server, ada)
     account, generation = await versions(ada, first)
     query = "query($id: ID!) { viewer { generation(id: $id) { shareUrl } } }"
     assert (await ada.one(query, id=first))["generation"]["shareUrl"] is None
     slug = await share(ada, first)
-    assert UNGUESSABLE.fullmatch(slug)
+    assert RANDOM_SLUG.fullmatch(slug)
     assert await versions(ada, first) == (account + 1, generation + 1)
     assert await share(ada, first) == slug == await share(ada, first, slug=None)
     assert (await ada.one(query, id=first))["generation"]["shareUrl"] == f"{ada.address}/s/{slug}"
-    assert await versions(ada, first) == (account + 1, generation + 1), "nothing changed, so nothing moves"
+    assert await versions(ada, first) == (account + 1, generation + 1), "no version moves without a change"
     assert await share(ada, second) != slug
     assert await is_shared(idle_server, slug)
 
 
-async def test_a_chosen_address_replaces_the_one_before_and_capitals_mean_nothing(idle_server: Running) -> None:
+async def test_chosen_slug_replaces_the_former_one_and_is_case_insensitive(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     made = await share(ada, id)
     account, generation = await versions(ada, id)
     assert await share(ada, id, "My-Fox-2") == "my-fox-2"
@@ -91,9 +91,9 @@ async def test_a_chosen_address_replaces_the_one_before_and_capitals_mean_nothin
     assert not await is_shared(idle_server, made)
 
 
-async def test_what_is_taken_back_leads_nowhere_and_may_be_taken_again(idle_server: Running) -> None:
+async def test_revoked_slug_is_not_found_and_can_be_chosen_again(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    hers, theirs = await finished(idle_server, ada), await finished(idle_server, eve)
+    hers, theirs = await create_completed(idle_server, ada), await create_completed(idle_server, eve)
     await share(ada, hers, "the-fox")
     account, generation = await versions(ada, hers)
     assert (await eve.refused(SHARE, id=theirs, slug="The-Fox")) == {
@@ -101,22 +101,22 @@ async def test_what_is_taken_back_leads_nowhere_and_may_be_taken_again(idle_serv
         "message": "This address is taken.",
         "field": ["slug"],
     }
-    taken_back = (await ada.one(UNSHARE, id=hers))["generation"]
-    assert (taken_back["shareUrl"], taken_back["version"]) == (None, generation + 1)
+    unshared = (await ada.one(UNSHARE, id=hers))["generation"]
+    assert (unshared["shareUrl"], unshared["version"]) == (None, generation + 1)
     assert not await is_shared(idle_server, "the-fox")
-    assert (await ada.one(UNSHARE, id=hers))["generation"] == taken_back
+    assert (await ada.one(UNSHARE, id=hers))["generation"] == unshared
     assert await versions(ada, hers) == (account + 1, generation + 1)
     assert await share(ada, hers, "the-fox") == "the-fox"
     await ada.one(UNSHARE, id=hers)
     assert await share(eve, theirs, "the-fox") == "the-fox"
     made = await share(ada, hers)
     await ada.one(UNSHARE, id=hers)
-    assert await share(ada, hers) != made, "an address that was made never comes back"
+    assert await share(ada, hers) != made, "a random slug is never reused"
 
 
-async def test_a_refused_address_leaves_everything_as_it_was(idle_server: Running) -> None:
+async def test_refused_slug_changes_nothing(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id, other = await finished(idle_server, ada), await finished(idle_server, ada)
+    id, other = await create_completed(idle_server, ada), await create_completed(idle_server, ada)
     made = await share(ada, id)
     await share(ada, other, "other")
     before = await versions(ada, id)
@@ -126,7 +126,7 @@ async def test_a_refused_address_leaves_everything_as_it_was(idle_server: Runnin
         refused = await ada.refused(SHARE, id=id, slug=slug)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["slug"]), slug
         assert "3 to 64" in refused["message"]
-    for slug in ("admin", "Support", made, "a" * 26):  # those that look as if they were made
+    for slug in ("admin", "Support", made, "a" * 26):  # the last two have the format of random slugs
         refused = await ada.refused(SHARE, id=other, slug=slug)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["slug"]), slug
         assert "reserved" in refused["message"]
@@ -138,10 +138,12 @@ async def test_a_refused_address_leaves_everything_as_it_was(idle_server: Runnin
         assert await share(ada, id, slug) == slug
 
 
-async def test_only_a_finished_picture_is_shared(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_share_refuses_generations_that_are_not_completed(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await idle_server.api.sign_up()
     openrouter.script(status(500), picture())
-    failed = await finished(idle_server, ada)
+    failed = await create_completed(idle_server, ada)
     (waiting,) = (await ada.create(prompt="A fox"))["generations"]
     for id in (failed, waiting["id"]):
         before = await versions(ada, id)
@@ -153,9 +155,9 @@ async def test_only_a_finished_picture_is_shared(idle_server: Running, openroute
     assert not await is_shared(idle_server, "my-fox")
 
 
-async def test_a_deleted_picture_is_shared_no_more_and_its_address_is_free(idle_server: Running) -> None:
+async def test_deletion_ends_the_share_and_frees_the_slug(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    first, second = await finished(idle_server, ada), await finished(idle_server, ada)
+    first, second = await create_completed(idle_server, ada), await create_completed(idle_server, ada)
     await share(ada, first, "the-fox")
     await ada.one("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[first])
     assert not await is_shared(idle_server, "the-fox")
@@ -164,34 +166,34 @@ async def test_a_deleted_picture_is_shared_no_more_and_its_address_is_free(idle_
     assert await share(ada, second, "the-fox") == "the-fox"
 
 
-async def test_of_an_account_that_is_gone_nothing_is_shared(idle_server: Running) -> None:
+async def test_shares_of_a_deleted_account_are_not_found(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    slug = await share(ada, await finished(idle_server, ada))
+    slug = await share(ada, await create_completed(idle_server, ada))
     await rows("UPDATE users SET deleted_at = NOW() WHERE id = $1 RETURNING id", ada.user["id"])
     assert not await is_shared(idle_server, slug)
 
 
-async def test_galleries_that_watch_are_told_of_every_change_of_a_share(idle_server: Running) -> None:
+async def test_every_change_of_a_share_is_published_once(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     async with idle_server.services.integrations.bus.subscribe(account_channel(str(ada.user["id"]))) as messages:
         for change in (SHARE, UNSHARE):
             await ada.one(change, id=id)
             await ada.one(change, id=id)
         for account in (await versions(ada, id))[0] - 1, (await versions(ada, id))[0]:
-            news = await messages.get(timeout=5)
-            assert isinstance(news, dict)
-            assert news["version"] == account
-            assert decode_generations(news) == (GenerationChange(ChangeKind.UPDATED, id),)
+            message = await messages.get(timeout=5)
+            assert isinstance(message, dict)
+            assert message["version"] == account
+            assert decode_generations(message) == (GenerationChange(ChangeKind.UPDATED, id),)
         assert await messages.get(timeout=0.05) is None
 
 
-# What anybody sees
+# What is public
 
 
-async def test_anybody_with_the_link_sees_the_picture_and_nothing_else(idle_server: Running) -> None:
+async def test_shared_generation_reveals_the_picture_and_no_private_data(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up("ada@example.com", name="Ada")
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     slug = await share(ada, id, "my-fox")
     response = await idle_server.api.raw(SHARED, slug=slug, headers={"accept-language": "zh-CN"})
     shared = response.json()["data"]["sharedGeneration"]
@@ -209,58 +211,58 @@ async def test_anybody_with_the_link_sees_the_picture_and_nothing_else(idle_serv
         "expiresAt": None,
     }
     (file,) = await File.filter(made_by__id=id)
-    told = json.dumps(shared) + str(response.headers)
+    response_text = json.dumps(shared) + str(response.headers)
     for private in (ada.user["id"], "ada@example.com", "secret snow", id, file.id, mine["batchId"]):
-        assert private not in told
+        assert private not in response_text
     await User.filter(id=ada.user["id"]).update(name=None)
     assert (await idle_server.api.one(SHARED, slug=slug))["sharedBy"] is None
 
 
-async def test_the_title_of_a_style_of_ones_own_stays_with_its_owner(idle_server: Running) -> None:
+async def test_shared_generation_does_not_reveal_the_title_of_a_custom_style(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up("ada@example.com", name="Ada")
     style = await ada.one(
         "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }",
-        input={"title": "Canary of my own", "prompt": "A canary"},
+        input={"title": "Canary style", "prompt": "A canary"},
     )
-    id = await finished(idle_server, ada, styleId=style["style"]["id"])
+    id = await create_completed(idle_server, ada, styleId=style["style"]["id"])
     slug = await share(ada, id)
     for deleted in (False, True):
         if deleted:
             await ada.ask("mutation($id: ID!) { deleteStyle(id: $id) { deletedIds } }", id=style["style"]["id"])
         assert (await idle_server.api.one(SHARED, slug=slug))["title"] is None
         assert "Canary" not in await page_of(idle_server, slug)
-        assert (await ada.generation(id))["styleTitle"] == "Canary of my own"
+        assert (await ada.generation(id))["styleTitle"] == "Canary style"
 
 
-async def test_what_is_no_address_leads_nowhere(idle_server: Running) -> None:
+async def test_malformed_slugs_are_not_found(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     assert not any(
         [await is_shared(idle_server, slug) for slug in (id, "", "null", "' OR 1=1", "\x00", "x" * 5000, "ﬁx")]
     )
 
 
-# Races
+# Concurrency
 
 
-async def test_of_many_who_want_one_address_one_gets_it(idle_server: Running) -> None:
-    people = [await idle_server.api.sign_up(f"p{number}@example.com") for number in range(4)]
-    pictures = [await finished(idle_server, person) for person in people]
-    before = [await versions(person, id) for person, id in zip(people, pictures, strict=True)]
+async def test_of_concurrent_shares_with_one_slug_one_succeeds(idle_server: Running) -> None:
+    clients = [await idle_server.api.sign_up(f"p{number}@example.com") for number in range(4)]
+    pictures = [await create_completed(idle_server, client) for client in clients]
+    before = [await versions(client, id) for client, id in zip(clients, pictures, strict=True)]
     payloads = await asyncio.gather(
-        *(person.one(SHARE, id=id, slug="gold") for person, id in zip(people, pictures, strict=True))
+        *(client.one(SHARE, id=id, slug="gold") for client, id in zip(clients, pictures, strict=True))
     )
     won = [payload["generation"] is not None for payload in payloads]
     assert won.count(True) == 1
     refusals = [payload["errors"][0]["code"] for payload in payloads if payload["errors"]]
     assert refusals == ["CONFLICT"] * 3
-    after = [await versions(person, id) for person, id in zip(people, pictures, strict=True)]
+    after = [await versions(client, id) for client, id in zip(clients, pictures, strict=True)]
     assert after == [(a + one, g + one) for (a, g), one in zip(before, won, strict=True)]
 
 
-async def test_twins_that_share_one_picture_get_one_link(idle_server: Running) -> None:
+async def test_concurrent_shares_of_one_picture_return_one_slug(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     account, generation = await versions(ada, id)
     slugs = await asyncio.gather(*(share(ada, id) for _ in range(8)))
     assert len(set(slugs)) == 1
@@ -269,9 +271,9 @@ async def test_twins_that_share_one_picture_get_one_link(idle_server: Running) -
     assert await versions(ada, id) == (account + 2, generation + 2)
 
 
-async def test_an_owner_sees_the_link_beside_everything_else(idle_server: Running) -> None:
+async def test_owner_reads_the_share_url_from_the_generation(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await finished(idle_server, ada)
+    id = await create_completed(idle_server, ada)
     slug = await share(ada, id)
     query = f"query($id: ID!) {{ node(id: $id) {{ ... on Generation {{ shareUrl {GENERATION} }} }} }}"
     assert (await ada.one(query, id=id))["shareUrl"].endswith(f"/s/{slug}")
