@@ -1,4 +1,4 @@
-"""What an account can draw on beside its credits at one moment: a pass with its allowances, and a membership."""
+"""What an account can use beside its credits at one moment: a pass with its allowances, and a membership."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,14 +11,14 @@ from services.billing.passes import ActivePass
 
 @dataclass(frozen=True)
 class Benefits:
-    """Two of them are equal where the account's owner sees no difference."""
+    """A snapshot; two are equal if the user sees no difference."""
 
     pass_: ActivePass | None
     membership: CurrentMembership | None
     member_until: datetime | None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether time alone has changed something: the hour of the pass is over, or the pass, or the membership."""
+        """Whether time alone has changed something: the pass's hour, the pass or the membership has ended."""
         ends = [self.member_until]
         if self.pass_ is not None:
             ends += [self.pass_.images.resets_at, self.pass_.expires_at]
@@ -26,6 +26,6 @@ class Benefits:
 
 
 async def benefits_of(user: User, memberships: MembershipService) -> Benefits:
-    """What an account, whose row was read before, has right now."""
-    standing = (await memberships.current_memberships([user])).get(user.id)
-    return Benefits(await passes.active(user.id), standing, user.member_until)
+    """Return the current benefits of an account, given its row."""
+    membership = (await memberships.current_memberships([user])).get(user.id)
+    return Benefits(await passes.active(user.id), membership, user.member_until)

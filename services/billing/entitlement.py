@@ -1,4 +1,4 @@
-"""Entitlements: what an account may do beyond its credits. The only place that knows."""
+"""Entitlements: what an account may do beyond its credits. Decided only here."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,22 +12,22 @@ class Entitlement:
     """What an account may do right now."""
 
     is_member: bool
-    priority: bool  # its pictures are made before those of others
-    unlimited: bool  # its pictures cost nothing
-    api_access: bool  # it may have API keys, and sign in with them
-    max_batch: int  # pictures of one request
-    plan: Plan | None  # the monthly plan that opens things; None: no plan, or membership granted by an admin
+    priority: bool  # its generations are claimed before others'
+    unlimited: bool  # its generations cost no credits
+    api_access: bool  # it may create API keys and authenticate with them
+    max_batch: int  # generations per request
+    plan: Plan | None  # the active monthly plan; None: no plan, or membership granted by an admin
 
 
 def active_plan_id(user: User, now: datetime) -> str | None:
-    """The monthly plan that an account has at this moment; it ends by itself, without anybody's work."""
+    """Return the id of the account's active monthly plan; it expires by time alone, without a job."""
     return user.plan_id if user.member_until is not None and now < user.member_until else None
 
 
 def is_member(user: User | None, now: datetime | None = None) -> bool:
-    """Whether an account is a member: by a monthly plan, or because an admin granted it. Nobody signed in is none.
+    """Whether an account is a member, by a monthly plan or an admin's grant. An anonymous viewer is not.
 
-    Read from the account's own row alone. The clock is this process's: months are compared, not moments.
+    Decided by the account's row alone. The process's own clock is precise enough to compare months.
     """
     if user is None:
         return False
@@ -35,10 +35,10 @@ def is_member(user: User | None, now: datetime | None = None) -> bool:
 
 
 def entitlement_of(user: User | None, plan: Plan | None, profile: Profile) -> Entitlement:
-    """What an account may do that has this plan, and what somebody may who is not signed in.
+    """Return the entitlement of an account with this plan, or of an anonymous viewer.
 
-    With a plan, the plan says whose pictures come first: who pays for the one without priority does not get what the
-    dearer one is bought for. The profile says it of members whom an admin made.
+    A paid plan decides about priority: a cheaper plan must not include what a more expensive one is bought for. For
+    members by an admin's grant, the profile decides.
     """
     granted = user is not None and user.is_member
     return Entitlement(
@@ -52,14 +52,14 @@ def entitlement_of(user: User | None, plan: Plan | None, profile: Profile) -> En
 
 
 class Entitlements:
-    """Knows the plans, which are few and change only when a deployment starts: each is read once by a process."""
+    """Reads each plan once per process: plans are few, and change only when a deployment starts."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._plans: dict[str, Plan] = {}
 
     async def of(self, user: User | None) -> Entitlement:
-        """What this account may do now; its row alone decides, as it was read."""
+        """Return the current entitlement, given the account's row."""
         plan_id = active_plan_id(user, datetime.now(UTC)) if user is not None else None
         return entitlement_of(user, await self._plan(plan_id) if plan_id is not None else None, self._profile)
 

@@ -1,4 +1,4 @@
-"""The till of a development deployment: what is "paid" there becomes events like Polar's, and goes the same way."""
+"""Checkout of a development deployment: a click on "pay" makes events like Polar's, handled in the same way."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,30 +12,30 @@ from services.payments.payment import PaymentService
 from services.payments.purchase import Product
 from services.payments.webhook import DEVELOPMENT, WebhookService
 
-_MONTH = timedelta(days=30)  # how long what is paid for every month lasts here, where it is paid once only
+_MONTH = timedelta(days=30)  # the period of a subscription here, which is paid only once
 
 
 class DevelopmentCheckout:
-    """Only where the deployment says that it is for development."""
+    """Pays checkouts without money. Built only in development."""
 
     def __init__(self, payments: PaymentService, webhooks: WebhookService) -> None:
         self._payments = payments
         self._webhooks = webhooks
 
     async def product(self, checkout_id: str) -> Product:
-        """What a checkout is about. Raises NotFoundError."""
+        """Return the product of a checkout. Raises NotFoundError."""
         return (await self._find(checkout_id))[1]
 
     async def pay(self, checkout_id: str) -> None:
-        """Tell that a checkout was paid; a second time changes nothing.
+        """Report a checkout as paid; a second time changes nothing.
 
         Raises:
             NotFoundError: there is no such checkout.
         """
-        checkout, ware = await self._find(checkout_id)
+        checkout, product = await self._find(checkout_id)
         now = datetime.now(UTC)
-        events = {"order.paid": _order(checkout, ware, now)}
-        if isinstance(ware, Plan) and ware.kind is PlanKind.SUBSCRIPTION:
+        events = {"order.paid": _order(checkout, product, now)}
+        if isinstance(product, Plan) and product.kind is PlanKind.SUBSCRIPTION:
             events = {"subscription.active": _subscription(checkout, now), **events}
         for kind, data in events.items():
             body = orjson.dumps({"type": kind, "timestamp": now.isoformat(), "data": data})
@@ -46,23 +46,23 @@ class DevelopmentCheckout:
         if not ids.is_id(checkout_id, ids.CHECKOUT):
             raise NotFoundError
         checkout = await Checkout.get_or_none(id=checkout_id, provider_id__isnull=True)
-        ware = await self._payments.product_of(checkout.slug) if checkout else None
-        if checkout is None or ware is None:
+        product = await self._payments.product_of(checkout.slug) if checkout else None
+        if checkout is None or product is None:
             raise NotFoundError
-        return checkout, ware
+        return checkout, product
 
 
-def _order(checkout: Checkout, ware: CreditPackage | Plan, now: datetime) -> dict[str, Any]:
-    is_monthly = isinstance(ware, Plan) and ware.kind is PlanKind.SUBSCRIPTION
+def _order(checkout: Checkout, product: CreditPackage | Plan, now: datetime) -> dict[str, Any]:
+    is_monthly = isinstance(product, Plan) and product.kind is PlanKind.SUBSCRIPTION
     return {
         "id": f"development-{checkout.id}",
         "created_at": now.isoformat(),
         "status": "paid",
         "paid": True,
-        "subtotal_amount": ware.price,
-        "net_amount": ware.price,
+        "subtotal_amount": product.price,
+        "net_amount": product.price,
         "refunded_amount": 0,
-        "currency": ware.currency,
+        "currency": product.currency,
         "billing_reason": "subscription_create" if is_monthly else "purchase",
         "product_id": checkout.slug,
         "subscription_id": f"development-{checkout.id}" if is_monthly else None,

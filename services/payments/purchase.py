@@ -1,4 +1,4 @@
-"""One order's row: what was paid is granted once, what was given back is taken back, in whatever order that is told."""
+"""One order's row: what was paid for is granted once, what was refunded is taken back, in any order of reports."""
 
 from dataclasses import dataclass, replace
 
@@ -23,9 +23,9 @@ Product = CreditPackage | Plan
 
 @dataclass(frozen=True)
 class Settlement:
-    """What became of something that was told. `account`: as the commit left it, None where it did not move.
+    """The outcome of a report. `account`: the change of the account, None if there was none.
 
-    `money`: what this paid, and what it gave back as less than nothing, in minor units of `currency`.
+    `money`: what was paid, and what was refunded as a negative number, in minor units of `currency`.
     """
 
     outcome: EventOutcome
@@ -36,15 +36,15 @@ class Settlement:
 
 
 class UnchangedError(Exception):
-    """Ends a transaction that would have changed nothing: an account's version moves only with a change."""
+    """Rolls back a transaction that changed nothing: an account's version moves only with a change."""
 
-    def __init__(self, verdict: Settlement) -> None:
-        super().__init__(verdict.outcome)
-        self.verdict = verdict
+    def __init__(self, settlement: Settlement) -> None:
+        super().__init__(settlement.outcome)
+        self.settlement = settlement
 
 
 class OwnerError(Exception):
-    """Ends a transaction that needs the row of an account that it has not taken before the order's."""
+    """Rolls back a transaction that has to lock the account's row, and has not done so before locking the order's."""
 
     def __init__(self, user_id: str) -> None:
         super().__init__(user_id)
@@ -53,50 +53,50 @@ class OwnerError(Exception):
 
 @dataclass(frozen=True)
 class PurchaseUpdate:
-    """What was told of an order, with everything about it that need not be looked up under a lock.
+    """A report about an order, with everything about it that can be read without a lock.
 
-    `user`: whose it is, as far as anybody knows. `problem`: why it cannot be granted. `pays`: it was told that it was
-    paid; else only what was given back. `locks`: take the account's row, for it is going to change.
+    `user`: the buyer, if known. `problem`: why it cannot be granted. `pays`: whether the report says that it was paid;
+    else only refunds count. `locks`: whether to lock the account's row, because it is going to change.
     """
 
-    told: Order | Refund
+    payload: Order | Refund
     user: User | None
-    ware: Product | None = None
+    product: Product | None = None
     problem: str | None = None
     pays: bool = False
     locks: bool = False
 
     @property
     def order_id(self) -> str:
-        """The provider's."""
-        return self.told.order_id if isinstance(self.told, Refund) else self.told.id
+        """The provider's id of the order."""
+        return self.payload.order_id if isinstance(self.payload, Refund) else self.payload.id
 
 
-async def settle(case: PurchaseUpdate) -> Settlement:
-    """Bring what an order has brought up to what is known of it now, inside a transaction.
+async def settle(update: PurchaseUpdate) -> Settlement:
+    """Grant or take back what is due for an order by what is known of it now, inside a transaction.
 
     Raises:
-        UnchangedError: everything was as it should be; the transaction must end.
-        OwnerError: the order's account must be taken first; the transaction must end.
-        NotFoundError: the account has gone meanwhile; the transaction must end.
+        UnchangedError: nothing was due; the transaction must be rolled back.
+        OwnerError: the order's account must be locked first; the transaction must be rolled back.
+        NotFoundError: the account was deleted meanwhile; the transaction must be rolled back.
     """
-    user = case.user
+    user = update.user
     account = (
         await account_change.bump_version(user.id, include_deleted=user.deleted_at is not None)
-        if user and case.locks
+        if user and update.locks
         else None
     )
-    purchase = await _lock_purchase(case.order_id, user)
+    purchase = await _lock_purchase(update.order_id, user)
     granted = purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
-    before = _facts(purchase)
+    before = _state(purchase)
     paid, returned = (purchase.net_amount, purchase.refunded_amount) if granted else (0, 0)
-    _record(purchase, case, granted)
-    problem = None if granted else case.problem  # whatever is wrong now was right when it was granted
-    if problem is None and purchase.is_paid and account is not None and isinstance(case.told, Order):
+    _record(purchase, update, granted)
+    problem = None if granted else update.problem  # it was right when it was granted
+    if problem is None and purchase.is_paid and account is not None and isinstance(update.payload, Order):
         if not granted:
-            account = await _grant(case.told, case.ware, purchase, account)
+            account = await _grant(update.payload, update.product, purchase, account)
         granted = True
     if granted and account is not None:
         account = await _reverse(purchase, account)
@@ -105,58 +105,58 @@ async def settle(case: PurchaseUpdate) -> Settlement:
     elif granted:
         purchase.status = PurchaseStatus.REFUNDED if purchase.refunded_amount else PurchaseStatus.PAID
     outcome = EventOutcome.PARKED if problem else EventOutcome.HANDLED
-    if _facts(purchase) == before:
+    if _state(purchase) == before:
         raise UnchangedError(Settlement(outcome, problem))
     await purchase.save()
     moved = (purchase.net_amount - paid, returned - purchase.refunded_amount) if granted else ()
     return Settlement(outcome, problem, account, tuple(money for money in moved if money), purchase.currency)
 
 
-def _record(purchase: Purchase, case: PurchaseUpdate, granted: bool) -> None:
-    """Write down what was told."""
-    told = case.told
-    if isinstance(told, Refund):
-        refunds = {**purchase.data.get("refunds", {}), told.id: told.amount}
+def _record(purchase: Purchase, update: PurchaseUpdate, granted: bool) -> None:
+    """Store the report in the order's row, without saving it."""
+    payload = update.payload
+    if isinstance(payload, Refund):
+        refunds = {**purchase.data.get("refunds", {}), payload.id: payload.amount}
         purchase.data = {**purchase.data, "refunds": refunds}
     else:
-        purchase.data = {**purchase.data, "order": redact_customer(told.data)}
-        purchase.refunded_amount = max(purchase.refunded_amount, told.refunded_amount)
+        purchase.data = {**purchase.data, "order": redact_customer(payload.data)}
+        purchase.refunded_amount = max(purchase.refunded_amount, payload.refunded_amount)
         if not granted:
-            purchase.is_paid = purchase.is_paid or case.pays
-            purchase.net_amount, purchase.currency = told.net_amount, told.currency[:3]
-            purchase.ordered_at = told.ordered_at
-    # Refunds are told one by one, and by their sum in the order: whichever knows more of them is right.
+            purchase.is_paid = purchase.is_paid or update.pays
+            purchase.net_amount, purchase.currency = payload.net_amount, payload.currency[:3]
+            purchase.ordered_at = payload.ordered_at
+    # Refunds are reported one by one, and as a sum in the order: the larger number is the more recent one.
     purchase.refunded_amount = max(purchase.refunded_amount, sum(purchase.data.get("refunds", {}).values()))
 
 
-async def _grant(order: Order, ware: Product | None, purchase: Purchase, account: AccountChange) -> AccountChange:
+async def _grant(order: Order, product: Product | None, purchase: Purchase, account: AccountChange) -> AccountChange:
     reference = reference_of(order.id)
-    if isinstance(ware, CreditPackage):
-        purchase.package_id, purchase.credits = ware.id, ware.credits
+    if isinstance(product, CreditPackage):
+        purchase.package_id, purchase.credits = product.id, product.credits
         line = LedgerLine(
             TransactionType.PURCHASE,
-            ware.credits,
+            product.credits,
             reference,
-            metadata={"package": ware.slug},
+            metadata={"package": product.slug},
             price=order.net_amount,
             currency=order.currency,
         )
         return await ledger.post(account.user_id, [line], version_bumped=True)
-    if ware is None:
-        raise RuntimeError(f"{order.id} is to be granted, and nobody knows what it bought")
-    purchase.plan_id = ware.id
-    if ware.kind is PlanKind.PASS:
-        return await passes.grant(account.user_id, ware, reference, account=account)
+    if product is None:
+        raise RuntimeError(f"order {order.id} has no product")
+    purchase.plan_id = product.id
+    if product.kind is PlanKind.PASS:
+        return await passes.grant(account.user_id, product, reference, account=account)
     if order.billing_reason in MONTHS:
-        purchase.credits = ware.credits_per_month or 0
+        purchase.credits = product.credits_per_month or 0
         return await membership.grant_month(
-            account.user_id, ware, reference, order.net_amount, order.currency, account=account
+            account.user_id, product, reference, order.net_amount, order.currency, account=account
         )
     return account
 
 
 async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
-    """Take back the share of the credits that the share of the money is, rounded down over all refunds together."""
+    """Take back the refunded share of the credits, rounded down over all refunds together."""
     if not purchase.net_amount or not purchase.refunded_amount:
         return account
     due = purchase.credits * min(purchase.refunded_amount, purchase.net_amount) // purchase.net_amount
@@ -175,12 +175,12 @@ async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
 
 
 def reference_of(order_id: str) -> str:
-    """What everything that an order brings is known by: the same line or pass cannot be written twice."""
+    """Return the unique reference of an order's line or pass, so that neither can be written twice."""
     return f"polar:order:{order_id}"
 
 
 async def _lock_purchase(order_id: str, user: User | None) -> Purchase:
-    """The order's row, made where it is missing, and taken for the rest of the transaction."""
+    """Return the order's row, inserted if missing, locked until the transaction ends."""
     await rows(
         "INSERT INTO purchases (id, order_id, user_id, status, is_paid, credits, reversed_credits, net_amount,"
         " refunded_amount, data, created_at, updated_at)"
@@ -198,8 +198,8 @@ async def _lock_purchase(order_id: str, user: User | None) -> Purchase:
     return purchase
 
 
-def _facts(purchase: Purchase) -> tuple[object, ...]:
-    """Everything about an order that a repetition leaves as it is."""
+def _state(purchase: Purchase) -> tuple[object, ...]:
+    """Return what a repeated report leaves unchanged."""
     return (
         purchase.is_paid,
         purchase.status,
@@ -211,7 +211,7 @@ def _facts(purchase: Purchase) -> tuple[object, ...]:
 
 
 def _merge(account: AccountChange, later: AccountChange) -> AccountChange:
-    """The account as the later statement left it, with what both of them did."""
+    """Return the later change, with what both of them did."""
     return replace(
         later,
         lines=account.lines + later.lines,

@@ -1,4 +1,4 @@
-"""Reconciliation: every hour one worker asks Polar for orders and refunds, and settles what no webhook has told."""
+"""Reconciliation: once an hour a worker lists Polar's orders and refunds, and settles what no webhook reported."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -19,39 +19,38 @@ log = structlog.get_logger(__name__)
 
 JOB = "reconciliation"
 
-_OVERLAP = timedelta(days=3)  # orders are paid and told of some time after they were made
-_FIRST = timedelta(days=30)  # how far back the first run looks
-_REFUNDS = timedelta(days=30)  # how far back every run looks for refunds: a bank takes its time
+_OVERLAP = timedelta(days=3)  # orders may be paid, and reported, some time after they were created
+_FIRST_WINDOW = timedelta(days=30)  # how far back the first run lists orders
+_REFUND_WINDOW = timedelta(days=30)  # how far back every run lists refunds: a bank takes its time
 
 
 class Reconciliation:
-    """Pulls orders. The hour's row is the lease: whoever writes it does the work, and nobody else."""
+    """Pulls orders and refunds. The hour's row is the claim: the worker that inserts it does the run."""
 
     def __init__(
         self,
         provider: PaymentProvider | None,
         payments: PaymentService,
         subscriptions: SubscriptionService,
-        ends: SubscriptionCancellation,
+        cancellation: SubscriptionCancellation,
         referrals: ReferralService,
     ) -> None:
         self._provider = provider
         self._payments = payments
         self._subscriptions = subscriptions
-        self._ends = ends
+        self._cancellation = cancellation
         self._referrals = referrals
 
     async def run(self) -> None:
-        """Reconcile every hour until cancelled; for every worker."""
+        """Reconcile every hour until cancelled. Every worker runs this."""
         if self._provider is not None:
             await hourly_job.run_every_hour(JOB, self.reconcile_when_due)
 
     async def reconcile_when_due(self, now: datetime) -> int | None:
-        """Do this hour's run, unless somebody has begun it: how many orders and refunds changed anything; None: not
-        ours to do.
+        """Do this hour's run, and return how many orders and refunds changed anything; None if it is claimed already.
 
-        A run that did not come to its end is made up for by the next one, which begins where the last good one began.
-        One order or refund that cannot be read or settled is logged, and stops no other.
+        The next run makes up for one that failed: it begins where the last completed one began.
+        An order or refund that cannot be read or settled is logged, and does not stop the others.
 
         Raises:
             PaymentProviderError: the provider does not answer.
@@ -63,56 +62,56 @@ class Reconciliation:
         if run is None:
             return None
         try:
-            await self._ends.cancel_all()
-            await self._referrals.settle_all()  # where a process died between an order and what it brings to others
-            seen, changed = await self._pull(self._provider, since, now - _REFUNDS)
+            await self._cancellation.cancel_all()
+            await self._referrals.settle_all()  # if a process died between an order and its referral bonus
+            seen, changed = await self._pull(self._provider, since, now - _REFUND_WINDOW)
         except Exception as error:
             await hourly_job.fail(run, error)
             raise
         await hourly_job.complete(
             run, {"since": since.isoformat(), "until": now.isoformat(), "seen": seen, "changed": changed}
         )
-        log.info("reconciliation.done", since=since.isoformat(), seen=seen, changed=changed)
+        log.info("reconciliation.completed", since=since.isoformat(), seen=seen, changed=changed)
         return changed
 
     @staticmethod
     async def _since(now: datetime) -> datetime:
         last = await hourly_job.last_completed(JOB)
-        return datetime.fromisoformat(last.result["until"]) - _OVERLAP if last and last.result else now - _FIRST
+        return datetime.fromisoformat(last.result["until"]) - _OVERLAP if last and last.result else now - _FIRST_WINDOW
 
     async def _pull(self, provider: PaymentProvider, since: datetime, refunded_since: datetime) -> tuple[int, int]:
-        """How many orders and refunds there were, and how many of them changed anything."""
+        """Return how many orders and refunds were listed, and how many of them changed anything."""
         seen = changed = 0
-        for told, settle in (
-            (provider.orders(since), self._order),
-            (provider.refunds(refunded_since), self._refund),
+        for payloads, settle in (
+            (provider.orders(since), self._settle_order),
+            (provider.refunds(refunded_since), self._settle_refund),
         ):
-            async for data in told:
+            async for data in payloads:
                 seen += 1
                 changed += await _settle_one(settle, data)
         return seen, changed
 
-    async def _order(self, data: dict[str, Any]) -> bool:
-        order, verdict = Order.of(data), None
+    async def _settle_order(self, data: dict[str, Any]) -> bool:
+        order, settlement = Order.of(data), None
         if order.is_paid:
-            verdict = await self._payments.record_order(order, pays=True)
+            settlement = await self._payments.record_order(order, pays=True)
         if (subscription := subscription_of(order)) is not None:
             await self._subscriptions.record(subscription)
-        return verdict is not None and verdict.account is not None
+        return settlement is not None and settlement.account is not None
 
-    async def _refund(self, data: dict[str, Any]) -> bool:
+    async def _settle_refund(self, data: dict[str, Any]) -> bool:
         refund = Refund.of(data)
         return refund.has_succeeded and (await self._payments.record_refund(refund)).account is not None
 
 
 async def _settle_one(settle: Callable[[dict[str, Any]], Awaitable[bool]], data: dict[str, Any]) -> bool:
-    """Settle one of many: what is wrong with it is logged, and stops no other."""
+    """Settle one payload, and return whether anything changed. Errors are logged, but for an outage of the database."""
     try:
         return await settle(data)
     except InvalidPayloadError as error:
-        log.error("reconciliation.senseless", told=str(data.get("id")), problem=str(error))
+        log.error("reconciliation.invalid_payload", id=str(data.get("id")), problem=str(error))
     except Exception as error:
         if is_outage(error):
             raise
-        log.exception("reconciliation.unsettled", told=str(data.get("id")))
+        log.exception("reconciliation.settle_failed", id=str(data.get("id")))
     return False

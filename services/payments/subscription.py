@@ -1,4 +1,4 @@
-"""Subscriptions: what the provider tells of one becomes a membership."""
+"""Subscriptions: the provider's reports about a subscription become a membership."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -17,19 +17,19 @@ from services.payments.purchase import Settlement
 
 log = structlog.get_logger(__name__)
 
-# What is not here (incomplete, incomplete_expired) never began.
+# The other statuses (incomplete, incomplete_expired) mean that the subscription never began.
 _STATUSES = {
     "active": MembershipStatus.ACTIVE,
     "trialing": MembershipStatus.ACTIVE,
     "past_due": MembershipStatus.PAST_DUE,
     "unpaid": MembershipStatus.PAST_DUE,
-    "paused": MembershipStatus.ENDED,  # until it is resumed, and told as active
-    "canceled": MembershipStatus.ENDED,  # what is canceled for the end of its month is active until then
+    "paused": MembershipStatus.ENDED,  # until it is resumed, and reported as active
+    "canceled": MembershipStatus.ENDED,  # one that is canceled at the end of its month is active until then
 }
 
 
 class SubscriptionService:
-    """Takes over what is told of subscriptions."""
+    """Records the state of subscriptions."""
 
     def __init__(self, payments: PaymentService, memberships: MembershipService, events: EventPublisher) -> None:
         self._payments = payments
@@ -37,54 +37,54 @@ class SubscriptionService:
         self._events = events
 
     async def record(self, subscription: Subscription, *, record: Record = no_record) -> Settlement:
-        """Bring a membership up to date; what is older than what is known already changes nothing.
+        """Bring a membership up to date; a report older than the last one changes nothing.
 
-        `record` runs in the same transaction, or after it where nothing was done.
+        `record` runs in the same transaction, or after it if nothing changed.
         """
         status = _STATUSES.get(subscription.status)
         if status is None:
-            return await _end(Settlement(EventOutcome.IGNORED), record)
+            return await _recorded(Settlement(EventOutcome.IGNORED), record)
         buyer = await self._payments.buyer_of(
             subscription.customer, subscription.claimed_user, subscription.checkout_id
         )
         plan = await self._payments.product_of(subscription.product_id)
-        is_gone = buyer.user is not None and buyer.problem is not None
-        if is_gone and status is MembershipStatus.ENDED:
-            return await _end(Settlement(EventOutcome.IGNORED), record)  # the account is gone, and now this is, too
+        is_deleted = buyer.user is not None and buyer.problem is not None
+        if is_deleted and status is MembershipStatus.ENDED:
+            return await _recorded(Settlement(EventOutcome.IGNORED), record)  # nothing is left to cancel
         if not isinstance(plan, Plan) or plan.kind is not PlanKind.SUBSCRIPTION:
-            return await self._park(subscription, f"{subscription.product_id!r} is no monthly plan", record)
+            return await self._needs_review(subscription, f"{subscription.product_id!r} is no monthly plan", record)
         if buyer.user is None:
-            return await self._park(subscription, buyer.problem or "", record)
-        told = _state_of(subscription, buyer.user.id, plan, status)
+            return await self._needs_review(subscription, buyer.problem or "", record)
+        state = _state_of(subscription, buyer.user.id, plan, status)
         try:
-            verdict = await run_tx(partial(self._apply, told, record, is_gone=is_gone))
+            settlement = await run_tx(partial(self._apply, state, record, is_deleted=is_deleted))
         except NotFoundError:
-            if not is_gone and not await User.exists(id=told.user_id, deleted_at__isnull=True):
-                return await self.record(subscription, record=record)  # it went in this very moment
-            return await self._park(subscription, "it is somebody else's", record)
-        if verdict.account is not None:
-            log.info("subscription.applied", subscription=subscription.id, user=told.user_id, status=status)
-            await self._events.account_changed(verdict.account)
-        return verdict
+            if not is_deleted and not await User.exists(id=state.user_id, deleted_at__isnull=True):
+                return await self.record(subscription, record=record)  # the account was deleted just now
+            return await self._needs_review(subscription, "it belongs to another account", record)
+        if settlement.account is not None:
+            log.info("subscription.applied", subscription=subscription.id, user=state.user_id, status=status)
+            await self._events.account_changed(settlement.account)
+        return settlement
 
-    async def _apply(self, told: SubscriptionState, record: Record, *, is_gone: bool) -> Settlement:
-        if is_gone:  # for the hourly look to end it
-            await self._memberships.record_orphaned(told)
-            verdict = Settlement(EventOutcome.HANDLED, "its account is gone: it is to be ended")
+    async def _apply(self, state: SubscriptionState, record: Record, *, is_deleted: bool) -> Settlement:
+        if is_deleted:  # the hourly run cancels it
+            await self._memberships.record_orphaned(state)
+            settlement = Settlement(EventOutcome.HANDLED, "its account is deleted: it is to be canceled")
         else:
-            verdict = Settlement(EventOutcome.HANDLED, account=await self._memberships.apply(told))
-        await record(verdict)
-        return verdict
+            settlement = Settlement(EventOutcome.HANDLED, account=await self._memberships.apply(state))
+        await record(settlement)
+        return settlement
 
     @staticmethod
-    async def _park(subscription: Subscription, problem: str, record: Record) -> Settlement:
-        log.error("subscription.parked", subscription=subscription.id, problem=problem)
-        return await _end(Settlement(EventOutcome.PARKED, problem), record)
+    async def _needs_review(subscription: Subscription, problem: str, record: Record) -> Settlement:
+        log.error("subscription.needs_review", subscription=subscription.id, problem=problem)
+        return await _recorded(Settlement(EventOutcome.PARKED, problem), record)
 
 
-async def _end(verdict: Settlement, record: Record) -> Settlement:
-    await record(verdict)
-    return verdict
+async def _recorded(settlement: Settlement, record: Record) -> Settlement:
+    await record(settlement)
+    return settlement
 
 
 def _state_of(subscription: Subscription, user_id: str, plan: Plan, status: MembershipStatus) -> SubscriptionState:

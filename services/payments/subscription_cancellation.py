@@ -1,4 +1,4 @@
-"""Subscriptions of accounts that are gone: ended where they are paid, at once or by the hourly look."""
+"""Cancel the provider's subscriptions of deleted accounts: at once, or in the hourly run."""
 
 from datetime import UTC, datetime
 
@@ -13,44 +13,44 @@ from services.integrations.payments.protocol import PaymentProvider, PaymentProv
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 100  # memberships that are looked at together
-_FAILURES = 3  # of the provider, after which the rest waits for the next look: each costs its whole deadline
+_BATCH = 100  # memberships read at once
+_MAX_FAILURES = 3  # of the provider, after which the rest waits for the next run: each takes the whole deadline
 
 
 class SubscriptionCancellation:
-    """Whoever leaves pays no more. A membership that has not ended says that this is still to be done."""
+    """A deleted account pays no more. A membership of it that has not ended is one that is still to be canceled."""
 
     def __init__(self, provider: PaymentProvider | None) -> None:
         self._provider = provider
 
     async def cancel_for_user(self, user_id: str) -> None:
         """Cancel a deleted account's subscriptions; where the provider does not answer, `cancel_all` does it later."""
-        await self._end([row async for row in _running().filter(user_id=user_id)])
+        await self._cancel([row async for row in _running().filter(user_id=user_id)])
 
     async def cancel_all(self) -> None:
-        """End what any account that is gone still pays for."""
+        """Cancel the remaining subscriptions of all deleted accounts."""
         last = ""
         while rows := await _running().filter(id__gt=last).order_by("id").limit(_BATCH):
             last = rows[-1].id
-            if not await self._end(rows):
+            if not await self._cancel(rows):
                 return
 
-    async def _end(self, memberships: list[Membership]) -> bool:
-        """Say whether the provider answers."""
+    async def _cancel(self, memberships: list[Membership]) -> bool:
+        """Return whether the provider answers."""
         provider, failures = self._provider, 0
-        if provider is None:  # nobody here ever took money for them, or nobody can be asked any more
+        if provider is None:  # payments were never on, or are no longer
             return False
         for row in memberships:
             try:
                 await provider.cancel_subscription(row.subscription_id)
             except PaymentProviderError:
                 failures += 1
-                log.warning("subscription.not_ended", subscription=row.subscription_id, user=row.user_id)
-                if failures == _FAILURES:
+                log.warning("subscription.cancel_failed", subscription=row.subscription_id, user=row.user_id)
+                if failures == _MAX_FAILURES:
                     return False
                 continue
-            await run_tx(_ended, row)
-            log.info("subscription.ended", subscription=row.subscription_id, user=row.user_id)
+            await run_tx(_end_membership, row)
+            log.info("subscription.canceled", subscription=row.subscription_id, user=row.user_id)
         return True
 
 
@@ -58,7 +58,7 @@ def _running() -> QuerySet[Membership]:
     return Membership.filter(user__deleted_at__isnull=False).exclude(status=MembershipStatus.ENDED)
 
 
-async def _ended(membership: Membership) -> None:
+async def _end_membership(membership: Membership) -> None:
     await account_change.lock_account(membership.user_id, include_deleted=True)
     now = datetime.now(UTC)
     await Membership.filter(id=membership.id).update(

@@ -1,4 +1,4 @@
-"""Events from Polar: stored once before anything is done about them, then handled at least once, to one effect."""
+"""Webhook events from Polar: stored once on receipt, then handled at least once, idempotently."""
 
 import time
 from collections.abc import Callable
@@ -29,23 +29,23 @@ from services.payments.subscription import SubscriptionService
 log = structlog.get_logger(__name__)
 
 POLAR = "polar"
-DEVELOPMENT = "development"  # our own page, where nothing is paid
+DEVELOPMENT = "development"  # the checkout page that takes no money
 
 _SOURCES = (POLAR, DEVELOPMENT)
-_SETTLED_BY = 10.0  # seconds that whoever stored an event is given to handle it, too
-_TRIES = 5  # after which an event waits for somebody to look at it
-_LONGEST_PROBLEM = 500  # characters
-UNSETTLED = (EventOutcome.RECEIVED, EventOutcome.FAILED, EventOutcome.PARKED)  # what a replay is about
+_GRACE = 10.0  # seconds within which the process that stored an event handles it
+_MAX_ATTEMPTS = 5  # after which an event waits for an operator
+_MAX_PROBLEM = 500  # characters
+UNSETTLED = (EventOutcome.RECEIVED, EventOutcome.FAILED, EventOutcome.PARKED)  # what a replay handles again
 
 _IGNORED = Settlement(EventOutcome.IGNORED)
 
 
 class InvalidSignatureError(Exception):
-    """Nobody who knows a secret of ours sent this, or not now."""
+    """The body is not signed with one of our secrets, or the signature is too old."""
 
 
 class WebhookService:
-    """Takes deliveries. `secrets`: while one is replaced by the next, both count."""
+    """Receives deliveries. `secrets`: several while one is rotated."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class WebhookService:
         self._clock = clock
 
     def check(self, *, event_id: str, timestamp: str, signatures: str, body: bytes) -> None:
-        """Raises InvalidSignatureError where no secret signed these bytes, or not within the last minutes."""
+        """Raises InvalidSignatureError if no secret signed these bytes within the tolerance."""
         if not is_authentic(
             self._secrets,
             event_id=event_id,
@@ -72,13 +72,13 @@ class WebhookService:
             raise InvalidSignatureError
 
     async def receive(self, event_id: str, body: bytes, source: str = POLAR) -> str | None:
-        """Store an event that is authentic, and answer with our id for it; None where it is here already.
+        """Store an authenticated event, and return our id of it; None if it is stored already.
 
         Raises:
-            InvalidPayloadError: it is no event; nothing is stored.
+            InvalidPayloadError: the body is no event; nothing is stored.
         """
-        told = read_event(body)
-        event = ExternalEvent(source=source, event_id=event_id, type=told["type"], data=told)
+        data = read_event(body)
+        event = ExternalEvent(source=source, event_id=event_id, type=data["type"], data=data)
         try:
             await event.save(force_create=True)
         except IntegrityError:
@@ -86,24 +86,24 @@ class WebhookService:
         return event.id
 
     async def handle(self, id: str) -> bool:
-        """Do what an event means, once more if need be: a repetition changes nothing. Whether it could be done."""
+        """Handle a stored event, and return whether it could be handled. Handling it again changes nothing."""
         event = await ExternalEvent.get(id=id)
         record = partial(_record, event)
         try:
-            await self._do(event, record)
+            await self._dispatch(event, record)
         except InvalidPayloadError as error:
-            log.error("event.parked", event_id=event.event_id, type=event.type, problem=str(error))
+            log.error("event.needs_review", event_id=event.event_id, type=event.type, problem=str(error))
             await record(Settlement(EventOutcome.PARKED, str(error)))
         except Exception as error:
             if is_outage(error):
-                raise  # no fault of the event's: the sweep comes back to it
-            outcome = EventOutcome.FAILED if event.attempts + 1 >= _TRIES else EventOutcome.RECEIVED
+                raise  # not the event's fault: the sweeper retries it
+            outcome = EventOutcome.FAILED if event.attempts + 1 >= _MAX_ATTEMPTS else EventOutcome.RECEIVED
             log.exception("event.failed", event_id=event.event_id, type=event.type, attempts=event.attempts + 1)
             await record(Settlement(outcome, repr(error)))
             return False
         return True
 
-    async def _do(self, event: ExternalEvent, record: Record) -> None:
+    async def _dispatch(self, event: ExternalEvent, record: Record) -> None:
         data = event.data["data"]
         match event.type:
             case "order.paid" | "order.refunded":
@@ -120,20 +120,20 @@ class WebhookService:
                 await record(_IGNORED)
 
     async def unhandled(self, limit: int) -> list[str]:
-        """Events that were stored, and whoever stored them did not come to handle them."""
+        """Return events that were stored, but not handled within the grace period."""
         found = await rows(
             "SELECT id FROM external_events WHERE outcome = 'RECEIVED' AND received_at < LATER($1)"
             " AND source IN ($3, $4) ORDER BY received_at LIMIT $2",
-            -_SETTLED_BY,
+            -_GRACE,
             limit,
             *_SOURCES,
         )
         return [row["id"] for row in found]
 
     async def replay(self, event_id: str | None) -> list[ExternalEvent]:
-        """Handle a stored event again, by our id or its sender's; None: every one that came to no good end.
+        """Handle a stored event again, by our id or the sender's; None: every one that was not settled.
 
-        Answers with the events as they are now; empty where there is none.
+        Returns the events afterwards, empty if there are none.
         """
         if event_id is None:
             wanted = Q(outcome__in=UNSETTLED)
@@ -147,13 +147,13 @@ class WebhookService:
         return await ExternalEvent.filter(id__in=found).order_by("received_at")
 
 
-async def _record(event: ExternalEvent, verdict: Settlement) -> None:
-    is_done = verdict.outcome is not EventOutcome.RECEIVED
-    # Who paid is told to an admin only where nobody else can say it: an account that is deleted takes its name along.
-    is_settled = verdict.outcome not in UNSETTLED
+async def _record(event: ExternalEvent, settlement: Settlement) -> None:
+    is_done = settlement.outcome is not EventOutcome.RECEIVED
+    # Only an event that is not settled keeps the customer's data: a review may need it, and the account may be deleted.
+    is_settled = settlement.outcome not in UNSETTLED
     await ExternalEvent.filter(id=event.id).update(
-        outcome=verdict.outcome,
-        problem=verdict.problem[:_LONGEST_PROBLEM] if verdict.problem else None,
+        outcome=settlement.outcome,
+        problem=settlement.problem[:_MAX_PROBLEM] if settlement.problem else None,
         handled_at=datetime.now(UTC) if is_done else None,
         attempts=F("attempts") + 1,
         **({"data": redact_event(event.data)} if is_settled else {}),

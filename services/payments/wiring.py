@@ -1,4 +1,4 @@
-"""What the payments group is made of."""
+"""Builds the payments group."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Payments:
     webhooks: WebhookService
     subscription_cancellation: SubscriptionCancellation
     reconciliation: Reconciliation
-    development_checkout: DevelopmentCheckout | None  # where checkouts take no money
+    development_checkout: DevelopmentCheckout | None  # None where checkouts take money
 
     @property
     def chores(self) -> tuple[Chore, ...]:

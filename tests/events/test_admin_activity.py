@@ -124,7 +124,7 @@ async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(ser
         ]
         assert [activity["transaction"]["type"] for activity in activities] == ["REVERSAL"] * 4
         await payments.record_order(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
-        assert await stream.until(message="An order waits for an admin's decision: order-1.")
+        assert await stream.until(message="An order needs review: order-1.")
 
 
 async def test_what_an_admin_does_is_told_with_the_admin_who_did_it(idle_server: Running) -> None:

@@ -230,7 +230,7 @@ async def test_replay_handles_one_event_or_all_unhandled_ones(
     broken, unmatched, lost = lines
     assert [broken[0], unmatched[0], lost[0]] == ["HANDLED", "PARKED", "HANDLED"]
     assert [line[3].rstrip(":") for line in lines] == ["broken", "unmatched", "lost"]
-    assert unmatched[4] == "nobody knows its product 'unknown'"
+    assert unmatched[4] == "its product 'unknown' is unknown"
     assert await run_replay(unmatched[1], **more) == (0, [["HANDLED", unmatched[1], "order.paid", "unmatched"]]), (
         "by our id"
     )

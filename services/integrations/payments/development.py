@@ -1,4 +1,4 @@
-"""A till that takes no money: a page of our own, for deployments that say they are for development."""
+"""A payment provider that takes no money, for development: its payment page is served by this server."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -10,7 +10,7 @@ _NOTHING: tuple[dict[str, Any], ...] = ()
 
 
 class DevelopmentPaymentProvider:
-    """`address`: how clients reach this server."""
+    """Opens the development checkout page. `address`: the base URL of this server."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -19,17 +19,17 @@ class DevelopmentPaymentProvider:
         return CheckoutSession(provider_id=None, url=f"{self._address}/checkout/{request.checkout_id}", expires_at=None)
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """None: here every order is told of when it is made."""
+        """Yield none: every order is reported when it is created."""
         for order in _NOTHING:
             yield order
 
     async def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """None: nothing was paid."""
+        """Yield none: nothing was paid."""
         for refund in _NOTHING:
             yield refund
 
     async def cancel_subscription(self, subscription_id: str) -> None:
-        """Nothing is paid for it in any case."""
+        """Do nothing: nothing is paid for it."""
 
     async def portal_url(self, user_id: str) -> str:
         raise PaymentProviderError("nothing is paid here, so there is nothing to manage")

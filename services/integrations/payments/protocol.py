@@ -1,4 +1,4 @@
-"""The till: where people pay, and what can be asked of it. One Protocol for every payment provider."""
+"""The interface of payment providers."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import Any, Protocol
 
 
 class PaymentProviderError(Exception):
-    """The provider did not answer in time, or refused; what was asked may or may not have been done."""
+    """The provider did not answer in time, or refused; the request may or may not have been carried out."""
 
 
 @dataclass(frozen=True)
 class CheckoutSessionRequest:
-    """What a person wants to pay for, and who they are to us."""
+    """What a user wants to pay for, and their account."""
 
     checkout_id: str  # ours
     product_id: str  # the provider's
     slug: str
     user_id: str
-    email: str | None = None  # only where it is proven to be theirs
+    email: str | None = None  # only if verified
     success_url: str | None = None
-    client: str | None = None  # the address that the person asks from, for the provider's taxes
+    client: str | None = None  # IP address, from which the provider derives taxes
 
 
 @dataclass(frozen=True)
 class CheckoutSession:
-    """Where the person pays."""
+    """A payment page of the provider."""
 
     provider_id: str | None
     url: str
@@ -33,19 +33,19 @@ class CheckoutSession:
 
 
 class PaymentProvider(Protocol):
-    """A payment provider. Every call ends within its own deadline; whatever goes wrong is a PaymentProviderError."""
+    """A payment provider. Every call ends within its own deadline; every failure is a PaymentProviderError."""
 
     async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
-        """Open a till."""
+        """Open a payment page."""
 
     def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """Every order made since then, oldest first, each as a webhook would tell it, unread."""
+        """Yield every order created since then, oldest first, as a webhook's raw payload."""
 
     def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """Every refund made since then, of orders of any age, newest first, each as a webhook would tell it, unread."""
+        """Yield every refund created since then, newest first, of orders of any age, as a webhook's raw payload."""
 
     async def cancel_subscription(self, subscription_id: str) -> None:
-        """See to it that nothing is paid for a subscription any more; one that has ended already is as good."""
+        """Cancel a subscription at once. Succeeds if it has ended already."""
 
     async def portal_url(self, user_id: str) -> str:
-        """Where a customer manages what they pay for every month; the address is their key to it."""
+        """Return the address where a customer manages their subscriptions. It grants access by itself."""

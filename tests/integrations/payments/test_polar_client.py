@@ -27,7 +27,7 @@ REQUEST = CheckoutSessionRequest(
 
 @pytest.fixture
 async def payments(polar: PolarServer) -> AsyncIterator[PolarPaymentProvider]:
-    async with PolarPaymentProvider(polar.token, base_url=f"{polar.url}/v1", patience=1.0) as found:
+    async with PolarPaymentProvider(polar.token, base_url=f"{polar.url}/v1", timeout=1.0) as found:
         yield found
 
 
@@ -153,9 +153,9 @@ async def test_a_call_is_repeated_once_where_polar_did_nothing(
 
 async def test_a_polar_that_hangs_or_is_away_is_given_up(polar: PolarServer) -> None:
     polar.open.clear()
-    async with PolarPaymentProvider(polar.token, base_url=polar.url, patience=0.2) as payments:
+    async with PolarPaymentProvider(polar.token, base_url=polar.url, timeout=0.2) as payments:
         with pytest.raises(PaymentProviderError):
             await payments.create_checkout(REQUEST)
-    async with PolarPaymentProvider(polar.token, base_url="http://127.0.0.1:9", patience=1.0) as payments:
+    async with PolarPaymentProvider(polar.token, base_url="http://127.0.0.1:9", timeout=1.0) as payments:
         with pytest.raises(PaymentProviderError):
             await payments.portal_url(USER)

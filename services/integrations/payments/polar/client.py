@@ -1,4 +1,4 @@
-"""Polar as the till, by its own client; importing that takes a second, so only who needs it imports this."""
+"""Polar as the payment provider, through its SDK. Importing the SDK takes a second: import this only where needed."""
 
 import asyncio
 import contextlib
@@ -19,23 +19,23 @@ from services.integrations.payments.protocol import CheckoutSession, CheckoutSes
 
 log = structlog.get_logger(__name__)
 
-_PAGE = 100  # rows in one answer, the most that Polar gives
-_PATIENCE = 8.0  # seconds for one call, its repetition included
-_SHORT_PATIENCE = 3.0  # seconds; a person waits for it who wants something else
-_LONGEST_WAIT = 2.0  # seconds that a busy Polar may ask us to wait before the one repetition
-_LONGEST_SHOWN = 500  # characters of an answer in the log
-_PAUSE = 0.3  # seconds before it where Polar says nothing
+_PAGE = 100  # rows of one response, Polar's maximum
+_TIMEOUT = 8.0  # seconds for one call, its retry included
+_SHORT_TIMEOUT = 3.0  # seconds; a user is waiting for something else
+_MAX_RETRY_AFTER = 2.0  # seconds that Polar may ask us to wait before the one retry
+_MAX_LOGGED = 500  # characters of a response in the log
+_RETRY_PAUSE = 0.3  # seconds before the retry, if Polar does not say how long
 
 _T = TypeVar("_T")
 
 
 class PolarPaymentProvider:
-    """Our account at Polar. `base_url`: production, its sandbox, or a stand-in."""
+    """Our account at Polar. `base_url`: production, its sandbox, or a fake."""
 
-    def __init__(self, access_token: str, *, base_url: str, patience: float = _PATIENCE) -> None:
-        self._patience = patience
-        # The paths of the client begin with /v1 themselves; Polar's own pages write the address with it.
-        self._polar = PolarAsync(access_token, base_url=base_url.removesuffix("/v1"), timeout=patience)
+    def __init__(self, access_token: str, *, base_url: str, timeout: float = _TIMEOUT) -> None:
+        self._timeout = timeout
+        # The SDK's paths begin with /v1; Polar's documentation writes the base URL with it.
+        self._polar = PolarAsync(access_token, base_url=base_url.removesuffix("/v1"), timeout=timeout)
 
     async def __aenter__(self) -> Self:
         await self._polar.__aenter__()
@@ -47,7 +47,7 @@ class PolarPaymentProvider:
         await self._polar.__aexit__(kind, error, trace)
 
     async def create_checkout(self, request: CheckoutSessionRequest) -> CheckoutSession:
-        # What is in `metadata` comes back with the order and the subscription.
+        # `metadata` is returned with the order and the subscription.
         wanted: CheckoutCreate = {
             "products": [request.product_id],
             "external_customer_id": request.user_id,
@@ -59,40 +59,40 @@ class PolarPaymentProvider:
             wanted["success_url"] = request.success_url
         if request.client is not None:
             wanted["customer_ip_address"] = request.client
-        till = await self._ask("checkout", lambda: self._polar.checkouts.create(**wanted))
-        return CheckoutSession(till.id, till.url, _moment(till.expires_at))
+        checkout = await self._call("checkout", lambda: self._polar.checkouts.create(**wanted))
+        return CheckoutSession(checkout.id, checkout.url, _timestamp(checkout.expires_at))
 
     async def orders(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        # Oldest first: what is ordered meanwhile comes at the end, and moves nothing from page to page.
-        async for order in self._walk("orders", created_after=since.isoformat(), sorting=["created_at"]):
+        # Oldest first: orders created meanwhile come last, and shift no row to another page.
+        async for order in self._list("orders", created_after=since.isoformat(), sorting=["created_at"]):
             yield order
 
     async def refunds(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        # They cannot be asked for by their age. Newest first, what comes meanwhile repeats some, and hides none.
-        async for refund in self._walk("refunds", sorting=["-created_at"]):
+        # The API has no filter by age. Newest first: refunds created meanwhile repeat rows, but hide none.
+        async for refund in self._list("refunds", sorting=["-created_at"]):
             if _is_before(refund.get("created_at"), since):
                 return
             yield refund
 
-    async def _walk(self, what: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
-        """Every row of a list. What is no row, or no page, is passed over: it must not hide all that come after it."""
+    async def _list(self, what: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """Yield every row of a list. Invalid rows and pages are skipped, so that they hide no other."""
         page, last = 0, 1
         while page < last:
             page += 1
-            found = await self._ask(what, partial(self._page, what, {**query, "page": page, "limit": _PAGE}))
+            found = await self._call(what, partial(self._page, what, {**query, "page": page, "limit": _PAGE}))
             try:
                 rows, last = list(found["items"]), int(found["pagination"]["max_page"])
             except (TypeError, KeyError, ValueError):
-                log.error("polar.senseless", call=what, page=page, answer=repr(found)[:_LONGEST_SHOWN])
+                log.error("polar.invalid_response", call=what, page=page, answer=repr(found)[:_MAX_LOGGED])
                 continue
             for row in rows:
                 if isinstance(row, dict):
                     yield row
                 else:
-                    log.error("polar.senseless", call=what, page=page, row=repr(row)[:_LONGEST_SHOWN])
+                    log.error("polar.invalid_response", call=what, page=page, row=repr(row)[:_MAX_LOGGED])
 
     async def _page(self, what: str, query: dict[str, Any]) -> Any:
-        # The client's own request, unread: its models refuse a whole page for one row with a word that is new to them.
+        # The raw response: the SDK's models refuse a whole page for one row with an unknown enum value.
         client = self._polar.orders.client
         answer = await client.send_request(client.build_request("GET", f"/v1/{what}/", query_params=query))
         try:
@@ -105,51 +105,51 @@ class PolarPaymentProvider:
             with contextlib.suppress(AlreadyCanceledSubscription, ResourceNotFound):
                 await self._polar.subscriptions.revoke(subscription_id)
 
-        await self._ask("revoke", revoke, _SHORT_PATIENCE)
+        await self._call("revoke", revoke, _SHORT_TIMEOUT)
 
     async def portal_url(self, user_id: str) -> str:
-        session = await self._ask(
-            "portal", lambda: self._polar.customer_sessions.create(external_customer_id=user_id), _SHORT_PATIENCE
+        session = await self._call(
+            "portal", lambda: self._polar.customer_sessions.create(external_customer_id=user_id), _SHORT_TIMEOUT
         )
         return session.customer_portal_url
 
-    async def _ask(self, what: str, call: Callable[[], Awaitable[_T]], patience: float | None = None) -> _T:
-        """Call within one deadline, and once more where Polar certainly did nothing."""
+    async def _call(self, what: str, call: Callable[[], Awaitable[_T]], seconds: float | None = None) -> _T:
+        """Call with one deadline, and retry once if Polar certainly did nothing."""
         try:
-            async with asyncio.timeout(min(patience or self._patience, self._patience)):
+            async with asyncio.timeout(min(seconds or self._timeout, self._timeout)):
                 try:
                     return await call()
                 except (PolarNetworkError, PolarServerError, PolarRateLimitError) as error:
-                    pause = _pause_before_repeating(error)
+                    pause = _retry_pause(error)
                     if pause is None:
                         raise
                     await asyncio.sleep(pause)
                     return await call()
-        except Exception as error:  # whatever the client, its transport and its parser throw
-            log.warning("polar.failed", call=what, error=repr(error)[:_LONGEST_SHOWN])
+        except Exception as error:  # anything that the SDK, its transport and its parser raise
+            log.warning("polar.request_failed", call=what, error=repr(error)[:_MAX_LOGGED])
             raise PaymentProviderError(f"{what}: {type(error).__name__}") from error
 
 
-def _pause_before_repeating(error: PolarNetworkError | PolarServerError | PolarRateLimitError) -> float | None:
-    """Seconds; None where the call may have been carried out, or Polar wants to be left alone for longer."""
+def _retry_pause(error: PolarNetworkError | PolarServerError | PolarRateLimitError) -> float | None:
+    """Return seconds; None if the call may have been carried out, or Polar asks to wait for too long."""
     if isinstance(error, PolarRateLimitError):
-        pause = _PAUSE if error.retry_after is None else float(error.retry_after)
-        return pause if pause <= _LONGEST_WAIT else None
+        pause = _RETRY_PAUSE if error.retry_after is None else float(error.retry_after)
+        return pause if pause <= _MAX_RETRY_AFTER else None
     if isinstance(error, PolarServerError):
-        return _PAUSE if error.status_code == 503 else None
-    return _PAUSE if isinstance(error.__cause__, httpx.ConnectError) else None
+        return _RETRY_PAUSE if error.status_code == 503 else None
+    return _RETRY_PAUSE if isinstance(error.__cause__, httpx.ConnectError) else None
 
 
-def _is_before(told: object, since: datetime) -> bool:
-    """Whether a row is older than that; one that does not say how old it is, is not."""
+def _is_before(created_at: object, since: datetime) -> bool:
+    """Whether a row was created before `since`; False if its time is missing or invalid."""
     try:
-        return datetime.fromisoformat(str(told)) < since
-    except (ValueError, TypeError):  # no moment, or one without a zone
+        return datetime.fromisoformat(str(created_at)) < since
+    except (ValueError, TypeError):  # no timestamp, or one without a time zone
         return False
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise PaymentProviderError(f"a moment without a zone: {text}")
-    return moment
+def _timestamp(text: str) -> datetime:
+    timestamp = datetime.fromisoformat(text)
+    if timestamp.tzinfo is None:
+        raise PaymentProviderError(f"a timestamp without a time zone: {text}")
+    return timestamp

@@ -1,33 +1,33 @@
-"""What Polar's objects say of the person who pays, beyond the ids that we need: Polar keeps it, we do not."""
+"""Removes the customer's personal data from Polar's payloads: only the ids are kept, Polar has the rest."""
 
 from typing import Any
 
 _IDS = ("id", "external_id")
-_PEOPLE = ("customer", "user")  # objects that describe a person
-_PREFIXES = ("billing_", "customer_")  # of fields that do, beside the objects
-_PLAIN = ("billing_reason", "customer_id", "customer_external_id")  # those that begin alike and do not
+_CUSTOMER_OBJECTS = ("customer", "user")  # fields that hold a customer
+_PREFIXES = ("billing_", "customer_")  # of other fields with personal data
+_KEPT = ("billing_reason", "customer_id", "customer_external_id")  # fields with such a prefix and no personal data
 
 
 def redact_event(event: dict[str, Any]) -> dict[str, Any]:
-    """A whole event, as it was read, without names, addresses and tax ids."""
+    """Return a whole event without names, addresses and tax ids."""
     clean = _only_ids if event["type"].startswith("customer.") else redact_customer
     return {**event, "data": clean(event["data"])}
 
 
-def redact_customer(told: dict[str, Any]) -> dict[str, Any]:
-    """An object without names, addresses and tax ids."""
+def redact_customer(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without names, addresses and tax ids."""
     return {
-        name: _only_ids(value) if name in _PEOPLE and isinstance(value, dict) else _inside(value)
-        for name, value in told.items()
-        if name in _PLAIN or not name.startswith(_PREFIXES)
+        name: _only_ids(value) if name in _CUSTOMER_OBJECTS and isinstance(value, dict) else _redact(value)
+        for name, value in value.items()
+        if name in _KEPT or not name.startswith(_PREFIXES)
     }
 
 
-def _only_ids(person: dict[str, Any]) -> dict[str, Any]:
-    return {name: person[name] for name in _IDS if name in person}
+def _only_ids(customer: dict[str, Any]) -> dict[str, Any]:
+    return {name: customer[name] for name in _IDS if name in customer}
 
 
-def _inside(value: Any) -> Any:
+def _redact(value: Any) -> Any:
     if isinstance(value, dict):
         return redact_customer(value)
-    return [_inside(part) for part in value] if isinstance(value, list) else value
+    return [_redact(part) for part in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Whether a webhook is from Polar: Standard Webhooks, but for the key, which is the whole secret as it is shown."""
+"""Verifies that a webhook is from Polar: Standard Webhooks, but the key is the whole secret as displayed."""
 
 import base64
 import binascii
@@ -7,9 +7,9 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 
-TOLERANCE = 300  # seconds that a delivery may be old, or that its sender's clock may be ahead
+TOLERANCE = 300  # seconds that a delivery may be old, or the sender's clock ahead
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")  # without a dot: it is what separates the parts that are signed
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")  # no dot: it separates the signed parts
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")  # whole seconds since 1970
 _VERSION = "v1"
 
@@ -19,8 +19,8 @@ def is_authentic(
 ) -> bool:
     """Whether one of `secrets` signed these bytes under this id, within the tolerance around `now`.
 
-    `signatures` is the header as it came: `v1,<base64>`, several divided by spaces while the sender changes its key;
-    other versions are passed over. Only the time that is spent tells nothing about the right signature.
+    `signatures` is the raw header: `v1,<base64>`, several separated by spaces while the sender rotates its key; other
+    versions are ignored. Signatures are compared in constant time.
     """
     if not _ID.fullmatch(event_id) or not _TIMESTAMP.fullmatch(timestamp):
         return False
@@ -43,4 +43,4 @@ def _offered(signatures: str) -> Iterator[bytes]:
             try:
                 yield base64.b64decode(encoded, validate=True)
             except (binascii.Error, ValueError):
-                continue  # one that cannot be read does not spoil the others
+                continue  # an invalid signature does not invalidate the others
