@@ -57,7 +57,7 @@ class AdminAdjustmentService:
             ConflictError: the key was used with another input.
         """
         if not 1 <= abs(request.amount) <= MAX_AMOUNT:
-            text = message("Give or take 1 to {limit} credits at a time.", limit=MAX_AMOUNT)
+            text = message("Adjust by 1 to {limit} credits at a time.", limit=MAX_AMOUNT)
             raise InvalidInputError(text, field=("amount",))
         reason = clean_reason(request.reason)
         ticket = IdempotencyTicket.of(OPERATION, request)
@@ -93,7 +93,7 @@ async def _write(
     line = LedgerLine(TransactionType.ADMIN, request.amount, f"admin:{entry.id}", metadata={"reason": reason})
     account = await ledger.post(user_id, [line])
     if abs(account.credits) > MAX_BALANCE:
-        text = message("A balance stays within {limit} credits of zero.", limit=MAX_BALANCE)
+        text = message("The balance must stay within {limit} credits of zero.", limit=MAX_BALANCE)
         raise InvalidInputError(text, field=("amount",))
     (written,) = account.lines
     await idempotency.store_result(admin_id, ticket, written.id)

@@ -88,14 +88,14 @@ class FundingService:
 
 def _refusal(pass_: ActivePass | None, charge: Charge) -> Refusal:
     if pass_ is None:
-        return MembershipRequiredError(text=message("Pictures are made here with a pass."))
+        return MembershipRequiredError(text=message("Generating pictures requires a pass."))
     limit = pass_.of(charge.media).per_hour
     if charge.count > limit:  # waiting would not help
-        return InvalidInputError(message("Your pass is for {limit} an hour.", limit=limit), field=("count",))
+        return InvalidInputError(message("Your pass allows {limit} per hour.", limit=limit), field=("count",))
     return _exhausted(pass_, charge)
 
 
 def _exhausted(pass_: ActivePass, charge: Charge) -> QuotaExceededError:
     allowance = pass_.of(charge.media)
-    text = message("Your pass has {remaining} left in this hour.", remaining=allowance.remaining)
+    text = message("Your pass has {remaining} left this hour.", remaining=allowance.remaining)
     return QuotaExceededError(text, allowance.resets_at)

@@ -1,4 +1,4 @@
-"""Credits: every movement is a line of the append-only ledger, written together with the balance it makes."""
+"""Credits: every change is a line of the append-only ledger, written together with the resulting balance."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,32 +16,33 @@ from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate
 from services.events.account_change import AccountChange
 
-# What is taken back of a purchase may be spent already, and an admin decides alone: these lines pass below zero.
+# A reversed purchase may be spent already, and an admin's decision is final: these lines may overdraw an account.
 _MAY_OVERDRAW = (TransactionType.REVERSAL, TransactionType.ADMIN)
 
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """A line to be written. `reference` is unique in the whole ledger: the same line cannot be written twice."""
+    """A line to be written. `reference` is unique in the whole ledger, so that a line cannot be written twice."""
 
     type: TransactionType
-    amount: int  # credits, negative when they leave
+    amount: int  # credits, negative for a deduction
     reference: str
     generation_id: str | None = None
     metadata: dict[str, Any] | None = None
-    price: int | None = None  # minor units: what was paid for a purchase or a month, or given back for a reversal
-    currency: str | None = None  # ISO 4217, lower case; exactly where there is a price
+    price: int | None = None  # minor units: what was paid for a purchase or a month, or refunded for a reversal
+    currency: str | None = None  # ISO 4217, lower case; set if and only if there is a price
 
 
 async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
-    """Write `lines` and move the balance, inside a transaction; the conditional update comes first.
+    """Write `lines` and update the balance, inside a transaction; the conditional update comes first.
 
-    Only reversals and what admins take may leave less than nothing; such an account spends again from zero up.
-    `touched`: this transaction has moved the account's version already, and `touch` has said whether it may be gone.
+    Only reversals and adjustments may make the balance negative; the account can spend again once it is above zero.
+    `version_bumped`: this transaction has called `bump_version` already, which decided whether the account may be
+    deleted.
 
     Raises:
-        InsufficientCreditsError: the lines together spend more than there is; the caller's transaction must end.
-        NotFoundError: there is no such account, or it is gone.
+        InsufficientCreditsError: the lines together exceed the balance; the transaction must be rolled back.
+        NotFoundError: there is no such account, or it was deleted.
         IntegrityError: a reference is in the ledger already.
     """
     total = sum(line.amount for line in lines)
@@ -89,7 +90,7 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: boo
 
 
 def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
-    """The line a new account starts with; none where the profile gives nothing."""
+    """Return the first line of a new account; none if the profile grants no credits."""
     return (
         [LedgerLine(TransactionType.BONUS, credits, f"signup:{user_id}", metadata={"reason": "signup"})]
         if credits
@@ -98,12 +99,12 @@ def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
 
 
 def deduction(generation_id: str, cost: int) -> list[LedgerLine]:
-    """The line that pays for a generation; a free one needs none."""
+    """Return the line that pays for a generation; none if it is free."""
     return [LedgerLine(TransactionType.DEDUCTION, -cost, f"deduct:{generation_id}", generation_id)] if cost else []
 
 
 def refund(generation_id: str, cost: int) -> list[LedgerLine]:
-    """The line that gives a generation's credits back."""
+    """Return the line that refunds a generation; none if it was free."""
     return [LedgerLine(TransactionType.REFUND, cost, f"refund:{generation_id}", generation_id)] if cost else []
 
 
@@ -116,15 +117,15 @@ class TransactionFilter:
     created_before: datetime | None = None
 
 
-def _of_types(query: QuerySet[CreditTransaction], wanted: TransactionFilter) -> QuerySet[CreditTransaction]:
+def _filter_types(query: QuerySet[CreditTransaction], wanted: TransactionFilter) -> QuerySet[CreditTransaction]:
     return query if wanted.types is None else query.filter(type__in=wanted.types)
 
 
 class LedgerService:
-    """Reads of the ledger, and grants that stand alone."""
+    """Reads the ledger, and grants missing sign-up bonuses."""
 
     async def grant_missing_signup_bonuses(self, credits: int) -> int:
-        """Pay accounts that never got their sign-up line, and say how many there were."""
+        """Grant the bonus to accounts without a sign-up line, and return how many there were."""
         if not credits:
             return 0
         missing = await rows(
@@ -133,7 +134,7 @@ class LedgerService:
         )
         paid = 0
         for row in missing:
-            with contextlib.suppress(IntegrityError, NotFoundError):  # another process was faster, or its owner
+            with contextlib.suppress(IntegrityError, NotFoundError):  # granted elsewhere, or deleted
                 await run_tx(post, row["id"], signup_bonus(row["id"], credits))
                 paid += 1
         return paid
@@ -141,24 +142,24 @@ class LedgerService:
     async def transactions(
         self, user_id: str, request: PageRequest[int], wanted: TransactionFilter
     ) -> Page[CreditTransaction, int]:
-        """An account's lines, newest first."""
-        query = _of_types(CreditTransaction.filter(user_id=user_id), wanted)
+        """Return a page of an account's lines, newest first."""
+        query = _filter_types(CreditTransaction.filter(user_id=user_id), wanted)
         query = created_between(query, wanted.created_after, wanted.created_before)
         return await paginate(query, request, key="sequence", descending=True)
 
     async def all_transactions(
         self, request: PageRequest[str], wanted: TransactionFilter
     ) -> Page[CreditTransaction, str]:
-        """The lines of all accounts, newest first, for admins."""
-        query = _of_types(CreditTransaction.all(), wanted)
+        """Return a page of all accounts' lines, newest first, for admins."""
+        query = _filter_types(CreditTransaction.all(), wanted)
         query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.TRANSACTION)
         return await paginate(query, request, key="id", descending=True)
 
     async def transaction(self, user_id: str, transaction_id: str) -> CreditTransaction:
-        """One line of one's own.
+        """Return one of the account's lines.
 
         Raises:
-            NotFoundError: not there, or not this account's.
+            NotFoundError: it does not exist, or belongs to another account.
         """
         found = await CreditTransaction.get_or_none(id=transaction_id, user_id=user_id)
         if found is None:
@@ -166,15 +167,15 @@ class LedgerService:
         return found
 
     async def by_ids(self, user_id: str, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
-        """Those of these lines that are the account's own."""
+        """Return the account's lines with these ids, by id."""
         found = CreditTransaction.filter(id__in=transaction_ids, user_id=user_id)
         return {line.id: line for line in await found}
 
     async def all_by_ids(self, transaction_ids: list[str]) -> dict[str, CreditTransaction]:
-        """Those of these lines that there are, for admins."""
+        """Return the lines with these ids, of any account, by id, for admins."""
         return {line.id: line for line in await CreditTransaction.filter(id__in=transaction_ids)}
 
     async def since(self, user_id: str, sequence: int, limit: int = MAX_SIZE) -> list[CreditTransaction]:
-        """The lines after `sequence`, oldest first, `limit` at most."""
+        """Return at most `limit` lines after `sequence`, oldest first."""
         query = CreditTransaction.filter(user_id=user_id, sequence__gt=sequence)
         return await query.order_by("sequence").limit(limit)

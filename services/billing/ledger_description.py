@@ -1,4 +1,4 @@
-"""What a line of the ledger is about, in words."""
+"""Descriptions of ledger lines, for users."""
 
 from models import CreditTransaction
 from models.enum import TransactionType
@@ -16,7 +16,7 @@ _DESCRIPTIONS = {
 
 
 def describe(line: CreditTransaction) -> Message:
-    """The line in a few words."""
+    """Return a short description of a line."""
     if line.type is TransactionType.BONUS and (line.metadata or {}).get("reason") == "referral":
-        return message("Bonus for a recommendation")
+        return message("Referral bonus")
     return _DESCRIPTIONS[line.type]

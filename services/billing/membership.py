@@ -1,4 +1,4 @@
-"""Memberships: what the payment provider tells of a subscription becomes a row, and opens things until a known time."""
+"""Memberships: a subscription at the payment provider becomes a row, and grants benefits until a known time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
-# Of two events of the same moment, the one that says less stays: events arrive in any order, and must end alike.
+# Of two events with the same timestamp, the more final one wins, so that any order of arrival has the same result.
 _FINALITY = {MembershipStatus.ACTIVE: 0, MembershipStatus.PAST_DUE: 1, MembershipStatus.ENDED: 2}
 
 
 @dataclass(frozen=True)
 class SubscriptionState:
-    """What one event says of a subscription. All times are the provider's."""
+    """The state of a subscription that one event reports. All times are the provider's."""
 
     subscription_id: str
     user_id: str
@@ -30,13 +30,13 @@ class SubscriptionState:
     started_at: datetime
     renews_at: datetime | None  # the end of the month that was paid for
     ends_at: datetime | None  # canceled: until when it runs
-    reported_at: datetime  # when this was so
-    past_due_at: datetime | None = None  # since when a payment is late; None: since it was told so first
+    reported_at: datetime  # the provider's time of this state
+    past_due_at: datetime | None = None  # since when a payment is late; None: since the first such report
 
 
 @dataclass(frozen=True)
 class CurrentMembership:
-    """The membership of an account as it is shown."""
+    """The membership that an account has now, as the API shows it."""
 
     plan: Plan | None  # None: granted by an admin
     started_at: datetime
@@ -45,7 +45,7 @@ class CurrentMembership:
 
 
 class MembershipService:
-    """Keeps memberships. `grace_days` is the profile's: how long a payment may be late."""
+    """Records memberships. `grace_days` is the profile's: how many days a payment may be late."""
 
     def __init__(
         self, grace_days: int, events: EventPublisher, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -54,56 +54,56 @@ class MembershipService:
         self._events = events
         self._now = now
 
-    async def apply(self, told: SubscriptionState) -> AccountChange | None:
-        """Take over what an event says, inside a transaction; None where it changes nothing, for nobody to be told.
+    async def apply(self, state: SubscriptionState) -> AccountChange | None:
+        """Record the reported state, inside a transaction; return None if nothing changed.
 
-        An event that is older than what the row says changes nothing, so that events may come late, twice, and in any
-        order. Of several subscriptions of one account, the best plan that is running counts: the last in the list of
-        plans, and of the same plan the one that runs longer.
+        An event older than the row changes nothing, so that events may arrive late, twice, and in any order. Of several
+        subscriptions of one account, the best running plan counts: the last in the list of plans, and of the same plan
+        the one that runs longer.
 
         Raises:
-            NotFoundError: there is no such account, it is gone, or the subscription is somebody else's.
+            NotFoundError: there is no such account, it was deleted, or the subscription belongs to another account.
         """
-        await account_change.lock_account(told.user_id)
-        if not await _write(told):
+        await account_change.lock_account(state.user_id)
+        if not await _write(state):
             return None
-        account = await account_change.bump_version(told.user_id)
-        await self._settle(told.user_id)
+        account = await account_change.bump_version(state.user_id)
+        await self._settle(state.user_id)
         return account.with_entitlements()
 
     @staticmethod
-    async def record_orphaned(told: SubscriptionState) -> None:
-        """Remember a subscription of an account that is gone, inside a transaction: somebody must end it.
+    async def record_orphaned(state: SubscriptionState) -> None:
+        """Record a subscription of a deleted account, inside a transaction, so that it is canceled later.
 
         Raises:
-            NotFoundError: there is no such account, or the subscription is somebody else's.
+            NotFoundError: there is no such account, or the subscription belongs to another account.
         """
-        await account_change.lock_account(told.user_id, include_deleted=True)
-        await _write(told)
+        await account_change.lock_account(state.user_id, include_deleted=True)
+        await _write(state)
 
     async def current_memberships(self, users: Sequence[User]) -> dict[str, CurrentMembership]:
-        """How the memberships of these accounts stand, by account; who is no member has none."""
+        """Return the current memberships of these accounts, by account; accounts that are no members are left out."""
         now = self._now()
         paying = [user.id for user in users if active_plan_id(user, now)]
         found = Membership.filter(user_id__in=paying).exclude(status=MembershipStatus.ENDED).select_related("plan")
         running = sorted(await found, key=self._until) if paying else []
-        current_memberships = {}
+        current = {}
         for user in users:
             plan_id = active_plan_id(user, now)
             own = [row for row in running if row.user_id == user.id and row.plan_id == plan_id]
             if own:
-                current_memberships[user.id] = _standing(own[-1])
+                current[user.id] = _current(own[-1])
             elif user.is_member:
-                current_memberships[user.id] = CurrentMembership(None, user.member_since or user.created_at)
-        return current_memberships
+                current[user.id] = CurrentMembership(None, user.member_since or user.created_at)
+        return current
 
     async def lapsed(self, limit: int) -> list[str]:
-        """Accounts whose membership has run out, and who were not told yet."""
+        """Return accounts whose membership has expired and has not been cleared yet."""
         found = User.filter(member_until__lte=self._now()).order_by("member_until").limit(limit)
         return [user_id for (user_id,) in await found.values_list("id")]
 
     async def lapse(self, user_id: str) -> bool:
-        """Tell an account that its membership has run out; another one of its own may go on."""
+        """Clear an expired membership and publish the change; another running one of the account takes its place."""
         account = await run_tx(self._lapse, user_id)
         if account is not None:
             await self._events.account_changed(account)
@@ -112,12 +112,12 @@ class MembershipService:
     async def _lapse(self, user_id: str) -> AccountChange | None:
         over = User.filter(id=user_id, member_until__lte=self._now())
         if not await over.update(plan_id=None, member_until=None):
-            return None  # somebody else was faster, or it was renewed in this moment
+            return None  # another worker was faster, or it was renewed just now
         await self._settle(user_id)
         return (await account_change.bump_version(user_id, include_deleted=True)).with_entitlements()
 
     async def _settle(self, user_id: str) -> None:
-        """Write on the account what its memberships open, whose rows were read after the account's was taken."""
+        """Update the account's row from its memberships, which are read after locking the account's row."""
         found = await Membership.filter(user_id=user_id).exclude(status=MembershipStatus.ENDED).select_related("plan")
         running = [row for row in found if self._until(row) > self._now()]
         best = max(running, key=lambda row: (row.plan.position, self._until(row)), default=None)
@@ -126,10 +126,10 @@ class MembershipService:
         )
 
     def _until(self, row: Membership) -> datetime:
-        """Until when a membership that has not ended opens things.
+        """Return until when a membership that has not ended grants benefits.
 
-        What was canceled runs exactly as long as it was said to. The rest has its days of grace: while a renewal may
-        be late to be told, and from when a payment failed.
+        A canceled one runs exactly to its end. Others have the grace period: after the paid month, because a renewal
+        may be reported late, and after a failed payment.
         """
         if row.past_due_at is not None:
             late = row.past_due_at + self._grace
@@ -146,13 +146,13 @@ async def grant_month(
     *,
     account: AccountChange | None = None,
 ) -> AccountChange:
-    """Write the line of a month that was paid for, inside a transaction; none where the plan grants no credits.
+    """Write the line of a paid month, inside a transaction; none if the plan grants no credits.
 
-    `reference` says what paid for it: the same one grants nothing again. `price` is in minor units of `currency`.
-    `touched`: the account, where this transaction has moved its version already.
+    `reference` names the payment: the same one grants nothing again. `price` is in minor units of `currency`.
+    `account`: the change of the account, if this transaction has bumped its version already.
 
     Raises:
-        NotFoundError: there is no such account, or it is gone.
+        NotFoundError: there is no such account, or it was deleted.
     """
     account = account or await account_change.bump_version(user_id)
     if not plan.credits_per_month or await CreditTransaction.exists(reference=reference):
@@ -168,36 +168,36 @@ async def grant_month(
     return await ledger.post(user_id, [line], version_bumped=True)
 
 
-async def _write(told: SubscriptionState) -> bool:
-    """Bring a subscription's row up to date, and say whether anything is new that an account shows.
+async def _write(state: SubscriptionState) -> bool:
+    """Update a subscription's row, and return whether anything changed that the account shows.
 
     Raises:
-        NotFoundError: it is somebody else's.
+        NotFoundError: it belongs to another account.
     """
-    row = await Membership.get_or_none(subscription_id=told.subscription_id)
+    row = await Membership.get_or_none(subscription_id=state.subscription_id)
     if row is None:
-        row = Membership(subscription_id=told.subscription_id, user_id=told.user_id)
-    elif row.user_id != told.user_id:
+        row = Membership(subscription_id=state.subscription_id, user_id=state.user_id)
+    elif row.user_id != state.user_id:
         raise NotFoundError
-    elif (told.reported_at, _FINALITY[told.status]) < (row.told_at, _FINALITY[row.status]):
+    elif (state.reported_at, _FINALITY[state.status]) < (row.told_at, _FINALITY[row.status]):
         return False
-    shown = _shown(row)
-    if told.status is not MembershipStatus.PAST_DUE:
+    before = _shown(row)
+    if state.status is not MembershipStatus.PAST_DUE:
         row.past_due_at = None
-    else:  # told again and again, it is late since the first time
-        row.past_due_at = told.past_due_at or row.past_due_at or told.reported_at
-    row.plan_id, row.status = told.plan.id, told.status
-    row.started_at, row.renews_at, row.ends_at = told.started_at, told.renews_at, told.ends_at
-    row.told_at = told.reported_at
+    else:  # reported repeatedly, it is late since the first report
+        row.past_due_at = state.past_due_at or row.past_due_at or state.reported_at
+    row.plan_id, row.status = state.plan.id, state.status
+    row.started_at, row.renews_at, row.ends_at = state.started_at, state.renews_at, state.ends_at
+    row.told_at = state.reported_at
     await row.save()
-    return _shown(row) != shown
+    return _shown(row) != before
 
 
 def _shown(row: Membership) -> tuple[object, ...]:
-    """What the account shows, and what decides until when."""
+    """Return what the account shows, and what decides until when; empty for a new row."""
     return (row.plan_id, row.status, row.started_at, row.renews_at, row.ends_at, row.past_due_at) if row.told_at else ()
 
 
-def _standing(row: Membership) -> CurrentMembership:
+def _current(row: Membership) -> CurrentMembership:
     renews = row.status is MembershipStatus.ACTIVE and row.ends_at is None
     return CurrentMembership(row.plan, row.started_at, row.renews_at if renews else None, row.ends_at)

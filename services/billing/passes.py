@@ -1,7 +1,7 @@
-"""Allowances: passes, and how much they let an account make in each of their hours.
+"""Passes, and their allowances: how many generations an account may make in each hour of a pass.
 
-What changes any of it has taken the account's row first, so whatever is read inside such a transaction stays so until
-its end. Time is the database's: a pass begins and ends for every server at once.
+Every change locks the account's row first, so what is read in such a transaction does not change until its end. The
+clock is the database's: a pass begins and ends for every server at once.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from services.events.account_change import AccountChange
 
 HOUR = timedelta(hours=1)
 
-# Of the hours of a pass only the newest can be the present one. `now` is read once: the hour that follows from it must
-# be one in which the pass was still running.
+# Only the newest hour of a pass can be the current one. `now` is read once, so that the hour computed from it is one in
+# which the pass was still running.
 _ACTIVE = """
 SELECT p.id, p.user_id, p.plan_id, p.started_at, p.expires_at, p.images_per_hour, p.videos_per_hour,
     p.images_used, p.videos_used, t.now, h.hour, h.images, h.videos
@@ -31,22 +31,22 @@ WHERE p.user_id IN ({}) ORDER BY p.started_at
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much of one medium a pass gives, and what was used of it."""
+    """The allowance of a pass for one medium, and its usage."""
 
     per_hour: int
-    used: int  # in the present hour
+    used: int  # in the current hour
     used_in_total: int  # in all its hours
     resets_at: datetime
 
     @property
     def remaining(self) -> int:
-        """How many more in the present hour."""
+        """Return how many more may be made in the current hour."""
         return max(self.per_hour - self.used, 0)
 
 
 @dataclass(frozen=True)
 class ActivePass:
-    """A pass as it stands in the present hour of it, counted from 0."""
+    """A running pass with its usage in the current hour. Hours are counted from 0."""
 
     id: str
     plan_id: str
@@ -61,12 +61,12 @@ class ActivePass:
 
 
 async def active(user_id: str) -> ActivePass | None:
-    """The pass that an account has right now; one that follows it is not active yet."""
+    """Return the account's active pass, or None. A pass that follows it is not active yet."""
     return (await active_of([user_id])).get(user_id)
 
 
 async def active_of(user_ids: Sequence[str]) -> dict[str, ActivePass]:
-    """The active passes of several accounts at once."""
+    """Return the active passes of several accounts, by account."""
     found = await rows(_ACTIVE.format(placeholders(user_ids)), *user_ids)
     return {row["user_id"]: _active(row) for row in found}
 
@@ -92,10 +92,10 @@ def _active(row: dict[str, Any]) -> ActivePass:
     )
 
 
-async def use(holder: ActivePass, media: MediaKind, count: int) -> bool:
-    """Take `count` of the present hour's allowance, all or nothing, and say whether there was so much.
+async def use(pass_: ActivePass, media: MediaKind, count: int) -> bool:
+    """Use `count` of the current hour's allowance, all or nothing, and return whether it was enough.
 
-    Inside a transaction that has taken the account's row; `holder` was read in it.
+    Inside a transaction that has locked the account's row, and in which `pass_` was read.
     """
     images, videos = _by_media(media, count)
     found = await rows(
@@ -106,20 +106,20 @@ async def use(holder: ActivePass, media: MediaKind, count: int) -> bool:
         " SET images = pass_hours.images + excluded.images, videos = pass_hours.videos + excluded.videos"
         " WHERE pass_hours.images + excluded.images <= $5 AND pass_hours.videos + excluded.videos <= $6"
         " RETURNING hour",
-        holder.id,
-        holder.hour,
+        pass_.id,
+        pass_.hour,
         images,
         videos,
-        holder.images.per_hour,
-        holder.videos.per_hour,
+        pass_.images.per_hour,
+        pass_.videos.per_hour,
     )
     if found:
-        await _add_to_total(holder.id, images, videos)
+        await _add_to_total(pass_.id, images, videos)
     return bool(found)
 
 
 async def give_back(pass_id: str, hour: int, media: MediaKind, count: int) -> None:
-    """Return `count` to the hour they were taken from, past or not; inside a transaction that has taken the account."""
+    """Return `count` to the hour that used them, inside a transaction that has locked the account."""
     images, videos = _by_media(media, count)
     await rows(
         "UPDATE pass_hours SET images = images - $3, videos = videos - $4"
@@ -149,17 +149,17 @@ def _by_media(media: MediaKind, count: int) -> tuple[int, int]:
 async def grant(
     user_id: str, plan: Plan, reference: str, hours: int | None = None, *, account: AccountChange | None = None
 ) -> AccountChange:
-    """Give an account a pass, inside a transaction: it starts when the account's last one ends, else at once.
+    """Grant an account a pass, inside a transaction. It starts when the account's last pass ends, else at once.
 
-    `reference`: what paid for it; the same one grants nothing again. `hours`: how long it lasts, where not as long as
-    its plan says. `touched`: the account, where this transaction has taken its row already.
+    `reference` names the payment: the same one grants nothing again. `hours`: how long it lasts, None for the plan's
+    duration. `account`: the change of the account, if this transaction has bumped its version already.
 
     Raises:
-        NotFoundError: there is no such account, or it is gone.
+        NotFoundError: there is no such account, or it was deleted.
         ValueError: the plan is no pass.
     """
-    lasts = plan.duration_hours if hours is None else hours
-    if lasts is None or plan.images_per_hour is None or plan.videos_per_hour is None:
+    duration = plan.duration_hours if hours is None else hours
+    if duration is None or plan.images_per_hour is None or plan.videos_per_hour is None:
         raise ValueError(f"{plan.slug} is no pass")
     account = account or await account_change.bump_version(user_id)
     if await Pass.filter(reference=reference).exists():
@@ -176,15 +176,15 @@ async def grant(
         images_per_hour=plan.images_per_hour,
         videos_per_hour=plan.videos_per_hour,
         started_at=starts_at,
-        expires_at=starts_at + lasts * HOUR,
+        expires_at=starts_at + duration * HOUR,
     )
     return account.with_entitlements()
 
 
 async def revoke(reference: str, *, account: AccountChange | None = None) -> AccountChange | None:
-    """End the pass of a reference at once, inside a transaction; those that follow it start so much earlier.
+    """End the pass with this reference at once, inside a transaction; the following passes start that much earlier.
 
-    `touched`: as of `grant`. None: there is no such pass.
+    `account`: as in `grant`. Returns None if there is no such pass.
     """
     found = await Pass.get_or_none(reference=reference)
     if found is None:
@@ -202,9 +202,9 @@ async def revoke(reference: str, *, account: AccountChange | None = None) -> Acc
 
 async def _shift_following_passes(user_id: str) -> None:
     now = await _now()
-    left = await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("started_at")
+    remaining = await Pass.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now).order_by("started_at")
     free_at = now
-    for row in left:
+    for row in remaining:
         starts_at = row.started_at if row.started_at <= now else free_at
         free_at = starts_at + (row.expires_at - row.started_at)
         await Pass.filter(id=row.id).update(started_at=starts_at, expires_at=free_at)

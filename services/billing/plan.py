@@ -1,4 +1,4 @@
-"""What is sold for money: packages of credits, monthly plans and passes, as the profile describes them."""
+"""The offers of the profile: credit packages, monthly plans and passes."""
 
 from typing import Any
 
@@ -9,40 +9,39 @@ from services.products.profile import Profile
 
 
 class PlanService:
-    """Reads what is sold, and fills it from the profile."""
+    """Reads the offers, and seeds them from the profile."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
     async def packages(self) -> list[CreditPackage]:
-        """All packages on sale, in the profile's order."""
+        """Return all packages on sale, in the profile's order."""
         return await CreditPackage.filter(is_active=True).order_by("position")
 
     async def plans(self) -> list[Plan]:
-        """All plans on sale, in the profile's order."""
+        """Return all plans on sale, in the profile's order."""
         return await Plan.filter(is_active=True).order_by("position")
 
     async def package(self, slug: str) -> CreditPackage | None:
-        """A package on sale."""
+        """Return a package on sale, or None."""
         return await CreditPackage.get_or_none(slug=slug, is_active=True)
 
     async def plan(self, slug: str) -> Plan | None:
-        """A plan on sale."""
+        """Return a plan on sale, or None."""
         return await Plan.get_or_none(slug=slug, is_active=True)
 
     async def packages_by_ids(self, ids: list[str]) -> dict[str, CreditPackage]:
-        """Those of these packages that are or ever were on sale."""
+        """Return the packages with these ids, by id, including those no longer on sale."""
         return {found.id: found for found in await CreditPackage.filter(id__in=ids)}
 
     async def plans_by_ids(self, ids: list[str]) -> dict[str, Plan]:
-        """Those of these plans that are or ever were on sale: people may still have them."""
+        """Return the plans with these ids, by id, including those no longer on sale, which users may still have."""
         return {found.id: found for found in await Plan.filter(id__in=ids)}
 
     async def seed(self) -> None:
-        """Bring what is sold in step with the profile.
+        """Synchronize the tables with the profile.
 
-        What left the profile is no longer sold, but stays for the purchases that were made of it and for those who
-        have it.
+        An offer that was removed from the profile is deactivated; its row stays for its purchases and memberships.
         """
         await run_tx(self._seed)
 
@@ -53,8 +52,8 @@ class PlanService:
         for position, plan in enumerate(plans):
             row = _plan_row(plan, position, self._profile.max_batch)
             await Plan.update_or_create(row, slug=plan.slug)
-        gone = CreditPackage.filter(is_active=True).exclude(slug__in=[package.slug for package in packages])
-        await gone.update(is_active=False)
+        removed = CreditPackage.filter(is_active=True).exclude(slug__in=[package.slug for package in packages])
+        await removed.update(is_active=False)
         await Plan.filter(is_active=True).exclude(slug__in=[plan.slug for plan in plans]).update(is_active=False)
 
 

@@ -1,4 +1,4 @@
-"""Referrals: who brought whom, and the bonus that both get once when the one who was brought has paid for something."""
+"""Referrals: who invited whom, and the bonus that both get once the invited user has paid for something."""
 
 import contextlib
 import hashlib
@@ -23,18 +23,18 @@ from services.products.profile import ReferralRules
 
 log = structlog.get_logger(__name__)
 
-_DOTLESS = ("gmail.com", "googlemail.com")  # one provider, which reads no dots before the @
-_LONGEST_CODE = 16  # characters; longer ones are nobody's
-_MAX_REFERRAL_CHAIN = 20  # of who brought whom, that are looked at
-_BATCH = 100  # accounts that are looked at together
+_DOTLESS = ("gmail.com", "googlemail.com")  # one provider, which ignores dots before the @
+_MAX_CODE = 16  # characters; longer codes do not exist
+_MAX_REFERRAL_CHAIN = 20  # referrers that are checked, from one to the next
+_BATCH = 100  # accounts read at once
 
 
 class _NothingToPayError(Exception):
-    """Ends a transaction that would have changed nothing."""
+    """Rolls back a transaction that would change nothing."""
 
 
 class ReferralService:
-    """Remembers who brought whom, and pays for it. `rules`: None where nobody is paid."""
+    """Finds referrers and pays the bonuses. `rules`: None if the product pays none."""
 
     def __init__(self, rules: ReferralRules | None, secret: str, events: EventPublisher) -> None:
         self._rules = rules
@@ -42,50 +42,50 @@ class ReferralService:
         self._events = events
 
     async def referrer(self, code: str, email: str) -> str:
-        """The account whose code somebody with this address signs up with.
+        """Return the id of the account whose code a new user with this address signs up with.
 
         Raises:
-            InvalidInputError: nobody has this code, or it leads back to the same person.
+            InvalidInputError: the code does not exist, or its chain of referrers leads back to the same mailbox.
         """
         code = code.strip().lower()
-        usable = len(code) <= _LONGEST_CODE and code.isprintable()
+        usable = len(code) <= _MAX_CODE and code.isprintable()
         found = await User.get_or_none(referral_code=code) if usable else None
         if found is None or not found.may_sign_in:
-            raise InvalidInputError(message("Nobody has this code."), field=("referralCode",))
-        forbear: User | None = found
+            raise InvalidInputError(message("This code does not exist."), field=("referralCode",))
+        ancestor: User | None = found
         for _ in range(_MAX_REFERRAL_CHAIN):
-            if forbear is None:
+            if ancestor is None:
                 break
-            if _mailbox(forbear.email) == _mailbox(email):
-                text = message("This code is for people who are new here.")
+            if _mailbox(ancestor.email) == _mailbox(email):
+                text = message("This code is for new users only.")
                 raise InvalidInputError(text, field=("referralCode",))
-            forbear = await User.get_or_none(id=forbear.referred_by_id) if forbear.referred_by_id else None
+            ancestor = await User.get_or_none(id=ancestor.referred_by_id) if ancestor.referred_by_id else None
         return found.id
 
     async def code_of(self, user: User) -> str:
-        """An account's code, made now where a server of the release before made the account."""
+        """Return an account's code, created now if a server of the previous release created the account."""
         while user.referral_code is None:
-            with contextlib.suppress(IntegrityError):  # somebody else has it
+            with contextlib.suppress(IntegrityError):  # another account has it
                 await User.filter(id=user.id, referral_code=None).update(referral_code=new_referral_code())
             user = await User.get(id=user.id)
         return user.referral_code
 
     async def settle(self, user_id: str) -> bool:
-        """Pay for an account that was brought, once an order of it is paid and its address is proven; say whether.
+        """Pay the bonuses of an invited account once it has a paid order and a verified address; return whether it did.
 
-        Called outside of transactions, after either of the two. It raises nothing: what fails is found by `settle_all`.
+        Called outside of transactions, after either event. It raises nothing: `settle_all` retries what failed.
         """
         try:
             accounts = await self._settle(user_id)
-        except Exception:  # the order stands, and so does the proof
-            log.warning("referral.not_settled", user=user_id, exc_info=True)
+        except Exception:  # the order, or the verification, is committed already
+            log.warning("referral.settle_failed", user=user_id, exc_info=True)
             return False
         for account in accounts:
             await self._events.account_changed(account)
         return bool(accounts)
 
     async def settle_all(self) -> int:
-        """Pay for everybody for whom that is due, whatever died before it was done; say for how many."""
+        """Pay all bonuses that are due, such as those of a process that died; return for how many accounts."""
         if self._rules is None:
             return 0
         paid, last = 0, ""
@@ -106,7 +106,7 @@ class ReferralService:
         user = await User.get_or_none(id=user_id)
         if self._rules is None or user is None or user.referred_by_id is None or user.referral_paid_at is not None:
             return []
-        # Not an order that was given back, or was free by a discount: that would be a way to make credits of nothing.
+        # A refunded order, or one that a discount made free, does not count: that would create credits from nothing.
         paid = Purchase.filter(user_id=user_id, status=PurchaseStatus.PAID, net_amount__gt=0)
         if not user.email_verified or not await paid.exists():
             return []
@@ -116,14 +116,14 @@ class ReferralService:
         except (_NothingToPayError, NotFoundError):
             return []
         except IntegrityError:
-            log.info("referral.known_already", user=user_id)
+            log.info("referral.already_paid", user=user_id)
             return []
 
     @staticmethod
     async def _pay(rules: ReferralRules, user_id: str, referrer_id: str, identity: str) -> list[AccountChange]:
-        """Both lines or none: in one transaction, because the cap is counted while the referrer's row is held.
+        """Write both lines or none, in one transaction, because the cap is counted with the referrer's row locked.
 
-        It takes the two rows in the order of their ids. Nothing else takes two accounts, so no two wait for each other.
+        The two rows are locked in the order of their ids. Nothing else locks two accounts, so there is no deadlock.
         """
         present = [id for id in sorted((user_id, referrer_id)) if await _lock_and_bump(id)]
         if user_id not in present:
@@ -131,7 +131,7 @@ class ReferralService:
         now = datetime.now(UTC)
         unpaid = User.filter(id=user_id, referral_paid_at=None)
         if not await unpaid.update(referral_paid_at=now, referral_identity=identity):
-            raise _NothingToPayError  # a twin was faster
+            raise _NothingToPayError  # a concurrent duplicate was faster
         if await User.filter(referred_by_id=referrer_id, referral_paid_at__isnull=False).count() > rules.cap:
             raise _NothingToPayError
         accounts = []
@@ -143,7 +143,7 @@ class ReferralService:
 
 
 async def _lock_and_bump(user_id: str) -> bool:
-    """Take an account's row; False where the account is gone."""
+    """Lock an account's row and bump its version; return False if the account was deleted."""
     try:
         await account_change.bump_version(user_id)
     except NotFoundError:
@@ -152,7 +152,7 @@ async def _lock_and_bump(user_id: str) -> bool:
 
 
 def _mailbox(email: str) -> str:
-    """Where mail to an address arrives, in one spelling: without a tag, and without the dots that nobody reads."""
+    """Return the mailbox of an address in one spelling: without a tag, and without dots that the provider ignores."""
     local, _, domain = email.rpartition("@")
     local = local.partition("+")[0] or local
     return f"{local.replace('.', '')}@{_DOTLESS[0]}" if domain in _DOTLESS else f"{local}@{domain}"

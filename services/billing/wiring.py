@@ -1,4 +1,4 @@
-"""What the billing group is made of."""
+"""Builds the billing group."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Billing:
 
 
 def build_billing(events: Events, products: Products, *, secret: str) -> Billing:
-    """`secret`: signs referral codes."""
+    """Build the group. `secret`: keys the hash of invited users' addresses."""
     profile = products.profile
     plans, entitlements = PlanService(profile), Entitlements(profile)
     return Billing(

@@ -132,7 +132,7 @@ class CheckoutService:
     def _check_success_url(self, url: str | None) -> None:
         """Refuse open redirects: after paying, a user must not land on a site that imitates ours."""
         if url is not None and (len(url) > _MAX_URL or _origin(url) not in self._origins):
-            text = message("This must be an address of the app's own.")
+            text = message("This must be an address of this app.")
             raise InvalidInputError(text, field=("successUrl",))
 
 

@@ -127,7 +127,7 @@ def check_variables(variables: Sequence[StyleVariable], values: object) -> dict[
     """
     given = {} if values is None else values
     if not isinstance(given, dict):
-        raise InvalidInputError(message("Variables must be an object of names and texts."), ("variables",))
+        raise InvalidInputError(message("Variables must be an object of names and strings."), ("variables",))
     known = {variable.name for variable in variables}
     for name in given:
         if name not in known:
@@ -207,7 +207,7 @@ def _find_option(variable: StyleVariable, text: str) -> str | None:
 def _check_value(variable: StyleVariable, given: object) -> str | None:
     field = ("variables", variable.name)
     if given is not None and not isinstance(given, str):
-        raise InvalidInputError(message("This must be a text."), field)
+        raise InvalidInputError(message("This must be a string."), field)
     if given is not None and is_unusable(given):
         raise InvalidInputError(message("This contains characters that cannot be used."), field)
     text = (given or "").strip()
@@ -235,7 +235,7 @@ def _text_problems(template: StylePrompt) -> Iterator[tuple[str, Message]]:
             yield field, message("This contains characters that cannot be used.")
             continue  # the other sentences would repeat them
         if any(token[0] in ("{", "}") for token in _TOKEN.finditer(text)):
-            yield field, message("A brace stands alone; write it twice to mean the character.")
+            yield field, message("Unmatched brace; double it for a literal brace.")
         used = _placeholders(text)
         for name in sorted(used - declared - {SIZE, INSTRUCTION}):
             yield field, message("There is no variable called “{name}”.", name=name)
@@ -247,7 +247,7 @@ def _text_problems(template: StylePrompt) -> Iterator[tuple[str, Message]]:
             yield field, message("The sizes are never used.")
     for size in Size if template.sizes else ():
         if not template.sizes.get(size, "").strip():
-            yield "sizes", message("The size {size} has no words.", size=size.value)
+            yield "sizes", message("The size {size} has no text.", size=size.value)
 
 
 def _variable_problems(variable: StyleVariable) -> Iterator[tuple[str, Message]]:

@@ -89,7 +89,7 @@ async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Ap
         assert (await person.one(LINES))["transactions"]["nodes"][0] == {
             "type": "BONUS",
             "amount": rules.bonus,
-            "description": "Bonus for a recommendation",
+            "description": "Referral bonus",
             "metadata": {"reason": "referral"},
         }
     await assert_invariants(server.services)

@@ -314,8 +314,8 @@ def variable(**changes: object) -> dict[str, object]:
     [
         ({"prompt": " "}, "prompt", "This must not be empty."),
         ({"prompt": "A fox.", "prompt_without_photo": ""}, "prompt_without_photo", "This must not be empty."),
-        ({"prompt": "A {fox."}, "prompt", "A brace stands alone; write it twice to mean the character."),
-        ({"prompt": "A fox}."}, "prompt", "A brace stands alone; write it twice to mean the character."),
+        ({"prompt": "A {fox."}, "prompt", "Unmatched brace; double it for a literal brace."),
+        ({"prompt": "A fox}."}, "prompt", "Unmatched brace; double it for a literal brace."),
         ({"prompt": "A {fox}."}, "prompt", "There is no variable called “fox”."),
         ({"prompt": "A {}."}, "prompt", "There is no variable called “”."),
         ({"prompt": "A {color!r}.", "variables": [variable()]}, "prompt", "There is no variable called “color!r”."),
