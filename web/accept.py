@@ -1,31 +1,32 @@
-"""What an Accept header wants (RFC 9110, 12.5.1)."""
+"""Content negotiation by the Accept header (RFC 9110, 12.5.1)."""
 
 JSON = "application/json"
-RESPONSE_JSON = "application/graphql-response+json"  # GraphQL over HTTP: its status codes mean something
-_LONGEST = 1000  # characters of a header worth reading
+RESPONSE_JSON = "application/graphql-response+json"  # of GraphQL over HTTP, which defines status codes for it
+_MAX_LENGTH = 1000  # characters of a header that are parsed
 
 
 def negotiate(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> str | None:
-    """Of `offers`, the one that is wanted most; None where none is wanted at all.
+    """Return the offer with the highest weight, or None if none is acceptable.
 
-    The header's order decides between equals, and the order of `offers` where it names none of them.
+    Ties are broken by the order in the header, then by the order of `offers`.
     """
-    ranges = [_weighed(part) for part in accept[:_LONGEST].split(",") if part.strip()]
+    ranges = [_parse_range(part) for part in accept[:_MAX_LENGTH].split(",") if part.strip()]
     best: tuple[float, int] | None = None
     chosen = None
     for offer in offers:
         for wanted in (offer, offer.split("/")[0] + "/*", "*/*"):
-            found = next((index for index, (name, _) in enumerate(ranges) if name == wanted), None)
-            if found is None:
+            position = next((index for index, (name, _) in enumerate(ranges) if name == wanted), None)
+            if position is None:
                 continue
-            rank = (ranges[found][1], -found)
+            rank = (ranges[position][1], -position)
             if rank[0] > 0 and (best is None or rank > best):
                 best, chosen = rank, offer
             break  # only the most specific range counts
     return chosen
 
 
-def _weighed(part: str) -> tuple[str, float]:
+def _parse_range(part: str) -> tuple[str, float]:
+    """Return a media range and its weight; an invalid weight counts as 0."""
     name, *parameters = (piece.strip().casefold() for piece in part.split(";"))
     for parameter in parameters:
         if parameter.startswith("q="):

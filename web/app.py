@@ -1,4 +1,4 @@
-"""The HTTP application: routes, headers, and the services that live as long as it does."""
+"""The ASGI application: routes, middleware, and the lifespan of the services."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,7 @@ from web.webhook import MAX_BODY_BYTES, receive_polar
 
 
 class State(TypedDict):
-    """What the lifespan gives to every request."""
+    """State that the lifespan passes to every request."""
 
     services: Services
     readiness: Readiness
@@ -43,29 +43,29 @@ class State(TypedDict):
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What an operator chooses about the doors."""
+    """Settings of the web layer."""
 
     graphiql: Audience
     introspection: Audience
-    address: str  # PUBLIC_URL; by https, cookies are Secure
+    address: str  # PUBLIC_URL; with https, cookies are Secure
     cors_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is believed
-    metrics_token: str | None = None  # None: figures are for this machine alone
-    init_seconds: float = 10.0  # a socket that says nothing for so long is closed with 4408
-    health_seconds: float = 2.0  # that each part is given to say how it is
-    upload_seconds: float = 60.0  # that a photo sent ahead is given to arrive, apart from what its size takes
-    heartbeat_seconds: float = 15.0  # between signs of life on a quiet event stream; proxies close at 30 or 60
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is trusted
+    metrics_token: str | None = None  # None: /metrics is served to localhost only
+    init_seconds: float = 10.0  # until a socket without connection_init is closed with 4408
+    health_seconds: float = 2.0  # timeout of each health check
+    upload_seconds: float = 60.0  # base timeout of an upload, to which its maximum size adds
+    heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
 
 
-class SafeHeaders:
-    """Headers that every answer carries."""
+class SecurityHeaders:
+    """Middleware that adds security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -73,16 +73,16 @@ class SafeHeaders:
                 headers.setdefault("X-Frame-Options", "DENY")
             await send(message)
 
-        await self._app(scope, receive, send_safely if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 async def home(request: Request) -> Response:
-    """Where a person who opens the address finds something to do."""
+    """Redirect to GraphiQL."""
     return RedirectResponse("/graphql")
 
 
 def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
-    """The application; `open_services` is entered when it starts and left when it stops."""
+    """Return the application; `open_services` is entered when it starts and exited when it stops."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -124,7 +124,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
     middleware = [
         Middleware(RequestLog, [route.path for route in routes]),
-        Middleware(SafeHeaders),
+        Middleware(SecurityHeaders),
         Middleware(ClientAddress, options.trusted_proxies),
     ]
     if options.cors_origins:
@@ -134,9 +134,9 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
                 allow_origins=list(options.cors_origins),
                 allow_methods=["*"],
                 allow_headers=["*"],
-                allow_credentials="*" not in options.cors_origins,  # cookies go only to pages that are named
+                allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
             )
         )
     application = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
-    application.router.redirect_slashes = False  # its redirects repeat whatever Host header came
+    application.router.redirect_slashes = False  # redirects would contain the request's unchecked Host header
     return application

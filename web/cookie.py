@@ -1,4 +1,4 @@
-"""The sign-in cookie: which page may use it, and how it is set and cleared."""
+"""The session cookie: which pages may use it, and how it is set and cleared."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,19 +13,19 @@ NAME = "darkroom_session"
 
 
 def _host(origin: str) -> str | None:
-    """The host and port of an origin; None of whatever is no address."""
+    """Return the host and port of an origin, or None if it is not a URL."""
     try:
         return urlsplit(origin).netloc or None
-    except ValueError:  # brackets that do not close
+    except ValueError:  # unbalanced brackets
         return None
 
 
 class SessionCookie:
-    """HttpOnly, SameSite=Lax, Secure where clients come by https.
+    """HttpOnly, SameSite=Lax, and Secure if PUBLIC_URL is https.
 
-    A browser sends it along whoever's page asks. Three things keep other people's pages out: a GraphQL request is JSON
-    or carries a header of its own, for which a browser asks first (CORS); SameSite; and the Origin, which is looked at
-    here. `origins` are those of CORS_ORIGINS; "*" lets no page use the cookie.
+    A browser sends the cookie with requests of any page. Three things prevent cross-site requests: a GraphQL request is
+    JSON or has a custom header, so browsers send a CORS preflight; SameSite; and the Origin, which is checked here.
+    `origins` are CORS_ORIGINS; "*" lets no page use the cookie.
     """
 
     def __init__(self, address: str, origins: Iterable[str]) -> None:
@@ -34,17 +34,17 @@ class SessionCookie:
         self._origins = {f"{own.scheme}://{own.netloc}", *origins} - {"*"}
 
     def token(self, connection: HTTPConnection) -> str | None:
-        """The token of a request or a socket; None where a page asks that is not to be trusted with it."""
+        """Return the token of a request or socket, or None if its page may not use the cookie."""
         found = connection.cookies.get(NAME)
         origin = connection.headers.get("origin")
         if origin is None:
-            # No browser's page, or a read of our own; sockets of pages always have one, and nothing else guards them.
+            # Not from a page, or a same-origin GET. A page's WebSocket always has an Origin, and no other protection.
             return found if connection.scope["type"] == "http" else None
         is_own = _host(origin) == connection.headers.get("host")
         return found if found and (is_own or origin in self._origins) else None
 
     def write(self, response: Response, context: Context) -> None:
-        """Set or clear the cookie as the operation wants it."""
+        """Set or clear the cookie as the operation requires."""
         if not context.changes_cookie:
             return
         session = context.cookie

@@ -1,4 +1,4 @@
-"""Health: whether this process lives, and whether it can do its work."""
+"""Health endpoints: liveness of this process, and readiness of what it depends on."""
 
 import asyncio
 import time
@@ -13,65 +13,65 @@ from services.services import Services
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 1.0  # seconds for which an answer is given again: probes, however many, ask no part more often
-_NEEDED = ("database", "storage")  # without these nothing works; without the others, only more slowly
+_CACHE_SECONDS = 1.0  # of a result, so that frequent probes do not load the parts
+_REQUIRED = ("database", "storage")  # requests fail without these; without the others they are only slower
 
 
 async def live(request: Request) -> Response:
-    """The event loop turns."""
+    """Answer 200 as long as the event loop runs."""
     return JSONResponse({"status": "ok"})
 
 
 class CachedCheck:
-    """One part's answer: asked for once at a time, however many want to know, and remembered for a moment."""
+    """The check of one part: one at a time, however many requests wait for it, and cached briefly."""
 
-    def __init__(self, part: str, ask: Callable[[], Awaitable[str]], patience: float, clock: Callable[[], float]):
+    def __init__(self, part: str, check: Callable[[], Awaitable[str]], timeout: float, clock: Callable[[], float]):
         self._part = part
-        self._ask = ask
-        self._patience = patience
+        self._check = check
+        self._timeout = timeout
         self._clock = clock
-        self._asking: asyncio.Task[str] | None = None
-        self._answered = 0.0
+        self._task: asyncio.Task[str] | None = None
+        self._finished_at = 0.0
 
-    async def answer(self) -> str:
-        """What the part says, or `unavailable` when it fails or says nothing in time."""
-        if self._asking is None or (self._asking.done() and self._clock() - self._answered >= _REMEMBERED):
-            self._asking = asyncio.create_task(self._put(), name=f"health-{self._part}")
-        # Who waits gives up, the question does not: cancelling it and asking anew would pile up threads and
-        # connections before a part that hangs.
-        await asyncio.wait([self._asking], timeout=self._patience)
-        if self._asking.done():
-            return self._asking.result()
-        log.warning("health.check_failed", part=self._part, error=f"no answer within {self._patience:g} s")
+    async def result(self) -> str:
+        """Return the part's status, or `unavailable` if its check fails or times out."""
+        if self._task is None or (self._task.done() and self._clock() - self._finished_at >= _CACHE_SECONDS):
+            self._task = asyncio.create_task(self._run(), name=f"health-{self._part}")
+        # A timeout does not cancel the check: starting new ones against a part that hangs would pile up threads and
+        # connections.
+        await asyncio.wait([self._task], timeout=self._timeout)
+        if self._task.done():
+            return self._task.result()
+        log.warning("health.check_failed", part=self._part, error=f"no response within {self._timeout:g} s")
         return "unavailable"
 
-    async def _put(self) -> str:
+    async def _run(self) -> str:
         try:
-            return await self._ask()
-        except Exception as error:  # noqa: BLE001 - every way of not answering is the same here
+            return await self._check()
+        except Exception as error:  # noqa: BLE001 - every failure of a part has the same result
             log.warning("health.check_failed", part=self._part, error=repr(error))
             return "unavailable"
         finally:
-            self._answered = self._clock()
+            self._finished_at = self._clock()
 
 
 class Readiness:
-    """Database with its migrations, storage and, where processes share a Redis, that and the workers."""
+    """Checks database, migrations and storage; with several processes also Redis and the workers."""
 
-    def __init__(self, services: Services, patience: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, services: Services, timeout: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._services = services
         parts = {"database": self._database, "storage": self._storage}
         if services.integrations.bus.is_shared:
             parts["workers"] = self._workers
-        self._questions = {part: CachedCheck(part, ask, patience, clock) for part, ask in parts.items()}
+        self._checks = {part: CachedCheck(part, check, timeout, clock) for part, check in parts.items()}
 
     async def report(self) -> dict[str, str]:
-        """How each part is, and first of all what follows from it."""
-        said = await asyncio.gather(*(question.answer() for question in self._questions.values()))
-        parts = dict(zip(self._questions, said, strict=True))
+        """Return the overall status, and the status of each part."""
+        results = await asyncio.gather(*(check.result() for check in self._checks.values()))
+        parts = dict(zip(self._checks, results, strict=True))
         if self._services.integrations.bus.is_shared:
             parts["redis"] = "ok" if self._services.integrations.bus.is_connected else "degraded"
-        if any(parts[part] != "ok" for part in _NEEDED):
+        if any(parts[part] != "ok" for part in _REQUIRED):
             status = "unavailable"
         else:
             status = "ok" if set(parts.values()) == {"ok"} else "degraded"
@@ -92,7 +92,7 @@ class Readiness:
 
 
 async def ready(request: Request) -> Response:
-    """503 where requests would fail; what is only slower (`degraded`) or `read-only` is still 200."""
+    """Answer 503 if requests would fail, and 200 if the server is ok, only slower (`degraded`) or `read-only`."""
     readiness: Readiness = request.state.readiness
     report = await readiness.report()
     return JSONResponse(report, status_code=503 if report["status"] == "unavailable" else 200)

@@ -1,4 +1,4 @@
-"""The figures of this process for Prometheus: to whoever has the token; without one, to this machine alone."""
+"""The metrics endpoint for Prometheus: protected by METRICS_TOKEN, or served to localhost only without it."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ from starlette.routing import Route
 from services.services import Services
 from telemetry.metric import exposition
 
-# What a proxy adds. One on this machine would make everybody a neighbour.
+# Headers that proxies add. Behind a proxy on this machine, every request would seem to be local.
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 class _Server(uvicorn.Server):
-    """A server beside the work, whose process ends when that says so."""
+    """A server inside a worker process, which handles the signals itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -31,10 +31,10 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving_metrics(services: Services, host: str, port: int | None, token: str | None) -> AsyncIterator[None]:
-    """Answer /metrics, and nothing else, while the body runs: for a worker. `port` None: not at all.
+    """Serve only /metrics while the body runs, for a worker; `port` None disables it.
 
     Raises:
-        OSError: somebody else has the port.
+        OSError: the port is in use.
     """
     if port is None:
         yield
@@ -56,21 +56,21 @@ async def serving_metrics(services: Services, host: str, port: int | None, token
 
 
 async def show_metrics(request: Request, token: str | None) -> Response:
-    """The text that Prometheus reads, brought up to date first. 401 and 403 for everybody else."""
+    """Refresh the shared values and return all metrics; 401 or 403 without permission."""
     if token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-            return PlainTextResponse("METRICS_TOKEN is wanted.\n", 401, {"WWW-Authenticate": "Bearer"})
-    elif not _is_neighbour(request):
-        return PlainTextResponse("Only from this machine, unless METRICS_TOKEN is set.\n", 403)
+            return PlainTextResponse("METRICS_TOKEN is required.\n", 401, {"WWW-Authenticate": "Bearer"})
+    elif not _is_local(request):
+        return PlainTextResponse("Served to this machine only, unless METRICS_TOKEN is set.\n", 403)
     services: Services = request.state.services
     await services.operations.gauges.refresh()
     text, media_type = exposition()
     return Response(text, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
 
-def _is_neighbour(request: Request) -> bool:
-    """Whether it comes from this machine, and on nobody's behalf: the peer itself counts, whatever headers say."""
+def _is_local(request: Request) -> bool:
+    """Return whether the peer is this machine, and no proxy forwarded the request."""
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Share links: a page for people, and its pictures at addresses that live as long as the share."""
+"""Share links: the page, and the picture at URLs that work as long as the share exists."""
 
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,33 +21,33 @@ from web.shared_page import shared_page
 
 log = structlog.get_logger(__name__)
 
-_CHUNK = 2**20  # bytes read from the storage at once: nothing of it is held while a client is slow
-# Short, for it is how long a cache on the way may go on showing what was taken back.
+_CHUNK = 2**20  # bytes read from the storage at once: a slow client holds no storage connection
+# A short max-age: caches may show a picture for that long after its share was revoked.
 _HEADERS = {
     "Cache-Control": "public, max-age=300",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # other sites show it
+    "Cross-Origin-Resource-Policy": "cross-origin",  # other sites embed it
 }
 
-_Answer = Callable[[Request, ShareService, SharedPicture], Awaitable[Response]]
+_Handler = Callable[[Request, ShareService, SharedPicture], Awaitable[Response]]
 
 
 async def show_not_found(request: Request) -> Response:
-    """The one answer for whatever is not shared, was, or never can be."""
+    """Answer the same 404 for every slug that leads to no shared picture."""
     title, text = message("This picture is not available."), message("It is no longer shared, or was never shared.")
     return message_page(Reader.of(request), title, text, status=404)
 
 
-def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that finds what its slug leads to, and says what people can read where it does not."""
+def _with_shared_picture(handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that passes the slug's picture to `handler`, or answers with an HTML error page."""
 
-    @functools.wraps(answer)
+    @functools.wraps(handler)
     async def endpoint(request: Request) -> Response:
         services: Services = request.state.services
         try:
             shared = await services.gallery.shares.find(request.path_params["slug"])
-            return await answer(request, services.gallery.shares, shared) if shared else await show_not_found(request)
-        except MissingObjectError:  # removed in this very moment
+            return await handler(request, services.gallery.shares, shared) if shared else await show_not_found(request)
+        except MissingObjectError:  # removed meanwhile
             return await show_not_found(request)
         except Exception as error:
             if not (isinstance(error, StorageError) or is_outage(error)):
@@ -61,15 +61,15 @@ def _of_what_is_shared(answer: _Answer) -> Callable[[Request], Awaitable[Respons
     return endpoint
 
 
-@_of_what_is_shared
+@_with_shared_picture
 async def show_page(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
-    """The page."""
+    """Show the page of a shared picture."""
     return shared_page(Reader.of(request), shared)
 
 
-@_of_what_is_shared
+@_with_shared_picture
 async def send_picture(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
-    """The picture, Range requests included; with `?download=1` under a name to be saved by."""
+    """Serve the picture, including range requests; with `?download=1` as an attachment."""
     file, etag = shared.file, f'"{shared.file.sha256}"'
     headers = {**_HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
     if request.query_params.get("download") == "1":
@@ -88,22 +88,22 @@ async def send_picture(request: Request, shares: ShareService, shared: SharedPic
     headers["Content-Length"] = str(part.size)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=file.content_type)
-    # The beginning is read before anything is promised: a storage that is down is a 503.
-    beginning = await shares.read_part(file, part.first, min(_CHUNK, part.size))
-    return StreamingResponse(_stream(shares, file, part, beginning), status, headers, file.content_type)
+    # Read the first chunk before the headers are sent, so that an unavailable storage is a 503.
+    first_chunk = await shares.read_part(file, part.first, min(_CHUNK, part.size))
+    return StreamingResponse(_stream(shares, file, part, first_chunk), status, headers, file.content_type)
 
 
-async def _stream(shares: ShareService, file: File, part: ByteRange, beginning: bytes) -> AsyncIterator[bytes]:
-    yield beginning
-    for start in range(part.first + len(beginning), part.last + 1, _CHUNK):
+async def _stream(shares: ShareService, file: File, part: ByteRange, first_chunk: bytes) -> AsyncIterator[bytes]:
+    yield first_chunk
+    for start in range(part.first + len(first_chunk), part.last + 1, _CHUNK):
         yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start))
 
 
-@_of_what_is_shared
+@_with_shared_picture
 async def send_thumbnail(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
-    """The narrowest thumbnail, or with `?width=` one of the others; they are small, and sent whole."""
-    file, asked = shared.file, request.query_params.get("width")
-    width = next((width for width in file.thumbnail_widths if str(width) == asked), file.thumbnail_widths[0])
+    """Serve the narrowest thumbnail, or with `?width=` another one; always whole, because thumbnails are small."""
+    file, requested = shared.file, request.query_params.get("width")
+    width = next((width for width in file.thumbnail_widths if str(width) == requested), file.thumbnail_widths[0])
     headers = {**_HEADERS, "ETag": f'"{file.sha256}-{width}"'}
     if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)

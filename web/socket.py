@@ -1,4 +1,4 @@
-"""graphql-transport-ws as its specification has it, where Strawberry's handler is stricter or looser."""
+"""The graphql-transport-ws handler: follows the specification where Strawberry's is stricter or laxer."""
 
 import asyncio
 from contextlib import ExitStack, suppress
@@ -18,21 +18,21 @@ from schema.runtime.context import Context
 from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
 
-# What a client takes as final: with a sign-in that has ended it need not come again.
+# The close code after which clients do not reconnect.
 SIGNED_OUT = 4401
-_LAST_WORDS = 2.0  # seconds for what is under way when the sign-in ends: signOut is answered, streams say why they end
-MAX_OPERATIONS = 20  # at once on one socket
-_TOO_MANY = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
+_GRACE_SECONDS = 2.0  # for running operations when the session ends: signOut is answered, streams get their error
+MAX_OPERATIONS = 20  # concurrent operations per socket
+_TOO_MANY_OPERATIONS = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """One socket; it ends with the sign-in that opened it, even where nobody says anything on it."""
+    """One socket, which is closed when the session that opened it ends, even while it is idle."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._until_closed = ExitStack()
-        self._presence: OpenConnection | None = None
-        self._ending: asyncio.Task[None] | None = None
+        self._exit_stack = ExitStack()
+        self._open_connection: OpenConnection | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -41,34 +41,36 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        if message.get("payload") is None:  # allowed: the payload is optional
+        if message.get("payload") is None:  # the specification allows null
             message = {"type": "connection_init", "payload": {}}
         await super().handle_connection_init(message)
         token, viewer = self.context.token, self.context.viewer
-        if self.connection_acknowledged and self._presence is None and token is not None and viewer is not None:
-            presences = self.context.services.accounts.connections
-            self._presence = self._until_closed.enter_context(presences.register(token, viewer, self._look_up))
+        if self.connection_acknowledged and self._open_connection is None and token is not None and viewer is not None:
+            connections = self.context.services.accounts.connections
+            self._open_connection = self._exit_stack.enter_context(
+                connections.register(token, viewer, self._check_session)
+            )
 
-    def _look_up(self) -> None:
-        if self._presence is not None and self._presence.signed_out and self._ending is None:
-            self._ending = asyncio.create_task(self._end())
+    def _check_session(self) -> None:
+        if self._open_connection is not None and self._open_connection.signed_out and self._closing is None:
+            self._closing = asyncio.create_task(self._close())
 
-    async def _end(self) -> None:
-        if under_way := [operation.task for operation in self.operations.values() if operation.task]:
-            await asyncio.wait(under_way, timeout=_LAST_WORDS)
-        with suppress(RuntimeError):  # the client was faster
+    async def _close(self) -> None:
+        if running := [operation.task for operation in self.operations.values() if operation.task]:
+            await asyncio.wait(running, timeout=_GRACE_SECONDS)
+        with suppress(RuntimeError):  # the client closed it first
             await self.websocket.close(code=SIGNED_OUT, reason="Unauthorized")
 
     async def shutdown(self) -> None:
-        self._until_closed.close()
-        if self._ending is not None:
-            self._ending.cancel()
+        self._exit_stack.close()
+        if self._closing is not None:
+            self._closing.cancel()
         await super().shutdown()
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new and len(self.operations) >= MAX_OPERATIONS:
-            text = self.context.translate(_TOO_MANY)
+            text = self.context.translate(_TOO_MANY_OPERATIONS)
             error = GraphQLError(text, extensions={"code": ErrorCode.RATE_LIMITED.value})
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
@@ -80,10 +82,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        return None  # a wrong document ends its own operation, not the socket and everything else on it
+        return None  # an invalid document ends only its own operation, not the socket
 
 
 def _is_message(message: Any) -> bool:
+    """Return whether the message has the shape that the specification requires for its type."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
     payload = message.get("payload")

@@ -1,4 +1,4 @@
-"""Whether the process lives and whether it can do its work."""
+"""Liveness and readiness."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from web.health import CachedCheck
 
 
 @pytest.mark.any_database
-async def test_a_server_that_can_work_says_so_without_a_sign_in(api: Api) -> None:
+async def test_healthy_server_is_ready_without_authentication(api: Api) -> None:
     live, ready = await api.http.get("/health/live"), await api.http.get("/health/ready")
     assert (live.status_code, live.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "storage": "ok"})
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_a_database_without_migrations_lives_but_is_not_ready(
+async def test_server_with_missing_migrations_is_live_but_not_ready(
     kind: str, empty_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     async with running(quick_settings(empty_database(kind), tmp_path), idle=True) as server:
@@ -37,7 +37,7 @@ async def test_a_database_without_migrations_lives_but_is_not_ready(
 
 
 @pytest.mark.any_database
-async def test_a_storage_that_takes_nothing_is_not_ready(server: Running) -> None:
+async def test_server_whose_storage_is_not_writable_is_not_ready(server: Running) -> None:
     folder = server.settings.data_dir / "files"
     folder.rename(folder.with_name("files-elsewhere"))
     folder.write_bytes(b"a file where the folder should be")
@@ -52,39 +52,37 @@ async def readiness(server: Running) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.any_database
-async def test_a_cluster_says_whether_workers_report_and_whether_redis_answers(
-    settings: Settings, redis: RedisServer
-) -> None:
+async def test_readiness_of_a_cluster_includes_workers_and_redis(settings: Settings, redis: RedisServer) -> None:
     redis.start()
-    good = {"status": "ok", "database": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
+    healthy = {"status": "ok", "database": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
 
-    async def is_good() -> bool:
-        return await readiness(server) == (200, good)
+    async def is_healthy() -> bool:
+        return await readiness(server) == (200, healthy)
 
-    async def is_slower() -> bool:
-        return await readiness(server) == (200, good | {"status": "degraded", "redis": "degraded"})
+    async def is_degraded() -> bool:
+        return await readiness(server) == (200, healthy | {"status": "degraded", "redis": "degraded"})
 
     async with running(settings.model_copy(update={"redis_url": redis.url}), idle=True) as server:
-        assert await readiness(server) == (200, good | {"status": "degraded", "workers": "none seen"})
+        assert await readiness(server) == (200, healthy | {"status": "degraded", "workers": "none seen"})
         async with running_worker(server.services, 1):
-            await until(is_good)
+            await until(is_healthy)
             redis.kill()
-            await until(is_slower)
+            await until(is_degraded)
             redis.start()
-            await until(is_good)
+            await until(is_healthy)
 
 
-async def test_a_database_that_hangs_is_not_ready_and_soon_said_to_be_so(
+async def test_hanging_database_is_reported_as_unavailable_within_the_timeout(
     empty_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    database = empty_database("postgres")  # on SQLite, readers wait for nobody
+    database = empty_database("postgres")  # SQLite readers never wait for a lock
     await migrate(database)
     async with running(quick_settings(database, tmp_path), health_seconds=0.2) as server:
-        stranger = await asyncpg.connect(database)
-        async with asyncio.timeout(2), stranger.transaction():
-            await stranger.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
+        other = await asyncpg.connect(database)
+        async with asyncio.timeout(2), other.transaction():
+            await other.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
             status, report = await readiness(server)
-        await stranger.close()
+        await other.close()
         assert (status, report["database"], report["storage"]) == (503, "unavailable", "ok")
 
         async def is_back() -> bool:
@@ -95,7 +93,7 @@ async def test_a_database_that_hangs_is_not_ready_and_soon_said_to_be_so(
 
 @dataclass
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test sets."""
 
     now: float = 0.0
 
@@ -104,37 +102,37 @@ class Clock:
 
 
 class Part:
-    """Something that is asked how it is, and answers when it is let."""
+    """A part whose check finishes once a test allows it."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self.may_answer = asyncio.Event()
+        self.checks = 0
+        self.may_finish = asyncio.Event()
 
-    async def ask(self) -> str:
-        self.asked += 1
-        await self.may_answer.wait()
+    async def check(self) -> str:
+        self.checks += 1
+        await self.may_finish.wait()
         return "ok"
 
 
-async def test_however_many_probes_come_a_part_is_asked_once_a_second() -> None:
+async def test_concurrent_probes_check_a_part_once_per_second() -> None:
     part, clock = Part(), Clock()
-    part.may_answer.set()
-    question = CachedCheck("storage", part.ask, 1.0, clock)
-    assert set(await asyncio.gather(*(question.answer() for _ in range(50)))) == {"ok"}
+    part.may_finish.set()
+    cached = CachedCheck("storage", part.check, 1.0, clock)
+    assert set(await asyncio.gather(*(cached.result() for _ in range(50)))) == {"ok"}
     clock.now = 0.99
-    assert await question.answer() == "ok"
-    assert part.asked == 1
+    assert await cached.result() == "ok"
+    assert part.checks == 1
     clock.now = 1.01
-    assert await question.answer() == "ok"
-    assert part.asked == 2
+    assert await cached.result() == "ok"
+    assert part.checks == 2
 
 
-async def test_a_part_that_hangs_is_not_asked_again_before_it_has_answered() -> None:
+async def test_hanging_check_is_not_started_again_before_it_finishes() -> None:
     part, clock = Part(), Clock()
-    question = CachedCheck("storage", part.ask, 0.02, clock)
+    cached = CachedCheck("storage", part.check, 0.02, clock)
     for clock.now in (0.0, 10.0, 20.0):
-        assert await question.answer() == "unavailable"
-    assert part.asked == 1
-    part.may_answer.set()
-    assert await question.answer() == "ok"
-    assert part.asked == 1
+        assert await cached.result() == "unavailable"
+    assert part.checks == 1
+    part.may_finish.set()
+    assert await cached.result() == "ok"
+    assert part.checks == 1
