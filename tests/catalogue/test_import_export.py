@@ -1,4 +1,4 @@
-"""The catalogue as a whole: what is written out can be read in again, all or nothing, and a start leaves it alone."""
+"""Export and import of the catalogue: round trip, validation, all or nothing, and seeding afterwards."""
 
 import copy
 from typing import Any
@@ -37,14 +37,14 @@ SEASONS: dict[str, Any] = {
 }
 
 
-async def exported(admin: Api) -> Any:
+async def export(admin: Api) -> Any:
     return (await admin.one(EXPORT))["catalogue"]
 
 
-async def take(admin: Api, catalogue: Any, **more: Any) -> tuple[int, int, int]:
-    made = await admin.one(IMPORT, catalogue=catalogue, **more)
-    assert made["errors"] == [], made
-    return made["created"], made["updated"], made["unchanged"]
+async def import_(admin: Api, catalogue: Any, **more: Any) -> tuple[int, int, int]:
+    counts = await admin.one(IMPORT, catalogue=catalogue, **more)
+    assert counts["errors"] == [], counts
+    return counts["created"], counts["updated"], counts["unchanged"]
 
 
 async def problems(admin: Api, catalogue: Any) -> dict[str, str]:
@@ -53,17 +53,19 @@ async def problems(admin: Api, catalogue: Any) -> dict[str, str]:
     return {".".join(error["field"][1:]): error["message"] for error in made["errors"]}
 
 
-async def test_what_is_written_out_is_read_in_unchanged_and_what_differs_is_taken_at_once(idle_server: Running) -> None:
+async def test_import_of_an_export_changes_nothing_and_differences_are_applied_at_once(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
-    make = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
-    added = await admin.one(make, input={"title": "Vault", "prompt": "A vault.\n\nOf gold.", "collection": "scenes"})
-    await ada.one(make, input={"title": "Mine", "prompt": "Mine."})
-    whole = await exported(admin)
+    create_style = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
+    added = await admin.one(
+        create_style, input={"title": "Vault", "prompt": "A vault.\n\nOf gold.", "collection": "scenes"}
+    )
+    await ada.one(create_style, input={"title": "Mine", "prompt": "Mine."})
+    whole = await export(admin)
     count = await Collection.filter(is_active=True).count()
     count += await Style.filter(is_active=True, owner_id__isnull=True).count()
-    assert await take(admin, whole, dryRun=False) == (0, 0, count)
+    assert await import_(admin, whole, dryRun=False) == (0, 0, count)
     assert "Mine" not in str(whole)
-    assert await exported(admin) == whole
+    assert await export(admin) == whole
 
     (generation,) = (await ada.create(prompt="x", styleId=await ada.style("free", "sandbox")))["generations"]
     before = await Generation.get(id=generation["id"])
@@ -72,15 +74,15 @@ async def test_what_is_written_out_is_read_in_unchanged_and_what_differs_is_take
     free = next(style for style in sandbox["styles"] if style["slug"] == "free")
     sandbox["base_cost"], free["title"] = 77, {"en": "Free as a bird"}
     partial = {"collections": [{**sandbox, "styles": [free]}, SEASONS]}
-    assert await take(admin, partial) == (2, 2, 0), "a dry run is what is left out"
-    assert await exported(admin) == whole
-    assert await take(admin, partial, dryRun=False) == (2, 2, 0)
-    assert await take(admin, partial, dryRun=False) == (0, 0, 4)
+    assert await import_(admin, partial) == (2, 2, 0), "a dry run is the default"
+    assert await export(admin) == whole
+    assert await import_(admin, partial, dryRun=False) == (2, 2, 0)
+    assert await import_(admin, partial, dryRun=False) == (0, 0, 4)
     after = await Generation.get(id=generation["id"])
     assert (after.style_title, after.cost, after.full_prompt) == (before.style_title, before.cost, before.full_prompt)
-    now = await exported(admin)
+    now = await export(admin)
     assert [entry["slug"] for entry in now["collections"]] == [e["slug"] for e in whole["collections"]] + ["seasons"]
-    assert now["collections"][-1]["styles"][0]["prompt"] == "Leaves in {colour}.\nMany.", "line by line"
+    assert now["collections"][-1]["styles"][0]["prompt"] == "Leaves in {colour}.\nMany.", "line breaks are kept"
     quote = "query($id: ID!) { quote(input: {styleId: $id}) { cost } }"
     assert (await ada.one(quote, id=await ada.style("free", "sandbox")))["cost"] == 77
 
@@ -89,24 +91,24 @@ async def test_what_is_written_out_is_read_in_unchanged_and_what_differs_is_take
     await admin.one(
         "mutation($id: ID!) { updateStyle(id: $id, input: {cost: 3}) { style { id } } }", id=added["style"]["id"]
     )
-    settled = await exported(admin)
+    edited = await export(admin)
     await idle_server.services.catalogue.styles.seed()
-    assert await exported(admin) == settled, "the profile has no say in what admins did"
-    acts = await AuditEntry.all().order_by("id")
-    assert [(act.action.value, act.target) for act in acts] == [
+    assert await export(admin) == edited, "seeding leaves rows that admins edited unchanged"
+    entries = await AuditEntry.all().order_by("id")
+    assert [(entry.action.value, entry.target) for entry in entries] == [
         ("CREATE_STYLE", added["style"]["id"]),
         ("IMPORT_CATALOGUE", None),
         ("DELETE_STYLE", noir),
         ("UPDATE_STYLE", added["style"]["id"]),
     ]
-    assert acts[1].detail == {"created": 2, "updated": 2}
+    assert entries[1].detail == {"created": 2, "updated": 2}
 
 
 @pytest.mark.any_database
-async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(idle_server: Running) -> None:
+async def test_invalid_import_reports_all_problems_and_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
-    whole, style = await exported(admin), SEASONS["styles"][0]
-    told = await problems(
+    whole, style = await export(admin), SEASONS["styles"][0]
+    found = await problems(
         admin,
         {
             "collections": [
@@ -115,10 +117,10 @@ async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(i
             ]
         },
     )
-    assert {"collections.0.base_cost", "collections.0.refund_policy", "collections.0.colour"} <= told.keys()
-    assert told["collections.1.styles.1.prompt"] == "This is missing."
-    assert {"collections.1.slug", "collections.1.styles.0.title"} <= told.keys()
-    told = await problems(
+    assert {"collections.0.base_cost", "collections.0.refund_policy", "collections.0.colour"} <= found.keys()
+    assert found["collections.1.styles.1.prompt"] == "This is missing."
+    assert {"collections.1.slug", "collections.1.styles.0.title"} <= found.keys()
+    found = await problems(
         admin,
         {
             "collections": [
@@ -132,7 +134,7 @@ async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(i
             ]
         },
     )
-    assert told.keys() == {
+    assert found.keys() == {
         "collections.1.slug",
         "collections.0.qualities.STANDARD",
         "collections.0.title.fr",
@@ -141,10 +143,10 @@ async def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(i
         "collections.0.styles.2.slug",
     }
     best: dict[str, Any] = {"collections": [SEASONS | {"qualities": {"BEST": 1}}]}
-    nothings: list[Any] = [[], "x", 7, {}, {"collections": {}}, best]
-    for nothing in nothings:
-        assert await problems(admin, nothing)
-    assert await exported(admin) == whole
-    for person, code in ((idle_server.api, "UNAUTHENTICATED"), (ada, "FORBIDDEN")):
-        assert (await person.refused(IMPORT, catalogue={"collections": []}))["code"] == code
-        assert (await person.refused(EXPORT))["code"] == code
+    malformed: list[Any] = [[], "x", 7, {}, {"collections": {}}, best]
+    for document in malformed:
+        assert await problems(admin, document)
+    assert await export(admin) == whole
+    for client, code in ((idle_server.api, "UNAUTHENTICATED"), (ada, "FORBIDDEN")):
+        assert (await client.refused(IMPORT, catalogue={"collections": []}))["code"] == code
+        assert (await client.refused(EXPORT))["code"] == code
