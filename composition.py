@@ -92,7 +92,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         read_only,
         provider=integrations.provider.name,
         providers=Provider,
-        report_seconds=settings.generation_sweep_seconds,
+        heartbeat_seconds=settings.generation_sweep_seconds,
     )
     billing = build_billing(events, products, secret=settings.secret())
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
@@ -187,11 +187,11 @@ def build_audit(settings: Settings, storage: Storage, read_only: ReadOnlyDatabas
     """Return the audit of every invariant; with `read_only` it has timeouts, for running beside normal traffic."""
     return IntegrityAudit(
         storage.keys,
-        stuck=STUCK_SECONDS,
-        unsettled=settings.file_orphan_seconds + STUCK_SECONDS,
-        sent_ahead=settings.upload_seconds + STUCK_SECONDS,
-        ask=read_only.rows if read_only else rows,
-        listing=LISTING_SECONDS if read_only else None,
+        generation_seconds=STUCK_SECONDS,
+        file_seconds=settings.file_orphan_seconds + STUCK_SECONDS,
+        upload_seconds=settings.upload_seconds + STUCK_SECONDS,
+        query=read_only.rows if read_only else rows,
+        listing_timeout=LISTING_SECONDS if read_only else None,
     )
 
 

@@ -109,7 +109,7 @@ async def verify(settings: Settings) -> int:
     for result in results:
         ids = ", ".join(result.violations[:10]) + (", ..." if len(result.violations) > 10 else "")
         violations = f": {len(result.violations)} violations: {ids}" if result.violations else ""
-        print(f"{'FAIL' if violations else 'ok':5} {result.name:3} {result.promise}{violations}")
+        print(f"{'FAIL' if violations else 'ok':5} {result.name:3} {result.statement}{violations}")
     return 1 if any(result.violations for result in results) else 0
 
 

@@ -85,14 +85,16 @@ def figures(windows: AnalyticsService, window: tuple[datetime, datetime]) -> dic
 
     async def everything() -> None:
         metrics = windows.between(*window)
-        await asyncio.gather(metrics.made, metrics.by_hour, metrics.waits, metrics.users, metrics.ledger, metrics.plans)
+        await asyncio.gather(
+            metrics.outcomes, metrics.by_hour, metrics.durations, metrics.users, metrics.ledger, metrics.plans
+        )
 
     floor = "SELECT COUNT(*) FROM generations WHERE created_at >= $1 AND created_at < $2"
     return {
         "counting the rows": lambda: rows(floor, *window),
-        "outcomes, styles, providers, errors": lambda: windows.between(*window).made,
+        "outcomes, styles, providers, errors": lambda: windows.between(*window).outcomes,
         "hours": lambda: windows.between(*window).by_hour,
-        "seconds": lambda: windows.between(*window).waits,
+        "seconds": lambda: windows.between(*window).durations,
         "people": lambda: windows.between(*window).users,
         "credits": lambda: windows.between(*window).ledger,
         "all together": everything,

@@ -109,35 +109,35 @@ class Metrics:
 
     @strawberry.field(description="Ordered.")
     async def generations(self) -> int:
-        return (await self.window.made).generations
+        return (await self.window.outcomes).generations
 
     @strawberry.field(description="Of those, by now.")
     async def completed(self) -> int:
-        return (await self.window.made).completed
+        return (await self.window.outcomes).completed
 
     @strawberry.field(description="Of those, by now.")
     async def failed(self) -> int:
-        return (await self.window.made).failed
+        return (await self.window.outcomes).failed
 
     @strawberry.field(description="Of those, by now.")
     async def canceled(self) -> int:
-        return (await self.window.made).canceled
+        return (await self.window.outcomes).canceled
 
     @strawberry.field(description="Completed of completed and failed, 0 to 1; null when nothing ended.")
     async def success_rate(self) -> float | None:
-        return (await self.window.made).success_rate
+        return (await self.window.outcomes).success_rate
 
     @strawberry.field(description="From the order to the picture, to the hundredth; null without a picture.")
     async def average_seconds(self) -> float | None:
-        return (await self.window.waits).average
+        return (await self.window.durations).average
 
     @strawberry.field(description="Half of the pictures came within so many seconds.")
     async def p50_seconds(self) -> float | None:
-        return (await self.window.waits).p50
+        return (await self.window.durations).p50
 
     @strawberry.field(description="95 of 100 pictures came within so many seconds.")
     async def p95_seconds(self) -> float | None:
-        return (await self.window.waits).p95
+        return (await self.window.durations).p95
 
     @strawberry.field(description="Taken by deductions in the window.")
     async def credits_spent(self) -> int:
@@ -153,7 +153,7 @@ class Metrics:
 
     @strawberry.field(description="US dollars, as the providers reported them.")
     async def provider_cost(self) -> float:
-        return (await self.window.made).provider_cost
+        return (await self.window.outcomes).provider_cost
 
     @strawberry.field(description="Accounts that ordered.")
     async def active_users(self) -> int:
@@ -172,7 +172,7 @@ class Metrics:
         " `own`: people's own styles."
     )
     async def by_style(self) -> list[MetricBucket]:
-        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_style]
+        return [MetricBucket.of(bucket) for bucket in (await self.window.outcomes).by_style]
 
     @strawberry.field(description="By the hour of the day in UTC, `00` to `23`: popular hours.")
     async def by_hour(self) -> list[MetricBucket]:
@@ -180,11 +180,11 @@ class Metrics:
 
     @strawberry.field(description="Those whose provider was called, most generations first.")
     async def by_provider(self) -> list[MetricBucket]:
-        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_provider]
+        return [MetricBucket.of(bucket) for bucket in (await self.window.outcomes).by_provider]
 
     @strawberry.field(description="Failed ones by their ErrorCode, the most frequent first.")
     async def by_error(self) -> list[MetricBucket]:
-        return [MetricBucket.of(bucket) for bucket in (await self.window.made).by_error]
+        return [MetricBucket.of(bucket) for bucket in (await self.window.outcomes).by_error]
 
     @strawberry.field(description="Passes that were sold or expired.")
     async def by_plan(self) -> list[PlanMetric]:

@@ -1,4 +1,4 @@
-"""The sweeper: runs the chores of every group again and again. Any number of processes may sweep at once."""
+"""The sweeper: repeats the chores of every group. Any number of processes may sweep at once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 class Sweeper:
-    """Runs each lane's chores every `every` seconds, and `jobs`, which repeat by themselves."""
+    """Runs each lane's chores every `every` seconds, and `jobs`, which have loops of their own."""
 
     def __init__(self, chores: Sequence[Chore], jobs: Sequence[Callable[[], Awaitable[None]]], *, every: float) -> None:
         self._chores = chores
@@ -19,7 +19,7 @@ class Sweeper:
         self._every = every
 
     async def run(self) -> None:
-        """Sweep until cancelled; an error ends one pass of one lane, and is logged."""
+        """Sweep until cancelled; an error is logged and ends one pass of one lane."""
         await asyncio.gather(*(self._repeat(lane) for lane in Lane), *(job() for job in self._jobs))
 
     async def _repeat(self, lane: Lane) -> None:

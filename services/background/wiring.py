@@ -1,4 +1,4 @@
-"""What the background group is made of."""
+"""The parts of the background group."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,5 +17,5 @@ class Background:
 def build_background(
     chores: Sequence[Chore], jobs: Sequence[Callable[[], Awaitable[None]]], *, every: float
 ) -> Background:
-    """`every`: seconds between two passes of the sweeper."""
+    """Build the group. `every`: seconds between two passes of the sweeper."""
     return Background(Sweeper(chores, jobs, every=every))

@@ -1,4 +1,4 @@
-"""Pictures and their rows: the row is written before the bytes and outlives them."""
+"""Pictures and their rows: a row is written before its bytes and deleted after them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
-MAX_WIDTH = 4096  # pixels; no picture is stored wider
+MAX_WIDTH = 4096  # pixels, of a stored picture
 THUMBNAIL_TYPE = "image/webp"
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What may be sent: bytes at most, and formats by content."""
+    """What clients may upload: the largest size in bytes, and the formats, detected by content."""
 
     max_bytes: int
     formats: frozenset[str]  # of JPEG, PNG, WEBP
 
 
 class FileService:
-    """Checks, stores, links and removes pictures."""
+    """Sanitizes, stores, links and removes pictures."""
 
     def __init__(self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits) -> None:
         self._storage = storage
@@ -45,11 +45,11 @@ class FileService:
         self.limits = limits
 
     async def check_upload(self, data: bytes, *, field: str = "image") -> CleanImage:
-        """A person's picture, decoded and made clean; nothing is stored. `field` of the input led to it.
+        """Return a client's picture, decoded and sanitized; nothing is stored. `field`: of the input that names it.
 
         Raises:
-            InvalidInputError: it is no picture that we take.
-            UnavailableError: it could not be looked at right now.
+            InvalidInputError: it is not an accepted picture.
+            UnavailableError: it cannot be decoded right now.
         """
         try:
             return await self._sanitizer.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
@@ -72,10 +72,10 @@ class FileService:
         return InvalidInputError(texts[reason], field=(field,))
 
     async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
-        """Write the row, then the bytes. The file stays PENDING until the transaction that uses it says otherwise.
+        """Write the row, then the bytes. The file stays PENDING until a transaction that uses it calls `mark_live`.
 
         Raises:
-            UploadFailedError: the storage would not take it; the sweeper removes what there is.
+            UploadFailedError: storing it failed; the sweeper removes what was written.
         """
         file = await File.create(
             owner_id=owner_id,
@@ -96,7 +96,7 @@ class FileService:
             await self.discard(file.id)
             raise self._not_stored() from None
         if not await File.exists(id=file.id, state=FileState.PENDING):
-            # This process slept past the sweeper's patience: the row was given up, and nobody else knows the bytes.
+            # This process stalled until the sweeper discarded the row, which alone knew of the bytes.
             log.warning("file.swept_while_storing", file=file.id)
             await self._remove_bytes(file)
             raise self._not_stored()
@@ -113,7 +113,7 @@ class FileService:
             self._storage.put(file.thumbnail_key_of(width), data, THUMBNAIL_TYPE)
             for width, data in image.thumbnails.items()
         )
-        # All at once, and all to their end: bytes that came after the file was given up would belong to nobody.
+        # Concurrently, and each to its end: bytes written after the file is discarded would be orphaned.
         outcomes = await asyncio.gather(write_picture(), *thumbnails, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -124,18 +124,18 @@ class FileService:
         return UploadFailedError(message("The picture could not be stored. Please try again."))
 
     async def read(self, file: File) -> bytes:
-        """The stored bytes. Raises StorageError."""
+        """Return the stored bytes. Raises StorageError."""
         with span("storage.get", kind=file.kind.value, bytes=file.byte_size):
             return await self._storage.get(file.key)
 
     async def discard(self, file_id: str) -> None:
-        """Give up a file that nothing uses; the sweeper removes it."""
+        """Discard a file that nothing uses; the sweeper removes it."""
         await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE id = $1 AND state = 'PENDING'", file_id
         )
 
-    async def unneeded(self, limit: int, orphan_seconds: float) -> list[File]:
-        """Give up files that have been PENDING for `orphan_seconds`; return files to remove, oldest first."""
+    async def find_removable(self, limit: int, orphan_seconds: float) -> list[File]:
+        """Discard files that have been PENDING for `orphan_seconds`; return DELETING files, oldest first."""
         marked = await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE state = 'PENDING' AND updated_at < LATER($1)"
             " RETURNING id",
@@ -146,9 +146,9 @@ class FileService:
         return await File.filter(state="DELETING").order_by("updated_at").limit(limit)
 
     async def remove(self, file: File) -> bool:
-        """Remove bytes, then the row, of a file that is DELETING; False when the storage would not."""
+        """Remove the bytes, then the row, of a DELETING file; False if the storage fails."""
         if not await self._remove_bytes(file):
-            # To the end of the queue: what cannot be removed must not keep the sweeper from what can.
+            # To the end of the queue, so that files which cannot be removed do not block those which can.
             await rows("UPDATE files SET updated_at = NOW() WHERE id = $1", file.id)
             return False
         crashpoint("file.bytes_removed")
@@ -167,20 +167,20 @@ class FileService:
         return True
 
     async def link(self, file: File) -> Link:
-        """A signed link to the picture."""
+        """Return a signed link to the picture."""
         return await self._storage.link(file.key, file.content_type)
 
     async def download_link(self, file: File, name: str) -> Link:
-        """A signed link that makes a browser save the picture under this name; the ending is added."""
+        """Return a signed link that makes a browser save the picture as `name` with the right extension."""
         return await self._storage.link(
             file.key, file.content_type, download_as=f"{name}.{EXTENSIONS[file.content_type]}"
         )
 
     async def thumbnail_link(self, file: File, width: int) -> Link:
-        """A signed link to the thumbnail that `thumbnail_width` finds, else to the picture itself.
+        """Return a signed link to the thumbnail that `thumbnail_width` chooses, else to the picture itself.
 
         Raises:
-            InvalidInputError: no picture is that wide.
+            InvalidInputError: the width is out of range.
         """
         found = thumbnail_width(file, width)
         if found is None:
@@ -189,10 +189,10 @@ class FileService:
 
 
 def thumbnail_width(file: File, wanted: int) -> int | None:
-    """The narrowest of the file's thumbnails that is made for a space of `wanted` pixels; None: the picture itself.
+    """Return the narrowest thumbnail of at least `wanted` pixels; None: use the picture itself.
 
     Raises:
-        InvalidInputError: no picture is that wide.
+        InvalidInputError: the width is out of range.
     """
     if not 1 <= wanted <= MAX_WIDTH:
         raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=MAX_WIDTH), field=("width",))
@@ -200,7 +200,7 @@ def thumbnail_width(file: File, wanted: int) -> int | None:
 
 
 async def mark_live(file_id: str) -> bool:
-    """Make a PENDING file LIVE inside the transaction that refers to it; False when the sweeper was faster."""
+    """Make a PENDING file LIVE inside the transaction that refers to it; False if the sweeper discarded it first."""
     found = await rows(
         "UPDATE files SET state = 'LIVE', updated_at = NOW() WHERE id = $1 AND state = 'PENDING' RETURNING id", file_id
     )

@@ -1,4 +1,4 @@
-"""Pictures sent ahead: announced, sent by the client straight to the storage, read when a request names them."""
+"""Direct uploads: created here, sent by the client straight to the storage, read when a request names them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,14 +16,14 @@ from services.media.file import UploadLimits
 
 log = structlog.get_logger(__name__)
 
-MAX_UPLOADS = 20  # uploads of one account at once
+MAX_UPLOADS = 20  # of one account at a time
 _MISSING = ("uploadId",)
 
 
 class UploadService:
-    """Announces uploads, reads and removes them. One lives for `seconds`, and takes bytes for the first half of them.
+    """Creates, reads and removes uploads. One exists for `seconds`, and accepts bytes for the first half of them.
 
-    So whoever sends slowly has ended before the sweeper comes, and bytes never come after their row has gone.
+    So even a slow client has finished before the sweeper comes, and no bytes arrive after their row was deleted.
     """
 
     def __init__(self, storage: Storage, limits: UploadLimits, seconds: int) -> None:
@@ -35,12 +35,12 @@ class UploadService:
     async def create(
         self, user_id: str, content_type: str, byte_size: int, idempotency_key: str | None
     ) -> tuple[Upload, Target]:
-        """Write the row, then say where to send the bytes.
+        """Write the row, then return it with the target for the bytes.
 
-        The same idempotency key with the same input leads to the same upload, as long as that takes bytes.
+        The same idempotency key with the same input returns the same upload, as long as that accepts bytes.
 
         Raises:
-            InvalidInputError, ConflictError, QuotaExceededError, UnavailableError: nothing may be sent.
+            InvalidInputError, ConflictError, QuotaExceededError, UnavailableError: no upload was created.
         """
         if content_type not in self._types:
             text = message("The content type must be one of: {types}.", types=", ".join(self._types))
@@ -50,7 +50,7 @@ class UploadService:
             raise InvalidInputError(text, field=("byteSize",))
         if idempotency_key is not None:
             check_key(idempotency_key)
-        upload = await run_tx(self._announce, user_id, content_type, byte_size, idempotency_key)
+        upload = await run_tx(self._create_row, user_id, content_type, byte_size, idempotency_key)
         crashpoint("upload.row_written")
         try:
             target = await self._storage.upload_target(
@@ -60,13 +60,13 @@ class UploadService:
                 seconds=max(self._seconds_to_send(upload), 1),
             )
         except StorageError:
-            log.exception("upload.no_target", upload=upload.id)
+            log.exception("upload.target_failed", upload=upload.id)
             raise UnavailableError from None
         return upload, target
 
-    async def _announce(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
-        # The account's row first, as everywhere; changing nothing, for an upload is nothing that an account shows.
-        # It makes twins wait for each other, which counting in the statement that inserts would not.
+    async def _create_row(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
+        # The account's row is locked first, as everywhere; its version stays, because the account shows no uploads.
+        # The lock serializes concurrent duplicates, which counting in the INSERT statement would not.
         await account_change.lock_account(user_id)
         known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None
         if known is not None:
@@ -78,7 +78,7 @@ class UploadService:
         await self._check_quota(user_id)
         upload = Upload(owner_id=user_id, content_type=content_type, byte_size=byte_size, idempotency_key=key)
         await rows(
-            # By the database's clock, which the sweeper reads, too.
+            # With the database's clock, which the sweeper uses, too.
             "INSERT INTO uploads (id, owner_id, content_type, byte_size, idempotency_key, created_at)"
             " VALUES ($1, $2, $3, $4, $5, NOW()) RETURNING id",
             upload.id,
@@ -90,23 +90,25 @@ class UploadService:
         return await Upload.get(id=upload.id)
 
     async def _check_quota(self, user_id: str) -> None:
-        life = timedelta(seconds=self.seconds)
-        living = await Upload.filter(owner_id=user_id, created_at__gt=datetime.now(UTC) - life).order_by("created_at")
-        if len(living) >= MAX_UPLOADS:
-            text = message("At most {limit} pictures can be sent ahead at a time.", limit=MAX_UPLOADS)
-            raise QuotaExceededError(text, resets_at=living[-MAX_UPLOADS].created_at + life)
+        lifetime = timedelta(seconds=self.seconds)
+        current = await Upload.filter(owner_id=user_id, created_at__gt=datetime.now(UTC) - lifetime).order_by(
+            "created_at"
+        )
+        if len(current) >= MAX_UPLOADS:
+            text = message("At most {limit} uploads can be waiting at a time.", limit=MAX_UPLOADS)
+            raise QuotaExceededError(text, resets_at=current[-MAX_UPLOADS].created_at + lifetime)
 
     def _seconds_to_send(self, upload: Upload) -> int:
-        """For how long an upload still takes bytes."""
+        """Return for how many seconds an upload still accepts bytes."""
         return int(self.seconds / 2 - (datetime.now(UTC) - upload.created_at).total_seconds())
 
     async def read(self, user_id: str, upload_id: str) -> bytes:
-        """What was sent, as it came.
+        """Return the uploaded bytes, unchanged.
 
         Raises:
-            NotFoundError: not there, not this account's, past its time, or nothing has arrived yet.
-            InvalidInputError: more was sent than announced.
-            UnavailableError: the storage does not answer.
+            NotFoundError: it does not exist, belongs to another user, has expired, or has no bytes yet.
+            InvalidInputError: more bytes were sent than declared.
+            UnavailableError: the storage does not respond.
         """
         found = await rows(
             "SELECT id FROM uploads WHERE id = $1 AND owner_id = $2 AND created_at > LATER($3)",
@@ -118,20 +120,20 @@ class UploadService:
         if upload is None:
             raise NotFoundError(_MISSING)
         try:
-            # The store may have taken more than it was told to.
+            # The storage may have accepted more than the declared size.
             return await self._storage.get(upload.key, max_bytes=upload.byte_size)
         except MissingObjectError:
             raise NotFoundError(_MISSING, message("The picture has not arrived yet.")) from None
         except TooLargeError:
-            raise InvalidInputError(message("More was sent than announced."), field=_MISSING) from None
+            raise InvalidInputError(message("The file is larger than declared."), field=_MISSING) from None
         except StorageError:
             log.exception("upload.read_failed", upload=upload.id)
             raise UnavailableError from None
 
     async def expired(self, limit: int) -> list[Upload]:
-        """Uploads past their time, used or not."""
+        """Return expired uploads, used or not."""
         found = await rows(
-            # In any order, so that what cannot be removed does not keep the sweeper from what can.
+            # In random order, so that uploads which cannot be removed do not block those which can.
             "SELECT id FROM uploads WHERE created_at < LATER($1) ORDER BY RANDOM() LIMIT $2",
             -float(self.seconds),
             limit,
@@ -139,15 +141,15 @@ class UploadService:
         return await Upload.filter(id__in=[row["id"] for row in found])
 
     async def remove_bytes_of(self, user_id: str) -> None:
-        """Remove at once what an account has sent ahead. Raises StorageError.
+        """Remove the bytes of all uploads of an account at once. Raises StorageError.
 
-        The rows stay for their time, because more may still come to the addresses that were given out.
+        The rows stay until they expire, because more bytes may still arrive at targets that were issued.
         """
         for upload in await Upload.filter(owner_id=user_id):
             await self._storage.delete(upload.key)
 
     async def remove(self, upload: Upload) -> bool:
-        """Remove bytes, then the row; False when the storage would not."""
+        """Remove the bytes, then the row; False if the storage fails."""
         try:
             await self._storage.delete(upload.key)
         except StorageError:

@@ -1,4 +1,4 @@
-"""What the media group is made of."""
+"""The parts of the media group."""
 
 from dataclasses import dataclass
 
@@ -21,19 +21,19 @@ class Media:
     @property
     def chores(self) -> tuple[Chore, ...]:
         return (
-            # Whoever deletes a large gallery leaves more than one batch, and should not wait for the next sweep.
-            chore_for_each("file", Lane.CLEAN_UP, self._unneeded, self.files.remove, until_empty=True),
+            # A large gallery that was deleted is more than one batch, and should not wait for the next sweep.
+            chore_for_each("file", Lane.CLEAN_UP, self._find_removable, self.files.remove, until_empty=True),
             chore_for_each("upload", Lane.CLEAN_UP, self.uploads.expired, self.uploads.remove),
         )
 
-    async def _unneeded(self, limit: int) -> list[File]:
-        return await self.files.unneeded(limit, self.orphan_seconds)
+    async def _find_removable(self, limit: int) -> list[File]:
+        return await self.files.find_removable(limit, self.orphan_seconds)
 
 
 def build_media(
     storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, *, upload_seconds: int, orphan_seconds: float
 ) -> Media:
-    """`upload_seconds`: how long an upload waits to be used."""
+    """Build the group. `upload_seconds`: how long an upload can be used."""
     return Media(
         files=FileService(storage, sanitizer, limits),
         uploads=UploadService(storage, limits, upload_seconds),

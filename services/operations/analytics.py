@@ -1,4 +1,4 @@
-"""The figures of a deployment over a window of time, each computed in the database, and only when it is asked for."""
+"""Statistics of a deployment over a window of time, each computed in the database and only when requested."""
 
 import asyncio
 from collections import Counter
@@ -11,15 +11,15 @@ from models.database.connection import dialect, rows
 from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
-from services.operations.analytics_report import Bucket, Ledger, Made, PlanSales, Users, Waits
+from services.operations.analytics_report import Bucket, Durations, Ledger, Outcomes, PlanSales, Users
 
-DAY = timedelta(days=1)  # the window where none is given
-_AT_ONCE = 3  # statements of one process: each has a connection of its own, of which a database has few
-_EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # there is no day before it
-MAX_BUCKETS = 50  # buckets of one kind: those with most generations
+DAY = timedelta(days=1)  # the default window
+_CONCURRENCY = 3  # queries of one process: each has a connection of its own, of which a database has few
+_EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # no window begins before it
+MAX_BUCKETS = 50  # of one kind: those with most generations
 
-# What stands in braces below, as each database spells it. How long people waited is read to the hundredth of a second,
-# so that a million generations have few different values.
+# The parts in braces below, in the dialect of each database. Durations are read in hundredths of a second, so that a
+# million generations have few distinct values.
 _DIALECT = {
     "postgres": {
         "hour": "CAST(EXTRACT(HOUR FROM created_at AT TIME ZONE 'UTC') AS INT)",
@@ -35,8 +35,8 @@ _DIALECT = {
 
 _WINDOW = "created_at >= $1 AND created_at < $2"
 
-# Everybody's own styles are one bucket: their names are their owners' business, and there is no end of them.
-_MADE = """
+# All custom styles are one bucket: their names are private, and their number is unlimited.
+_OUTCOMES = """
 SELECT collection_slug || '/' || CASE WHEN style_slug LIKE 'own-%' THEN 'own' ELSE style_slug END AS style,
     provider, status, error_code, COUNT(*) AS count, SUM(CASE WHEN refunded THEN 0 ELSE cost END) AS credits,
     SUM(provider_cost) AS dollars
@@ -48,7 +48,7 @@ SELECT {hour} AS hour, status, COUNT(*) AS count, SUM(CASE WHEN refunded THEN 0 
 FROM generations WHERE {window} GROUP BY 1, 2
 """
 
-_WAITS = """
+_DURATIONS = """
 SELECT {hundredths} AS hundredths, COUNT(*) AS count
 FROM generations WHERE {window} AND status = 'COMPLETED' GROUP BY 1 ORDER BY 1
 """
@@ -57,7 +57,7 @@ _USERS = """
 WITH seen AS (SELECT user_id, MAX(created_at) AS newest FROM generations WHERE {window} GROUP BY user_id)
 SELECT COUNT(*) AS active, COUNT(CASE WHEN EXISTS (
     SELECT 1 FROM generations WHERE user_id = seen.user_id AND created_at <= {day_before_newest}
-) THEN 1 END) AS came_back FROM seen
+) THEN 1 END) AS returning_users FROM seen
 """
 
 _LEDGER = "SELECT type, SUM(amount) AS credits FROM credit_transactions WHERE {window} GROUP BY type"
@@ -78,61 +78,61 @@ FROM (
 _QUEUE = "SELECT COUNT(*) AS waiting FROM generations WHERE status = 'PENDING'"
 
 
-Ask: TypeAlias = Callable[..., Awaitable[list[dict[str, Any]]]]  # runs a statement, as `models.database.rows` does
+Query: TypeAlias = Callable[..., Awaitable[list[dict[str, Any]]]]  # runs a statement, as `models.database.rows` does
 
 
 class AnalyticsWindow:
-    """The figures of one window: its beginning belongs to it, its end does not.
+    """The statistics of one window, which includes its start and excludes its end.
 
-    Each is computed when it is first awaited, and once; figures that are read from the same rows come together. What
-    takes too long raises UnavailableError.
+    Each is computed once, when first awaited; those from the same rows are computed together. A query that times out
+    raises UnavailableError.
     """
 
-    def __init__(self, start: datetime, end: datetime, ask: Ask) -> None:
+    def __init__(self, start: datetime, end: datetime, query: Query) -> None:
         self._window = (start, end)
-        self._ask_for = ask
+        self._run_query = query
 
     @cached_property
-    def made(self) -> asyncio.Task[Made]:
-        """What became of the generations that were ordered, deleted ones included."""
-        return asyncio.create_task(self._made())
+    def outcomes(self) -> asyncio.Task[Outcomes]:
+        """The outcomes of the requested generations, including deleted ones."""
+        return asyncio.create_task(self._outcomes())
 
     @cached_property
     def by_hour(self) -> asyncio.Task[tuple[Bucket, ...]]:
-        """By the hour of the day in UTC, `00` to `23`, those in which anything was ordered."""
+        """Generations by the hour of the day in UTC, `00` to `23`; hours without any are left out."""
         return asyncio.create_task(self._by_hour())
 
     @cached_property
-    def waits(self) -> asyncio.Task[Waits]:
-        """How long people waited."""
-        return asyncio.create_task(self._waits())
+    def durations(self) -> asyncio.Task[Durations]:
+        """Seconds from the request to the completion."""
+        return asyncio.create_task(self._durations())
 
     @cached_property
     def users(self) -> asyncio.Task[Users]:
-        """Who ordered. Returning: with an order at least a day (24 hours) after the account's first one."""
+        """Accounts with a generation. Returning: with one at least a day (24 hours) after the account's first one."""
         return asyncio.create_task(self._users())
 
     @cached_property
     def ledger(self) -> asyncio.Task[Ledger]:
-        """What moved in the ledger."""
+        """Credits that moved in the ledger."""
         return asyncio.create_task(self._ledger())
 
     @cached_property
     def plans(self) -> asyncio.Task[tuple[PlanSales, ...]]:
-        """Passes that were sold or expired."""
+        """Passes that were sold or expired, by plan."""
         return asyncio.create_task(self._plans())
 
     async def queue_depth(self) -> int:
-        """How many generations wait right now, whatever the window."""
+        """Count the pending generations right now, whatever the window."""
         return int((await rows(_QUEUE))[0]["waiting"])
 
-    async def _made(self) -> Made:
-        found = await self._ask(_MADE)
+    async def _outcomes(self) -> Outcomes:
+        found = await self._query(_OUTCOMES)
         total = Counter[str]()
         for row in found:
             total[row["status"]] += int(row["count"])
         failures = [row for row in found if row["status"] == "FAILED"]
-        return Made(
+        return Outcomes(
             generations=total.total(),
             completed=total["COMPLETED"],
             failed=total["FAILED"],
@@ -144,23 +144,23 @@ class AnalyticsWindow:
         )
 
     async def _by_hour(self) -> tuple[Bucket, ...]:
-        found = _buckets(await self._ask(_HOURS), lambda row: f"{row['hour']:02}")
+        found = _buckets(await self._query(_HOURS), lambda row: f"{row['hour']:02}")
         return tuple(sorted(found, key=lambda bucket: bucket.key))
 
-    async def _waits(self) -> Waits:
-        found = [(int(row["hundredths"]), int(row["count"])) for row in await self._ask(_WAITS)]
+    async def _durations(self) -> Durations:
+        found = [(int(row["hundredths"]), int(row["count"])) for row in await self._query(_DURATIONS)]
         count = sum(times for _, times in found)
         if not count:
-            return Waits()
-        average = sum(waited * times for waited, times in found) / count
-        return Waits(average / 100, _percentile(found, count, 0.5) / 100, _percentile(found, count, 0.95) / 100)
+            return Durations()
+        average = sum(duration * times for duration, times in found) / count
+        return Durations(average / 100, _percentile(found, count, 0.5) / 100, _percentile(found, count, 0.95) / 100)
 
     async def _users(self) -> Users:
-        (row,) = await self._ask(_USERS)
-        return Users(int(row["active"]), int(row["came_back"]))
+        (row,) = await self._query(_USERS)
+        return Users(int(row["active"]), int(row["returning_users"]))
 
     async def _ledger(self) -> Ledger:
-        moved = {row["type"]: int(row["credits"]) for row in await self._ask(_LEDGER)}
+        moved = {row["type"]: int(row["credits"]) for row in await self._query(_LEDGER)}
         return Ledger(
             spent=-moved.get("DEDUCTION", 0),
             refunded=moved.get("REFUND", 0),
@@ -168,21 +168,21 @@ class AnalyticsWindow:
         )
 
     async def _plans(self) -> tuple[PlanSales, ...]:
-        return tuple(_sales(row) for row in await self._ask(_PASSES))
+        return tuple(_sales(row) for row in await self._query(_PASSES))
 
-    async def _ask(self, sql: str) -> list[dict[str, Any]]:
-        return await self._ask_for(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
+    async def _query(self, sql: str) -> list[dict[str, Any]]:
+        return await self._run_query(sql.format(window=_WINDOW, **_DIALECT[dialect()]), *self._window)
 
 
 class AnalyticsService:
-    """Opens windows. Their statements read beside the work, with a deadline: nobody's request waits for them."""
+    """Opens windows. Their queries run on connections of their own, with a deadline, and delay no other request."""
 
-    def __init__(self, survey: ReadOnlyDatabase) -> None:
-        self._survey = survey
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, database: ReadOnlyDatabase) -> None:
+        self._database = database
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     def between(self, start: datetime | None, end: datetime | None) -> AnalyticsWindow:
-        """The window from `start` to `end`, to now where that is None; a day of 24 hours where `start` is.
+        """Return the window from `start` to `end`; by default the 24 hours before `end`, and until now.
 
         Raises:
             InvalidInputError: it ends before it begins.
@@ -196,7 +196,7 @@ class AnalyticsService:
     async def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         async with self._slots:
             try:
-                return await self._survey.rows(sql, *values)
+                return await self._database.rows(sql, *values)
             except QueryTimeoutError:
                 raise UnavailableError from None
 
@@ -214,13 +214,13 @@ def _buckets(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], st
 
 
 def _percentile(found: list[tuple[int, int]], count: int, share: float) -> int:
-    """The least value that at least `share` of all do not exceed; `found`: values with their counts, in order."""
+    """Return the least value that at least `share` of all do not exceed; `found`: ordered values with their counts."""
     reached = 0
     for value, times in found:
         reached += times
         if reached >= share * count:
             return value
-    raise ValueError("there are no values")
+    raise ValueError("no values")
 
 
 def _sales(row: dict[str, Any]) -> PlanSales:

@@ -1,21 +1,21 @@
-"""What the figures of a window are: plain values, as the database was asked for them."""
+"""The statistics of a window as plain values, read from the database."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """The generations that have something in common."""
+    """A group of generations."""
 
     key: str
     count: int
     failed: int
-    credits: int  # that they cost, without those that were refunded
+    credits: int  # their cost, without refunded ones
 
 
 @dataclass(frozen=True)
-class Made:
-    """What became of the generations of a window."""
+class Outcomes:
+    """The outcomes of the generations requested in a window."""
 
     generations: int
     completed: int
@@ -28,14 +28,14 @@ class Made:
 
     @property
     def success_rate(self) -> float | None:
-        """Of those that ended by themselves, how many brought a picture, 0 to 1; None where none did."""
+        """The share of completed ones among completed and failed, 0 to 1; None if there are none of either."""
         ended = self.completed + self.failed
         return self.completed / ended if ended else None
 
 
 @dataclass(frozen=True)
-class Waits:
-    """How long people waited for the pictures of a window, seconds from the order to the picture."""
+class Durations:
+    """Seconds from the request to the completion of a window's generations."""
 
     average: float | None = None
     p50: float | None = None
@@ -44,7 +44,7 @@ class Waits:
 
 @dataclass(frozen=True)
 class Users:
-    """Accounts that ordered in a window."""
+    """Accounts with a generation in a window."""
 
     active: int
     returning: int
@@ -61,7 +61,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class PlanSales:
-    """How the passes of one plan were bought and used."""
+    """Sales and use of the passes of one plan."""
 
     plan: str
     sold: int

@@ -1,4 +1,4 @@
-"""How much there is to do, as the tables say: the same figures in every process, for Prometheus to read."""
+"""Gauges read from the database: the queue, workers and spending, with the same values in every process."""
 
 from datetime import UTC, datetime
 
@@ -13,39 +13,39 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED = 2.0  # seconds: however many ask, the tables are read no more often
+_TTL = 2.0  # seconds for which the values are cached, however often the metrics are scraped
 _OPEN = ("PENDING", "PROCESSING")
 
 
 class GaugeUpdater:
-    """Brings the figures up to date that no single process can count."""
+    """Updates the metrics that no single process can count."""
 
-    def __init__(self, roster: WorkerRegistry, self_check: SelfCheck) -> None:
-        self._roster = roster
+    def __init__(self, worker_registry: WorkerRegistry, self_check: SelfCheck) -> None:
+        self._worker_registry = worker_registry
         self._self_check = self_check
-        self._read = CachedValue(self._measure, _REMEMBERED)
+        self._values = CachedValue(self._read_tables, _TTL)
 
     async def refresh(self) -> None:
-        """Read the tables, unless somebody just has; an outage is itself a figure."""
+        """Read the tables, unless the values are cached; an outage is a metric itself."""
         try:
-            await self._read.get()
-        except Exception as error:  # noqa: BLE001 - whatever keeps us from the tables, the other figures are told
-            log.warning("load.not_measured", error=repr(error))
+            await self._values.get()
+        except Exception as error:  # noqa: BLE001 - whatever the error, the other metrics are exported
+            log.warning("gauges.refresh_failed", error=repr(error))
             metric.database_up.set(0)
         else:
             metric.database_up.set(1)
 
-    async def _measure(self) -> None:
-        waiting = await rows(
+    async def _read_tables(self) -> None:
+        counted = await rows(
             "SELECT status, COUNT(*) AS number, MIN(created_at) AS oldest FROM generations"
             " WHERE status IN ('PENDING', 'PROCESSING') GROUP BY status"
         )
-        found = {row["status"]: row for row in waiting}
+        found = {row["status"]: row for row in counted}
         for status in _OPEN:
             metric.queue_depth.labels(status).set(found[status]["number"] if status in found else 0)
         pending = found.get("PENDING")
         since = as_datetime(pending["oldest"]) if pending else None
         metric.queue_oldest.set(max((datetime.now(UTC) - since).total_seconds(), 0) if since else 0)
-        metric.worker_slots.set(await self._roster.capacity())
+        metric.worker_slots.set(await self._worker_registry.capacity())
         metric.spend_today.set(await spent_today())
         await self._self_check.export_metrics()

@@ -1,6 +1,6 @@
-"""What must hold in every database, whatever died: named promises, each one statement that finds what breaks it.
+"""The invariants: what must hold in every database, whatever crashed; for each, the query that finds violations.
 
-Every statement is one snapshot and returns the ids that break its promise, so it may run while the server works.
+Every query reads one snapshot and returns the ids of violating rows, so it may run while the server works.
 """
 
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Invariant:
-    """One promise. `sql` finds what breaks it; $1 and $2, where they stand, are how long ago it may have happened."""
+    """One invariant. `sql` returns the ids of violations; $1 and $2, if used, are negative grace periods in seconds."""
 
     name: str
-    promise: str
+    statement: str
     sql: str
 
 
@@ -26,7 +26,7 @@ INVARIANTS = (
     ),
     Invariant(
         "M2",
-        "nobody spends what is not there",
+        "no account spends more than it has",
         """
         SELECT id FROM users WHERE credits < 0 AND NOT overdraft_allowed
         UNION ALL SELECT id FROM credit_transactions WHERE type = 'DEDUCTION' AND balance < 0
@@ -34,21 +34,21 @@ INVARIANTS = (
     ),
     Invariant(
         "M3",
-        "a generation is paid for once, at its price, by its owner",
+        "a generation is charged once, at its price, to its owner",
         """
         SELECT id FROM (
             SELECT g.id, g.user_id, g.cost, CASE WHEN g.paid_by = 'CREDITS' THEN g.cost ELSE 0 END AS price,
-                COUNT(t.id) AS lines, COALESCE(SUM(t.amount), 0) AS total, MIN(t.user_id) AS payer
+                COUNT(t.id) AS lines, COALESCE(SUM(t.amount), 0) AS total, MIN(t.user_id) AS charged
             FROM generations g LEFT JOIN credit_transactions t ON t.generation_id = g.id AND t.type = 'DEDUCTION'
             GROUP BY g.id, g.user_id, g.paid_by, g.cost
         ) AS paid
-        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR payer <> user_id OR cost <> price
+        WHERE lines <> CASE WHEN price > 0 THEN 1 ELSE 0 END OR total <> -price OR charged <> user_id OR cost <> price
         """,
     ),
     Invariant(
         "M4",
-        "a refund is given once, in full, exactly when the policy says so, or an admin",
-        # Only a refund that an admin gave, beyond the policy, has metadata: the reason. And each has its act.
+        "a refund is given once, in full, exactly when the policy or an admin says so",
+        # Only a refund by an admin, beyond the policy, has metadata: the reason. And each has its audit entry.
         """
         SELECT id FROM (
             SELECT g.id, g.user_id, g.cost, g.status, g.refund_policy, g.refunded,
@@ -70,7 +70,7 @@ INVARIANTS = (
     ),
     Invariant(
         "M6",
-        "ledger lines chain without gaps, name their cause, and end at the balance",
+        "an account's ledger lines have no gaps, reference their cause, and end at its balance",
         """
         SELECT id FROM (
             SELECT id, sequence, amount, balance,
@@ -92,7 +92,7 @@ INVARIANTS = (
     ),
     Invariant(
         "M7",
-        "an order brings its credits once, to its buyer, and loses no more than it brought",
+        "an order grants its credits once, to its buyer, and what is reversed is in the ledger",
         """
         SELECT p.id FROM purchases p LEFT JOIN credit_transactions t ON t.reference = 'polar:order:' || p.order_id
         WHERE COALESCE(t.amount, 0) <> p.credits OR t.user_id <> p.user_id
@@ -108,7 +108,7 @@ INVARIANTS = (
     ),
     Invariant(
         "M8",
-        "what an admin gives or takes and the audit log tell the same",
+        "admin adjustments and granted passes match the audit log",
         """
         SELECT t.id FROM credit_transactions t LEFT JOIN audit_entries a ON a.id = SUBSTR(t.reference, 7)
         WHERE t.type = 'ADMIN' AND (a.id IS NULL OR t.reference <> 'admin:' || a.id OR a.action <> 'ADJUST_CREDITS'
@@ -125,7 +125,7 @@ INVARIANTS = (
     ),
     Invariant(
         "G1",
-        "an ended generation shows one end, and only one under way is leased",
+        "a final generation has consistent end fields, and exactly the processing ones have a lease",
         """
         SELECT id FROM generations
         WHERE (status IN ('COMPLETED', 'FAILED', 'CANCELED')) <> (completed_at IS NOT NULL)
@@ -140,8 +140,8 @@ INVARIANTS = (
     ),
     Invariant(
         "G5",
-        "a generation is begun, and its provider called, a bounded number of times and on record",
-        # Three, as services.generations has it: written out, so that a slip there is seen here.
+        "attempts and provider calls of a generation are bounded and recorded",
+        # Three, as in services.generations: repeated here, so that a mistake there is found.
         """
         SELECT id FROM generations
         WHERE attempts > 3 OR provider_calls > 3 OR (provider_calls > 0) <> (provider_called_at IS NOT NULL)
@@ -150,7 +150,7 @@ INVARIANTS = (
     ),
     Invariant(
         "G7",
-        "a completed generation has its picture, a failed one its reason, and every one its photo",
+        "a completed generation has its result, a failed one its error code, and each its original",
         """
         SELECT g.id FROM generations g
             LEFT JOIN files r ON r.id = g.result_id LEFT JOIN files o ON o.id = g.original_id
@@ -165,7 +165,7 @@ INVARIANTS = (
     ),
     Invariant(
         "G8",
-        "a deleted generation has ended, and kept neither words nor pictures nor a share",
+        "a deleted generation is final, and keeps no texts, pictures, favorite mark or share",
         """
         SELECT id FROM generations WHERE deleted_at IS NOT NULL
         AND (status NOT IN ('COMPLETED', 'FAILED', 'CANCELED') OR original_id IS NOT NULL OR result_id IS NOT NULL
@@ -177,7 +177,7 @@ INVARIANTS = (
     ),
     Invariant(
         "U1",
-        "an account that is gone has no name, no way in and, soon, nothing in its gallery",
+        "a deleted account has no name, no way to sign in and, soon, no generations",
         """
         SELECT id FROM users WHERE deleted_at IS NOT NULL
         AND (email <> id || '@deleted.invalid' OR password_hash <> '' OR name IS NOT NULL OR role <> 'USER'
@@ -190,7 +190,7 @@ INVARIANTS = (
     ),
     Invariant(
         "A1",
-        "an hour of a pass counts what it paid for and did not get back, never more than it was sold with",
+        "the used allowance of a pass equals the generations it paid for, and stays within its limits",
         """
         SELECT h.holder_id AS id FROM pass_hours h
             JOIN passes p ON p.id = h.holder_id
@@ -215,8 +215,8 @@ INVARIANTS = (
     ),
     Invariant(
         "A2",
-        "an allowance comes back once, exactly when the policy says so, or an admin",
-        # A call that is on record may have been one that never left: what the policy then gives is not seen here.
+        "an allowance is given back once, exactly when the policy or an admin says so",
+        # A recorded call may not have reached the provider: a refund by the policy in that case is not checked here.
         """
         SELECT id FROM (
             SELECT g.id, g.status, g.refund_policy, g.refunded,
@@ -235,7 +235,7 @@ INVARIANTS = (
     ),
     Invariant(
         "A3",
-        "passes of an account follow one another",
+        "the passes of an account do not overlap",
         """
         SELECT id FROM (
             SELECT id, started_at,
@@ -247,8 +247,8 @@ INVARIANTS = (
     ),
     Invariant(
         "E1",
-        "an account has the plan of a membership that runs, for as long as that says, and none when it is gone",
-        # How long grace is, the profile says, and another day's profile may say otherwise: it is not looked into here.
+        "an account has the plan of its running membership, until its end, and a deleted one has none",
+        # The days of grace are the profile's, which may have changed since: they are not checked here.
         """
         SELECT id FROM users WHERE (plan_id IS NULL) <> (member_until IS NULL)
         OR deleted_at IS NOT NULL AND plan_id IS NOT NULL
@@ -263,7 +263,7 @@ INVARIANTS = (
     ),
     Invariant(
         "B1",
-        "every stored object has a row, and every row that lives is used",
+        "every stored object has a row, and every LIVE file is used",
         """
         SELECT id FROM files WHERE state = 'LIVE'
         AND NOT EXISTS (SELECT 1 FROM generations WHERE original_id = files.id OR result_id = files.id)
@@ -271,7 +271,7 @@ INVARIANTS = (
     ),
     Invariant(
         "B3",
-        "files that nothing needs are soon gone",
+        "unused files, uploads and data exports are removed in time",
         """
         SELECT id FROM files WHERE state <> 'LIVE' AND updated_at < LATER($1)
         UNION ALL SELECT id FROM uploads WHERE created_at < LATER($2)

@@ -1,4 +1,4 @@
-"""Maintenance: what an operator has switched off, known to every process without asking for each request."""
+"""Maintenance: the switches that an admin has set, cached in every process."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 2.0  # seconds between looks at the row, where no message says that it has changed
+POLL_SECONDS = 2.0  # between two reads of the row, if no message reports a change
 MAX_CAP = 1_000_000_000.0  # US dollars
 
 
 @dataclass(frozen=True)
 class MaintenanceState:
-    """How things stand. `daily_spend_cap` and `spent_today`: US dollars, paid to providers in this UTC day."""
+    """The present state. `daily_spend_cap` and `spent_today`: US dollars, paid to providers in this UTC day."""
 
     read_only: bool = False
     providers_off: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class MaintenanceState:
 
     @property
     def is_spent(self) -> bool:
-        """Whether as much was paid today as may be."""
+        """Whether the daily cap is reached."""
         return self.daily_spend_cap is not None and self.spent_today >= self.daily_spend_cap
 
 
@@ -53,7 +53,7 @@ class MaintenanceChange:
 
 
 class MaintenanceService:
-    """Knows the state, and changes it. `provider`: whom this process asks for pictures; `known`: all there can be."""
+    """Caches the state, and changes it. `provider`: the one that this process calls; `known`: all possible ones."""
 
     def __init__(self, bus: Bus, events: EventPublisher, provider: str, known: Iterable[str]) -> None:
         self._bus = bus
@@ -68,23 +68,23 @@ class MaintenanceService:
 
     @property
     def is_provider_off(self) -> bool:
-        """Whether what waits has to go on waiting."""
+        """Whether pending generations have to wait."""
         return self._provider in self._state.providers_off
 
     def check_writable(self) -> None:
-        """Raises UnavailableError while nobody may change anything."""
+        """Raises UnavailableError while the service is read-only."""
         if self._state.read_only:
-            raise UnavailableError(message("We are working on this service; nothing can be changed right now."))
+            raise UnavailableError(message("The service is under maintenance; nothing can be changed right now."))
 
     def check_submission_allowed(self) -> None:
-        """Raises UnavailableError while no new pictures are made: nothing is stored or charged for them."""
+        """Raises UnavailableError while no new generations are accepted, before anything is stored or charged."""
         if self.is_provider_off:
-            raise UnavailableError(message("No pictures can be ordered right now. Please try again later."))
+            raise UnavailableError(message("New pictures are unavailable right now. Please try again later."))
         if self._state.is_spent:
-            raise UnavailableError(message("No more pictures can be ordered today. Please try again tomorrow."))
+            raise UnavailableError(message("No more pictures can be made today. Please try again tomorrow."))
 
     async def read(self) -> MaintenanceState:
-        """How things stand at this moment."""
+        """Return the present state from the database."""
         row = await Maintenance.get(id=1)
         return MaintenanceState(row.read_only, tuple(row.providers_off), row.daily_spend_cap, await spent_today())
 
@@ -92,14 +92,14 @@ class MaintenanceService:
         """Apply the change; a change to the present values is not written to the audit log.
 
         Raises:
-            InvalidInputError: a provider that there is not, a cap below nothing, or null where only a cap may be null.
+            InvalidInputError: an unknown provider, a negative cap, or null where only the cap may be null.
         """
         values = self._validate(change)
-        act = await run_tx(self._set, admin.id, values)
-        if act is not None:
-            await self._look(await self.read())
+        entry = await run_tx(self._set, admin.id, values)
+        if entry is not None:
+            await self._apply(await self.read())
             await self._bus.publish(MAINTENANCE_CHANNEL, {})
-            await self._events.admin_action(None, act)
+            await self._events.admin_action(None, entry)
         return await self.read()
 
     def _validate(self, change: MaintenanceChange) -> dict[str, Any]:
@@ -109,17 +109,17 @@ class MaintenanceService:
                 raise InvalidInputError(message("This must not be empty."), field=(field,))
         values = set_fields(change)
         if "providers_off" in values:
-            values["providers_off"] = self._names(values["providers_off"])
+            values["providers_off"] = self._validate_providers(values["providers_off"])
         cap = values.get("daily_spend_cap")
         if cap is not None and not 0 <= cap <= MAX_CAP:
             text = message("This must be from 0 to {count}.", count=int(MAX_CAP))
             raise InvalidInputError(text, field=("dailySpendCap",))
         return values
 
-    def _names(self, given: Sequence[str]) -> list[str]:
+    def _validate_providers(self, given: Sequence[str]) -> list[str]:
         for index, name in enumerate(given):
             if name not in self._known:
-                text = message("There is no such provider. Choose of: {providers}.", providers=", ".join(self._known))
+                text = message("Unknown provider. Choose from: {providers}.", providers=", ".join(self._known))
                 raise InvalidInputError(text, field=("providersOff", str(index)))
         return sorted(set(given))
 
@@ -137,8 +137,8 @@ class MaintenanceService:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Know the state while the body runs."""
-        await self._try_to_look()
+        """Keep the cached state up to date while the body runs."""
+        await self._refresh()
         watch = asyncio.create_task(self._watch(), name="maintenance")
         try:
             yield
@@ -149,32 +149,32 @@ class MaintenanceService:
     async def _watch(self) -> None:
         async with self._bus.subscribe(MAINTENANCE_CHANNEL) as messages:
             while True:
-                await self._try_to_look()
+                await self._refresh()
                 await messages.get(timeout=POLL_SECONDS)
 
-    async def _try_to_look(self) -> None:
+    async def _refresh(self) -> None:
         try:
             row = await Maintenance.get(id=1)
             cap = row.daily_spend_cap
-            spent = 0.0 if cap is None else await spent_today()  # which costs more than a look
-            await self._look(MaintenanceState(row.read_only, tuple(row.providers_off), cap, spent))
-        except Exception as error:  # noqa: BLE001 - a database that is away comes back; what was known stays known
-            log.warning("maintenance.not_read", error=repr(error))
+            spent = 0.0 if cap is None else await spent_today()  # which costs more than reading the row
+            await self._apply(MaintenanceState(row.read_only, tuple(row.providers_off), cap, spent))
+        except Exception as error:  # noqa: BLE001 - in an outage of the database the cached state stays
+            log.warning("maintenance.refresh_failed", error=repr(error))
 
-    async def _look(self, state: MaintenanceState) -> None:
-        waited, self._state = self.is_provider_off, state
+    async def _apply(self, state: MaintenanceState) -> None:
+        was_off, self._state = self.is_provider_off, state
         for switch, is_on in (
             ("read_only", state.read_only),
             ("provider_off", self.is_provider_off),
             ("spent", state.is_spent),
         ):
             metric.maintenance.labels(switch).set(is_on)
-        if waited and not self.is_provider_off:
-            await self._bus.publish(WAITING_CHANNEL, {})  # workers here know by now that they may go on
+        if was_off and not self.is_provider_off:
+            await self._bus.publish(WAITING_CHANNEL, {})  # the workers of this process have the new state by now
 
 
 async def spent_today() -> float:
-    """US dollars that providers took for what ended in this UTC day."""
+    """Return the US dollars that providers charged for generations that ended in this UTC day."""
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     (found,) = await rows(
         "SELECT COALESCE(SUM(provider_cost), 0) AS spent FROM generations"

@@ -1,4 +1,4 @@
-"""The self-check: every hour one worker audits everything, and says aloud when a promise is broken."""
+"""The self-check: every hour one worker audits everything, and reports violated invariants to the log and admins."""
 
 import time
 from datetime import UTC, datetime
@@ -16,67 +16,68 @@ log = structlog.get_logger(__name__)
 
 JOB = "self-check"
 
-_NAMED = 10  # violations that the log names, of each promise
+_MAX_LOGGED = 10  # ids of violations of one invariant in the log
 _NAMES = (*(invariant.name for invariant in INVARIANTS), "B2")
 
 
 class SelfCheck:
-    """The hour's row is the lease: whoever writes it audits, and nobody else. The newest row is what is shown."""
+    """Audits once an hour, in the worker that claims the hour. Every process exports the newest result as metrics."""
 
     def __init__(self, audit: IntegrityAudit, events: EventPublisher) -> None:
         self._audit = audit
         self._events = events
-        self._begun = datetime.now(UTC)
+        self._started_at = datetime.now(UTC)
 
     async def run(self) -> None:
-        """Audit every hour until cancelled; for every worker."""
+        """Audit every hour until cancelled; runs in every worker."""
         await hourly_job.run_every_hour(JOB, self.check_when_due)
 
     async def check_when_due(self, now: datetime) -> dict[str, int] | None:
-        """Do this hour's audit, unless somebody has begun it: how many break each promise; None: not ours to do."""
+        """Run this hour's audit and return the number of violations by invariant; None if another worker claimed it."""
         run = await hourly_job.claim(JOB, now)
         if run is None:
             return None
         started = time.monotonic()
         try:
-            verdicts = await self._audit.run()
+            results = await self._audit.run()
         except Exception as error:
             await hourly_job.fail(run, error)
             raise
-        broken = {verdict.name: len(verdict.violations) for verdict in verdicts if verdict.violations}
+        violated = {result.name: len(result.violations) for result in results if result.violations}
         before = await hourly_job.last_completed(JOB)
         earlier: dict[str, int] = before.result["broken"] if before and before.result else {}
-        unknown = [verdict.name for verdict in verdicts if not verdict.is_known]
-        await hourly_job.complete(run, {"broken": broken, "unknown": unknown})
-        for verdict in verdicts:
-            if not verdict.is_known:
-                log.warning("self_check.unknown", promise=verdict.name, hint="it took too long; `main.py verify` waits")
-            if verdict.violations:
-                await self._report(verdict, earlier.get(verdict.name, 0))
-        log.info("self_check.done", broken=sorted(broken), seconds=round(time.monotonic() - started, 3))
-        return broken
+        unknown = [result.name for result in results if not result.is_complete]
+        await hourly_job.complete(run, {"broken": violated, "unknown": unknown})
+        for result in results:
+            if not result.is_complete:
+                log.warning("self_check.timed_out", invariant=result.name, hint="`main.py verify` has no time limit")
+            if result.violations:
+                await self._report(result, earlier.get(result.name, 0))
+        log.info("self_check.completed", violated=sorted(violated), seconds=round(time.monotonic() - started, 3))
+        return violated
 
-    async def _report(self, verdict: InvariantResult, earlier: int) -> None:
-        count = len(verdict.violations)
+    async def _report(self, result: InvariantResult, earlier: int) -> None:
+        count = len(result.violations)
         log.error(
-            "self_check.broken",
-            promise=verdict.name,
-            meaning=verdict.promise,
+            "self_check.invariant_violated",
+            invariant=result.name,
+            statement=result.statement,
             violations=count,
-            named=verdict.violations[:_NAMED],
+            ids=result.violations[:_MAX_LOGGED],
         )
-        if count > earlier:  # admins are told once, not every hour
-            text = message("A promise is broken: {promise} ({name}), {count} times.", promise=verdict.promise,
-                           name=verdict.name, count=count)  # fmt: skip
+        if count > earlier:  # alert admins once, not every hour
+            text = message("An invariant is violated: {statement} ({name}), {count} times.",
+                           statement=result.statement, name=result.name, count=count)  # fmt: skip
             await self._events.alert(text)
 
     async def export_metrics(self) -> None:
-        """Tell Prometheus what the newest audit found, whoever made it."""
+        """Set the metrics to the result of the newest audit of any worker."""
         newest = await hourly_job.last_completed(JOB)
         if newest is None or newest.finished_at is None or newest.result is None:
-            metric.audit_age.set((datetime.now(UTC) - self._begun).total_seconds())  # audits that all fail are noticed
+            # Since the start of this process, so that audits which always fail are noticed.
+            metric.audit_age.set((datetime.now(UTC) - self._started_at).total_seconds())
             return
-        broken = newest.result.get("broken", {})
+        violated = newest.result.get("broken", {})
         for name in _NAMES:
-            metric.invariant_violations.labels(name).set(broken.get(name, 0))
+            metric.invariant_violations.labels(name).set(violated.get(name, 0))
         metric.audit_age.set((datetime.now(UTC) - newest.finished_at).total_seconds())

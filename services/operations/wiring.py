@@ -1,4 +1,4 @@
-"""What the operations group is made of."""
+"""The parts of the operations group."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ def build_operations(
     *,
     provider: str,
     providers: Iterable[str],
-    report_seconds: float,
+    heartbeat_seconds: float,
 ) -> Operations:
-    """`provider`: the one in use, of `providers`; `report_seconds`: between two reports of a worker."""
-    worker_registry = WorkerRegistry(every=report_seconds)
+    """Build the group. `provider`: the one in use, of `providers`; `heartbeat_seconds`: between two of a worker."""
+    worker_registry = WorkerRegistry(every=heartbeat_seconds)
     self_check = SelfCheck(audit, events.publisher)
     return Operations(
         maintenance=MaintenanceService(bus, events.publisher, provider, providers),

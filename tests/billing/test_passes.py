@@ -456,7 +456,9 @@ async def test_every_promise_about_allowances_is_seen_broken(idle_server: Runnin
     canceled, _ = await order(ada, 2)
     await ada.one(CANCEL, id=canceled["id"])
     await assert_invariants(idle_server.services)
-    audit = IntegrityAudit(idle_server.services.integrations.storage.keys, stuck=3600, unsettled=3600, sent_ahead=3600)
+    audit = IntegrityAudit(
+        idle_server.services.integrations.storage.keys, generation_seconds=3600, file_seconds=3600, upload_seconds=3600
+    )
     for statement, promises in DAMAGE:
         broken: set[str] = set()
 

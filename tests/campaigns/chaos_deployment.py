@@ -153,8 +153,8 @@ class Deployment:
 
     async def violated_invariants(self, keys: Callable[[], Awaitable[set[str]]]) -> dict[str, tuple[str, ...]]:
         """Return the invariants that are violated, now that nothing is under way."""
-        results = await IntegrityAudit(keys, stuck=0, unsettled=0, sent_ahead=0).run()
-        return {f"{result.name} {result.promise}": result.violations for result in results if result.violations}
+        results = await IntegrityAudit(keys, generation_seconds=0, file_seconds=0, upload_seconds=0).run()
+        return {f"{result.name} {result.statement}": result.violations for result in results if result.violations}
 
 
 @contextlib.asynccontextmanager

@@ -240,7 +240,9 @@ class Campaign:
             self.findings.setdefault(check, set()).update(found)
 
     async def _audit(self, *, stuck: float, unsettled: float) -> None:
-        audit = IntegrityAudit(self.storage.keys, stuck=stuck, unsettled=unsettled, sent_ahead=unsettled)
+        audit = IntegrityAudit(
+            self.storage.keys, generation_seconds=stuck, file_seconds=unsettled, upload_seconds=unsettled
+        )
         for result in await audit.run():
             self._record(result.name, result.violations)
         self.audits += 1

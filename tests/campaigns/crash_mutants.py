@@ -181,7 +181,7 @@ def claim_by_read_modify_write() -> None:
 
 
 def unneeded_files_not_swept() -> None:
-    FileService.unneeded = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
+    FileService.find_removable = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
 BOTH = (EMBEDDED, CLUSTER)

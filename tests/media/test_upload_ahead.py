@@ -238,7 +238,7 @@ async def test_more_than_was_announced_is_not_used_whatever_the_store_took(idle_
     (upload,) = await Upload.all()
     await idle_server.services.integrations.storage.put(upload.key, data + b"\0", "image/jpeg")
     refused = await ada.refused(CREATE, input={"prompt": "A fox", "uploadId": upload_id})
-    assert (refused["code"], refused["message"]) == ("INVALID_INPUT", "More was sent than announced.")
+    assert (refused["code"], refused["message"]) == ("INVALID_INPUT", "The file is larger than declared.")
 
 
 @pytest.mark.any_database

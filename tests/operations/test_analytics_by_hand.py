@@ -144,7 +144,7 @@ def bucket(name: str, rows: list[Row]) -> Bucket:
 
 
 async def compare_orders(data: Data, window: tuple[datetime, datetime]) -> None:
-    made, wanted = await AnalyticsWindow(*window, rows).made, within(data.generations, window)
+    made, wanted = await AnalyticsWindow(*window, rows).outcomes, within(data.generations, window)
     statuses = Counter(row["status"] for row in wanted)
     assert made.generations == len(wanted)
     assert (made.completed, made.failed, made.canceled) == tuple(
@@ -187,7 +187,7 @@ async def compare_people(data: Data, window: tuple[datetime, datetime]) -> None:
     assert ledger.refunded == credits["REFUND"]
     assert ledger.purchased == credits["PURCHASE"] + credits["SUBSCRIPTION"]
 
-    waits = await metrics.waits
+    waits = await metrics.durations
     waited = sorted(
         (row["completed_at"] - row["created_at"]).total_seconds() for row in wanted if row["status"] == "COMPLETED"
     )

@@ -97,7 +97,9 @@ async def audit(server: Running, ada: Api) -> IntegrityAudit:
     """An audit without patience, of one account with one completed picture of a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
-    return IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    return IntegrityAudit(
+        server.services.integrations.storage.keys, generation_seconds=0, file_seconds=0, upload_seconds=0
+    )
 
 
 def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
@@ -155,7 +157,9 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
     stored = await webhooks.receive("a-refund", event("refund.updated", refund(bought.order_id, 100)))
     assert stored is not None
     assert await webhooks.handle(stored)
-    audit = IntegrityAudit(server.services.integrations.storage.keys, stuck=0, unsettled=0, sent_ahead=0)
+    audit = IntegrityAudit(
+        server.services.integrations.storage.keys, generation_seconds=0, file_seconds=0, upload_seconds=0
+    )
     assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
     for statement, promises in SOLD:
         assert (statement, await broken_by(audit, statement)) == (statement, promises)
@@ -173,7 +177,7 @@ async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(
         ([*keys, beside], {"B1": (beside,)}),
         (keys[1:], {"B2": (name,)}),
     ):
-        verdicts = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=0).run()
+        verdicts = await IntegrityAudit(listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=0).run()
         assert {verdict.name: verdict.violations for verdict in verdicts if verdict.violations} == promises
 
 
@@ -193,7 +197,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
             " f.updated_at FROM n, (SELECT * FROM files LIMIT 1) AS f",
             many,
         )
-        found = await IntegrityAudit(listing([]), stuck=0, unsettled=0, sent_ahead=0).run()
+        found = await IntegrityAudit(listing([]), generation_seconds=0, file_seconds=0, upload_seconds=0).run()
         (missing,) = [verdict.violations for verdict in found if verdict.name == "B2"]
         raise RolledBackError
 
@@ -211,7 +215,7 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
     async def work() -> None:
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
-        found = await IntegrityAudit(listing(listed), stuck=0, unsettled=9, sent_ahead=9).run()
+        found = await IntegrityAudit(listing(listed), generation_seconds=0, file_seconds=9, upload_seconds=9).run()
         verdicts = {verdict.name: verdict.violations for verdict in found}
         assert verdicts["B1"] == ()
         raise RolledBackError
@@ -235,7 +239,9 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
         folder = f"uploads/{row['owner_id']}"
         listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
         for patience, violations in ((200, ()), (50, ("upl_1",))):
-            found = await IntegrityAudit(listing(listed), stuck=0, unsettled=0, sent_ahead=patience).run()
+            found = await IntegrityAudit(
+                listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=patience
+            ).run()
             verdicts = {verdict.name: verdict.violations for verdict in found if verdict.violations}
             assert verdicts == ({"B3": violations} if violations else {})
         raise RolledBackError
@@ -251,10 +257,10 @@ async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Run
 
     ada = await server.api.sign_up()
     await User.filter(id=ada.user["id"]).update(credits=31)
-    audit = IntegrityAudit(silent, stuck=60, unsettled=60, sent_ahead=60)
+    audit = IntegrityAudit(silent, generation_seconds=60, file_seconds=60, upload_seconds=60)
     verdicts = {verdict.name: verdict.violations for verdict in await audit.run()}
     assert verdicts["M1"] == (str(ada.user["id"]),)
-    assert verdicts["B1"] == verdicts["B2"] == ("the storage does not answer: connection refused",)
+    assert verdicts["B1"] == verdicts["B2"] == ("the storage does not respond: connection refused",)
 
 
 async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(

@@ -26,7 +26,9 @@ async def nothing() -> set[str]:
 
 async def test_those_who_ask_at_once_share_one_answer_and_the_next_asks_anew() -> None:
     tables = Tables()
-    check = LedgerCheck(IntegrityAudit(nothing, stuck=0.0, unsettled=0.0, sent_ahead=0.0, ask=tables.read))
+    check = LedgerCheck(
+        IntegrityAudit(nothing, generation_seconds=0.0, file_seconds=0.0, upload_seconds=0.0, query=tables.read)
+    )
     asking = [asyncio.create_task(check.mismatches()) for _ in range(20)]
     await asyncio.sleep(0)
     tables.open.set()

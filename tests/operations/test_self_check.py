@@ -40,18 +40,18 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
         with capture_logs() as logs:
             both = await asyncio.gather(check.check_when_due(later), check.check_when_due(later))
         assert [found for found in both if found is not None] == [{"M1": 1, "M6": 1}]
-        told = {line["promise"]: line for line in logs if line["event"] == "self_check.broken"}
+        told = {line["invariant"]: line for line in logs if line["event"] == "self_check.invariant_violated"}
         assert set(told) == {"M1", "M6"}
-        assert told["M1"]["named"] == (ada.user["id"],)
+        assert told["M1"]["ids"] == (ada.user["id"],)
         alert = await feed.until(kind="ALERT")
         while "M1" not in alert["message"]:
             alert = await feed.until(kind="ALERT")
-        assert alert["message"] == "A promise is broken: a balance is the sum of its ledger (M1), 1 times."
+        assert alert["message"] == "An invariant is violated: a balance is the sum of its ledger (M1), 1 times."
         # Still broken an hour later: the log says so again, the feed does not.
         assert await check.check_when_due(later) is None
         with capture_logs() as logs:
             assert await check.check_when_due(later + timedelta(hours=1)) == {"M1": 1, "M6": 1}
-        assert "self_check.broken" in [line["event"] for line in logs]
+        assert "self_check.invariant_violated" in [line["event"] for line in logs]
         await rows("UPDATE users SET credits = credits - 1 WHERE id = $1", ada.user["id"])
         await idle_server.services.operations.gauges.refresh()
         found = (await api.http.get("/metrics")).text
@@ -76,14 +76,16 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
             raise QueryTimeoutError
         return await rows(sql, *values)
 
-    audit = IntegrityAudit(never, stuck=60, unsettled=60, sent_ahead=60, ask=ask, listing=0.05)
+    audit = IntegrityAudit(
+        never, generation_seconds=60, file_seconds=60, upload_seconds=60, query=ask, listing_timeout=0.05
+    )
     verdicts = await audit.run()
-    unknown = {verdict.name for verdict in verdicts if not verdict.is_known}
+    unknown = {verdict.name for verdict in verdicts if not verdict.is_complete}
     assert unknown == {"B1", "B2", "M6", "A3"}
     check = SelfCheck(audit, idle_server.services.events.publisher)
     with capture_logs() as logs:
         assert await check.check_when_due(NOON) == {}
-    assert {line["promise"] for line in logs if line["event"] == "self_check.unknown"} == unknown
+    assert {line["invariant"] for line in logs if line["event"] == "self_check.timed_out"} == unknown
     (run,) = await JobRun.filter(job=JOB)
     assert run.result
     assert set(run.result["unknown"]) == unknown

@@ -17,11 +17,11 @@ async def assert_invariants(services: Services, *, all_ended: bool = False, all_
     unsettled = 0.0 if all_swept else LONG
     audit = IntegrityAudit(
         services.integrations.storage.keys,
-        stuck=0.0 if all_ended else LONG,
-        unsettled=unsettled,
-        sent_ahead=services.media.uploads.seconds + unsettled,
+        generation_seconds=0.0 if all_ended else LONG,
+        file_seconds=unsettled,
+        upload_seconds=services.media.uploads.seconds + unsettled,
     )
-    violated = {result.promise: result.violations for result in await audit.run() if result.violations}
+    violated = {result.statement: result.violations for result in await audit.run() if result.violations}
     assert violated == {}, violated
 
 
