@@ -1,4 +1,4 @@
-"""Accounts as the API shows them: users, sessions, API keys, verification, statistics, export and deletion."""
+"""GraphQL types of accounts: users, sessions, API keys, verification, statistics, export and deletion."""
 
 from datetime import datetime
 from typing import Self
@@ -22,12 +22,12 @@ from services.gallery import gallery
 from services.gallery.user_stats import Stats
 
 
-@strawberry.type(description="A key with which a program signs in as its owner.")
+@strawberry.type(description="A key that authenticates a program as its owner.")
 class ApiKey(Node):
     name: str
-    hint: str = strawberry.field(description="The last four characters; the key itself is shown once.")
+    hint: str = strawberry.field(description="The last four characters; the whole key is returned only once.")
     created_at: datetime
-    last_used_at: datetime | None = strawberry.field(description="To the minute.")
+    last_used_at: datetime | None = strawberry.field(description="Accurate to the minute; null: never used.")
 
     @classmethod
     def of(cls, row: models.ApiKey) -> "ApiKey":
@@ -43,16 +43,20 @@ class ApiKey(Node):
 @strawberry.type
 class ApiKeyPayload(Payload):
     api_key: ApiKey | None = None
-    key: str | None = strawberry.field(default=None, description="For `Authorization: Bearer`; shown once.")
+    key: str | None = strawberry.field(
+        default=None, description="For the `Authorization: Bearer` header; returned only once."
+    )
     errors: list[UserError] = strawberry.field(default_factory=list)
 
 
-@strawberry.type(description="What an account has made and spent; deleted generations are not counted.")
+@strawberry.type(description="Statistics of an account; deleted generations are not counted.")
 class UserStats:
-    total_generations: int = strawberry.field(description="Completed.")
+    total_generations: int = strawberry.field(description="Completed generations.")
     failed_generations: int
     favorites: int
-    credits_spent: int = strawberry.field(description="Deductions less refunds, deleted generations included.")
+    credits_spent: int = strawberry.field(
+        description="Credits: deductions minus refunds, deleted generations included."
+    )
     last_generation_at: datetime | None
 
     @classmethod
@@ -69,35 +73,46 @@ class UserStats:
 @strawberry.type(description="An account.")
 class User(Node):
     row: strawberry.Private[models.User]
-    email: str | None = strawberry.field(description="The owner and admins.")
+    email: str | None = strawberry.field(description="Visible to the owner and admins; null: the account is deleted.")
     email_verified: bool
     name: str | None
-    image: str | None = strawberry.field(description="From an identity provider; accounts made here have none.")
+    image: str | None = strawberry.field(
+        description="Image URL from an identity provider; null for accounts created by signUp."
+    )
     role: Role
-    locale: str | None = strawberry.field(description="Null until chosen.")
-    suspended_at: datetime | None = strawberry.field(description="By an admin; such an account is signed in nowhere.")
+    locale: str | None = strawberry.field(description="The language that the user has chosen; null: none yet.")
+    suspended_at: datetime | None = strawberry.field(
+        description="When an admin suspended the account, which ended its sessions; null: not suspended."
+    )
     credits: int
-    is_member: bool = strawberry.field(description="An active subscription, or granted by an admin.")
+    is_member: bool = strawberry.field(
+        description="Whether a subscription or an admin's grant makes the account a member now."
+    )
     version: int = strawberry.field(
-        description="Grows by one with every committed change of balance, entitlement, profile, or a generation's "
-        "existence or status; stages and progress move Generation.version only."
+        description="Increases by one with every committed change of balance, entitlement, profile, or a generation's "
+        "existence or status; stages and progress change Generation.version only."
     )
     created_at: datetime
 
-    @strawberry.field(description="How many pictures one request may ask for.")
+    @strawberry.field(description="The most generations that one request may create.")
     async def max_batch(self, info: Info) -> int:
         return (await info.context.services.billing.entitlements.of(self.row)).max_batch
 
-    @strawberry.field(description="The active monthly plan.")
+    @strawberry.field(description="The active membership; null: none.")
     async def membership(self, info: Info) -> Membership | None:
         standing = await info.context.membership_by_user.load(self.row)
         return Membership.of(standing) if standing else None
 
-    @strawberry.field(description="Whoever signs up with it and pays for an order brings both of you a bonus.")
+    @strawberry.field(
+        description="When an account that signed up with this code first pays for an order, both accounts receive a "
+        "bonus.",
+    )
     async def referral_code(self, info: Info) -> str:
         return await info.context.services.billing.referrals.code_of(self.row)
 
-    @strawberry.field(name="pass", description="The active time-boxed pass; one that follows it is not active yet.")
+    @strawberry.field(
+        name="pass", description="The active pass; one that starts after it is not active yet. Null: none."
+    )
     async def active_pass(self, info: Info) -> Pass | None:
         found = await info.context.pass_by_user.load(self.row.id)
         return Pass.of(found) if found else None
@@ -106,7 +121,7 @@ class User(Node):
     async def stats(self, info: Info) -> UserStats:
         return UserStats.of(await info.context.stats_by_user.load(self.row.id))
 
-    @strawberry.field
+    @strawberry.field(description="One of the account's generations; null: none with this ID.")
     async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:
         try:
             known = known_id(id, ids.GENERATION)
@@ -114,7 +129,9 @@ class User(Node):
         except NotFoundError:
             return None
 
-    @strawberry.field(description="Neither first nor last: 20; outside 1 to 100: INVALID_INPUT.")
+    @strawberry.field(
+        description="`first` or `last` is 1 to 100, else INVALID_INPUT; with neither, the first 20 are returned."
+    )
     async def generations(
         self,
         info: Info,
@@ -129,7 +146,7 @@ class User(Node):
         page = await info.context.services.gallery.lists.generations(
             self.row.id,
             page_request(generation_key(order), first, after, last, before, order),
-            filter.wanted() if filter else gallery.GenerationFilter(),
+            filter.criteria() if filter else gallery.GenerationFilter(),
             order,
         )
         return Connection.of(page, Generation.of, order)
@@ -147,13 +164,14 @@ class User(Node):
         page = await info.context.services.billing.ledger.transactions(
             self.row.id,
             page_request(int, first, after, last, before),
-            filter.wanted() if filter else ledger.TransactionFilter(),
+            filter.criteria() if filter else ledger.TransactionFilter(),
         )
         return Connection.of(page, CreditTransaction.of)
 
     @strawberry.field(
-        description="Where a paying member manages the plan; their own sign-in only, null otherwise. Ask for it when "
-        "it is needed: it is made anew each time, and whoever has it needs no password."
+        description="The payment provider's page on which the viewer manages a paid plan; null without one, for other "
+        "accounts and for API keys. The URL is created for each request and gives access without a password, so "
+        "request it only when it is needed."
     )
     async def billing_portal_url(self, info: Info) -> str | None:
         viewer = info.context.viewer
@@ -161,7 +179,7 @@ class User(Node):
             return None
         return await info.context.services.payments.checkouts.portal_url(self.row)
 
-    @strawberry.field(description="Newest first.")
+    @strawberry.field(description="The account's API keys, newest first.")
     async def api_keys(self, info: Info) -> list[ApiKey]:
         return [ApiKey.of(row) for row in await info.context.api_keys_by_user.load(self.row.id)]
 
@@ -191,7 +209,7 @@ class SignUpInput:
     name: str | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
     referral_code: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Of whoever brought the new account; an unknown one: INVALID_INPUT."
+        default=strawberry.UNSET, description="The referral code of another account; an unknown code: INVALID_INPUT."
     )
 
 
@@ -200,11 +218,11 @@ class SignInInput:
     email: str
     password: str
     cookie: bool | None = strawberry.field(
-        default=False, description="Keep the sign-in in an HttpOnly cookie; `token` is null then."
+        default=False, description="Set the session token in an HttpOnly cookie; `token` is then null."
     )
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input(description="Omitted fields stay unchanged.")
 class UpdateProfileInput:
     name: str | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
@@ -218,7 +236,9 @@ class ChangePasswordInput:
 
 @strawberry.type
 class SessionPayload(Payload):
-    token: str | None = strawberry.field(default=None, description="For `Authorization: Bearer`; shown once.")
+    token: str | None = strawberry.field(
+        default=None, description="For the `Authorization: Bearer` header; returned only once."
+    )
     expires_at: datetime | None = None
     user: User | None = None
     errors: list[UserError] = strawberry.field(default_factory=list)
@@ -238,17 +258,19 @@ class UserPayload(Payload):
 @strawberry.input
 class DeleteAccountInput:
     password: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Not asked of an account that has none."
+        default=strawberry.UNSET, description="Required unless the account has no password."
     )
-    confirm_email: str = strawberry.field(description="The account's own address.")
+    confirm_email: str = strawberry.field(description="The account's e-mail address.")
 
 
-@strawberry.type(description="A zip of everything in an account: data.json, and the pictures.")
+@strawberry.type(description="A zip of all of an account's data: data.json and the images.")
 class DataExport:
     url: str | None = strawberry.field(
-        description="Null while it is being made. It may end before `expiresAt`; ask again."
+        description="Null until the export is complete. The URL may expire before `expiresAt`; repeat the request then."
     )
-    expires_at: datetime | None = strawberry.field(description="When the file is removed.")
+    expires_at: datetime | None = strawberry.field(
+        description="When the file is removed; null until the export is complete."
+    )
 
 
 @strawberry.type

@@ -1,4 +1,4 @@
-"""The admin's entry point: every account's data and what runs the deployment."""
+"""GraphQL types for admins: the entry point to all accounts and the deployment."""
 
 from datetime import datetime
 from typing import Annotated
@@ -23,8 +23,12 @@ from services.gallery import gallery
 @strawberry.input
 class AdjustCreditsInput:
     user_id: strawberry.ID
-    amount: int = strawberry.field(description="Negative takes credits away, below zero if need be.")
-    reason: str = strawberry.field(description="1 to 500 characters; the account's owner reads it beside the line.")
+    amount: int = strawberry.field(
+        description="Credits to add; a negative amount removes them, also below a balance of zero."
+    )
+    reason: str = strawberry.field(
+        description="1 to 500 characters; shown to the account's owner with the ledger line."
+    )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The same key with the same input returns the first result; with another input, CONFLICT.",
@@ -38,11 +42,11 @@ class AdjustCreditsPayload(Payload):
     errors: list[UserError] = strawberry.field(default_factory=list)
 
 
-@strawberry.type(description="Everybody's accounts and what runs them; for admins who signed in themselves.")
+@strawberry.type(description="All accounts and the state of the deployment; for admins signed in with a session.")
 class Admin:
     @strawberry.field(
-        description="Newest first. `search`: a piece of an e-mail address, or an account's whole id. Accounts that are "
-        "gone are not listed; `user` finds them."
+        description="Accounts, newest first. `search`: part of an e-mail address, or a complete ID. Deleted accounts "
+        "are not listed; `user` returns them."
     )
     async def users(
         self,
@@ -56,12 +60,14 @@ class Admin:
         request = page_request(str, first, after, last, before)
         return Connection.of(await info.context.services.accounts.lookup.users(search, request), User.of)
 
-    @strawberry.field(description="By id or by e-mail address: exactly one of them, else INVALID_INPUT.")
+    @strawberry.field(
+        description="An account by ID or by e-mail address: exactly one of them, else INVALID_INPUT; null: not found."
+    )
     async def user(self, info: Info, id: strawberry.ID | None = None, email: str | None = None) -> User | None:
         found = await info.context.services.accounts.lookup.user(id, email)
         return User.of(found) if found else None
 
-    @strawberry.field(description="Everybody's, newest first.")
+    @strawberry.field(description="The generations of all accounts, newest first.")
     async def generations(
         self,
         info: Info,
@@ -74,11 +80,11 @@ class Admin:
         order = GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.all_generations(
             page_request(generation_key(order), first, after, last, before, order),
-            filter.wanted() if filter else gallery.GenerationFilter(),
+            filter.criteria() if filter else gallery.GenerationFilter(),
         )
         return Connection.of(page, Generation.of, order)
 
-    @strawberry.field(description="Everybody's lines of the ledger, newest first.")
+    @strawberry.field(description="The ledger lines of all accounts, newest first.")
     async def transactions(
         self,
         info: Info,
@@ -90,11 +96,11 @@ class Admin:
     ) -> Connection[CreditTransaction]:
         page = await info.context.services.billing.ledger.all_transactions(
             page_request(str, first, after, last, before),
-            filter.wanted() if filter else ledger.TransactionFilter(),
+            filter.criteria() if filter else ledger.TransactionFilter(),
         )
         return Connection.of(page, CreditTransaction.of)
 
-    @strawberry.field(description="What admins did, newest first; lines are never changed.")
+    @strawberry.field(description="The actions of admins, newest first; entries are never changed.")
     async def audit_log(
         self,
         info: Info,
@@ -106,7 +112,7 @@ class Admin:
         request = page_request(str, first, after, last, before)
         return UncountedConnection.of(await info.context.services.events.audit_log.entries(request), AuditEntry.of)
 
-    @strawberry.field(description="The figures of a window; the last 24 hours where neither end is given.")
+    @strawberry.field(description="Statistics of a time window; of the last 24 hours where neither end is given.")
     async def metrics(
         self,
         info: Info,
@@ -115,14 +121,14 @@ class Admin:
     ) -> Metrics:
         return Metrics(window=info.context.services.operations.analytics.between(from_, to))
 
-    @strawberry.field(description="Every collection and style that is offered, as adminImportCatalogue takes it.")
+    @strawberry.field(description="All active collections and styles, in the format of adminImportCatalogue.")
     async def catalogue(self, info: Info) -> JSON:
         return JSON(await info.context.services.catalogue.import_export.export())
 
-    @strawberry.field(description="What is switched off, and what providers cost today.")
+    @strawberry.field(description="The maintenance switches, and the providers' cost today.")
     async def maintenance(self, info: Info) -> Maintenance:
         return Maintenance.of(await info.context.services.operations.maintenance.read())
 
-    @strawberry.field(description="Whether the books are right.")
+    @strawberry.field(description="Consistency checks of balances, generations and files.")
     async def ledger_check(self) -> LedgerCheck:
         return LedgerCheck()

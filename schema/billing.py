@@ -1,4 +1,4 @@
-"""Billing as the API shows it: the ledger, packages, plans, passes and memberships."""
+"""GraphQL types of billing: the ledger, packages, plans, passes and memberships."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from schema.accounts import User
 
 
-@strawberry.type(description="A number of credits at a price.")
+@strawberry.type(description="A number of credits for sale.")
 class CreditPackage(Node):
     slug: str
     credits: int
@@ -33,21 +33,21 @@ class CreditPackage(Node):
         return cls(id=strawberry.ID(row.id), slug=row.slug, credits=row.credits, price=row.price, currency=row.currency)
 
 
-@strawberry.type(description="A monthly plan, or a pass.")
+@strawberry.type(description="A monthly plan or a pass for sale.")
 class Plan(Node):
     row: strawberry.Private[models.Plan]
     slug: str
     kind: PlanKind
-    price: int | None = strawberry.field(description="In the currency's minor units. Null: on request.")
+    price: int | None = strawberry.field(description="In the currency's minor units; null: sold on request only.")
     currency: str | None = strawberry.field(description="ISO 4217, in lower case.")
-    credits_per_month: int | None
-    duration_hours: int | None = strawberry.field(description="Of a pass.")
-    images_per_hour: int | None
-    videos_per_hour: int | None
-    priority: bool = strawberry.field(description="Jumps the queue.")
-    unlimited: bool = strawberry.field(description="Pays for every picture.")
+    credits_per_month: int | None = strawberry.field(description="Null for a pass, and for a plan that grants none.")
+    duration_hours: int | None = strawberry.field(description="Hours that a pass lasts; null for a monthly plan.")
+    images_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
+    videos_per_hour: int | None = strawberry.field(description="Null for a monthly plan.")
+    priority: bool = strawberry.field(description="Whether generations precede those without priority in the queue.")
+    unlimited: bool = strawberry.field(description="Whether every generation is included, without credits.")
     api_access: bool
-    max_batch: int = strawberry.field(description="Pictures of one request.")
+    max_batch: int = strawberry.field(description="The most generations that one request may create.")
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -73,13 +73,13 @@ class Plan(Node):
         )
 
 
-@strawberry.type(description="How much of one medium a pass gives in its present hour.")
+@strawberry.type(description="How many images or videos a pass includes in its current hour.")
 class Allowance:
     per_hour: int
-    used: int = strawberry.field(description="In the present hour.")
-    remaining: int = strawberry.field(description="In the present hour.")
+    used: int = strawberry.field(description="In the current hour.")
+    remaining: int = strawberry.field(description="In the current hour.")
     resets_at: datetime = strawberry.field(description="When the next hour of the pass begins.")
-    used_in_total: int = strawberry.field(description="In all its hours.")
+    used_in_total: int = strawberry.field(description="In all hours of the pass.")
 
     @classmethod
     def of(cls, found: passes.Allowance) -> "Allowance":
@@ -92,7 +92,7 @@ class Allowance:
         )
 
 
-@strawberry.type(description="A time-boxed purchase with hourly allowances; its hours run from `startedAt`.")
+@strawberry.type(description="A purchase with hourly allowances for a limited time; its hours count from `startedAt`.")
 class Pass:
     plan_id: strawberry.Private[str]
     started_at: datetime
@@ -100,11 +100,11 @@ class Pass:
     images: Allowance
     videos: Allowance
 
-    @strawberry.field(description="As it is sold today; `images` and `videos` are as they were when this was bought.")
+    @strawberry.field(description="The plan as sold today; `images` and `videos` are those at the time of purchase.")
     async def plan(self, info: Info) -> Plan:
         found = await info.context.plan_by_id.load(self.plan_id)
         if found is None:
-            raise LookupError(f"{self.plan_id} is gone")  # the table forbids it
+            raise LookupError(f"{self.plan_id} does not exist")  # a foreign key forbids it
         return Plan.of(found)
 
     @classmethod
@@ -118,12 +118,12 @@ class Pass:
         )
 
 
-@strawberry.type(description="What makes an account a member.")
+@strawberry.type(description="The membership of an account.")
 class Membership:
-    plan: Plan | None = strawberry.field(description="Null when an admin granted it.")
+    plan: Plan | None = strawberry.field(description="Null: granted by an admin.")
     started_at: datetime
-    renews_at: datetime | None
-    ends_at: datetime | None = strawberry.field(description="Canceled, but still running.")
+    renews_at: datetime | None = strawberry.field(description="Null: it does not renew.")
+    ends_at: datetime | None = strawberry.field(description="When a canceled membership ends; null: not canceled.")
 
     @classmethod
     def of(cls, standing: CurrentMembership) -> "Membership":
@@ -135,20 +135,22 @@ class Membership:
         )
 
 
-@strawberry.type(description="One line of the ledger; it never changes.")
+@strawberry.type(description="A line of the ledger; it never changes.")
 class CreditTransaction(Node):
     row: strawberry.Private[models.CreditTransaction]
-    sequence: int = strawberry.field(description="Per account, without gaps, in the order of commits.")
+    sequence: int = strawberry.field(description="Numbers the account's lines from 1 in commit order, without gaps.")
     type: TransactionType
     status: TransactionStatus
-    amount: int = strawberry.field(description="Credits, negative when they leave.")
+    amount: int = strawberry.field(description="Credits; negative: taken from the account.")
     balance: int = strawberry.field(description="Credits after this line.")
     metadata: JSON | None
-    price: int | None = strawberry.field(description="What was paid for a purchase or a month, in minor units.")
+    price: int | None = strawberry.field(
+        description="Paid for a purchase or a month, in the currency's minor units; null for other lines."
+    )
     currency: str | None = strawberry.field(description="ISO 4217, in lower case.")
     created_at: datetime
 
-    @strawberry.field(description="In the caller's language.")
+    @strawberry.field(description="In the viewer's language.")
     def description(self, info: Info) -> str:
         return info.context.translate(ledger_description.describe(self.row))
 
@@ -156,7 +158,7 @@ class CreditTransaction(Node):
     async def user(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
         return await load_user(info, self.row.user_id)
 
-    @strawberry.field(description="What was paid for or refunded; null when it is gone.")
+    @strawberry.field(description="The generation that was charged or refunded; null: none, or deleted.")
     async def generation(self, info: Info) -> Generation | None:
         if self.row.generation_id is None:
             return None
@@ -180,14 +182,14 @@ class CreditTransaction(Node):
         )
 
 
-@strawberry.input(description="Which lines to show; what is left out does not matter.")
+@strawberry.input(description="Which lines to return; omitted fields match every line.")
 class TransactionFilter:
     type: list[TransactionType] | None = strawberry.UNSET
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
 
-    def wanted(self) -> ledger.TransactionFilter:
-        """What the service is asked for."""
+    def criteria(self) -> ledger.TransactionFilter:
+        """Return the filter for the service."""
         types: list[TransactionType] | None = given(self.type, None)
         return ledger.TransactionFilter(
             types=tuple(types) if types is not None else None,
@@ -196,24 +198,30 @@ class TransactionFilter:
         )
 
 
-@strawberry.type(description="A change of an account's credits, pass or membership, or its present state.")
+@strawberry.type(description="A change of an account's credits, pass or membership, or their present state.")
 class CreditsChange:
     credits: int
-    version: int = strawberry.field(description="The account's.")
+    version: int = strawberry.field(description="The account's version.")
     transaction: CreditTransaction | None = strawberry.field(
-        description="Null on the opening message, and when only an entitlement changed."
+        description="Null in the first message, and where only an entitlement changed."
     )
     pass_: Pass | None = strawberry.field(
-        name="pass", description="Told whenever an allowance is used or given back, or a pass starts or ends."
+        name="pass",
+        description="The active pass; its start, its end and every use or return of an allowance is a change. Null: "
+        "none.",
     )
-    membership: Membership | None = strawberry.field(description="Told whenever it starts, changes or ends.")
+    membership: Membership | None = strawberry.field(
+        description="The active membership; its start, end and changes are changes. Null: none."
+    )
 
     @classmethod
-    def of(cls, credits: int, version: int, line: models.CreditTransaction | None, rights: Benefits) -> "CreditsChange":
+    def of(
+        cls, credits: int, version: int, line: models.CreditTransaction | None, benefits: Benefits
+    ) -> "CreditsChange":
         return cls(
             credits=credits,
             version=version,
             transaction=CreditTransaction.of(line) if line else None,
-            pass_=Pass.of(rights.pass_) if rights.pass_ else None,
-            membership=Membership.of(rights.membership) if rights.membership else None,
+            pass_=Pass.of(benefits.pass_) if benefits.pass_ else None,
+            membership=Membership.of(benefits.membership) if benefits.membership else None,
         )

@@ -1,4 +1,4 @@
-"""The catalogue as the API shows it: collections, styles, custom styles and the admin import."""
+"""GraphQL types of the catalogue: collections, styles, custom styles and the admin import."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from services.catalogue.style_input import Translation, VariableDraft
 from services.products.prompt import VariableOption
 
 
-@strawberry.type(description="What a quality costs, as a multiple of the style's cost, rounded up once.")
+@strawberry.type(description="The price of a quality as a multiple of the style's cost, rounded up once.")
 class QualityPrice:
     quality: Quality
     multiplier: float
@@ -61,20 +61,20 @@ class Collection(Node):
         )
 
 
-@strawberry.type(description="What a person may fill in: costume colour, powers, background.")
+@strawberry.type(description="A variable of a prompt template, such as costume colour, powers or background.")
 class StyleVariable:
     name: str
-    label: str = strawberry.field(description="In the caller's language.")
+    label: str = strawberry.field(description="In the viewer's language.")
     options: list[str] = strawberry.field(
-        description="In the caller's language; accepted in every language. Empty: free text."
+        description="The values to choose from, in the viewer's language; accepted in every language. Empty: free text."
     )
     default: str | None
     required: bool
     max_length: int
 
 
-def _shown(option: VariableOption, info: Info) -> str:
-    """An option in the caller's language; it is accepted in every language."""
+def _option_text(option: VariableOption, info: Info) -> str:
+    """Return an option in the viewer's language; it is accepted in every language."""
     return info.context.localize(option.label) or option.value
 
 
@@ -86,7 +86,7 @@ class Style(Node):
     members_only: bool
     cost: int = strawberry.field(description="Credits for one STANDARD image.")
     reference_image: ReferenceImage
-    preview_url: str | None = strawberry.field(description="A picture in this style, where the product has one.")
+    preview_url: str | None = strawberry.field(description="An example image in this style; null: none.")
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -100,23 +100,23 @@ class Style(Node):
     def category(self, info: Info) -> str | None:
         return info.context.localize(self.row.category) if self.row.category else None
 
-    @strawberry.field(description="Null: someone's own style, priced like a bare prompt.")
+    @strawberry.field(description="Null: a custom style, priced as a request without a style.")
     def collection(self) -> Collection | None:
         return Collection.of(self.row.collection) if self.row.owner_id is None else None
 
-    @strawberry.field(description="For this viewer.")
+    @strawberry.field(description="Whether the style is for members and the viewer is not one.")
     def locked(self, info: Info) -> bool:
         return catalogue.is_locked(self.row, info.context.viewer)
 
-    @strawberry.field(description="What a person may fill in.")
+    @strawberry.field(description="The variables of the prompt template.")
     def variables(self, info: Info) -> list[StyleVariable]:
         return [
             StyleVariable(
                 name=variable.name,
                 label=info.context.localize(variable.label),
-                options=[_shown(option, info) for option in variable.options],
+                options=[_option_text(option, info) for option in variable.options],
                 default=next(
-                    (_shown(option, info) for option in variable.options if option.value == variable.default),
+                    (_option_text(option, info) for option in variable.options if option.value == variable.default),
                     variable.default,
                 ),
                 required=variable.required,
@@ -125,11 +125,11 @@ class Style(Node):
             for variable in catalogue.variables_of(self.row)
         ]
 
-    @strawberry.field(description="Made by this viewer, for themselves.")
+    @strawberry.field(description="Whether it is a custom style of the viewer.")
     def is_own(self, info: Info) -> bool:
         return catalogue.is_own(self.row, info.context.viewer)
 
-    @strawberry.field(description="The template; its owner and admins only.")
+    @strawberry.field(description="The prompt template; null unless the viewer is its owner or an admin.")
     def prompt(self, info: Info) -> str | None:
         shows = info.context.is_admin or catalogue.is_own(self.row, info.context.viewer)
         return self.row.prompt if shows else None
@@ -144,20 +144,20 @@ class Style(Node):
             members_only=row.members_only,
             cost=catalogue.cost_of(row),
             reference_image=row.reference_image,
-            preview_url=None,  # no profile brings pictures
+            preview_url=None,  # no profile has example images
         )
 
 
-@strawberry.input(description="Which styles to show; what is left out does not matter.")
+@strawberry.input(description="Which styles to return; omitted fields match every style.")
 class StyleFilter:
     collection: str | None = strawberry.field(default=strawberry.UNSET, description="A collection's slug.")
     category: str | None = strawberry.UNSET
     members_only: bool | None = strawberry.UNSET
     search: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Every word must occur in a title, description or category."
+        default=strawberry.UNSET, description="Words that must all occur in a title, a description or a category."
     )
     own: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="True: the viewer's own styles, newest first; else the catalogue."
+        default=strawberry.UNSET, description="True: the viewer's custom styles, newest first; else the catalogue."
     )
 
 
@@ -170,30 +170,33 @@ class QuoteInput:
     model: str | None = strawberry.UNSET
 
 
-@strawberry.type(description="What a request would cost.")
+@strawberry.type(description="The price of a request.")
 class Quote:
     cost: int = strawberry.field(description="Credits.")
     paid_by: PaidBy
     affordable: bool
-    balance_after: int = strawberry.field(description="Credits; negative when they would not do.")
+    balance_after: int = strawberry.field(description="Credits; negative where the balance is too low.")
 
 
 @strawberry.type
 class CataloguePayload(Payload):
-    created: int = strawberry.field(default=0, description="Collections and styles, as the next two.")
+    created: int = strawberry.field(
+        default=0,
+        description="The number of collections and styles, as in the next two fields.",
+    )
     updated: int = 0
     unchanged: int = 0
     errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Everything that is wrong with it, up to a hundred."
+        default_factory=list, description="All problems of the import, at most 100."
     )
 
 
-@strawberry.input(description="What a person may fill in; the prompt names it in braces.")
+@strawberry.input(description="A variable of the prompt template, which names it in braces.")
 class StyleVariableInput:
     name: str = strawberry.field(description="A lower-case letter, then letters, digits and underscores.")
-    label: str = strawberry.field(description="In the caller's language.")
+    label: str = strawberry.field(description="In the viewer's language.")
     options: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="What can be chosen; left out: free text."
+        default=strawberry.UNSET, description="The values to choose from; omitted: free text."
     )
     default: str | None = strawberry.UNSET
     required: bool | None = False
@@ -210,7 +213,7 @@ class StyleVariableInput:
         )
 
 
-@strawberry.input(description="A style's texts in another language than the caller's.")
+@strawberry.input(description="A style's texts in a language other than the viewer's.")
 class TranslationInput:
     locale: str
     title: str | None = strawberry.UNSET
@@ -223,15 +226,15 @@ class TranslationInput:
         )
 
 
-_ADMINS = "Admins only, and only in the catalogue."
+_ADMINS = "Admins only, and only for styles of the catalogue."
 
 
 @strawberry.input
 class StyleInput:
-    title: str = strawberry.field(description="In the caller's language, as the description and the category.")
+    title: str = strawberry.field(description="In the viewer's language, as are the description and the category.")
     prompt: str = strawberry.field(
-        description="The template, with {size}, {instruction} (the words of an order) and every variable in braces; "
-        "braces that are meant as such are written twice."
+        description="The template, with {size}, {instruction} (the prompt of a request) and every variable in braces; "
+        "literal braces are doubled."
     )
     description: str | None = strawberry.UNSET
     category: str | None = strawberry.UNSET
@@ -240,7 +243,7 @@ class StyleInput:
     translations: list[TranslationInput] | None = strawberry.UNSET
     collection: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Admins only: the slug of the collection that it joins, as a part of the catalogue.",
+        description="Admins only: the slug of the collection; the style becomes part of the catalogue.",
     )
     members_only: bool | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
     cost: int | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
@@ -250,11 +253,11 @@ class StyleInput:
     )
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input(description="Omitted fields stay unchanged.")
 class UpdateStyleInput:
     title: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="In the caller's language; what stands in others stays. So it is with description and category.",
+        description="In the viewer's language; other languages stay unchanged, as with description and category.",
     )
     prompt: str | None = strawberry.UNSET
     description: str | None = strawberry.field(
@@ -263,14 +266,15 @@ class UpdateStyleInput:
     category: str | None = strawberry.field(default=strawberry.UNSET, description="Null removes it in every language.")
     reference_image: ReferenceImage | None = strawberry.UNSET
     variables: list[StyleVariableInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="All of them anew; null removes them."
+        default=strawberry.UNSET, description="Replaces all variables; null removes them."
     )
     translations: list[TranslationInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="In place of everything in other languages than the caller's."
+        default=strawberry.UNSET,
+        description="Replaces the texts in all languages other than the viewer's; null removes them.",
     )
     members_only: bool | None = strawberry.field(default=strawberry.UNSET, description=_ADMINS)
     cost: int | None = strawberry.field(
-        default=strawberry.UNSET, description=_ADMINS + " Null: the price of the collection."
+        default=strawberry.UNSET, description=_ADMINS + " Null: the collection's price."
     )
 
 

@@ -1,4 +1,4 @@
-"""Activity and the audit log, as admins see them."""
+"""GraphQL types of events: the audit log and admin activity."""
 
 from datetime import datetime
 
@@ -16,15 +16,17 @@ from schema.user_loader import load_user
 from services.events.activity import Activity
 
 
-@strawberry.type(description="What an admin did: one line, written together with it.")
+@strawberry.type(description="An action of an admin, recorded in the same transaction.")
 class AuditEntry(Node):
     row: strawberry.Private[models.AuditEntry]
     at: datetime
     action: str
-    target: strawberry.ID | None = strawberry.field(description="What was changed; null: the whole deployment.")
-    detail: JSON = strawberry.field(description="What was asked for, the reason, and what it was before.")
+    target: strawberry.ID | None = strawberry.field(
+        description="The ID of the changed object; null: the whole deployment."
+    )
+    detail: JSON = strawberry.field(description="The request, its reason, and the state before.")
 
-    @strawberry.field(description="Null: the command line or the settings.")
+    @strawberry.field(description="The admin; null: the command line or the settings.")
     async def actor(self, info: Info) -> User | None:
         return await load_user(info, self.row.actor_id) if self.row.actor_id is not None else None
 
@@ -40,29 +42,29 @@ class AuditEntry(Node):
         )
 
 
-@strawberry.type(description="Something that happened.")
+@strawberry.type(description="An event in the deployment.")
 class AdminActivity:
     activity: strawberry.Private[Activity]
-    id: strawberry.ID = strawberry.field(description="A TypeID of this telling; it names nothing else.")
+    id: strawberry.ID = strawberry.field(description="A TypeID of this message; no other object has it.")
     at: datetime
     kind: AdminActivityKind
-    message: str = strawberry.field(description="In the caller's language.")
+    message: str = strawberry.field(description="In the viewer's language.")
 
-    @strawberry.field(description="Whose it is; of what an admin did, the admin.")
+    @strawberry.field(description="The account concerned, or the admin who acted; null: none, or deleted.")
     async def user(self, info: Info) -> User | None:
         found = await info.context.user_by_id.load(self.activity.user_id) if self.activity.user_id else None
         return User.of(found) if found else None
 
-    @strawberry.field(description="As it is now; null when it is gone.")
+    @strawberry.field(description="The generation in its present state; null: none, or deleted.")
     async def generation(self, info: Info) -> Generation | None:
-        wanted = self.activity.generation_id
-        found = await info.context.generation_by_id.load(wanted) if wanted else None
+        generation_id = self.activity.generation_id
+        found = await info.context.generation_by_id.load(generation_id) if generation_id else None
         return Generation.of(found) if found else None
 
-    @strawberry.field(description="The line that was written.")
+    @strawberry.field(description="The ledger line; null: none was written.")
     async def transaction(self, info: Info) -> CreditTransaction | None:
-        wanted = self.activity.transaction_id
-        found = await info.context.transaction_by_id.load(wanted) if wanted else None
+        transaction_id = self.activity.transaction_id
+        found = await info.context.transaction_by_id.load(transaction_id) if transaction_id else None
         return CreditTransaction.of(found) if found else None
 
     @classmethod

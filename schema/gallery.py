@@ -1,4 +1,4 @@
-"""The gallery as the API shows it: changes and shared generations."""
+"""GraphQL types of the gallery: changes and shared generations."""
 
 from datetime import datetime
 
@@ -15,19 +15,21 @@ from services.gallery.share import SharedPicture
 @strawberry.type(description="A change of an account's generations.")
 class GalleryChange:
     kind: ChangeKind
-    version: int = strawberry.field(description="The account's.")
+    version: int = strawberry.field(description="The account's version.")
     generation_id: strawberry.ID | None
-    generation: Generation | None = strawberry.field(description="As it is now; null when DELETED or SNAPSHOT.")
+    generation: Generation | None = strawberry.field(
+        description="In its present state; null where `kind` is DELETED or SNAPSHOT."
+    )
 
 
-@strawberry.type(description="What anyone with the link may see.")
+@strawberry.type(description="The public view of a shared generation.")
 class SharedGeneration:
     titles: strawberry.Private[Localised]
-    result: MediaFile = strawberry.field(description="Its URLs live as long as the share.")
+    result: MediaFile = strawberry.field(description="Its URLs are valid as long as the generation is shared.")
     created_at: datetime
-    shared_by: str | None = strawberry.field(description="The owner's name, where they have given one.")
+    shared_by: str | None = strawberry.field(description="The owner's name; null: none given.")
 
-    @strawberry.field(description="The style's, in the caller's language; null where it is the owner's own.")
+    @strawberry.field(description="The style's title in the viewer's language; null for a custom style.")
     def title(self, info: Info) -> str | None:
         return info.context.localize(self.titles) or None
 

@@ -1,4 +1,4 @@
-"""Generations as the API shows them: requests, status, refinement and regeneration."""
+"""GraphQL types of generations: requests, status, refinement and regeneration."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from schema.accounts import User
 
 
-@strawberry.type(description="A request for one picture.")
+@strawberry.type(description="A request for one image.")
 class Generation(Node):
     row: strawberry.Private[models.Generation]
     media: MediaKind
     status: GenerationStatus
     stage: GenerationStage
-    progress: float = strawberry.field(description="0 to 1.")
+    progress: float = strawberry.field(description="From 0 to 1.")
     preview_url: str | None = strawberry.field(
-        description="A partial image while GENERATING, as a data: URI, where the provider streams one."
+        description="A partial image as a data: URI; null unless GENERATING and the provider streams one."
     )
-    prompt: str | None = strawberry.field(description="The person's own words.")
+    prompt: str | None = strawberry.field(description="The user's words, without the style's template.")
     size: Size
     quality: Quality
     aspect_ratio: str | None
@@ -49,38 +49,40 @@ class Generation(Node):
     variables: JSON
     error_code: ErrorCode | None
     batch_id: strawberry.ID | None
-    version: int = strawberry.field(description="Grows by one with every change.")
+    version: int = strawberry.field(description="Increases by one with every change.")
     attempts: int
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
-    completed_at: datetime | None = strawberry.field(description="When it ended, well or not.")
+    completed_at: datetime | None = strawberry.field(description="When it reached a final status; null: not yet.")
 
-    @strawberry.field(description="The stage, in the caller's language.")
+    @strawberry.field(description="The stage in the viewer's language.")
     def message(self, info: Info) -> str:
         return info.context.translate(status_message.stage_message(self.stage))
 
-    @strawberry.field(description="Why it failed, in the caller's language.")
+    @strawberry.field(description="The reason of a failure in the viewer's language; null: none.")
     def error_message(self, info: Info) -> str | None:
         return info.context.translate(status_message.error_message(self.error_code)) if self.error_code else None
 
-    @strawberry.field(description="While QUEUED: how many are ahead; 0 is next.")
+    @strawberry.field(description="The number of generations ahead in the queue, 0: next; null unless QUEUED.")
     async def queue_position(self, info: Info) -> int | None:
         return await self._position(info)
 
-    @strawberry.field(description="Until done, from recent generations of the same kind; null where nobody can tell.")
+    @strawberry.field(description="Seconds until completion, from recent generations of the same kind; null: unknown.")
     async def estimated_seconds(self, info: Info) -> float | None:
         return await info.context.services.generations.queue_estimates.seconds(self.row, await self._position(info))
 
     async def _position(self, info: Info) -> int | None:
-        waits = self.status is GenerationStatus.PENDING
-        return await info.context.queue_position.load(self.row.id) if waits else None
+        is_queued = self.status is GenerationStatus.PENDING
+        return await info.context.queue_position.load(self.row.id) if is_queued else None
 
     @strawberry.field
     def style(self) -> Style | None:
         return Style.of(self.row.style) if self.row.style and self.row.style.is_active else None
 
-    @strawberry.field(description="Kept when the style is gone.")
+    @strawberry.field(
+        description="In the viewer's language; kept where the style is deleted. Null: requested without a style."
+    )
     def style_title(self, info: Info) -> str | None:
         return info.context.localize(self.row.style_title) or None
 
@@ -92,22 +94,22 @@ class Generation(Node):
     def result(self) -> MediaFile | None:
         return MediaFile.of(self.row.result, download_name.result_name(self.row)) if self.row.result else None
 
-    @strawberry.field(description="The page that anyone may open; null while it is not shared.")
+    @strawberry.field(description="The public page of the shared generation; null: not shared.")
     def share_url(self, info: Info) -> str | None:
         return info.context.services.gallery.shares.page_url(self.row)
 
-    @strawberry.field(description="What it was regenerated or refined from; null when that is gone.")
+    @strawberry.field(description="The generation that this one repeats or refines; null: none, or deleted.")
     async def parent(self, info: Info) -> "Generation | None":
         if self.row.parent_id is None:
             return None
         found = await info.context.generation_by_id.load(self.row.parent_id)
         return Generation.of(found) if found else None
 
-    @strawberry.field(description="US dollars as the provider reported; admins only.")
+    @strawberry.field(description="US dollars as reported by the provider; null: unknown, or the viewer is no admin.")
     def provider_cost(self, info: Info) -> float | None:
         return self.row.provider_cost if info.context.is_admin else None
 
-    @strawberry.field(description="Admins only.")
+    @strawberry.field(description="Null: none, or the viewer is no admin.")
     def provider_request_id(self, info: Info) -> str | None:
         return self.row.provider_request_id if info.context.is_admin else None
 
@@ -148,7 +150,7 @@ class Generation(Node):
 
 
 def generation_key(order: gallery.GenerationOrder) -> Callable[[str], gallery.GenerationKey]:
-    """How a key is read from a cursor of this order."""
+    """Return the function that reads a key from a cursor of this order."""
 
     def favorite_key(text: str) -> gallery.GenerationKey:
         flag, _, id = text.partition(" ")
@@ -157,7 +159,7 @@ def generation_key(order: gallery.GenerationOrder) -> Callable[[str], gallery.Ge
     return favorite_key if order is gallery.GenerationOrder.FAVORITES_FIRST else str
 
 
-@strawberry.input(description="Which generations to show; what is left out does not matter.")
+@strawberry.input(description="Which generations to return; omitted fields match every generation.")
 class GenerationFilter:
     status: list[GenerationStatus] | None = strawberry.UNSET
     media: MediaKind | None = strawberry.UNSET
@@ -166,57 +168,59 @@ class GenerationFilter:
     collection: str | None = strawberry.UNSET
     batch_id: strawberry.ID | None = strawberry.UNSET
     search: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Every word must occur in the prompt, a title of the style or the id."
+        default=strawberry.UNSET, description="Words that must all occur in the prompt, a title of the style or the ID."
     )
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
 
-    def wanted(self) -> gallery.GenerationFilter:
-        """What the service is asked for."""
+    def criteria(self) -> gallery.GenerationFilter:
+        """Return the filter for the service."""
         status: list[GenerationStatus] | None = given(self.status, None)
         return gallery.GenerationFilter(
             status=tuple(status) if status is not None else None,
             media=given(self.media, None),
             is_favorite=given(self.is_favorite, None),
-            style_id=_known(self.style_id, ids.STYLE),
+            style_id=_id_or_none(self.style_id, ids.STYLE),
             collection=given(self.collection, None),
-            batch_id=_known(self.batch_id, ids.BATCH),
+            batch_id=_id_or_none(self.batch_id, ids.BATCH),
             search=given(self.search, None),
             created_after=given(self.created_after, None),
             created_before=given(self.created_before, None),
         )
 
 
-def _known(value: strawberry.ID | None, prefix: str) -> str | None:
+def _id_or_none(value: strawberry.ID | None, prefix: str) -> str | None:
     value = given(value, None)
-    # What is no id of that kind is nobody's, and finds nothing.
+    # An invalid ID matches nothing, where None would match everything.
     return value if value is None or ids.is_id(value, prefix) else ""
 
 
 @strawberry.input
 class CreateGenerationInput:
     style_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="With neither styleId nor prompt: INVALID_INPUT."
+        default=strawberry.UNSET, description="`styleId`, `prompt` or both are required, else INVALID_INPUT."
     )
     prompt: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Added to the style's template, or the whole prompt."
+        default=strawberry.UNSET, description="Added to the style's template; without a style, the whole prompt."
     )
     image: Upload | None = strawberry.field(
-        default=strawberry.UNSET, description="The reference image, sent with the request."
+        default=strawberry.UNSET, description="The reference image, sent with this request."
     )
     upload_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="Or sent ahead with createUpload."
+        default=strawberry.UNSET,
+        description="The reference image, sent before this request to the address of createUpload.",
     )
     variables: JSON | None = strawberry.field(default=strawberry.UNSET, description="Values for the style's variables.")
     size: Size | None = enum.Size.MEDIUM
     quality: Quality | None = enum.Quality.STANDARD
     aspect_ratio: str | None = strawberry.field(
-        default=strawberry.UNSET, description="1:1, 3:2, 16:9, ...; the reference image's own when left out."
+        default=strawberry.UNSET, description="Such as 1:1, 3:2 or 16:9; by default that of the reference image."
     )
     media: MediaKind | None = enum.MediaKind.IMAGE
-    count: int | None = strawberry.field(default=1, description="1 to the viewer's maxBatch.")
+    count: int | None = strawberry.field(default=1, description="How many to create: 1 to the viewer's maxBatch.")
     model: str | None = strawberry.field(
-        default=strawberry.UNSET, description="One of the models that the deployment allows."
+        default=strawberry.UNSET,
+        description="One of the models that the deployment allows; by default its standard model.",
     )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -228,7 +232,7 @@ class CreateGenerationInput:
 class GenerationsPayload(Payload):
     generations: list[Generation] = strawberry.field(default_factory=list)
     viewer: Annotated["User", strawberry.lazy("schema.accounts")] | None = strawberry.field(
-        default=None, description="With the balance after the deduction."
+        default=None, description="The viewer, with the balance after the deduction."
     )
     errors: list[UserError] = strawberry.field(default_factory=list)
 
@@ -249,9 +253,9 @@ class GenerationPayload(Payload):
 class RegenerateInput:
     id: strawberry.ID
     as_variation: bool | None = strawberry.field(
-        default=False, description="With its result as the reference, asking for something similar."
+        default=False, description="Use its result as the reference image, for a similar image."
     )
-    count: int | None = strawberry.field(default=1, description="1 to the viewer's maxBatch.")
+    count: int | None = strawberry.field(default=1, description="How many to create: 1 to the viewer's maxBatch.")
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The same key with the same input returns the first result; with another input, CONFLICT.",
@@ -260,8 +264,10 @@ class RegenerateInput:
 
 @strawberry.input
 class RefineGenerationInput:
-    id: strawberry.ID = strawberry.field(description="A finished one: its result becomes the reference image.")
-    instruction: str = strawberry.field(description="What shall be different; everything else is kept.")
+    id: strawberry.ID = strawberry.field(
+        description="A completed generation, whose result becomes the reference image."
+    )
+    instruction: str = strawberry.field(description="The change to make; everything else is kept.")
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The same key with the same input returns the first result; with another input, CONFLICT.",

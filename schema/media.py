@@ -1,4 +1,4 @@
-"""Files and uploads as the API shows them."""
+"""GraphQL types of media: files and uploads."""
 
 from datetime import UTC, datetime
 
@@ -15,46 +15,49 @@ from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
 from services.integrations.storage.protocol import Target
 from services.media.file import thumbnail_width
 
-_USUAL = THUMBNAIL_WIDTHS[0]
+_DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 
 
-@strawberry.type(description="A stored picture.")
+@strawberry.type(description="A stored image.")
 class MediaFile:
     row: strawberry.Private[File]
-    name: strawberry.Private[str]  # that it is saved under, without its ending
-    # Of a shared picture: signed links carry the storage's key, and the account's id in it.
+    name: strawberry.Private[str]  # suggested for downloads, without the extension
+    # For a shared image: signed URLs would reveal the storage key, which contains the account's ID.
     shared: strawberry.Private[ShareLinks | None]
     content_type: str
-    byte_size: int = strawberry.field(description="Bytes.")
-    width: int | None = strawberry.field(description="Pixels, upright.")
-    height: int | None = strawberry.field(description="Pixels, upright.")
+    byte_size: int = strawberry.field(description="Size in bytes.")
+    width: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    height: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
     placeholder: str | None = strawberry.field(
-        description="A data: URI of about 100 bytes, to show while the file loads."
+        description="A tiny image as a data: URI of about 100 bytes, to show while the file loads; null: none."
     )
 
-    @strawberry.field(description="Signed and short-lived; the same for a while, so that browsers can cache.")
+    @strawberry.field(
+        description="A signed URL, valid for a short time; repeated requests return the same URL for a while, so that "
+        "browsers can cache.",
+    )
     async def url(self, info: Info) -> str:
         if self.shared:
             return self.shared.picture
         return (await info.context.services.media.files.link(self.row)).url
 
-    @strawberry.field(description="The same file with Content-Disposition: attachment.")
+    @strawberry.field(description="A URL of the same file with Content-Disposition: attachment.")
     async def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
         return (await info.context.services.media.files.download_link(self.row, self.name)).url
 
     @strawberry.field(
-        description="A WebP for a space of `width` pixels (1 to 4096): the narrowest of 320, 640 and 1280 that fills "
-        "it, else the picture itself."
+        description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
+        "1280, else of the image itself."
     )
-    async def thumbnail_url(self, info: Info, width: int | None = _USUAL) -> str | None:
-        wanted = _USUAL if width is None else width
+    async def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
+        wanted_width = _DEFAULT_WIDTH if width is None else width
         if self.shared:
-            return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted))
-        return (await info.context.services.media.files.thumbnail_link(self.row, wanted)).url
+            return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted_width))
+        return (await info.context.services.media.files.thumbnail_link(self.row, wanted_width)).url
 
-    @strawberry.field(description="When the URLs stop working; null where they live as long as a share.")
+    @strawberry.field(description="When the URLs expire; null: valid as long as the generation is shared.")
     async def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None
@@ -75,15 +78,17 @@ class MediaFile:
 
 
 @strawberry.type(
-    description="Where to send a picture: as multipart/form-data, `fields` first, then a part named `file`."
+    description="Where to send an image: as multipart/form-data, `fields` first, then a part named `file`."
 )
 class UploadTarget:
-    id: strawberry.ID = strawberry.field(description="For `uploadId`, once the picture was sent.")
+    id: strawberry.ID = strawberry.field(description="For `uploadId`, once the image is sent.")
     url: str
     method: str
-    headers: JSON = strawberry.field(description="To be sent with it, as an object of names and values.")
-    fields: JSON | None = strawberry.field(description="Form fields, for a POST policy.")
-    expires_at: datetime = strawberry.field(description="When nothing is taken here any more.")
+    headers: JSON = strawberry.field(description="Request headers to send, as an object of names and values.")
+    fields: JSON | None = strawberry.field(
+        description="Form fields to send, as an object of names and values; null: none."
+    )
+    expires_at: datetime = strawberry.field(description="When the address expires.")
 
     @classmethod
     def of(cls, upload: models.Upload, target: Target) -> "UploadTarget":
@@ -100,7 +105,7 @@ class UploadTarget:
 @strawberry.input
 class CreateUploadInput:
     content_type: str = strawberry.field(description="`image/jpeg`, `image/png` or `image/webp`.")
-    byte_size: int = strawberry.field(description="Of the picture; no more is taken.")
+    byte_size: int = strawberry.field(description="The size of the image in bytes; a larger one is refused.")
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The same key with the same input returns the same upload; with another input, CONFLICT.",

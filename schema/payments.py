@@ -1,4 +1,4 @@
-"""Paying: what somebody wants to buy, and the address of the till."""
+"""GraphQL types of payments: checkouts."""
 
 import strawberry
 
@@ -9,19 +9,19 @@ from schema.runtime.user_error import UserError
 from services.payments.checkout import CheckoutRequest
 
 
-@strawberry.input(description="Either a package or a plan.")
+@strawberry.input(description="Either `package` or `plan` is required.")
 class CreateCheckoutInput:
     package: str | None = strawberry.field(default=strawberry.UNSET, description="A CreditPackage's slug.")
-    plan: str | None = strawberry.field(default=strawberry.UNSET, description="Or a Plan's.")
+    plan: str | None = strawberry.field(default=strawberry.UNSET, description="A Plan's slug.")
     success_url: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Where the person is sent who has paid: an address of the app's own. `{CHECKOUT_ID}` in it is "
-        "replaced by the till's.",
+        description="The app's own URL to return to after payment; `{CHECKOUT_ID}` in it is replaced by the payment "
+        "provider's checkout ID.",
     )
     idempotency_key: str | None = strawberry.UNSET
 
     def request(self) -> CheckoutRequest:
-        """As the service takes it."""
+        """Return the request for the service."""
         return CheckoutRequest(
             package=given(self.package, None),
             plan=given(self.plan, None),
@@ -30,10 +30,12 @@ class CreateCheckoutInput:
         )
 
 
-@strawberry.type(description="One visit to the till. What is bought comes when its payment is told, not before.")
+@strawberry.type(
+    description="A checkout at the payment provider. The purchase takes effect when the provider reports the payment."
+)
 class Checkout:
     id: strawberry.ID
-    url: str = strawberry.field(description="Where the person pays.")
+    url: str = strawberry.field(description="The payment page.")
 
     @classmethod
     def of(cls, row: models.Checkout) -> "Checkout":

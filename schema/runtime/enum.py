@@ -1,4 +1,4 @@
-"""The models' closed sets, as GraphQL enums."""
+"""The GraphQL enums, made of the enums of models/ and services/."""
 
 import strawberry
 
@@ -21,46 +21,49 @@ from services.events.account_change import ChangeKind
 from services.events.activity import ActivityKind as AdminActivityKind
 from services.gallery.gallery import GenerationOrder
 
-strawberry.enum(Role, description="What an account may do.")
+strawberry.enum(Role, description="What an account may do. ADMIN: use the admin fields. SUPER_ADMIN: also set roles.")
 strawberry.enum(
     RefundPolicy,
-    description="When a generation that brought no picture gives its credits back. ON_FAILURE: a failed one always, a "
-    "canceled one only while no request had left for the provider. BEFORE_PROVIDER: only if no request left for the "
-    "provider; a refused key counts as called. NEVER: an admin decides.",
+    description="When a generation without a result is refunded. ON_FAILURE: always when it failed, and when it was "
+    "canceled before a request was sent to the provider. BEFORE_PROVIDER: only if no request was sent to the provider; "
+    "a request refused for its API key counts as sent. NEVER: only by an admin.",
 )
-strawberry.enum(ReferenceImage, description="Whether a style works from a person's photo.")
-strawberry.enum(MediaKind, description="What is made.")
-strawberry.enum(GenerationStatus, description="The life of a generation; the last three are final.")
-strawberry.enum(GenerationStage, description="What is happening right now.")
-strawberry.enum(GenerationOrder, description="Which generations come first.")
+strawberry.enum(ReferenceImage, description="Whether a style uses a reference image.")
+strawberry.enum(MediaKind, description="The kind of media that is generated.")
+strawberry.enum(GenerationStatus, description="The status of a generation; the last three are final.")
+strawberry.enum(GenerationStage, description="The present step of processing.")
+strawberry.enum(GenerationOrder, description="The order of a list of generations.")
 strawberry.enum(
     ChangeKind,
-    description="What happened to a list. SNAPSHOT: the opening, or something was missed: read the list again.",
+    description="What happened to an item of a list. SNAPSHOT: the first message, or changes were missed; read the "
+    "list again.",
 )
 strawberry.enum(
     AdminActivityKind,
     name="AdminActivityKind",
-    description="What happened. TRANSACTION: any line of the ledger. PAYMENT: an order was paid, or money was given "
-    "back. ALERT: somebody should look.",
+    description="What happened. TRANSACTION: any line of the ledger. PAYMENT: an order was paid or refunded. ALERT: an "
+    "admin should investigate.",
 )
-strawberry.enum(Size, description="How big the subject is made; part of the prompt.")
-strawberry.enum(Quality, description="How many pixels; priced by the collection's multipliers.")
-strawberry.enum(PaidBy, description="What paid for a generation. PLAN: an unlimited plan.")
+strawberry.enum(Size, description="The size of the subject; part of the prompt.")
+strawberry.enum(Quality, description="The resolution, priced by the collection's multipliers.")
+strawberry.enum(PaidBy, description="What a generation is charged to. PLAN: an unlimited plan.")
 strawberry.enum(
     PlanKind,
-    description="What a plan sells. SUBSCRIPTION: credits every month. PASS: hourly allowances for some hours.",
+    description="What a plan includes. SUBSCRIPTION: credits every month. PASS: hourly allowances for a number of "
+    "hours.",
 )
 strawberry.enum(
     TransactionType,
-    description="Why a line stands in the ledger. BONUS: sign-up, referral. SUBSCRIPTION: a plan's monthly grant. "
-    "REVERSAL: a purchase that was refunded or charged back.",
+    description="The reason of a ledger line. BONUS: sign-up or referral. SUBSCRIPTION: a plan's monthly credits. "
+    "REVERSAL: a purchase was refunded or charged back.",
 )
-strawberry.enum(TransactionStatus, description="Whether a line has settled.")
+strawberry.enum(TransactionStatus, description="Whether a ledger line has settled.")
 strawberry.enum(
     ErrorCode,
-    description="What went wrong, for programs. GENERATION_FAILED: the provider answered, with no usable image. "
-    "CONTENT_REJECTED: the provider's moderation. PROVIDER_MISCONFIGURED: no key, or a key that was refused. "
-    "UNAVAILABLE: an outage or maintenance on our side; try again later. TOO_COMPLEX: depth, cost, aliases, tokens.",
+    description="The cause of an error. GENERATION_FAILED: the provider's response had no usable image. "
+    "CONTENT_REJECTED: by the provider's moderation. PROVIDER_MISCONFIGURED: its API key is missing or was refused. "
+    "UNAVAILABLE: an outage or maintenance; try again later. TOO_COMPLEX: the document exceeds a limit of depth, cost, "
+    "aliases or tokens.",
 )
 
 __all__ = [

@@ -42,7 +42,7 @@ class QuotaExceededError(UserError):
 
 
 def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -> list[UserError]:
-    """Return the entries of a payload's `errors` for what was refused, in the caller's language."""
+    """Return the entries of a payload's `errors` for what was refused, in the viewer's language."""
     refusals = refusal.refusals if isinstance(refusal, error.RefusalGroup) else (refusal,)
     return [_user_error(one, context) for one in refusals]
 
