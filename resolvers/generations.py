@@ -60,7 +60,7 @@ async def cancel_generation(info: Info, id: strawberry.ID) -> GenerationPayload:
     viewer, generations = info.context.require_viewer(), info.context.services.generations.requests
     known = known_id(id, ids.GENERATION)
     if info.context.is_admin:
-        row = await generations.cancel_anybodys(viewer, known)
+        row = await generations.cancel_as_admin(viewer, known)
     else:
         row = await generations.cancel(viewer.id, known)
     return GenerationPayload(generation=Generation.of(row))
@@ -89,7 +89,7 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
             message = await reader.receive_message()
             updated = apply_update(row, message) if message is not None else None
             if updated is None:  # a timeout, a gap, or a final status, whose row has more fields than a message
-                updated = await services.generations.requests.last(viewer.id, generation_id)
+                updated = await services.generations.requests.get_including_deleted(viewer.id, generation_id)
                 if updated.deleted_at is not None and updated.status is not enum.GenerationStatus.CANCELED:
                     return  # ended and deleted meanwhile: there is nothing to show
             if updated.version > row.version:

@@ -1,4 +1,4 @@
-"""Refunds that a person gives, whatever the policy says: what a generation cost goes back the way it was paid."""
+"""Refunds by admins, regardless of the refund policy: the cost is returned to its funding source."""
 
 from dataclasses import replace
 
@@ -16,31 +16,31 @@ from services.generations.generation import owner_of
 
 
 class AdminRefundService:
-    """Gives back what a generation cost, once."""
+    """Refunds a generation once."""
 
     def __init__(self, events: EventPublisher) -> None:
         self._events = events
 
     async def refund(self, admin: User, generation_id: str, reason: str) -> Generation | None:
-        """Give back the credits of a generation that has ended, or the place in the hour of the pass that paid for it.
+        """Return the credits of an ended generation, or the allowance to the hour of the pass that paid for it.
 
-        How it ended does not matter, nor does whether its owner has deleted it since; such a one is not shown.
+        Any final status can be refunded, and deleted generations too, for which None is returned.
 
         Raises:
-            InvalidInputError: of the reason.
-            NotFoundError: there is none, or its owner is gone.
-            ConflictError: it is under way, was refunded already, or nothing was paid for it.
+            InvalidInputError: the reason is invalid.
+            NotFoundError: it does not exist, or its owner was deleted.
+            ConflictError: it is in progress, was refunded before, or nothing was paid for it.
         """
-        words = clean_reason(reason)
+        clean = clean_reason(reason)
         await self._events.admin_action(
-            *await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, words)
+            *await run_tx(_refund, admin.id, await owner_of(generation_id), generation_id, clean)
         )
         return await Generation.present().get_or_none(id=generation_id)
 
 
 async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[AccountChange, AuditEntry]:
     account = await account_change.bump_version(user_id, field=("id",))
-    # Whatever ends, refunds or deletes a generation takes the account's row as well: this stays as it is read.
+    # Ending, refunding or deleting a generation locks the account's row as well, so this row cannot change now.
     row = await Generation.get(id=generation_id)
     _check(row)
     await rows(
@@ -52,10 +52,10 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         await passes.give_back(row.pass_id, row.pass_hour, row.media, 1)
         account = account.with_entitlements()
     else:
-        # The reason tells this line from those that the policy has written.
+        # The reason distinguishes this line from refunds by policy.
         lines = [replace(line, metadata={"reason": reason}) for line in ledger.refund(row.id, row.cost)]
         account = await ledger.post(user_id, lines, version_bumped=True)
-    act = await audit_log.record(
+    entry = await audit_log.record(
         admin_id,
         AdminAction.REFUND_GENERATION,
         row.id,
@@ -64,14 +64,14 @@ async def _refund(admin_id: str, user_id: str, generation_id: str, reason: str) 
         credits=row.cost,
         reason=reason,
     )
-    return account.with_generations(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), act
+    return account.with_generations(ChangeKind.UPDATED, [row.id] if row.deleted_at is None else []), entry
 
 
 def _check(row: Generation) -> None:
     field = ("id",)
     if not row.status.is_final:
-        raise ConflictError(message("This generation is still under way. Cancel it first."), field)
+        raise ConflictError(message("This generation is still in progress. Cancel it first."), field)
     if row.refunded:
-        raise ConflictError(message("This generation was refunded already."), field)
+        raise ConflictError(message("This generation has already been refunded."), field)
     if row.paid_by is PaidBy.PLAN or (row.paid_by is PaidBy.CREDITS and not row.cost):
-        raise ConflictError(message("Nothing was paid for this generation, so nothing can be given back."), field)
+        raise ConflictError(message("Nothing was paid for this generation, so it cannot be refunded."), field)

@@ -1,4 +1,4 @@
-"""Retries: what failed or was called off is made anew for nothing, because an admin says so."""
+"""Retries by admins: a failed or canceled generation is made again at no charge."""
 
 from models import AuditEntry, Generation, User, ids
 from models.database.connection import run_tx
@@ -18,7 +18,7 @@ _RETRIED = (GenerationStatus.FAILED, GenerationStatus.CANCELED)
 
 
 class AdminRetryService:
-    """Makes new generations of old ones; an end is never left again."""
+    """Retries generations as new ones; the old one keeps its final status."""
 
     def __init__(self, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService) -> None:
         self._wake_ups = wake_ups
@@ -26,73 +26,73 @@ class AdminRetryService:
         self._events = events
 
     async def retry(self, admin: User, generation_id: str, reason: str) -> Generation:
-        """Let a generation that brought no picture be made again as a new one: the same words and photo, for nothing.
+        """Submit a generation without a result as a new one, with the same prompt and photo, at no charge.
 
-        All that it needs is in the old row, so a style that is no longer offered is no obstacle. It may be retried
-        again when its last retry has brought no picture either.
+        Everything is copied from the old row, so its style need not be offered any more. It may be retried again if
+        its last retry has no result either.
 
         Raises:
-            InvalidInputError: of the reason.
-            NotFoundError: there is none, it was deleted, or its owner is gone.
-            ConflictError: it brought a picture or is under way, a retry of the same did or is, or its photo is gone.
-            UnavailableError: no new pictures are made right now.
+            InvalidInputError: the reason is invalid.
+            NotFoundError: it does not exist or was deleted, or its owner was deleted.
+            ConflictError: it, or a retry of it, is in progress or has a result, or its photo was deleted.
+            UnavailableError: new generations are paused.
         """
-        words = clean_reason(reason)
+        clean = clean_reason(reason)
         self._maintenance.check_submission_allowed()
-        new_id, account, act = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, words)
-        await self._events.admin_action(account, act)
+        new_id, account, entry = await run_tx(_retry, admin.id, await owner_of(generation_id), generation_id, clean)
+        await self._events.admin_action(account, entry)
         await self._wake_ups.publish(new_id)
-        made = await Generation.present().get_or_none(id=new_id)
-        if made is None:  # its owner was quick to delete it
+        retried = await Generation.present().get_or_none(id=new_id)
+        if retried is None:  # its owner has already deleted it
             raise NotFoundError(field=("id",))
-        return made
+        return retried
 
 
 async def _retry(admin_id: str, user_id: str, generation_id: str, reason: str) -> tuple[str, AccountChange, AuditEntry]:
     account = await account_change.bump_version(user_id, field=("id",))
-    # Whoever ends or deletes generations takes the account's row as well: they were faster, or wait for this.
+    # Ending or deleting a generation locks the account's row as well: it was committed before, or waits for this.
     source = await Generation.present().get_or_none(id=generation_id)
     if source is None:
         raise NotFoundError(field=("id",))
     await _check(source)
-    made = _again(source)
-    await Generation.bulk_create([made])
-    act = await audit_log.record(
-        admin_id, AdminAction.RETRY_GENERATION, source.id, user=user_id, generation=made.id, reason=reason
+    retried = _copy_of(source)
+    await Generation.bulk_create([retried])
+    entry = await audit_log.record(
+        admin_id, AdminAction.RETRY_GENERATION, source.id, user=user_id, generation=retried.id, reason=reason
     )
-    return made.id, account.with_generations(ChangeKind.CREATED, [made.id]), act
+    return retried.id, account.with_generations(ChangeKind.CREATED, [retried.id]), entry
 
 
 async def _check(source: Generation) -> None:
     field = ("id",)
     if source.status not in _RETRIED:
-        raise ConflictError(message("Only a generation that failed or was canceled can be made again."), field)
+        raise ConflictError(message("Only a failed or canceled generation can be retried."), field)
     if source.original is not None and source.original.state is not FileState.LIVE:
-        raise ConflictError(message("The photo of this generation is gone."), field)
-    # Once paid for, one picture: retries of retries count, and those of what this is a retry of.
+        raise ConflictError(message("The photo of this generation was deleted."), field)
+    # One charge pays for one result, over all retries of retries and the generation that was first retried.
     if await Generation.filter(id__in=await _retry_chain(source)).exclude(status__in=_RETRIED).exists():
-        raise ConflictError(message("This generation is being made again, or has been."), field)
+        raise ConflictError(message("A retry of this generation is in progress or has succeeded."), field)
 
 
 async def _retry_chain(source: Generation) -> list[str]:
-    """The generation that somebody ordered, and all that admins have made of it, this one among them."""
+    """Return the ids of the generation that the user requested and of all its retries, this one included."""
     first, parent_id = source.id, source.parent_id
-    while parent_id is not None and first in await _retries_of([parent_id]):  # else it was regenerated or refined
+    while parent_id is not None and first in await _retries_of([parent_id]):  # else a regeneration or refinement
         first = parent_id
         parent_id = (await Generation.get(id=first).only("id", "parent_id")).parent_id
-    family = newest = [first]
+    chain = newest = [first]
     while newest := await _retries_of(newest):
-        family = family + newest
-    return family
+        chain = chain + newest
+    return chain
 
 
 async def _retries_of(generation_ids: list[str]) -> list[str]:
-    acts = await AuditEntry.filter(action=AdminAction.RETRY_GENERATION, target__in=generation_ids)
-    return [act.detail["generation"] for act in acts]
+    entries = await AuditEntry.filter(action=AdminAction.RETRY_GENERATION, target__in=generation_ids)
+    return [entry.detail["generation"] for entry in entries]
 
 
-def _again(source: Generation) -> Generation:
-    """The row of a generation that asks for the same, not yet written."""
+def _copy_of(source: Generation) -> Generation:
+    """Return a generation with the same input, not yet written."""
     generation_id = ids.new_id(ids.GENERATION)
     return Generation(
         id=generation_id,

@@ -1,4 +1,4 @@
-"""Calling generations off: what a cancel and a deletion have in common, inside the transaction of either."""
+"""Cancellation and its refunds, inside the transaction of a cancel or a deletion."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from services.generations.refund_policy import is_refunded
 
 
 async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple[list[str], AccountChange]:
-    """Cancel those of the account's generations that have not ended, and refund them as their policies say.
+    """Cancel those of the account's generations that have not ended, and refund them by their policies.
 
-    `account`: as `credit.touch` left it in this transaction. Answers with the canceled ones, and the account after.
+    `account`: as `bump_version` returned it in this transaction. Returns the canceled ids, and the account afterwards.
     """
     found = await rows(
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
@@ -41,7 +41,7 @@ async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple
 
 
 async def _give_back(account: AccountChange, refunded: Sequence[dict[str, Any]]) -> AccountChange:
-    """Allowances return to the hours that they were taken from."""
+    """Return allowances to the hours of the passes that paid."""
     taken = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
     for (pass_id, hour, media), count in taken.items():
         await passes.give_back(pass_id, hour, MediaKind(media), count)

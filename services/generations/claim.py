@@ -1,4 +1,4 @@
-"""A worker's hold on one generation: every write names the fence, so that a holder who lost it changes nothing."""
+"""Claims: a worker's hold on one generation. Every write checks the fence, so a lost claim changes nothing."""
 
 from typing import Any, Self
 
@@ -15,9 +15,9 @@ from services.generations.timing import StageTimer
 from services.integrations.providers.protocol import FinalImage
 from services.media import file
 
-MAX_ATTEMPTS = 3  # claims of one generation, so that one which kills its worker does not kill every worker
+MAX_ATTEMPTS = 3  # claims of one generation, so that one that crashes its worker does not crash every worker
 
-_CANDIDATES = 8  # looked at together; when other workers have taken them all, the next are
+_CANDIDATES = 8  # read together; when other workers have claimed all of them, the next are read
 
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 
@@ -31,23 +31,23 @@ async def _refetch(generation_id: str) -> Generation:
 
 
 class Claim:
-    """One worker's claim. `generation` and `account` are as this worker's last writes left them."""
+    """One worker's claim. `generation` and `account` are as this worker's last write left them."""
 
     def __init__(self, generation: Generation, lease_seconds: float, account: AccountChange | None = None) -> None:
         self.generation = generation
         self.account = account
         self.lease = Lease("generations", _HELD, generation.id, generation.fence, float(lease_seconds))
-        self.stopwatch = StageTimer()
+        self.stage_timer = StageTimer()
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
-        """Claim a waiting generation; None when it is not waiting (any more), or its account's turn is not yet.
+        """Claim a waiting generation; None if it is not waiting any more, or its account has reached its limit.
 
-        `per_user`: how many generations of one account are made at once.
+        `per_user`: how many generations of one account run at once.
         """
 
         async def work(user_id: str) -> AccountChange:
-            # This takes the account's row, so nobody else counts or claims this account's generations meanwhile.
+            # Locks the account's row, so no other worker counts or claims this account's generations meanwhile.
             account = await account_change.bump_version(user_id, include_deleted=True)
             claimed = await rows(
                 "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05,"
@@ -76,7 +76,7 @@ class Claim:
         return cls(await _refetch(generation_id), lease_seconds, account)
 
     async def advance(self, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
-        """Move to a stage or on within it; `preview` stays as it was when None. Raises LeaseLostError."""
+        """Write the stage and the progress within it. `preview`: None keeps the last one. Raises LeaseLostError."""
         row = self.generation
         shown = (preview or row.preview) if stage is GenerationStage.GENERATING else None
         await self._write(
@@ -86,12 +86,12 @@ class Claim:
             shown,
             self.lease.seconds,
         )
-        self.stopwatch.enter(stage)
+        self.stage_timer.enter(stage)
         row.stage, row.progress = stage, progress
         row.preview = shown  # type: ignore[assignment]  # null=True is untyped in Tortoise's descriptors
 
     async def record_call(self, provider: str) -> None:
-        """Write down that the provider is about to be called. Raises LeaseLostError."""
+        """Record that the provider is about to be called. Raises LeaseLostError."""
         await self._write(
             "provider = $3, provider_calls = provider_calls + 1,"
             " provider_called_at = COALESCE(provider_called_at, NOW())",
@@ -106,11 +106,11 @@ class Claim:
             returning="version, updated_at, is_favorite",
         )
         self.generation.version = int(row["version"])
-        self.generation.is_favorite = bool(row["is_favorite"])  # its owner may have marked it meanwhile
+        self.generation.is_favorite = bool(row["is_favorite"])  # the user may have changed it meanwhile
         self.generation.updated_at = as_datetime(row["updated_at"])
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:
-        """End well: the result is LIVE and the generation COMPLETED, together. Raises LeaseLostError."""
+        """Mark the result LIVE and the generation COMPLETED in one transaction. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
             account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
@@ -133,7 +133,7 @@ class Claim:
     async def fail(
         self, code: ErrorCode, *, called: bool, cost: float | None = None, request_id: str | None = None
     ) -> Generation:
-        """End badly, and refund in the same transaction if the policy says so.
+        """Mark the generation FAILED, and refund it in the same transaction if its policy says so.
 
         `called`: a request has, or may have, left for the provider. Raises LeaseLostError.
         """
@@ -163,7 +163,7 @@ class Claim:
 
     @classmethod
     async def take_next(cls, worker: str, lease_seconds: float, per_user: int) -> Self | None:
-        """Claim the generation whose turn it is; None when none waits that may be begun."""
+        """Claim the next generation in line; None if none is waiting that may start."""
         while True:
             candidates = await next_in_line(per_user)
             if not candidates:
@@ -173,19 +173,20 @@ class Claim:
                 if claim is not None:
                     return claim
 
-    async def settle(self, *, died: bool) -> Generation:
-        """End what cannot go on: back to the queue before the provider was called, failed after it.
+    async def release_or_fail(self, *, died: bool) -> Generation:
+        """Requeue the generation if the provider was not called, else fail it.
 
-        `died`: the worker did; the attempt counts, for the generation itself may have killed it. Raises LeaseLostError.
+        `died`: the worker crashed, and the attempt counts, because the generation may be the cause.
+        Raises LeaseLostError.
         """
         row = await _refetch(self.generation.id)
         called = row.provider_called_at is not None
         if called or (died and row.attempts >= MAX_ATTEMPTS):
             return await self.fail(ErrorCode.UNAVAILABLE, called=called)
-        return await self.hand_back(counts=died)
+        return await self.requeue(counts=died)
 
-    async def hand_back(self, *, counts: bool = True) -> Generation:
-        """Put a generation that was not begun back in the queue; `counts`: as an attempt. Raises LeaseLostError."""
+    async def requeue(self, *, counts: bool = True) -> Generation:
+        """Return a generation to the queue. `counts`: this claim counts as an attempt. Raises LeaseLostError."""
 
         async def work() -> AccountChange:
             account = await account_change.bump_version(self.generation.user_id, include_deleted=True)
@@ -202,7 +203,7 @@ class Claim:
 
     @classmethod
     async def take_over(cls, generation_id: str, lease_seconds: float) -> Self | None:
-        """Hold a generation whose worker's lease has ended, to put it in order; None when it lives after all."""
+        """Claim a generation whose lease has expired, to release or fail it; None if it is not expired any more."""
         found = await rows(
             "UPDATE generations SET fence = fence + 1, version = version + 1, lease_until = LATER($2),"
             " updated_at = NOW() WHERE id = $1 AND status = 'PROCESSING' AND lease_until < NOW() RETURNING id",
@@ -213,7 +214,7 @@ class Claim:
 
 
 async def expired_leases(limit: int) -> list[str]:
-    """Generations whose worker gave no sign of life in time, the longest silent first."""
+    """Return the ids of generations whose lease has expired, the longest expired first."""
     found = await rows(
         "SELECT id FROM generations WHERE status = 'PROCESSING' AND lease_until < NOW() ORDER BY lease_until LIMIT $1",
         limit,
@@ -222,7 +223,7 @@ async def expired_leases(limit: int) -> list[str]:
 
 
 async def next_in_line(per_user: int) -> list[str]:
-    """The next few whose turn it is: the highest priority first, then the oldest, past accounts that have enough."""
+    """Return the ids of the next few in line, by priority and age, without accounts that are at their limit."""
     found = await rows(
         "SELECT id FROM generations WHERE status = 'PENDING' AND user_id NOT IN (SELECT user_id FROM generations"
         " WHERE status = 'PROCESSING' GROUP BY user_id HAVING COUNT(*) >= $1) ORDER BY priority DESC, id LIMIT $2",

@@ -1,4 +1,4 @@
-"""Generations, from a person's side: asking for one, looking at it, calling it off."""
+"""The generations of a user: requesting, reading and canceling them."""
 
 import contextlib
 from dataclasses import replace
@@ -34,14 +34,14 @@ class _EndedAlreadyError(Exception):
 
 
 class GenerationService:
-    """Takes orders, and calls them off."""
+    """Accepts requests for generations, and cancels them."""
 
     def __init__(
         self,
         styles: StyleService,
         entitlements: Entitlements,
         files: FileService,
-        sales: SubmissionService,
+        submissions: SubmissionService,
         events: EventPublisher,
         limits: Limits,
         uploads: UploadService,
@@ -54,35 +54,34 @@ class GenerationService:
         self._events = events
         self._limits = limits
         self._rates = rates
-        self._sales = sales
+        self._submissions = submissions
 
     async def create(self, user: User, request: GenerationRequest) -> list[Generation]:
-        """Check, store the photo, take the credits and write the rows in one transaction, then ring for a worker.
+        """Check the request, store the photo, charge and write the rows in one transaction, then wake a worker.
 
-        The same idempotency key with the same input returns what it made the first time, without what was deleted
-        since.
+        The same idempotency key with the same input returns the first result, without what was deleted since.
 
         Raises:
             InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
-            ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or spent.
+            ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or charged.
         """
         ticket = IdempotencyTicket.of(OPERATION, request)
-        return await self._sales.once(user.id, ticket, partial(self._create, user, request, ticket))
+        return await self._submissions.run_once(user.id, ticket, partial(self._create, user, request, ticket))
 
     async def _create(self, user: User, request: GenerationRequest, ticket: IdempotencyTicket) -> list[Generation]:
         entitlement = await self._entitlements.of(user)
-        order = await build_spec(user, entitlement, request, self._styles, self._limits)
-        payment = await self._sales.check(user, order)
-        await self._rates.hit_generations(user.id, order.count)
+        spec = await build_spec(user, entitlement, request, self._styles, self._limits)
+        funding = await self._submissions.check(user, spec)
+        await self._rates.hit_generations(user.id, spec.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None
         original_id = original.id if original else None
         try:
-            order = replace(order, original_id=original_id)
-            return await self._sales.sell(user.id, order, payment, ticket, partial(_use, original_id))
+            spec = replace(spec, original_id=original_id)
+            return await self._submissions.submit(user.id, spec, funding, ticket, partial(_mark_live, original_id))
         except BaseException:
             if original_id is not None:
-                await self._files.discard(original_id)  # which leaves alone what is sold already
+                await self._files.discard(original_id)  # does nothing if the generation was submitted
             raise
 
     async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
@@ -92,14 +91,14 @@ class GenerationService:
         return await self._files.check_upload(request.image) if request.image is not None else None
 
     async def get(self, user_id: str, generation_id: str) -> Generation:
-        """One of one's own. Raises NotFoundError."""
+        """Return the user's generation. Raises NotFoundError if it does not exist or belongs to another user."""
         found = await Generation.present().get_or_none(id=generation_id, user_id=user_id)
         if found is None:
             raise NotFoundError(field=("id",))
         return found
 
-    async def last(self, user_id: str, generation_id: str) -> Generation:
-        """How one of one's own looks by now that was there before, deleted or not. Raises NotFoundError."""
+    async def get_including_deleted(self, user_id: str, generation_id: str) -> Generation:
+        """Return the user's generation, deleted or not, with its files, style and collection. Raises NotFoundError."""
         found = Generation.filter(id=generation_id, user_id=user_id)
         row = await found.select_related("original", "result", "style", "style__collection").first()
         if row is None:
@@ -107,36 +106,36 @@ class GenerationService:
         return row
 
     async def cancel(self, user_id: str, generation_id: str) -> Generation:
-        """Call a generation off; its credits come back only while no request has left for the provider.
+        """Cancel a generation. It is refunded only if no request has left for the provider.
 
-        Canceling what is canceled already changes nothing.
+        Canceling it again changes nothing.
 
         Raises:
-            NotFoundError: not there, or not this account's.
-            ConflictError: it has ended already.
+            NotFoundError: it does not exist or belongs to another user.
+            ConflictError: it has already ended.
         """
-        return await self._call_off(user_id, generation_id)
+        return await self._cancel(user_id, generation_id)
 
-    async def cancel_anybodys(self, admin: User, generation_id: str) -> Generation:
-        """Call off a generation of whoever it is, as its owner could; an admin's own is no act of an admin.
+    async def cancel_as_admin(self, admin: User, generation_id: str) -> Generation:
+        """Cancel any user's generation, as its owner could; only those of other users are audited.
 
         Raises:
-            NotFoundError, ConflictError: as of `cancel`.
+            NotFoundError, ConflictError: as `cancel`.
         """
         user_id = await owner_of(generation_id)
-        return await self._call_off(user_id, generation_id, admin.id if user_id != admin.id else None)
+        return await self._cancel(user_id, generation_id, admin.id if user_id != admin.id else None)
 
-    async def _call_off(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
+    async def _cancel(self, user_id: str, generation_id: str, admin_id: str | None = None) -> Generation:
         generation = await self.get(user_id, generation_id)
         done = None
         if not generation.status.is_final:
             with contextlib.suppress(_EndedAlreadyError):
-                done = await run_tx(self._cancel, user_id, generation_id, admin_id)
+                done = await run_tx(self._write_cancellation, user_id, generation_id, admin_id)
         if done is not None:
             account, act = done
             crashpoint("cancel.committed")
-            # Deleted by now or not, its worker must hear of it, and no version of the account may be skipped.
-            await self._events.generation_canceled(await self.last(user_id, generation_id))
+            # Even if it was deleted meanwhile, its worker is notified and no version of the account is skipped.
+            await self._events.generation_canceled(await self.get_including_deleted(user_id, generation_id))
             await self._events.account_changed(account)
             if act is not None:
                 await self._events.admin_action(None, act)
@@ -147,12 +146,12 @@ class GenerationService:
         return generation
 
     @staticmethod
-    async def _cancel(
+    async def _write_cancellation(
         user_id: str, generation_id: str, admin_id: str | None
     ) -> tuple[AccountChange, AuditEntry | None]:
         canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
         if not canceled:
-            raise _EndedAlreadyError  # the account's version moves only with a change
+            raise _EndedAlreadyError  # without a change, the account's version must not move
         act = None
         if admin_id is not None:
             act = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
@@ -160,13 +159,13 @@ class GenerationService:
         return account.with_generations(ChangeKind.UPDATED, canceled), act
 
 
-async def _use(original_id: str | None) -> None:
+async def _mark_live(original_id: str | None) -> None:
     if original_id is not None and not await file.mark_live(original_id):
-        raise RuntimeError(f"{original_id} was swept while it was being sold")
+        raise RuntimeError(f"{original_id} was swept while its generation was submitted")
 
 
 async def owner_of(generation_id: str) -> str:
-    """Return the id of the account that ordered the generation, deleted or not.
+    """Return the id of the user who requested the generation, deleted or not.
 
     Raises:
         NotFoundError: there is no such generation.

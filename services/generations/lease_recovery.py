@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class LeaseRecovery:
-    """Takes over generations with an expired lease. `lease`: seconds that the takeover itself is held."""
+    """Takes over generations with an expired lease. `lease`: seconds until the takeover itself expires."""
 
     def __init__(self, wake_ups: WakeUps, events: EventPublisher, *, lease: float) -> None:
         self._wake_ups = wake_ups
@@ -30,8 +30,8 @@ class LeaseRecovery:
             return True
         crashpoint("sweeper.claimed")
         try:
-            row = await claim.settle(died=True)
-        except LeaseLostError:  # canceled in this very moment
+            row = await claim.release_or_fail(died=True)
+        except LeaseLostError:  # canceled meanwhile
             return True
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)

@@ -1,4 +1,4 @@
-"""What a person who waits is told: how many are ahead, and how long it may take."""
+"""Estimates for waiting generations: the position in the queue, and the seconds until the end."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -10,19 +10,19 @@ from models.enum import GenerationStatus, MediaKind, Quality
 from services.core.cached_value import CachedValue
 from services.operations.worker_registry import WorkerRegistry
 
-_RECENT = 20  # generations of the same kind, from which the time of one is estimated
-_REMEMBERED = 5.0  # seconds for which an estimate of one kind is used again
+_RECENT = 20  # generations of the same medium and quality, whose median is the estimate
+_TTL = 5.0  # seconds for which an estimate is cached
 
 
 class QueueEstimator:
-    """Reads the table, as the workers do. Estimates are guesses, and say nothing where there is nothing to go by."""
+    """Estimates from the table, in the order in which workers claim; None where there is no earlier generation."""
 
-    def __init__(self, roster: WorkerRegistry) -> None:
-        self._roster = roster
-        self._known: dict[tuple[MediaKind, Quality], CachedValue[float | None]] = {}  # seconds of one
+    def __init__(self, worker_registry: WorkerRegistry) -> None:
+        self._worker_registry = worker_registry
+        self._medians: dict[tuple[MediaKind, Quality], CachedValue[float | None]] = {}  # seconds of one generation
 
     async def positions(self, generation_ids: list[str]) -> dict[str, int]:
-        """How many generations will be begun before each of these that wait; those that do not wait are left out."""
+        """Return how many generations are ahead of each waiting one, by id, without those that are not waiting."""
         found = await rows(
             "SELECT id, (SELECT COUNT(*) FROM generations AS ahead WHERE ahead.status = 'PENDING'"  # noqa: S608 - placeholders
             " AND (ahead.priority > asked.priority OR ahead.priority = asked.priority AND ahead.id < asked.id))"
@@ -32,23 +32,23 @@ class QueueEstimator:
         return {row["id"]: int(row["ahead"]) for row in found}
 
     async def seconds(self, generation: Generation, position: int | None) -> float | None:
-        """Until it is done; `position`: how many are ahead of one that waits. None where nobody can tell."""
+        """Return the seconds until the end; None if unknown. `position`: how many are ahead of a waiting generation."""
         if generation.status.is_final:
             return None
-        each = await self._seconds_of_one(generation.media, generation.quality)
+        each = await self._median(generation.media, generation.quality)
         if each is None:
             return None
         if generation.status is GenerationStatus.PROCESSING:
             started = generation.started_at or datetime.now(UTC)
             return round(max(each - (datetime.now(UTC) - started).total_seconds(), 0.0), 1)
-        capacity = await self._roster.capacity()
+        capacity = await self._worker_registry.capacity()
         return round(each * ((position or 0) // capacity + 1), 1) if capacity else None
 
-    async def _seconds_of_one(self, media: MediaKind, quality: Quality) -> float | None:
+    async def _median(self, media: MediaKind, quality: Quality) -> float | None:
         kind = (media, quality)
-        if kind not in self._known:
-            self._known[kind] = CachedValue(partial(self._measure, media, quality), _REMEMBERED)
-        return await self._known[kind].get()
+        if kind not in self._medians:
+            self._medians[kind] = CachedValue(partial(self._measure, media, quality), _TTL)
+        return await self._medians[kind].get()
 
     @staticmethod
     async def _measure(media: MediaKind, quality: Quality) -> float | None:
@@ -58,5 +58,5 @@ class QueueEstimator:
             .limit(_RECENT)
             .values_list("started_at", "completed_at")
         )
-        lasted = [(ended - began).total_seconds() for began, ended in recent if began and ended]
-        return median(lasted) if lasted else None
+        durations = [(ended - began).total_seconds() for began, ended in recent if began and ended]
+        return median(durations) if durations else None

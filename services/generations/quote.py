@@ -1,4 +1,4 @@
-"""Quotes: what a request would cost, and who would pay."""
+"""Quotes: what a request would cost, and what would pay for it."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from services.core.error import MembershipRequiredError
 
 @dataclass(frozen=True)
 class QuoteRequest:
-    """What a price is asked for; without a style, for a bare prompt."""
+    """The input of a quote. Without a style: a generation from the prompt alone."""
 
     style_id: str | None
     quality: Quality
@@ -23,7 +23,7 @@ class QuoteRequest:
 
 @dataclass(frozen=True)
 class Quote:
-    """What a request would cost, in credits."""
+    """The cost of a request, in credits."""
 
     cost: int
     paid_by: PaidBy
@@ -32,19 +32,19 @@ class Quote:
 
 
 class QuoteService:
-    """Quotes prices: what a sale would do at this moment."""
+    """Quotes requests at current prices."""
 
-    def __init__(self, styles: StyleService, entitlements: Entitlements, payers: FundingService) -> None:
+    def __init__(self, styles: StyleService, entitlements: Entitlements, funding: FundingService) -> None:
         self._styles = styles
         self._entitlements = entitlements
-        self._payers = payers
+        self._funding = funding
 
     async def quote(self, viewer: User | None, request: QuoteRequest) -> Quote:
-        """What a request would cost this viewer; nobody signed in has no credits.
+        """Return the cost of a request for this viewer; an anonymous viewer has no credits.
 
         Raises:
-            InvalidInputError, NotFoundError, MembershipRequiredError: as the request itself would be refused, except
-            for want of credits, of a pass or of room in it.
+            InvalidInputError, NotFoundError, MembershipRequiredError: as the request itself, except when only credits,
+            a pass or its allowance is missing.
         """
         entitlement = await self._entitlements.of(viewer)
         self._styles.check_request(entitlement, request.media, request.count, request.model)
@@ -52,8 +52,8 @@ class QuoteService:
         style = await self._styles.style(style_id, viewer) if style_id else await self._styles.prompt_only_style()
         if is_locked(style, viewer):
             raise MembershipRequiredError(field=("styleId",))
-        bill = Charge(request.media, request.count, price(style, request.quality))
-        payment = await self._payers.find(viewer, bill)
-        cost = payment.each * bill.count
+        charge = Charge(request.media, request.count, price(style, request.quality))
+        funding = await self._funding.find(viewer, charge)
+        cost = funding.each * charge.count
         balance = viewer.credits if viewer else 0
-        return Quote(cost, payment.paid_by, affordable=payment.refusal is None, balance_after=balance - cost)
+        return Quote(cost, funding.paid_by, affordable=funding.refusal is None, balance_after=balance - cost)

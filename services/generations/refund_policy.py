@@ -4,7 +4,7 @@ from models.enum import RefundPolicy
 
 
 def is_refunded(policy: RefundPolicy, *, called: bool, canceled: bool) -> bool:
-    """Whether a generation that brought no picture gives its credits back.
+    """Return whether a generation that ended without a result is refunded.
 
     `called`: a request has, or may have, left for the provider.
     """

@@ -1,4 +1,4 @@
-"""Regenerations: the same once more, another one like it, or the same picture with a change."""
+"""Regeneration: new generations from an earlier one, as the same request, a variation or a refinement."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,12 @@ from services.generations.specification import GenerationSpec
 from services.generations.submission import SubmissionService
 from services.products.profile import Limits
 
-_REGENERATE, _REFINE = "regenerate", "refineGeneration"  # idempotency keys of each are their own
+_REGENERATE, _REFINE = "regenerate", "refineGeneration"  # operations, each with idempotency keys of its own
 
 
 @dataclass(frozen=True)
 class RegenerationRequest:
-    """The same input again; `as_variation`: the result as the reference, asking for something similar."""
+    """The same input again. `as_variation`: its result is the reference image, for a similar one."""
 
     id: str
     as_variation: bool = False
@@ -33,7 +33,7 @@ class RegenerationRequest:
 
 @dataclass(frozen=True)
 class RefinementRequest:
-    """The result once more, with one change."""
+    """The result again, with one change."""
 
     id: str
     instruction: str
@@ -41,14 +41,14 @@ class RefinementRequest:
 
 
 class RegenerationService:
-    """Makes orders out of generations. Words and pictures are those of then; price, rights and refunds are today's."""
+    """Submits generations again: prompts and images as they were, price, benefits and refund policy as they are now."""
 
     def __init__(
         self,
         generations: GenerationService,
         styles: StyleService,
         entitlements: Entitlements,
-        sales: SubmissionService,
+        submissions: SubmissionService,
         limits: Limits,
         rates: RateLimits,
     ) -> None:
@@ -57,19 +57,19 @@ class RegenerationService:
         self._entitlements = entitlements
         self._limits = limits
         self._rates = rates
-        self._sales = sales
+        self._submissions = submissions
 
     async def regenerate(self, user: User, request: RegenerationRequest) -> list[Generation]:
-        """Order the same again, whatever became of it, or variations of its picture.
+        """Submit the same request again, whatever its outcome was, or variations of its result.
 
         Raises:
-            InvalidInputError: of `count`, or of the key.
-            NotFoundError: not there, not this account's, or deleted before it was sold.
-            ConflictError: there is no picture to vary, or its style, model or quality is not offered any more.
-            MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, RateLimitedError: nothing is spent.
+            InvalidInputError: `count` or the key is invalid.
+            NotFoundError: it does not exist, belongs to another user, or was deleted meanwhile.
+            ConflictError: it has no result to vary, or its style, model or quality is no longer offered.
+            MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, RateLimitedError: nothing is charged.
         """
         ticket = IdempotencyTicket.of(_REGENERATE, request)
-        return await self._sales.once(user.id, ticket, partial(self._regenerate, user, request, ticket))
+        return await self._submissions.run_once(user.id, ticket, partial(self._regenerate, user, request, ticket))
 
     async def _regenerate(
         self, user: User, request: RegenerationRequest, ticket: IdempotencyTicket
@@ -81,9 +81,9 @@ class RegenerationService:
             original_id, full_prompt = source.original_id, source.full_prompt
         else:
             earlier = ()
-            original_id = _result_of(source, message("Only a finished picture can be varied."))
+            original_id = _result_of(source, message("Only a completed generation can be varied."))
             full_prompt = variation_prompt(source.earlier_prompts, source.full_prompt)
-        order = await self._order(
+        spec = await self._build_spec(
             user,
             source,
             prompt=source.prompt,
@@ -92,27 +92,27 @@ class RegenerationService:
             original_id=original_id,
             count=request.count,
         )
-        return await self._sell(user, source, order, ticket)
+        return await self._submit(user, source, spec, ticket)
 
     async def refine(self, user: User, request: RefinementRequest) -> list[Generation]:
-        """Order a finished picture once more, with one change; what came of that can be refined again.
+        """Submit a completed generation again with one change; the result can be refined again.
 
         Raises:
-            InvalidInputError: the instruction is empty, too long or holds characters that cannot be used.
+            InvalidInputError: the instruction is empty, too long or contains characters that cannot be used.
             NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
-            RateLimitedError: as of `regenerate`.
+            RateLimitedError: as `regenerate`.
         """
         ticket = IdempotencyTicket.of(_REFINE, request)
-        return await self._sales.once(user.id, ticket, partial(self._refine, user, request, ticket))
+        return await self._submissions.run_once(user.id, ticket, partial(self._refine, user, request, ticket))
 
     async def _refine(self, user: User, request: RefinementRequest, ticket: IdempotencyTicket) -> list[Generation]:
         field = ("instruction",)
         instruction = clean_text(request.instruction, self._limits.prompt_max_length, field=field, multiline=True)
         if instruction is None:
-            raise InvalidInputError(message("Please say what shall be different."), field)
+            raise InvalidInputError(message("Please describe what to change."), field)
         source = await self._generations.get(user.id, request.id)
-        original_id = _result_of(source, message("Only a finished picture can be refined."))
-        order = await self._order(
+        original_id = _result_of(source, message("Only a completed generation can be refined."))
+        spec = await self._build_spec(
             user,
             source,
             prompt=instruction,
@@ -121,9 +121,9 @@ class RegenerationService:
             original_id=original_id,
             count=1,
         )
-        return await self._sell(user, source, order, ticket)
+        return await self._submit(user, source, spec, ticket)
 
-    async def _order(
+    async def _build_spec(
         self,
         user: User,
         source: Generation,
@@ -139,8 +139,8 @@ class RegenerationService:
         try:
             self._styles.check_request(entitlement, source.media, count, source.requested_model)
             cost = price(style, source.quality)
-        except InvalidInputError as gone:  # it was offered once; nothing is wrong with what the person sent
-            raise ConflictError(gone.message, field=("id",)) from None
+        except InvalidInputError as error:  # offered before: the request itself is valid
+            raise ConflictError(error.message, field=("id",)) from None
         return GenerationSpec(
             style=style,
             prompt=prompt,
@@ -159,27 +159,27 @@ class RegenerationService:
             earlier_prompts=earlier_prompts,
         )
 
-    async def _sell(
-        self, user: User, source: Generation, order: GenerationSpec, ticket: IdempotencyTicket
+    async def _submit(
+        self, user: User, source: Generation, spec: GenerationSpec, ticket: IdempotencyTicket
     ) -> list[Generation]:
-        payment = await self._sales.check(user, order)
-        await self._rates.hit_generations(user.id, order.count)
-        hold = partial(self._hold, user.id, source.id, order.original_id)
-        return await self._sales.sell(user.id, order, payment, ticket, hold)
+        funding = await self._submissions.check(user, spec)
+        await self._rates.hit_generations(user.id, spec.count)
+        lock_references = partial(self._check_references, user.id, source.id, spec.original_id)
+        return await self._submissions.submit(user.id, spec, funding, ticket, lock_references)
 
     async def _style_of(self, user: User, source: Generation) -> Style:
         try:
             if source.style_id is None:
                 raise NotFoundError
             style = await self._styles.style(source.style_id, user)
-        except NotFoundError:  # without it, nobody can say what the picture costs
+        except NotFoundError:  # without it, there is no price
             raise ConflictError(message("The style of this picture is no longer offered."), field=("id",)) from None
         if is_locked(style, user):
             raise MembershipRequiredError(field=("id",))
         return style
 
-    async def _hold(self, user_id: str, source_id: str, original_id: str | None) -> None:
-        """Whoever deletes takes the account's row as well: they were faster, and are seen here, or wait for this."""
+    async def _check_references(self, user_id: str, source_id: str, original_id: str | None) -> None:
+        # A deletion locks the account's row as well: it was committed before, and is found here, or waits.
         source = await self._generations.get(user_id, source_id)
         live = [file.id for file in (source.original, source.result) if file and file.state is FileState.LIVE]
         if original_id is not None and original_id not in live:

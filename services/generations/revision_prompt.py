@@ -1,11 +1,11 @@
-"""What the provider is told that begins with a finished picture: another one like it, or this one with a change."""
+"""Prompts that start from a result: for a variation of it, or for a refinement with one change."""
 
 from collections.abc import Sequence
 
 from services.products.prompt import FREE_TEXT, quote
 
-# Earlier prompts of a picture that are told again when it is refined; the picture itself shows what the others did.
-MOST_EARLIER = 8
+# Earlier prompts that are sent again for a refinement; the image shows the effect of the older ones.
+MAX_EARLIER_PROMPTS = 8
 
 _VARIATION = (
     "The given picture was made from the description below. Make another one like it, but not the same: keep the"
@@ -18,17 +18,17 @@ _REFINEMENT = (
 
 
 def variation_prompt(earlier_prompts: Sequence[str], full_prompt: str) -> str:
-    """Asks for a sibling of the picture that these prompts made, one after another."""
-    # Of a variation, the description that it was made from.
+    """Return the prompt for a variation of the image that these prompts made, one after another."""
+    # A variation is described by the prompts of the image that it varies.
     described = [prompt.removeprefix(_VARIATION).strip() for prompt in (*earlier_prompts, full_prompt)]
     return "\n\n".join([_VARIATION, *described])
 
 
 def refinement_prompt(instruction: str) -> str:
-    """Asks for the given picture with one change."""
+    """Return the prompt for the given image with one change."""
     return f"{_REFINEMENT}\n\n{FREE_TEXT} The person asks: {quote(instruction)}"
 
 
 def conversation(earlier_prompts: Sequence[str], full_prompt: str) -> tuple[str, ...]:
-    """What was said before a picture is refined, oldest first: all that made it, or the last of that."""
-    return (*earlier_prompts, full_prompt)[-MOST_EARLIER:]
+    """Return the earlier prompts of a refinement, oldest first, at most MAX_EARLIER_PROMPTS."""
+    return (*earlier_prompts, full_prompt)[-MAX_EARLIER_PROMPTS:]

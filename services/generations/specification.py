@@ -1,4 +1,4 @@
-"""Orders: what a request asks for, checked and priced, and the row that each of its pictures becomes."""
+"""Specification: a request for generations, checked and priced, and the row of each generation."""
 
 import re
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from services.products.profile import Limits
 from services.products.prompt import check_prompt, check_variables, render_prompt
 
 _RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
-_WIDEST = 4.0  # the longer side against the shorter
+_WIDEST = 4.0  # ratio of the longer side to the shorter
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What a person asks for, as it came; `image` is the raw picture."""
+    """The unchecked input of a request. `image`: the raw bytes of the photo."""
 
     style_id: str | None = None
     prompt: str | None = None
     image: bytes | None = None
-    upload_id: str | None = None  # or sent ahead
+    upload_id: str | None = None  # of a photo that was uploaded before, instead of `image`
     variables: object = None
     size: Size = Size.MEDIUM
     quality: Quality = Quality.STANDARD
@@ -42,10 +42,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """A request that passed every check: what each of its pictures is made of, and what it costs."""
+    """A checked request: what each of its generations is made from, and its price."""
 
     style: Style  # with its collection
-    prompt: str | None  # the person's own words
+    prompt: str | None  # the user's text
     full_prompt: str
     variables: Mapping[str, str]
     size: Size
@@ -54,19 +54,19 @@ class GenerationSpec:
     media: MediaKind
     model: str | None
     count: int
-    cost: int  # credits for one picture, where credits pay
-    priority: int  # the higher number's pictures are made first
+    cost: int  # credits for one generation, if credits pay
+    priority: int  # higher numbers are claimed first
     original_id: str | None = None
     parent_id: str | None = None
     earlier_prompts: tuple[str, ...] = ()
 
     @property
-    def bill(self) -> Charge:
-        """What is to be paid for it."""
+    def charge(self) -> Charge:
+        """The charge for the whole request."""
         return Charge(self.media, self.count, self.cost)
 
-    def row(self, user_id: str, batch_id: str, payment: Funding) -> Generation:
-        """One of its pictures, not yet written."""
+    def new_row(self, user_id: str, batch_id: str, funding: Funding) -> Generation:
+        """Return one of its generations, not yet written."""
         generation_id = ids.new_id(ids.GENERATION)
         return Generation(
             id=generation_id,
@@ -89,23 +89,23 @@ class GenerationSpec:
             earlier_prompts=list(self.earlier_prompts),
             original_id=self.original_id,
             priority=self.priority,
-            cost=payment.each,
-            paid_by=payment.paid_by,
-            pass_id=payment.pass_.id if payment.pass_ else None,
-            pass_hour=payment.pass_.hour if payment.pass_ else None,
+            cost=funding.each,
+            paid_by=funding.paid_by,
+            pass_id=funding.pass_.id if funding.pass_ else None,
+            pass_hour=funding.pass_.hour if funding.pass_ else None,
             refund_policy=self.style.collection.refund_policy,
         )
 
 
 def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str, str]) -> str:
-    """What a search looks through, case-folded: each text on a line of its own."""
+    """Return the text that is searched, case-folded, one value per line."""
     return "\n".join([*([prompt] if prompt else []), *style_title.values(), generation_id]).casefold()
 
 
 async def build_spec(
     user: User, entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
 ) -> GenerationSpec:
-    """Check everything that a request says, except the photo itself and who pays.
+    """Check everything in a request except the photo's bytes and the funding.
 
     Raises:
         InvalidInputError, NotFoundError, MembershipRequiredError
@@ -124,7 +124,7 @@ async def build_spec(
         raise InvalidInputError(message("This style needs a photo."), field=("image",))
     if style.reference_image is ReferenceImage.UNUSED and request.has_photo:
         field = "image" if request.image is not None else "uploadId"
-        raise InvalidInputError(message("This style takes no photo."), field=(field,))
+        raise InvalidInputError(message("This style does not use a photo."), field=(field,))
     variables = check_variables(variables_of(style), request.variables)
     full_prompt = render_prompt(
         prompt_of(style), has_photo=request.has_photo, size=request.size, variables=variables, instruction=prompt

@@ -1,4 +1,4 @@
-"""Sales: an order becomes rows and the lines that pay for them in one transaction, once for each idempotency key."""
+"""Submission: a request's rows and the ledger lines that pay for them, in one transaction, once per idempotency key."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,93 +19,93 @@ from services.operations.maintenance import MaintenanceService
 
 
 class SubmissionService:
-    """Sells orders, and tells workers and subscribers."""
+    """Submits generations, and notifies workers and subscribers."""
 
     def __init__(
-        self, payers: FundingService, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService
+        self, funding: FundingService, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService
     ) -> None:
-        self._payers = payers
+        self._funding = funding
         self._wake_ups = wake_ups
         self._events = events
         self._maintenance = maintenance
         self._locks = KeyLocks()
 
-    async def once(
-        self, user_id: str, ticket: IdempotencyTicket, sell: Callable[[], Awaitable[list[Generation]]]
+    async def run_once(
+        self, user_id: str, ticket: IdempotencyTicket, submit: Callable[[], Awaitable[list[Generation]]]
     ) -> list[Generation]:
-        """What the ticket's first use sold, without what was deleted since; for a new one, what `sell` sells now.
+        """Return what the ticket's first use submitted, without what was deleted since; if it is new, call `submit`.
 
-        Twins that meet in this process go one after another: an order counts once towards the limit of rate. Between
-        processes the slower one of twins is counted, too; which of them sells, the database alone decides.
+        Concurrent duplicates in this process run one after another, so a request counts once towards the rate limit.
+        Between processes the slower duplicate is counted, too; the database decides which of them submits.
 
         Raises:
-            InvalidInputError, ConflictError: the key is no key, or came with another input before.
-            Refusal: whatever `sell` refuses.
+            InvalidInputError, ConflictError: the key is invalid, or was used with another input.
+            Refusal: whatever `submit` raises.
         """
         async with self._locks.of(user_id, ticket):
-            return await idempotency.run_once(user_id, ticket, partial(self._batch, user_id), sell)
+            return await idempotency.run_once(user_id, ticket, partial(self._batch, user_id), submit)
 
-    async def check(self, user: User, order: GenerationSpec) -> Funding:
-        """Refuse early what the sale's transaction would refuse; else, who is going to pay.
+    async def check(self, user: User, spec: GenerationSpec) -> Funding:
+        """Refuse early what the transaction would refuse, and return the funding source.
 
         Raises:
-            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nobody pays.
-            UnavailableError: no new pictures are made right now.
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no source can pay.
+            UnavailableError: new generations are paused.
         """
         self._maintenance.check_submission_allowed()
-        payment = await self._payers.find(user, order.bill)
-        payment.check()
-        return payment
+        funding = await self._funding.find(user, spec.charge)
+        funding.check()
+        return funding
 
-    async def sell(
+    async def submit(
         self,
         user_id: str,
-        order: GenerationSpec,
-        payment: Funding,
+        spec: GenerationSpec,
+        funding: Funding,
         ticket: IdempotencyTicket,
-        hold: Callable[[], Awaitable[None]],
+        lock_references: Callable[[], Awaitable[None]],
     ) -> list[Generation]:
-        """Let somebody pay and write the rows in one transaction, then ring for workers.
+        """Charge the account and write the rows in one transaction, then wake workers.
 
-        `payment`: as `check` found it. Credits then do pay; whether a pass or a plan still does is seen when the
-        account's row is taken, and if it does not, credits do where they are sold.
-        `hold` makes sure of what the rows refer to, inside the transaction and with the account's row taken; where it
-        refuses, nothing is sold.
+        `funding`: as `check` returned it. Credits are charged as found; a pass or a plan is checked again once the
+        account's row is locked, and if it cannot pay any more, credits do in products that sell them.
+        `lock_references` checks what the rows refer to, in the transaction and with the account's row locked; if it
+        raises, nothing is submitted.
 
         Raises:
-            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: nothing is spent.
-            UsedKeyError: a twin was faster; see `once`.
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no charge.
+            UsedKeyError: a concurrent duplicate was faster; see `run_once`.
         """
         batch_id = ids.new_id(ids.BATCH)
-        account = await run_tx(self._write, user_id, batch_id, order, payment, ticket, hold)
-        sold = await self._batch(user_id, batch_id)
+        account = await run_tx(self._write, user_id, batch_id, spec, funding, ticket, lock_references)
+        submitted = await self._batch(user_id, batch_id)
         crashpoint("generation.committed")
         await self._events.account_changed(account)
-        await self._wake_ups.publish(*[generation.id for generation in sold])
+        await self._wake_ups.publish(*[generation.id for generation in submitted])
         crashpoint("generation.wake_up_published")
-        return sold
+        return submitted
 
     async def _write(
         self,
         user_id: str,
         batch_id: str,
-        order: GenerationSpec,
-        payment: Funding,
+        spec: GenerationSpec,
+        funding: Funding,
         ticket: IdempotencyTicket,
-        hold: Callable[[], Awaitable[None]],
+        lock_references: Callable[[], Awaitable[None]],
     ) -> AccountChange:
         account = None
-        if payment.paid_by is not PaidBy.CREDITS:
-            account, payment = await self._payers.reserve(user_id, order.bill)
-        made = [order.row(user_id, batch_id, payment) for _ in range(order.count)]
-        lines = [line for row in made for line in ledger.deduction(row.id, row.cost)]
+        if funding.paid_by is not PaidBy.CREDITS:
+            account, funding = await self._funding.reserve(user_id, spec.charge)
+        submitted = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
+        lines = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
         if lines or account is None:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
         await idempotency.store_result(user_id, ticket, batch_id)
-        await hold()
-        await Generation.bulk_create(made)
+        await lock_references()
+        await Generation.bulk_create(submitted)
         crashpoint("generation.before_commit")
-        return account.with_generations(ChangeKind.CREATED, [row.id for row in made])
+        return account.with_generations(ChangeKind.CREATED, [row.id for row in submitted])
 
     @staticmethod
     async def _batch(user_id: str, batch_id: str) -> list[Generation]:

@@ -1,4 +1,4 @@
-"""How long a generation stays in each stage, and how long each call of its provider takes."""
+"""Timing: how long a generation stays in each stage, and how long each call of its provider takes."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,13 @@ from services.integrations.providers.protocol import FinalImage, ProviderError
 from telemetry import metric
 from telemetry.trace import span
 
-_WELL = "ok"
+_OK = "ok"
+_ABORTED = "aborted"
 _CRASHED = "crashed"
 
 
 class StageTimer:
-    """Of one claim, from the moment it was taken."""
+    """Measures the stages of one claim, from the moment it was made."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -24,7 +25,7 @@ class StageTimer:
         self._seconds: dict[str, float] = {}
 
     def enter(self, stage: GenerationStage) -> None:
-        """The generation is in this stage now; said again of the same one, it changes nothing."""
+        """Start measuring a stage; the current stage is left as it is."""
         if stage is self._stage:
             return
         now = self._clock()
@@ -32,7 +33,7 @@ class StageTimer:
         self._stage, self._since = stage, now
 
     def stop(self) -> dict[str, float]:
-        """It has ended: the seconds of each stage."""
+        """Observe the metric of every stage, and return the seconds by stage."""
         self._seconds[self._stage.value] = self._clock() - self._since
         for stage, seconds in self._seconds.items():
             metric.stage_seconds.labels(stage).observe(seconds)
@@ -40,29 +41,29 @@ class StageTimer:
 
 
 @contextlib.contextmanager
-def provider_call(provider: str) -> Iterator[Callable[[FinalImage], None]]:
-    """Whatever happens in the body, as one call of a provider; it is told what came of it."""
-    started, outcome, dollars = time.monotonic(), _WELL, None
+def timed_provider_call(provider: str) -> Iterator[Callable[[FinalImage], None]]:
+    """Measure the body as one call of a provider, in metrics and a span; yields a function that takes the result."""
+    started, outcome, dollars = time.monotonic(), _OK, None
 
-    def done(final: FinalImage) -> None:
+    def set_result(final: FinalImage) -> None:
         nonlocal dollars
         dollars = final.cost
-        found.set_attribute("model", final.model)
+        call.set_attribute("model", final.model)
 
-    with span("provider.call", provider=provider) as found:
+    with span("provider.call", provider=provider) as call:
         try:
-            yield done
+            yield set_result
         except ProviderError as error:
             outcome, dollars = error.code.value, error.cost
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            outcome = "broken off"  # its deadline is over, or nobody wants the picture any more
+            outcome = _ABORTED  # the deadline has passed, or the claim was lost or released
             raise
         except Exception:
             outcome = _CRASHED
             raise
         finally:
-            found.set_attribute("outcome", outcome)
+            call.set_attribute("outcome", outcome)
             metric.provider_calls.labels(provider, outcome).inc()
             metric.provider_seconds.labels(provider).observe(time.monotonic() - started)
             if dollars is not None and dollars > 0:

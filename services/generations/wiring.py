@@ -25,7 +25,7 @@ from services.products.wiring import Products
 
 @dataclass(frozen=True)
 class Generations:
-    """Requests for pictures, and the workers that make them."""
+    """Requests for generations, and the workers that run them."""
 
     requests: GenerationService
     regenerations: RegenerationService
@@ -39,18 +39,19 @@ class Generations:
 
     @property
     def chores(self) -> tuple[Chore, ...]:
-        # What waits is not looked for here: every worker pool does that.
-        return (chore_for_each("lapsed", Lane.SETTLEMENT, self.lease_recovery.find, self.lease_recovery.recover),)
+        # Waiting generations need no chore: every worker pool polls for them.
+        recovery = self.lease_recovery
+        return (chore_for_each("expired_leases", Lane.SETTLEMENT, recovery.find, recovery.recover),)
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """How workers work, in seconds."""
+    """Options of the workers; times in seconds."""
 
     times: Times
-    per_user: int  # generations of one account at once, in all workers together
-    poll: float  # between two looks at the table
-    grace: float  # for what is under way when the process is told to stop
+    per_user: int  # generations of one account that run at once, in all workers together
+    poll: float  # between two polls of the table
+    grace: float  # for running generations to finish when the process stops
 
 
 def build_generations(

@@ -91,7 +91,7 @@ class WorkerPool:
                 wake_count = self._wake_count
                 claim = await worker.take_next()
                 if claim is not None and self._cut_off:  # claimed too late
-                    await worker.let_go(claim)
+                    await worker.release(claim)
                     return None
                 # A wake-up that arrived while the table was read may have meant a newer row.
                 if claim is not None or wake_count == self._wake_count:
@@ -123,7 +123,7 @@ class WorkerPool:
         # Continues the trace of the request, if its wake-up was received in this process.
         parent = self._wake_ups.trace_of(row.id)
         with span("generation", parent=parent, generation=row.id, user=row.user_id, attempt=row.attempts):
-            await worker.make(claim)
+            await worker.run(claim)
 
     async def _poll(self, worker: GenerationWorker, concurrency: int) -> None:
         while True:

@@ -119,7 +119,7 @@ async def test_admin_actions_are_refused_if_the_role_or_account_was_revoked_mean
             services.billing.admin_adjustments.adjust(stale, AdjustmentRequest(ada_id, 5, "Sorry.")),
             services.generations.admin_refunds.refund(stale, failed["id"], "Sorry."),
             services.generations.admin_retries.retry(stale, failed["id"], "Sorry."),
-            services.generations.requests.cancel_anybodys(stale, waiting["id"]),
+            services.generations.requests.cancel_as_admin(stale, waiting["id"]),
             services.billing.admin_grants.set_membership(stale, ada_id, is_member=True),
             services.billing.admin_grants.grant_pass(stale, PassRequest(ada_id, "flash-lite")),
             services.accounts.suspensions.set(stale, ada_id, "Spam.", suspended=True),

@@ -113,13 +113,13 @@ def no_fence_check_after_suspension() -> None:
 
 
 def debit_by_read_modify_write() -> None:
-    post, sell = ledger.post, SubmissionService.sell
+    post, submit = ledger.post, SubmissionService.submit
     seen: ContextVar[int | None] = ContextVar("seen", default=None)
 
     async def reading(self: SubmissionService, user_id: str, *rest: Any) -> Any:
         seen.set((await User.get(id=user_id)).credits)
         await asyncio.sleep(0.01)
-        return await sell(self, user_id, *rest)
+        return await submit(self, user_id, *rest)
 
     async def writing(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: bool = False) -> AccountChange:
         account = await post(user_id, lines, version_bumped=version_bumped)
@@ -128,7 +128,7 @@ def debit_by_read_modify_write() -> None:
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
         return account
 
-    SubmissionService.sell = reading  # type: ignore[method-assign,assignment]  # the mutation
+    SubmissionService.submit = reading  # type: ignore[method-assign,assignment]  # the mutation
     ledger.post = writing
 
 
@@ -154,7 +154,7 @@ def expired_leases_not_swept() -> None:
 def table_not_polled() -> None:
     async def run_one(self: WorkerPool, worker: GenerationWorker, _: int) -> None:
         if (claimed := await self._claim_next(worker)) is not None:
-            await worker.make(claimed)
+            await worker.run(claimed)
 
     WorkerPool._run_slot = run_one  # type: ignore[method-assign,assignment]  # the mutation
     WorkerPool._poll = return_nothing  # type: ignore[method-assign,assignment]  # the mutation

@@ -29,7 +29,7 @@ PREREQUISITES: dict[str, Step] = {
 }
 # Prefixes of the crash points that only one role reaches; both reach the others.
 _SERVER_POINTS = ("generation.", "cancel.", "upload.row_written", "delete.", "account_deletion.")
-_WORKER_POINTS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "hand_back.", "export.",
+_WORKER_POINTS = ("claim.", "worker.", "completion.", "failure.", "sweeper.", "requeue.", "export.",
                   "file.thumbnail_removed", "file.bytes_removed", "upload.bytes_removed", SUSPENSION)  # fmt: skip
 
 

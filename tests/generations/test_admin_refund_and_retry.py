@@ -65,7 +65,7 @@ async def test_whatever_has_ended_is_refunded_once_with_its_reason(
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     lost = await failed(idle_server, openrouter, ada)
     waiting, off = await order(ada), await order(ada)
-    assert "under way" in await conflict(admin, REFUND, waiting)
+    assert "in progress" in await conflict(admin, REFUND, waiting)
     await idle_server.services.generations.worker.process(waiting)
     claim = await Claim.take(off, "worker", 60, 4)
     assert claim is not None
@@ -208,24 +208,24 @@ async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_wa
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     good = await order(ada)
-    assert "failed or was canceled" in await conflict(admin, RETRY, good)
+    assert "failed or canceled" in await conflict(admin, RETRY, good)
     await idle_server.services.generations.worker.process(good)
-    assert "failed or was canceled" in await conflict(admin, RETRY, good)
+    assert "failed or canceled" in await conflict(admin, RETRY, good)
     lost = await failed(idle_server, openrouter, ada)
     twins = await asyncio.gather(*(admin.one(RETRY, id=lost, reason=WHY) for _ in range(4)))
     (first,) = [twin["generation"]["id"] for twin in twins if not twin["errors"]]
-    assert "being made again" in await conflict(admin, RETRY, lost)
+    assert "in progress or has succeeded" in await conflict(admin, RETRY, lost)
     await ada.ask(CANCEL, id=first)
     second = (await admin.one(RETRY, id=lost, reason=WHY))["generation"]["id"]
     await idle_server.services.generations.worker.process(second)
     for each in (lost, first):
-        assert "being made again" in await conflict(admin, RETRY, each), "there is a picture by now"
+        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "there is a picture by now"
     other = await failed(idle_server, openrouter, ada)
     third = (await admin.one(RETRY, id=other, reason=WHY))["generation"]["id"]
     await ada.ask(CANCEL, id=third)
     fourth = (await admin.one(RETRY, id=third, reason=WHY))["generation"]["id"]
     for each in (other, third):
-        assert "being made again" in await conflict(admin, RETRY, each), "a retry's retry is on its way"
+        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "a retry's retry is on its way"
     await idle_server.services.generations.worker.process(fourth)
     assert await ada.credits() == 9_970
     assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 4

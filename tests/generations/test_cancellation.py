@@ -167,7 +167,7 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
         stored = await services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
         racers = [
             services.generations.requests.cancel(str(ada.user["id"]), id),
-            claim.complete(stored.id, FinalImage(b"", "model", None, None)) if called else claim.hand_back(),
+            claim.complete(stored.id, FinalImage(b"", "model", None, None)) if called else claim.requeue(),
             services.background.sweeper.sweep(),
             claim.fail(ErrorCode.GENERATION_FAILED, called=called),
         ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models import File, Generation, Style
-from services.generations.revision_prompt import MOST_EARLIER, refinement_prompt
+from services.generations.revision_prompt import MAX_EARLIER_PROMPTS, refinement_prompt
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import REFINE, REGENERATE, Api, photo
@@ -107,11 +107,11 @@ async def test_a_refinement_can_be_refined_varied_and_made_again(
 async def test_a_long_conversation_is_told_from_its_last_turns(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await finished(idle_server, ada)
-    for turn in range(MOST_EARLIER + 2):
+    for turn in range(MAX_EARLIER_PROMPTS + 2):
         (one,) = await refine(ada, id, f"Turn {turn}")
         id = await finish(idle_server, ada, one["id"])
     told = (await Generation.get(id=id)).earlier_prompts
-    assert told == [refinement_prompt(f"Turn {turn}") for turn in range(1, MOST_EARLIER + 1)]
+    assert told == [refinement_prompt(f"Turn {turn}") for turn in range(1, MAX_EARLIER_PROMPTS + 1)]
 
 
 @pytest.mark.any_database

@@ -326,7 +326,7 @@ async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running)
         zombie.record_call("openrouter"),
         zombie.complete(stored.id, FinalImage(b"", "model", 1.0, "request")),
         zombie.fail(ErrorCode.GENERATION_FAILED, called=True),
-        zombie.hand_back(),
+        zombie.requeue(),
     ):
         with pytest.raises(LeaseLostError):
             await write

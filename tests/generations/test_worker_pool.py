@@ -73,7 +73,7 @@ async def test_one_account_cannot_take_all_workers(idle_server: Running) -> None
     owners = Counter(claim.generation.user_id for claim in taken if claim)
     assert owners == {ada.user["id"]: limit, eve.user["id"]: 1}
     (one, *_) = [claim for claim in taken if claim and claim.generation.user_id == ada.user["id"]]
-    await idle_server.services.generations.worker.make(one)
+    await idle_server.services.generations.worker.run(one)
     following = await idle_server.services.generations.worker.take_next()
     assert following is not None
     assert following.generation.id == hers[limit]
@@ -109,7 +109,7 @@ async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may
     await idle_server.services.generations.worker.process(first)
     assert await look(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
     await rows("UPDATE generations SET completed_at = LATER($1) WHERE id = $2 RETURNING id", 10.0, first)
-    idle_server.services.generations.queue_estimates._known.clear()  # an estimate is cached for some seconds
+    idle_server.services.generations.queue_estimates._medians.clear()  # an estimate is cached for some seconds
 
     second, third = await order(ada, 2)
     (members,) = await order(eve)

@@ -48,7 +48,7 @@ async def test_what_takes_too_long_is_handed_back_before_the_call_and_failed_aft
         id = await order(api)
         claim = await server.services.generations.worker.take_next()
         assert claim is not None
-        making = asyncio.create_task(server.services.generations.worker.make(claim))
+        making = asyncio.create_task(server.services.generations.worker.run(claim))
         await asyncio.sleep(0)  # it has begun, and not yet called anybody
         making.cancel()
         await asyncio.wait([making])

@@ -78,7 +78,7 @@ async def test_the_demo_draws_a_portrait_and_saves_original_result_and_both(serv
     assert original.read_bytes() != result.read_bytes()
     assert "with 30 credits" in found.out
     assert "Picture: -1 credits, 29 left" in found.out
-    stages = ["Developing your picture.", "Putting the picture away safely.", "Your picture is ready.", "Made by"]
+    stages = ["Generating your picture.", "Storing your picture.", "Your picture is ready.", "Made by"]
     places = [found.out.index(stage) for stage in stages]
     assert places == sorted(places)
     assert "previews 4" in found.out
@@ -131,7 +131,7 @@ async def test_the_demo_says_why_a_picture_failed_and_that_the_credits_came_back
         async with running(settings.model_copy(update=changes)) as server:
             found = await demo(server.settings.address, tmp_path / "pictures")
     assert found.code == 5
-    assert found.problem == "The image service is not set up correctly. We have been told. The credits came back.\n"
+    assert found.problem == "The image service is not set up correctly. We have been notified. The credits came back.\n"
     assert found.saved == []
 
 

@@ -1,0 +1,191 @@
+"""Rendering of a claimed generation: the call of the image provider, with its retries, and the sanitized result."""
+
+import asyncio
+import contextlib
+import random
+import time
+
+import structlog
+
+from models.enum import ErrorCode, GenerationStage
+from services.core.crashpoint import crashpoint
+from services.core.lease import LeaseLostError
+from services.events.publisher import EventPublisher
+from services.generations.claim import Claim
+from services.generations.timing import timed_provider_call
+from services.integrations.images.sanitizer import (
+    BadImageError,
+    CleanImage,
+    ImageSanitizer,
+    SanitizerUnavailableError,
+)
+from services.integrations.providers.protocol import (
+    FinalImage,
+    ImageProvider,
+    ImageRequest,
+    PartialImage,
+    ProviderError,
+    ReferencePhoto,
+)
+from telemetry import crash
+
+log = structlog.get_logger(__name__)
+
+_MAX_CALLS = 3  # of one generation, the first included; repeated only where the provider's work never started
+_FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
+_PROGRESS_INTERVAL = 0.2  # seconds between progress messages of one generation; previews are published at once
+_RESULT_MAX_BYTES = 24 * 2**20
+_RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
+_GENERATING, _GENERATED, _STORING = 0.1, 0.9, 0.95  # on the generation's scale of 0 to 1
+
+
+class GenerationFailedError(Exception):
+    """A generation ends without a result. `called`: a request has, or may have, left for the provider."""
+
+    def __init__(
+        self, code: ErrorCode, *, called: bool, cost: float | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.called = called
+        self.cost = cost
+        self.request_id = request_id
+
+
+class Renderer:
+    """Renders claimed generations. `deadline`: seconds for all calls of one generation together."""
+
+    def __init__(
+        self, provider: ImageProvider, sanitizer: ImageSanitizer, events: EventPublisher, *, deadline: float
+    ) -> None:
+        self._provider = provider
+        self._sanitizer = sanitizer
+        self._events = events
+        self._deadline = deadline
+
+    async def render(self, claim: Claim, reference: ReferencePhoto | None) -> tuple[FinalImage, CleanImage]:
+        """Call the provider, and return what it answered and the sanitized image.
+
+        Raises:
+            GenerationFailedError: there is no image.
+            LeaseLostError: the claim was lost.
+        """
+        await self._advance(claim, GenerationStage.GENERATING, _GENERATING)
+        final = await self._call_provider(claim, _request_of(claim, reference))
+        crashpoint("worker.generated")
+        await self._advance(claim, GenerationStage.STORING, _STORING)
+        try:
+            clean = await self._sanitizer.clean(final.data, max_bytes=_RESULT_MAX_BYTES, formats=_RESULT_FORMATS)
+        except BadImageError as error:
+            log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
+            raise _failed_after_call(ErrorCode.GENERATION_FAILED, final) from None
+        except SanitizerUnavailableError:
+            log.exception("generation.sanitizer_unavailable", generation=claim.generation.id)
+            raise _failed_after_call(ErrorCode.UNAVAILABLE, final) from None
+        return final, clean
+
+    async def _call_provider(self, claim: Claim, request: ImageRequest) -> FinalImage:
+        called = in_flight = False  # whether any request has, or may have, left; and whether one is in flight
+        try:
+            async with asyncio.timeout(self._deadline) as deadline:
+                for attempt in range(1, _MAX_CALLS + 1):
+                    await claim.record_call(self._provider.name)
+                    crashpoint("worker.before_call")
+                    in_flight = True
+                    try:
+                        with timed_provider_call(self._provider.name) as set_result:
+                            final = await self._read_stream(claim, request)
+                            set_result(final)
+                            return final
+                    except ProviderError as error:
+                        in_flight = False
+                        called = called or error.request_left
+                        self._log_refusal(request, error)
+                        pause = _pause_before_retry(error, attempt, deadline)
+                        if pause is None:
+                            raise GenerationFailedError(
+                                error.code, called=called, cost=error.cost, request_id=error.request_id
+                            ) from error
+                        await asyncio.sleep(pause)
+                    except (LeaseLostError, asyncio.CancelledError):
+                        raise
+                    except Exception as error:
+                        log.exception("provider.crashed", generation=request.generation_id)
+                        crash.report(error, generation=request.generation_id)
+                        raise GenerationFailedError(ErrorCode.INTERNAL, called=True) from error
+        except TimeoutError:
+            raise GenerationFailedError(ErrorCode.GENERATION_TIMEOUT, called=called or in_flight) from None
+        raise AssertionError  # the last attempt returns or raises
+
+    def _log_refusal(self, request: ImageRequest, error: ProviderError) -> None:
+        log.warning(
+            "provider.refused",
+            generation=request.generation_id,
+            provider=self._provider.name,
+            code=error.code,
+            detail=error.detail,
+            request_id=error.request_id,
+        )
+
+    async def _read_stream(self, claim: Claim, request: ImageRequest) -> FinalImage:
+        published_at = 0.0
+        async with contextlib.aclosing(self._provider.generate(request)) as events:  # type: ignore[type-var]  # an async generator, typed as its iterator
+            async for event in events:
+                if isinstance(event, FinalImage):
+                    return event
+                preview = await self._preview(event) if isinstance(event, PartialImage) else None
+                if preview is not None or time.monotonic() - published_at >= _PROGRESS_INTERVAL:
+                    published_at = time.monotonic()
+                    fraction = min(max(event.fraction, 0.0), 1.0)
+                    progress = round(_GENERATING + (_GENERATED - _GENERATING) * fraction, 3)
+                    await self._advance(claim, GenerationStage.GENERATING, progress, preview)
+        raise ProviderError(ErrorCode.GENERATION_FAILED, "the stream ended without an image")
+
+    async def _preview(self, event: PartialImage) -> str | None:
+        try:
+            return await self._sanitizer.preview(event.data)
+        except (BadImageError, SanitizerUnavailableError):
+            return None  # a preview that cannot be shown does not fail the generation
+
+    async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:
+        try:
+            await claim.advance(stage, max(progress, claim.generation.progress), preview)
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the result is worth more than its progress
+            log.warning("generation.progress_write_failed", generation=claim.generation.id, error=repr(error))
+        else:
+            await self._events.generation_changed(claim.generation)
+
+
+def _request_of(claim: Claim, reference: ReferencePhoto | None) -> ImageRequest:
+    row = claim.generation
+    return ImageRequest(
+        generation_id=row.id,
+        prompt=row.full_prompt,
+        style=f"{row.collection_slug}/{row.style_slug}",
+        model=row.requested_model,
+        reference=reference,
+        earlier_prompts=tuple(row.earlier_prompts),
+        size=row.size,
+        quality=row.quality,
+        aspect_ratio=row.aspect_ratio,
+        variables=tuple(row.variables.items()),
+    )
+
+
+def _failed_after_call(code: ErrorCode, final: FinalImage) -> GenerationFailedError:
+    return GenerationFailedError(code, called=True, cost=final.cost, request_id=final.request_id)
+
+
+def _pause_before_retry(error: ProviderError, attempt: int, deadline: asyncio.Timeout) -> float | None:
+    """Return the seconds before the next call, None if there must be none."""
+    if not error.may_retry or attempt == _MAX_CALLS:
+        return None
+    pause = error.retry_after
+    if pause is None:
+        pause = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
+    ends = deadline.when()
+    if ends is not None and asyncio.get_running_loop().time() + pause >= ends:
+        return None  # the pause alone would exceed the deadline
+    return pause
