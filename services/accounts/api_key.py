@@ -169,6 +169,6 @@ class ApiKeyService:
 async def _replay(user_id: str, key_id: str) -> ApiKey:
     row = await ApiKey.get_or_none(id=key_id, user_id=user_id)
     if row is None:
-        text = message("The key that this request made was revoked.")
+        text = message("The key that this request created was revoked.")
         raise ConflictError(text, field=("idempotencyKey",))
     return row

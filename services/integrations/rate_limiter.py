@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 
 log = structlog.get_logger(__name__)
 
-_TIMEOUT = 1.0  # seconds for a reply of Redis; requests wait for it, but a busy process must not look like an outage
+_TIMEOUT = 1.0  # seconds for a reply of Redis; requests wait for it, but it must outlast a busy process
 _RETRY_AFTER = 5.0  # seconds after an outage of Redis until it is used again
 
 _T = TypeVar("_T")

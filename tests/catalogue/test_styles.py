@@ -292,10 +292,8 @@ async def test_invalid_variables_are_refused_with_their_name(idle_server: Runnin
     for variables, field in (
         ({"cape": "red"}, ["variables", "cape"]),
         ({"costume_color": "plaid"}, ["variables", "costume_color"]),
-        (
-            {"background": "a plain studio backdrop"},
-            ["variables", "background"],
-        ),  # a variable of the collection that this style does not have
+        # An option of the collection's variable that this style does not offer.
+        ({"background": "a plain studio backdrop"}, ["variables", "background"]),
         ({"powers": "x" * 81}, ["variables", "powers"]),
         ({"powers": "nul\x00"}, ["variables", "powers"]),
         ({"powers": "two\nlines"}, ["variables", "powers"]),

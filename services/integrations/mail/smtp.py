@@ -16,7 +16,7 @@ DEADLINE = 15.0  # seconds for one mail, including the connection
 
 
 class SmtpMailer:
-    """Sends each mail on a connection of its own.
+    """Sends each mail on a separate connection.
 
     `url` is `smtp://`, `smtp+starttls://` or `smtps://` with `user:password@host:port`. smtp:// uses TLS if the server
     offers it; with a password, and with smtp+starttls://, TLS is required. `sender` may include a display name.
