@@ -1,4 +1,4 @@
-"""The one way in for bytes of a picture: decoded and written anew by limited child processes, or refused."""
+"""The image sanitizer: every untrusted image is decoded and re-encoded by resource-limited child processes."""
 
 import asyncio
 import base64
@@ -19,31 +19,31 @@ import structlog
 CHILD = Path(__file__).with_name("sanitizer_process.py")
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 ALL_FORMATS = frozenset(CONTENT_TYPES)
-THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, rising; a gallery on any screen, and a picture that fills a phone
-MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: 4096 x 4096 pixels of PNG seldom have more
+THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, ascending: galleries on any screen, and full screen on a phone
+MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: a PNG of 4096 x 4096 pixels is rarely larger
 MAX_HEADER_BYTES = 4096
-MAX_ANSWER_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise make 64 MiB of PNG
-PIPE_BUFFER = 1 << 20  # bytes read ahead; asyncio's 64 KiB would stop and go hundreds of times for one answer
-EXIT_SECONDS = 1.0  # a child whose input has ended needs milliseconds
+MAX_RESPONSE_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise are 64 MiB as a PNG
+PIPE_BUFFER = 1 << 20  # bytes read ahead; with asyncio's 64 KiB, one response would pause the pipe hundreds of times
+EXIT_SECONDS = 1.0  # a child exits within milliseconds after its input has ended
 
-# Deaths that a picture can cause: a crash inside a decoder. SIGXCPU is the CPU limit, told apart below.
+# Signals of a crash inside a decoder, which an image can cause. SIGXCPU, the CPU limit, is handled separately.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 
 log = structlog.get_logger(__name__)
 
 
 class BadImage(StrEnum):
-    """Why a picture is refused."""
+    """The reason why an image is refused."""
 
     EMPTY = "EMPTY"
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
-    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"  # by its first bytes; names and declared types are not asked
-    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"  # by its header, or by the memory or CPU time that it took
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"  # by its first bytes; file names and declared types are ignored
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"  # by its header, or it exceeded the memory or CPU limit
     DAMAGED = "DAMAGED"  # truncated, malformed, or it crashed the decoder
 
 
 class BadImageError(Exception):
-    """The picture cannot be used, and sending it again will not help."""
+    """The image is refused; sending it again does not help."""
 
     def __init__(self, reason: BadImage) -> None:
         super().__init__(reason.value)
@@ -51,18 +51,18 @@ class BadImageError(Exception):
 
 
 class SanitizerUnavailableError(Exception):
-    """Our outage, not a bad picture: no child could be started, two in a row were killed from outside, a child
-    did not answer in time with CPU allowance left, or the door is closed."""
+    """An outage, not a bad image: no child could be started, two in a row were killed from outside, a child did not
+    respond in time with CPU time left, or the sanitizer is closed."""
 
 
 @dataclass(frozen=True)
 class CleanImage:
-    """A picture that we wrote ourselves: 8-bit sRGB or RGBA, upright, one frame, no metadata.
+    """A re-encoded image: 8-bit sRGB or RGBA, upright, one frame, no metadata.
 
-    `data` is JPEG, PNG or WebP as it came, its long side at most 4096 pixels; `sha256` is hex, of `data`.
+    `data` is JPEG, PNG or WebP like the input, its long side at most 4096 pixels; `sha256` is hex, of `data`.
     `placeholder` is a data URI of about 100 characters (WebP, 16 pixels, transparency on white); `thumbnails`
-    are WebP under the width that each fits into, at most four times that high, never larger than the picture: the
-    first of THUMBNAIL_WIDTHS always, the others where they are narrower than the picture.
+    are WebP by the width that each fits into, at most four times that high, never larger than the image: the
+    first of THUMBNAIL_WIDTHS always, the others only if they are narrower than the image.
     """
 
     data: bytes
@@ -75,12 +75,12 @@ class CleanImage:
 
 
 class _ChildLostError(Exception):
-    """A child died, and not of its picture."""
+    """A child exited for a reason other than its image."""
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What a child said: a reason, or a picture and its parts."""
+class _Response:
+    """A child's response: the reason of a refusal, or an image and its parts."""
 
     reason: BadImage | None
     format: str
@@ -91,12 +91,12 @@ class _Answer:
 
 
 class ImageSanitizer:
-    """Up to `processes` children, started when first needed and used again and again, one picture at a time each.
+    """A pool of up to `processes` children, started on demand and reused, each with one image at a time.
 
-    `memory_mib` is a child's whole address space, so its resident memory stays below it. `cpu_seconds` is what one
-    picture may use (up to one second more, as the kernel counts whole ones); `timeout` is by the clock and must be
-    longer: a picture that takes too long meets the CPU limit, so running out of `timeout` is the machine's doing.
-    WebP is capped at 24 megapixels within `max_pixels`, because its decoder holds several copies.
+    `memory_mib` limits a child's address space, and so its resident memory. `cpu_seconds` is the CPU time that one
+    image may use (up to one second more, because the kernel counts whole seconds); `timeout` is wall-clock time and
+    must be longer: a slow image hits the CPU limit first, so exceeding `timeout` means an overloaded machine.
+    WebP is limited to 24 megapixels within `max_pixels`, because its decoder holds several copies.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ImageSanitizer:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(processes)
         self._idle: list[Process] = []
-        self._jobs: set[asyncio.Task[_Answer]] = set()
+        self._jobs: set[asyncio.Task[_Response]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -127,49 +127,49 @@ class ImageSanitizer:
         await self.aclose()
 
     async def clean(self, data: bytes, *, max_bytes: int, formats: frozenset[str] = ALL_FORMATS) -> CleanImage:
-        """Decode `data` and write it anew, in its own format; only `formats` (JPEG, PNG, WEBP) are let in.
+        """Decode `data` and re-encode it in its own format; only `formats` (JPEG, PNG, WEBP) are accepted.
 
         Raises:
-            BadImageError: the picture is to blame.
-            SanitizerUnavailableError: we are.
+            BadImageError: the image is refused.
+            SanitizerUnavailableError: the sanitizer cannot work at the moment.
         """
-        answer = await self._run(
+        response = await self._run(
             {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}, data, max_bytes
         )
-        stored, placeholder, *thumbnails = answer.parts
+        stored, placeholder, *thumbnails = response.parts
         digest = await asyncio.to_thread(hashlib.sha256, stored)  # tens of milliseconds for the largest
         return CleanImage(
             data=stored,
-            content_type=CONTENT_TYPES[answer.format],
-            width=answer.width,
-            height=answer.height,
+            content_type=CONTENT_TYPES[response.format],
+            width=response.width,
+            height=response.height,
             sha256=digest.hexdigest(),
             placeholder=_data_uri(placeholder),
-            thumbnails=dict(zip(answer.widths, thumbnails, strict=True)),
+            thumbnails=dict(zip(response.widths, thumbnails, strict=True)),
         )
 
     async def preview(self, data: bytes, *, width: int = 256) -> str:
-        """A small WebP of a provider's partial image as a data URI: at most `width` pixels wide and about 12,000
+        """Return a small WebP of a provider's partial image as a data URI: at most `width` pixels wide and about 12,000
         characters long.
 
         Raises:
-            BadImageError: the picture is to blame.
-            SanitizerUnavailableError: we are.
+            BadImageError: the image is refused.
+            SanitizerUnavailableError: the sanitizer cannot work at the moment.
         """
         job = {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
         return _data_uri((await self._run(job, data, MAX_PREVIEW_BYTES)).parts[0])
 
     async def aclose(self) -> None:
-        """Let running pictures finish, turn waiting ones away, and end every child."""
+        """Finish running images, refuse waiting ones, and stop every child."""
         self._closed = True
         await asyncio.gather(*self._jobs, return_exceptions=True)
         while self._idle:
             process = self._idle.pop()
             if process.stdin is not None:
                 process.stdin.close()
-            await _ended(process)
+            await _wait_for_exit(process)
 
-    async def _run(self, job: dict[str, Any], data: bytes, max_bytes: int) -> _Answer:
+    async def _run(self, job: dict[str, Any], data: bytes, max_bytes: int) -> _Response:
         if not data:
             raise BadImageError(BadImage.EMPTY)
         if len(data) > max_bytes:
@@ -178,36 +178,36 @@ class ImageSanitizer:
         if self._closed:
             self._slots.release()
             raise SanitizerUnavailableError("the sanitizer is closed")
-        # From here on in a task of its own: a caller who leaves neither costs the child nor leaves it half-read.
-        task = asyncio.create_task(self._do(job, data))
+        # In a separate task, so that a canceled caller neither loses the child nor leaves its response half read.
+        task = asyncio.create_task(self._run_job(job, data))
         self._jobs.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._finish_job)
         return await asyncio.shield(task)
 
-    def _done(self, task: asyncio.Task[_Answer]) -> None:
+    def _finish_job(self, task: asyncio.Task[_Response]) -> None:
         self._jobs.discard(task)
         self._slots.release()
         if not task.cancelled():
-            task.exception()  # seen, even where the caller has left
+            task.exception()  # retrieved, even if the caller was canceled
 
-    async def _do(self, job: dict[str, Any], data: bytes) -> _Answer:
+    async def _run_job(self, job: dict[str, Any], data: bytes) -> _Response:
         try:
-            return await self._ask(self._reused() or await self._started(), job, data)
+            return await self._run_job_on(self._pop_idle_child() or await self._start_child(), job, data)
         except _ChildLostError:
-            pass  # perhaps it was dead before it got the job: once more, with one that is not
+            pass  # a reused child may have been dead before: retry once with a new one
         try:
-            return await self._ask(await self._started(), job, data)
-        except _ChildLostError as lost:
-            raise SanitizerUnavailableError(str(lost)) from None
+            return await self._run_job_on(await self._start_child(), job, data)
+        except _ChildLostError as error:
+            raise SanitizerUnavailableError(str(error)) from None
 
-    def _reused(self) -> Process | None:
+    def _pop_idle_child(self) -> Process | None:
         while self._idle:
             process = self._idle.pop()
             if process.returncode is None:
                 return process
         return None
 
-    async def _started(self) -> Process:
+    async def _start_child(self) -> Process:
         try:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -219,44 +219,44 @@ class ImageSanitizer:
                 stderr=DEVNULL,
                 env={},
                 limit=PIPE_BUFFER,
-                start_new_session=True,  # Ctrl-C in a terminal is for the server, which then ends its children
+                start_new_session=True,  # Ctrl-C in a terminal goes to the server only, which then stops its children
             )
         except OSError as error:
             raise SanitizerUnavailableError(f"no child could be started: {error}") from error
 
-    async def _ask(self, process: Process, job: dict[str, Any], data: bytes) -> _Answer:
-        """One exchange; the child is idle again after it, or gone."""
+    async def _run_job_on(self, process: Process, job: dict[str, Any], data: bytes) -> _Response:
+        """Exchange one job for its response; afterwards the child is idle again, or stopped."""
         healthy = False
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await _exchange(process, job, data)
+                response = await _exchange(process, job, data)
             healthy = True
         except TimeoutError:
             log.warning("sanitizer.process_timed_out", seconds=self._timeout)
-            raise SanitizerUnavailableError("a child did not answer in time") from None
+            raise SanitizerUnavailableError("a child did not respond in time") from None
         except (ConnectionError, asyncio.IncompleteReadError):
-            code = await _ended(process)
+            code = await _wait_for_exit(process)
             log.warning("sanitizer.process_died", code=code, task=job["task"], bytes=len(data))
             if -code == signal.SIGXCPU:
                 raise BadImageError(BadImage.TOO_MANY_PIXELS) from None
             if -code in CRASHES:
                 raise BadImageError(BadImage.DAMAGED) from None
-            raise _ChildLostError(f"a child died with code {code}") from None
+            raise _ChildLostError(f"a child exited with code {code}") from None
         finally:
             if healthy:
                 self._idle.append(process)
             else:
-                await _ended(process, patience=0)
-        if answer.reason is not None:
-            raise BadImageError(answer.reason)
-        return answer
+                await _wait_for_exit(process, patience=0)
+        if response.reason is not None:
+            raise BadImageError(response.reason)
+        return response
 
 
-async def _exchange(process: Process, job: dict[str, Any], data: bytes) -> _Answer:
-    """Send one frame, read one frame (sanitizer_process.py describes them).
+async def _exchange(process: Process, job: dict[str, Any], data: bytes) -> _Response:
+    """Send one frame and read one frame (sanitizer_process.py describes them).
 
-    A child is trusted no more than the pictures it decodes: lengths are bounded, and an answer that makes no sense
-    counts as a child that died.
+    A child is trusted no more than the images it decodes: lengths are bounded, and a malformed response is handled
+    like an exit of the child.
     """
     writer, reader = process.stdin, process.stdout
     if writer is None or reader is None:
@@ -269,41 +269,41 @@ async def _exchange(process: Process, job: dict[str, Any], data: bytes) -> _Answ
     if size > MAX_HEADER_BYTES:
         raise ConnectionError
     try:
-        answer = json.loads(await reader.readexactly(size))
-        reason = BadImage(answer["reason"]) if "reason" in answer else None
-        sizes = [int(size) for size in answer["parts"]]
-        found = _Answer(
+        response = json.loads(await reader.readexactly(size))
+        reason = BadImage(response["reason"]) if "reason" in response else None
+        sizes = [int(size) for size in response["parts"]]
+        result = _Response(
             reason,
-            answer.get("format", ""),
-            answer.get("width", 0),
-            answer.get("height", 0),
-            answer.get("widths", []),
+            response.get("format", ""),
+            response.get("width", 0),
+            response.get("height", 0),
+            response.get("widths", []),
             [],
         )
     except (ValueError, KeyError, TypeError):
         raise ConnectionError from None
-    if sum(sizes) > MAX_ANSWER_BYTES or min(sizes, default=0) < 0:
+    if sum(sizes) > MAX_RESPONSE_BYTES or min(sizes, default=0) < 0:
         raise ConnectionError
     for size in sizes:
-        found.parts.append(await reader.readexactly(size))
-    return found
+        result.parts.append(await reader.readexactly(size))
+    return result
 
 
-async def _ended(process: Process, patience: float = EXIT_SECONDS) -> int:
-    """The return code of a child that ends within `patience` seconds by itself, or else is killed."""
+async def _wait_for_exit(process: Process, patience: float = EXIT_SECONDS) -> int:
+    """Return the exit code of a child; kill it if it does not exit by itself within `patience` seconds."""
     if process.returncode is None and process.stdout is not None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                await _drained(process)
+                await _drain(process)
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await _drained(process)
+        await _drain(process)
     return process.returncode if process.returncode is not None else await process.wait()
 
 
-async def _drained(process: Process) -> None:
-    """Wait for the end; asyncio reports it only after the pipe has been read empty."""
+async def _drain(process: Process) -> None:
+    """Wait for the exit; asyncio reports it only after the pipe has been read to its end."""
     if process.stdout is not None:
         while await process.stdout.read(PIPE_BUFFER):
             pass

@@ -1,4 +1,4 @@
-"""What every image provider offers: an async stream of events that ends with one picture."""
+"""The interface of image providers: an async stream of events that ends with one image."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,41 +9,41 @@ from models.enum import ErrorCode, Quality, Size
 
 @dataclass(frozen=True)
 class ReferencePhoto:
-    """A picture that came through the image sanitizer: clean, upright, of one of our formats."""
+    """A sanitized image to start from: upright, in one of the accepted formats."""
 
     data: bytes
     content_type: str  # image/jpeg, image/png or image/webp
     width: int  # pixels
     height: int
-    is_result: bool = False  # made here before, to be varied or refined; else somebody's own
+    is_result: bool = False  # an earlier result, to be varied or refined; otherwise an uploaded photo
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One picture, described completely; a provider looks nothing up."""
+    """A complete description of one image; a provider needs no other data."""
 
-    generation_id: str  # also makes a provider's randomness repeatable
-    prompt: str  # the whole text, style and person's words together
-    style: str | None = None  # "collection/slug", for providers that draw by rule
+    generation_id: str  # also the random seed of providers that draw
+    prompt: str  # the full text: the style's template with the user's text in it
+    style: str | None = None  # "collection/slug", for providers that draw without a model
     model: str | None = None  # None: the provider's default
     reference: ReferencePhoto | None = None
-    earlier_prompts: tuple[str, ...] = ()  # oldest first; where a result is refined, what was said before `prompt`
+    earlier_prompts: tuple[str, ...] = ()  # of a refinement, the prompts before `prompt`, oldest first
     size: Size = Size.MEDIUM
     quality: Quality = Quality.STANDARD
-    aspect_ratio: str | None = None  # "3:2"; None: the reference's own, else square
-    variables: tuple[tuple[str, str], ...] = ()  # what the person filled in, already part of the prompt
+    aspect_ratio: str | None = None  # "3:2"; None: that of the reference, else square
+    variables: tuple[tuple[str, str], ...] = ()  # the style's variables, already part of the prompt
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the provider is, from 0 to 1."""
+    """The progress of the call, from 0 to 1."""
 
     fraction: float
 
 
 @dataclass(frozen=True)
 class PartialImage:
-    """A preview of what is coming. Its bytes are as untrusted as any other."""
+    """A preview of the image. Its bytes are untrusted."""
 
     data: bytes
     fraction: float
@@ -51,7 +51,7 @@ class PartialImage:
 
 @dataclass(frozen=True)
 class FinalImage:
-    """The picture, and what the provider said about it. Its bytes are as untrusted as any other."""
+    """The image, and what the provider reported about it. Its bytes are untrusted."""
 
     data: bytes
     model: str
@@ -63,29 +63,29 @@ ProviderEvent = Progress | PartialImage | FinalImage
 
 
 class ImageProvider(Protocol):
-    """Makes pictures. `generate` yields any number of Progress and PartialImage, then exactly one FinalImage."""
+    """Generates images. `generate` yields any number of Progress and PartialImage, then exactly one FinalImage."""
 
     name: str
 
     def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
-        """One call, never repeated by the provider itself.
+        """Make one call; the implementation never retries it.
 
         Raises:
-            ProviderError: the call ended without a picture.
+            ProviderError: the call ended without an image.
         """
         ...
 
     async def aclose(self) -> None:
-        """Give back connections."""
+        """Close connections."""
         ...
 
 
 class ProviderError(Exception):
-    """A call that ended without a picture.
+    """A call that ended without an image.
 
-    `code`: the ErrorCode the person sees, one of GENERATION_FAILED, GENERATION_TIMEOUT, CONTENT_REJECTED,
-    PROVIDER_UNAVAILABLE, PROVIDER_MISCONFIGURED. `detail`: for the log only; never shown, holds no secret.
-    `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds the provider
+    `code`: the ErrorCode shown to the user, one of GENERATION_FAILED, GENERATION_TIMEOUT, CONTENT_REJECTED,
+    PROVIDER_UNAVAILABLE, PROVIDER_MISCONFIGURED. `detail`: for the log only; never shown, contains no secret.
+    `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds that the provider
     asked for. `request_left`: False only if provably no byte of the request reached the provider.
     """
 

@@ -1,4 +1,4 @@
-"""Fetching a picture from an address that somebody else named, without being led anywhere else."""
+"""Fetch an image from a URL of a third party, protected against server-side request forgery."""
 
 import asyncio
 import ipaddress
@@ -23,7 +23,7 @@ _NAME = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )  # no IP address in any form
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # leaves out v4-mapped, NAT64, link-local, unique-local, multicast
-# Inside the global ranges and still no place of the open internet's (IANA special-purpose registries).
+# Inside the global ranges, but not part of the public internet (IANA special-purpose registries).
 _SPECIAL = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -38,29 +38,29 @@ _SPECIAL = tuple(
 
 
 class UnsafeUrlError(Exception):
-    """The address, or what its name resolves to, is not one that we go to; nothing was sent."""
+    """The URL, or an address of its host, is not allowed; nothing was sent."""
 
 
 class FetchError(Exception):
-    """The place was fine and no usable bytes came from it."""
+    """The URL is allowed, but fetching it failed."""
 
 
 async def resolve(host: str) -> Sequence[str]:
-    """The IP addresses of `host`, by the system's resolver.
+    """Resolve `host` by the system's resolver.
 
     Raises:
-        OSError: it has none, or the resolver failed.
+        OSError: it has no address, or the resolver failed.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class SafeFetch:
-    """Gets https addresses whose host stands on a list.
+    """Fetches https URLs of the allowed hosts.
 
-    The name is resolved once and every address must be global; the connection then goes to exactly such an
-    address, so a second, different DNS answer is never asked for. No redirects, no proxy, no environment, no
-    compression. `network` and `tls` replace the wire and the trusted certificates; tests listen there.
+    The name is resolved once and every address must be global; the connection goes to one of exactly these
+    addresses, so a second DNS response (DNS rebinding) has no effect. No redirects, proxy, environment or
+    compression. `network` and `tls` replace the network backend and the trusted certificates in tests.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class SafeFetch:
         self._tls = tls or httpx2.create_ssl_context(trust_env=False)
 
     async def get(self, url: str) -> bytes:
-        """The bytes at `url`.
+        """Fetch the bytes at `url`.
 
         Raises:
-            UnsafeUrlError: refused before anything was sent.
+            UnsafeUrlError: the URL is not allowed; nothing was sent.
             FetchError: unreachable, a status other than 200, too large, or not done within the time.
         """
         host, target = self._check(url)
@@ -99,7 +99,7 @@ class SafeFetch:
                     try:
                         return await self._get_from(address, host, target)
                     except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                        continue  # nothing was sent: the next address may answer
+                        continue  # nothing was sent: try the next address
                 return await self._get_from(addresses[-1], host, target)
         except TimeoutError:
             raise FetchError(f"{host} took longer than {self._seconds:g} s") from None
@@ -107,7 +107,7 @@ class SafeFetch:
             raise FetchError(f"{host}: {type(error).__name__}") from None
 
     def _check(self, url: str) -> tuple[str, str]:
-        """Host and request target of an address that we may go to; messages leave out the query, often a signature."""
+        """Return host and request target of an allowed URL; error texts omit the query, which is often a signature."""
         if len(url) > _MAX_URL or not _URL.fullmatch(url):
             raise UnsafeUrlError("not a plain URL")
         try:
@@ -117,8 +117,8 @@ class SafeFetch:
         if parts.scheme != "https":
             raise UnsafeUrlError("only https")
         host = parts.netloc.lower().removesuffix(":443")
-        if host not in self._allowed_hosts:  # as a whole: user names, ports and brackets are on no list
-            raise UnsafeUrlError("the host is not on the list")
+        if host not in self._allowed_hosts:  # the whole netloc, so that user names, ports and brackets are refused
+            raise UnsafeUrlError("the host is not allowed")
         return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     async def _addresses(self, host: str) -> Sequence[str]:
@@ -131,7 +131,7 @@ class SafeFetch:
 
     async def _get_from(self, address: str, host: str, target: str) -> bytes:
         limits = {"connect": _CONNECT_SECONDS, "read": self._seconds, "write": self._seconds, "pool": self._seconds}
-        # A pool of its own for each fetch: a connection made for one name must not serve another at the same address.
+        # One pool per fetch: a connection opened for one name must not be reused for another at the same address.
         async with (
             httpcore2.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._network) as pool,
             pool.stream(
@@ -145,17 +145,17 @@ class SafeFetch:
                 raise FetchError(f"{host} answered {response.status}")
             headers = {name.lower(): value for name, value in response.headers}
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise FetchError(f"{host} compressed its answer unasked")
+                raise FetchError(f"{host} sent a compressed response")
             body = bytearray()
-            async for piece in response.aiter_stream():
-                body += piece
+            async for chunk in response.aiter_stream():
+                body += chunk
                 if len(body) > self._max_bytes:
                     raise FetchError(f"{host} sent more than {self._max_bytes} bytes")
             return bytes(body)
 
 
 def is_global(address: str) -> bool:
-    """Whether an IP address belongs to the open internet; names and odd spellings do not."""
+    """Return whether a string is an IP address of the public internet; False for names and unusual notations."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

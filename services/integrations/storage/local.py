@@ -1,4 +1,4 @@
-"""Pictures in a folder of this machine, behind signed links."""
+"""A storage in a local folder, served through signed links."""
 
 import asyncio
 import contextlib
@@ -26,17 +26,17 @@ from services.integrations.storage.protocol import (
 
 @dataclass(frozen=True)
 class LocalFile:
-    """What a signed link stands for."""
+    """The file that a signed link refers to."""
 
     path: Path
     content_type: str
     download_as: str | None
-    seconds_left: int  # until the link stops working
+    seconds_left: int  # until the link expires
 
 
 @dataclass(frozen=True)
 class LocalUpload:
-    """What a signed upload address takes."""
+    """The upload that a signed upload URL allows."""
 
     key: str
     content_type: str
@@ -44,7 +44,7 @@ class LocalUpload:
 
 
 class LocalStorage:
-    """A folder of this machine; `web` serves it behind signed links."""
+    """A local folder; `web` serves it through signed links."""
 
     def __init__(
         self,
@@ -60,19 +60,19 @@ class LocalStorage:
         self._address = address
         self._signer = URLSafeSerializer(secret, salt="darkroom-files")
         self._upload_signer = URLSafeSerializer(secret, salt="darkroom-uploads")
-        # A link is the same for half of its life, so that browsers can cache what it leads to.
+        # A link stays the same for half of its lifetime, so that browsers can cache the file.
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
 
     @property
     def origin(self) -> None:
-        """Files are at the server's own address."""
+        """None: files are served by the server itself."""
         return
 
     def _path(self, key: str) -> Path:
         check_key(key)
         path = self._folder / key
-        # A link planted inside the folder must not lead out of it.
+        # A symbolic link inside the folder must not lead out of it.
         if path.parent.resolve() != path.parent or path.is_symlink():
             raise StorageError("a symbolic link inside the storage folder")
         return path
@@ -85,10 +85,10 @@ class LocalStorage:
 
     @staticmethod
     def _write(path: Path, data: bytes | BinaryIO) -> None:
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("xb") as file:
+            with temporary.open("xb") as file:
                 if isinstance(data, bytes):
                     file.write(data)
                 else:
@@ -96,10 +96,10 @@ class LocalStorage:
                     shutil.copyfileobj(data, file)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(path)
+            temporary.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
             raise StorageError(str(error)) from error
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
@@ -112,7 +112,7 @@ class LocalStorage:
 
     @staticmethod
     def _read(path: Path, max_bytes: int | None) -> bytes:
-        with path.open("rb") as file:  # never changed in place: what is opened stays as large as it is
+        with path.open("rb") as file:  # files are never changed in place, so the size is stable
             if max_bytes is not None and os.fstat(file.fileno()).st_size > max_bytes:
                 raise TooLargeError(f"more than {max_bytes} bytes")
             return file.read()
@@ -142,7 +142,7 @@ class LocalStorage:
 
     @staticmethod
     def _remove(path: Path) -> None:
-        # With what a process that was killed while writing left beside it.
+        # Including the temporary files of processes that were killed while writing.
         for leftover in path.parent.glob(f".{path.name}.*"):
             leftover.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ class LocalStorage:
         return Link(f"{self._address}/files/{token}", expires_at)
 
     def resolve(self, token: str) -> LocalFile | None:
-        """What a link of ours leads to; None when it is forged, expired, or the file is gone."""
+        """Return the file of a signed link; None if it is forged or expired, or the file does not exist."""
         try:
             key, content_type, download_as, expires_at = self._signer.loads(token)
             path = self._path(key)
@@ -170,7 +170,7 @@ class LocalStorage:
         return Target(f"{self._address}/uploads/{token}", "POST", expires_at)
 
     def resolve_upload(self, token: str) -> LocalUpload | None:
-        """What an upload address of ours takes; None when it is forged or expired."""
+        """Return the upload of a signed upload URL; None if it is forged or expired."""
         try:
             key, content_type, max_bytes, expires_at = self._upload_signer.loads(token)
             self._path(key)
@@ -186,14 +186,14 @@ class LocalStorage:
 
     def _probe(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        # A file without a name: a process that is killed over it leaves nothing that no row knows.
+        # An unnamed file: a process that is killed here leaves no file without a row.
         with tempfile.TemporaryFile(dir=self._folder) as file:
             file.write(b"darkroom")
             file.flush()
             os.fsync(file.fileno())
 
     async def keys(self) -> set[str]:
-        return await asyncio.to_thread(self._listed)
+        return await asyncio.to_thread(self._list)
 
-    def _listed(self) -> set[str]:
+    def _list(self) -> set[str]:
         return {str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file()}

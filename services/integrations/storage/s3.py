@@ -1,4 +1,4 @@
-"""Pictures in a bucket of S3, or of any store that speaks like it."""
+"""A storage in a bucket of S3, or of a compatible store."""
 
 import asyncio
 import contextlib
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
-DEADLINE = 20.0  # seconds for one operation, second attempt included
+DEADLINE = 20.0  # seconds for one operation, including the retry
 _CONNECT_TIMEOUT = 2  # seconds, each attempt
-_READ_TIMEOUT = 10  # seconds without a byte
-_PART = 8 * 2**20  # bytes of a large file sent at a time; S3 takes 10,000 parts, none but the last below 5 MiB
-_CONNECTIONS = 50  # at once, per process
+_READ_TIMEOUT = 10  # seconds between two reads
+_PART = 8 * 2**20  # bytes per part of a multipart upload; S3 allows 10,000 parts, all but the last of 5 MiB or more
+_CONNECTIONS = 50  # concurrent, per process
 
 
 class S3Storage:
-    """One bucket, one client for the life of the process; entered with `async with`.
+    """One bucket, with one client for the lifetime of the process; entered with `async with`.
 
-    `endpoint_url`: another store than AWS's. `public_url`: that store's address as clients reach it.
-    Without `access_key_id`, credentials come from where AWS's tools look for them, an instance's role included.
+    `endpoint_url`: of a store other than AWS. `public_url`: the URL of that store for clients.
+    Without `access_key_id`, credentials come from boto's default chain, including an instance's role.
     """
 
     def __init__(
@@ -71,14 +71,14 @@ class S3Storage:
             region_name=region,
         )
         self._deadline = deadline
-        # A link is the same for half of its life, so that browsers can cache what it leads to.
+        # A link stays the same for half of its lifetime, so that browsers can cache the object.
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
         self._stack = contextlib.AsyncExitStack()
         self._client: S3Client
 
     async def __aenter__(self) -> Self:
-        # Without checksums that only AWS knows, and with the bucket in the path, which every other store understands.
+        # No checksums that only AWS supports, and path-style addressing, which every other store supports.
         config = AioConfig(
             signature_version="s3v4",
             retries={"total_max_attempts": 2, "mode": "standard"},
@@ -91,7 +91,7 @@ class S3Storage:
         )
         client = self._session.client("s3", endpoint_url=self._endpoint_url, config=config)
         self._client = await self._stack.enter_async_context(client)
-        # Some stores never answer `Expect: 100-continue`, and aiohttp would wait for that until the deadline.
+        # Some stores never respond to `Expect: 100-continue`, and aiohttp would wait until the deadline.
         self._client.meta.events.unregister("before-call.s3", add_expect_header)
         return self
 
@@ -100,90 +100,97 @@ class S3Storage:
 
     @property
     def origin(self) -> str:
-        """Where clients find the bucket, without its path."""
+        """The origin of the bucket's public URL."""
         return urlunsplit(urlsplit(self._address())._replace(path=""))
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         name = self._name(key)
-        async with self._asking("put"):
+        async with self._operation("put"):
             await self._client.put_object(Bucket=self._bucket, Key=name, Body=data, ContentType=content_type)
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
-        """In parts, each under the deadline; a process that is killed between two leaves parts that a rule of the
-        bucket must remove (AbortIncompleteMultipartUpload)."""
+        """Upload in parts, each under the deadline.
+
+        A process that is killed in between leaves parts, which a lifecycle rule of the bucket must remove
+        (AbortIncompleteMultipartUpload).
+        """
         name = self._name(key)
         file.seek(0)
         first = await asyncio.to_thread(file.read, _PART)
         if len(first) < _PART:
             return await self.put(key, first, content_type)
-        async with self._asking("put"):
-            begun = await self._client.create_multipart_upload(Bucket=self._bucket, Key=name, ContentType=content_type)
-        upload = begun["UploadId"]
+        async with self._operation("put"):
+            started = await self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=name, ContentType=content_type
+            )
+        upload = started["UploadId"]
         try:
             parts: list[CompletedPartTypeDef] = []
             while part := first or await asyncio.to_thread(file.read, _PART):
                 first, number = b"", len(parts) + 1
-                async with self._asking("put"):
+                async with self._operation("put"):
                     stored = await self._client.upload_part(
                         Bucket=self._bucket, Key=name, UploadId=upload, PartNumber=number, Body=part
                     )
                 parts.append({"PartNumber": number, "ETag": stored["ETag"]})
-            async with self._asking("put"):
+            async with self._operation("put"):
                 await self._client.complete_multipart_upload(
                     Bucket=self._bucket, Key=name, UploadId=upload, MultipartUpload={"Parts": parts}
                 )
         except BaseException:
             with contextlib.suppress(StorageError):
-                async with self._asking("put"):
+                async with self._operation("put"):
                     await self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload)
             raise
 
     async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         name = self._name(key)
-        async with self._asking("get"):
-            answer = await self._client.get_object(Bucket=self._bucket, Key=name)
-            body = answer["Body"]
+        async with self._operation("get"):
+            response = await self._client.get_object(Bucket=self._bucket, Key=name)
+            body = response["Body"]
             async with body:
                 if max_bytes is None:
                     return await body.read()
-                # Not every store says beforehand how much it sends.
-                said = answer.get("ContentLength", 0)
-                if said > max_bytes or len(data := await _read(body, max_bytes + 1)) > max_bytes:
+                # Not every store sends a Content-Length.
+                declared = response.get("ContentLength", 0)
+                if declared > max_bytes or len(data := await _read(body, max_bytes + 1)) > max_bytes:
                     raise TooLargeError(f"more than {max_bytes} bytes")
                 return data
 
     async def get_part(self, key: str, start: int, size: int) -> bytes:
         name = self._name(key)
-        async with self._asking("get"):
-            wanted = f"bytes={start}-{start + size - 1}"
-            answer = await self._client.get_object(Bucket=self._bucket, Key=name, Range=wanted)
-            body = answer["Body"]
+        async with self._operation("get"):
+            byte_range = f"bytes={start}-{start + size - 1}"
+            response = await self._client.get_object(Bucket=self._bucket, Key=name, Range=byte_range)
+            body = response["Body"]
             async with body:
-                # A store that does not know ranges sends everything from the beginning.
-                whole = answer["ResponseMetadata"]["HTTPStatusCode"] != 206
+                # A store without support for ranges sends the object from the beginning.
+                whole = response["ResponseMetadata"]["HTTPStatusCode"] != 206
                 part = (await _read(body, start + size))[start:] if whole else await _read(body, size + 1)
         if len(part) != size:
-            raise StorageError("S3 get: not the part that was asked for")
+            raise StorageError("S3 get: wrong range in the response")
         return part
 
     async def delete(self, key: str) -> None:
         name = self._name(key)
         with contextlib.suppress(MissingObjectError):
-            async with self._asking("delete"):
+            async with self._operation("delete"):
                 await self._client.delete_object(Bucket=self._bucket, Key=name)
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         url = f"{self._address()}/{self._name(key)}"
-        life = 2 * self._window
-        answer = {
-            "response-content-type": content_type,  # never what somebody may have sent with the bytes
-            "response-cache-control": f"private, max-age={life}, immutable",
+        lifetime = 2 * self._window
+        parameters = {
+            "response-content-type": content_type,  # never the type that an uploader may have set
+            "response-cache-control": f"private, max-age={lifetime}, immutable",
         }
         if download_as is not None:
-            answer["response-content-disposition"] = _attachment(download_as)
+            parameters["response-content-disposition"] = _attachment(download_as)
         start = int(self._clock()) // self._window * self._window
         credentials = await self._credentials()
-        return Link(sign_link(url, answer, credentials, self._region, moment=start, seconds=life), start + life)
+        return Link(
+            sign_link(url, parameters, credentials, self._region, moment=start, seconds=lifetime), start + lifetime
+        )
 
     async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
         expires_at = int(self._clock()) + seconds
@@ -199,24 +206,24 @@ class S3Storage:
         return Target(self._address(), "POST", expires_at, fields=fields)
 
     async def check(self) -> None:
-        async with self._asking("check"):
+        async with self._operation("check"):
             try:
                 await self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
-                raise StorageError(f"there is no bucket {self._bucket!r}") from None
+                raise StorageError(f"no such bucket: {self._bucket!r}") from None
 
     async def keys(self) -> set[str]:
         found: set[str] = set()
         after = self._prefix
         while after:
-            async with self._asking("list"):
+            async with self._operation("list"):
                 page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, StartAfter=after)
             names = [item["Key"] for item in page.get("Contents", ())]
             found.update(name.removeprefix(self._prefix) for name in names)
             if "IsTruncated" not in page or (page["IsTruncated"] and not names):
-                raise StorageError("S3 list: no list came back")
+                raise StorageError("S3 list: invalid response")
             after = names[-1] if page["IsTruncated"] else ""
         return found
 
@@ -225,44 +232,43 @@ class S3Storage:
         return self._prefix + key
 
     def _address(self) -> str:
-        """Where clients find the bucket."""
-        if own := self._public_url or self._endpoint_url:
-            return f"{own}/{self._bucket}"
+        """Return the bucket's public URL."""
+        if endpoint := self._public_url or self._endpoint_url:
+            return f"{endpoint}/{self._bucket}"
         parts = urlsplit(self._client.meta.endpoint_url)
-        if "." in self._bucket:  # which no certificate of AWS covers as a host's name
+        if "." in self._bucket:  # AWS's wildcard certificate does not cover it as a host name
             return urlunsplit(parts._replace(path=f"/{self._bucket}"))
         return urlunsplit(parts._replace(netloc=f"{self._bucket}.{parts.netloc}", path=""))
 
     async def _credentials(self) -> ReadOnlyCredentials:
-        async with self._asking("sign"):
+        async with self._operation("sign"):
             found = await self._session.get_credentials()  # type: ignore[misc]  # its stub forgets that it is a coroutine
             if found is None:
-                raise StorageError("S3 sign: there are no credentials")
+                raise StorageError("S3 sign: no credentials")
             frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
             return frozen
 
     @contextlib.asynccontextmanager
-    async def _asking(self, what: str) -> AsyncIterator[None]:
-        """One operation under the deadline. Its errors name no more than their kind: texts of S3 may hold anything."""
+    async def _operation(self, operation: str) -> AsyncIterator[None]:
+        """Run one operation under the deadline; errors state only their kind, as S3's texts may contain anything."""
         try:
             async with asyncio.timeout(self._deadline):
                 yield
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            text = f"S3 {what}: {code if code.isalnum() else 'refused'} (HTTP {status})"
-            # Only what the store itself calls gone is gone: a missing bucket has lost nothing, and a proxy that finds
-            # no store says 404, too.
+            text = f"S3 {operation}: {code if code.isalnum() else 'refused'} (HTTP {status})"
+            # Only NoSuchKey means a missing object: a 404 may also mean a missing bucket, or a proxy without a backend.
             raise (MissingObjectError if code == "NoSuchKey" else StorageError)(text) from error
         except TimeoutError as error:
-            raise StorageError(f"S3 {what}: no answer in time") from error
-        # RecursionError: botocore asks for the bucket's region when it is redirected, and is redirected there, too.
+            raise StorageError(f"S3 {operation}: timed out") from error
+        # RecursionError: on a redirect, botocore requests the bucket's region, and may be redirected again.
         except (BotoCoreError, HTTPClientError, ConnectionClientError, OSError, RecursionError) as error:
-            raise StorageError(f"S3 {what}: {type(error).__name__}") from error
+            raise StorageError(f"S3 {operation}: {type(error).__name__}") from error
 
 
 async def _read(body: "StreamingBody", most: int) -> bytes:
-    """As much of a body as there is, up to so many bytes."""
+    """Read a body, up to `most` bytes."""
     found = b""
     while len(found) < most and (chunk := await body.read(most - len(found))):
         found += chunk
@@ -270,9 +276,9 @@ async def _read(body: "StreamingBody", most: int) -> bytes:
 
 
 def _attachment(download_as: str) -> str:
-    """A Content-Disposition that saves under this name (RFC 6266): in ASCII, and in full for whoever reads that."""
+    """Return a Content-Disposition with this file name (RFC 6266), in ASCII and for modern clients in UTF-8."""
     name = PurePath(download_as).name
-    plain = "".join(
+    ascii_name = "".join(
         letter if letter.isascii() and letter.isprintable() and letter not in '"\\%' else "_" for letter in name
     )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

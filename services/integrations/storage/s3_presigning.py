@@ -1,4 +1,4 @@
-"""Presigned S3 addresses, made without asking S3: links to read, and forms to send with."""
+"""Presigned S3 URLs, made without a request to S3: links to read objects, and forms to upload them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 
 class _LinkAuth(S3SigV4QueryAuth):
-    """botocore's signature in the query, made at a moment of our choice: botocore itself knows only now."""
+    """botocore's query signature for a given moment; botocore itself always uses the current time."""
 
     def __init__(self, credentials: ReadOnlyCredentials, region: str, moment: datetime, seconds: int) -> None:
         super().__init__(credentials, "s3", region, expires=seconds)
@@ -17,22 +17,22 @@ class _LinkAuth(S3SigV4QueryAuth):
 
     def add_auth(self, request: AWSRequest) -> None:
         request.context["timestamp"] = self._moment.strftime(SIGV4_TIMESTAMP)
-        self._modify_request_before_signing(request)  # type: ignore[attr-defined]  # its stub leaves it out
+        self._modify_request_before_signing(request)  # type: ignore[attr-defined]  # missing in its stub
         text = self.string_to_sign(request, self.canonical_request(request))
-        self._inject_signature_to_request(request, self.signature(text, request))  # type: ignore[attr-defined]  # so it does
+        self._inject_signature_to_request(request, self.signature(text, request))  # type: ignore[attr-defined]  # as above
 
 
 def sign_link(
     url: str,
-    answer: Mapping[str, str],
+    parameters: Mapping[str, str],
     credentials: ReadOnlyCredentials,
     region: str,
     *,
     moment: int,
     seconds: int,
 ) -> str:
-    """A GET of `url` that works from `moment` (Unix seconds) for so long; `answer`: response-... parameters."""
-    request = AWSRequest(method="GET", url=url, params=dict(answer))
+    """Sign a GET of `url`, valid from `moment` (Unix seconds) for `seconds`; `parameters`: response-... overrides."""
+    request = AWSRequest(method="GET", url=url, params=dict(parameters))
     _LinkAuth(credentials, region, datetime.fromtimestamp(moment, UTC), seconds).add_auth(request)
     return str(request.url)
 
@@ -47,7 +47,7 @@ def sign_form(
     max_bytes: int,
     expires_at: int,
 ) -> dict[str, str]:
-    """The fields of a form that S3 takes from anybody until then, for this key, type and size only."""
+    """Return the form fields for an upload by any client until `expires_at`, for this key, type and size only."""
     fields = {"key": key, "Content-Type": content_type}
     request = AWSRequest(method="POST")
     request.context["s3-presign-post-fields"] = fields

@@ -1,4 +1,4 @@
-"""What comes through the image sanitizer, and what stays outside."""
+"""The sanitizer: ordinary images are accepted and re-encoded, hostile ones are refused."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ LIMIT = 10 << 20  # bytes
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def module_server() -> AsyncIterator[ImageSanitizer]:
+async def sanitizer() -> AsyncIterator[ImageSanitizer]:
     async with ImageSanitizer() as opened:
         yield opened
 
@@ -37,24 +37,24 @@ def decoded(uri: str) -> Image.Image:
     return image
 
 
-def near(pixel: object, wanted: tuple[int, ...], distance: int = 12) -> bool:
+def is_close(pixel: object, expected: tuple[int, ...], distance: int = 12) -> bool:
     assert isinstance(pixel, tuple)
-    return len(pixel) == len(wanted) and all(abs(a - b) <= distance for a, b in zip(pixel, wanted, strict=True))
+    return len(pixel) == len(expected) and all(abs(a - b) <= distance for a, b in zip(pixel, expected, strict=True))
 
 
-def quarters(image: Image.Image) -> list[object]:
-    """The colours in the middle of the scene's quarters: above left, above right, below left, below right."""
+def quarter_colours(image: Image.Image) -> list[object]:
+    """Return the colours of the scene's quarters: top left, top right, bottom left, bottom right."""
     return [image.getpixel((x, y)) for y in (12, 36) for x in (16, 48)]
 
 
-def shows_the_scene(image: Image.Image) -> bool:
-    wanted = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
-    return all(near(found, colour) for found, colour in zip(quarters(image), wanted, strict=True))
+def is_the_scene(image: Image.Image) -> bool:
+    expected = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
+    return all(is_close(found, colour) for found, colour in zip(quarter_colours(image), expected, strict=True))
 
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case.name)
-async def test_an_ordinary_picture_comes_out_clean(module_server: ImageSanitizer, case: Accepted) -> None:
-    clean = await module_server.clean(case.build(), max_bytes=LIMIT)
+async def test_ordinary_image_is_re_encoded_without_metadata(sanitizer: ImageSanitizer, case: Accepted) -> None:
+    clean = await sanitizer.clean(case.build(), max_bytes=LIMIT)
     image = picture(clean)
     assert (image.format, image.size, image.mode) == (case.format, case.size, case.mode)
     assert (clean.width, clean.height) == case.size
@@ -66,8 +66,8 @@ async def test_an_ordinary_picture_comes_out_clean(module_server: ImageSanitizer
 
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case.name)
-async def test_a_picture_brings_a_thumbnail_and_a_placeholder(module_server: ImageSanitizer, case: Accepted) -> None:
-    clean = await module_server.clean(case.build(), max_bytes=LIMIT)
+async def test_thumbnails_and_placeholder_are_generated(sanitizer: ImageSanitizer, case: Accepted) -> None:
+    clean = await sanitizer.clean(case.build(), max_bytes=LIMIT)
     narrowest, *wider = THUMBNAIL_WIDTHS
     assert list(clean.thumbnails) == [narrowest, *(width for width in wider if width < clean.width)]
     for width, data in clean.thumbnails.items():
@@ -80,59 +80,59 @@ async def test_a_picture_brings_a_thumbnail_and_a_placeholder(module_server: Ima
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
-async def test_a_hostile_picture_is_refused(module_server: ImageSanitizer, case: Refused) -> None:
+async def test_hostile_image_is_refused(sanitizer: ImageSanitizer, case: Refused) -> None:
     with pytest.raises(BadImageError) as refusal:
-        await module_server.clean(case.build(), max_bytes=LIMIT)
+        await sanitizer.clean(case.build(), max_bytes=LIMIT)
     assert refusal.value.reason in case.reasons
 
 
 @pytest.mark.parametrize("case", [case for case in HOSTILE if case.name != "nothing"], ids=lambda case: case.name)
-async def test_a_hostile_preview_is_refused(module_server: ImageSanitizer, case: Refused) -> None:
+async def test_hostile_preview_is_refused(sanitizer: ImageSanitizer, case: Refused) -> None:
     with pytest.raises(BadImageError) as refusal:
-        await module_server.preview(case.build())
+        await sanitizer.preview(case.build())
     assert refusal.value.reason in case.reasons
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-async def test_every_orientation_comes_out_upright(module_server: ImageSanitizer, name: str, turn: int) -> None:
-    clean = await module_server.clean(make.oriented(name, turn), max_bytes=LIMIT)
-    assert shows_the_scene(picture(clean).convert("RGB"))
+async def test_every_exif_orientation_is_applied(sanitizer: ImageSanitizer, name: str, turn: int) -> None:
+    clean = await sanitizer.clean(make.oriented(name, turn), max_bytes=LIMIT)
+    assert is_the_scene(picture(clean).convert("RGB"))
 
 
 @pytest.mark.parametrize("build", [lambda: make.animated("PNG"), lambda: make.animated("WEBP"), make.mpo])
-async def test_of_several_frames_the_first_is_kept(module_server: ImageSanitizer, build: make.Builder) -> None:
-    assert shows_the_scene(picture(await module_server.clean(build(), max_bytes=LIMIT)))
+async def test_only_the_first_frame_is_kept(sanitizer: ImageSanitizer, build: make.Builder) -> None:
+    assert is_the_scene(picture(await sanitizer.clean(build(), max_bytes=LIMIT)))
 
 
-async def test_cmyk_keeps_its_colours(module_server: ImageSanitizer) -> None:
+async def test_cmyk_is_converted_with_its_colours(sanitizer: ImageSanitizer) -> None:
     data = make.encode(make.scene("CMYK"), "JPEG", quality=95)
-    assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
+    assert is_the_scene(picture(await sanitizer.clean(data, max_bytes=LIMIT)))
 
 
-async def test_sixteen_bits_are_scaled_and_not_clamped(module_server: ImageSanitizer) -> None:
-    grey = picture(await module_server.clean(make.deep_png(0, (40000,)), max_bytes=LIMIT))
-    assert near(grey.getpixel((5, 5)), (156, 156, 156), 1)
-    colour = picture(await module_server.clean(make.deep_png(6, (40000, 20000, 100, 30000)), max_bytes=LIMIT))
-    assert near(colour.getpixel((5, 5)), (156, 78, 0, 117), 1)
+async def test_16_bit_channels_are_scaled_not_clamped(sanitizer: ImageSanitizer) -> None:
+    grey = picture(await sanitizer.clean(make.deep_png(0, (40000,)), max_bytes=LIMIT))
+    assert is_close(grey.getpixel((5, 5)), (156, 156, 156), 1)
+    colour = picture(await sanitizer.clean(make.deep_png(6, (40000, 20000, 100, 30000)), max_bytes=LIMIT))
+    assert is_close(colour.getpixel((5, 5)), (156, 78, 0, 117), 1)
 
 
-async def test_colours_follow_the_embedded_profile(module_server: ImageSanitizer) -> None:
+async def test_embedded_colour_profile_is_applied(sanitizer: ImageSanitizer) -> None:
     data = make.encode(make.scene("RGBA"), "PNG", icc_profile=make.swapped_profile())
-    image = picture(await module_server.clean(data, max_bytes=LIMIT))
-    assert near(image.getpixel((16, 36)), (255, 0, 0, 255))  # was blue
-    assert near(image.getpixel((48, 12)), (0, 255, 0, 255))
-    assert near(image.getpixel((48, 36)), (0, 255, 255, 255))  # was yellow
+    image = picture(await sanitizer.clean(data, max_bytes=LIMIT))
+    assert is_close(image.getpixel((16, 36)), (255, 0, 0, 255))  # was blue
+    assert is_close(image.getpixel((48, 12)), (0, 255, 0, 255))
+    assert is_close(image.getpixel((48, 36)), (0, 255, 255, 255))  # was yellow
 
 
-async def test_nothing_hides_beneath_full_transparency(module_server: ImageSanitizer) -> None:
-    image = picture(await module_server.clean(make.encode(make.scene("RGBA"), "PNG"), max_bytes=LIMIT))
+async def test_colours_under_full_transparency_are_removed(sanitizer: ImageSanitizer) -> None:
+    image = picture(await sanitizer.clean(make.encode(make.scene("RGBA"), "PNG"), max_bytes=LIMIT))
     assert image.getpixel((16, 12)) == (0, 0, 0, 0)  # was red
 
 
-async def test_a_profile_of_another_colour_space_is_ignored(module_server: ImageSanitizer) -> None:
+async def test_profile_of_another_colour_space_is_ignored(sanitizer: ImageSanitizer) -> None:
     data = make.encode(make.scene("CMYK"), "JPEG", quality=95, icc_profile=make.swapped_profile())
-    assert shows_the_scene(picture(await module_server.clean(data, max_bytes=LIMIT)))
+    assert is_the_scene(picture(await sanitizer.clean(data, max_bytes=LIMIT)))
 
 
 @pytest.mark.parametrize(
@@ -145,81 +145,81 @@ async def test_a_profile_of_another_colour_space_is_ignored(module_server: Image
         ((700, 4000), {320: (224, 1280), 640: (448, 2560)}),  # at most four times as high as wide
     ],
 )
-async def test_thumbnails_are_made_at_every_width_below_the_picture_s(
-    module_server: ImageSanitizer, size: tuple[int, int], made: dict[int, tuple[int, int]]
+async def test_thumbnails_are_generated_for_every_width_below_the_image(
+    sanitizer: ImageSanitizer, size: tuple[int, int], made: dict[int, tuple[int, int]]
 ) -> None:
     data = io.BytesIO()
     Image.new("RGB", size, "#804020").save(data, "JPEG")
-    clean = await module_server.clean(data.getvalue(), max_bytes=LIMIT)
+    clean = await sanitizer.clean(data.getvalue(), max_bytes=LIMIT)
     found = {width: Image.open(io.BytesIO(thumbnail)).size for width, thumbnail in clean.thumbnails.items()}
     assert found == made
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
-async def test_transparency_stays_in_picture_and_thumbnail(module_server: ImageSanitizer, name: str) -> None:
+async def test_transparency_is_kept_in_image_and_thumbnail(sanitizer: ImageSanitizer, name: str) -> None:
     data = make.encode(make.scene("RGBA", (800, 600)), name)
-    clean = await module_server.clean(data, max_bytes=LIMIT)
+    clean = await sanitizer.clean(data, max_bytes=LIMIT)
     for image in (picture(clean), Image.open(io.BytesIO(clean.thumbnails[320]))):
         alpha = image.getchannel("A")
         assert alpha.getpixel((10, 10)) == 0
         assert alpha.getpixel((image.width - 10, 10)) == 255
 
 
-async def test_a_placeholder_of_a_photo_takes_about_100_characters(module_server: ImageSanitizer) -> None:
+async def test_photo_placeholder_is_about_100_characters(sanitizer: ImageSanitizer) -> None:
     soft = make.scene(size=(800, 600)).effect_spread(200)
-    clean = await module_server.clean(make.encode(soft, "JPEG"), max_bytes=LIMIT)
+    clean = await sanitizer.clean(make.encode(soft, "JPEG"), max_bytes=LIMIT)
     assert 80 <= len(clean.placeholder) <= 140
 
 
-async def test_more_bytes_than_allowed_are_refused(module_server: ImageSanitizer) -> None:
+async def test_image_over_max_bytes_is_refused(sanitizer: ImageSanitizer) -> None:
     with pytest.raises(BadImageError) as refusal:
-        await module_server.clean(make.png(), max_bytes=len(make.png()) - 1)
+        await sanitizer.clean(make.png(), max_bytes=len(make.png()) - 1)
     assert refusal.value.reason is BadImage.TOO_MANY_BYTES
-    assert await module_server.clean(make.png(), max_bytes=len(make.png()))
+    assert await sanitizer.clean(make.png(), max_bytes=len(make.png()))
 
 
 @pytest.mark.parametrize("build", [make.webp, make.jpeg])
-async def test_a_format_that_was_not_asked_for_is_refused(module_server: ImageSanitizer, build: make.Builder) -> None:
+async def test_format_that_is_not_accepted_is_refused(sanitizer: ImageSanitizer, build: make.Builder) -> None:
     with pytest.raises(BadImageError) as refusal:
-        await module_server.clean(build(), max_bytes=LIMIT, formats=frozenset({"PNG"}))
+        await sanitizer.clean(build(), max_bytes=LIMIT, formats=frozenset({"PNG"}))
     assert refusal.value.reason is BadImage.UNSUPPORTED_FORMAT
 
 
-async def test_the_same_bytes_give_the_same_picture(module_server: ImageSanitizer) -> None:
-    first = await module_server.clean(make.jpeg(), max_bytes=LIMIT)
-    assert await module_server.clean(make.jpeg(), max_bytes=LIMIT) == first
+async def test_sanitizing_is_deterministic(sanitizer: ImageSanitizer) -> None:
+    first = await sanitizer.clean(make.jpeg(), max_bytes=LIMIT)
+    assert await sanitizer.clean(make.jpeg(), max_bytes=LIMIT) == first
 
 
-async def test_a_clean_picture_passes_again(module_server: ImageSanitizer) -> None:
-    clean = await module_server.clean(make.png(), max_bytes=LIMIT)
-    assert await module_server.clean(clean.data, max_bytes=LIMIT) == clean
+async def test_sanitizing_a_png_twice_changes_nothing(sanitizer: ImageSanitizer) -> None:
+    clean = await sanitizer.clean(make.png(), max_bytes=LIMIT)
+    assert await sanitizer.clean(clean.data, max_bytes=LIMIT) == clean
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-async def test_a_preview_is_small_whatever_it_shows(module_server: ImageSanitizer, mode: str) -> None:
-    uri = await module_server.preview(make.encode(make.noise(mode, (1024, 1024)), "PNG"))
+async def test_preview_is_small_for_any_content(sanitizer: ImageSanitizer, mode: str) -> None:
+    uri = await sanitizer.preview(make.encode(make.noise(mode, (1024, 1024)), "PNG"))
     assert len(uri) <= 12_100
     assert decoded(uri).width <= 256
 
 
-async def test_a_preview_has_the_width_that_was_asked_for(module_server: ImageSanitizer) -> None:
-    uri = await module_server.preview(make.encode(make.scene(size=(800, 600)), "JPEG"), width=64)
+async def test_preview_has_the_requested_width(sanitizer: ImageSanitizer) -> None:
+    uri = await sanitizer.preview(make.encode(make.scene(size=(800, 600)), "JPEG"), width=64)
     assert decoded(uri).size == (64, 48)
-    assert decoded(await module_server.preview(make.png(), width=256)).size == (64, 48)
+    assert decoded(await sanitizer.preview(make.png(), width=256)).size == (64, 48)
 
 
 @pytest.mark.parametrize("build", [make.jpeg, make.png, make.webp])
-async def test_bytes_turned_over_at_random_never_cost_more_than_their_picture(
-    module_server: ImageSanitizer, build: make.Builder
+async def test_random_corruption_is_accepted_or_refused_but_never_an_outage(
+    sanitizer: ImageSanitizer, build: make.Builder
 ) -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     outcomes: set[type] = set()
     for _ in range(60):
         data = bytearray(build())
-        for _ in range(chance.randrange(1, 12)):
-            data[chance.randrange(12, len(data))] = chance.randrange(256)
+        for _ in range(rng.randrange(1, 12)):
+            data[rng.randrange(12, len(data))] = rng.randrange(256)
         try:
-            outcomes.add(type(await module_server.clean(bytes(data), max_bytes=LIMIT)))
+            outcomes.add(type(await sanitizer.clean(bytes(data), max_bytes=LIMIT)))
         except BadImageError:
             outcomes.add(BadImageError)
     assert outcomes == {CleanImage, BadImageError}

@@ -1,4 +1,4 @@
-"""The image sanitizer's children: limited, replaced when lost, ended with their parent. Linux, as it reads /proc."""
+"""The sanitizer's child processes: limits, replacement, end with the parent. Linux only, because it reads /proc."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ from tests.support.corpus import pictures as make
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and the memory limit are Linux")
 
 ANY_SIZE = 1 << 30  # bytes
-PATIENCE = 60.0  # seconds for one picture: a busy machine is no outage here
+PATIENCE = 60.0  # seconds for one image, so that a busy machine causes no outage here
 SLOW = partial(make.many_scans, 3000, 150)  # about a second of decoding
 ENDLESS = partial(make.many_scans, 6000, 4000)  # minutes of decoding in 300 KiB
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def children(parent: int) -> list[int]:
-    """The living image children of process `parent`."""
+    """Return the running sanitizer children of process `parent`."""
     found = []
     for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         try:
@@ -46,21 +46,21 @@ def children(parent: int) -> list[int]:
     return sorted(found)
 
 
-OTHERS: set[int] = set()
+OTHER_CHILDREN: set[int] = set()
 
 
 @pytest.fixture(autouse=True)
-def _others() -> None:
-    """Whatever sanitizer another test keeps open is none of ours."""
-    OTHERS.clear()
-    OTHERS.update(children(os.getpid()))
+def _record_other_children() -> None:
+    """Record the children of sanitizers outside this module, to ignore them."""
+    OTHER_CHILDREN.clear()
+    OTHER_CHILDREN.update(children(os.getpid()))
 
 
-def ours() -> list[int]:
-    return [pid for pid in children(os.getpid()) if pid not in OTHERS]
+def own_children() -> list[int]:
+    return [pid for pid in children(os.getpid()) if pid not in OTHER_CHILDREN]
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -78,44 +78,44 @@ def kib(pid: int | str, field: str) -> int:
 
 
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Look again and again; fail after `seconds`."""
+    """Poll until the condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         await asyncio.sleep(0.01)
 
 
-async def busy(sanitizer: ImageSanitizer, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
-    """A running `clean` of `data` whose only child is in the middle of decoding, and that child."""
+async def start_decoding(sanitizer: ImageSanitizer, data: bytes) -> tuple["asyncio.Task[CleanImage]", int]:
+    """Start `clean` of `data` and wait until its only child is decoding; return the task and the child's pid."""
     await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
-    (pid,) = ours()
+    (pid,) = own_children()
     before = cpu_seconds(pid)
     task = asyncio.create_task(sanitizer.clean(data, max_bytes=ANY_SIZE))
     await until(lambda: cpu_seconds(pid) > before + 0.05)
     return task, pid
 
 
-async def test_no_child_is_started_before_the_first_picture() -> None:
+async def test_no_child_is_started_before_the_first_image() -> None:
     async with ImageSanitizer():
-        assert ours() == []
+        assert own_children() == []
 
 
-async def test_children_are_used_again_and_never_more_than_allowed() -> None:
+async def test_children_are_reused_up_to_the_limit() -> None:
     async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
         await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(20)))
-        first = ours()
+        first = own_children()
         assert len(first) == 2
         await asyncio.gather(*(sanitizer.clean(make.png(), max_bytes=ANY_SIZE) for _ in range(20)))
-        assert ours() == first
+        assert own_children() == first
 
 
-async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
+async def test_close_finishes_running_images_and_refuses_waiting_ones() -> None:
     sanitizer = ImageSanitizer(processes=1)
-    task, _ = await busy(sanitizer, SLOW())
+    task, _ = await start_decoding(sanitizer, SLOW())
     waiting = asyncio.create_task(sanitizer.clean(make.png(), max_bytes=ANY_SIZE))
     await asyncio.sleep(0)
     await sanitizer.aclose()
-    assert ours() == []
+    assert own_children() == []
     assert (await task).width == 3000
     with pytest.raises(SanitizerUnavailableError):
         await waiting
@@ -123,45 +123,45 @@ async def test_closing_leaves_no_process_and_lets_nobody_in() -> None:
         await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
-async def test_a_child_killed_in_the_middle_costs_only_a_retry() -> None:
+async def test_image_is_retried_when_its_child_is_killed() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        task, pid = await busy(sanitizer, SLOW())
+        task, pid = await start_decoding(sanitizer, SLOW())
         os.kill(pid, signal.SIGKILL)
         assert (await task).width == 3000
-        assert pid not in ours()
-        assert len(ours()) == 1
+        assert pid not in own_children()
+        assert len(own_children()) == 1
 
 
-async def test_a_picture_whose_children_are_killed_twice_is_our_outage() -> None:
+async def test_second_killed_child_is_an_outage() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        task, pid = await busy(sanitizer, SLOW())
+        task, pid = await start_decoding(sanitizer, SLOW())
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: ours() not in ([], [pid]))
-        os.kill(ours()[0], signal.SIGKILL)
+        await until(lambda: own_children() not in ([], [pid]))
+        os.kill(own_children()[0], signal.SIGKILL)
         with pytest.raises(SanitizerUnavailableError):
             await task
         assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
-async def test_children_that_died_while_idle_are_not_noticed_by_anybody() -> None:
+async def test_idle_children_that_were_killed_are_replaced() -> None:
     async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
         await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
-        for pid in ours():
+        for pid in own_children():
             os.kill(pid, signal.SIGKILL)
         await asyncio.gather(*(sanitizer.clean(make.jpeg(), max_bytes=ANY_SIZE) for _ in range(4)))
-        assert len(ours()) == 2
+        assert len(own_children()) == 2
 
 
-async def test_a_crash_inside_the_decoder_is_the_pictures_fault() -> None:
+async def test_decoder_crash_refuses_the_image() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        task, pid = await busy(sanitizer, SLOW())
+        task, pid = await start_decoding(sanitizer, SLOW())
         os.kill(pid, signal.SIGSEGV)
         with pytest.raises(BadImageError) as refusal:
             await task
         assert refusal.value.reason is BadImage.DAMAGED
 
 
-async def test_a_picture_that_takes_too_much_work_is_refused() -> None:
+async def test_image_over_the_cpu_limit_is_refused() -> None:
     async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as sanitizer:
         started = time.monotonic()
         with pytest.raises(BadImageError) as refusal:
@@ -171,44 +171,44 @@ async def test_a_picture_that_takes_too_much_work_is_refused() -> None:
         assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
-async def test_the_cpu_allowance_is_for_each_picture_and_not_for_the_childs_life() -> None:
+async def test_cpu_limit_applies_per_image_not_per_child() -> None:
     async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=20) as sanitizer:
-        data = make.many_scans(1500, 60)  # far below the allowance, on a busy machine too
+        data = make.many_scans(1500, 60)  # far below the limit, on a busy machine too
         await sanitizer.clean(data, max_bytes=ANY_SIZE)
-        (pid,) = ours()
+        (pid,) = own_children()
         while cpu_seconds(pid) < 2.5:
             await sanitizer.clean(data, max_bytes=ANY_SIZE)
-        assert ours() == [pid]
+        assert own_children() == [pid]
 
 
-async def test_a_child_that_falls_silent_is_our_outage_and_is_replaced() -> None:
+async def test_unresponsive_child_is_an_outage_and_is_replaced() -> None:
     async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=2.5) as sanitizer:
-        task, pid = await busy(sanitizer, make.many_scans(3000, 60))
+        task, pid = await start_decoding(sanitizer, make.many_scans(3000, 60))
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(SanitizerUnavailableError):
             await task
-        assert ours() == []
+        assert own_children() == []
         assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
 
-def test_a_clock_shorter_than_the_cpu_allowance_is_refused() -> None:
+def test_timeout_below_the_cpu_limit_is_rejected() -> None:
     with pytest.raises(ValueError, match="timeout"):
         ImageSanitizer(cpu_seconds=10, timeout=10)
 
 
-async def test_a_caller_who_leaves_costs_no_child() -> None:
+async def test_canceled_caller_does_not_lose_the_child() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        task, pid = await busy(sanitizer, SLOW())
+        task, pid = await start_decoding(sanitizer, SLOW())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)).width == 64
-        assert ours() == [pid]
+        assert own_children() == [pid]
 
 
-async def test_a_caller_who_leaves_the_queue_is_never_served() -> None:
+async def test_canceled_caller_in_the_queue_is_not_processed() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
-        first, pid = await busy(sanitizer, SLOW())
+        first, pid = await start_decoding(sanitizer, SLOW())
         queued = [asyncio.create_task(sanitizer.clean(SLOW(), max_bytes=ANY_SIZE)) for _ in range(5)]
         await asyncio.sleep(0)
         for task in queued:
@@ -230,16 +230,16 @@ LARGEST: dict[str, make.Builder] = {
 
 
 @pytest.mark.parametrize("build", LARGEST.values(), ids=LARGEST.keys())
-async def test_the_largest_pictures_fit_into_600_mib(build: make.Builder) -> None:
+async def test_largest_images_fit_into_600_mib(build: make.Builder) -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
         clean = await sanitizer.clean(build(), max_bytes=ANY_SIZE)
         assert max(clean.width, clean.height) == 4096
-        (pid,) = ours()
+        (pid,) = own_children()
         assert kib(pid, "VmHWM") < 600 << 10
-        assert kib(pid, "VmRSS") < 150 << 10  # and nothing of it is kept
+        assert kib(pid, "VmRSS") < 150 << 10  # the memory is released afterwards
 
 
-async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory() -> None:
+async def test_incompressible_alpha_is_reduced_to_fit_the_memory_limit() -> None:
     image = make.scene(size=(4096, 4096))
     image.putalpha(make.noise("L", image.size).point(lambda value: value & 0xF8))
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
@@ -247,7 +247,7 @@ async def test_alpha_that_does_not_compress_is_stored_coarser_within_the_memory(
         assert (clean.width, clean.content_type) == (4096, "image/webp")
 
 
-async def test_the_parents_memory_stays_flat() -> None:
+async def test_memory_of_the_parent_stays_constant() -> None:
     data = make.encode(make.noise("RGB", (800, 600)), "PNG")
     async with ImageSanitizer(processes=2, timeout=PATIENCE) as sanitizer:
         for _ in range(5):
@@ -258,10 +258,10 @@ async def test_the_parents_memory_stays_flat() -> None:
         assert kib("self", "VmRSS") - before < 8 << 10
 
 
-async def test_a_child_has_no_environment_no_descriptors_and_little_memory() -> None:
+async def test_child_has_no_environment_only_pipes_and_limited_memory() -> None:
     async with ImageSanitizer(processes=1, timeout=PATIENCE) as sanitizer:
         await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
-        (pid,) = ours()
+        (pid,) = own_children()
         proc = Path(f"/proc/{pid}")
         limits = {line[:26].strip(): line[26:].split()[0] for line in (proc / "limits").read_text().splitlines()[1:]}
         assert limits["Max address space"] == str(600 << 20)
@@ -284,7 +284,7 @@ uvloop.run(main())
 """
 
 
-async def test_children_end_with_a_parent_that_was_killed() -> None:
+async def test_children_exit_when_their_parent_is_killed() -> None:
     search = os.pathsep.join(sys.path)
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": search}
@@ -293,7 +293,7 @@ async def test_children_end_with_a_parent_that_was_killed() -> None:
     assert await parent.stdout.readline() == b"ready\n"
     (pid,) = children(parent.pid)
     before = cpu_seconds(pid)
-    await until(lambda: cpu_seconds(pid) > before + 0.1)  # in the middle of a picture
+    await until(lambda: cpu_seconds(pid) > before + 0.1)  # while it decodes
     parent.kill()
     await parent.wait()
-    await until(lambda: not alive(pid), seconds=2)
+    await until(lambda: not is_running(pid), seconds=2)

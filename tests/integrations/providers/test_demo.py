@@ -1,4 +1,4 @@
-"""The demo provider: events in order, repeatable bytes, the right size, nothing left behind."""
+"""The demo provider: order of events, deterministic output, sizes, cancellation and cleanup."""
 
 import asyncio
 import time
@@ -32,13 +32,13 @@ from tests.support.fakes.demo_portrait import (
 )
 
 
-def test_it_is_an_image_provider() -> None:
+def test_demo_provider_implements_the_protocol() -> None:
     provider: ImageProvider = DemoProvider()
     assert provider.name == "demo"
 
 
 @pytest.mark.parametrize("style", ["plushify/cute", "avenger/noir", "scenes/starry-night", "sandbox/free"])
-async def test_the_same_generation_gives_the_same_bytes_and_another_varies(style: str) -> None:
+async def test_output_is_deterministic_per_generation_id(style: str) -> None:
     first, again = await generate_events(request_for(style)), await generate_events(request_for(style))
     other = await generate_picture(replace(request_for(style), generation_id="gen_2"))
     assert first == again
@@ -47,24 +47,24 @@ async def test_the_same_generation_gives_the_same_bytes_and_another_varies(style
     assert difference(decode(final.data), other) > 0.5
 
 
-async def test_two_pictures_at_once_do_not_disturb_each_other() -> None:
+async def test_concurrent_generations_do_not_affect_each_other() -> None:
     requests = [
         request_for("plushify/realistic"),
         request_for("avenger/noir"),
         request_for("scenes/magic-castle", None),
     ]
-    alone = [await generate_bytes(request) for request in requests]
+    one_by_one = [await generate_bytes(request) for request in requests]
     provider = DemoProvider(seconds=0)
 
     async def last(request: ImageRequest) -> ProviderEvent:
         return [event async for event in provider.generate(request)][-1]
 
-    together = await asyncio.gather(*(last(request) for request in requests))
+    concurrent = await asyncio.gather(*(last(request) for request in requests))
     await provider.aclose()
-    assert [event.data for event in together if isinstance(event, FinalImage)] == alone
+    assert [event.data for event in concurrent if isinstance(event, FinalImage)] == one_by_one
 
 
-async def test_events_come_in_order_and_end_with_one_picture() -> None:
+async def test_events_are_in_order_and_end_with_one_image() -> None:
     events = await generate_events(request_for("avenger/cinematic"))
     *before, final = events
     assert isinstance(final, FinalImage)
@@ -77,7 +77,7 @@ async def test_events_come_in_order_and_end_with_one_picture() -> None:
     assert [event.fraction for event in before if isinstance(event, PartialImage)] == list(STEPS)
 
 
-async def test_previews_are_small_and_come_closer_to_the_picture() -> None:
+async def test_previews_are_small_and_approach_the_final_image() -> None:
     events = await generate_events(request_for("scenes/quiet-beach"))
     final = events[-1]
     assert isinstance(final, FinalImage)
@@ -94,7 +94,7 @@ async def test_previews_are_small_and_come_closer_to_the_picture() -> None:
 @pytest.mark.parametrize(
     ("quality", "size"), [(Quality.STANDARD, (1024, 768)), (Quality.HD, (1536, 1152)), (Quality.ULTRA, (2048, 1536))]
 )
-async def test_quality_is_pixels(quality: Quality, size: tuple[int, int]) -> None:
+async def test_quality_determines_the_size_in_pixels(quality: Quality, size: tuple[int, int]) -> None:
     picture = await generate_picture(replace(request_for(None), quality=quality))
     assert picture.size == size
 
@@ -111,23 +111,23 @@ async def test_quality_is_pixels(quality: Quality, size: tuple[int, int]) -> Non
         (None, (1024, 1024)),
     ],
 )
-async def test_a_drawn_picture_has_the_ratio_that_was_asked_for(ratio: str | None, size: tuple[int, int]) -> None:
+async def test_drawn_image_has_the_requested_aspect_ratio(ratio: str | None, size: tuple[int, int]) -> None:
     picture = await generate_picture(replace(request_for("scenes/future-city", None), aspect_ratio=ratio))
     assert picture.size == size
 
 
-async def test_a_photo_of_one_pixel_is_taken() -> None:
+async def test_one_pixel_photo_is_accepted() -> None:
     picture = await generate_picture(request_for("avenger/classic", as_reference(draw_portrait(1, 1))))
     assert picture.size == (1024, 1024)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-async def test_reads_every_format_that_the_sanitizer_accepts(form: str) -> None:
+async def test_every_format_that_the_sanitizer_writes_is_read(form: str) -> None:
     picture = await generate_picture(request_for(None, as_reference(draw_portrait(), form)))
     assert picture.size == (1024, 768)
 
 
-async def test_a_transparent_photo_stands_on_white() -> None:
+async def test_transparent_photo_is_placed_on_white() -> None:
     clear = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
     white = Image.new("RGB", (300, 300), (255, 255, 255))
     assert await generate_bytes(request_for(None, as_reference(clear))) == await generate_bytes(
@@ -136,14 +136,14 @@ async def test_a_transparent_photo_stands_on_white() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", PORTRAIT.data[: len(PORTRAIT.data) // 2]])
-async def test_a_broken_photo_is_a_provider_error(data: bytes) -> None:
+async def test_broken_photo_is_a_provider_error(data: bytes) -> None:
     with pytest.raises(ProviderError) as caught:
         await generate_events(request_for("plushify/cute", replace(PORTRAIT, data=data)))
     assert caught.value.code is ErrorCode.GENERATION_FAILED
     assert caught.value.request_left is False
 
 
-async def test_zero_seconds_never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zero_seconds_never_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(_: float) -> None:
         raise AssertionError("the demo provider waited")
 
@@ -151,7 +151,7 @@ async def test_zero_seconds_never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance((await generate_events(request_for(None)))[-1], FinalImage)
 
 
-async def test_a_picture_takes_as_long_as_it_was_told() -> None:
+async def test_generation_takes_the_configured_seconds() -> None:
     provider = DemoProvider(seconds=1.2)
     started = time.monotonic()
     arrivals = [time.monotonic() - started async for event in provider.generate(request_for(None))]
@@ -160,7 +160,7 @@ async def test_a_picture_takes_as_long_as_it_was_told() -> None:
     assert arrivals[0] < 0.5
 
 
-async def test_the_event_loop_stays_free_while_a_picture_is_drawn() -> None:
+async def test_event_loop_is_not_blocked_while_drawing() -> None:
     provider = DemoProvider(seconds=0)
     turns = 0
     finished = asyncio.Event()
@@ -179,18 +179,18 @@ async def test_the_event_loop_stays_free_while_a_picture_is_drawn() -> None:
     assert turns > 20
 
 
-async def test_closing_the_stream_early_leaves_nothing_behind() -> None:
+async def test_closing_the_stream_early_leaves_no_task() -> None:
     provider = DemoProvider(seconds=600)
     before = asyncio.all_tasks()
     stream = provider.generate(request_for("avenger/anime"))
     assert isinstance(await anext(stream), Progress)
     assert isinstance(await anext(stream), Progress)
-    await stream.aclose()  # type: ignore[attr-defined]  # the Protocol promises an iterator; a generator it is
+    await stream.aclose()  # type: ignore[attr-defined]  # the Protocol says AsyncIterator; it is a generator
     assert asyncio.all_tasks() == before
     await provider.aclose()
 
 
-async def test_a_canceled_picture_ends_at_once_and_the_next_one_is_made() -> None:
+async def test_canceled_generation_ends_at_once_and_the_next_one_works() -> None:
     provider = DemoProvider(seconds=600)
     first = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The demo provider on pictures of its own: siblings differ to the eye, a change keeps the frame."""
+"""The demo provider on its own results: variations differ visibly, refinements keep the composition."""
 
 from dataclasses import replace
 
@@ -17,29 +17,29 @@ def finished() -> ReferencePhoto:
     return replace(as_reference(draw_portrait()), is_result=True)
 
 
-def again(finished: ReferencePhoto, id: str, words: str | None = None) -> ImageRequest:
-    """A variation, or with `words` a refinement."""
+def revision_request(finished: ReferencePhoto, id: str, words: str | None = None) -> ImageRequest:
+    """Return a request for a variation or, with `words`, a refinement."""
     request = replace(request_for("avenger/noir", finished), generation_id=id)
     if words is None:
         return replace(request, prompt=variation_prompt([], "A portrait"))
     return replace(request, prompt=refinement_prompt(words), earlier_prompts=("A portrait",))
 
 
-def before(like: Image.Image) -> Image.Image:
-    return draw_portrait().resize(like.size)
+def original(image: Image.Image) -> Image.Image:
+    return draw_portrait().resize(image.size)
 
 
-async def test_variations_differ_from_their_picture_and_from_each_other(finished: ReferencePhoto) -> None:
-    one, other, same = [await generate_picture(again(finished, id)) for id in ("gen_1", "gen_2", "gen_1")]
-    assert difference(one, before(one)) > VISIBLE
+async def test_variations_differ_from_the_result_and_from_each_other(finished: ReferencePhoto) -> None:
+    one, other, same = [await generate_picture(revision_request(finished, id)) for id in ("gen_1", "gen_2", "gen_1")]
+    assert difference(one, original(one)) > VISIBLE
     assert difference(one, other) > VISIBLE
     assert one.tobytes() == same.tobytes()
 
 
-async def test_the_look_is_not_laid_over_a_finished_picture_again(finished: ReferencePhoto) -> None:
-    varied = await generate_picture(again(finished, "gen_1"))
-    # Film noir leaves hardly any colour; a picture that is varied keeps what it has.
-    colour = [ImageStat.Stat(picture.convert("HSV").getchannel("S")).mean[0] for picture in (varied, before(varied))]
+async def test_look_is_not_applied_to_a_result_again(finished: ReferencePhoto) -> None:
+    varied = await generate_picture(revision_request(finished, "gen_1"))
+    # Film noir removes nearly all colour; a variation keeps the colours of the result.
+    colour = [ImageStat.Stat(picture.convert("HSV").getchannel("S")).mean[0] for picture in (varied, original(varied))]
     assert colour[0] > 0.7 * colour[1]
 
 
@@ -55,17 +55,17 @@ async def test_the_look_is_not_laid_over_a_finished_picture_again(finished: Refe
         "Darker",
     ],
 )
-async def test_a_refinement_is_seen_and_keeps_the_frame(finished: ReferencePhoto, words: str) -> None:
-    refined = await generate_picture(again(finished, "gen_1", words))
-    assert difference(refined, before(refined)) > VISIBLE
-    # What stood left of what still does: light and colour change, nothing moves.
-    edges = [picture.convert("L").resize((24, 18)).tobytes() for picture in (before(refined), refined)]
+async def test_refinement_is_visible_and_keeps_the_composition(finished: ReferencePhoto, words: str) -> None:
+    refined = await generate_picture(revision_request(finished, "gen_1", words))
+    assert difference(refined, original(refined)) > VISIBLE
+    # Light and colour change, but nothing moves.
+    edges = [picture.convert("L").resize((24, 18)).tobytes() for picture in (original(refined), refined)]
     assert correlation(*edges) > 0.8
 
 
-async def test_refinements_are_told_apart_by_their_words(finished: ReferencePhoto) -> None:
+async def test_refinement_follows_its_prompt(finished: ReferencePhoto) -> None:
     night, warm = [
-        await generate_picture(again(finished, "gen_1", words)) for words in ("Make it night", "Much warmer")
+        await generate_picture(revision_request(finished, "gen_1", words)) for words in ("Make it night", "Much warmer")
     ]
     assert difference(night, warm) > VISIBLE
     brightness = [ImageStat.Stat(picture.convert("L")).mean[0] for picture in (night, warm)]
@@ -73,7 +73,7 @@ async def test_refinements_are_told_apart_by_their_words(finished: ReferencePhot
 
 
 def correlation(one: bytes, other: bytes) -> float:
-    """Of brightness, point by point: 1 where one is the other through any straight curve."""
+    """Return the correlation of brightness, point by point: 1 if one is a linear function of the other."""
     means = sum(one) / len(one), sum(other) / len(other)
     pairs = [(a - means[0], b - means[1]) for a, b in zip(one, other, strict=True)]
     spread = sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)

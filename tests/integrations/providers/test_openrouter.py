@@ -1,4 +1,4 @@
-"""The OpenRouter provider against a scripted one: what is asked, what each answer means, and that it asks once."""
+"""The OpenRouter provider with a scripted server: its requests, the meaning of each response, and no retries."""
 
 import asyncio
 import base64
@@ -61,14 +61,14 @@ async def failure(provider: OpenRouterProvider) -> ProviderError:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [scripted.picture(), scripted.sse_picture(), scripted.content_parts(), scripted.markdown()],
     ids=["images", "stream", "parts", "markdown"],
 )
-async def test_every_good_answer_ends_with_the_picture_its_price_and_its_name(
-    answer: Response, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+async def test_every_good_response_yields_image_cost_and_request_id(
+    response: Response, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
-    fake.script(answer)
+    fake.script(response)
     *before, final = await collect(provider)
     assert final == FinalImage(good_picture(), MODEL, COST, GENERATION_ID)
     assert all(isinstance(event, Progress) for event in before)
@@ -78,7 +78,7 @@ async def test_every_good_answer_ends_with_the_picture_its_price_and_its_name(
 @dataclass(frozen=True)
 class Row:
     name: str
-    answer: Response
+    response: Response
     code: ErrorCode
     may_retry: bool = False
     retry_after: float | None = None
@@ -98,7 +98,7 @@ ROWS = [
     Row("402", scripted.status(402, "payment_required"), MISCONFIGURED),
     Row("403 of the key", scripted.status(403, "permission_denied"), MISCONFIGURED),
     Row("404 of the model", scripted.status(404, "not_found"), MISCONFIGURED),
-    Row("404 without a word", scripted.status(404), MISCONFIGURED),
+    Row("404 without a body text", scripted.status(404), MISCONFIGURED),
     Row("404 of an image", scripted.status(404, "image_not_found"), FAILED),
     Row("403 moderation", scripted.moderation(), REJECTED),
     Row("403 guardrail", guardrail(), REJECTED),
@@ -114,11 +114,11 @@ ROWS = [
     Row("400", scripted.status(400, "invalid_request"), FAILED),
     Row("413", scripted.status(413, "payload_too_large"), FAILED),
     Row("422", scripted.status(422, "unprocessable"), FAILED),
-    Row("422 without a word", scripted.status(422), FAILED),
-    Row("words only", scripted.text_only(), FAILED),
-    Row("no words either", scripted.message(content=None), FAILED),
-    Row("base64 that is none", scripted.not_an_image(), FAILED),
-    Row("an address", scripted.remote_url("https://storage.example/a.png"), FAILED),
+    Row("422 without a body text", scripted.status(422), FAILED),
+    Row("text only", scripted.text_only(), FAILED),
+    Row("no content", scripted.message(content=None), FAILED),
+    Row("invalid base64", scripted.not_an_image(), FAILED),
+    Row("a URL", scripted.remote_url("https://storage.example/a.png"), FAILED),
     Row("an endless body", scripted.huge(), FAILED),
     Row("a gzip bomb", scripted.gzip_bomb(), FAILED),
     Row("408", scripted.status(408, "timeout"), UNAVAILABLE),
@@ -162,17 +162,17 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_every_bad_answer_has_its_code_and_is_asked_for_once(
+async def test_every_bad_response_has_its_error_code_and_is_not_retried(
     row: Row, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
-    fake.script(row.answer, scripted.picture())  # a second call would succeed, and be seen
+    fake.script(row.response, scripted.picture())  # a retry would succeed, and be noticed
     error = await failure(provider)
     assert (error.code, error.may_retry, error.retry_after) == (row.code, row.may_retry, row.retry_after)
     assert error.request_left
     assert len(fake.calls) == 1
 
 
-async def test_the_request_is_exactly_this(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_request_has_the_documented_format(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     photo = ReferencePhoto(good_picture(), "image/png", 1200, 800)
     await collect(provider, ImageRequest("gen_1", PROMPT, reference=photo, quality=Quality.HD))
     [call] = fake.calls
@@ -199,7 +199,7 @@ async def test_the_request_is_exactly_this(fake: ScriptedOpenRouter, provider: O
     assert call.headers["content-type"] == "application/json"
 
 
-async def test_a_conversation_is_told_in_the_persons_turns_and_ends_with_the_picture(
+async def test_refinement_sends_earlier_prompts_and_the_image_as_user_messages(
     fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     made = ReferencePhoto(good_picture(), "image/png", 64, 64, is_result=True)
@@ -218,9 +218,7 @@ async def test_a_conversation_is_told_in_the_persons_turns_and_ends_with_the_pic
     ]
 
 
-async def test_the_request_follows_model_ratio_and_quality(
-    fake: ScriptedOpenRouter, provider: OpenRouterProvider
-) -> None:
+async def test_request_follows_model_ratio_and_quality(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     await collect(provider, ImageRequest("gen_1", PROMPT, model="x/y", aspect_ratio="7:3", quality=Quality.ULTRA))
     await collect(provider, ImageRequest("gen_1", PROMPT, aspect_ratio="0:0"))
     first, second = (call.body for call in fake.calls)
@@ -230,7 +228,7 @@ async def test_the_request_follows_model_ratio_and_quality(
     assert second["image_config"] == {"aspect_ratio": "1:1", "image_size": "1K"}
 
 
-async def test_the_environment_changes_nothing(fake: ScriptedOpenRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_variables_are_ignored(fake: ScriptedOpenRouter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
@@ -243,11 +241,11 @@ async def test_the_environment_changes_nothing(fake: ScriptedOpenRouter, monkeyp
     [call] = fake.calls
     assert call.headers["authorization"] == f"Bearer {KEY}"
     ours = {"host", "accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"}
-    # The title is in letters that no header can hold, so it is not sent.
+    # The title is not ASCII, so it is not sent in a header.
     assert set(call.headers) == ours | {"user-agent", "x-stainless-raw-response"}
 
 
-async def test_previews_come_in_order_and_before_the_picture(
+async def test_previews_are_in_order_and_before_the_final_image(
     fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     first, second, last = (good_picture(tint=tint) for tint in (10, 20, 30))
@@ -258,7 +256,9 @@ async def test_previews_come_in_order_and_before_the_picture(
     assert isinstance(events[-1], FinalImage)
 
 
-async def test_progress_only_grows_and_stays_below_one(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_progress_only_increases_and_stays_below_one(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
     large = good_picture() + bytes(3_000_000)
     fake.script(scripted.picture(large))
     fractions = [event.fraction for event in await collect(provider) if isinstance(event, Progress)]
@@ -267,20 +267,22 @@ async def test_progress_only_grows_and_stays_below_one(fake: ScriptedOpenRouter,
     assert 0 < fractions[0] < fractions[-1] < 1
 
 
-async def test_a_picture_survives_a_rude_goodbye(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_complete_stream_without_http_end_is_accepted(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
     whole = scripted.sse_picture().wire
-    fake.script(Response(whole[: whole.index(b"data: [DONE]")]))  # everything was said, HTTP never ended
+    fake.script(Response(whole[: whole.index(b"data: [DONE]")]))  # the data is complete, the HTTP framing is not
     events = await collect(provider)
     assert isinstance(events[-1], FinalImage)
 
 
-async def test_the_connection_may_stay_open_after_done(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_connection_may_stay_open_after_done(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     fake.script(Response(scripted.sse_picture().wire.removesuffix(b"0\r\n\r\n"), repeat=b"1\r\n\n\r\n", gap=0.05))
     events = await asyncio.wait_for(collect(provider), 5)
     assert isinstance(events[-1], FinalImage)
 
 
-async def test_leaving_closes_the_connection(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_cancellation_closes_the_connection(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     fake.script(scripted.drip())
     task = asyncio.create_task(collect(provider))
     await asyncio.wait_for(fake.called.wait(), 5)
@@ -303,18 +305,18 @@ async def test_closing_the_iterator_closes_the_connection(
     await asyncio.wait_for(fake.client_disconnected.wait(), 5)
 
 
-async def test_the_callers_deadline_ends_a_drip(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+async def test_deadline_of_the_caller_ends_a_slow_stream(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
     fake.script(scripted.drip())
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):  # twice the longest silence that is allowed: a drip is no silence
+        async with asyncio.timeout(1):  # twice the read timeout, which keep-alives reset
             await collect(provider)
     await asyncio.wait_for(fake.client_disconnected.wait(), 5)
     assert len(fake.calls) == 1
 
 
-async def test_an_error_whose_body_never_ends_is_told_soon(
-    fake: ScriptedOpenRouter, provider: OpenRouterProvider
-) -> None:
+async def test_error_with_endless_body_is_reported_soon(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
     fake.script(Response(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\n\r\n" + b'{"error"', repeat=b" ", gap=0.02))
     started = time.monotonic()
     error = await failure(provider)
@@ -323,25 +325,25 @@ async def test_an_error_whose_body_never_ends_is_told_soon(
 
 
 @pytest.mark.parametrize(("code", "megabytes"), [(200, 24), (500, 1)])
-async def test_an_endless_body_is_left_at_the_cap(
+async def test_endless_body_is_closed_at_the_limit(
     code: int, megabytes: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     fake.script(scripted.huge(code))
     await failure(provider)
     await asyncio.wait_for(fake.client_disconnected.wait(), 5)
-    assert fake.sent < (megabytes + 16) * 2**20  # 16: what the kernel may have taken without anybody reading it
+    assert fake.sent < (megabytes + 16) * 2**20  # 16: bytes that the kernel may have buffered
 
 
-async def test_a_redirect_is_not_followed(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
-    async with ScriptedOpenRouter() as trap:
-        for target in (f"{trap.base_url}/chat/completions", "http://169.254.169.254/", "file:///etc/passwd"):
+async def test_redirect_is_not_followed(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    async with ScriptedOpenRouter() as other:
+        for target in (f"{other.base_url}/chat/completions", "http://169.254.169.254/", "file:///etc/passwd"):
             fake.script(scripted.redirect(target))
             error = await failure(provider)
             assert (error.code, error.may_retry) == (UNAVAILABLE, False)
-        assert trap.calls == []
+        assert other.calls == []
 
 
-async def test_a_closed_door_may_be_tried_again() -> None:
+async def test_refused_connection_may_be_retried() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -351,7 +353,7 @@ async def test_a_closed_door_may_be_tried_again() -> None:
     assert (error.code, error.may_retry, error.request_left) == (UNAVAILABLE, True, False)
 
 
-async def test_an_unknown_host_may_be_tried_again() -> None:
+async def test_unknown_host_may_be_retried() -> None:
     provider = OpenRouterProvider(KEY, base_url="http://nowhere.invalid/v1", app_url=None)
     error = await failure(provider)
     await provider.aclose()
@@ -359,7 +361,7 @@ async def test_an_unknown_host_may_be_tried_again() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sk-or\nX-Spy: 1", "sk-ключ"], ids=["none", "blank", "lines", "letters"])
-async def test_a_key_that_cannot_be_sent_is_not_sent(key: str, fake: ScriptedOpenRouter) -> None:
+async def test_key_that_is_no_valid_header_is_not_sent(key: str, fake: ScriptedOpenRouter) -> None:
     provider = OpenRouterProvider(key, base_url=fake.base_url, app_url=None)
     error = await failure(provider)
     await provider.aclose()
@@ -367,7 +369,7 @@ async def test_a_key_that_cannot_be_sent_is_not_sent(key: str, fake: ScriptedOpe
     assert fake.calls == []
 
 
-async def test_a_wrong_key_is_the_operators_business(fake: ScriptedOpenRouter) -> None:
+async def test_wrong_key_is_a_misconfiguration(fake: ScriptedOpenRouter) -> None:
     provider = OpenRouterProvider("sk-or-v1-wrong", base_url=fake.base_url, app_url=None)
     error = await failure(provider)
     await provider.aclose()
@@ -376,7 +378,7 @@ async def test_a_wrong_key_is_the_operators_business(fake: ScriptedOpenRouter) -
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 429, 500])
-async def test_an_error_that_quotes_key_prompt_and_picture_tells_none_of_them(
+async def test_error_detail_leaks_no_key_prompt_or_image(
     code: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
     quoted = f"Bad call with Bearer {KEY}: '{PROMPT}' {data_url(good_picture())}"
@@ -386,34 +388,32 @@ async def test_an_error_that_quotes_key_prompt_and_picture_tells_none_of_them(
     )
     for _ in range(2):
         error = await failure(provider)
-        told = f"{error!s} {error!r} {error.detail} {error.__cause__!r}"
-        assert KEY not in told
-        assert "raincoat" not in told
-        assert base64.b64encode(good_picture()).decode()[:30] not in told
+        text = f"{error!s} {error!r} {error.detail} {error.__cause__!r}"
+        assert KEY not in text
+        assert "raincoat" not in text
+        assert base64.b64encode(good_picture()).decode()[:30] not in text
         assert f"{code}" in error.detail
 
 
-async def test_a_rejected_answer_still_says_what_it_cost(
-    fake: ScriptedOpenRouter, provider: OpenRouterProvider
-) -> None:
-    for answer in (
+async def test_rejected_response_reports_its_cost(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:
+    for response in (
         scripted.refusal(),
         scripted.text_only(),
         scripted.not_an_image(),
         scripted.message(content=None, finish_reason="content_filter"),
     ):
-        fake.script(answer)
+        fake.script(response)
         error = await failure(provider)
         assert (error.cost, error.request_id) == (COST, GENERATION_ID)
 
 
-async def test_a_remote_picture_off_the_list_is_not_fetched(fake: ScriptedOpenRouter) -> None:
+async def test_image_on_a_host_that_is_not_allowed_is_not_fetched(fake: ScriptedOpenRouter) -> None:
     fetch = SafeFetch(frozenset({"pictures.example"}))
     provider = OpenRouterProvider(fake.key, base_url=fake.base_url, app_url=None, fetch=fetch)
-    async with ScriptedOpenRouter() as trap:
-        for url in (f"{trap.base_url}/a.png", "https://other.example/a.png", "https://169.254.169.254/latest"):
+    async with ScriptedOpenRouter() as other:
+        for url in (f"{other.base_url}/a.png", "https://other.example/a.png", "https://169.254.169.254/latest"):
             fake.script(scripted.remote_url(url))
             error = await failure(provider)
             assert (error.code, error.cost) == (FAILED, COST)
-        assert trap.calls == []
+        assert other.calls == []
     await provider.aclose()

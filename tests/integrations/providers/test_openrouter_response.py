@@ -1,4 +1,4 @@
-"""Every shape of an answer that is known to exist, and those that only an enemy would send."""
+"""Parsing of OpenRouter's responses: every known shape, and malicious ones."""
 
 import base64
 import email.utils
@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from models.enum import ErrorCode
-from services.integrations.providers.openrouter.data_url import decode_picture, pictures_in_text
-from services.integrations.providers.openrouter.error import MAX_RETRY_AFTER, Secrets, answered_with_status, retry_after
+from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls
+from services.integrations.providers.openrouter.error import MAX_RETRY_AFTER, Secrets, retry_after, status_error
 from services.integrations.providers.openrouter.event_stream import EventStream
 from services.integrations.providers.openrouter.request import closest_aspect_ratio
-from services.integrations.providers.openrouter.response import AnswerReader
+from services.integrations.providers.openrouter.response import ResponseReader
 from services.integrations.providers.protocol import ProviderError
 from tests.support.fakes.openrouter_response import COST, data_url, good_picture
 
@@ -52,49 +52,49 @@ SHAPES: dict[str, dict[str, Any]] = {
     "upper case": chat(images=[part(f"DATA:IMAGE/PNG;BASE64,{B64}")]),
     "a broken one, then a good one": chat(images=[part("data:image/png;base64,@@@"), part(data_url(PNG))]),
     "a web page, then a picture": chat(images=[part("data:text/html;base64,PGI+"), part(data_url(PNG))]),
-    "an address, then a picture": chat(images=[part("https://example.com/a.png"), part(data_url(PNG))]),
+    "a URL, then an image": chat(images=[part("https://example.com/a.png"), part(data_url(PNG))]),
     "two choices": {"choices": [{"message": {"content": "no"}}, *chat(images=[part(data_url(PNG))])["choices"]]},
 }
 
 
 @pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES.keys())
-def test_a_picture_is_found_in_a_json_body(body: dict[str, Any]) -> None:
-    reader = AnswerReader("application/json; charset=utf-8")
+def test_image_is_found_in_a_json_body(body: dict[str, Any]) -> None:
+    reader = ResponseReader("application/json; charset=utf-8")
     reader.feed(orjson.dumps(body))
     reader.finish(SECRETS)
-    assert reader.picture() == PNG
+    assert reader.image() == PNG
 
 
 @pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES.keys())
-def test_a_picture_is_found_in_a_stream(body: dict[str, Any]) -> None:
+def test_image_is_found_in_a_stream(body: dict[str, Any]) -> None:
     chunk = orjson.loads(orjson.dumps(body).replace(b'"message"', b'"delta"'))
-    reader = AnswerReader("text/event-stream")
+    reader = ResponseReader("text/event-stream")
     reader.feed(b"data: " + orjson.dumps(chunk) + b"\n\ndata: [DONE]\n\n")
     reader.finish(SECRETS)
-    assert reader.picture() == PNG
+    assert reader.image() == PNG
 
 
-def test_a_percent_encoded_picture_without_base64_is_decoded() -> None:
-    assert decode_picture("data:image/svg+xml,%3Csvg%2F%3E") == b"<svg/>"
+def test_percent_encoded_image_without_base64_is_decoded() -> None:
+    assert decode_image("data:image/svg+xml,%3Csvg%2F%3E") == b"<svg/>"
 
 
 @pytest.mark.parametrize(
     "address", ["", "data:", "data:image/png;base64,", "data:text/plain;base64,QUJD", "Ünïcode", "A"]
 )
-def test_text_without_a_picture_decodes_to_nothing(address: str) -> None:
-    assert decode_picture(address) is None
+def test_text_without_an_image_decodes_to_none(address: str) -> None:
+    assert decode_image(address) is None
 
 
-def test_a_picture_split_over_text_deltas_is_put_together() -> None:
-    reader = AnswerReader("text/event-stream")
+def test_image_split_over_text_deltas_is_joined() -> None:
+    reader = ResponseReader("text/event-stream")
     for text in (f"![](data:image/png;base64,{B64[:30]}", B64[30:], ")"):
         reader.feed(b"data: " + orjson.dumps({"choices": [{"delta": {"content": text}}]}) + b"\n\n")
     reader.feed(b"data: [DONE]\n\n")
     reader.finish(SECRETS)
-    assert reader.picture() == PNG
+    assert reader.image() == PNG
 
 
-def test_a_stream_may_arrive_byte_by_byte_with_any_line_end() -> None:
+def test_stream_is_parsed_byte_by_byte_with_any_line_end() -> None:
     events = EventStream()
     wire = (
         b': OPENROUTER PROCESSING\r\n\r\nevent: x\r\ndata: {"a":\r\ndata:1}\r\n\r\n: again\n\ndata: [DONE]\n\ndata: cut'
@@ -103,7 +103,7 @@ def test_a_stream_may_arrive_byte_by_byte_with_any_line_end() -> None:
     assert found == [b'{"a":\n1}', b"[DONE]"]
 
 
-def test_comments_count_as_no_progress() -> None:
+def test_comments_do_not_count_as_data() -> None:
     events = EventStream()
     events.feed(b": OPENROUTER PROCESSING\n\n" * 100 + b": half a comm")
     assert events.data_bytes == 0
@@ -111,9 +111,9 @@ def test_comments_count_as_no_progress() -> None:
     assert events.data_bytes > 0
 
 
-def test_the_last_picture_of_a_stream_wins_and_the_earlier_are_previews() -> None:
+def test_last_image_of_a_stream_is_the_result_and_earlier_ones_are_previews() -> None:
     first, second, third = (good_picture(tint=tint) for tint in (10, 20, 30))
-    reader = AnswerReader("text/event-stream")
+    reader = ResponseReader("text/event-stream")
     previews: list[bytes] = []
     for image in (first, second, third, third):
         chunk = {"choices": [{"delta": {"images": [part(data_url(image))]}}]}
@@ -121,23 +121,23 @@ def test_the_last_picture_of_a_stream_wins_and_the_earlier_are_previews() -> Non
     reader.feed(b"data: [DONE]\n\n")
     reader.finish(SECRETS)
     assert previews == [first, second]
-    assert reader.picture() == third
+    assert reader.image() == third
 
 
-def test_the_events_of_the_images_api_are_read() -> None:
-    early = good_picture(tint=10)
-    reader = AnswerReader("text/event-stream")
-    partial = {"type": "image_generation.partial_image", "b64_json": base64.b64encode(early).decode()}
-    whole = {"type": "image_generation.completed", "b64_json": B64, "usage": {"cost": COST}}
-    previews = reader.feed(b"data: %b\n\ndata: %b\n\n" % (orjson.dumps(partial), orjson.dumps(whole)))
-    assert previews == [early]
+def test_events_of_the_images_api_are_parsed() -> None:
+    preview = good_picture(tint=10)
+    reader = ResponseReader("text/event-stream")
+    partial = {"type": "image_generation.partial_image", "b64_json": base64.b64encode(preview).decode()}
+    final = {"type": "image_generation.completed", "b64_json": B64, "usage": {"cost": COST}}
+    previews = reader.feed(b"data: %b\n\ndata: %b\n\n" % (orjson.dumps(partial), orjson.dumps(final)))
+    assert previews == [preview]
     assert reader.finish(SECRETS).cost == COST
-    assert reader.picture() == PNG
+    assert reader.image() == PNG
 
 
 @pytest.mark.parametrize("cost", [-1, True, "0.1", None, []])
-def test_a_cost_that_is_no_amount_is_not_known(cost: object) -> None:
-    reader = AnswerReader("application/json")
+def test_invalid_cost_is_ignored(cost: object) -> None:
+    reader = ResponseReader("application/json")
     reader.feed(orjson.dumps({**chat(images=[part(data_url(PNG))]), "usage": {"cost": cost}}))
     assert reader.finish(SECRETS).cost is None
 
@@ -160,17 +160,17 @@ def test_a_cost_that_is_no_amount_is_not_known(cost: object) -> None:
     ],
     ids=["deep", "wide", "number", "utf-8", "null", "text", "list", "null2", "empty", "no message", "odd", "object"],
 )
-def test_json_that_is_no_answer_is_foreign(body: bytes) -> None:
-    reader = AnswerReader("application/json")
+def test_json_of_another_kind_is_provider_unavailable(body: bytes) -> None:
+    reader = ResponseReader("application/json")
     reader.feed(body)
     with pytest.raises(ProviderError) as caught:
         reader.finish(SECRETS)
     assert caught.value.code is ErrorCode.PROVIDER_UNAVAILABLE
 
 
-def test_the_cap_stops_a_body_of_either_kind() -> None:
+def test_body_over_max_bytes_fails_in_json_and_stream() -> None:
     for kind in ("application/json", "text/event-stream"):
-        reader = AnswerReader(kind, max_bytes=1000)
+        reader = ResponseReader(kind, max_bytes=1000)
         reader.feed(b"x" * 1000)
         with pytest.raises(ProviderError) as caught:
             reader.feed(b"x")
@@ -178,9 +178,9 @@ def test_the_cap_stops_a_body_of_either_kind() -> None:
 
 
 @pytest.mark.parametrize("text", ["(data:image/" * 400_000, "![" * 2_000_000, "](https://" * 400_000], ids=range(3))
-def test_hostile_text_is_searched_in_linear_time(text: str) -> None:
+def test_malicious_text_is_searched_in_linear_time(text: str) -> None:
     started = time.process_time()
-    pictures_in_text(text)
+    find_image_urls(text)
     assert time.process_time() - started < 2  # seconds; a quadratic search would take hours
 
 
@@ -204,25 +204,23 @@ def test_hostile_text_is_searched_in_linear_time(text: str) -> None:
         ("Wed, 99 Oct 2015 07:28:00 GMT", None),
     ],
 )
-def test_retry_after_is_read_or_ignored(value: str | None, seconds: float | None) -> None:
+def test_retry_after_is_parsed_or_ignored(value: str | None, seconds: float | None) -> None:
     assert retry_after(value) == seconds
 
 
-def test_retry_after_reads_a_date_to_come() -> None:
+def test_retry_after_accepts_a_future_date() -> None:
     wait = retry_after(email.utils.formatdate(time.time() + 30, usegmt=True))
     assert wait is not None
     assert 25 < wait <= 30
 
 
-def test_retry_after_is_taken_from_the_body_when_the_header_is_missing() -> None:
-    assert answered_with_status(429, {}, {"availability": {"retry_after": 9}}, SECRETS).retry_after == 9
-    assert (
-        answered_with_status(429, {"retry-after": "0"}, {"availability": {"retry_after": 9}}, SECRETS).retry_after == 0
-    )
-    assert answered_with_status(429, {}, {"availability": {"retry_after": "x"}}, SECRETS).retry_after is None
+def test_retry_after_falls_back_to_the_body() -> None:
+    assert status_error(429, {}, {"availability": {"retry_after": 9}}, SECRETS).retry_after == 9
+    assert status_error(429, {"retry-after": "0"}, {"availability": {"retry_after": 9}}, SECRETS).retry_after == 0
+    assert status_error(429, {}, {"availability": {"retry_after": "x"}}, SECRETS).retry_after is None
 
 
-def test_an_excerpt_holds_neither_key_nor_prompt_nor_data_nor_control_characters() -> None:
+def test_excerpt_contains_no_key_prompt_data_or_control_characters() -> None:
     text = (
         f"Key {SECRETS.key} or sk-or-v1-other, \x1b[31mprompt: A Fox in a RED raincoat, {data_url(PNG)} end. "
         + "x " * 500
@@ -236,7 +234,7 @@ def test_an_excerpt_holds_neither_key_nor_prompt_nor_data_nor_control_characters
     assert excerpt.startswith("Key [key] or [key]")
 
 
-def test_an_excerpt_keeps_the_rest_of_the_sentence() -> None:
+def test_excerpt_keeps_harmless_text() -> None:
     assert Secrets("key", "").clean("Model is overloaded") == "Model is overloaded"
 
 
@@ -253,5 +251,5 @@ def test_an_excerpt_keeps_the_rest_of_the_sentence() -> None:
         (1.3, "4:3"),
     ],
 )
-def test_the_closest_supported_ratio_is_asked_for(wanted: float, ratio: str) -> None:
+def test_closest_supported_ratio_is_requested(wanted: float, ratio: str) -> None:
     assert closest_aspect_ratio(wanted) == ratio

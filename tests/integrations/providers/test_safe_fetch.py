@@ -1,4 +1,4 @@
-"""Fetching what others name: one good way in, and a wire that must never be touched by all the others."""
+"""SafeFetch: allowed URLs are fetched, and all others cause no network access."""
 
 import asyncio
 import ssl
@@ -17,17 +17,17 @@ from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, 
 HOST = "pictures.example"
 URL = f"https://{HOST}/a/b.png"
 PEM = Path(__file__).with_name("pictures.example.pem")
-OPEN = "93.184.216.34"  # addresses of the open internet; every connection to them ends at the local server
-OPEN_V6 = "2606:2800:220:1:248:1893:25c8:1946"
+PUBLIC = "93.184.216.34"  # public addresses; every connection to them is redirected to the local server
+PUBLIC_V6 = "2606:2800:220:1:248:1893:25c8:1946"
 PICTURE = b"\x89PNG" + bytes(1000)
 
 
-class Wire(httpcore2.AsyncNetworkBackend):
-    """The network of a test: keeps who was meant to be dialled, and dials the local server instead."""
+class RecordingNetwork(httpcore2.AsyncNetworkBackend):
+    """A network backend that records the requested addresses and connects to the local server instead."""
 
     def __init__(self, port: int) -> None:
-        self.dialled: list[tuple[str, int]] = []
-        self.dead: set[str] = set()
+        self.connections: list[tuple[str, int]] = []
+        self.unreachable: set[str] = set()
         self._port = port
         self._real = httpcore2.AnyIOBackend()
 
@@ -39,21 +39,21 @@ class Wire(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        self.dialled.append((host, port))
-        if host in self.dead:
+        self.connections.append((host, port))
+        if host in self.unreachable:
             raise httpcore2.ConnectError("refused")
         return await self._real.connect_tcp("127.0.0.1", self._port, timeout)
 
 
 class Site:
-    """An https server on the loopback that answers every request with `wire`, then `repeat` until the client leaves."""
+    """A local https server that sends `wire` to every request, then `repeat` until the client disconnects."""
 
     def __init__(self) -> None:
         self.wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(PICTURE), PICTURE)
         self.repeat = b""
         self.requests: list[bytes] = []
-        self.names: list[str | None] = []  # asked for by SNI
-        self.left = asyncio.Event()
+        self.names: list[str | None] = []  # requested by SNI
+        self.disconnected = asyncio.Event()
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(PEM)
         tls.sni_callback = lambda _socket, name, _context: self.names.append(name)
@@ -69,22 +69,22 @@ class Site:
                 await writer.drain()
                 await asyncio.sleep(0.01)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client left, or did not trust us
+            pass  # the client disconnected, or rejected the certificate
         finally:
-            self.left.set()
+            self.disconnected.set()
             writer.close()
 
 
-class Names:
-    """A resolver with an answer for each time it is asked; the last one repeats."""
+class FakeResolver:
+    """A resolver with one answer per query; the last one repeats."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
-        self.asked: list[str] = []
+        self.queries: list[str] = []
         self._answers = answers
 
     async def __call__(self, host: str) -> Sequence[str]:
-        self.asked.append(host)
-        return self._answers[min(len(self.asked), len(self._answers)) - 1]
+        self.queries.append(host)
+        return self._answers[min(len(self.queries), len(self._answers)) - 1]
 
 
 @pytest.fixture
@@ -93,37 +93,39 @@ def site() -> Site:
 
 
 @pytest.fixture
-async def wire(site: Site) -> AsyncIterator[Wire]:
+async def wire(site: Site) -> AsyncIterator[RecordingNetwork]:
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=site.tls)
-    yield Wire(server.sockets[0].getsockname()[1])
+    yield RecordingNetwork(server.sockets[0].getsockname()[1])
     server.close()
 
 
-def fetcher(wire: Wire, *answers: Sequence[str], max_bytes: int = 10_000, seconds: float = 5.0) -> SafeFetch:
+def fetcher(
+    wire: RecordingNetwork, *answers: Sequence[str], max_bytes: int = 10_000, seconds: float = 5.0
+) -> SafeFetch:
     trust = ssl.create_default_context(cafile=str(PEM))
-    names = Names(*(answers or ([OPEN],)))
+    names = FakeResolver(*(answers or ([PUBLIC],)))
     return SafeFetch(frozenset({HOST}), resolver=names, max_bytes=max_bytes, seconds=seconds, network=wire, tls=trust)
 
 
 @pytest.mark.parametrize("url", [URL, f"HTTPS://{HOST.upper()}/a/b.png", f"https://{HOST}:443/a/b.png#part"])
-async def test_a_picture_of_a_listed_host_is_fetched_from_the_resolved_address(
-    url: str, site: Site, wire: Wire
+async def test_image_on_an_allowed_host_is_fetched_from_the_resolved_address(
+    url: str, site: Site, wire: RecordingNetwork
 ) -> None:
     assert await fetcher(wire).get(url) == PICTURE
-    assert wire.dialled == [(OPEN, 443)]
+    assert wire.connections == [(PUBLIC, 443)]
     assert site.names == [HOST]
     [request] = site.requests
     assert request.startswith(b"GET /a/b.png HTTP/1.1\r\n")
     assert b"\r\nHost: pictures.example\r\n" in request
 
 
-async def test_the_query_is_sent_and_an_ipv6_address_works(site: Site, wire: Wire) -> None:
-    assert await fetcher(wire, [OPEN_V6]).get(f"https://{HOST}?a=1&b=%20") == PICTURE
-    assert wire.dialled == [(OPEN_V6, 443)]
+async def test_query_is_sent_and_ipv6_works(site: Site, wire: RecordingNetwork) -> None:
+    assert await fetcher(wire, [PUBLIC_V6]).get(f"https://{HOST}?a=1&b=%20") == PICTURE
+    assert wire.connections == [(PUBLIC_V6, 443)]
     assert site.requests[0].startswith(b"GET /?a=1&b=%20 HTTP/1.1\r\n")
 
 
-async def test_a_models_picture_on_a_listed_host_becomes_the_result(wire: Wire) -> None:
+async def test_image_url_of_a_model_on_an_allowed_host_becomes_the_result(wire: RecordingNetwork) -> None:
     async with ScriptedOpenRouter() as fake:
         fake.script(remote_url(URL))
         provider = OpenRouterProvider(fake.key, base_url=fake.base_url, app_url=None, fetch=fetcher(wire))
@@ -132,10 +134,10 @@ async def test_a_models_picture_on_a_listed_host_becomes_the_result(wire: Wire) 
     assert events[-1] == FinalImage(PICTURE, MODEL, COST, GENERATION_ID)
 
 
-async def test_the_next_address_is_tried_when_one_is_dead(wire: Wire) -> None:
-    wire.dead = {OPEN_V6}
-    assert await fetcher(wire, [OPEN_V6, OPEN]).get(URL) == PICTURE
-    assert wire.dialled == [(OPEN_V6, 443), (OPEN, 443)]
+async def test_next_address_is_tried_when_one_is_unreachable(wire: RecordingNetwork) -> None:
+    wire.unreachable = {PUBLIC_V6}
+    assert await fetcher(wire, [PUBLIC_V6, PUBLIC]).get(URL) == PICTURE
+    assert wire.connections == [(PUBLIC_V6, 443), (PUBLIC, 443)]
 
 
 REFUSED = [
@@ -214,12 +216,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("url", REFUSED, ids=lambda url: ascii(url)[1:61])
-async def test_an_address_that_is_not_plainly_on_the_list_is_never_dialled(url: str, wire: Wire) -> None:
-    names = Names([OPEN])
+async def test_url_that_is_not_plainly_allowed_causes_no_connection(url: str, wire: RecordingNetwork) -> None:
+    names = FakeResolver([PUBLIC])
     fetch = SafeFetch(frozenset({HOST}), resolver=names, network=wire)
     with pytest.raises(UnsafeUrlError):
         await fetch.get(url)
-    assert (names.asked, wire.dialled) == ([], [])
+    assert (names.queries, wire.connections) == ([], [])
 
 
 NOT_GLOBAL = [
@@ -270,27 +272,27 @@ NOT_GLOBAL = [
 
 
 @pytest.mark.parametrize("address", NOT_GLOBAL)
-async def test_a_listed_name_that_leads_inside_is_never_dialled(address: str, wire: Wire) -> None:
-    for answer in ([address], [OPEN, address], [address, OPEN]):
+async def test_allowed_host_with_a_private_address_causes_no_connection(address: str, wire: RecordingNetwork) -> None:
+    for answer in ([address], [PUBLIC, address], [address, PUBLIC]):
         with pytest.raises(UnsafeUrlError):
             await fetcher(wire, answer).get(URL)
-    assert wire.dialled == []
+    assert wire.connections == []
 
 
-@pytest.mark.parametrize("address", [OPEN, OPEN_V6, "8.8.8.8", "172.32.0.1", "2a00:1450:4001:81b::200e"])
-def test_addresses_of_the_open_internet_are_global(address: str) -> None:
+@pytest.mark.parametrize("address", [PUBLIC, PUBLIC_V6, "8.8.8.8", "172.32.0.1", "2a00:1450:4001:81b::200e"])
+def test_public_addresses_are_global(address: str) -> None:
     assert is_global(address)
 
 
-async def test_the_name_is_resolved_once_so_a_second_answer_changes_nothing(wire: Wire) -> None:
-    names = Names([OPEN], ["127.0.0.1"])
+async def test_name_is_resolved_once_so_dns_rebinding_has_no_effect(wire: RecordingNetwork) -> None:
+    names = FakeResolver([PUBLIC], ["127.0.0.1"])
     trust = ssl.create_default_context(cafile=str(PEM))
     fetch = SafeFetch(frozenset({HOST}), resolver=names, network=wire, tls=trust)
     assert await fetch.get(URL) == PICTURE
-    assert (names.asked, wire.dialled) == ([HOST], [(OPEN, 443)])
+    assert (names.queries, wire.connections) == ([HOST], [(PUBLIC, 443)])
 
 
-async def test_without_the_tests_wire_nothing_reaches_a_listener_on_the_loopback() -> None:
+async def test_real_network_backend_never_connects_to_a_loopback_listener() -> None:
     connections = 0
 
     def count(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -300,7 +302,7 @@ async def test_without_the_tests_wire_nothing_reaches_a_listener_on_the_loopback
 
     server = await asyncio.start_server(count, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    fetch = SafeFetch(frozenset({HOST}), resolver=Names(["127.0.0.1"]))
+    fetch = SafeFetch(frozenset({HOST}), resolver=FakeResolver(["127.0.0.1"]))
     for authority in ("127.0.0.1", "localhost", "2130706433", f"{HOST}@127.0.0.1", "[::ffff:127.0.0.1]", HOST):
         with pytest.raises(UnsafeUrlError):
             await fetch.get(f"https://{authority}:{port}/")
@@ -313,11 +315,11 @@ async def test_without_the_tests_wire_nothing_reaches_a_listener_on_the_loopback
 @pytest.mark.parametrize(
     "target", ["http://127.0.0.1/", "https://169.254.169.254/", f"https://{HOST}/b.png", "file:///etc/passwd"]
 )
-async def test_a_redirect_is_not_followed(target: str, site: Site, wire: Wire) -> None:
+async def test_redirect_is_not_followed(target: str, site: Site, wire: RecordingNetwork) -> None:
     site.wire = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()
     with pytest.raises(FetchError):
         await fetcher(wire).get(URL)
-    assert len(wire.dialled) == len(site.requests) == 1
+    assert len(wire.connections) == len(site.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -333,50 +335,50 @@ async def test_a_redirect_is_not_followed(target: str, site: Site, wire: Wire) -
     ],
     ids=["404", "500", "compressed", "cut", "over the cap", "no HTTP", "nothing"],
 )
-async def test_an_answer_that_is_no_whole_picture_fails(answer: bytes, site: Site, wire: Wire) -> None:
+async def test_incomplete_or_invalid_response_fails(answer: bytes, site: Site, wire: RecordingNetwork) -> None:
     site.wire = answer
     with pytest.raises(FetchError):
         await fetcher(wire).get(URL)
 
 
-async def test_a_body_without_an_end_is_left_at_the_cap(site: Site, wire: Wire) -> None:
+async def test_endless_body_is_closed_at_the_limit(site: Site, wire: RecordingNetwork) -> None:
     site.wire, site.repeat = b"HTTP/1.1 200 OK\r\n\r\n", bytes(1000)
     with pytest.raises(FetchError, match="more than 10000 bytes"):
         await fetcher(wire).get(URL)
-    await asyncio.wait_for(site.left.wait(), 5)
+    await asyncio.wait_for(site.disconnected.wait(), 5)
 
 
-async def test_a_drip_is_left_at_the_deadline(site: Site, wire: Wire) -> None:
+async def test_slow_body_is_closed_at_the_deadline(site: Site, wire: RecordingNetwork) -> None:
     site.wire, site.repeat = b"HTTP/1.1 200 OK\r\n\r\n", b"."
     with pytest.raises(FetchError, match=r"longer than 0\.3 s"):
         await fetcher(wire, seconds=0.3).get(URL)
-    await asyncio.wait_for(site.left.wait(), 5)
+    await asyncio.wait_for(site.disconnected.wait(), 5)
 
 
-async def test_a_certificate_for_another_name_is_refused(site: Site, wire: Wire) -> None:
+async def test_certificate_for_another_name_is_refused(site: Site, wire: RecordingNetwork) -> None:
     trust = ssl.create_default_context(cafile=str(PEM))
-    fetch = SafeFetch(frozenset({"other.example"}), resolver=Names([OPEN]), network=wire, tls=trust)
+    fetch = SafeFetch(frozenset({"other.example"}), resolver=FakeResolver([PUBLIC]), network=wire, tls=trust)
     with pytest.raises(FetchError):
         await fetch.get("https://other.example/")
     assert site.requests == []
 
 
-async def test_an_unknown_certificate_is_refused(site: Site, wire: Wire) -> None:
-    fetch = SafeFetch(frozenset({HOST}), resolver=Names([OPEN]), network=wire)
+async def test_untrusted_certificate_is_refused(site: Site, wire: RecordingNetwork) -> None:
+    fetch = SafeFetch(frozenset({HOST}), resolver=FakeResolver([PUBLIC]), network=wire)
     with pytest.raises(FetchError):
         await fetch.get(URL)
     assert site.requests == []
 
 
-async def test_a_name_without_an_address_fails(wire: Wire) -> None:
+async def test_name_without_an_address_fails(wire: RecordingNetwork) -> None:
     with pytest.raises(FetchError):
         await fetcher(wire, []).get(URL)
     with pytest.raises(FetchError):
         await SafeFetch(frozenset({"nowhere.invalid"})).get("https://nowhere.invalid/")
-    assert wire.dialled == []
+    assert wire.connections == []
 
 
-async def test_an_error_tells_no_signature(site: Site, wire: Wire) -> None:
+async def test_error_text_does_not_contain_the_query(site: Site, wire: RecordingNetwork) -> None:
     site.wire = b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(FetchError) as caught:
         await fetcher(wire).get(f"{URL}?signature=abc")
@@ -387,6 +389,6 @@ async def test_an_error_tells_no_signature(site: Site, wire: Wire) -> None:
     "host",
     ["", "*", "*.example", "127.0.0.1", "0x7f.1", "2130706433", "localhost", "::1", "[::1]", "A.example", "a.example."],
 )
-def test_only_plain_names_can_be_put_on_the_list(host: str) -> None:
+def test_only_plain_dns_names_can_be_allowed(host: str) -> None:
     with pytest.raises(ValueError, match="not a plain DNS name"):
         SafeFetch(frozenset({host}))

@@ -1,4 +1,4 @@
-"""Files that are too large for the memory: stored whole or not at all, in a folder and in S3."""
+"""Files larger than memory: stored completely or not at all, in a local folder and in S3."""
 
 import io
 import secrets
@@ -16,13 +16,13 @@ PART = 8 * 2**20
 
 
 class BrokenFile(io.BytesIO):
-    """One whose disk fails."""
+    """A file whose reads fail."""
 
     def read(self, _: int | None = -1) -> bytes:
         raise OSError("input/output error")
 
 
-async def test_a_folder_takes_a_file_in_place_of_what_was_there(tmp_path: Path) -> None:
+async def test_local_put_file_replaces_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path / "files", address="", secret="unused", link_seconds=60)
     for size in (0, 1, 3 * 2**20):
         data = secrets.token_bytes(size)
@@ -34,7 +34,7 @@ async def test_a_folder_takes_a_file_in_place_of_what_was_there(tmp_path: Path) 
     assert await storage.keys() == {KEY}
 
 
-async def test_s3_takes_a_file_in_parts_and_keeps_none_of_one_that_breaks_off() -> None:
+async def test_s3_put_file_uploads_parts_and_aborts_a_failed_upload() -> None:
     credentials = {"access_key_id": KEY_ID, "secret_access_key": SECRET}
     with s3_server() as server:
         options = {"region": REGION, "prefix": "large", "link_seconds": 600, "endpoint_url": server.url, **credentials}
@@ -48,7 +48,7 @@ async def test_s3_takes_a_file_in_parts_and_keeps_none_of_one_that_breaks_off() 
             async def broken(**_: object) -> None:
                 raise OSError("connection reset")
 
-            storage._client.complete_multipart_upload = broken  # type: ignore[method-assign, assignment]  # the store dies at the worst moment
+            storage._client.complete_multipart_upload = broken  # type: ignore[method-assign, assignment]  # a failure before the upload is completed
             with pytest.raises(StorageError):
                 await storage.put_file("exports/usr_1/exp_2", io.BytesIO(data), "application/zip")
             assert await storage.keys() == {KEY}

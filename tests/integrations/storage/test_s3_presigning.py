@@ -1,4 +1,4 @@
-"""Links to pictures in S3, and forms to send them with: moto believes everybody, so signatures are checked here."""
+"""Presigned S3 links and upload forms; signatures are verified here, because moto does not check them."""
 
 import base64
 import hashlib
@@ -50,14 +50,14 @@ def shared_clock() -> Clock:
 
 @pytest.fixture
 def clock(shared_clock: Clock) -> Clock:
-    """The storage's, at the beginning of a window."""
+    """The storage's clock, set to the beginning of a window."""
     shared_clock.now = float(START)
     return shared_clock
 
 
 @pytest.fixture(scope="module")
 async def storage(shared_clock: Clock) -> AsyncIterator[S3Storage]:
-    """Its store does not exist: nothing here asks it."""
+    """A storage without a server: presigning sends no requests."""
     async with make_storage(shared_clock) as found:
         yield found
 
@@ -68,16 +68,16 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-def signed(text: str, date: str) -> str:
-    """Signature version 4 of a text, after Amazon's description; nothing of botocore's in it."""
+def signature_v4(text: str, date: str) -> str:
+    """Compute an AWS Signature Version 4 by Amazon's specification, without botocore."""
     key = f"AWS4{SECRET}".encode()
     for part in (date, REGION, "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def opens(url: str, now: float) -> bool:
-    """Whether S3 would answer this link at this moment."""
+def is_valid(url: str, now: float) -> bool:
+    """Return whether S3 would accept this link at this time."""
     parts = urlsplit(url)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     signature = query.pop("X-Amz-Signature")
@@ -88,10 +88,10 @@ def opens(url: str, now: float) -> bool:
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     start = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     in_time = start <= now < start + int(query["X-Amz-Expires"])
-    return in_time and signature == signed(text, moment[:8]) and query["X-Amz-Credential"] == f"{KEY_ID}/{scope}"
+    return in_time and signature == signature_v4(text, moment[:8]) and query["X-Amz-Credential"] == f"{KEY_ID}/{scope}"
 
 
-async def test_a_link_is_the_same_within_its_window_on_every_server(storage: S3Storage, clock: Clock) -> None:
+async def test_link_is_stable_within_its_window_on_every_server(storage: S3Storage, clock: Clock) -> None:
     async with make_storage(clock) as another_server:
         links = []
         for seconds in range(0, 900, 10):
@@ -101,18 +101,18 @@ async def test_a_link_is_the_same_within_its_window_on_every_server(storage: S3S
     assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
 
 
-async def test_a_link_opens_for_at_least_half_of_its_life_and_then_no_more(storage: S3Storage, clock: Clock) -> None:
+async def test_link_is_valid_for_at_least_half_of_its_lifetime_then_expires(storage: S3Storage, clock: Clock) -> None:
     for start in (START, START + 0.5, START + 299.9):
         clock.now = start
         link = await storage.link(KEY, "image/png", download_as="darkroom.png")
         assert 300 <= link.expires_at - start <= 600
-        assert opens(link.url, start)
-        assert opens(link.url, link.expires_at - 1)
-        assert not opens(link.url, link.expires_at)
+        assert is_valid(link.url, start)
+        assert is_valid(link.url, link.expires_at - 1)
+        assert not is_valid(link.url, link.expires_at)
 
 
 @pytest.mark.parametrize(
-    ("part", "instead"),
+    ("part", "replacement"),
     [
         ("fil_1?", "fil_2?"),
         ("image%2Fpng", "text%2Fhtml"),
@@ -121,10 +121,10 @@ async def test_a_link_opens_for_at_least_half_of_its_life_and_then_no_more(stora
         ("X-Amz-Date=2027", "X-Amz-Date=2028"),
     ],
 )
-async def test_a_link_that_was_changed_opens_nothing(storage: S3Storage, clock: Clock, part: str, instead: str) -> None:
+async def test_modified_link_is_invalid(storage: S3Storage, clock: Clock, part: str, replacement: str) -> None:
     url = (await storage.link(KEY, "image/png")).url
     assert part in url
-    assert not opens(url.replace(part, instead), START)
+    assert not is_valid(url.replace(part, replacement), START)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,10 @@ async def test_a_link_that_was_changed_opens_nothing(storage: S3Storage, clock: 
     ],
     ids=["another store", "public", "AWS", "a bucket with dots", "a lent key"],
 )
-async def test_links_and_forms_are_what_botocore_itself_makes(
-    clock: Clock, options: dict[str, Any], address: str
-) -> None:
+async def test_links_and_forms_equal_those_of_botocore(clock: Clock, options: dict[str, Any], address: str) -> None:
     bucket = options.get("bucket", BUCKET)
     endpoint = options.get("public_url") or options.get("endpoint_url", "http://minio:9000")
-    theirs = boto3.client(
+    botocore_client = boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
@@ -155,34 +153,36 @@ async def test_links_and_forms_are_what_botocore_itself_makes(
         ),
     )
     wanted = {"Bucket": bucket, "Key": f"darkroom/{KEY}", "ResponseContentType": "image/png"}
-    link = theirs.generate_presigned_url("get_object", wanted, ExpiresIn=600)
+    link = botocore_client.generate_presigned_url("get_object", wanted, ExpiresIn=600)
     expected = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     moment = datetime.strptime(expected["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     keys = ReadOnlyCredentials(KEY_ID, SECRET, options.get("session_token"))
     answer = {"response-content-type": "image/png"}
     plain = link.partition("?")[0]
-    mine = sign_link(plain, answer, keys, REGION, moment=int(moment.timestamp()), seconds=600)
-    assert {name: values[0] for name, values in parse_qs(urlsplit(mine).query).items()} == expected
+    signed_url = sign_link(plain, answer, keys, REGION, moment=int(moment.timestamp()), seconds=600)
+    assert {name: values[0] for name, values in parse_qs(urlsplit(signed_url).query).items()} == expected
 
     async with make_storage(clock, **options) as storage:
         assert (await storage.link(KEY, "image/png")).url.partition("?")[0] == plain == f"{address}darkroom/{KEY}"
         target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
         assert address.startswith(f"{storage.origin}/")
         assert storage.origin.count("/") == 2, "as a Content-Security-Policy names it"
-    form = theirs.generate_presigned_post(bucket, f"darkroom/{KEY}")
+    form = botocore_client.generate_presigned_post(bucket, f"darkroom/{KEY}")
     assert target.url.rstrip("/") == form["url"].rstrip("/")
     assert target.fields.keys() == form["fields"].keys() | {"Content-Type"}
     assert target.fields.get("x-amz-security-token") == options.get("session_token")
 
 
-async def test_a_form_allows_one_key_one_type_and_so_many_bytes_until_it_ends(storage: S3Storage, clock: Clock) -> None:
+async def test_form_allows_one_key_one_type_and_a_maximum_size_until_it_expires(
+    storage: S3Storage, clock: Clock
+) -> None:
     target = await storage.upload_target(KEY, "image/webp", max_bytes=1000, seconds=60)
     assert (target.method, target.url, target.headers) == ("POST", "http://minio:9000/pictures", {})
     assert target.expires_at == clock.now + 60
     fields = target.fields
     assert (fields["key"], fields["Content-Type"]) == (f"darkroom/{KEY}", "image/webp")
     date = fields["x-amz-date"][:8]
-    assert fields["x-amz-signature"] == signed(fields["policy"], date)
+    assert fields["x-amz-signature"] == signature_v4(fields["policy"], date)
     assert json.loads(base64.b64decode(fields["policy"])) == {
         "expiration": datetime.fromtimestamp(START + 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "conditions": [
@@ -206,15 +206,15 @@ async def test_a_form_allows_one_key_one_type_and_so_many_bytes_until_it_ends(st
         ("café.png", "attachment; filename=\"caf_.png\"; filename*=UTF-8''caf%C3%A9.png"),
     ],
 )
-async def test_a_download_is_saved_under_a_name_that_breaks_no_header(
+async def test_download_name_is_escaped_in_the_header(
     storage: S3Storage, clock: Clock, name: str, expected: str
 ) -> None:
     link = await storage.link(KEY, "image/png", download_as=name)
     assert parse_qs(urlsplit(link.url).query)["response-content-disposition"] == [expected]
-    assert opens(link.url, START)
+    assert is_valid(link.url, START)
 
 
-async def test_what_a_form_sends_is_stored_and_what_a_link_leads_to_has_the_type_that_we_say(s3: S3Server) -> None:
+async def test_form_upload_is_stored_and_link_sets_the_content_type(s3: S3Server) -> None:
     storage = S3Storage(
         BUCKET,
         region=REGION,

@@ -1,4 +1,4 @@
-"""OpenRouter: pictures through its chat completions, over the openai SDK, read by ourselves."""
+"""The OpenRouter provider: images by chat completions, sent with the openai SDK, responses parsed here."""
 
 import asyncio
 import functools
@@ -14,12 +14,12 @@ from openai import AsyncOpenAI
 from models.enum import ErrorCode
 from services.integrations.providers.openrouter.error import (
     Secrets,
-    answered_with_status,
-    connection_failed,
+    connection_error,
     error_object,
+    status_error,
 )
 from services.integrations.providers.openrouter.request import image_fields, messages
-from services.integrations.providers.openrouter.response import AnswerReader, read_object
+from services.integrations.providers.openrouter.response import ResponseReader, read_object
 from services.integrations.providers.protocol import (
     FinalImage,
     ImageRequest,
@@ -31,13 +31,13 @@ from services.integrations.providers.protocol import (
 from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0  # between two pieces of an answer; the total is the caller's deadline
+READ_SECONDS = 60.0  # between two chunks of a response; the caller's deadline limits the total
 _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_SECONDS = 2.0
-_EXPECTED_BYTES = 1_500_000  # of a usual answer at 1K; only shapes the progress curve
+_EXPECTED_BYTES = 1_500_000  # of a typical response at 1K; only shapes the progress curve
 _PROGRESS_CEILING = 0.95
 _PROGRESS_STEP = 0.02
-# The SDK adds telemetry, and headers from variables such as OPENAI_CUSTOM_HEADERS: neither is OpenRouter's business.
+# The SDK adds telemetry, and headers from variables such as OPENAI_CUSTOM_HEADERS; OpenRouter gets neither.
 _SENT_HEADERS = {
     "host",
     "accept",
@@ -50,12 +50,12 @@ _SENT_HEADERS = {
     "http-referer",
     "x-openrouter-title",
     "x-title",
-    "x-stainless-raw-response",  # the SDK reads it back from the request to know that we read the body ourselves
+    "x-stainless-raw-response",  # read back by the SDK from the request: the caller parses the body
 }
 
 
-class _RefusedError(Exception):
-    """An answer whose status is not 200, carried past the SDK, which would read its body without a limit."""
+class _StatusError(Exception):
+    """A response with a status other than 200; raised past the SDK, which would read its body without a limit."""
 
     def __init__(self, status: int, headers: httpx2.Headers, body: bytes) -> None:
         super().__init__(status)
@@ -65,16 +65,16 @@ class _RefusedError(Exception):
 
 
 @functools.cache
-def _authorities() -> ssl.SSLContext:
-    """Whom TLS trusts; reading them takes longer than all the rest of a client, and once is enough."""
+def _trusted_certificates() -> ssl.SSLContext:
+    """Return the trusted certificates; cached, because loading them takes longer than the rest of a client."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
 class OpenRouterProvider:
-    """Asks once per `generate` and never repeats a call.
+    """An ImageProvider that sends one request per `generate` and never retries.
 
-    `fetch`: for models that answer with an https address; None: such an answer is a failure. `read_seconds`: the
-    longest silence within an answer. `transport`: another wire than the network's, for tests.
+    `fetch`: for models that respond with an https URL; None: such a response is a failure. `read_seconds`: the
+    longest pause within a response. `transport`: replaces the network in tests.
     """
 
     name = "openrouter"
@@ -95,18 +95,18 @@ class OpenRouterProvider:
         self._model = model
         self._fetch = fetch
         titles = {"HTTP-Referer": app_url or "", "X-OpenRouter-Title": app_title, "X-Title": app_title}
-        # Header values are ASCII on the wire: a name in other letters is left out rather than refused.
-        self._headers = {name: value for name, value in titles.items() if value and _fits_a_header(value)}
+        # Header values are ASCII: a title in other letters is omitted rather than refused.
+        self._headers = {name: value for name, value in titles.items() if value and _is_header_value(value)}
         http = httpx2.AsyncClient(
             transport=transport,
-            verify=_authorities(),
+            verify=_trusted_certificates(),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            # A connection is never used twice: one that the other side has just closed would cost a paid call,
-            # and a handshake is nothing beside the seconds that a picture takes.
+            # Connections are not reused: one that the server has just closed would lose a paid call, and a handshake
+            # takes little time compared with a generation.
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=0),
-            event_hooks={"request": [self._set_headers], "response": [_only_success]},
+            event_hooks={"request": [self._set_headers], "response": [_raise_for_status]},
         )
         self._client = AsyncOpenAI(
             api_key="set by _set_headers",
@@ -117,20 +117,20 @@ class OpenRouterProvider:
         )
 
     async def aclose(self) -> None:
-        """Give back connections."""
+        """Close connections."""
         await self._client.close()
 
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
-        """One call. Progress grows and stays below 1; previews come only from models that stream them.
+        """Make one call. Progress rises and stays below 1; only some models stream previews.
 
         Raises:
-            ProviderError: the call ended without a picture.
+            ProviderError: the call ended without an image.
         """
-        if not (self._key and _fits_a_header(self._key)):
+        if not (self._key and _is_header_value(self._key)):
             raise ProviderError(ErrorCode.PROVIDER_MISCONFIGURED, "no usable key", request_left=False)
         secrets = Secrets(self._key, request.prompt)
         model = request.model or self._model
-        reader: AnswerReader | None = None
+        reader: ResponseReader | None = None
         fraction = 0.0
         try:
             async with self._client.chat.completions.with_streaming_response.create(
@@ -140,42 +140,42 @@ class OpenRouterProvider:
                 extra_body=image_fields(request),
                 extra_headers={**self._headers, "Accept": "text/event-stream, application/json"},
             ) as response:
-                reader = AnswerReader(response.headers.get("content-type", ""))
-                async for piece in response.iter_bytes():
-                    previews = reader.feed(piece)
-                    reached = _PROGRESS_CEILING * -math.expm1(-reader.data_bytes / _EXPECTED_BYTES)
-                    if previews or reached >= fraction + _PROGRESS_STEP:
-                        fraction = max(fraction, reached)
+                reader = ResponseReader(response.headers.get("content-type", ""))
+                async for chunk in response.iter_bytes():
+                    previews = reader.feed(chunk)
+                    estimated = _PROGRESS_CEILING * -math.expm1(-reader.data_bytes / _EXPECTED_BYTES)
+                    if previews or estimated >= fraction + _PROGRESS_STEP:
+                        fraction = max(fraction, estimated)
                         yield Progress(fraction)
                     for preview in previews:
                         yield PartialImage(preview, fraction)
                     if reader.done:
                         break
-        except _RefusedError as refused:
-            error = error_object(read_object(refused.body))
-            # `from None`, here and below: the causes' own texts quote the body, and header values with the key.
-            raise answered_with_status(refused.status, refused.headers, error, secrets) from None
-        except openai.APIConnectionError as lost:
-            raise connection_failed(lost.__cause__) from None
-        except (httpx2.RequestError, OSError) as lost:
-            if reader is None or not reader.answer.ended:  # once everything was said, a rude goodbye is no failure
-                raise connection_failed(lost) from None
-        answer = reader.finish(secrets)
-        data = reader.picture() or await self._remote_picture(reader)
-        yield FinalImage(data, answer.model or model, answer.cost, answer.request_id)
+        except _StatusError as error_response:
+            error = error_object(read_object(error_response.body))
+            # `from None`, here and below: the causes' texts quote the body, and header values with the key.
+            raise status_error(error_response.status, error_response.headers, error, secrets) from None
+        except openai.APIConnectionError as connection_lost:
+            raise connection_error(connection_lost.__cause__) from None
+        except (httpx2.RequestError, OSError) as connection_lost:
+            if reader is None or not reader.response.ended:  # a disconnect after the last chunk is no failure
+                raise connection_error(connection_lost) from None
+        parsed = reader.finish(secrets)
+        data = reader.image() or await self._fetch_remote_image(reader)
+        yield FinalImage(data, parsed.model or model, parsed.cost, parsed.request_id)
 
-    async def _remote_picture(self, reader: AnswerReader) -> bytes:
-        answer = reader.answer
-        address = reader.remote_address()
-        if address is None:
-            detail = "no picture decodes" if answer.candidates() else "no picture, only text"
-            raise answer.failed(ErrorCode.GENERATION_FAILED, detail)
+    async def _fetch_remote_image(self, reader: ResponseReader) -> bytes:
+        parsed = reader.response
+        url = reader.remote_url()
+        if url is None:
+            detail = "no image can be decoded" if parsed.candidates() else "no image, only text"
+            raise parsed.failed(ErrorCode.GENERATION_FAILED, detail)
         if self._fetch is None:
-            raise answer.failed(ErrorCode.GENERATION_FAILED, "the picture is elsewhere and fetching is off")
+            raise parsed.failed(ErrorCode.GENERATION_FAILED, "the image is a URL and fetching is off")
         try:
-            return await self._fetch.get(address)
+            return await self._fetch.get(url)
         except (UnsafeUrlError, FetchError) as error:
-            raise answer.failed(ErrorCode.GENERATION_FAILED, f"the picture is elsewhere: {error}") from None
+            raise parsed.failed(ErrorCode.GENERATION_FAILED, f"the image is a URL: {error}") from None
 
     async def _set_headers(self, request: httpx2.Request) -> None:
         for name in set(request.headers) - _SENT_HEADERS:
@@ -183,19 +183,19 @@ class OpenRouterProvider:
         request.headers["Authorization"] = f"Bearer {self._key}"
 
 
-async def _only_success(response: httpx2.Response) -> None:
+async def _raise_for_status(response: httpx2.Response) -> None:
     if response.status_code == 200:
         return
     body = bytearray()
-    # The status alone says enough when the body does not come.
+    # Without a body, the status alone is enough.
     with suppress(httpx2.RequestError, OSError, TimeoutError):
         async with asyncio.timeout(_ERROR_BODY_SECONDS):
-            async for piece in response.aiter_bytes():
-                body += piece
+            async for chunk in response.aiter_bytes():
+                body += chunk
                 if len(body) > _ERROR_BODY_BYTES:
                     break
-    raise _RefusedError(response.status_code, response.headers, bytes(body[:_ERROR_BODY_BYTES]))
+    raise _StatusError(response.status_code, response.headers, bytes(body[:_ERROR_BODY_BYTES]))
 
 
-def _fits_a_header(value: str) -> bool:
+def _is_header_value(value: str) -> bool:
     return value.isascii() and value.isprintable()

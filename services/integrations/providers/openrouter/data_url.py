@@ -1,4 +1,4 @@
-"""Pictures written as text: data URLs and bare base64, in the many spellings that models and gateways use."""
+"""Decode images from text: data URLs and bare base64, in the variants that models and gateways produce."""
 
 import base64
 import binascii
@@ -8,24 +8,24 @@ from urllib.parse import unquote_to_bytes
 _WHITESPACE = re.compile(r"\s+")
 _END_OF_BARE_URL = re.compile(r"[\s\"'<>)\]]")
 _REMOTE_MARKDOWN = re.compile(r"!\[[^\]]{0,200}\]\((https://[^\s)]{1,2000})\)")
-_MARKDOWN_CHARACTERS = 100_000  # only this much text is searched for links: keeps the regex's worst case small
-_MAX_PICTURES_IN_TEXT = 8
+_MAX_MARKDOWN = 100_000  # characters that are searched for links: bounds the regex's worst case
+_MAX_IMAGES_IN_TEXT = 8
 
 
-def is_remote(address: str) -> bool:
-    """Whether the picture would have to be fetched from somewhere else."""
-    return address[:8].lower().startswith(("http://", "https://"))
+def is_remote(url: str) -> bool:
+    """Return whether this is an http(s) URL, which would have to be fetched."""
+    return url[:8].lower().startswith(("http://", "https://"))
 
 
-def decode_picture(address: str) -> bytes | None:
-    """The bytes behind a data URL of an image type or behind bare base64; None when there are none to be had.
+def decode_image(url: str) -> bytes | None:
+    """Decode a data URL of an image type, or bare base64; return None if that is not possible.
 
-    Forgives white space, missing padding, the URL-safe alphabet, percent signs and a missing `;base64`.
-    Whether the bytes are a picture is decided by whoever decodes them.
+    Tolerates white space, missing padding, the URL-safe alphabet, percent-encoding and a missing `;base64`.
+    Whether the bytes are a valid image is not checked here.
     """
-    if address[:5].lower() != "data:":
-        return None if is_remote(address) else _decode_base64(address)
-    head, comma, payload = address.partition(",")
+    if url[:5].lower() != "data:":
+        return None if is_remote(url) else _decode_base64(url)
+    head, comma, payload = url.partition(",")
     media_type, _, parameters = head[5:].partition(";")
     if not comma or not media_type.strip().lower().startswith("image/"):
         return None
@@ -35,12 +35,12 @@ def decode_picture(address: str) -> bytes | None:
     return decoded
 
 
-def pictures_in_text(text: str) -> list[str]:
-    """Addresses of the pictures in prose or Markdown, data URLs first; every step is linear in the text's length."""
+def find_image_urls(text: str) -> list[str]:
+    """Find the image URLs in plain text or Markdown, data URLs first; linear in the length of the text."""
     found: list[str] = []
     start = text.find("data:image/")
-    while start >= 0 and len(found) < _MAX_PICTURES_IN_TEXT:
-        if text[start - 1 : start] == "(":  # Markdown says where the address ends, so white space may be part of it
+    while start >= 0 and len(found) < _MAX_IMAGES_IN_TEXT:
+        if text[start - 1 : start] == "(":  # Markdown delimits the URL, so it may contain white space
             end = text.find(")", start)
         else:
             match = _END_OF_BARE_URL.search(text, start)
@@ -48,7 +48,7 @@ def pictures_in_text(text: str) -> list[str]:
         end = end if end >= 0 else len(text)
         found.append(text[start:end])
         start = text.find("data:image/", end)
-    found.extend(_REMOTE_MARKDOWN.findall(text[:_MARKDOWN_CHARACTERS])[:_MAX_PICTURES_IN_TEXT])
+    found.extend(_REMOTE_MARKDOWN.findall(text[:_MAX_MARKDOWN])[:_MAX_IMAGES_IN_TEXT])
     return found
 
 

@@ -1,4 +1,4 @@
-"""What OpenRouter's refusals and failures mean to us: one ProviderError for each."""
+"""Map OpenRouter's errors to ProviderError."""
 
 import math
 import re
@@ -13,7 +13,7 @@ import httpx2
 from models.enum import ErrorCode
 from services.integrations.providers.protocol import ProviderError
 
-MAX_RETRY_AFTER = 3600.0  # seconds; only keeps the number sane, a caller's own deadline is far shorter
+MAX_RETRY_AFTER = 3600.0  # seconds; a plausibility limit, the caller's deadline is far shorter
 
 # `error.metadata.error_type`, as listed on OpenRouter's errors page.
 _TYPES = {
@@ -46,29 +46,29 @@ _TYPES = {
 }
 _CODE_OF_TYPE = {name: code for code, names in _TYPES.items() for name in names}
 _MISCONFIGURED = {401, 402, 403, 404, 405}  # 404: no such model; 404 and 405 also for a wrong base URL
-_BUSY = {408, 409, 425, 429}  # 4xx that blame the moment, not the request
+_TEMPORARY = {408, 409, 425, 429}  # 4xx that do not mean a wrong request
 _INPUT_STATUSES = {None, 400, 403, 422}
-# Words of the upstream providers, which OpenRouter passes on in `message` and `metadata.raw`.
-_MODERATION_WORDS = re.compile(
+# Texts of the upstream providers, which OpenRouter passes on in `message` and `metadata.raw`.
+_MODERATION_TEXTS = re.compile(
     r"content_policy|content policy|moderation_blocked|safety system|image_safety|prohibited_content"
     r"|input was flagged|request blocked",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"sk-[\w-]{4,}|Bearer\s+\S+", re.IGNORECASE)
 _DATA = re.compile(r"[\w+/=-]{40,}")  # base64, hashes, tokens
-_ECHO = 8  # characters in a row that also stand in the prompt are taken for the prompt
+_MIN_ECHO = 8  # characters in a row that also occur in the prompt are treated as a quote of it
 _EXCERPT = 160  # characters
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What must not reach a log through somebody else's error text."""
+    """Data that must not reach a log through an error text of the provider."""
 
     key: str
     prompt: str
 
     def clean(self, text: str) -> str:
-        """A short printable excerpt of `text` without the key, image data or any of the prompt."""
+        """Return a short printable excerpt of `text` without the key, image data or parts of the prompt."""
         text = text.replace(self.key, "[key]") if self.key else text
         text = _DATA.sub("[data]", _KEY.sub("[key]", text))[: 3 * _EXCERPT]
         hidden = self._echoes(text)
@@ -77,17 +77,17 @@ class Secrets:
 
     def _echoes(self, text: str) -> set[int]:
         prompt = self.prompt.lower()
-        width = min(_ECHO, len(prompt))
+        width = min(_MIN_ECHO, len(prompt))
         starts = (at for at in range(len(text) - width + 1) if width and text[at : at + width].lower() in prompt)
         return {at + step for at in starts for step in range(width)}
 
 
-def answered_with_status(
+def status_error(
     status: int, headers: Mapping[str, str], error: Mapping[str, Any] | None, secrets: Secrets
 ) -> ProviderError:
-    """An HTTP status other than 200. `error`: the body's error object; None when the body held none."""
+    """Return the error for an HTTP status other than 200. `error`: the body's error object, None if it has none."""
     error = error or {}
-    may_retry = status in (429, 503)  # refused at the door: the work never started
+    may_retry = status in (429, 503)  # rejected before the work started
     wait = retry_after(headers.get("retry-after"))
     return ProviderError(
         _classify(status, error),
@@ -97,10 +97,10 @@ def answered_with_status(
     )
 
 
-def answered_with_error(
+def embedded_error(
     error: Mapping[str, Any], secrets: Secrets, *, cost: float | None, request_id: str | None
 ) -> ProviderError:
-    """An error inside a 200: the work had started, so whatever it says, it is not for us to ask again."""
+    """Return the error for an error object inside a 200: the work had started, so it is never retried."""
     return ProviderError(
         _classify(_status_in(error), error),
         _describe("error inside a 200", error, secrets),
@@ -109,8 +109,8 @@ def answered_with_error(
     )
 
 
-def connection_failed(error: BaseException | None) -> ProviderError:
-    """The wire failed. Only the error's class is told: httpx quotes header values, and with them the key."""
+def connection_error(error: BaseException | None) -> ProviderError:
+    """Return the error for a failed connection; its detail is only the exception's class, as httpx quotes the key."""
     detail = f"connection: {type(error).__name__}"
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, may_retry=True, request_left=False)
@@ -122,7 +122,7 @@ def connection_failed(error: BaseException | None) -> ProviderError:
 
 
 def error_object(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The error that a JSON body states; None if it states none."""
+    """Return the error object of a JSON body; None if it has none."""
     error = (body or {}).get("error")
     if isinstance(error, str) and error:
         return {"message": error}
@@ -130,7 +130,7 @@ def error_object(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds to wait, 0 to MAX_RETRY_AFTER, by a Retry-After header in seconds or as a date; else None."""
+    """Parse a Retry-After header, in seconds or as a date, to 0 to MAX_RETRY_AFTER seconds; None if it is invalid."""
     text = (value or "").strip()
     if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
         return min(float(text), MAX_RETRY_AFTER)
@@ -152,7 +152,7 @@ def _wait_in_body(error: Mapping[str, Any]) -> float | None:
 def _classify(status: int | None, error: Mapping[str, Any]) -> ErrorCode:
     if _is_moderation(status, error):
         return ErrorCode.CONTENT_REJECTED
-    if status is not None and (status < 400 or status >= 500 or status in _BUSY):
+    if status is not None and (status < 400 or status >= 500 or status in _TEMPORARY):
         return ErrorCode.PROVIDER_UNAVAILABLE
     by_type = _CODE_OF_TYPE.get(_error_type(error))
     if by_type is not None:
@@ -169,7 +169,7 @@ def _is_moderation(status: int | None, error: Mapping[str, Any]) -> bool:
         return True
     if status in _INPUT_STATUSES and any(metadata.get(field) for field in ("reasons", "flagged_input", "patterns")):
         return True
-    return bool(_MODERATION_WORDS.search(f"{error.get('message')} {metadata.get('raw')}"[:4000]))
+    return bool(_MODERATION_TEXTS.search(f"{error.get('message')} {metadata.get('raw')}"[:4000]))
 
 
 def _metadata(error: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -178,7 +178,7 @@ def _metadata(error: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _error_type(error: Mapping[str, Any]) -> str:
-    """OpenRouter's own name of the error: in metadata, or beside the message, depending on the documentation's page."""
+    """Return OpenRouter's name of the error: in metadata or beside the message, the documentation shows both."""
     for value in (_metadata(error).get("error_type"), error.get("error_type"), error.get("type"), error.get("code")):
         if isinstance(value, str) and (value in _CODE_OF_TYPE or value == "unmapped"):
             return value
@@ -186,7 +186,7 @@ def _error_type(error: Mapping[str, Any]) -> str:
 
 
 def _status_in(error: Mapping[str, Any]) -> int | None:
-    """The HTTP status that an error object names."""
+    """Return the HTTP status that an error object states."""
     for value in (error.get("code"), error.get("http_status")):
         if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599:
             return value

@@ -1,4 +1,4 @@
-"""What we ask of OpenRouter: one chat completion that answers with a picture."""
+"""The request to OpenRouter: one chat completion that responds with an image."""
 
 import base64
 import math
@@ -15,27 +15,27 @@ IMAGE_SIZES = {Quality.STANDARD: "1K", Quality.HD: "2K", Quality.ULTRA: "4K"}
 
 
 class ImageConfig(TypedDict):
-    """How large and which shape."""
+    """Shape and size of the image."""
 
     aspect_ratio: str
     image_size: str
 
 
 class ImageFields(TypedDict):
-    """The fields that OpenRouter adds to a chat completion; the SDK does not know them."""
+    """OpenRouter's additional fields of a chat completion; the SDK does not know them."""
 
     modalities: list[str]
     image_config: ImageConfig
 
 
 def messages(request: ImageRequest) -> list[ChatCompletionMessageParam]:
-    """The earlier prompts, a message each; last the prompt, with the reference as a data URL, never as an address.
+    """Return one message for each earlier prompt, then the prompt with the reference as a data URL, never as a link.
 
-    All are the person's, also where the reference is a picture that the model made. Returned as the assistant's own
-    (`images`, in OpenRouter's ChatAssistantMessage), Gemini 3 refuses it without the signature of the thoughts that
+    All have the role `user`, even if the reference is an image of the model. Sent back as the assistant's message
+    (`images` in OpenRouter's ChatAssistantMessage), Gemini 3 refuses it without the signature of the thoughts that
     led to it: "Image part is missing a thought_signature" (ai.google.dev/gemini-api/docs/thought-signatures;
-    vercel/ai#10462), and words of an assistant as well (googleapis/js-genai#1116). Such signatures are good for one
-    model behind one address, and a picture is refined for as long as it is kept.
+    vercel/ai#10462), and assistant text as well (googleapis/js-genai#1116). Such signatures are valid for one model
+    at one endpoint only, while a result may be refined at any time.
     """
     parts: list[ChatCompletionContentPartParam] = [{"type": "text", "text": request.prompt}]
     if request.reference is not None:
@@ -50,7 +50,7 @@ def messages(request: ImageRequest) -> list[ChatCompletionMessageParam]:
 
 
 def image_fields(request: ImageRequest) -> ImageFields:
-    """Modalities, shape and size of what is wanted."""
+    """Return modalities, shape and size of the requested image."""
     return {
         "modalities": ["image", "text"],
         "image_config": {"aspect_ratio": _aspect_ratio(request), "image_size": IMAGE_SIZES[request.quality]},
@@ -58,23 +58,23 @@ def image_fields(request: ImageRequest) -> ImageFields:
 
 
 def _aspect_ratio(request: ImageRequest) -> str:
-    wanted = _proportion(request.aspect_ratio)
+    wanted = _parse_ratio(request.aspect_ratio)
     if wanted is None and request.reference is not None:
-        wanted = _proportion(f"{request.reference.width}:{request.reference.height}")
+        wanted = _parse_ratio(f"{request.reference.width}:{request.reference.height}")
     return closest_aspect_ratio(wanted or 1.0)
 
 
 def closest_aspect_ratio(wanted: float) -> str:
-    """The supported ratio nearest to `wanted` (width / height), compared as a factor: 2:1 is as far from 1 as 1:2."""
+    """Return the supported ratio nearest to `wanted` (width / height) by factor: 2:1 is as far from 1 as 1:2."""
 
     def distance(ratio: str) -> float:
-        return abs(math.log((_proportion(ratio) or 1.0) / wanted))
+        return abs(math.log((_parse_ratio(ratio) or 1.0) / wanted))
 
     return min(ASPECT_RATIOS, key=distance)
 
 
-def _proportion(ratio: str | None) -> float | None:
-    """Width over height of "3:2"; None for what is not a ratio of two positive whole numbers."""
+def _parse_ratio(ratio: str | None) -> float | None:
+    """Return width / height of a ratio such as "3:2"; None if it is not two positive integers."""
     width, _, height = (ratio or "").partition(":")
     if not (width.isdecimal() and height.isdecimal() and len(width) < 7 and len(height) < 7):
         return None

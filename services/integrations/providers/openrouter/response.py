@@ -1,4 +1,4 @@
-"""Reading OpenRouter's answers: one JSON body or a stream of chunks, in every shape that models answer with."""
+"""Parse OpenRouter's responses: one JSON body or a stream of chunks, in every shape that models use."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from typing import Any
 import orjson
 
 from models.enum import ErrorCode
-from services.integrations.providers.openrouter.data_url import decode_picture, is_remote, pictures_in_text
-from services.integrations.providers.openrouter.error import Secrets, answered_with_error, error_object
+from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls, is_remote
+from services.integrations.providers.openrouter.error import Secrets, embedded_error, error_object
 from services.integrations.providers.openrouter.event_stream import EventStream
 from services.integrations.providers.protocol import ProviderError
 
 MAX_BODY_BYTES = 24 * 1024 * 1024  # decoded; a 4K PNG in base64 is about 20 MB
-_MAX_MARKS = 200_000  # brackets and commas; parsed, "[[],[],…" takes twenty times its own size
-_MAX_NAME = 200  # characters of an id or a model name that are worth keeping
+_MAX_MARKS = 200_000  # brackets and commas; parsed, "[[],[],…" takes twenty times its size
+_MAX_NAME = 200  # characters of an id or a model name that are kept
 
-# `native_finish_reason` of Gemini, and `finish_reason` of everybody: the picture was made and held back, or never made.
+# Values of Gemini's `native_finish_reason` and of `finish_reason`: the image was withheld or not generated.
 _REJECTED = {
     "content_filter",
     "safety",
@@ -31,22 +31,22 @@ _REJECTED = {
 
 
 @dataclass
-class Answer:
-    """What has been said so far."""
+class ParsedResponse:
+    """The content of a response so far."""
 
-    pictures: list[str] = field(default_factory=list)  # data URLs, base64 or https addresses, in the order they came
+    images: list[str] = field(default_factory=list)  # data URLs, base64 or https URLs, in order of arrival
     text: list[str] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)  # why the model stopped, in lower case
     refusal: str = ""
     error: dict[str, Any] | None = None
-    spoke: bool = False  # there was a choice or a picture, so this is OpenRouter and not somebody else's JSON
+    has_content: bool = False  # a choice or an image: the JSON is OpenRouter's and not a gateway's
     ended: bool = False
     model: str | None = None
     request_id: str | None = None
     cost: float | None = None  # US dollars
 
-    def take(self, body: dict[str, Any]) -> None:
-        """Add one chunk, or the whole of a JSON answer."""
+    def add(self, body: dict[str, Any]) -> None:
+        """Add one chunk, or a complete JSON body."""
         self.error = self.error or error_object(body)
         self.request_id = self.request_id or _name(body.get("id"))
         self.model = _name(body.get("model")) or self.model
@@ -56,140 +56,140 @@ class Answer:
             cost = _amount(usage.get("cost"))
             self.cost = self.cost if cost is None else cost
         for choice in _dicts(body.get("choices")):
-            self._take_choice(choice)
-        # The images API: {"data": [{"b64_json"}]}, and its events with the picture at the top.
-        for picture in (*_dicts(body.get("data")), body):
-            self._add_picture(picture.get("b64_json") or (picture.get("url") if picture is not body else None))
+            self._add_choice(choice)
+        # The images API: {"data": [{"b64_json"}]}, and its events with the image at the top level.
+        for image in (*_dicts(body.get("data")), body):
+            self._add_image(image.get("b64_json") or (image.get("url") if image is not body else None))
 
-    def _take_choice(self, choice: dict[str, Any]) -> None:
-        said = choice.get("message") or choice.get("delta")
-        said = said if isinstance(said, dict) else {}
-        self.spoke = self.spoke or bool(said)
+    def _add_choice(self, choice: dict[str, Any]) -> None:
+        message = choice.get("message") or choice.get("delta")
+        message = message if isinstance(message, dict) else {}
+        self.has_content = self.has_content or bool(message)
         self.error = self.error or error_object(choice)
         for reason in (choice.get("finish_reason"), choice.get("native_finish_reason")):
             if isinstance(reason, str) and reason:
                 self.reasons.add(reason.lower())
                 self.ended = True
-        refusal = said.get("refusal")
+        refusal = message.get("refusal")
         self.refusal += refusal if isinstance(refusal, str) else ""
-        for picture in _list(said.get("images")):
-            self._add_picture(picture)
-        content = said.get("content")
+        for image in _list(message.get("images")):
+            self._add_image(image)
+        content = message.get("content")
         if isinstance(content, str):
             self.text.append(content)
         for part in _list(content):
             if isinstance(part, dict) and isinstance(part.get("text"), str):
                 self.text.append(part["text"])
             elif isinstance(part, dict):
-                self._add_picture(part)
+                self._add_image(part)
 
-    def _add_picture(self, picture: object) -> None:
-        if isinstance(picture, dict):
-            inner = picture.get("image_url") or picture.get("b64_json")
-            picture = inner.get("url") if isinstance(inner, dict) else inner
-        if isinstance(picture, str) and picture and picture not in self.pictures[-1:]:
-            self.pictures.append(picture)
-            self.spoke = True
+    def _add_image(self, image: object) -> None:
+        if isinstance(image, dict):
+            inner = image.get("image_url") or image.get("b64_json")
+            image = inner.get("url") if isinstance(inner, dict) else inner
+        if isinstance(image, str) and image and image not in self.images[-1:]:
+            self.images.append(image)
+            self.has_content = True
 
     def candidates(self) -> list[str]:
-        """Addresses of pictures: those in their own fields, else those that the model wrote into its text."""
-        return self.pictures or pictures_in_text("".join(self.text))
+        """Return image URLs or base64: from the dedicated fields, else from the model's text."""
+        return self.images or find_image_urls("".join(self.text))
 
     def raise_for_failure(self, secrets: Secrets) -> None:
-        """Nothing if the answer may hold a picture.
+        """Raise if the response cannot contain an image.
 
         Raises:
-            ProviderError: it says that it holds none, or it is not a whole answer.
+            ProviderError: it states an error or a refusal, or it is incomplete.
         """
         if self.error is not None:
-            raise answered_with_error(self.error, secrets, cost=self.cost, request_id=self.request_id)
-        if self.reasons & _REJECTED or (self.refusal and not self.pictures):
+            raise embedded_error(self.error, secrets, cost=self.cost, request_id=self.request_id)
+        if self.reasons & _REJECTED or (self.refusal and not self.images):
             raise self.failed(ErrorCode.CONTENT_REJECTED, f"refused {sorted(self.reasons & _REJECTED)}")
         if "error" in self.reasons:
             raise self.failed(ErrorCode.PROVIDER_UNAVAILABLE, "finish reason error")
         if not self.ended:
-            raise self.failed(ErrorCode.PROVIDER_UNAVAILABLE, "the stream was cut")
-        if not self.spoke:
-            raise self.failed(ErrorCode.PROVIDER_UNAVAILABLE, "foreign body: JSON without a choice")
+            raise self.failed(ErrorCode.PROVIDER_UNAVAILABLE, "the stream was truncated")
+        if not self.has_content:
+            raise self.failed(ErrorCode.PROVIDER_UNAVAILABLE, "unexpected body: JSON without a choice")
 
     def failed(self, code: ErrorCode, detail: str) -> ProviderError:
-        """An error that knows what the answer said about its cost and name."""
+        """Return an error with the cost and request id of the response."""
         return ProviderError(code, detail[:_MAX_NAME], cost=self.cost, request_id=self.request_id)
 
 
-class AnswerReader:
-    """Turns a body's bytes into an Answer while they arrive, never holding more than `max_bytes` of them."""
+class ResponseReader:
+    """Parses a body into a ParsedResponse while it arrives, holding at most `max_bytes` of it."""
 
     def __init__(self, content_type: str, max_bytes: int = MAX_BODY_BYTES) -> None:
-        self.answer = Answer()
+        self.response = ParsedResponse()
         self._content_type = content_type.partition(";")[0].strip().lower()
         self._events = EventStream() if self._content_type == "text/event-stream" else None
         self._body = bytearray()
         self._received = 0
         self._max_bytes = max_bytes
-        self.done = False  # the stream said that nothing follows; the connection may stay open all the same
+        self.done = False  # the stream sent [DONE]; the connection may stay open
 
     @property
     def data_bytes(self) -> int:
-        """Bytes that carry the answer; the comments of a stream are signs of life and nothing else."""
+        """The bytes that carry data; the comments of a stream are only keep-alives."""
         return len(self._body) if self._events is None else self._events.data_bytes
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Take the next piece; return the early pictures that a later one has replaced.
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Process the next chunk; return the preview images that a later image has replaced.
 
         Raises:
-            ProviderError: GENERATION_FAILED over the cap, PROVIDER_UNAVAILABLE for an event that is not JSON.
+            ProviderError: GENERATION_FAILED over `max_bytes`, PROVIDER_UNAVAILABLE for an event that is not JSON.
         """
-        self._received += len(piece)
+        self._received += len(chunk)
         if self._received > self._max_bytes:
-            raise self.answer.failed(ErrorCode.GENERATION_FAILED, f"the body is over {self._max_bytes} bytes")
+            raise self.response.failed(ErrorCode.GENERATION_FAILED, f"the body is over {self._max_bytes} bytes")
         if self._events is None:
-            self._body += piece
+            self._body += chunk
             return []
-        already = len(self.answer.pictures)
-        for event in self._events.feed(piece):
+        known = len(self.response.images)
+        for event in self._events.feed(chunk):
             if event == b"[DONE]":
-                self.answer.ended = self.done = True
+                self.response.ended = self.done = True
                 break
-            self.answer.take(self._parse(event))
-        replaced = self.answer.pictures[max(already - 1, 0) : -1]
-        return [preview for picture in replaced if (preview := decode_picture(picture)) is not None]
+            self.response.add(self._parse(event))
+        replaced = self.response.images[max(known - 1, 0) : -1]
+        return [preview for image in replaced if (preview := decode_image(image)) is not None]
 
-    def finish(self, secrets: Secrets) -> Answer:
-        """The whole answer, once the body has ended.
+    def finish(self, secrets: Secrets) -> ParsedResponse:
+        """Return the complete response, once the body has ended.
 
         Raises:
-            ProviderError: as Answer.raise_for_failure, and PROVIDER_UNAVAILABLE for a body that is not JSON.
+            ProviderError: as ParsedResponse.raise_for_failure, and PROVIDER_UNAVAILABLE for a body that is not JSON.
         """
         if self._events is None:
-            self.answer.take(self._parse(self._body))
+            self.response.add(self._parse(self._body))
             self._body.clear()
-            self.answer.ended = True
-        self.answer.raise_for_failure(secrets)
-        return self.answer
+            self.response.ended = True
+        self.response.raise_for_failure(secrets)
+        return self.response
 
-    def picture(self) -> bytes | None:
-        """The decoded picture: of a stream the last one, of a body the first that decodes; None if there is none."""
-        found = self.answer.candidates()
-        for address in found if self._events is None else reversed(found):
-            if (data := decode_picture(address)) is not None:
+    def image(self) -> bytes | None:
+        """Decode the image, the last of a stream or the first of a body that can be decoded; None if there is none."""
+        found = self.response.candidates()
+        for url in found if self._events is None else reversed(found):
+            if (data := decode_image(url)) is not None:
                 return data
         return None
 
-    def remote_address(self) -> str | None:
-        """Where the picture would have to be fetched from; None if the answer names no such place."""
-        return next((address for address in self.answer.candidates() if is_remote(address)), None)
+    def remote_url(self) -> str | None:
+        """Return the URL from which the image would have to be fetched; None if there is none."""
+        return next((url for url in self.response.candidates() if is_remote(url)), None)
 
     def _parse(self, body: bytes | bytearray) -> dict[str, Any]:
         parsed = read_object(body)
         if parsed is None:
             kind = self._content_type[:40] or "untyped"
-            raise self.answer.failed(ErrorCode.PROVIDER_UNAVAILABLE, f"foreign or cut body: {kind}, {len(body)} bytes")
+            raise self.response.failed(ErrorCode.PROVIDER_UNAVAILABLE, f"unexpected body: {kind}, {len(body)} bytes")
         return parsed
 
 
 def read_object(body: bytes | bytearray) -> dict[str, Any] | None:
-    """The JSON object in `body`; None for anything else, and for one built to take many times its size in memory."""
+    """Parse a JSON object; return None for anything else, and for JSON crafted to expand in memory."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > _MAX_MARKS:
         return None
     try:

@@ -1,1 +1,1 @@
-"""The demo provider's drawing room: everything here is Pillow and arithmetic, one file per kind of picture."""
+"""The demo provider's looks: drawing routines on Pillow alone, one module per kind of image."""

@@ -1,4 +1,4 @@
-"""A drawn picture of nothing in particular: bands of colour that flow across a quiet ground."""
+"""An abstract drawing: bands of colour that flow across a plain background."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Two drawn cities: towers of the future at dusk, and a wet street full of neon."""
+"""Drawn city scenes: futuristic towers at dusk, and a wet street full of neon."""
 
 import math
 import random

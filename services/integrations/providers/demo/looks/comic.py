@@ -1,4 +1,4 @@
-"""Heroes drawn: a panel of an old comic, a still of an animated film."""
+"""Drawn hero looks: a panel of an old comic, a still of an animated film."""
 
 import math
 

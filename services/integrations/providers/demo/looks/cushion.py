@@ -1,4 +1,4 @@
-"""A soft toy of felt: the subject sewn onto a plump pastel cushion with ears."""
+"""The plush toy look of felt: the subject sewn onto a plump pastel cushion with ears."""
 
 import math
 from collections.abc import Callable

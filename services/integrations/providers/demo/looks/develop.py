@@ -1,4 +1,4 @@
-"""Previews that come up like a print in its tray: shadows first, then detail, colour last."""
+"""Previews that develop like a photographic print: shadows first, then detail, colour last."""
 
 import io
 import random
@@ -8,14 +8,14 @@ from PIL import Image, ImageFilter
 from services.integrations.providers.demo.looks.texture import clouds, grain
 from services.integrations.providers.demo.looks.tone import apply_curve, flat, saturate
 
-STEPS = (0.3, 0.5, 0.7, 0.9)  # how far along each preview is
+STEPS = (0.3, 0.5, 0.7, 0.9)  # progress of each preview
 _SIDE = 512  # pixels, the long side of a preview
 _PAPER = (240, 232, 216)
 _QUALITY = 80
 
 
 def previews(picture: Image.Image, rng: random.Random) -> list[bytes]:
-    """One small JPEG for each of STEPS."""
+    """Return one small JPEG for each of STEPS."""
     small = picture.copy()
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     patches = clouds(small.size, rng, 4)  # the developer never reaches all of the paper at once

@@ -1,4 +1,4 @@
-"""Heroes photographed: a film still, black and white with one red, a dramatic portrait full of energy."""
+"""Photographic hero looks: a film still, black and white with one red, a dramatic portrait full of energy."""
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 

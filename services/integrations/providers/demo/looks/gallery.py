@@ -1,4 +1,4 @@
-"""Which look belongs to which style, and what stands in where a photo or a style is missing."""
+"""The look of each style, and the fallbacks for a missing photo or an unknown style."""
 
 from collections.abc import Callable
 
@@ -25,9 +25,9 @@ _SCENES = "scenes/"
 
 
 def make(style: str | None, sheet: Sheet, photo: Image.Image | None) -> Image.Image:
-    """An RGB picture of the sheet's size in `style` ("collection/slug").
+    """Draw an RGB image of the sheet's size in `style` ("collection/slug").
 
-    `photo` is RGB and of the sheet's size. Without one the prompt's scene is drawn, and becomes a look's subject.
+    `photo` is RGB and of the sheet's size. Without one, the prompt's scene is drawn and used as the look's subject.
     """
     if style is not None and style.startswith(_SCENES):
         scene = SCENES.get(style.removeprefix(_SCENES))

@@ -1,4 +1,4 @@
-"""Three drawn scenes with a wide sky: mountains at sunrise, a starry night, a magic castle."""
+"""Drawn scenes with a wide sky: mountains at sunrise, a starry night, a magic castle."""
 
 import math
 import random

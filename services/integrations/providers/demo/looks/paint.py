@@ -1,4 +1,4 @@
-"""Painters' looks for free prompts, chosen by a word or by chance, and the darkroom print for everything else."""
+"""Painting styles for free prompts, selected by a word or at random, and the fallback look for unknown styles."""
 
 import math
 import random
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from services.integrations.providers.demo.looks.light import glow, vignette
-from services.integrations.providers.demo.looks.scene import calls_for, compose_scene, scene_for
+from services.integrations.providers.demo.looks.scene import compose_scene, matches, scene_for
 from services.integrations.providers.demo.looks.sheet import Sheet
 from services.integrations.providers.demo.looks.smooth import cel, ink, smooth
 from services.integrations.providers.demo.looks.texture import clouds, grain, noise
@@ -17,9 +17,9 @@ Painter = Callable[[Sheet, Image.Image], Image.Image]
 
 
 def free(sheet: Sheet, photo: Image.Image) -> Image.Image:
-    """What the prompt asks for: a painter by name, else a place, else a painter drawn by lot."""
+    """Draw what the prompt selects: a painting style by name, else a scene, else a random painting style."""
     for painter, words in _PAINTERS:
-        if calls_for(sheet.prompt, words):
+        if matches(sheet.prompt, words):
             return painter(sheet, photo)
     scene = scene_for(sheet.prompt)
     if scene is not None:
@@ -175,7 +175,7 @@ def mosaic(sheet: Sheet, photo: Image.Image) -> Image.Image:
 
 
 def darkroom(sheet: Sheet, photo: Image.Image) -> Image.Image:
-    """A toned print with a leak of light at one edge and a white border: the look for a style nobody drew."""
+    """A toned print with a leak of light at one edge and a white border: the look of unknown styles."""
     toner = sheet.rng.choice(((40, 24, 54), (20, 40, 60), (60, 30, 26)))
     leak = sheet.rng.choice(((255, 120, 60), (255, 70, 110), (255, 170, 70)))
     print_ = grade(contrast(saturate(photo, 0.6), 5.0), toner, (255, 238, 212), 0.6)

@@ -1,28 +1,28 @@
-"""Opening the photo a request brings: pixels only, opaque, never larger than memory allows."""
+"""Open the reference photo of a request: opaque pixels, of a limited size."""
 
 import io
 
 from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_MOST_PIXELS = 50_000_000  # 150 MB opened; the image sanitizer lets far less in
+_MAX_PIXELS = 50_000_000  # 150 MB decoded; the sanitizer accepts far less
 
 
 class UnreadablePhotoError(Exception):
-    """These bytes are no photo we can open; the text says why, for the log."""
+    """The photo cannot be opened; the text is the reason, for the log."""
 
 
 def open_photo(data: bytes, side: int) -> Image.Image:
-    """RGB on white, about `side` pixels or more on the long side where the photo has that many.
+    """Open a photo as RGB on white, at about `side` pixels on the long side or more, if it has that many.
 
     Raises:
-        UnreadablePhotoError: broken, truncated, too large, or of another format.
+        UnreadablePhotoError: malformed, truncated, too large, or of another format.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
-            if photo.width * photo.height > _MOST_PIXELS:
+            if photo.width * photo.height > _MAX_PIXELS:
                 raise UnreadablePhotoError(f"{photo.width}x{photo.height} pixels")
-            photo.draft("RGB", (side, side))  # JPEG can be decoded small to begin with
+            photo.draft("RGB", (side, side))  # JPEG can be decoded at a reduced size
             return _opaque(photo)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise UnreadablePhotoError(f"{type(error).__name__}: {error}") from error

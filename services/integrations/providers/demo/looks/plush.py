@@ -1,4 +1,4 @@
-"""Soft toys of fur and of print: a furry figure in a studio, a toy sticker with fat outlines."""
+"""Plush toy looks: a furry figure in a studio, a toy sticker with thick outlines."""
 
 import math
 
@@ -75,7 +75,7 @@ def realistic(sheet: Sheet, photo: Image.Image) -> Image.Image:
     coat = fur(
         Image.composite(lit, studio, mask), lit, mask, sheet.rng, sheet.unit * 0.0125, max(2.5, sheet.unit * 0.0034)
     )
-    # Features of a face would drown in the hair: some of the photo's own light and dark goes on top.
+    # Facial features would be lost in the fur: blend some of the photo's brightness on top.
     features = Image.blend(coat, ImageChops.soft_light(coat, contrast(lit, 5.0)), 0.75)
     features = Image.blend(features, lit, 0.2)
     toy = Image.composite(features, coat, mask)

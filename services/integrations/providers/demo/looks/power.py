@@ -1,4 +1,4 @@
-"""What a hero is given by the person's words: a costume, a place to stand, a glow of power, sparks."""
+"""Effects of a hero style's variables: costume colour, background, a glow of power, sparks."""
 
 from collections.abc import Mapping
 
@@ -40,7 +40,7 @@ _OTHERWISE: Colour = (255, 220, 110)
 
 
 def power_colour(variables: Mapping[str, str]) -> Colour | None:
-    """The colour of the powers a person asked for; None if they asked for none."""
+    """Return the colour of the requested powers; None if none are requested."""
     wanted = variables.get("powers", "").strip().lower()
     if not wanted:
         return None
@@ -51,19 +51,19 @@ def power_colour(variables: Mapping[str, str]) -> Colour | None:
 
 
 def backdrop(sheet: Sheet) -> Image.Image | None:
-    """The place a person wants behind the hero; None if they name none that we can draw."""
+    """Draw the requested background; None if none is requested that can be drawn."""
     scene = scene_for(sheet.variables.get("background", ""))
     return None if scene is None else draw_backdrop(scene, sheet)
 
 
 def behind(sheet: Sheet, otherwise: Image.Image, share: float) -> Image.Image:
-    """That place laid into the look's own backdrop by `share`."""
+    """Blend the requested background into the look's own backdrop by `share`."""
     place = backdrop(sheet)
     return otherwise if place is None else Image.blend(otherwise, place, share)
 
 
 def costume(photo: Image.Image, mask: Image.Image, variables: Mapping[str, str]) -> Image.Image:
-    """The lower part of the subject dyed, if a colour was asked for; a face is above it."""
+    """Dye the lower part of the subject, below the face, if a colour is requested."""
     colours = read_colours(variables.get("costume_color", ""))
     if not colours:
         return photo
@@ -75,7 +75,7 @@ def costume(photo: Image.Image, mask: Image.Image, variables: Mapping[str, str])
 def aura(
     picture: Image.Image, mask: Image.Image, variables: Mapping[str, str], unit: int, strength: float
 ) -> Image.Image:
-    """Light around the subject in the colour of its powers, if it has any."""
+    """Add light around the subject in the colour of its powers, if any are requested."""
     colour = power_colour(variables)
     if colour is None:
         return picture
@@ -86,7 +86,7 @@ def aura(
 
 
 def particles(picture: Image.Image, sheet: Sheet, colour: Colour, count: int, *, stars: bool) -> Image.Image:
-    """Sparks around the edges of the sheet, as glints or as four-pointed stars."""
+    """Add sparks around the edges of the sheet, as glints or as four-pointed stars."""
     lit = picture.copy()
     pen = ImageDraw.Draw(lit)
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Scenes by name, drawn alone or around the subject of a photo, and the words that call for them."""
+"""Scenes by name, drawn alone or around the subject of a photo, and the words in a prompt that select them."""
 
 import random
 import re
@@ -20,17 +20,17 @@ Stroke = Callable[[Canvas, random.Random], None]
 
 @dataclass(frozen=True)
 class Scene:
-    """A backdrop, what stands in front of it, and the colours of its shadows and lights."""
+    """A backdrop, a foreground, and the colours of shadows and lights."""
 
     back: Stroke
     front: Stroke
     shadow: Colour
     light: Colour
     rim: Colour  # the light that falls on a subject from behind
-    words: tuple[str, ...]  # lower case; in a prompt they call for this scene
+    words: tuple[str, ...]  # lower case; in a prompt they select this scene
 
 
-# In the order in which words are looked for: the particular before the general.
+# In the order in which their words are searched: specific before general.
 SCENES: dict[str, Scene] = {
     "cyberpunk-street": Scene(
         city.street, city.street_front, (22, 6, 58), (255, 190, 226), (60, 220, 255),
@@ -73,12 +73,12 @@ ABSTRACT = Scene(abstract.ribbons, abstract.ribbons_front, (40, 24, 70), (255, 2
 
 
 def scene_for(words: str) -> Scene | None:
-    """The first scene that a person's words call for, English or Chinese."""
-    return next((scene for scene in SCENES.values() if calls_for(words, scene.words)), None)
+    """Return the first scene that a prompt selects, in English or Chinese; None if there is none."""
+    return next((scene for scene in SCENES.values() if matches(words, scene.words)), None)
 
 
-def calls_for(text: str, words: tuple[str, ...]) -> bool:
-    """Whether one of `words` stands in `text`: English as a whole word, also in the plural, Chinese anywhere."""
+def matches(text: str, words: tuple[str, ...]) -> bool:
+    """Return whether `text` contains one of `words`: English as a whole word or its plural, Chinese anywhere."""
     lowered = text.lower()
     return any(
         re.search(rf"\b{word}(?:s|es)?\b", lowered) is not None if word.isascii() else word in lowered for word in words
@@ -86,7 +86,7 @@ def calls_for(text: str, words: tuple[str, ...]) -> bool:
 
 
 def draw_scene(scene: Scene, sheet: Sheet) -> Image.Image:
-    """The scene alone."""
+    """Draw the scene without a photo."""
     canvas = Canvas(sheet.width, sheet.height)
     scene.back(canvas, sheet.rng)
     scene.front(canvas, sheet.rng)
@@ -94,26 +94,26 @@ def draw_scene(scene: Scene, sheet: Sheet) -> Image.Image:
 
 
 def draw_backdrop(scene: Scene, sheet: Sheet) -> Image.Image:
-    """The scene without its foreground, to stand behind somebody."""
+    """Draw the scene without its foreground, as a background for a subject."""
     canvas = Canvas(sheet.width, sheet.height)
     scene.back(canvas, sheet.rng)
     return canvas.finish()
 
 
 def compose_scene(scene: Scene, sheet: Sheet, photo: Image.Image) -> Image.Image:
-    """The subject of the photo, relit, standing between the scene's backdrop and its foreground."""
+    """Draw the photo's subject, relit, between the scene's backdrop and its foreground."""
     mask = subject_mask(photo)
     canvas = Canvas(sheet.width, sheet.height)
     scene.back(canvas, sheet.rng)
     canvas.place(relight(photo, mask, scene), ImageChops.multiply(mask, margins(mask.size)))
     bare = canvas.finish()
     scene.front(canvas, sheet.rng)
-    face = scale_mask(ImageChops.multiply(mask, pool(mask.size, 2.0)), 0.94)  # what nothing may fly in front of
+    face = scale_mask(ImageChops.multiply(mask, pool(mask.size, 2.0)), 0.94)  # kept free of foreground
     return grain(Image.composite(bare, canvas.finish(), face), sheet.rng, 0.05)
 
 
 def margins(size: tuple[int, int]) -> Image.Image:
-    """A mask that fades at the top and the sides, so that a subject cut off by its photo ends softly there."""
+    """Return a mask that fades at the top and the sides, where a subject may be cut off by the photo's border."""
     width, height = size
     fade = max(1, round(min(size) * 0.06))
     mask = Image.new("L", size, 0)
@@ -125,7 +125,7 @@ def margins(size: tuple[int, int]) -> Image.Image:
 
 
 def relight(photo: Image.Image, mask: Image.Image, scene: Scene) -> Image.Image:
-    """The photo in the scene's own light, with a rim of it along the subject's edge."""
+    """Tone the photo in the scene's light, with a rim light along the subject's edge."""
     toned = grade(contrast(photo, 4.0), scene.shadow, scene.light, 0.42)
     inner = mask.filter(ImageFilter.GaussianBlur(max(2.0, min(photo.size) * 0.022)))
     edge = scale_mask(ImageChops.multiply(mask, ImageChops.invert(inner)), 1.7)

@@ -1,4 +1,4 @@
-"""The sheet a look works on: its size, its photo, its dice and what the person asked for."""
+"""The sheet that a look draws on: its size, its random generator and the request's parameters."""
 
 import random
 import re
@@ -10,17 +10,17 @@ from PIL import Image
 from models.enum import Size
 
 WORKING_SIDE = 1024  # pixels on the long side while drawing; larger pictures are enlarged at the end
-WIDEST = 8.0  # width to height; anything longer is cropped, because nothing can be composed on a thread
+WIDEST = 8.0  # width / height; more extreme ratios are cropped, because nothing can be composed on them
 
-# The free prompt's template quotes the person: only their words shall be searched for places and painters. The
-# template also names the two marks it quotes with, and those are no quotation.
+# The free prompt's template quotes the user's text: only that is searched for scenes and painting styles. The
+# template also mentions the two quotation marks themselves, which is not a quotation.
 _QUOTED = re.compile(r"“(?! and ”)(.+)”", re.DOTALL)
 _RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One picture about to be made. `rng` is seeded, and the only source of chance a look may use."""
+    """One image to draw. `rng` is seeded, and the only source of randomness that a look may use."""
 
     width: int  # pixels
     height: int
@@ -35,14 +35,14 @@ class Sheet:
         return min(self.width, self.height)
 
 
-def own_words(prompt: str) -> str:
-    """What the person said within a prompt; the whole prompt if nothing is quoted."""
+def user_words(prompt: str) -> str:
+    """Return the user's text within a prompt; the whole prompt if nothing is quoted."""
     found = _QUOTED.search(prompt)
     return prompt if found is None else found[1]
 
 
 def read_ratio(text: str | None) -> float | None:
-    """Width to height from "3:2"; None if there is nothing to read. Held within 1:8 and 8:1."""
+    """Parse a ratio such as "3:2" as width / height, limited to 1:8 to 8:1; None if it is invalid."""
     found = _RATIO.fullmatch(text.strip()) if text else None
     if found is None:
         return None
@@ -53,19 +53,19 @@ def read_ratio(text: str | None) -> float | None:
 
 
 def clamp_ratio(ratio: float) -> float:
-    """The nearest ratio that can be composed on."""
+    """Limit a ratio to 1:8 to 8:1."""
     return max(1 / WIDEST, min(WIDEST, ratio))
 
 
 def fit_side(ratio: float, long_side: int) -> tuple[int, int]:
-    """Width and height in pixels of a picture with this ratio and long side."""
+    """Return width and height in pixels for this ratio and long side."""
     if ratio >= 1:
         return long_side, max(1, round(long_side / ratio))
     return max(1, round(long_side * ratio)), long_side
 
 
 def crop_to(photo: Image.Image, width: int, height: int) -> Image.Image:
-    """The largest part of `photo` with the sheet's ratio, a little above the middle, where faces are."""
+    """Crop the largest part of `photo` with this ratio, a little above the middle, where faces are."""
     ratio = width / height
     if photo.width / photo.height > ratio:
         span = photo.height * ratio

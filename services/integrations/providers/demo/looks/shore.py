@@ -1,4 +1,4 @@
-"""Two drawn scenes of water: a quiet beach, and the world under the surface."""
+"""Drawn water scenes: a quiet beach, and the world under water."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Smoothing that stops at edges, and the flat tones and ink lines that are drawn on top of it.
+"""Edge-preserving smoothing, and the flat tones and ink lines drawn on top of it.
 
 The smoothing is the guided filter (He, Sun, Tang 2010) on a coarse grid: within each cell the result is a straight line
 of the guide's brightness, which keeps edges and loses texture, for a few milliseconds.

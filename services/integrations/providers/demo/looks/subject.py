@@ -1,22 +1,22 @@
-"""Finding the subject of a photo: colours that the middle has and the edges have not, in a few rounds."""
+"""Find the subject of a photo: iteratively, by the colours that occur in the middle and not at the edges."""
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageMath
 
 from services.integrations.providers.demo.looks.smooth import follow
 from services.integrations.providers.demo.looks.tone import apply_curve, curve
 
-_SIDE = 160  # pixels while searching; colours need no more
+_SIDE = 160  # pixels; enough for a search by colour
 _COLOURS = 32
 _ROUNDS = 3
 _CELL = 40  # pixels of a neighbourhood
 _STEPS = (8, 5, 3)  # grey levels, three bands together, between two neighbours on one wall
-_WALL_LIMIT = 0.2  # of the middle of the picture; a wall that covers more has leaked into the subject
-# Outside these shares of the picture the search has failed (everything or nothing is subject): an oval stands in.
+_WALL_LIMIT = 0.2  # of the image's middle; a wall that covers more has leaked into the subject
+# Outside these shares of the image, the search has failed (everything or nothing is subject): an oval is used instead.
 _SMALLEST, _LARGEST = 0.12, 0.88
 
 
 def subject_mask(photo: Image.Image) -> Image.Image:
-    """White where the subject is, with soft edges that follow the photo's own; as large as `photo`."""
+    """Return a mask that is white where the subject is, with soft edges along the photo's; as large as `photo`."""
     shrink = _SIDE / max(photo.size)
     size = (max(8, round(photo.width * shrink)), max(8, round(photo.height * shrink)))
     small = photo.resize(size, Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1))
@@ -61,12 +61,12 @@ def _search(small: Image.Image) -> Image.Image:
 
 
 def _share(mask: Image.Image) -> float:
-    """How much of a mask is bright, 0 to 1."""
+    """Return the share of a mask that is bright, 0 to 1."""
     return sum(level * count for level, count in enumerate(mask.histogram())) / (255 * mask.width * mask.height)
 
 
 def _wall(small: Image.Image, middle: Image.Image) -> Image.Image:
-    """The smooth surroundings, found with the longest steps that do not leak into the subject; black if all do."""
+    """Return the smooth surroundings, with the longest steps that do not leak into the subject; black if all do."""
     for step in _STEPS:
         wall = _reached(small, step)
         if _share(ImageChops.multiply(wall, middle)) <= _WALL_LIMIT * _share(middle):
@@ -75,7 +75,7 @@ def _wall(small: Image.Image, middle: Image.Image) -> Image.Image:
 
 
 def _reached(small: Image.Image, longest: int) -> Image.Image:
-    """White wherever one gets from the upper edges in small steps of colour: a wall or a sky, however it is lit."""
+    """Return what is connected to the upper edges by small colour steps: a wall or a sky, however it is lit."""
     width, height = small.size
     pixels = small.filter(ImageFilter.GaussianBlur(1)).tobytes()
     upper = range(0, round(height * 0.55) * width, width)
@@ -103,7 +103,7 @@ def _reached(small: Image.Image, longest: int) -> Image.Image:
 
 
 def _odds(inside: list[int], outside: list[int]) -> list[int]:
-    """For each colour of the palette: how likely it belongs to the subject, 0 to 255."""
+    """Return for each colour of the palette how likely it belongs to the subject, 0 to 255."""
     all_inside, all_outside = max(1, sum(inside)), max(1, sum(outside))
     table = []
     for within, beyond in zip(inside, outside, strict=True):
@@ -113,7 +113,7 @@ def _odds(inside: list[int], outside: list[int]) -> list[int]:
 
 
 def _local_odds(index: Image.Image, inside: Image.Image, outside: Image.Image) -> Image.Image:
-    """The same odds counted by neighbourhood: a grey wall beside a face is no part of a grey coat below it."""
+    """Return the same odds by neighbourhood: a grey wall beside a face is not part of a grey coat below it."""
     chance = Image.new("L", index.size, 0)
     cells = (max(2, index.width // _CELL), max(2, index.height // _CELL))
     for colour in range(_COLOURS):
@@ -128,7 +128,7 @@ def _local_odds(index: Image.Image, inside: Image.Image, outside: Image.Image) -
 
 
 def _without_holes(found: Image.Image) -> Image.Image:
-    """Whatever the background cannot reach from the top or the sides is subject too, gaps closed first."""
+    """Fill holes: after closing gaps, what the background cannot reach from the top or the sides is subject, too."""
     closed = found.filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.MinFilter(9))
     framed = Image.new("L", (found.width + 2, found.height + 1), 0)  # no strip at the bottom: a bust ends there
     framed.paste(closed, (1, 1))

@@ -9,13 +9,13 @@ from services.integrations.providers.demo.looks.tone import curve
 
 
 def noise(size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """Even noise, one value a pixel. Pillow's own effect_noise cannot be seeded."""
+    """Return uniform noise, one value per pixel; Pillow's effect_noise cannot be seeded."""
     width, height = size
     return Image.frombytes("L", size, rng.randbytes(width * height))
 
 
 def clouds(size: tuple[int, int], rng: random.Random, cells: int) -> Image.Image:
-    """Soft blotches, about `cells` of them along the long side."""
+    """Return soft blotches, about `cells` of them along the long side."""
     width, height = size
     step = max(width, height) / cells
     few = (max(2, round(width / step) + 1), max(2, round(height / step) + 1))
@@ -23,7 +23,7 @@ def clouds(size: tuple[int, int], rng: random.Random, cells: int) -> Image.Image
 
 
 def grain(picture: Image.Image, rng: random.Random, amount: float) -> Image.Image:
-    """Film grain of `amount` 0..1 of full brightness; it also hides the bands of smooth gradients."""
+    """Add film grain of `amount` 0..1 of full brightness, which also hides banding in gradients."""
     width, height = picture.size
     specks = noise((max(1, round(width / 1.3)), max(1, round(height / 1.3))), rng)
     specks = specks.resize(picture.size, Image.Resampling.BICUBIC)
@@ -34,7 +34,7 @@ def grain(picture: Image.Image, rng: random.Random, amount: float) -> Image.Imag
 
 
 def fibres(size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """Pressed wool: short pale and dark threads in all directions around middle grey."""
+    """Return pressed wool: short pale and dark threads in all directions around middle grey."""
     width, height = size
     felt = Image.new("L", size, 128)
     pen = ImageDraw.Draw(felt)
@@ -47,7 +47,7 @@ def fibres(size: tuple[int, int], rng: random.Random) -> Image.Image:
 
 
 def dots(grey: Image.Image, cell: int, softness: float = 0.1) -> Image.Image:
-    """Printed dots, black on white, larger where `grey` is darker; rows stand at 45 degrees, `cell` pixels apart."""
+    """Return printed dots, black on white, larger where `grey` is darker; rows at 45 degrees, `cell` pixels apart."""
     side = cell * 2
     threshold = bytes(
         round(127.5 + 63.7 * (math.cos(math.tau * x / side) + math.cos(math.tau * y / side)))
@@ -78,7 +78,7 @@ def fur(
     length: float,
     spacing: float = 4.0,
 ) -> Image.Image:
-    """Hairs coloured by `colours`, rooted where `mask` is bright, falling over `ground` beyond its edge.
+    """Draw hairs coloured by `colours`, rooted where `mask` is bright, falling over `ground` beyond its edge.
 
     The three pictures have one size; `length` and `spacing` are pixels. Drawn at twice the size for smooth hairs.
     """

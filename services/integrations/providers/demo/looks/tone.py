@@ -1,4 +1,4 @@
-"""Colour and tone: curves, grades, tints, and the names people give to colours."""
+"""Colour and tone: curves, grades, tints, and colour names."""
 
 import math
 import re
@@ -31,7 +31,7 @@ _NAMES = {  # what people say beside the names that browsers know
 
 
 def read_colours(text: str) -> list[Colour]:
-    """The colours in a person's words, in order: "#aa0000", "royal blue and silver", "红与金"."""
+    """Return the colours named in a text, in order: "#aa0000", "royal blue and silver", "红与金"."""
     words = _HEX_OR_WORD.findall(text.lower())
     colours: list[Colour] = []
     skip = False
@@ -54,41 +54,41 @@ def _rgb(name: str) -> Colour:
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` moved towards `other` by `share`, 0 to 1."""
+    """Mix `one` towards `other` by `share`, 0 to 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def curve(shape: Callable[[float], float]) -> list[int]:
-    """A table for one band from a function of 0..1 to 0..1."""
+    """Return the lookup table of one band for a function from 0..1 to 0..1."""
     return [max(0, min(255, round(255 * shape(value / 255)))) for value in range(256)]
 
 
 def apply_curve(picture: Image.Image, shape: Callable[[float], float]) -> Image.Image:
-    """Every band of `picture` through one curve."""
+    """Apply one curve to every band of `picture`."""
     return picture.point(curve(shape) * len(picture.getbands()))
 
 
 def contrast(picture: Image.Image, steepness: float, middle: float = 0.5) -> Image.Image:
-    """An S-curve around `middle`: 4 is gentle, 10 is close to black and white."""
+    """Apply an S-curve around `middle`: 4 is gentle, 10 is close to black and white."""
     low = 1 / (1 + math.exp(steepness * middle))
     high = 1 / (1 + math.exp(-steepness * (1 - middle)))
     return apply_curve(picture, lambda value: (1 / (1 + math.exp(-steepness * (value - middle))) - low) / (high - low))
 
 
 def saturate(picture: Image.Image, factor: float) -> Image.Image:
-    """More colour above 1, less below."""
+    """Change the saturation: more colour above 1, less below."""
     return ImageEnhance.Color(picture).enhance(factor)
 
 
 def grade(picture: Image.Image, shadow: Colour, light: Colour, strength: float) -> Image.Image:
-    """Shadows pulled to one colour and lights to another, 0 to 1, brightness nearly kept."""
+    """Tint shadows with one colour and lights with another, by `amount` 0 to 1, mostly preserving brightness."""
     tinted = ImageOps.colorize(picture.convert("L"), shadow, light, mid=mix(shadow, light, 0.5))
     return Image.blend(picture, tinted, strength)
 
 
 def dye(picture: Image.Image, cloth: Colour, trim: Colour, mask: Image.Image) -> Image.Image:
-    """Cloth in another colour where `mask` allows: folds stay, middle tones become `cloth`, highlights `trim`."""
+    """Dye cloth where `mask` is bright: folds stay, middle tones become `cloth`, highlights `trim`."""
     dark = mix(cloth, (0, 0, 0), 0.9)
     grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
     dyed = ImageOps.colorize(grey, dark, mix(trim, (255, 255, 255), 0.45), mid=mix(cloth, (70, 70, 76), 0.2))
@@ -96,15 +96,15 @@ def dye(picture: Image.Image, cloth: Colour, trim: Colour, mask: Image.Image) ->
 
 
 def scale_mask(mask: Image.Image, factor: float) -> Image.Image:
-    """A mask made weaker (below 1) or stronger."""
+    """Scale a mask: weaker below 1, stronger above."""
     return mask.point([min(255, round(value * factor)) for value in range(256)])
 
 
 def flat(picture: Image.Image, colour: Colour) -> Image.Image:
-    """A sheet of one colour, as large as `picture`."""
+    """Return an image of one colour, as large as `picture`."""
     return Image.new("RGB", picture.size, colour)
 
 
 def screen_tint(picture: Image.Image, colour: Colour, mask: Image.Image) -> Image.Image:
-    """Coloured light added where `mask` is bright."""
+    """Add coloured light where `mask` is bright."""
     return Image.composite(ImageChops.screen(picture, flat(picture, colour)), picture, mask)

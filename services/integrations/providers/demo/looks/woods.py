@@ -1,4 +1,4 @@
-"""Two drawn scenes among trees: an enchanted forest at dusk and a spring of cherry blossoms."""
+"""Drawn scenes with trees: an enchanted forest at dusk and a spring of cherry blossoms."""
 
 import math
 import random

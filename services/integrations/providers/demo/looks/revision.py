@@ -1,4 +1,4 @@
-"""A finished picture once more: a sibling of it, or the same with a change. No look is laid over it a second time."""
+"""Variations and refinements of a finished image; its look is not applied a second time."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from services.integrations.providers.demo.looks.tone import (
     saturate,
 )
 
-# Shadows and lights of one hour each.
+# Colours of shadows and lights at one time of day each.
 _HOURS: tuple[tuple[Colour, Colour], ...] = (
     ((46, 22, 66), (255, 190, 128)),  # dusk
     ((14, 44, 82), (236, 246, 255)),  # a clear morning
@@ -28,9 +28,9 @@ _WARM, _COLD, _NIGHT = _HOURS[2], _HOURS[1], ((4, 8, 34), (168, 190, 240))
 
 
 def vary(sheet: Sheet, picture: Image.Image) -> Image.Image:
-    """Another frame around the same subject, at another hour, lit from another side."""
+    """Draw a variation: another crop of the same subject, at another time of day, lit from another side."""
     rng = sheet.rng
-    share = rng.uniform(0.78, 0.9)  # of each side; closer, faces would be cut
+    share = rng.uniform(0.78, 0.9)  # of each side; a tighter crop would cut faces
     left, top = rng.uniform(0, 1 - share), rng.uniform(0, 1 - share)
     width, height = picture.size
     box = (left * width, top * height, (left + share) * width, (top + share) * height)
@@ -44,7 +44,7 @@ def vary(sheet: Sheet, picture: Image.Image) -> Image.Image:
 
 
 def refine(sheet: Sheet, picture: Image.Image) -> Image.Image:
-    """What the words ask for, where they speak of light or colour; else a little more of everything."""
+    """Draw a refinement: the changes of light or colour that the prompt names, else a general enhancement."""
     words = sheet.prompt.lower()
     changed = False
     for names, change in _CHANGES:
