@@ -1,4 +1,4 @@
-"""The tables. Tortoise finds every model through this module."""
+"""All tables of the database; Tortoise finds every model through this module."""
 
 from models.accounts import ApiKey, DataExport, MailToken, Session, User
 from models.billing import CreditTransaction, Membership, Pass, PassHour

@@ -9,28 +9,28 @@ from models import ids
 from models.enum import ExportState, MailPurpose, Role
 from models.plan import Plan
 
-_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike
+_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters and digits that look alike
 
 
 def new_referral_code() -> str:
-    """Eight letters that somebody can read out; 39 bits, so that twins are refused by the table, not expected."""
+    """Return a random code of eight characters that is easy to read out (39 bits; the table refuses duplicates)."""
     return "".join(secrets.choice(_CODE_LETTERS) for _ in range(8))
 
 
 class User(Model):
     """One account.
 
-    `credits` is a cache of the ledger's sum, moved only together with a ledger line. `version` grows by one,
+    `credits` is a cache of the ledger's sum, changed only together with a ledger line. `version` grows by one,
     without gaps, with every committed change of balance, entitlement, profile, or a generation's existence, status,
     favorite or share.
     """
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.USER))
-    # As typed, domain lower-cased, then case-folded; of an account that is gone, an address that nobody can have.
+    # Case-folded, domain lower-cased; a deleted account has an address under `deleted.invalid`.
     email = fields.CharField(max_length=320, unique=True)
     email_verified = fields.BooleanField(default=False)
-    # Whoever knows the password has shown that they read the mail of this address: more than `email_verified`, which
-    # says only that its reader opened a link, perhaps one that somebody else's sign-up had sent.
+    # The owner of the password has proved to read mail to this address. This is more than `email_verified`, which says
+    # only that the reader of the address opened a link, perhaps one from a sign-up by someone else.
     owner_proven = fields.BooleanField(default=False)
     password_hash = fields.CharField(max_length=255)  # argon2id
     name = fields.CharField(max_length=100, null=True)
@@ -38,30 +38,30 @@ class User(Model):
     locale = fields.CharField(max_length=16, null=True)  # null until chosen
     is_member = fields.BooleanField(default=False)  # granted by an admin; paid membership is `member_until`
     member_since = fields.DatetimeField(null=True)  # when an admin granted it
-    # What the account's monthly plan opens, as its memberships say it: a cache, moved only together with them.
+    # The account's monthly plan by its memberships: a cache, changed only together with them.
     plan: fields.ForeignKeyNullableRelation[Plan] = fields.ForeignKeyField(
         "models.Plan", related_name="members", null=True, on_delete=fields.RESTRICT
     )
     plan_id: str | None
-    member_until = fields.DatetimeField(null=True)  # the end of what was paid for, with the days of grace
+    member_until = fields.DatetimeField(null=True)  # the end of the paid period, with the days of grace
     credits = fields.BigIntField(default=0)
-    overdraft_allowed = fields.BooleanField(default=False)  # set only by lines that may pass below zero
+    overdraft_allowed = fields.BooleanField(default=False)  # set with lines that may pass below zero
     version = fields.BigIntField(default=0)
     ledger_sequence = fields.BigIntField(default=0)  # of the newest ledger line
-    # Null only where a server of the release before made the account; it is made when somebody asks for it.
+    # Null only if a server of the previous release created the account; generated when it is first read.
     referral_code = fields.CharField(max_length=16, null=True, unique=True, default=new_referral_code)
-    referred_by_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # who brought this account
-    referral_paid_at = fields.DatetimeField(null=True)  # when both got their bonus
-    # Of the proven address for which that was, as services.billing.referral makes it: a person is new once.
+    referred_by_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # the referring account
+    referral_paid_at = fields.DatetimeField(null=True)  # when both accounts got their bonus
+    # A hash of the verified address, from services.billing.referral, so that a user counts as new only once.
     referral_identity = fields.CharField(max_length=64, null=True, unique=True)
-    suspended_at = fields.DatetimeField(null=True)  # by an admin; such an account is signed in nowhere
-    deleted_at = fields.DatetimeField(null=True)  # the person is gone; the row stays for the ledger, without a name
+    suspended_at = fields.DatetimeField(null=True)  # by an admin; a suspended account has no sessions
+    deleted_at = fields.DatetimeField(null=True)  # deleted; the row is kept for the ledger, without personal data
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
     @property
     def may_sign_in(self) -> bool:
-        """Whether anybody may act as this account: it is neither gone nor suspended."""
+        """Whether the account can be used: it is neither deleted nor suspended."""
         return self.deleted_at is None and self.suspended_at is None
 
     class Meta:
@@ -69,7 +69,7 @@ class User(Model):
 
 
 class Session(Model):
-    """One sign-in. The token itself is never stored, only its SHA-256."""
+    """One session. Its token is never stored, only the token's SHA-256."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.SESSION))
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -85,7 +85,7 @@ class Session(Model):
 
 
 class ApiKey(Model):
-    """One key. The key itself is never stored, only its SHA-256 and what a person recognises it by."""
+    """One API key. The key is never stored, only its SHA-256 and a hint by which its user recognizes it."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.API_KEY))
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -94,7 +94,7 @@ class ApiKey(Model):
     user_id: str
     name = fields.CharField(max_length=100)
     hint = fields.CharField(max_length=4)  # the key's last characters
-    # Together with SECRET_KEY it makes the key again, for a client that repeats its request with the same key.
+    # The key is derived from it and SECRET_KEY, so that an idempotent replay can return the key again.
     salt = fields.CharField(max_length=64)  # hex
     key_hash = fields.CharField(max_length=64, unique=True)  # hex
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -105,19 +105,19 @@ class ApiKey(Model):
 
 
 class DataExport(Model):
-    """One export. The row is there before its bytes are, and stays until they are gone."""
+    """One data export. Its row is written before its bytes and deleted after them."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.DATA_EXPORT))
-    # RESTRICT, as for files: the bytes go first.
+    # RESTRICT, as for files: the bytes are deleted first.
     owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="data_exports", on_delete=fields.RESTRICT
     )
     owner_id: str
     state = fields.CharEnumField(ExportState, "models/enum.py", max_length=16, default=ExportState.PENDING)
-    lease_until = fields.DatetimeField(null=True)  # of the worker that makes it
+    lease_until = fields.DatetimeField(null=True)  # of the worker that builds it
     attempts = fields.IntField(default=0)
     created_at = fields.DatetimeField(auto_now_add=True)
-    expires_at = fields.DatetimeField(null=True)  # once it is READY
+    expires_at = fields.DatetimeField(null=True)  # set when it is READY
 
     class Meta:
         table = "data_exports"
@@ -125,12 +125,12 @@ class DataExport(Model):
 
     @property
     def key(self) -> str:
-        """Where the bytes are: `exports/{user}/{export}`."""
+        """The storage key: `exports/{user}/{export}`."""
         return f"exports/{self.owner_id}/{self.id}"
 
 
 class MailToken(Model):
-    """One link that was mailed. It works once and not for long; only its SHA-256 is kept."""
+    """One mailed link. It works once and for a limited time; only the SHA-256 of its token is stored."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.MAIL_TOKEN))
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -138,7 +138,7 @@ class MailToken(Model):
     )
     user_id: str
     purpose = fields.CharEnumField(MailPurpose, "models/enum.py", max_length=16)
-    email = fields.CharField(max_length=320)  # where it was sent
+    email = fields.CharField(max_length=320)  # the address it was sent to
     token_hash = fields.CharField(max_length=64, unique=True)  # hex
     expires_at = fields.DatetimeField(db_index=True)
     used_at = fields.DatetimeField(null=True)

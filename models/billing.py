@@ -15,8 +15,8 @@ from models.plan import Plan
 class CreditTransaction(Model):
     """One line of the ledger; triggers refuse to change or delete it.
 
-    `sequence` counts an account's lines without gaps, in the order of commits. `reference` says what the line
-    belongs to (`deduct:gen_...`) and is unique, so that nothing is written twice.
+    `sequence` counts an account's lines without gaps, in the order of commits. `reference` names what the line
+    belongs to (`deduct:gen_...`) and is unique, so that no line is written twice.
     """
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.TRANSACTION))
@@ -29,13 +29,13 @@ class CreditTransaction(Model):
     status = fields.CharEnumField(
         TransactionStatus, "models/enum.py", max_length=16, default=TransactionStatus.COMPLETED
     )
-    amount = fields.BigIntField()  # negative when credits leave
+    amount = fields.BigIntField()  # negative for a debit
     balance = fields.BigIntField()  # after this line
-    account_version = fields.BigIntField()  # User.version that this line's commit made
+    account_version = fields.BigIntField()  # the User.version of the same commit
     reference = fields.CharField(max_length=200, unique=True)
-    # No foreign key: a line outlives the generation it speaks of, and must not be touched when that goes.
+    # No foreign key: a line outlives its generation, and must not change when that is deleted.
     generation_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)
-    price = fields.BigIntField(null=True)  # minor units: what was paid for a purchase or a month
+    price = fields.BigIntField(null=True)  # minor units: the price of a purchase or a month
     currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
     metadata: dict[str, Any] | None = fields.JSONField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -47,7 +47,7 @@ class CreditTransaction(Model):
 
 
 class Membership(Model):
-    """One subscription to a monthly plan, as the payment provider last told it."""
+    """One subscription to a monthly plan, in the state that the payment provider last reported."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.MEMBERSHIP))
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -61,10 +61,10 @@ class Membership(Model):
     subscription_id = fields.CharField(max_length=100, unique=True)  # the provider's
     status = fields.CharEnumField(MembershipStatus, "models/enum.py", max_length=16)
     started_at = fields.DatetimeField()
-    renews_at = fields.DatetimeField(null=True)  # the end of the month that was paid for
-    ends_at = fields.DatetimeField(null=True)  # canceled, but running until then
+    renews_at = fields.DatetimeField(null=True)  # the end of the paid month
+    ends_at = fields.DatetimeField(null=True)  # canceled, and running until then
     past_due_at = fields.DatetimeField(null=True)
-    # The provider's time of the newest event that is in this row; older ones change nothing.
+    # The provider's time of the newest event applied to this row; older events change nothing.
     told_at = fields.DatetimeField()
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -86,8 +86,8 @@ class Pass(Model):
         "models.Plan", related_name="passes", on_delete=fields.RESTRICT
     )
     plan_id: str
-    reference = fields.CharField(max_length=200, unique=True)  # what paid for it, so that it is granted once
-    images_per_hour = fields.IntField()  # of the day it was sold
+    reference = fields.CharField(max_length=200, unique=True)  # of its order or admin action
+    images_per_hour = fields.IntField()  # as on the day of purchase
     videos_per_hour = fields.IntField()
     images_used = fields.IntField(default=0)  # in all its hours
     videos_used = fields.IntField(default=0)
@@ -103,7 +103,7 @@ class Pass(Model):
 
 
 class PassHour(Model):
-    """What was used of a pass in one of its hours, counted from 0."""
+    """The allowance used in one hour of a pass; hours are counted from 0."""
 
     id = fields.BigIntField(primary_key=True, generated=True)
     holder: fields.ForeignKeyRelation[Pass] = fields.ForeignKeyField(

@@ -1,4 +1,4 @@
-"""The catalogue: collections with their prices, and the styles in them."""
+"""Tables of the catalogue: collections with their prices, and the styles in them."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ class Collection(Model):
     base_cost = fields.IntField()  # credits for one STANDARD image
     refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
     qualities: dict[str, float] = fields.JSONField()  # Quality -> multiplier of the price
-    sizes: dict[str, str] = fields.JSONField()  # Size -> the sentence that enters the prompt
+    sizes: dict[str, str] = fields.JSONField()  # Size -> the sentence added to the prompt
     position = fields.IntField()  # order in lists
-    is_active = fields.BooleanField(default=True)  # false: left the catalogue, kept for history
-    edited = fields.BooleanField(default=False)  # by an admin: the profile has no say in it any more
+    is_active = fields.BooleanField(default=True)  # false: removed from the catalogue, kept for history
+    edited = fields.BooleanField(default=False)  # by an admin; the profile no longer updates it
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
@@ -43,7 +43,7 @@ class Style(Model):
         "models.Collection", related_name="styles", on_delete=fields.RESTRICT
     )
     collection_id: str
-    # Someone's own style; it is priced like the collection it stands in, and no part of the catalogue.
+    # Of a custom style, which has its collection's price and is not part of the catalogue.
     owner: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="styles", null=True, on_delete=fields.RESTRICT
     )
@@ -61,7 +61,7 @@ class Style(Model):
     variables: list[dict[str, Any]] = fields.JSONField()  # services.products.prompt.StyleVariable, as JSON
     position = fields.IntField()
     is_active = fields.BooleanField(default=True)
-    edited = fields.BooleanField(default=False)  # as of a collection
+    edited = fields.BooleanField(default=False)  # as in Collection
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

@@ -1,68 +1,68 @@
-"""The closed sets of values that rows hold and the API shows, each value explained."""
+"""The enums of values that rows store and the API shows, each value explained."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What an account may do."""
+    """The permissions of an account."""
 
     USER = "USER"
-    ADMIN = "ADMIN"  # sees and mends other people's accounts
-    SUPER_ADMIN = "SUPER_ADMIN"  # also names admins
+    ADMIN = "ADMIN"  # reads and manages users' accounts
+    SUPER_ADMIN = "SUPER_ADMIN"  # also appoints admins
 
 
 class RefundPolicy(StrEnum):
-    """When a generation that brought no picture gives its credits back."""
+    """When a generation without a result refunds its credits."""
 
-    ON_FAILURE = "ON_FAILURE"  # failed: always; canceled: only while no request had left for the provider
-    BEFORE_PROVIDER = "BEFORE_PROVIDER"  # only if no request left for the provider; a refused key counts as called
+    ON_FAILURE = "ON_FAILURE"  # failed: always; canceled: only before a request was sent to the provider
+    BEFORE_PROVIDER = "BEFORE_PROVIDER"  # only before a request was sent; a rejected API key counts as one
     NEVER = "NEVER"  # an admin decides
 
 
 class ReferenceImage(StrEnum):
-    """Whether a style works from a person's photo."""
+    """Whether a style uses the user's photo."""
 
     REQUIRED = "REQUIRED"
     OPTIONAL = "OPTIONAL"
-    UNUSED = "UNUSED"  # drawn from words alone; a photo is refused
+    UNUSED = "UNUSED"  # made from the prompt alone; a photo is refused
 
 
 class MediaKind(StrEnum):
-    """What is made."""
+    """The kind of result."""
 
     IMAGE = "IMAGE"
     VIDEO = "VIDEO"
 
 
 class GenerationStatus(StrEnum):
-    """The life of a generation; the last three are final and never left again."""
+    """The status of a generation; the last three are final and never change."""
 
     PENDING = "PENDING"  # paid for, waiting for a worker
-    PROCESSING = "PROCESSING"  # claimed by a worker that holds a lease
+    PROCESSING = "PROCESSING"  # claimed by a worker with a lease
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELED = "CANCELED"
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can change any more."""
+        """Whether the status can no longer change."""
         return self in (GenerationStatus.COMPLETED, GenerationStatus.FAILED, GenerationStatus.CANCELED)
 
 
 class GenerationStage(StrEnum):
-    """What a person is told is happening right now."""
+    """The current step of a generation, as shown to the user."""
 
     QUEUED = "QUEUED"
     VALIDATING = "VALIDATING"  # the worker reads the row and the original again
-    GENERATING = "GENERATING"  # the provider works
-    STORING = "STORING"  # the result is checked, re-encoded and put away
+    GENERATING = "GENERATING"  # the provider is called
+    STORING = "STORING"  # the result is sanitized and stored
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELED = "CANCELED"
 
 
 class Size(StrEnum):
-    """How big the subject is made; part of the prompt."""
+    """How large the subject is; part of the prompt."""
 
     SMALL = "SMALL"
     MEDIUM = "MEDIUM"
@@ -70,7 +70,7 @@ class Size(StrEnum):
 
 
 class Quality(StrEnum):
-    """How many pixels the provider is asked for; priced by the collection's multipliers."""
+    """The requested resolution; priced by the collection's multipliers."""
 
     STANDARD = "STANDARD"  # about 1 megapixel
     HD = "HD"  # about 2K
@@ -78,7 +78,7 @@ class Quality(StrEnum):
 
 
 class PaidBy(StrEnum):
-    """What paid for a generation."""
+    """The funding source of a generation."""
 
     CREDITS = "CREDITS"
     PASS = "PASS"  # noqa: S105 - a time-boxed purchase, not a password
@@ -86,7 +86,7 @@ class PaidBy(StrEnum):
 
 
 class TransactionType(StrEnum):
-    """Why a line stands in the ledger."""
+    """The type of a ledger line."""
 
     BONUS = "BONUS"  # sign-up, referral
     PURCHASE = "PURCHASE"
@@ -94,11 +94,11 @@ class TransactionType(StrEnum):
     DEDUCTION = "DEDUCTION"
     REFUND = "REFUND"
     ADMIN = "ADMIN"
-    REVERSAL = "REVERSAL"  # a purchase that was refunded or charged back
+    REVERSAL = "REVERSAL"  # of a purchase that was refunded or charged back
 
 
 class TransactionStatus(StrEnum):
-    """Whether a line has settled; every line written today is COMPLETED at once."""
+    """Whether a ledger line has settled; at present every line is written as COMPLETED."""
 
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
@@ -106,55 +106,55 @@ class TransactionStatus(StrEnum):
 
 
 class FileKind(StrEnum):
-    """Where a file comes from; also the first part of its storage key."""
+    """The origin of a file, which decides the first part of its storage key."""
 
     ORIGINAL = "ORIGINAL"
     RESULT = "RESULT"
 
 
 class FileState(StrEnum):
-    """Bytes have a row before they exist and keep it until they are gone."""
+    """The state of a file, whose row is written before its bytes and deleted after them."""
 
-    PENDING = "PENDING"  # the row is written, the bytes may or may not be there yet
-    LIVE = "LIVE"  # stored, and something refers to it
-    DELETING = "DELETING"  # hidden from every read; the sweeper removes bytes, then the row
+    PENDING = "PENDING"  # the row is written; the bytes may not exist yet
+    LIVE = "LIVE"  # stored and referred to
+    DELETING = "DELETING"  # no longer readable; the sweeper removes the bytes, then the row
 
 
 class PlanKind(StrEnum):
-    """What a plan sells."""
+    """The kind of a plan."""
 
     SUBSCRIPTION = "SUBSCRIPTION"  # credits every month
-    PASS = "PASS"  # noqa: S105 - hourly allowances for some hours, not a password
+    PASS = "PASS"  # noqa: S105 - hourly allowances for a limited time, not a password
 
 
 class MembershipStatus(StrEnum):
-    """How a monthly plan stands; what it opens also ends by itself, at a time that the row says."""
+    """The status of a membership; its benefits also end by themselves, at a time in the row."""
 
-    ACTIVE = "ACTIVE"  # paid, perhaps canceled for the end of the period
+    ACTIVE = "ACTIVE"  # paid; possibly canceled at the end of the period
     PAST_DUE = "PAST_DUE"  # a payment failed; nothing new is granted
     ENDED = "ENDED"
 
 
 class PurchaseStatus(StrEnum):
-    """How an order at the payment provider stands with us."""
+    """How an order at the payment provider was settled."""
 
-    PAID = "PAID"  # what it bought is granted
-    REFUNDED = "REFUNDED"  # all or part of it was taken back
-    PARKED = "PARKED"  # its buyer or product is unknown to us; an admin decides
+    PAID = "PAID"  # its product is granted
+    REFUNDED = "REFUNDED"  # refunded in full or in part
+    PARKED = "PARKED"  # needs review by an admin: its buyer or product is unknown
 
 
 class EventOutcome(StrEnum):
-    """What became of an event from outside, which is kept whatever it was."""
+    """The outcome of a webhook event; events are kept whatever the outcome."""
 
     RECEIVED = "RECEIVED"  # stored, not handled yet
     HANDLED = "HANDLED"
-    IGNORED = "IGNORED"  # of a type that means nothing to us
-    PARKED = "PARKED"  # names somebody or something unknown; an admin decides
-    FAILED = "FAILED"  # handling it broke; it can be replayed
+    IGNORED = "IGNORED"  # of a type without an effect
+    PARKED = "PARKED"  # needs review by an admin: it refers to something unknown
+    FAILED = "FAILED"  # handling it raised an error; it can be replayed
 
 
 class JobState(StrEnum):
-    """How one run of an hourly job stands."""
+    """The state of one run of an hourly job."""
 
     RUNNING = "RUNNING"  # claimed by a worker; stays so if that worker died
     COMPLETED = "COMPLETED"
@@ -162,22 +162,22 @@ class JobState(StrEnum):
 
 
 class MailPurpose(StrEnum):
-    """What the link in a mail does for its reader."""
+    """The purpose of a mailed link."""
 
-    VERIFY = "VERIFY"  # proves that the address is theirs
-    RESET = "RESET"  # chooses a new password
+    VERIFY = "VERIFY"  # verifies the address
+    RESET = "RESET"  # resets the password
 
 
 class ExportState(StrEnum):
-    """An export of one's own data has a row before it has bytes, and keeps it until they are gone."""
+    """The state of a data export, whose row is written before its bytes and deleted after them."""
 
-    PENDING = "PENDING"  # asked for; a worker makes it
+    PENDING = "PENDING"  # requested; a worker builds it
     READY = "READY"
-    DELETING = "DELETING"  # past its time; the sweeper removes bytes, then the row
+    DELETING = "DELETING"  # expired; the sweeper removes the bytes, then the row
 
 
 class AdminAction(StrEnum):
-    """What an admin can do, as the audit log has it."""
+    """The actions of admins in the audit log."""
 
     ADJUST_CREDITS = "ADJUST_CREDITS"
     REFUND_GENERATION = "REFUND_GENERATION"
@@ -187,7 +187,7 @@ class AdminAction(StrEnum):
     SET_MEMBERSHIP = "SET_MEMBERSHIP"
     GRANT_PASS = "GRANT_PASS"  # noqa: S105 - a time-boxed purchase, not a password
     SET_SUSPENDED = "SET_SUSPENDED"
-    CREATE_STYLE = "CREATE_STYLE"  # in the catalogue; one's own is nobody's business
+    CREATE_STYLE = "CREATE_STYLE"  # in the catalogue; custom styles are private
     UPDATE_STYLE = "UPDATE_STYLE"
     DELETE_STYLE = "DELETE_STYLE"
     IMPORT_CATALOGUE = "IMPORT_CATALOGUE"
@@ -195,7 +195,7 @@ class AdminAction(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, for programs; people read the message beside it."""
+    """Error codes for clients; the message beside it is for users."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -207,11 +207,11 @@ class ErrorCode(StrEnum):
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     RATE_LIMITED = "RATE_LIMITED"
     UPLOAD_FAILED = "UPLOAD_FAILED"
-    GENERATION_FAILED = "GENERATION_FAILED"  # the provider answered, with no usable image
+    GENERATION_FAILED = "GENERATION_FAILED"  # the provider responded without a usable image
     GENERATION_TIMEOUT = "GENERATION_TIMEOUT"
-    CONTENT_REJECTED = "CONTENT_REJECTED"  # the provider's moderation
+    CONTENT_REJECTED = "CONTENT_REJECTED"  # rejected by the provider's moderation
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
-    PROVIDER_MISCONFIGURED = "PROVIDER_MISCONFIGURED"  # no key, or a key that was refused
+    PROVIDER_MISCONFIGURED = "PROVIDER_MISCONFIGURED"  # no API key, or one that was rejected
     PAYMENTS_UNAVAILABLE = "PAYMENTS_UNAVAILABLE"
     UNAVAILABLE = "UNAVAILABLE"  # an outage or maintenance on our side; try again later
     TOO_COMPLEX = "TOO_COMPLEX"  # depth, cost, aliases, tokens

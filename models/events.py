@@ -1,4 +1,4 @@
-"""What admins did to other people's accounts and to the whole deployment: one line for each act, never changed."""
+"""The audit log: what admins did to users' accounts and to the whole deployment."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from models.enum import AdminAction
 
 
 class AuditEntry(Model):
-    """One act, written in the transaction that did it; triggers refuse to change or delete it."""
+    """One admin action, written in the same transaction; triggers refuse to change or delete it."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.AUDIT_ENTRY))
-    # RESTRICT, as for the ledger: what an admin did outlives the admin. Null: the command line or the settings.
+    # RESTRICT, as for the ledger: the audit log outlives the admin's account. Null: the command line or the settings.
     actor: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="acts", null=True, on_delete=fields.RESTRICT
     )
     actor_id: str | None
     action = fields.CharEnumField(AdminAction, "models/enum.py", max_length=32)
     target = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)  # null: the whole deployment
-    detail: dict[str, Any] = fields.JSONField()  # what was asked for, the reason, and what it was before
+    detail: dict[str, Any] = fields.JSONField()  # the request, the reason, and the previous state
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

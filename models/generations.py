@@ -1,4 +1,4 @@
-"""Generations: requests for one picture each, with everything they were sold under."""
+"""Tables of generations: requests for one picture each, with their price and terms, and idempotency keys."""
 
 from typing import Self
 
@@ -26,8 +26,8 @@ from models.media import File
 class Generation(Model):
     """One request for one picture.
 
-    Every change is a compare-and-set that moves `version`. A worker owns the row while `lease_until` lies ahead and
-    its `fence` is the newest. Price and refund policy are those of the day it was sold.
+    Every change is a compare-and-set that increments `version`. A worker owns the row while `lease_until` is in the
+    future and its `fence` is the newest. Price and refund policy are those of the time of the request.
     """
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.GENERATION))
@@ -35,7 +35,7 @@ class Generation(Model):
         "models.User", related_name="generations", on_delete=fields.RESTRICT
     )
     user_id: str
-    batch_id = fields.CharField(max_length=ids.LENGTH)  # the request it came in with
+    batch_id = fields.CharField(max_length=ids.LENGTH)  # shared by the generations of one request
     media = fields.CharEnumField(MediaKind, "models/enum.py", max_length=8, default=MediaKind.IMAGE)
 
     status = fields.CharEnumField(GenerationStatus, "models/enum.py", max_length=16, default=GenerationStatus.PENDING)
@@ -48,19 +48,19 @@ class Generation(Model):
         "models.Style", related_name="generations", null=True, on_delete=fields.SET_NULL
     )
     style_id: str | None
-    collection_slug = fields.CharField(max_length=64)  # these three are kept when the style is gone
+    collection_slug = fields.CharField(max_length=64)  # these three are kept when the style is deleted
     style_slug = fields.CharField(max_length=64)
     style_title: dict[str, str] = fields.JSONField()
-    prompt = fields.TextField(null=True)  # the person's own words
-    full_prompt = fields.TextField()  # what the provider is told
+    prompt = fields.TextField(null=True)  # the user's own text
+    full_prompt = fields.TextField()  # as sent to the provider
     variables: dict[str, str] = fields.JSONField()
     size = fields.CharEnumField(Size, "models/enum.py", max_length=8)
     quality = fields.CharEnumField(Quality, "models/enum.py", max_length=8)
     aspect_ratio = fields.CharField(max_length=8, null=True)
     requested_model = fields.CharField(max_length=100, null=True)
-    # What it was regenerated or refined from. No foreign key: that one may be deleted while this is made.
+    # The generation that it regenerates or refines. No foreign key: the parent may be deleted meanwhile.
     parent_id = fields.CharField(max_length=ids.LENGTH, null=True)
-    # What was said before `full_prompt`, oldest first, where a picture is refined: the parent's prompts.
+    # For a refinement, the prompts of its parents, oldest first; `full_prompt` follows them.
     earlier_prompts: list[str] = fields.JSONField(default=list)
 
     original: fields.ForeignKeyNullableRelation[File] = fields.ForeignKeyField(
@@ -72,20 +72,20 @@ class Generation(Model):
     )
     result_id: str | None
 
-    priority = fields.IntField(default=0)  # the higher is made first; of the same, the older
+    priority = fields.IntField(default=0)  # higher first, then older first
     cost = fields.IntField()  # credits
     paid_by = fields.CharEnumField(PaidBy, "models/enum.py", max_length=8, default=PaidBy.CREDITS)
-    pass_id = fields.CharField(max_length=ids.LENGTH, null=True)  # whose allowance paid, and in which hour of it
+    pass_id = fields.CharField(max_length=ids.LENGTH, null=True)  # the pass and its hour whose allowance was used
     pass_hour = fields.IntField(null=True)
     refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
     refunded = fields.BooleanField(default=False)
 
-    attempts = fields.IntField(default=0)  # claims, counted when made
-    fence = fields.BigIntField(default=0)  # grows with every claim; writes of older holders change nothing
+    attempts = fields.IntField(default=0)  # number of claims
+    fence = fields.BigIntField(default=0)  # incremented by every claim; writes with an older fence change nothing
     worker = fields.CharField(max_length=64, null=True)
     lease_until = fields.DatetimeField(null=True)
-    provider_called_at = fields.DatetimeField(null=True)  # written down before the first call is made
-    provider_calls = fields.IntField(default=0)  # every call, counted before it is made
+    provider_called_at = fields.DatetimeField(null=True)  # set before the first call
+    provider_calls = fields.IntField(default=0)  # incremented before every call
     provider = fields.CharField(max_length=32, null=True)
     model = fields.CharField(max_length=100, null=True)
     provider_cost = fields.FloatField(null=True)  # US dollars
@@ -98,17 +98,17 @@ class Generation(Model):
     share_slug = fields.CharField(max_length=64, null=True, unique=True)  # null: not shared
     shared_at = fields.DatetimeField(null=True)
     search_text = fields.TextField()  # prompt, style titles and id, case-folded
-    # A deleted generation is in no list; its row stays for the figures, without words or pictures.
+    # A soft-deleted generation is in no list; its row is kept for statistics, without texts or pictures.
     deleted_at = fields.DatetimeField(null=True)
 
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
     started_at = fields.DatetimeField(null=True)
-    completed_at = fields.DatetimeField(null=True)  # when it ended, well or not
+    completed_at = fields.DatetimeField(null=True)  # when it reached a final status
 
     @classmethod
     def present(cls) -> QuerySet[Self]:
-        """Those that were not deleted, with everything that shows them."""
+        """Return the query of generations that are not deleted, joined with what displays them."""
         return cls.filter(deleted_at__isnull=True).select_related("original", "result", "style", "style__collection")
 
     class Meta:
@@ -133,9 +133,9 @@ class IdempotencyKey(Model):
     operation = fields.CharField(max_length=32)
     key = fields.CharField(max_length=128)
     input_hash = fields.CharField(max_length=64)  # SHA-256 of the normalised input, picture included
-    # Of a batch of generations, a checkout, a ledger line, a style or an API key. Null only where a server of the
-    # release before wrote the key: that one knows `batch_id` alone, which therefore stays, written with the same value,
-    # until the next release (docs/operating.md, "Upgrades and migrations").
+    # Of a batch of generations, a checkout, a ledger line, a style or an API key. Null only if a server of the previous
+    # release wrote the key: it knows only `batch_id`, which therefore stays, written with the same value, until the
+    # next release (docs/operating.md, "Upgrades and migrations").
     result_id = fields.CharField(max_length=ids.LENGTH, null=True)
     batch_id = fields.CharField(max_length=ids.LENGTH)
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""Identifiers: TypeIDs, which sort by creation time and say what they name (gen_01h455vb4pex5vsknk084sn02q)."""
+"""Identifiers: TypeIDs, which sort by creation time and have a prefix by type (gen_01h455vb4pex5vsknk084sn02q)."""
 
 import re
 from datetime import datetime
@@ -15,12 +15,12 @@ BATCH = "bat"
 FILE = "fil"
 UPLOAD = "upl"
 API_KEY = "key"
-MAIL_TOKEN = "mtk"  # noqa: S105 - what such ids begin with
+MAIL_TOKEN = "mtk"  # noqa: S105 - a prefix, not a password
 DATA_EXPORT = "exp"
 PLAN = "pln"
 CREDIT_PACKAGE = "pkg"
 MEMBERSHIP = "mem"
-PASS = "pas"  # noqa: S105 - what such ids begin with
+PASS = "pas"  # noqa: S105 - a prefix, not a password
 CHECKOUT = "chk"
 PURCHASE = "ord"
 EXTERNAL_EVENT = "evt"
@@ -32,16 +32,16 @@ _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id. Within one process, later ids sort after earlier ones."""
+    """Return a new id. Within one process, later ids sort after earlier ones."""
     return str(TypeID(prefix=prefix))
 
 
 def first_of(prefix: str, moment: datetime) -> str:
-    """The id before all that are made from `moment` on; of the moments before 1970, the first of all."""
+    """Return the lower bound of ids generated at or after `moment`; before 1970, the lowest of all."""
     milliseconds = max(int(moment.timestamp() * 1000), 0)
     return f"{prefix}_{base32.encode((milliseconds << 80).to_bytes(16))}"
 
 
 def is_id(value: str, prefix: str | None = None) -> bool:
-    """Whether `value` is a well-formed id (of that kind); anything else never reaches the database."""
+    """Whether `value` is a well-formed id, with this prefix if given; other values never reach the database."""
     return _TYPE_ID.fullmatch(value) is not None and (prefix is None or value.startswith(prefix + "_"))

@@ -11,10 +11,10 @@ _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
 class File(Model):
-    """One picture and its thumbnails, all under keys of our own making."""
+    """One picture and its thumbnails, under storage keys that the server generates."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
-    # RESTRICT: an account's files are removed one by one, bytes first, never by a cascade that forgets the bytes.
+    # RESTRICT: an account's files are removed one by one, bytes first; a cascade would orphan the bytes.
     owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="files", on_delete=fields.RESTRICT
     )
@@ -26,7 +26,7 @@ class File(Model):
     width = fields.IntField()  # pixels, upright
     height = fields.IntField()
     sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
-    thumbnail_widths: list[int] = fields.JSONField()  # pixels, rising, from 320 on; each is a WebP beside the picture
+    thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the picture
     placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -36,35 +36,35 @@ class File(Model):
 
     @property
     def key(self) -> str:
-        """Where the bytes are: `originals|generated/{user}/{file}`."""
+        """The storage key: `originals|generated/{user}/{file}`."""
         return f"{_FOLDERS[self.kind]}/{self.owner_id}/{self.id}"
 
     @property
     def thumbnail_key(self) -> str:
-        """Where the narrowest thumbnail is, beside the picture; every picture has it."""
+        """The storage key of the narrowest thumbnail, which every picture has."""
         return f"{self.key}-thumbnail"
 
     def thumbnail_key_of(self, width: int) -> str:
-        """Where the thumbnail of one of `thumbnail_widths` is."""
+        """Return the storage key of the thumbnail with one of `thumbnail_widths`."""
         return self.thumbnail_key if width == self.thumbnail_widths[0] else f"{self.thumbnail_key}-{width}"
 
     @property
     def thumbnail_keys(self) -> list[str]:
-        """Where all its thumbnails are."""
+        """The storage keys of all thumbnails."""
         return [self.thumbnail_key_of(width) for width in self.thumbnail_widths]
 
 
 class Upload(Model):
-    """One announced upload. Its bytes may not be there yet, or never come; the sweeper removes it, used or not."""
+    """One direct upload. Its bytes may arrive later or never; the sweeper removes it, used or not."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.UPLOAD))
-    # RESTRICT, as for files: the bytes go first.
+    # RESTRICT, as for files: the bytes are deleted first.
     owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="uploads", on_delete=fields.RESTRICT
     )
     owner_id: str
-    content_type = fields.CharField(max_length=32)  # as announced
-    byte_size = fields.BigIntField()  # as announced; no more is taken
+    content_type = fields.CharField(max_length=32)  # as declared
+    byte_size = fields.BigIntField()  # as declared; larger ones are refused
     idempotency_key = fields.CharField(max_length=128, null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 
@@ -75,5 +75,5 @@ class Upload(Model):
 
     @property
     def key(self) -> str:
-        """Where the bytes are: `uploads/{user}/{upload}`."""
+        """The storage key: `uploads/{user}/{upload}`."""
         return f"uploads/{self.owner_id}/{self.id}"

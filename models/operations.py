@@ -9,7 +9,7 @@ from models.enum import JobState
 
 
 class Maintenance(Model):
-    """The one row, made by the migration."""
+    """The maintenance switches: a single row, inserted by a migration."""
 
     id = fields.IntField(primary_key=True, generated=False, default=1)
     read_only = fields.BooleanField(default=False)
@@ -22,7 +22,7 @@ class Maintenance(Model):
 
 
 class Worker(Model):
-    """One process that makes generations; it says so again and again while it lives."""
+    """One worker process, which updates its row with a heartbeat while it is alive."""
 
     name = fields.CharField(max_length=64, primary_key=True)
     concurrency = fields.IntField()  # generations at once

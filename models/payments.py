@@ -1,4 +1,4 @@
-"""Money from outside: checkouts that were opened, orders that were paid, and every event that told of them."""
+"""Tables of payments: checkouts, purchases, and the payment provider's webhook events."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from models.plan import CreditPackage, Plan
 
 
 class Checkout(Model):
-    """One visit to the payment provider's till."""
+    """One checkout at the payment provider."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.CHECKOUT))
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
@@ -20,7 +20,7 @@ class Checkout(Model):
     )
     user_id: str
     slug = fields.CharField(max_length=64)  # of the package or plan
-    provider_id = fields.CharField(max_length=100, null=True, unique=True)  # null: not opened there yet
+    provider_id = fields.CharField(max_length=100, null=True, unique=True)  # null: not created there yet
     url = fields.TextField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     expires_at = fields.DatetimeField(null=True)
@@ -31,11 +31,11 @@ class Checkout(Model):
 
 
 class Purchase(Model):
-    """One order at the payment provider, with what it bought and what was taken back of it."""
+    """One order at the payment provider, with what it granted and what was reversed."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.PURCHASE))
     order_id = fields.CharField(max_length=100, unique=True)  # the provider's
-    # RESTRICT, as for the ledger: what was paid outlives the person. Null: nobody that we know.
+    # RESTRICT, as for the ledger: a payment outlives its account. Null: the buyer is unknown.
     user: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="purchases", null=True, on_delete=fields.RESTRICT
     )
@@ -49,13 +49,13 @@ class Purchase(Model):
     )
     plan_id: str | None
     status = fields.CharEnumField(PurchaseStatus, "models/enum.py", max_length=16)
-    is_paid = fields.BooleanField(default=False)  # false: only its refund has been told so far
+    is_paid = fields.BooleanField(default=False)  # false: only its refund has been reported so far
     credits = fields.IntField(default=0)  # granted for it
-    reversed_credits = fields.IntField(default=0)  # taken back
+    reversed_credits = fields.IntField(default=0)  # reversed by refunds
     net_amount = fields.BigIntField(default=0)  # minor units, before tax
     refunded_amount = fields.BigIntField(default=0)
     currency = fields.CharField(max_length=3, null=True)
-    data: dict[str, Any] = fields.JSONField()  # the order as the provider last told it, without who paid
+    data: dict[str, Any] = fields.JSONField()  # the order as last reported, without the customer
     ordered_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -66,15 +66,15 @@ class Purchase(Model):
 
 
 class ExternalEvent(Model):
-    """One delivery of a webhook, stored once under the sender's own id, before anything is done about it."""
+    """One webhook delivery, stored once under the sender's id before it is handled."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.EXTERNAL_EVENT))
     source = fields.CharField(max_length=16)  # polar
     event_id = fields.CharField(max_length=200)
     type = fields.CharField(max_length=100)
-    data: dict[str, Any] = fields.JSONField()  # the whole body; once it is settled, without who paid
+    data: dict[str, Any] = fields.JSONField()  # the whole body; without the customer once it is settled
     outcome = fields.CharEnumField(EventOutcome, "models/enum.py", max_length=16, default=EventOutcome.RECEIVED)
-    problem = fields.CharField(max_length=500, null=True)  # why it was parked or failed
+    problem = fields.CharField(max_length=500, null=True)  # why it needs review or failed
     attempts = fields.IntField(default=0)
     received_at = fields.DatetimeField(auto_now_add=True)
     handled_at = fields.DatetimeField(null=True)

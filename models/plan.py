@@ -1,4 +1,4 @@
-"""What is sold for money: packages of credits, monthly plans and passes, as the profile describes them."""
+"""Tables of products: credit packages, monthly plans and passes, as the profile describes them."""
 
 from tortoise import fields
 from tortoise.models import Model
@@ -8,7 +8,7 @@ from models.enum import PlanKind
 
 
 class Plan(Model):
-    """A monthly plan or a pass. A plan that left the profile stays for those who have it."""
+    """A monthly plan or a pass. A plan removed from the profile is kept for its members."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.PLAN))
     slug = fields.CharField(max_length=64, unique=True)
@@ -25,7 +25,7 @@ class Plan(Model):
     api_access = fields.BooleanField(default=False)
     max_batch = fields.IntField()
     position = fields.IntField()  # order in lists
-    is_active = fields.BooleanField(default=True)  # false: left the profile, kept for history
+    is_active = fields.BooleanField(default=True)  # false: removed from the profile, kept for history
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
