@@ -1,4 +1,4 @@
-"""Collections and styles as files describe them: each collection once, and what a profile changes about it."""
+"""Collections and styles in profile files: shared collections, and what a profile overrides."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ from services.products.toml_file import (
 
 Credits = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Multiplier = Annotated[StrictFloat, Field(gt=0, le=1_000, allow_inf_nan=False)]
-Qualities = dict[Quality, Multiplier]  # cost times multiplier, rounded up once; what is left out is not sold
+Qualities = dict[Quality, Multiplier]  # cost times multiplier, rounded up once; missing qualities are not offered
 
 
 class ProfileStyle(BaseModel):
@@ -46,11 +46,11 @@ class ProfileStyle(BaseModel):
     @field_validator("prompt", "prompt_without_photo")
     @classmethod
     def _unwrap(cls, text: str | None) -> str | None:
-        """Lines are broken in the file for the reader's sake; the provider gets one paragraph."""
+        """Join the lines: they are wrapped in the file for readability, and the provider gets one paragraph."""
         return None if text is None else " ".join(text.split())
 
-    def narrowed(self, reference_image: ReferenceImage) -> "ProfileStyle":
-        """An OPTIONAL style that takes a photo always, or never."""
+    def with_reference_image(self, reference_image: ReferenceImage) -> "ProfileStyle":
+        """Return a copy of an OPTIONAL style that requires a photo, or takes none."""
         if reference_image is ReferenceImage.OPTIONAL:
             return self
         is_unused = reference_image is ReferenceImage.UNUSED
@@ -71,12 +71,12 @@ class ProfileCollection(BaseModel):
     base_cost: Credits
     refund_policy: RefundPolicy
     qualities: Qualities
-    sizes: dict[Size, str] = Field(default_factory=dict)  # the sentence that enters the prompt as {size}
-    variables: tuple[StyleVariable, ...] = ()  # of every style; a style's own one of the same name takes its place
+    sizes: dict[Size, str] = Field(default_factory=dict)  # the sentence that replaces {size} in the prompt
+    variables: tuple[StyleVariable, ...] = ()  # of every style; a style's variable of the same name overrides it
     styles: tuple[ProfileStyle, ...] = Field(min_length=1)
 
     def prompt_of(self, style: ProfileStyle) -> StylePrompt:
-        """Everything that `style` is rendered from, the collection's share included."""
+        """Return the template of `style`, with the collection's variables and sizes."""
         own = {variable.name for variable in style.variables}
         shared = tuple(variable for variable in self.variables if variable.name not in own)
         return StylePrompt(
@@ -88,19 +88,19 @@ class ProfileCollection(BaseModel):
 
 
 class CollectionReference(BaseModel):
-    """A shared collection in a profile, with what is different there; what is left out stays as it is."""
+    """A shared collection in a profile, with overrides; fields that are left out are unchanged."""
 
     model_config = ENTRY
 
     use: Slug
-    base_cost: Credits | None = None  # styles with a cost of their own keep it
+    base_cost: Credits | None = None  # a style's own cost takes precedence
     refund_policy: RefundPolicy | None = None
     qualities: Qualities | None = None
-    reference_image: ReferenceImage | None = None  # of all its styles, which must leave the choice
+    reference_image: ReferenceImage | None = None  # of all its styles; each must be OPTIONAL or have this value
     styles: tuple[Slug, ...] | None = Field(None, min_length=1)  # these only, in this order
 
     def problems(self, shared: ProfileCollection) -> Iterator[Problem]:
-        """What cannot be changed so; places are within this entry."""
+        """Yield invalid overrides; places are relative to this entry."""
         known = {style.slug: style for style in shared.styles}
         yield from duplicates("styles", self.styles or ())
         for slug in self.styles or ():
@@ -112,10 +112,10 @@ class CollectionReference(BaseModel):
         for style in shared.styles:
             fixed = style.reference_image is not ReferenceImage.OPTIONAL
             if self.reference_image and fixed and style.reference_image is not self.reference_image:
-                yield "reference_image", f"is {style.reference_image} in the style {style.slug}, which leaves no choice"
+                yield "reference_image", f"is fixed as {style.reference_image} in the style {style.slug}"
 
     def apply(self, shared: ProfileCollection) -> ProfileCollection:
-        """The collection as this profile sells it, where there are no problems."""
+        """Return the collection with the overrides. Requires that there are no problems."""
         changes: dict[str, object] = {
             name: value
             for name in ("base_cost", "refund_policy", "qualities")
@@ -124,12 +124,12 @@ class CollectionReference(BaseModel):
         by_slug = {style.slug: style for style in shared.styles}
         styles = shared.styles if self.styles is None else tuple(by_slug[slug] for slug in self.styles)
         if self.reference_image:
-            styles = tuple(style.narrowed(self.reference_image) for style in styles)
+            styles = tuple(style.with_reference_image(self.reference_image) for style in styles)
         return shared.model_copy(update={**changes, "styles": styles})
 
 
 def load_collection(path: Path) -> ProfileCollection:
-    """The collection that has the file at `path` to itself. Raises ProfileError with all its problems."""
+    """Load the collection in the file at `path`. Raises ProfileError with all its problems."""
     data = read_toml(path)
     try:
         collection = ProfileCollection.model_validate(data)
@@ -141,7 +141,7 @@ def load_collection(path: Path) -> ProfileCollection:
 
 
 def collection_problems(collection: ProfileCollection, *parents: str) -> Iterator[Problem]:
-    """What makes no sense in a collection that stands below `parents` in its file."""
+    """Yield the inconsistencies of a collection that is below `parents` in its file."""
     yield from text_problems(_join(*parents, "title"), collection.title)
     yield from text_problems(_join(*parents, "description"), collection.description)
     if Quality.STANDARD not in collection.qualities:
@@ -163,20 +163,20 @@ def _style_problems(parents: tuple[str, ...], collection: ProfileCollection, sty
     if not is_optional and style.prompt_without_photo is not None:
         yield f"{place}.prompt_without_photo", f"is never used: the reference image is {style.reference_image}"
     template = collection.prompt_of(style)
-    homes = dict.fromkeys((variable.name for variable in collection.variables), _join(*parents, "variables"))
-    homes |= dict.fromkeys((variable.name for variable in style.variables), f"{place}.variables")
+    places = dict.fromkeys((variable.name for variable in collection.variables), _join(*parents, "variables"))
+    places |= dict.fromkeys((variable.name for variable in style.variables), f"{place}.variables")
     for variable in template.variables:
-        home = f"{homes[variable.name]}.{variable.name}"
-        yield from text_problems(f"{home}.label", variable.label)
+        variable_place = f"{places[variable.name]}.{variable.name}"
+        yield from text_problems(f"{variable_place}.label", variable.label)
         for option in variable.options:
             if option.label:
-                yield from text_problems(f"{home}.options.{option.value}.label", option.label)
+                yield from text_problems(f"{variable_place}.options.{option.value}.label", option.label)
     for problem in template_problems(template):
         what = problem.message.text.format(**problem.message.values)
         match problem.field:
             case ("variables", index, entry):
                 name = template.variables[int(index)].name
-                yield f"{homes[name]}.{name}.{entry}", what
+                yield f"{places[name]}.{name}.{entry}", what
             case ("sizes",):
                 yield _join(*parents, "sizes"), what
             case field:

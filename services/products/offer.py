@@ -1,4 +1,4 @@
-"""What is sold for money, as files describe it: packages of credits, monthly plans, passes."""
+"""Offers in profile files: credit packages, monthly plans, passes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ Price = Annotated[StrictInt, Field(ge=1, le=100_000_000)]  # minor units
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$")]  # ISO 4217, lower case
 Hours = Annotated[StrictInt, Field(ge=1, le=_ONE_YEAR)]
 PerHour = Annotated[StrictInt, Field(ge=0, le=100_000)]
-MaxBatch = Annotated[StrictInt, Field(ge=1, le=16)]  # pictures of one request
+MaxBatch = Annotated[StrictInt, Field(ge=1, le=16)]  # generations per request
 
 
 class ProfilePackage(BaseModel):
@@ -55,14 +55,14 @@ class ProfilePlan(BaseModel):
     duration_hours: Hours | None = None  # of a pass
     images_per_hour: PerHour | None = None
     videos_per_hour: PerHour | None = None
-    priority: StrictBool = False  # made before those of others
-    unlimited: StrictBool = False  # pays for every picture
+    priority: StrictBool = False  # its generations are claimed before others'
+    unlimited: StrictBool = False  # pays for every generation
     api_access: StrictBool = False
     max_batch: MaxBatch | None = None  # None: the profile's
 
 
 class Offers(BaseModel):
-    """Packages and plans that several profiles sell."""
+    """Packages and plans that several profiles share."""
 
     model_config = ENTRY
 
@@ -71,7 +71,7 @@ class Offers(BaseModel):
 
 
 def load_offers(path: Path) -> Offers:
-    """The packages and plans in the file at `path`. Raises ProfileError with all problems."""
+    """Load the packages and plans in the file at `path`. Raises ProfileError with all problems."""
     data = read_toml(path)
     try:
         offers = Offers.model_validate(data)
@@ -83,14 +83,14 @@ def load_offers(path: Path) -> Offers:
 
 
 def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePlan, ...]) -> Iterator[Problem]:
-    """What makes no sense in what is sold. A checkout names both by slug, so the two share their names."""
+    """Yield the inconsistencies of offers. A checkout names both kinds by slug, so slugs are unique across both."""
     package_slugs = [package.slug for package in packages]
     yield from duplicates("packages", package_slugs)
     yield from duplicates("plans", [plan.slug for plan in plans])
     for plan in plans:
         place = f"plans.{plan.slug}"
         if plan.slug in package_slugs:
-            yield place, "is a package's name, too"
+            yield place, "is also the slug of a package"
         yield from text_problems(f"{place}.title", plan.title)
         if plan.price is not None and plan.currency is None:
             yield f"{place}.currency", "is missing, and there is a price"
@@ -100,17 +100,17 @@ def offer_problems(packages: tuple[ProfilePackage, ...], plans: tuple[ProfilePla
 
 
 def _kind_problems(place: str, plan: ProfilePlan) -> Iterator[Problem]:
-    of_pass = ("duration_hours", "images_per_hour", "videos_per_hour")
-    of_month = ("credits_per_month", "max_batch", "priority", "unlimited", "api_access")
+    pass_fields = ("duration_hours", "images_per_hour", "videos_per_hour")
+    month_fields = ("credits_per_month", "max_batch", "priority", "unlimited", "api_access")
     is_pass = plan.kind is PlanKind.PASS
     if is_pass:
-        for name in of_pass:
+        for name in pass_fields:
             if getattr(plan, name) is None:
                 yield f"{place}.{name}", "is missing, and the plan is a pass"
         if plan.images_per_hour == plan.videos_per_hour == 0:
             yield f"{place}.images_per_hour", "is 0 like videos_per_hour, so the pass allows nothing"
     elif plan.credits_per_month is None and not plan.unlimited:
         yield f"{place}.credits_per_month", "is missing, and the plan is not unlimited"
-    for name in of_month if is_pass else of_pass:
+    for name in month_fields if is_pass else pass_fields:
         if getattr(plan, name) not in (None, False):
             yield f"{place}.{name}", f"is never used: the plan is a {plan.kind}"

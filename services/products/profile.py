@@ -1,4 +1,4 @@
-"""The configuration of one product, read from a TOML file: its catalogue, prices, offers, refund policies, limits."""
+"""The configuration of a product, read from a TOML file: catalogue, prices, offers, refund policies, limits."""
 
 import contextlib
 import functools
@@ -28,7 +28,7 @@ from services.products.toml_file import (
 
 
 class UploadRules(BaseModel):
-    """Which photos are taken."""
+    """Which photos are accepted."""
 
     model_config = ENTRY
 
@@ -37,80 +37,80 @@ class UploadRules(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much a person may ask for at once."""
+    """How much an account may request at once."""
 
     model_config = ENTRY
 
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
-    generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # pictures of one account
-    members_first: StrictBool = False  # whether members by an admin's grace jump the queue; of others the plan says it
+    generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # per account
+    members_first: StrictBool = False  # priority of members by an admin's grant; for others the plan decides
 
 
 class MembershipRules(BaseModel):
-    """How monthly plans end, and what waits for them."""
+    """When monthly plans end, and what requires one."""
 
     model_config = ENTRY
 
-    grace_days: Annotated[StrictInt, Field(ge=0, le=60)] = 0  # that a plan outlives the month that was paid for
-    api_by_plan: StrictBool = False  # whether API keys are for those alone whose plan has API access
+    grace_days: Annotated[StrictInt, Field(ge=0, le=60)] = 0  # after the end of the paid month
+    api_by_plan: StrictBool = False  # whether API keys require a plan with API access
 
 
 class ReferralRules(BaseModel):
-    """What bringing somebody is worth."""
+    """The bonus for inviting a new user."""
 
     model_config = ENTRY
 
-    bonus: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # credits, for each of the two
-    cap: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # accounts that one may be paid for
+    bonus: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # credits, for each of the two users
+    cap: Annotated[StrictInt, Field(ge=1, le=1_000_000)]  # invited accounts that one referrer gets bonuses for
 
 
 class Profile(BaseModel):
-    """One product."""
+    """The configuration of one product."""
 
     model_config = ENTRY
 
     name: Slug
     title: Localised
-    locale: Literal["en", "zh"] = "en"  # for callers who ask for no language
-    sells_credits: StrictBool = True  # whether credits pay for pictures; else passes and plans alone do
+    locale: Literal["en", "zh"] = "en"  # if the client asks for no language
+    sells_credits: StrictBool = True  # whether credits pay for generations; else only passes and plans do
     signup_credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
-    max_batch: MaxBatch  # of accounts whose plan says nothing else
+    max_batch: MaxBatch  # unless the account's plan overrides it
     models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)  # allowed; the first is the default
     upload: UploadRules
     limits: Limits
     membership: MembershipRules = MembershipRules()
-    referral: ReferralRules | None = None  # None: nobody is paid for bringing others
+    referral: ReferralRules | None = None  # None: there is no referral bonus
     collections: tuple[ProfileCollection, ...] = Field(min_length=1)
     packages: tuple[ProfilePackage, ...] = ()
     plans: tuple[ProfilePlan, ...] = ()
 
 
 def load_profile(path: Path) -> Profile:
-    """The profile in the file at `path`, with the shared collections and offers that it names.
+    """Load the profile in the file at `path`, with the shared collections and offers that it names.
 
     Raises:
-        ProfileError: with all problems that could be told, for a file that is missing, not TOML, or makes no sense.
+        ProfileError: with all problems that were found; the file is missing, no TOML, or inconsistent.
     """
-    return _load(path, tuple(_texts(path)))
+    return _load(path, tuple(_read_files(path)))
 
 
-def _texts(path: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file that may have a part in the profile, and what it says."""
+def _read_files(path: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file that the profile may use, with its content."""
     shared = path.parent / SHARED
     for file in (path, *sorted(shared.glob("collections/*.toml")), shared / "offers.toml"):
-        with contextlib.suppress(OSError):  # which is told of where it is missed
+        with contextlib.suppress(OSError):  # a missing file is reported where it is used
             yield file, file.read_bytes()
 
 
 @functools.lru_cache(maxsize=16)
 def _load(path: Path, _: tuple[tuple[Path, bytes], ...]) -> Profile:
-    """Once for the same texts: a start asks three times, and looking for problems takes 35 ms."""
+    """Load once for the same files: a start loads the profile three times, and validation takes 35 ms."""
     data = read_toml(path)
     problems = [*_fill_collections(path, data), *_fill_offers(path, data)]
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
-        # A list that is empty because nothing in it could be found has been told of already.
+        # If the list is empty because none of its entries was found, that is reported already.
         emptied = "collections" if problems and data.get("collections") == [] else None
         raise ProfileError(
             problems + format_problems(path, (item for item in shape_problems(data, error) if item[0] != emptied))
@@ -122,7 +122,7 @@ def _load(path: Path, _: tuple[tuple[Path, bytes], ...]) -> Profile:
 
 
 def _fill_collections(path: Path, data: dict[str, Any]) -> Iterator[str]:
-    """Put the shared collections in the place of their names, leave out what cannot be used, and say why."""
+    """Replace references by the shared collections, drop invalid ones, and yield their problems."""
     entries = data.get("collections")
     if not isinstance(entries, list):
         return
@@ -158,7 +158,7 @@ def _shared_collection(path: Path, slug: str) -> Path:
 
 
 def _fill_offers(path: Path, data: dict[str, Any]) -> Iterator[str]:
-    """The same for packages and plans, which are named by a text."""
+    """Do the same for packages and plans, which are referenced by slug."""
     lists = {name: data[name] for name in ("packages", "plans") if isinstance(data.get(name), list)}
     if not any(isinstance(entry, str) for entries in lists.values() for entry in entries):
         return
@@ -192,11 +192,11 @@ def _problems(profile: Profile) -> Iterator[Problem]:
     if profile.membership.api_by_plan and not any(plan.api_access for plan in profile.plans):
         yield "membership.api_by_plan", "needs a plan with api_access, and none is sold"
     if not profile.sells_credits:
-        yield from _without_credits(profile)
+        yield from _credit_problems(profile)
 
 
-def _without_credits(profile: Profile) -> Iterator[Problem]:
-    """Where credits pay for nothing, nobody is given or sold any."""
+def _credit_problems(profile: Profile) -> Iterator[Problem]:
+    """Yield what grants or sells credits in a product where credits pay for nothing."""
     for name in ("signup_credits", "packages", "referral"):
         if getattr(profile, name):
             yield name, "gives credits, and sells_credits is false"
@@ -204,4 +204,4 @@ def _without_credits(profile: Profile) -> Iterator[Problem]:
         if plan.credits_per_month is not None:
             yield f"plans.{plan.slug}.credits_per_month", "gives credits, and sells_credits is false"
     if not any(plan.kind is PlanKind.PASS or plan.unlimited for plan in profile.plans):
-        yield "plans", "nothing pays for pictures: sells_credits is false, and there is no pass or unlimited plan"
+        yield "plans", "nothing pays for generations: sells_credits is false, and there is no pass or unlimited plan"

@@ -1,4 +1,4 @@
-"""The files that a product is configured with: how they are read, and how a mistake in one is told."""
+"""Read the TOML files that configure a product, and format their problems."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-LOCALES = ("en", "zh")  # what every text of a profile is written in
+LOCALES = ("en", "zh")  # every text of a profile has all of these
 
-SHARED = "shared"  # the folder beside the profiles with what they share: collections/<slug>.toml and offers.toml
+SHARED = "shared"  # folder beside the profiles with shared files: collections/<slug>.toml and offers.toml
 
-ENTRY = ConfigDict(frozen=True, extra="forbid")  # of every table in such a file
+ENTRY = ConfigDict(frozen=True, extra="forbid")  # for every table in these files
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Localised = dict[str, str]  # locale to text
@@ -19,7 +19,7 @@ Problem = tuple[str, str]  # place within a file, what is wrong there
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used; one line per problem: file, place, what is wrong."""
+    """An invalid profile; one line per problem: file, place, description."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -27,7 +27,7 @@ class ProfileError(Exception):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What the file at `path` says. Raises ProfileError where it is missing or not TOML."""
+    """Parse the file at `path`. Raises ProfileError if it is missing or no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -39,22 +39,22 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def format_problems(path: Path, problems: Iterator[Problem]) -> list[str]:
-    """Each problem as one line, once: what styles share is looked at with each of them."""
+    """Return each problem as one line, without duplicates: what styles share is checked with each of them."""
     return list(dict.fromkeys(f"{path}: {place}: {what}" for place, what in problems))
 
 
 def shape_problems(data: object, error: ValidationError, *parents: str) -> Iterator[Problem]:
-    """What pydantic found in `data`, which stands below `parents` in its file."""
+    """Yield what pydantic found in `data`, which is below `parents` in its file."""
     for item in error.errors():
         yield ".".join((*parents, *_steps(data, item["loc"]))), _sentence(item["type"], item["msg"])
 
 
 def _steps(data: object, location: tuple[int | str, ...]) -> Iterator[str]:
-    """`location` with list positions replaced by slugs and names, which people can search for."""
+    """Yield `location` with list indexes replaced by slugs and names, which can be searched for."""
     for step in location:
         if isinstance(step, str):
             data = data.get(step) if isinstance(data, dict) else None
-            if step != "[key]":  # pydantic's mark for a bad key, whose name it has already given
+            if step != "[key]":  # pydantic's mark for an invalid key, which follows the key itself
                 yield step
         else:
             data = data[step] if isinstance(data, list) else None
@@ -62,19 +62,19 @@ def _steps(data: object, location: tuple[int | str, ...]) -> Iterator[str]:
 
 
 def name_of(entry: object, index: int) -> str:
-    """What an entry of a list calls itself, else its number, counted from 1."""
+    """Return the name of a list entry, else its number, counted from 1."""
     name = (entry.get("slug") or entry.get("use") or entry.get("name")) if isinstance(entry, dict) else None
     return name if isinstance(name, str) else f"#{index + 1}"
 
 
 def _sentence(kind: str, text: str) -> str:
-    """Pydantic's sentence, in the reader's words where its own speak of Python."""
+    """Return pydantic's message, replaced where it uses Python's terms."""
     words = {"missing": "is missing", "extra_forbidden": "is not a known entry", "too_short": "must not be empty"}
     return words.get(kind, text)
 
 
 def text_problems(place: str, text: Mapping[str, str]) -> Iterator[Problem]:
-    """A text has every language, and no other."""
+    """Yield missing and unknown languages of a text."""
     for locale in LOCALES:
         if not text.get(locale, "").strip():
             yield f"{place}.{locale}", "is missing"
@@ -84,7 +84,7 @@ def text_problems(place: str, text: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def duplicates(place: str, names: Sequence[str]) -> Iterator[Problem]:
-    """What is in a list twice."""
+    """Yield the duplicates of a list."""
     for index, name in enumerate(names):
         if name in names[:index]:
             yield f"{place}.{name}", "is there twice"

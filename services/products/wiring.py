@@ -1,4 +1,4 @@
-"""What the products group is made of."""
+"""The parts of the products group."""
 
 from dataclasses import dataclass
 

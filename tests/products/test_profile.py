@@ -330,7 +330,7 @@ def test_a_small_profile_without_mistakes_loads(tmp_path: Path) -> None:
             "",
             "collections.toys.styles.fox.prompt: There are no sizes to put into the prompt.",
         ),
-        (', LARGE = "Large."', "", "collections.toys.sizes: The size LARGE has no words."),
+        (', LARGE = "Large."', "", "collections.toys.sizes: The size LARGE has no text."),
         (
             'default = "brown"',
             'default = "green"',

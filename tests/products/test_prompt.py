@@ -332,8 +332,8 @@ def variable(**changes: object) -> dict[str, object]:
             "prompt",
             "The sizes are never used.",
         ),
-        ({"prompt": "{size}", "sizes": {"SMALL": "a", "MEDIUM": " "}}, "sizes", "The size LARGE has no words."),
-        ({"prompt": "{size}", "sizes": {"SMALL": "a", "MEDIUM": " "}}, "sizes", "The size MEDIUM has no words."),
+        ({"prompt": "{size}", "sizes": {"SMALL": "a", "MEDIUM": " "}}, "sizes", "The size LARGE has no text."),
+        ({"prompt": "{size}", "sizes": {"SMALL": "a", "MEDIUM": " "}}, "sizes", "The size MEDIUM has no text."),
         ({"prompt": "A\x00fox {\ud800}."}, "prompt", "This contains characters that cannot be used."),
     ],
 )

@@ -174,9 +174,7 @@ def test_a_mistake_in_naming_a_collection_is_told(tmp_path: Path, changes: str, 
 def test_a_photo_cannot_be_left_out_where_a_style_needs_one(tmp_path: Path) -> None:
     needed = TOYS.replace('"OPTIONAL"\ncost', '"REQUIRED"\ncost').replace('prompt_without_photo = "A fox."\n', "")
     path = write(tmp_path, PROFILE + 'reference_image = "UNUSED"', toys=needed)
-    assert problems_of(path) == [
-        "tiny.toml: collections.toys.reference_image: is REQUIRED in the style fox, which leaves no choice"
-    ]
+    assert problems_of(path) == ["tiny.toml: collections.toys.reference_image: is fixed as REQUIRED in the style fox"]
 
 
 def test_a_mistake_in_a_shared_file_is_told_with_that_file(tmp_path: Path) -> None:
@@ -228,7 +226,7 @@ def test_a_mistake_in_a_shared_file_is_told_with_that_file(tmp_path: Path) -> No
             "plans.day.max_batch: is never used: the plan is a PASS",
         ),
         ('slug = "day"', 'slug = "monthly"', "plans.monthly: is there twice"),
-        ('slug = "day"', 'slug = "some"', "plans.some: is a package's name, too"),
+        ('slug = "day"', 'slug = "some"', "plans.some: is also the slug of a package"),
         ('kind = "PASS"', 'kind = "HOURLY"', "plans.day.kind: Input should be 'SUBSCRIPTION' or 'PASS'"),
     ],
 )
@@ -265,7 +263,7 @@ def test_something_must_pay_for_pictures(tmp_path: Path) -> None:
     text = PROFILE.replace("signup_credits = 3", "signup_credits = 0\nsells_credits = false")
     text = text.replace('packages = ["some"]\nplans = ["monthly", "day"]\n', "")
     assert problems_of(write(tmp_path, text)) == [
-        "tiny.toml: plans: nothing pays for pictures: sells_credits is false, and there is no pass or unlimited plan"
+        "tiny.toml: plans: nothing pays for generations: sells_credits is false, and there is no pass or unlimited plan"
     ]
 
 
