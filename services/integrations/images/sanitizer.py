@@ -194,7 +194,7 @@ class ImageSanitizer:
         try:
             return await self._run_job_on(self._pop_idle_child() or await self._start_child(), job, data)
         except _ChildLostError:
-            pass  # a reused child may have been dead before: retry once with a new one
+            pass  # a reused child may have exited before: retry once with a new one
         try:
             return await self._run_job_on(await self._start_child(), job, data)
         except _ChildLostError as error:

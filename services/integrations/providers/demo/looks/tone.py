@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageColor, ImageEnhance, ImageOps
 Colour = tuple[int, int, int]
 
 _HEX_OR_WORD = re.compile(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b|[a-z]+|[\u4e00-\u9fff]")
-_NAMES = {  # what people say beside the names that browsers know
+_NAMES = {  # colour names in addition to those of CSS
     "emerald": "mediumseagreen",
     "graphite": "darkslategray",
     "bronze": "peru",
