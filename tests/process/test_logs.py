@@ -1,4 +1,4 @@
-"""What the log shows: who asked for what, and how long it took; of a crash where, not with what; no secrets."""
+"""The log: user, operation and duration of every request, tracebacks without values, and no secrets."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from logs import configure_logs
 from settings import load_settings
 
 def sign_in(password):
-    raise RuntimeError("no such luck")
+    raise RuntimeError("sign-in failed")
 
 configure_logs(load_settings(_env_file=None, log_format={format!r}, openrouter_api_key="mellon-mellon-mellon"))
 try:
@@ -38,13 +38,13 @@ logging.getLogger("uvicorn.error").warning("a library says %s", "Bearer sesame-H
 
 
 @pytest.mark.parametrize("format", ["console", "json"])
-def test_a_traceback_shows_no_values_and_every_library_logs_the_same_way(format: str) -> None:
-    done = subprocess.run(  # noqa: S603 - our own program
+def test_tracebacks_show_no_values_and_libraries_use_the_same_format(format: str) -> None:
+    done = subprocess.run(  # noqa: S603 - a constant program
         [sys.executable, "-c", CRASH.format(format=format)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "no such luck" in done.stderr
+    assert "sign-in failed" in done.stderr
     assert "in sign_in" in done.stderr
-    # The one line of source that calls it may stand there; -c has none.
+    # A traceback may quote the calling source line; a `-c` program has none.
     assert "sesame" not in done.stdout + done.stderr
     assert "mellon" not in done.stdout + done.stderr
     if format == "json":
@@ -55,53 +55,53 @@ def test_a_traceback_shows_no_values_and_every_library_logs_the_same_way(format:
 
 
 @pytest.mark.parametrize(
-    ("told", "secret"),
+    ("text", "secret"),
     [
         ("Authorization: Bearer abcdef0123456789", "abcdef0123456789"),
         ("the key sk-or-v1-0123456789abcdef was refused", "0123456789abcdef"),
         ("polar_oat_0123456789abcdef", "0123456789abcdef"),
         ("whsec_0123456789abcdef", "0123456789abcdef"),
-        ("postgresql://darkroom:hushhush@db/darkroom is away", "hushhush"),
+        ("postgresql://darkroom:hushhush@db/darkroom is down", "hushhush"),
         ("GET https://s3/x?X-Amz-Signature=0123456789abcdef&b=1", "0123456789abcdef"),
         ("GET /files/WyJhIiwiYiJd.0123456789abcdef", "0123456789abcdef"),
         ("Key (email)=(ada@example.com) already exists.", "ada@example.com"),
         ("a configured one: it's-me-it's-me", "it's-me-it's-me"),
     ],
 )
-def test_secrets_are_known_by_their_shape_and_by_their_value(told: str, secret: str) -> None:
+def test_secrets_are_redacted_by_pattern_and_by_value(text: str, secret: str) -> None:
     redactor = Redactor(["it's-me-it's-me"])
-    assert secret not in redactor.text(told)
-    assert secret not in json.dumps(redactor.fields({"deep": [{"er": (told,)}]}))
+    assert secret not in redactor.text(text)
+    assert secret not in json.dumps(redactor.fields({"outer": [{"inner": (text,)}]}))
 
 
-def test_fields_are_secret_by_their_name() -> None:
+def test_fields_are_redacted_by_name() -> None:
     for name in ("password", "newPassword", "token", "Authorization", "Set-Cookie", "api_key", "webhook-signature"):
         assert is_secret(name), name
     for name in ("user", "generation", "operation", "code", "max_tokens", "seconds", "provider", "kind"):
         assert not is_secret(name), name
 
 
-async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> None:
-    async def told() -> dict[str, Any]:
-        words = "a fox in the snow, painted by my grandmother"
+async def test_user_input_is_redacted_in_errors_of_its_own_task_only() -> None:
+    async def redact() -> dict[str, Any]:
+        prompt = "a fox in the snow, painted by my grandmother"
         redact_in_errors(
-            {"input": [{"prompt": words, "size": "MEDIUM"}]}, Document('{ a(b: "in the \\"document\\"") }')
+            {"input": [{"prompt": prompt, "size": "MEDIUM"}]}, Document('{ a(b: "in the \\"document\\"") }')
         )
-        said = f'invalid input for argument $3: {words!r} or in the "document", MEDIUM'
-        cut = f"invalid input for argument $3: {words[:30]!r}..."
-        return Redactor().fields({"exception": said, "error": cut, "field": words})
+        whole = f'invalid input for argument $3: {prompt!r} or in the "document", MEDIUM'
+        truncated = f"invalid input for argument $3: {prompt[:30]!r}..."
+        return Redactor().fields({"exception": whole, "error": truncated, "field": prompt})
 
-    found = await asyncio.create_task(told())
+    found = await asyncio.create_task(redact())
     assert found["exception"] == f"invalid input for argument $3: '{HIDDEN}"
     assert found["error"] == f"invalid input for argument $3: '{HIDDEN}"
-    assert found["field"].startswith("a fox"), "where something else is told, nothing is searched for"
-    assert "fox" in Redactor().fields({"error": "a fox in the snow, painted"})["error"], "and for nobody else"
+    assert found["field"].startswith("a fox"), "only error fields are searched for user input"
+    assert "fox" in Redactor().fields({"error": "a fox in the snow, painted"})["error"], "another task is not affected"
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "error"),
     [
-        ('"' + '\\"' * 50_000, "boom"),  # a string that does not end, and might begin at each of its quotes
+        ('"' + '\\"' * 50_000, "boom"),  # an unterminated string, which could start at each of its quotes
         ('"""' + '\\"' * 50_000, "boom"),
         ("{" + '"a fox" ' * 12_000 + "}", "boom"),
         ("{" + " ".join(f'"a fox {number}"' for number in range(8_000)) + "}", "boom"),
@@ -110,28 +110,30 @@ async def test_what_somebody_wrote_is_hidden_in_what_is_said_of_an_error() -> No
     ],
     ids=["string", "block", "one text", "many texts", "dots", "hyphens"],
 )
-async def test_whatever_somebody_sent_takes_no_time_to_be_hidden(document: str, told: str) -> None:
-    async def said() -> str:
+async def test_redaction_takes_linear_time_for_any_document(document: str, error: str) -> None:
+    async def redact() -> str:
         redact_in_errors({}, Document(document))
-        return Redactor(["it's-me-it's-me"]).error_text(told)
+        return Redactor(["it's-me-it's-me"]).error_text(error)
 
     started = time.process_time()
-    await asyncio.create_task(said())
-    assert time.process_time() - started < 1.0, "it took five seconds and more, in which nobody else was answered"
+    await asyncio.create_task(redact())
+    assert time.process_time() - started < 1.0, (
+        "a quadratic pattern takes more than five seconds and blocks the event loop"
+    )
 
 
-async def test_of_who_sends_a_great_many_texts_nothing_is_told() -> None:
-    async def told() -> dict[str, Any]:
+async def test_error_text_is_hidden_completely_for_requests_with_very_many_texts() -> None:
+    async def redact() -> dict[str, Any]:
         redact_in_errors([f"a fox in the snow {number}" for number in range(1000)])
         return Redactor().fields({"error": "no: a fox in the snow 7", "user": "usr_1"})
 
-    assert await asyncio.create_task(told()) == {"error": HIDDEN, "user": "usr_1"}
+    assert await asyncio.create_task(redact()) == {"error": HIDDEN, "user": "usr_1"}
 
 
-def test_every_secret_of_the_settings_is_known() -> None:
-    made = {name: f"{name}-0123456789abcdef0123456789abcdef" for name in SECRET_FIELDS}
+def test_every_secret_setting_is_redacted_by_value() -> None:
+    secrets = {name: f"{name}-0123456789abcdef0123456789abcdef" for name in SECRET_FIELDS}
     given: dict[str, Any] = {
-        **made,
+        **secrets,
         "aws_access_key_id": "AKIA",
         "polar_webhook_secret": "whsec-one-0123456789,whsec-two-0123456789",
         "database_url": "postgresql://darkroom:data%2Fbase@db/darkroom",
@@ -141,17 +143,17 @@ def test_every_secret_of_the_settings_is_known() -> None:
         "sentry_dsn": "https://0123456789sentry@sentry.example.com/1",
     }
     found = set(configured_secrets(load_settings(_env_file=None, **given)))
-    assert found >= set(made.values()) | {"whsec-one-0123456789", "whsec-two-0123456789"}
+    assert found >= set(secrets.values()) | {"whsec-one-0123456789", "whsec-two-0123456789"}
     assert found >= {"data%2Fbase", "data/base", "redisredis", "mailmail", "0123456789sentry"}
     named = {name for name in Settings.model_fields if is_secret(name) or name.endswith(("_key", "_url", "_dsn"))}
     public = {"public_url", "openrouter_base_url", "s3_endpoint_url", "s3_public_url", "app_url", "polar_base_url"}
-    # Whoever adds a setting says here, or in logs.py, what it is.
+    # A new setting must be added here or in logs.py.
     assert named - public == {*SECRET_FIELDS, *ADDRESS_FIELDS, "polar_webhook_secret"}
 
 
 @pytest.fixture
 def lines() -> Any:
-    """What is logged while the test runs, with what every line of a request carries."""
+    """The events logged during the test, with the context of their request."""
     before, capture = structlog.get_config(), LogCapture()
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
     yield capture.entries
@@ -159,7 +161,7 @@ def lines() -> Any:
 
 
 @pytest.mark.any_database
-async def test_each_operation_is_one_line_with_its_request_its_person_and_its_end(
+async def test_each_operation_is_logged_once_with_request_user_and_outcome(
     scripted: Running, openrouter: ScriptedOpenRouter, lines: list[dict[str, Any]]
 ) -> None:
     ada = await scripted.api.sign_up()
@@ -177,17 +179,17 @@ async def test_each_operation_is_one_line_with_its_request_its_person_and_its_en
         "outcome": "ok",
         "codes": [],
     }
-    # An id that is none is not believed; a refusal is told by its code, in a payload or not.
+    # An invalid request id is replaced; errors are logged by code, whether or not they are in a payload.
     lines.clear()
     answer = await ada.raw("{ viewer { nothing } }", headers={"x-request-id": "\\n<script>"})
     assert len(answer.headers["x-request-id"]) == 16
     assert await ada.refused('mutation { cancelGeneration(id: "no") { errors { code message field } } }')
-    told = [line for line in lines if line["event"] == "graphql.operation"]
-    assert [(line["field"], line["outcome"], line["codes"]) for line in told] == [
+    operations = [line for line in lines if line["event"] == "graphql.operation"]
+    assert [(line["field"], line["outcome"], line["codes"]) for line in operations] == [
         ("other", "refused", ["INVALID_INPUT"]),
         ("cancelGeneration", "refused", ["NOT_FOUND"]),
     ]
-    assert told[0]["request"] == answer.headers["x-request-id"]
+    assert operations[0]["request"] == answer.headers["x-request-id"]
 
     lines.clear()
     style = await ada.style("noir", "avenger")
@@ -201,9 +203,9 @@ async def test_each_operation_is_one_line_with_its_request_its_person_and_its_en
 
 
 @pytest.mark.any_database
-async def test_a_link_that_is_signed_is_in_no_line(module_server: Running, lines: list[dict[str, Any]]) -> None:
+async def test_signed_links_are_not_logged(module_server: Running, lines: list[dict[str, Any]]) -> None:
     http: httpx.AsyncClient = module_server.api.http
-    await http.get("/files/a-token-of-somebody")
+    await http.get("/files/a-token-of-a-user")
     (line,) = [line for line in lines if line["event"] == "http.responded"]
     assert (line["route"], line["status"]) == ("/files", 404)
     assert "a-token" not in str(line)

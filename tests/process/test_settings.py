@@ -1,4 +1,4 @@
-"""Settings: what cannot work stops the start with one line per problem, and the secret key is made once."""
+"""Settings: invalid ones stop the start with one line per problem, and the secret key is generated once."""
 
 import asyncio
 import stat
@@ -14,8 +14,8 @@ from settings import ROOT, Settings, SettingsError, load_settings
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 SECRET = "0123456789abcdef0123456789abcdef"
 
-# One wrong variable at a time; each must be named by the only problem.
-WRONG: list[tuple[str, str]] = [
+# One invalid variable each, which the only problem must name.
+INVALID: list[tuple[str, str]] = [
     ("PORT", "eighty"),
     ("PORT", "-1"),
     ("PORT", "65536"),
@@ -78,7 +78,7 @@ WRONG: list[tuple[str, str]] = [
     ("UPLOAD_FORMATS", ","),
     ("DATA_EXPORT_SECONDS", "3600"),
     ("UPLOAD_SECONDS", "1"),
-    ("UPLOAD_SECONDS", "1000000000000"),  # ends after the last date that there is
+    ("UPLOAD_SECONDS", "1000000000000"),  # ends after the last representable date
     ("FILE_URL_SECONDS", "1000000000000"),
     ("FILE_URL_SECONDS", "59"),
     ("S3_BUCKET", "Pictures"),
@@ -131,7 +131,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def problems(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
-    """What stops a start with these variables."""
+    """Return the problems that stop the start with these variables."""
     with monkeypatch.context() as environment:
         for name, value in variables.items():
             environment.setenv(name, value)
@@ -142,32 +142,32 @@ def problems(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
     return []
 
 
-def production(**more: Any) -> dict[str, Any]:
-    return {"environment": "production", "secret_key": SECRET, "openrouter_api_key": KEY, **more}
+def production(**changes: Any) -> dict[str, Any]:
+    return {"environment": "production", "secret_key": SECRET, "openrouter_api_key": KEY, **changes}
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_setting_is_one_line_that_names_it(
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_invalid_setting_is_reported_in_one_line_with_its_name(
     here: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     (line,) = problems(monkeypatch, **{name: value})
     assert line.startswith(f"{name}: ")
     assert "\n" not in line
-    assert "hush" not in line, "passwords are told to nobody"
+    assert "hush" not in line, "passwords are not printed"
 
 
-def test_every_setting_that_can_be_wrong_is_in_the_table() -> None:
-    anything_goes = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
-    anything_goes |= {"POLAR_ACCESS_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
-    assert {name for name, _ in WRONG} | anything_goes == {name.upper() for name in Settings.model_fields}
+def test_every_setting_with_invalid_values_is_in_the_table() -> None:
+    unchecked = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
+    unchecked |= {"POLAR_ACCESS_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    assert {name for name, _ in INVALID} | unchecked == {name.upper() for name in Settings.model_fields}
 
 
-def test_several_wrong_settings_are_all_told_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_reported_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = problems(monkeypatch, PORT="eighty", ENVIRONMENT="staging", SESSION_DAYS="0")
     assert [line.partition(":")[0] for line in lines] == ["PORT", "ENVIRONMENT", "SESSION_DAYS"]
 
 
-def test_nothing_at_all_is_enough_in_development(here: Path) -> None:
+def test_development_needs_no_settings(here: Path) -> None:
     settings = load_settings()
     assert settings.provider is Provider.DEMO
     assert settings.database == f"sqlite://{here}/data/darkroom.sqlite3"
@@ -177,7 +177,7 @@ def test_nothing_at_all_is_enough_in_development(here: Path) -> None:
     assert settings.logs_json is False
 
 
-def test_the_environment_comes_before_the_env_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_takes_precedence_over_the_env_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / ".env").write_text("PORT=8001\nSESSION_DAYS=3\nCORS_ORIGINS=https://a.example, https://b.example:8443,\n")
     monkeypatch.setenv("PORT", "8002")
     settings = load_settings()
@@ -185,13 +185,13 @@ def test_the_environment_comes_before_the_env_file(here: Path, monkeypatch: pyte
     assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
 
 
-def test_an_empty_variable_counts_as_left_out(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(name.upper(), "")
     assert load_settings() == Settings(_env_file=None)
 
 
-def test_addresses_lose_their_last_slash(here: Path) -> None:
+def test_trailing_slash_of_a_url_is_removed(here: Path) -> None:
     settings = load_settings(public_url="https://pictures.example.com/", openrouter_base_url="https://or.example/api/")
     assert (settings.address, settings.openrouter_base_url) == (
         "https://pictures.example.com",
@@ -200,7 +200,7 @@ def test_addresses_lose_their_last_slash(here: Path) -> None:
 
 
 @pytest.mark.parametrize("key", PLACEHOLDERS)
-def test_a_placeholder_is_no_key(here: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_placeholder_key_counts_as_unset(here: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     settings = load_settings(openrouter_api_key=key)
     assert (settings.has_openrouter_key, settings.provider) == (False, Provider.DEMO)
     for more in ({"IMAGE_PROVIDER": "openrouter"}, {"ENVIRONMENT": "production", "SECRET_KEY": SECRET}):
@@ -208,13 +208,13 @@ def test_a_placeholder_is_no_key(here: Path, monkeypatch: pytest.MonkeyPatch, ke
         assert line.startswith("OPENROUTER_API_KEY ")
 
 
-def test_a_real_key_means_openrouter_unless_the_demo_is_named(here: Path) -> None:
+def test_real_key_selects_openrouter_unless_the_demo_provider_is_set(here: Path) -> None:
     assert load_settings(openrouter_api_key=KEY).provider is Provider.OPENROUTER
     assert load_settings(openrouter_api_key=KEY, image_provider="demo").provider is Provider.DEMO
 
 
 @pytest.mark.parametrize(
-    ("variables", "named"),
+    ("variables", "name"),
     [
         ({"S3_ENDPOINT_URL": "http://minio:9000"}, "S3_ENDPOINT_URL"),
         ({"S3_PUBLIC_URL": "http://localhost:9000"}, "S3_PUBLIC_URL"),
@@ -224,30 +224,30 @@ def test_a_real_key_means_openrouter_unless_the_demo_is_named(here: Path) -> Non
         ({"S3_BUCKET": "pictures", "FILE_URL_SECONDS": "604801"}, "FILE_URL_SECONDS"),
     ],
 )
-def test_half_of_an_object_storage_is_one_line(
-    here: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+def test_incomplete_s3_settings_are_reported_in_one_line(
+    here: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], name: str
 ) -> None:
     (line,) = problems(monkeypatch, **variables)
-    assert line.startswith(f"{named} ")
+    assert line.startswith(f"{name} ")
     assert "hush" not in line
 
 
-def test_an_object_storage_with_and_without_keys_of_its_own(here: Path) -> None:
+def test_s3_works_with_an_instance_role_and_with_an_access_key(here: Path) -> None:
     role = load_settings(s3_bucket="pictures")
     assert role.storage_summary == "s3://pictures/darkroom in us-east-1"
-    own = load_settings(
+    explicit = load_settings(
         s3_bucket="pictures",
         s3_endpoint_url="http://minio:9000/",
         s3_public_url="https://pictures.example.com",
         aws_access_key_id="AKIA",
         aws_secret_access_key="hush",
-        aws_session_token="lent",
+        aws_session_token="temporary",
         file_url_seconds=604_800,
     )
-    assert own.storage_summary == "s3://pictures/darkroom at http://minio:9000"
+    assert explicit.storage_summary == "s3://pictures/darkroom at http://minio:9000"
 
 
-def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_generates_no_secret(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = problems(monkeypatch, ENVIRONMENT="production")
     assert [line.partition(" ")[0].partition("=")[0] for line in lines] == [
         "SECRET_KEY",
@@ -256,22 +256,26 @@ def test_production_makes_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch
     assert not (here / "data").exists()
 
 
-def test_production_is_closed_unless_it_is_opened(here: Path) -> None:
+def test_production_restricts_tools_to_admins_unless_configured(here: Path) -> None:
     settings = load_settings(**production())
     assert settings.environment is Environment.PRODUCTION
     assert (settings.graphiql_access, settings.introspection_access) == (Access.ADMINS, Access.ADMINS)
     assert settings.logs_json is True
     assert load_settings(**production(graphiql="off")).introspection_access is Access.OFF
-    opened = load_settings(**production(introspection="on", log_format="console", image_provider="demo"))
-    assert (opened.introspection_access, opened.logs_json, opened.provider) == (Access.ON, False, Provider.DEMO)
+    open_to_all = load_settings(**production(introspection="on", log_format="console", image_provider="demo"))
+    assert (open_to_all.introspection_access, open_to_all.logs_json, open_to_all.provider) == (
+        Access.ON,
+        False,
+        Provider.DEMO,
+    )
 
 
-def test_a_given_secret_is_used_and_none_is_written(here: Path) -> None:
+def test_configured_secret_is_used_and_not_written(here: Path) -> None:
     assert load_settings(secret_key=SECRET).secret() == SECRET
     assert list(here.iterdir()) == []
 
 
-def test_a_secret_is_made_once_for_its_owner_only(here: Path) -> None:
+def test_generated_secret_is_stable_and_readable_by_its_owner_only(here: Path) -> None:
     secret = load_settings(data_dir=here / "deep" / "data").secret()
     assert len(secret) >= 64
     assert load_settings(data_dir=here / "deep" / "data").secret() == secret
@@ -280,7 +284,7 @@ def test_a_secret_is_made_once_for_its_owner_only(here: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-MAKING = """
+GENERATE = """
 import sys
 from pathlib import Path
 from settings import load_settings
@@ -291,10 +295,10 @@ print(settings.secret())
 """
 
 
-async def test_processes_that_start_at_once_agree_on_the_secret(here: Path) -> None:
+async def test_processes_that_start_concurrently_agree_on_the_secret(here: Path) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", MAKING, str(here / "data"),
+            sys.executable, "-c", GENERATE, str(here / "data"),
             cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )
         for _ in range(4)
@@ -307,10 +311,10 @@ async def test_processes_that_start_at_once_agree_on_the_secret(here: Path) -> N
     assert [path.name for path in (here / "data").iterdir()] == ["secret-key"]
 
 
-def test_every_problem_is_told_at_once() -> None:
-    with pytest.raises(SettingsError) as told:
+def test_invalid_fields_and_missing_settings_are_reported_together() -> None:
+    with pytest.raises(SettingsError) as raised:
         load_settings(_env_file=None, environment="production", port="eighty")
-    names = [line.split(":")[0].split(" ")[0] for line in told.value.problems]
+    names = [line.split(":")[0].split(" ")[0] for line in raised.value.problems]
     assert names == ["PORT", "SECRET_KEY", "OPENROUTER_API_KEY"]
 
 
@@ -323,5 +327,5 @@ def test_every_problem_is_told_at_once() -> None:
         ("::1", "http://[::1]:8000"),
     ],
 )
-def test_links_lead_to_an_address_that_can_be_opened(host: str, address: str) -> None:
+def test_default_address_is_reachable_from_this_machine(host: str, address: str) -> None:
     assert load_settings(_env_file=None, host=host).address == address

@@ -1,4 +1,4 @@
-"""Traces and reports of crashes: one trace from the order to the provider's call, and neither repeats a word."""
+"""Traces and crash reports: one trace from the request to the provider's call, and no user input in either."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from telemetry.trace import span, tracing, tracing_to
 from tests.conftest import Running
 from tests.support.client import Api, photo
 
-WORDS = "a secret garden behind the mill"
+PROMPT = "a secret garden behind the mill"
 
 
 class Ingest:
-    """A local server that takes whatever is posted: a collector of traces, and a Sentry."""
+    """A local server that records every POST, as a trace collector and as Sentry."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, bytes]] = []
@@ -34,13 +34,13 @@ class Ingest:
         return port
 
     async def __aenter__(self) -> "Ingest":
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._receive, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(fields["content-length"]))
@@ -62,53 +62,58 @@ def describe(spans: tuple[ReadableSpan, ...]) -> str:
     return "\n".join(span.to_json() for span in spans)
 
 
-async def make(ada: Api) -> str:
+async def create_and_wait(ada: Api) -> str:
     style = await ada.style("noir", "avenger")
-    (made,) = (await ada.create(photo(), styleId=style, prompt=WORDS))["generations"]
+    (made,) = (await ada.create(photo(), styleId=style, prompt=PROMPT))["generations"]
     await ada.wait_for_end(made["id"])
     return str(made["id"])
 
 
-async def test_one_trace_leads_from_the_order_to_the_provider(scripted: Running) -> None:
-    told = InMemorySpanExporter()
+async def test_trace_spans_from_the_request_to_the_provider_call(scripted: Running) -> None:
+    exporter = InMemorySpanExporter()
     ada = await scripted.api.sign_up()
-    with tracing_to(SimpleSpanProcessor(told)):
-        made = await make(ada)
+    with tracing_to(SimpleSpanProcessor(exporter)):
+        made = await create_and_wait(ada)
         async with asyncio.timeout(20):
-            while "generation" not in {one.name for one in told.get_finished_spans()}:  # noqa: ASYNC110 - it ends just after its last news
+            while "generation" not in {one.name for one in exporter.get_finished_spans()}:  # noqa: ASYNC110 - the span ends just after the last event
                 await asyncio.sleep(0.01)
-    spans = {one.context.span_id: one for one in told.get_finished_spans() if one.context}
-    (order,) = [one for one in spans.values() if one.name == "graphql createGeneration"]
+    spans = {one.context.span_id: one for one in exporter.get_finished_spans() if one.context}
+    (operation,) = [one for one in spans.values() if one.name == "graphql createGeneration"]
     (call,) = [one for one in spans.values() if one.name == "provider.call"]
-    assert order.context
+    assert operation.context
     assert call.context
-    assert call.context.trace_id == order.context.trace_id
-    up, above = call, []
-    while up.parent is not None:
-        up = spans[up.parent.span_id]
-        above.append(up.name)
-    assert above[0] == "generation"
-    assert above[-1] == "graphql createGeneration"
-    same = {one.name for one in spans.values() if one.context and one.context.trace_id == order.context.trace_id}
+    assert call.context.trace_id == operation.context.trace_id
+    current, ancestors = call, []
+    while current.parent is not None:
+        current = spans[current.parent.span_id]
+        ancestors.append(current.name)
+    assert ancestors[0] == "generation"
+    assert ancestors[-1] == "graphql createGeneration"
+    same = {one.name for one in spans.values() if one.context and one.context.trace_id == operation.context.trace_id}
     assert same >= {"transaction", "storage.put", "storage.get", "provider.call", "generation"}
-    assert dict(order.attributes or {}) == {"type": "mutation", "user": ada.user["id"]}
+    assert dict(operation.attributes or {}) == {"type": "mutation", "user": ada.user["id"]}
     assert dict(call.attributes or {})["outcome"] == "ok"
-    text = describe(told.get_finished_spans())
+    text = describe(exporter.get_finished_spans())
     assert made in text
-    assert WORDS not in text
+    assert PROMPT not in text
     assert "ada@example.com" not in text
 
 
 @pytest.mark.any_database
-async def test_what_an_error_says_is_in_no_span() -> None:
-    told = InMemorySpanExporter()
-    with tracing_to(SimpleSpanProcessor(told)), pytest.raises(ValueError, match="garden"), span("outer"), span("inner"):
-        raise ValueError(WORDS)
-    assert WORDS not in describe(told.get_finished_spans())
-    assert [one.status.description for one in told.get_finished_spans()] == ["ValueError", "ValueError"]
+async def test_spans_contain_no_exception_message() -> None:
+    exporter = InMemorySpanExporter()
+    with (
+        tracing_to(SimpleSpanProcessor(exporter)),
+        pytest.raises(ValueError, match="garden"),
+        span("outer"),
+        span("inner"),
+    ):
+        raise ValueError(PROMPT)
+    assert PROMPT not in describe(exporter.get_finished_spans())
+    assert [one.status.description for one in exporter.get_finished_spans()] == ["ValueError", "ValueError"]
 
 
-async def test_spans_reach_a_collector_and_one_that_is_away_costs_nothing(ingest: Ingest) -> None:
+async def test_spans_are_exported_and_disabled_spans_record_nothing(ingest: Ingest) -> None:
     def trace() -> None:
         with tracing(f"http://127.0.0.1:{ingest.port}"), span("sent", number=7):
             pass
@@ -125,29 +130,29 @@ async def test_spans_reach_a_collector_and_one_that_is_away_costs_nothing(ingest
         assert not found.is_recording()
 
 
-async def test_a_crash_is_reported_by_its_reference_and_without_a_word(scripted: Running, ingest: Ingest) -> None:
+async def test_crash_report_has_the_reference_and_no_user_input(scripted: Running, ingest: Ingest) -> None:
     ada = await scripted.api.sign_up()
     await rows("ALTER TABLE styles RENAME COLUMN prompt TO prompts")
     query = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
     with contextlib.ExitStack() as stack:
         stack.enter_context(reporting(f"http://public@127.0.0.1:{ingest.port}/1", "production"))
-        refused = await ada.refused(query, input={"title": WORDS, "prompt": WORDS})
+        refused = await ada.refused(query, input={"title": PROMPT, "prompt": PROMPT})
         assert refused["code"] == "INTERNAL"
-        await ada.refused("mutation { cancelGeneration(id: 1) { errors { code message } } }")  # no crash
-        report(ValueError(WORDS), generation="gen_1")
-        await asyncio.to_thread(stack.close)  # waits until they are sent, to a server of this very loop
+        await ada.refused("mutation { cancelGeneration(id: 1) { errors { code message } } }")  # a refusal, not a crash
+        report(ValueError(PROMPT), generation="gen_1")
+        await asyncio.to_thread(stack.close)  # in a thread: it waits for the server of this event loop
     events = [event_in(body) for _, body in ingest.posts]
     assert [event["tags"] for event in events] == [{"reference": refused["reference"]}, {"generation": "gen_1"}]
     for event in events:
         assert event["exception"]["values"]
         assert set(event) & {"request", "user", "extra", "breadcrumbs", "server_name"} == set()
-    told = str(ingest.posts)
-    for secret in (WORDS, "ada@example.com", ada.token or ""):
-        assert secret not in told
-    report(ValueError(WORDS))  # to nobody
+    reports = str(ingest.posts)
+    for secret in (PROMPT, "ada@example.com", ada.token or ""):
+        assert secret not in reports
+    report(ValueError(PROMPT))  # disabled
 
 
 def event_in(envelope: bytes) -> dict[str, Any]:
-    """The event of one envelope: its third line."""
+    """Return the event of a Sentry envelope: its third line."""
     found: dict[str, Any] = json.loads(envelope.splitlines()[2])
     return found
