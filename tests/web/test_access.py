@@ -1,4 +1,4 @@
-"""What an operator decides about the doors: origins, introspection, GraphiQL, patience with silent sockets."""
+"""Access settings of the web layer: origins, introspection, and the timeout of idle sockets."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import PATIENCE
 
-OURS, FOREIGN = "https://app.example", "https://evil.example"
+ALLOWED, FOREIGN = "https://app.example", "https://evil.example"
 
 
-async def opens_from(server: Running, origin: str | None) -> bool:
-    """Whether a page of `origin` may open a socket."""
+async def can_open_socket(server: Running, origin: str | None) -> bool:
+    """Return whether a page of `origin` can open a socket."""
     url = server.api.address.replace("http", "ws", 1) + "/graphql"
     try:
         protocols = [websockets.Subprotocol("graphql-transport-ws")]
@@ -28,26 +28,26 @@ async def opens_from(server: Running, origin: str | None) -> bool:
         return refusal.response.status_code != 403
 
 
-async def test_pages_of_the_named_origins_may_call_and_open_sockets(settings: Settings) -> None:
-    async with running(settings.model_copy(update={"cors_origins": (OURS,)})) as server:
-        wanted = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-        asked = await server.api.http.options("/graphql", headers={"origin": OURS, **wanted})
-        assert asked.status_code == 200
-        assert asked.headers["access-control-allow-origin"] == OURS
-        refused = await server.api.http.options("/graphql", headers={"origin": FOREIGN, **wanted})
+async def test_only_allowed_origins_pass_cors_and_open_sockets(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"cors_origins": (ALLOWED,)})) as server:
+        preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        allowed = await server.api.http.options("/graphql", headers={"origin": ALLOWED, **preflight})
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == ALLOWED
+        refused = await server.api.http.options("/graphql", headers={"origin": FOREIGN, **preflight})
         assert "access-control-allow-origin" not in refused.headers
-        assert await opens_from(server, OURS)
-        assert not await opens_from(server, FOREIGN)
-        assert not await opens_from(server, "null")
+        assert await can_open_socket(server, ALLOWED)
+        assert not await can_open_socket(server, FOREIGN)
+        assert not await can_open_socket(server, "null")
 
 
-async def test_without_named_origins_only_our_own_pages_and_programs_open_sockets(server: Running) -> None:
-    assert await opens_from(server, None)
-    assert await opens_from(server, server.api.address)
-    assert not await opens_from(server, OURS)
+async def test_without_cors_origins_only_same_origin_pages_and_programs_open_sockets(server: Running) -> None:
+    assert await can_open_socket(server, None)
+    assert await can_open_socket(server, server.api.address)
+    assert not await can_open_socket(server, ALLOWED)
 
 
-async def test_a_socket_that_says_nothing_is_closed_with_4408(settings: Settings) -> None:
+async def test_socket_without_connection_init_is_closed_with_4408(settings: Settings) -> None:
     async with running(settings, init_seconds=0.05) as server:
         url = server.api.address.replace("http", "ws", 1) + "/graphql"
         protocols = [websockets.Subprotocol("graphql-transport-ws")]
@@ -56,7 +56,7 @@ async def test_a_socket_that_says_nothing_is_closed_with_4408(settings: Settings
         assert silent.close_code == 4408
 
 
-async def test_a_socket_that_has_introduced_itself_may_be_silent(settings: Settings) -> None:
+async def test_socket_may_be_idle_after_connection_init(settings: Settings) -> None:
     async with running(settings, init_seconds=0.05) as server, server.api.socket() as socket:
         until = time.monotonic() + 0.2
         while time.monotonic() < until:
@@ -66,7 +66,7 @@ async def test_a_socket_that_has_introduced_itself_may_be_silent(settings: Setti
 
 
 @pytest.mark.parametrize("query", [get_introspection_query(), '{ __type(name: "User") { name } }'])
-async def test_introspection_is_refused_where_the_operator_says_so(settings: Settings, query: str) -> None:
+async def test_introspection_is_refused_when_it_is_switched_off(settings: Settings, query: str) -> None:
     async with running(settings.model_copy(update={"introspection": Access.OFF})) as server:
         body = (await server.api.raw(query)).json()
         assert body["data"] is None

@@ -1,4 +1,4 @@
-"""The pages behind mailed links: forms without a script, which change nothing before somebody presses the button."""
+"""The pages behind mailed links: forms without scripts, which change nothing until they are submitted."""
 
 import html
 import re
@@ -24,21 +24,21 @@ def settings(settings: Settings, mailbox: Mailbox) -> Settings:
 
 
 def link(box: Mailbox) -> str:
-    """Where the newest mail leads."""
+    """Return the link in the latest mail."""
     found = re.search(r"https?://\S+", box.mails[-1].get_content())
     assert found is not None
     return found[0]
 
 
-async def press(
+async def submit(
     http: httpx.AsyncClient, page: httpx.Response, *, cookie: str | None = None, **typed: str
 ) -> httpx.Response:
-    """Send the page's form as a browser does, with what a person typed; `cookie`: of a sign-in that it keeps."""
+    """Submit the page's form as a browser does, with the typed fields; `cookie`: the session token of the browser."""
     found = re.search(r'<form method="post" action="([^"]*)">', page.text)
     assert found is not None, page.text
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
     sent = {name: html.unescape(value) for name, value in fields.items()}
-    # What a browser says of a page that wants no referrer, which here is as good as none.
+    # The Origin that browsers send from a page with `Referrer-Policy: no-referrer`.
     headers = {"origin": "null", **({"cookie": f"darkroom_session={cookie}"} if cookie else {})}
     return await http.post(str(page.url.join(found[1])), data={**sent, **typed}, headers=headers)
 
@@ -61,55 +61,57 @@ def is_safe(page: httpx.Response) -> bool:
     )
 
 
-async def test_the_button_confirms_the_address_and_opening_the_page_does_not(ada: Api, mailbox: Mailbox) -> None:
+async def test_submitting_the_form_verifies_the_address_and_opening_the_page_does_not(
+    ada: Api, mailbox: Mailbox
+) -> None:
     await mailbox.wait_for(1)
     for _ in range(2):
         page = await ada.http.get(link(mailbox))
         assert (page.status_code, is_safe(page)) == (200, True)
     assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
-    done = await press(ada.http, page)
+    done = await submit(ada.http, page)
     assert (done.status_code, is_safe(done)) == (200, True)
     assert "Your address is confirmed." in done.text
     assert (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
-    again = await press(ada.http, page)
+    again = await submit(ada.http, page)
     assert again.status_code == 400
     assert "This link does not work any more." in again.text
 
 
-async def test_the_button_makes_an_admin_of_the_settings_only_where_that_account_is_signed_in(
+async def test_verification_appoints_a_configured_admin_only_if_that_account_is_signed_in(
     settings: Settings, mailbox: Mailbox
 ) -> None:
     names = ("ada@example.com", "bob@example.com", "eve@example.com")
     async with running(settings.model_copy(update={"admin_emails": names}), idle=True) as server:
-        people: list[Api] = []
+        users: list[Api] = []
         for number, name in enumerate(names, 1):
-            people.append(await server.api.sign_up(name))
+            users.append(await server.api.sign_up(name))
             await mailbox.wait_for(number)
             page = await server.api.http.get(link(mailbox))
-            cookie = {"ada@example.com": None, "bob@example.com": people[0].token, "eve@example.com": people[-1].token}
-            assert (await press(server.api.http, page, cookie=cookie[name])).status_code == 200
-        answers = [await person.one("{ viewer { emailVerified role } }") for person in people]
+            cookie = {"ada@example.com": None, "bob@example.com": users[0].token, "eve@example.com": users[-1].token}
+            assert (await submit(server.api.http, page, cookie=cookie[name])).status_code == 200
+        answers = [await user.one("{ viewer { emailVerified role } }") for user in users]
         assert all(answer["emailVerified"] for answer in answers)
         assert [answer["role"] for answer in answers] == ["USER", "USER", "ADMIN"]
 
 
-async def test_the_form_saves_a_new_password_and_signs_nobody_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
+async def test_reset_form_saves_the_password_without_signing_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
     await ada.ask(FORGOT)
     await mailbox.wait_for(2)
     page = await ada.http.get(link(mailbox))
-    short = await press(ada.http, page, password="short")
+    short = await submit(ada.http, page, password="short")
     assert (short.status_code, is_safe(short)) == (400, True)
-    done = await press(ada.http, short, password="battery staple 电池")
+    done = await submit(ada.http, short, password="battery staple 电池")
     assert (done.status_code, is_safe(done)) == (200, True)
     assert "Your new password is saved." in done.text
     assert "set-cookie" not in done.headers
     assert await ada.one("{ viewer { id } }") is None
     assert [await signs_in(ada, word) for word in ("correct horse", "battery staple 电池")] == [False, True]
-    assert (await press(ada.http, page, password="another one")).status_code == 400
+    assert (await submit(ada.http, page, password="another one")).status_code == 400
 
 
-async def test_what_is_no_link_of_ours_is_answered_without_repeating_it(api: Api) -> None:
+async def test_invalid_tokens_are_refused_without_echoing_them(api: Api) -> None:
     for path in ("/verify-email", "/reset-password"):
         page = await api.http.get(path, params={"token": EVIL})
         assert (page.status_code, is_safe(page)) == (200, True)
@@ -119,7 +121,7 @@ async def test_what_is_no_link_of_ours_is_answered_without_repeating_it(api: Api
         assert (await api.http.put(path)).status_code == 405
 
 
-async def test_the_pages_speak_chinese(api: Api) -> None:
+async def test_pages_are_translated_to_chinese(api: Api) -> None:
     page = await api.http.get("/reset-password?token=x", headers={"accept-language": "zh-CN"})
     assert '<html lang="zh-CN">' in page.text
     assert "设置新密码" in page.text

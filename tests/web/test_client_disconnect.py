@@ -1,4 +1,4 @@
-"""Clients that leave in the middle of what they say."""
+"""Clients that disconnect in the middle of a request body."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ HEAD = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\nAut
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
-async def test_a_body_that_breaks_off_is_no_crash(
+async def test_incomplete_body_is_not_logged_as_an_error(
     module_server: Running, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     where = urlsplit(module_server.api.address)
@@ -21,13 +21,13 @@ async def test_a_body_that_breaks_off_is_no_crash(
     await asyncio.sleep(0)
     writer.close()
     await writer.wait_closed()
-    # The server has read that the client is gone before it answers the next one.
+    # The server processes the disconnect before it answers the next request.
     for _ in range(3):
         assert (await module_server.api.http.get("/health/live")).status_code == 200
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_a_slash_too_much_leads_nowhere(module_server: Running) -> None:
+async def test_trailing_slash_is_404_and_not_redirected(module_server: Running) -> None:
     headers = {"host": "evil.example"}
     answer = await module_server.api.http.post("/graphql/", json={"query": "{ viewer { id } }"}, headers=headers)
     assert answer.status_code == 404

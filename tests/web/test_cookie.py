@@ -1,4 +1,4 @@
-"""Signing in by cookie: a browser keeps it, no script reads it, and no other page can use it."""
+"""The session cookie: a browser keeps it, scripts cannot read it, and pages of other origins cannot use it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ NAME = "darkroom_session"
 PAGE, EVIL = "https://app.example.com", "https://evil.example.com"
 VIEWER = "{ viewer { email } }"
 ADA = {"data": {"viewer": {"email": "ada@example.com"}}}
-NOBODY = {"data": {"viewer": None}}
+SIGNED_OUT = {"data": {"viewer": None}}
 SIGN_IN = """
 mutation($input: SignInInput!) {
   signIn(input: $input) { token expiresAt user { email } errors { code field } }
@@ -31,7 +31,7 @@ UPLOAD = "mutation($input: CreateGenerationInput!) { createGeneration(input: $in
 
 @pytest.fixture
 async def browser(server: Running) -> AsyncIterator[Api]:
-    """A browser that has ada's cookie; she signed up elsewhere."""
+    """A browser that is signed in as ada by cookie."""
     await server.api.sign_up()
     async with httpx.AsyncClient(base_url=server.api.address, timeout=30) as http:
         api = Api(http, server.api.address)
@@ -40,12 +40,12 @@ async def browser(server: Running) -> AsyncIterator[Api]:
 
 
 async def viewer(api: Api, **headers: str) -> Any:
-    """The whole answer to who is asking."""
+    """Return the whole response to a query for the viewer."""
     return (await api.raw(VIEWER, headers=headers)).json()
 
 
 async def socket_viewer(api: Api, cookie: str, **headers: str) -> Any:
-    """The same over a socket that sends nothing but the cookie; None where it is not opened."""
+    """Return the same over a socket that sends only the cookie; None if the socket is refused."""
     try:
         async with websockets.connect(
             api.address.replace("http", "ws", 1) + "/graphql",
@@ -60,7 +60,7 @@ async def socket_viewer(api: Api, cookie: str, **headers: str) -> Any:
         return None
 
 
-async def test_a_cookie_takes_the_tokens_place(browser: Api) -> None:
+async def test_sign_in_with_cookie_sets_it_instead_of_returning_a_token(browser: Api) -> None:
     response = await browser.raw(SIGN_IN, input=INPUT)
     made = response.json()["data"]["signIn"]
     assert made["token"] is None
@@ -76,39 +76,39 @@ async def test_a_cookie_takes_the_tokens_place(browser: Api) -> None:
     assert await viewer(browser) == ADA
 
 
-async def test_without_asking_for_one_there_is_no_cookie(browser: Api) -> None:
+async def test_cookie_is_only_set_on_request_and_on_success(browser: Api) -> None:
     response = await browser.raw(SIGN_IN, input={**INPUT, "cookie": False})
     assert "set-cookie" not in response.headers
     wrong = await browser.raw(SIGN_IN, input={**INPUT, "password": "wrong horse"})
     assert "set-cookie" not in wrong.headers
 
 
-async def test_signing_out_ends_the_sign_in_and_clears_the_cookie(browser: Api) -> None:
+async def test_sign_out_ends_the_session_and_clears_the_cookie(browser: Api) -> None:
     stolen = browser.http.cookies[NAME]
     assert await browser.one(SIGN_OUT) == {"sessionsEnded": 1}
     assert NAME not in browser.http.cookies
-    assert await viewer(browser) == NOBODY
-    assert await viewer(browser, cookie=f"{NAME}={stolen}") == NOBODY
+    assert await viewer(browser) == SIGNED_OUT
+    assert await viewer(browser, cookie=f"{NAME}={stolen}") == SIGNED_OUT
 
 
-async def test_a_token_goes_before_the_cookie_even_a_wrong_one(browser: Api) -> None:
+async def test_authorization_header_takes_precedence_over_the_cookie(browser: Api) -> None:
     eve = await replace(browser).sign_up("eve@example.com")
     assert (await viewer(eve))["data"]["viewer"]["email"] == "eve@example.com"
-    assert await viewer(browser, authorization="Bearer wrong") == NOBODY
+    assert await viewer(browser, authorization="Bearer wrong") == SIGNED_OUT
 
 
-async def test_another_page_cannot_use_the_cookie(browser: Api) -> None:
+async def test_pages_of_other_origins_cannot_use_the_cookie(browser: Api) -> None:
     cookie = browser.http.cookies[NAME]
     for origin in (EVIL, PAGE, "null", "", f"{browser.address}.evil.example.com", "http://["):
-        assert await viewer(browser, origin=origin) == NOBODY, origin
+        assert await viewer(browser, origin=origin) == SIGNED_OUT, origin
         assert await socket_viewer(browser, cookie, origin=origin or "null") is None, origin
     assert await viewer(browser, origin=browser.address) == ADA
     assert (await socket_viewer(browser, cookie, origin=browser.address)) == ADA
-    assert await socket_viewer(browser, cookie) == NOBODY, "no page's socket comes without an origin"
-    assert await socket_viewer(browser, "stale", origin=browser.address) == NOBODY
+    assert await socket_viewer(browser, cookie) == SIGNED_OUT, "a page's socket always has an Origin"
+    assert await socket_viewer(browser, "stale", origin=browser.address) == SIGNED_OUT
 
 
-async def test_a_form_cannot_use_the_cookie(browser: Api) -> None:
+async def test_html_forms_cannot_use_the_cookie(browser: Api) -> None:
     text = json.dumps({"query": SIGN_OUT})
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/plain; charset=application/json"):
         response = await browser.http.post("/graphql", content=text, headers={"content-type": content_type})
@@ -117,13 +117,13 @@ async def test_a_form_cannot_use_the_cookie(browser: Api) -> None:
     form["map"] = json.dumps({"0": ["variables.input.image"]})
     refused = await browser.http.post("/graphql", data=form, files={"0": photo()})
     assert refused.status_code == 400
-    asked = {"apollo-require-preflight": "1"}
-    taken = await browser.http.post("/graphql", data=form, files={"0": photo()}, headers=asked)
-    assert taken.json()["data"]["createGeneration"]["errors"] == [{"code": "INVALID_INPUT"}], "no style"
+    preflighted = {"apollo-require-preflight": "1"}
+    accepted = await browser.http.post("/graphql", data=form, files={"0": photo()}, headers=preflighted)
+    assert accepted.json()["data"]["createGeneration"]["errors"] == [{"code": "INVALID_INPUT"}], "the style is missing"
     assert await viewer(browser) == ADA
 
 
-async def test_a_socket_cannot_set_a_cookie_and_says_so(browser: Api) -> None:
+async def test_sign_in_with_cookie_is_refused_on_a_socket(browser: Api) -> None:
     async with replace(browser).socket() as socket:
         stream = await socket.subscribe(SIGN_IN, input=INPUT)
         made = await stream.next()
@@ -131,7 +131,7 @@ async def test_a_socket_cannot_set_a_cookie_and_says_so(browser: Api) -> None:
     assert made["errors"] == [{"code": "INVALID_INPUT", "field": ["cookie"]}]
 
 
-async def test_pages_that_are_named_use_the_cookie_and_https_makes_it_secure(settings: Settings) -> None:
+async def test_cors_origins_can_use_the_cookie_and_https_makes_it_secure(settings: Settings) -> None:
     public = {"public_url": "https://api.example.com", "cors_origins": (PAGE,)}
     async with running(settings.model_copy(update=public)) as server:
         await server.api.sign_up()
@@ -143,14 +143,14 @@ async def test_pages_that_are_named_use_the_cookie_and_https_makes_it_secure(set
         sent = {"cookie": f"{NAME}={value}"}
         assert await viewer(server.api, origin=PAGE, **sent) == ADA
         assert await viewer(server.api, origin="https://api.example.com", **sent) == ADA
-        assert await viewer(server.api, origin=EVIL, **sent) == NOBODY
+        assert await viewer(server.api, origin=EVIL, **sent) == SIGNED_OUT
         assert await socket_viewer(server.api, value, origin=PAGE) == ADA
 
 
-async def test_where_every_page_may_call_none_may_use_the_cookie(settings: Settings) -> None:
+async def test_wildcard_origin_cannot_use_the_cookie(settings: Settings) -> None:
     async with running(settings.model_copy(update={"cors_origins": ("*",)})) as server:
         ada = await server.api.sign_up()
         answer = await server.api.raw(VIEWER, headers={"origin": EVIL, "cookie": f"{NAME}={ada.token}"})
-        assert answer.json() == NOBODY
+        assert answer.json() == SIGNED_OUT
         assert "access-control-allow-credentials" not in answer.headers
-        assert await socket_viewer(server.api, str(ada.token), origin=EVIL) == NOBODY
+        assert await socket_viewer(server.api, str(ada.token), origin=EVIL) == SIGNED_OUT

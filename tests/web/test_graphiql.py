@@ -1,4 +1,4 @@
-"""GraphiQL: who gets the page and which operations, what the page may load, and that the operations are right."""
+"""GraphiQL: access to the page and its operations, the page's content security policy, and valid operations."""
 
 import json
 import re
@@ -27,7 +27,7 @@ HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 COMPILER = FOLDER.parent.parent / "examples" / "typescript" / "node_modules" / ".bin" / "tsc"
 SIGN_IN = """
 mutation($input: SignInInput!) { signIn(input: $input) { token errors { message } } }"""
-WIDEST = 56  # characters that the editor shows of a line in a window of 1280 pixels
+MAX_WIDTH = 56  # columns that the editor shows in a window of 1280 pixels
 INTROSPECTION = '{ __type(name: "Admin") { name } }'
 
 
@@ -35,45 +35,45 @@ def in_english(audience: str) -> list[dict[str, str | None]]:
     return list(example_operations(audience, lambda text: text.text))
 
 
-READY = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in in_english(audience)]
+EXAMPLES = [(audience, tab["name"], tab) for audience in ("everyone", "admin") for tab in in_english(audience)]
 
 
 def built() -> Path:
-    """The folder of the page's files."""
+    """Return the folder of the built page."""
     assert (BUILD / "index.html").is_file(), "`make test` builds GraphiQL; so does `make graphiql`"
     return BUILD
 
 
 async def browser(server: Running, email: str) -> Api:
-    """A browser with nothing but a cookie, signed in as a new account."""
+    """Return a client that is signed in to a new account by cookie only."""
     await server.api.sign_up(email)
     http = httpx.AsyncClient(base_url=server.api.address, timeout=30)
-    found = Api(http, server.api.address)
+    client = Api(http, server.api.address)
     payload = {"email": email, "password": "correct horse", "cookie": True}
-    assert await found.one(SIGN_IN, input=payload) == {"token": None, "errors": []}
-    return found
+    assert await client.one(SIGN_IN, input=payload) == {"token": None, "errors": []}
+    return client
 
 
 @pytest.fixture
 async def visitor(server: Running) -> AsyncIterator[Api]:
-    found = await browser(server, "ada@example.com")
-    yield found
-    await found.http.aclose()
+    client = await browser(server, "ada@example.com")
+    yield client
+    await client.http.aclose()
 
 
 async def tabs(api: Api) -> tuple[set[str], set[str]]:
-    """The names of the ready-made operations, and of those that a first visit opens with."""
+    """Return the names of the example operations, and of those that a first visit opens."""
     answer = await api.http.get("/graphiql/tabs", headers=api.headers())
     assert answer.headers["cache-control"] == "no-store"
-    found = answer.json()
-    return {tab["name"] for tab in found["tabs"]}, {tab["name"] for tab in found["opening"]}
+    body = answer.json()
+    return {tab["name"] for tab in body["tabs"]}, {tab["name"] for tab in body["opening"]}
 
 
 def names(audience: str) -> set[str]:
     return {str(tab["name"]) for tab in in_english(audience)}
 
 
-async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Running) -> None:
+async def test_page_loads_nothing_from_other_origins(server: Running) -> None:
     built()
     page = await server.api.http.get("/graphql", headers=HTML)
     assert page.status_code == 200
@@ -84,7 +84,9 @@ async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Run
     assert "'unsafe-inline'" not in policy["script-src"]
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert links
-    assert all(link.startswith("./graphiql/") for link in links), "beside the page, whatever comes before it"
+    assert all(link.startswith("./graphiql/") for link in links), (
+        "relative to the page, for deployments under a path prefix"
+    )
     for link in links:
         file = await server.api.http.get(f"/{link.removeprefix('./')}")
         assert file.status_code == 200
@@ -92,7 +94,7 @@ async def test_browsers_get_a_page_that_loads_nothing_from_elsewhere(server: Run
         assert file.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_pictures_in_a_store_of_another_origin_are_all_that_the_page_may_load_from_there(
+async def test_policy_allows_images_and_uploads_of_the_object_storage_only(
     settings: Settings,
 ) -> None:
     built()
@@ -102,25 +104,25 @@ async def test_pictures_in_a_store_of_another_origin_are_all_that_the_page_may_l
     async with running(settings.model_copy(update=bucket)) as server:
         page = await server.api.http.get("/graphql", headers=HTML)
     policy = page.headers["content-security-policy"].split("; ")
-    named = [part for part in policy if store in part]
-    assert named == [f"connect-src 'self' {store}", f"img-src 'self' {store} data:"]
+    allowed = [part for part in policy if store in part]
+    assert allowed == [f"connect-src 'self' {store}", f"img-src 'self' {store} data:"]
     assert f'data-store="{store}"' in page.text
 
 
-async def test_the_page_speaks_the_readers_language_and_is_found_at_the_root(server: Running) -> None:
+async def test_page_is_translated_and_linked_from_the_root(server: Running) -> None:
     page = await server.api.http.get("/", headers={**HTML, "accept-language": "zh-CN,zh;q=0.9"}, follow_redirects=True)
     assert page.url.path == "/graphql"
     assert '<html lang="zh-CN" data-audience="everyone" ' in page.text
 
 
-async def test_nothing_but_the_pages_files_is_served_beside_it(server: Running) -> None:
-    built()  # else nothing is there, whatever is asked for
+async def test_only_the_built_assets_are_served(server: Running) -> None:
+    built()  # otherwise every path would be 404
     tabs = "..%2F..%2Ftabs%2Fadmin%2F1-find-user.graphql"
     for path in ("..%2Findex.html", tabs, "nothing.js", "%00", "%2e%2e", "x" * 300):
         assert (await server.api.http.get(f"/graphiql/{path}")).status_code == 404
 
 
-async def test_admins_operations_are_given_to_admins_only(server: Running, visitor: Api) -> None:
+async def test_admin_operations_are_served_to_signed_in_admins_only(server: Running, visitor: Api) -> None:
     everyone, admin = names("everyone"), names("admin")
     assert await tabs(server.api) == await tabs(visitor) == (everyone, everyone)
     await User.filter(email="ada@example.com").update(role=Role.ADMIN)
@@ -129,34 +131,36 @@ async def test_admins_operations_are_given_to_admins_only(server: Running, visit
     assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
 
 
-async def test_ready_made_operations_say_what_they_are_for_in_the_readers_language(server: Running) -> None:
+async def test_example_operations_have_translated_comments_that_fit_the_editor(server: Running) -> None:
     answer = await server.api.http.get("/graphiql/tabs", headers={"accept-language": "zh-CN"})
     for tab in answer.json()["tabs"]:
-        about = [line for line in tab["query"].splitlines() if line.startswith("# ")]
-        assert about
-        for line in about:
+        comment = [line for line in tab["query"].splitlines() if line.startswith("# ")]
+        assert comment
+        for line in comment:
             assert re.search(r"[\u4e00-\u9fff]", line), f"{tab['name']}: {line}"
-            wide = sum(2 if ord(letter) > 0x2E80 else 1 for letter in line)
-            assert wide <= WIDEST, f"{tab['name']}: {line}"
+            width = sum(2 if ord(letter) > 0x2E80 else 1 for letter in line)
+            assert width <= MAX_WIDTH, f"{tab['name']}: {line}"
 
 
-async def test_where_graphiql_is_for_admins_others_find_a_form_and_no_schema(settings: Settings) -> None:
+async def test_graphiql_for_admins_shows_others_only_the_sign_in_form(settings: Settings) -> None:
     async with running(settings.model_copy(update={"graphiql": Access.ADMINS})) as server:
         page = await server.api.http.get("/graphql", headers=HTML)
         assert 'data-audience="admins"' in page.text
         ada = await browser(server, "ada@example.com")
-        for stranger in (server.api, ada):
-            assert await tabs(stranger) == (set(), set())
-            assert (await stranger.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
+        for client in (server.api, ada):
+            assert await tabs(client) == (set(), set())
+            assert (await client.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
         await User.filter(email="ada@example.com").update(role=Role.ADMIN)
         assert (await tabs(ada))[1] == names("admin")
-        assert (await ada.one(get_introspection_query()))["queryType"]["name"] == "Query", "as GraphiQL asks it"
+        assert (await ada.one(get_introspection_query()))["queryType"]["name"] == "Query", (
+            "the query that GraphiQL sends"
+        )
         async with ada.socket(token=ada.http.cookies["darkroom_session"]) as socket:
             assert await (await socket.subscribe(INTROSPECTION)).rest() == [{"name": "Admin"}]
         await ada.http.aclose()
 
 
-async def test_what_admins_may_read_stays_hidden_from_others_after_an_admin_read_it(settings: Settings) -> None:
+async def test_cached_introspection_of_an_admin_is_not_served_to_others(settings: Settings) -> None:
     async with running(settings.model_copy(update={"introspection": Access.ADMINS})) as server:
         ada = await server.api.sign_up("ada@example.com")
         await User.filter(email="ada@example.com").update(role=Role.ADMIN)
@@ -166,49 +170,51 @@ async def test_what_admins_may_read_stays_hidden_from_others_after_an_admin_read
         assert (await Api(ada.http, ada.address, key).refused(INTROSPECTION))["code"] == "INVALID_INPUT"
 
 
-async def test_switched_off_there_is_nothing_at_all(settings: Settings) -> None:
+async def test_graphiql_can_be_switched_off(settings: Settings) -> None:
     async with running(settings.model_copy(update={"graphiql": Access.OFF})) as server:
         for path in ("/", "/graphql", "/graphiql/tabs", "/graphiql/index.js"):
             assert (await server.api.http.get(path, headers=HTML)).status_code == 404
         assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
 
 
-async def test_a_page_that_was_never_built_says_so_and_the_api_answers(settings: Settings, tmp_path: Path) -> None:
+async def test_missing_build_is_503_with_instructions_and_the_api_works(settings: Settings, tmp_path: Path) -> None:
     async with running(settings, graphiql_files=tmp_path) as server:
         page = await server.api.http.get("/graphql", headers=HTML)
         assert page.status_code == 503
         assert "make graphiql" in page.text
-        assert page.headers["refresh"] == "5", "`make run` builds it beside the server"
+        assert page.headers["refresh"] == "5", "`make run` builds it while the server runs"
         assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
 
 
-@pytest.mark.parametrize("tab", [tab for _, _, tab in READY], ids=[f"{who}-{name}" for who, name, _ in READY])
-def test_each_ready_made_operation_fits_the_schema_with_its_variables(tab: dict[str, str | None]) -> None:
+@pytest.mark.parametrize(
+    "tab", [tab for _, _, tab in EXAMPLES], ids=[f"{audience}-{name}" for audience, name, _ in EXAMPLES]
+)
+def test_each_example_operation_is_valid_with_its_variables(tab: dict[str, str | None]) -> None:
     document = parse(str(tab["query"]))
     assert validate(schema._schema, document) == []
     (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    assert operation.name, "the tab is called after it"
+    assert operation.name, "the tab's title is the operation's name"
     given = json.loads(tab["variables"] or "{}")
     definitions = operation.variable_definitions or ()
     declared = [definition.variable.name.value for definition in definitions]
-    assert sorted(given) == sorted(declared), "each has a place to be filled in"
-    # What is carried over while the page is open is a date here; ids are any text.
+    assert sorted(given) == sorted(declared), "every variable has a value to edit"
+    # The page fills in empty variables: `today` is a date, ids can be any text.
     filled = {name: "2026-01-01T00:00:00Z" if name == "today" else value for name, value in given.items()}
-    found = get_variable_values(schema._schema, definitions, filled)
-    assert not isinstance(found, list), [error for error in found if isinstance(error, GraphQLError)]
-    about = [line for line in str(tab["query"]).splitlines() if line.startswith("# ")]
-    assert about, "it says what it is for"
-    assert max(map(len, about)) <= WIDEST
+    values = get_variable_values(schema._schema, definitions, filled)
+    assert not isinstance(values, list), [error for error in values if isinstance(error, GraphQLError)]
+    comment = [line for line in str(tab["query"]).splitlines() if line.startswith("# ")]
+    assert comment, "it explains what it is for"
+    assert max(map(len, comment)) <= MAX_WIDTH
 
 
-def test_the_pages_program_is_typed() -> None:
+def test_page_source_passes_the_typescript_compiler() -> None:
     assert COMPILER.exists(), "`make test` installs the compiler; so does `make node`"
     assert (FOLDER / "node_modules").is_dir(), "`make test` builds GraphiQL; so does `make graphiql`"
-    checked = subprocess.run([COMPILER, "-p", FOLDER], capture_output=True, text=True, timeout=90)  # noqa: S603 - ours
+    checked = subprocess.run([COMPILER, "-p", FOLDER], capture_output=True, text=True, timeout=90)  # noqa: S603 - a constant command
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_build_names_no_other_host_to_load_from() -> None:
+def test_build_references_no_cdn() -> None:
     for path in (built() / "graphiql").iterdir():
         if path.suffix in {".js", ".css"}:
             text = path.read_text(encoding="utf-8")

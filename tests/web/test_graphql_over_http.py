@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: content types and status codes, malformed bodies, and what errors tell."""
+"""GraphQL over HTTP: content types and status codes, malformed bodies, and the content of errors."""
 
 import json
 from typing import Any
@@ -17,8 +17,8 @@ MIB = 2**20
 PARSE_ERROR = {"query": "{"}
 VALIDATION_ERROR = {"query": "{ nothing }"}
 VARIABLE_ERROR = {"query": "query($id: ID!) { node(id: $id) { id } }", "variables": {"id": {}}}
-GOOD = {"query": "{ __typename }"}
-WRONG = pytest.mark.parametrize("body", [PARSE_ERROR, VALIDATION_ERROR, VARIABLE_ERROR])
+VALID = {"query": "{ __typename }"}
+INVALID = pytest.mark.parametrize("body", [PARSE_ERROR, VALIDATION_ERROR, VARIABLE_ERROR])
 
 
 @pytest.fixture
@@ -42,20 +42,18 @@ async def post(api: Api, body: Any, accept: str = JSON) -> Any:
         (f"{RESPONSE_JSON};q=0.1, */*", JSON),
         (f"{RESPONSE_JSON};q=0, {JSON}", JSON),
         (f"{RESPONSE_JSON};q=bad, application/*;q=0.2", JSON),
-        ("text/html", JSON),  # nothing else can be had
+        ("text/html", JSON),  # no acceptable type: the default
     ],
 )
-async def test_the_answer_comes_in_the_media_type_that_is_wanted_most(api: Api, accept: str, expected: str) -> None:
-    response = await post(api, GOOD, accept)
+async def test_response_has_the_preferred_media_type(api: Api, accept: str, expected: str) -> None:
+    response = await post(api, VALID, accept)
     assert response.status_code == 200
     assert response.headers["content-type"] == f"{expected}; charset=utf-8"
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
-@WRONG
-async def test_a_wrong_document_is_400_without_data_under_the_graphql_media_type(
-    api: Api, body: dict[str, Any]
-) -> None:
+@INVALID
+async def test_invalid_document_is_400_without_data_in_the_graphql_media_type(api: Api, body: dict[str, Any]) -> None:
     response = await post(api, body, RESPONSE_JSON)
     assert response.status_code == 400
     assert response.headers["content-type"].startswith(RESPONSE_JSON)
@@ -63,15 +61,15 @@ async def test_a_wrong_document_is_400_without_data_under_the_graphql_media_type
     assert {error["extensions"]["code"] for error in response.json()["errors"]} == {"INVALID_INPUT"}
 
 
-@WRONG
-async def test_a_wrong_document_is_200_under_plain_json(api: Api, body: dict[str, Any]) -> None:
+@INVALID
+async def test_invalid_document_is_200_in_plain_json(api: Api, body: dict[str, Any]) -> None:
     response = await post(api, body)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith(JSON)
     assert response.json()["errors"]
 
 
-async def test_an_error_while_executing_is_200_with_data_under_the_graphql_media_type(api: Api) -> None:
+async def test_execution_error_is_200_with_data_in_the_graphql_media_type(api: Api) -> None:
     response = await post(api, {"query": "mutation { signOut { sessionsEnded } }"}, RESPONSE_JSON)
     assert response.status_code == 200
     assert "data" in response.json()
@@ -95,7 +93,7 @@ async def test_an_error_while_executing_is_200_with_data_under_the_graphql_media
     ],
     ids=lambda body: body[:32].decode(errors="replace"),
 )  # fmt: skip
-async def test_a_malformed_body_is_refused_in_graphqls_form(api: Api, body: bytes) -> None:
+async def test_malformed_body_is_refused_with_a_graphql_error(api: Api, body: bytes) -> None:
     for accept in (JSON, RESPONSE_JSON):
         response = await post(api, body, accept)
         assert 400 <= response.status_code < 500
@@ -122,7 +120,7 @@ async def test_a_malformed_body_is_refused_in_graphqls_form(api: Api, body: byte
     ],
     ids=lambda query: query[:48],
 )  # fmt: skip
-async def test_hostile_values_are_answered_or_refused_and_never_crash(api: Api, query: str) -> None:
+async def test_hostile_values_do_not_cause_internal_errors(api: Api, query: str) -> None:
     for text in ("\0", "\ud800", 'x"}\n'):
         response = await post(api, {"query": query, "variables": {"s": text} if "$s" in query else {}})
         assert response.status_code == 200
@@ -130,12 +128,12 @@ async def test_hostile_values_are_answered_or_refused_and_never_crash(api: Api, 
         assert codes <= {"INVALID_INPUT", "NOT_FOUND"}
 
 
-async def test_a_message_repeats_only_the_beginning_of_what_was_sent(api: Api) -> None:
+async def test_error_message_truncates_the_quoted_input(api: Api) -> None:
     response = await post(api, {"query": '{ styles(first: "' + "a" * 50_000 + '") { totalCount } }'})
     assert len(response.content) < 2_000
 
 
-async def test_a_body_that_is_too_large_is_413(api: Api) -> None:
+async def test_too_large_body_is_413(api: Api) -> None:
     response = await post(api, {"query": "{ __typename }" + " " * 100 * 1024})
     assert response.status_code == 413
     assert response.json()["errors"][0] == {
@@ -144,7 +142,7 @@ async def test_a_body_that_is_too_large_is_413(api: Api) -> None:
     }
 
 
-async def test_a_body_of_unknown_length_is_counted_while_it_comes(api: Api) -> None:
+async def test_chunked_body_is_limited_while_it_streams(api: Api) -> None:
     async def endless() -> Any:
         for _ in range(1000):
             yield b" " * 1024
@@ -153,7 +151,7 @@ async def test_a_body_of_unknown_length_is_counted_while_it_comes(api: Api) -> N
     assert response.status_code == 413
 
 
-async def test_an_upload_that_is_too_large_is_413_in_the_persons_language(api: Api) -> None:
+async def test_too_large_upload_is_413_with_a_translated_message(api: Api) -> None:
     ada = await api.sign_up("large@example.com")
     response = await ada.raw(
         "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { code } } }",
@@ -173,7 +171,7 @@ async def test_queries_and_mutations_by_get_are_refused(api: Api, query: str) ->
 
 
 async def test_other_methods_and_content_types_are_refused(api: Api) -> None:
-    assert (await api.http.put("/graphql", json=GOOD)).status_code == 405
+    assert (await api.http.put("/graphql", json=VALID)).status_code == 405
     form = await api.http.post("/graphql", data={"query": "{ __typename }"})
     text = await api.http.post(
         "/graphql", content=b'{"query": "{ __typename }"}', headers={"content-type": "text/plain"}
@@ -183,28 +181,28 @@ async def test_other_methods_and_content_types_are_refused(api: Api) -> None:
         assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
 
 
-async def test_a_mistyped_field_is_refused_without_suggestions(api: Api) -> None:
+async def test_unknown_field_is_refused_without_suggestions(api: Api) -> None:
     for query in ("{ viewe { id } }", "{ viewer { emai } }", "{ style(slu: 1) { id } }", "{ nod }"):
         for error in (await post(api, {"query": query})).json()["errors"]:
             assert "Did you mean" not in error["message"]
             assert error["extensions"]["code"] == "INVALID_INPUT"
 
 
-async def test_a_wrong_enum_or_type_is_refused_without_suggestions(api: Api) -> None:
+async def test_unknown_enum_value_or_type_is_refused_without_suggestions(api: Api) -> None:
     query = "{ quote(input: {quality: STANDAR}) { cost } ... on Quer { __typename } }"
     errors = (await post(api, {"query": query})).json()["errors"]
     assert len(errors) == 2
     assert not [error for error in errors if "Did you mean" in error["message"]]
 
 
-async def test_many_mistakes_make_a_small_answer(api: Api) -> None:
+async def test_number_of_validation_errors_is_limited(api: Api) -> None:
     query = "{" + " ".join(f"field{number}" for number in range(900)) + "}"
     response = await post(api, {"query": query})
     assert len(response.json()["errors"]) == 10
     assert len(response.content) < 5_000
 
 
-async def test_a_bug_is_told_by_a_reference_that_the_log_has_too(api: Api) -> None:
+async def test_internal_error_shows_only_a_reference_that_is_also_logged(api: Api) -> None:
     secret = "VERY-SECRET-DETAIL"
     await rows("UPDATE styles SET variables = $1 WHERE slug = 'free'", json.dumps([{"unknown": secret}]))
     with capture_logs() as logs:
@@ -221,20 +219,20 @@ async def test_a_bug_is_told_by_a_reference_that_the_log_has_too(api: Api) -> No
     assert secret in str(line["exc_info"])
 
 
-async def test_a_refusal_is_no_crash_and_leaves_no_traceback(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_refusals_are_logged_without_traceback_or_warning(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with capture_logs() as logs:
         response = await post(api, {"query": "mutation { signOut { sessionsEnded } }"})
         await post(api, {"query": "{ styles(first: 0) { totalCount } }"})
         await post(api, PARSE_ERROR)
         await post(api, b"null")
-        await api.raw(SIGN_UP, input={"email": "nobody", "password": "x"})
+        await api.raw(SIGN_UP, input={"email": "invalid", "password": "x"})
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert [line for line in logs if "exc_info" in line or line["log_level"] in ("error", "warning")] == []
     assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
 
 
-async def test_every_answer_carries_the_headers_that_keep_browsers_careful(api: Api) -> None:
-    for response in (await post(api, GOOD), await post(api, b"null"), await api.http.get("/nowhere")):
+async def test_every_response_has_security_headers(api: Api) -> None:
+    for response in (await post(api, VALID), await post(api, b"null"), await api.http.get("/nowhere")):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
         assert response.headers["referrer-policy"] == "no-referrer"

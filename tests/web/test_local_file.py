@@ -1,4 +1,4 @@
-"""Pictures behind signed links: the right bytes with careful headers, and nothing for anybody else."""
+"""Files of the local storage behind signed links: bytes, headers, and 404 for every invalid link."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ def token_of(url: str) -> str:
 
 
 def forged(token: str) -> str:
-    """The same token with another signature. Not by its last letter: two bits of that mean nothing."""
+    """Return the token with another signature. The last letter stays: two of its bits are ignored."""
     return token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
 
 
@@ -60,21 +60,23 @@ async def ada(module_server: Running) -> Api:
     return await module_server.api.sign_up()
 
 
-async def finished(person: Api) -> Any:
-    """A finished generation of one's own."""
-    (made,) = (await person.create(photo(640, 480), styleId=await person.style("cute", "plushify")))["generations"]
-    return await person.wait_for_end(made["id"])
+async def finished(api: Api) -> Any:
+    """Return a completed generation of the client's account."""
+    (made,) = (await api.create(photo(640, 480), styleId=await api.style("cute", "plushify")))["generations"]
+    return await api.wait_for_end(made["id"])
 
 
 @pytest.fixture(scope="module")
 async def generation(ada: Api) -> Any:
-    """One that no test changes."""
+    """A generation that no test changes."""
     return await finished(ada)
 
 
-async def test_links_lead_to_the_stored_bytes_with_careful_headers(module_server: Running, generation: Any) -> None:
+async def test_signed_link_serves_the_stored_bytes_with_security_headers(
+    module_server: Running, generation: Any
+) -> None:
     for picture in (generation["original"], generation["result"]):
-        response = await module_server.api.http.get(picture["url"])  # signed out: the link is the permission
+        response = await module_server.api.http.get(picture["url"])  # signed out: the link itself authorizes
         assert response.status_code == 200
         assert len(response.content) == picture["byteSize"] == int(response.headers["content-length"])
         assert Image.open(io.BytesIO(response.content)).size == (picture["width"], picture["height"])
@@ -88,7 +90,7 @@ async def test_links_lead_to_the_stored_bytes_with_careful_headers(module_server
         assert 1800 <= int(age[1]) <= 3600
 
 
-async def test_a_download_link_makes_a_browser_save_the_file_under_a_sensible_name(ada: Api, generation: Any) -> None:
+async def test_download_link_is_an_attachment_with_a_readable_file_name(ada: Api, generation: Any) -> None:
     picture = generation["result"]
     shown, saved = [await ada.http.get(picture[name]) for name in ("url", "downloadUrl")]
     assert saved.content == shown.content
@@ -103,7 +105,7 @@ async def test_a_download_link_makes_a_browser_save_the_file_under_a_sensible_na
     assert f'filename="picture-{day}-{made["id"][-6:]}.' in free.headers["content-disposition"]
 
 
-async def test_thumbnail_and_placeholder_are_small_pictures_of_the_same_shape(ada: Api, generation: Any) -> None:
+async def test_thumbnail_and_placeholder_keep_the_aspect_ratio(ada: Api, generation: Any) -> None:
     picture = generation["original"]
     response = await ada.http.get(picture["thumbnailUrl"])
     thumbnail = Image.open(io.BytesIO(response.content))
@@ -123,7 +125,7 @@ query($id: ID!, $width: Int) {
 }"""
 
 
-async def test_a_thumbnail_is_the_narrowest_that_fills_the_space_else_the_picture_itself(ada: Api) -> None:
+async def test_thumbnail_is_the_narrowest_sufficient_one_or_the_image_itself(ada: Api) -> None:
     style = await ada.style("cute", "plushify")
     (made,) = (await ada.create(photo(1000, 1500), styleId=style, size="LARGE"))["generations"]
     generation = await ada.wait_for_end(made["id"])
@@ -137,11 +139,11 @@ async def test_a_thumbnail_is_the_narrowest_that_fills_the_space_else_the_pictur
         assert Image.open(io.BytesIO(response.content)).width == expected
         assert (found["thumbnailUrl"] == found["url"]) is (asked == 4096)
         assert "immutable" in response.headers["cache-control"]
-        held = {"if-none-match": response.headers["etag"]}
-        assert (await ada.http.get(found["thumbnailUrl"], headers=held)).status_code == 304
+        cached = {"if-none-match": response.headers["etag"]}
+        assert (await ada.http.get(found["thumbnailUrl"], headers=cached)).status_code == 304
 
 
-async def test_no_thumbnail_is_wider_than_any_picture(ada: Api, generation: Any) -> None:
+async def test_thumbnail_width_out_of_range_is_refused(ada: Api, generation: Any) -> None:
     for width in (0, -5, 4097, 2**31 - 1):
         answer = (await ada.raw(THUMBNAIL, id=generation["id"], width=width)).json()
         (error,) = answer["errors"]
@@ -150,19 +152,19 @@ async def test_no_thumbnail_is_wider_than_any_picture(ada: Api, generation: Any)
         assert answer["data"]["viewer"]["generation"]["result"]["url"]
 
 
-async def test_the_three_links_are_the_same_each_time_within_their_window(ada: Api, generation: Any) -> None:
+async def test_links_are_stable_within_their_time_window(ada: Api, generation: Any) -> None:
     asked = [(await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"] for _ in range(3)]
     again = (await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"]
-    # A window may end between two of them, but not between each.
+    # One window may end during the test, but not several.
     assert again in asked
 
 
-async def test_ranges_and_head_are_answered(ada: Api, generation: Any) -> None:
+async def test_range_and_head_requests(ada: Api, generation: Any) -> None:
     url = generation["result"]["url"]
     whole = (await ada.http.get(url)).content
 
-    async def ranged(wanted: str, **more: str) -> httpx.Response:
-        return await ada.http.get(url, headers={"range": wanted, **more})
+    async def ranged(range_header: str, **headers: str) -> httpx.Response:
+        return await ada.http.get(url, headers={"range": range_header, **headers})
 
     first = await ranged("bytes=0-9")
     assert (first.status_code, first.content) == (206, whole[:10])
@@ -185,7 +187,7 @@ async def test_ranges_and_head_are_answered(ada: Api, generation: Any) -> None:
     assert head.headers["etag"] == first.headers["etag"]
 
 
-async def test_who_has_the_picture_is_told_so_without_bytes(ada: Api, generation: Any) -> None:
+async def test_matching_etag_is_304(ada: Api, generation: Any) -> None:
     url = generation["result"]["url"]
     etag = (await ada.http.get(url)).headers["etag"]
     for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -197,13 +199,13 @@ async def test_who_has_the_picture_is_told_so_without_bytes(ada: Api, generation
         assert (await ada.http.get(url, headers={"if-none-match": unknown})).status_code == 200
 
 
-async def test_forged_and_foreign_links_lead_nowhere(ada: Api, module_server: Running, generation: Any) -> None:
+async def test_forged_links_are_404(ada: Api, module_server: Running, generation: Any) -> None:
     url = generation["result"]["url"]
     token, secret = token_of(url), module_server.settings.secret()
     payload = URLSafeSerializer(secret, salt="darkroom-files").loads(token)
     another = await ada.http.get(url.replace(token, URLSafeSerializer(secret, salt="darkroom-files").dumps(payload)))
-    assert another.status_code == 200  # so what follows is refused for what is wrong with it
-    wrongs = [
+    assert another.status_code == 200  # a control: a token made this way is valid
+    invalid = [
         URLSafeSerializer("x" * 64, salt="darkroom-files").dumps(payload),
         URLSafeSerializer(secret, salt="something-else").dumps(payload),
         URLSafeSerializer(secret, salt="darkroom-files").dumps([payload[0] + "x", *payload[1:]]),
@@ -219,15 +221,13 @@ async def test_forged_and_foreign_links_lead_nowhere(ada: Api, module_server: Ru
         "%ff%fe",
         "x" * 20_000,
     ]
-    for wrong in wrongs:
-        response = await ada.http.get(f"{ada.address}/files/{wrong}")
-        assert response.status_code == 404, wrong
+    for forgery in invalid:
+        response = await ada.http.get(f"{ada.address}/files/{forgery}")
+        assert response.status_code == 404, forgery
         assert response.text in ("Not found.", "Not Found")
 
 
-async def test_a_removed_file_takes_half_written_leftovers_with_it_and_its_links_end(
-    ada: Api, module_server: Running
-) -> None:
+async def test_removing_a_file_removes_its_partial_writes_and_ends_its_links(ada: Api, module_server: Running) -> None:
     generation = await finished(ada)
     file = await File.get(made_by__id=generation["id"])
     for key in (file.key, file.thumbnail_key):
@@ -239,18 +239,16 @@ async def test_a_removed_file_takes_half_written_leftovers_with_it_and_its_links
         assert (await ada.http.get(generation["result"][name])).status_code == 404
 
 
-async def test_a_link_is_the_same_within_its_window_and_another_in_the_next(
-    storage: LocalStorage, clock: Clock
-) -> None:
+async def test_link_changes_once_per_time_window(storage: LocalStorage, clock: Clock) -> None:
     links = []
     for seconds in range(0, 900, 10):
-        clock.now = 999_900.0 + seconds  # windows of 300 seconds, this one at its very beginning
+        clock.now = 999_900.0 + seconds  # windows of 300 seconds; this is the start of one
         links.append(await storage.link(KEY, "image/png"))
     assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
     assert links[0].expires_at == 999_900 + 600
 
 
-async def test_a_link_lasts_at_least_half_of_its_life_and_then_ends(storage: LocalStorage, clock: Clock) -> None:
+async def test_link_is_valid_for_at_least_half_of_its_lifetime(storage: LocalStorage, clock: Clock) -> None:
     await storage.put(KEY, b"bytes", "image/png")
     for start in (999_900.0, 1_000_000.5, 1_000_199.9):
         clock.now = start
@@ -274,7 +272,7 @@ HOSTILE_KEYS = [
 
 
 @pytest.mark.parametrize("key", HOSTILE_KEYS, ids=repr)
-async def test_a_key_that_is_none_of_ours_is_refused_everywhere(storage: LocalStorage, key: str) -> None:
+async def test_hostile_keys_are_refused_by_every_operation(storage: LocalStorage, key: str) -> None:
     with pytest.raises(StorageError):
         await storage.put(key, b"x", "image/png")
     with pytest.raises(StorageError):
@@ -288,7 +286,7 @@ async def test_a_key_that_is_none_of_ours_is_refused_everywhere(storage: LocalSt
 
 
 @pytest.mark.parametrize("planted", ["originals/usr_1/fil_1", "originals/usr_1", "originals"])
-async def test_a_symbolic_link_inside_the_folder_leads_nowhere(
+async def test_symbolic_links_in_the_storage_folder_are_not_followed(
     storage: LocalStorage, tmp_path: Path, planted: str
 ) -> None:
     outside = tmp_path / "outside"
@@ -313,7 +311,7 @@ async def test_a_symbolic_link_inside_the_folder_leads_nowhere(
     assert (outside / "usr_1" / "fil_1").read_bytes() == b"secret"
 
 
-async def test_the_storage_keeps_replaces_and_forgets(storage: LocalStorage) -> None:
+async def test_storage_puts_replaces_and_deletes(storage: LocalStorage) -> None:
     with pytest.raises(MissingObjectError):
         await storage.get(KEY)
     await storage.put(KEY, b"old", "image/png")
@@ -325,7 +323,7 @@ async def test_the_storage_keeps_replaces_and_forgets(storage: LocalStorage) -> 
     assert await storage.keys() == set()
 
 
-async def test_a_write_that_fails_leaves_nothing_half_written(storage: LocalStorage, tmp_path: Path) -> None:
+async def test_failed_write_leaves_no_partial_file(storage: LocalStorage, tmp_path: Path) -> None:
     (tmp_path / "files" / "originals").mkdir()
     (tmp_path / "files" / "originals" / "usr_1").write_bytes(b"a file where a folder should be")
     with pytest.raises(StorageError):
@@ -333,28 +331,28 @@ async def test_a_write_that_fails_leaves_nothing_half_written(storage: LocalStor
     assert await storage.keys() == {"originals/usr_1"}
 
 
-async def test_a_check_that_is_killed_leaves_nothing_that_no_row_knows(
+async def test_interrupted_storage_check_leaves_no_file(
     storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    snapshots = []
 
-    def look(_: int) -> None:
-        seen.append(list((tmp_path / "files").iterdir()))
+    def take_snapshot(_: int) -> None:
+        snapshots.append(list((tmp_path / "files").iterdir()))
 
-    monkeypatch.setattr(os, "fsync", look)  # while the bytes are on their way to the disk
+    monkeypatch.setattr(os, "fsync", take_snapshot)  # called while the check writes
     await storage.check()
-    assert seen == [[]]
+    assert snapshots == [[]]
     assert await storage.keys() == set()
 
 
-async def test_what_is_larger_than_wanted_is_not_read(storage: LocalStorage) -> None:
+async def test_object_larger_than_the_limit_is_not_read(storage: LocalStorage) -> None:
     await storage.put(KEY, b"12345", "image/png")
     assert await storage.get(KEY, max_bytes=5) == b"12345"
     with pytest.raises(TooLargeError):
         await storage.get(KEY, max_bytes=4)
 
 
-async def test_parts_are_read_alone(storage: LocalStorage) -> None:
+async def test_parts_are_read_separately(storage: LocalStorage) -> None:
     await storage.put(KEY, b"0123456789", "image/png")
     assert await storage.get_part(KEY, 0, 10) == b"0123456789"
     assert await storage.get_part(KEY, 3, 4) == b"3456"
@@ -365,7 +363,7 @@ async def test_parts_are_read_alone(storage: LocalStorage) -> None:
         await storage.get_part(KEY + "x", 0, 1)
 
 
-async def test_an_upload_address_says_what_it_takes_until_it_ends(storage: LocalStorage, clock: Clock) -> None:
+async def test_upload_target_resolves_until_it_expires(storage: LocalStorage, clock: Clock) -> None:
     target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
     assert (target.method, target.headers, target.fields) == ("POST", {}, {})
     assert target.expires_at == clock.now + 60
@@ -373,7 +371,7 @@ async def test_an_upload_address_says_what_it_takes_until_it_ends(storage: Local
     assert address == "https://pictures.example/uploads"
     clock.now += 59
     assert storage.resolve_upload(token) == LocalUpload(KEY, "image/png", 1000)
-    assert storage.resolve(token) is None, "an upload address must not read"
+    assert storage.resolve(token) is None, "an upload token must not authorize a download"
     assert storage.resolve_upload(token_of((await storage.link(KEY, "image/png")).url)) is None
     assert storage.resolve_upload(forged(token)) is None
     clock.now += 1

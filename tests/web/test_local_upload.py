@@ -1,4 +1,4 @@
-"""The address where the local storage takes photos sent ahead: a form with one file, counted while it comes."""
+"""The local storage's upload endpoint: a form with one file, limited while it streams."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ MIB = 2**20
 
 
 async def target(server: Running, size: int, seconds: int = 60, key: str = "uploads/usr_1/upl_1") -> str:
-    """An address that takes so many bytes."""
+    """Return an upload URL that accepts `size` bytes."""
     made = await server.services.integrations.storage.upload_target(key, "image/jpeg", max_bytes=size, seconds=seconds)
     return made.url
 
@@ -28,7 +28,7 @@ async def post(api: Api, url: str, *parts: Part, closed: bool = True) -> tuple[i
     return response.status_code, response.text
 
 
-async def test_a_photo_is_stored_under_its_key_and_a_second_one_replaces_it(module_server: Running) -> None:
+async def test_upload_is_stored_under_its_key_and_replaced_by_the_next(module_server: Running) -> None:
     first, second, key = photo(), photo(64, 64), "uploads/usr_1/upl_twice"
     url = await target(module_server, max(len(first), len(second)), key=key)
     for data in (first, second):
@@ -38,32 +38,32 @@ async def test_a_photo_is_stored_under_its_key_and_a_second_one_replaces_it(modu
     assert {name for name in await stored_keys(module_server.services) if name.startswith("uploads/usr_1/")} == {key}
 
 
-async def test_only_an_address_of_ours_takes_anything(module_server: Running) -> None:
+async def test_only_valid_upload_urls_are_accepted(module_server: Running) -> None:
     data = photo()
-    good, expired = (
+    valid, expired = (
         await target(module_server, len(data), key="uploads/usr_1/upl_no"),
         await target(module_server, len(data), seconds=0),
     )
     link = (await module_server.services.integrations.storage.link("uploads/usr_1/upl_no", "image/jpeg")).url
-    forged = f"{good[:-2]}{'a' if good[-2] != 'a' else 'b'}{good[-1]}"
+    forged = f"{valid[:-2]}{'a' if valid[-2] != 'a' else 'b'}{valid[-1]}"
     for url in (expired, forged, f"{module_server.api.address}/uploads/x", link.replace("/files/", "/uploads/")):
         assert await post(module_server.api, url, replace(HEAD, body=data)) == (404, "Not found.")
-    assert (await module_server.api.http.get(good)).status_code == 405
+    assert (await module_server.api.http.get(valid)).status_code == 405
     assert "uploads/usr_1/upl_no" not in await stored_keys(module_server.services)
 
 
-async def test_a_sender_who_is_slower_than_the_address_lives_stores_nothing(module_server: Running) -> None:
+async def test_upload_that_outlasts_its_url_is_not_stored(module_server: Running) -> None:
     storage = module_server.services.integrations.storage
     assert isinstance(storage, LocalStorage)
     url, key = await target(module_server, 100, seconds=1, key="uploads/usr_1/upl_slow"), "uploads/usr_1/upl_slow"
     body = form([replace(HEAD, body=b"x" * 10)])
 
-    async def is_over() -> bool:
+    async def has_expired() -> bool:
         return storage.resolve_upload(url.rsplit("/", 1)[1]) is None
 
     async def slowly() -> Any:
         yield body[:20]
-        await until(is_over)
+        await until(has_expired)
         yield body[20:]
 
     response = await module_server.api.http.post(url, content=slowly(), headers={"content-type": CONTENT_TYPE})
@@ -71,7 +71,7 @@ async def test_a_sender_who_is_slower_than_the_address_lives_stores_nothing(modu
     assert key not in await stored_keys(module_server.services)
 
 
-async def test_what_is_no_form_with_one_file_in_it_is_refused(module_server: Running) -> None:
+async def test_body_that_is_not_a_form_with_one_file_is_refused(module_server: Running) -> None:
     url = await target(module_server, 100, key="uploads/usr_1/upl_odd")
     whole = replace(HEAD, body=b"x" * 10)
     for parts, status in (
@@ -89,7 +89,7 @@ async def test_what_is_no_form_with_one_file_in_it_is_refused(module_server: Run
     assert "uploads/usr_1/upl_odd" not in await stored_keys(module_server.services)
 
 
-async def test_a_body_far_over_the_limit_is_cut_off_and_leaves_nothing(module_server: Running) -> None:
+async def test_body_over_the_limit_is_aborted_and_not_stored(module_server: Running) -> None:
     before = await stored_keys(module_server.services)
     address = (await target(module_server, 1000, key="uploads/usr_1/upl_big")).removeprefix(module_server.api.address)
     start = form([HEAD], closed=False).removesuffix(b"\r\n")
@@ -99,7 +99,7 @@ async def test_a_body_far_over_the_limit_is_cut_off_and_leaves_nothing(module_se
         lines = [f"POST {address} HTTP/1.1", "Host: localhost", f"Content-Type: {CONTENT_TYPE}", length, "", ""]
         writer.write("\r\n".join(lines).encode())
         answer, sent = asyncio.create_task(reader.read(4096)), 0
-        with contextlib.suppress(ConnectionError):  # the server hangs up on whoever goes on
+        with contextlib.suppress(ConnectionError):  # the server closes the connection
             while sent < 300 * MIB and not answer.done():
                 piece = bytes(64 * 1024) if sent else start
                 writer.write(piece if announced else b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -107,5 +107,5 @@ async def test_a_body_far_over_the_limit_is_cut_off_and_leaves_nothing(module_se
                 sent += len(piece)
         assert (await asyncio.wait_for(answer, 20)).startswith(b"HTTP/1.1 413 ")
         writer.close()
-        assert sent < 16 * MIB  # what the kernel's buffers hold
+        assert sent < 16 * MIB  # the size of the kernel's buffers
     assert await stored_keys(module_server.services) == before

@@ -1,4 +1,4 @@
-"""Abuses of the GraphQL multipart request: each is a 4xx in JSON with a code, and leaves nothing behind."""
+"""Malformed and hostile GraphQL multipart requests: each is a 4xx in JSON with a code, and stores nothing."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from tests.support.corpus.pictures import png
 from tests.support.integrity import count_rows, stored_keys
 from tests.support.raw_multipart import BOUNDARY, CONTENT_TYPE, Part, file_map, form, operations
 
-PLACE = "variables.input.image"
+PATH = "variables.input.image"
 NULL_IMAGE = {"input": {"prompt": "A fox", "image": None}}
 OPERATIONS = operations(CREATE, NULL_IMAGE)
-MAP = file_map({"0": [PLACE]})
+MAP = file_map({"0": [PATH]})
 SECOND = Part(b"1", png(), b"owl.png", b"image/png")
 HEAD = b"--" + BOUNDARY + b"\r\n"
 FILE = Part(b"0", png(), b"fox.png", b"image/png")
-GOOD = (OPERATIONS, MAP, FILE)
+VALID = (OPERATIONS, MAP, FILE)
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Abuse:
         return form(self.parts) if self.body is None else self.body
 
 
-def with_map(name: str, places: object) -> Abuse:
-    return Abuse(f"map: {name}", (OPERATIONS, file_map(places), FILE))
+def with_map(name: str, paths: object) -> Abuse:
+    return Abuse(f"map: {name}", (OPERATIONS, file_map(paths), FILE))
 
 
 def with_raw_map(name: str, text: bytes) -> Abuse:
@@ -48,7 +48,7 @@ def with_raw_operations(name: str, text: bytes) -> Abuse:
 
 NOT_JSON = (
     ("empty", b""),
-    ("no JSON", b"{"),
+    ("invalid JSON", b"{"),
     ("NaN", b'{"a": NaN}'),
     ("not UTF-8", b"\xff\xfe"),
     ("nested 50,000 deep", b"[" * 50_000),
@@ -74,46 +74,46 @@ ABUSES = (
     with_raw_operations("without variables", b'{"query": "{ viewer { id } }"}'),
     with_raw_operations("variables are a list", b'{"query": "{ viewer { id } }", "variables": []}'),
     with_raw_operations("variables are a text", b'{"query": "{ viewer { id } }", "variables": "input"}'),
-    with_map("a place that is not there", {"0": ["variables.input.photo"]}),
+    with_map("a path that does not exist", {"0": ["variables.input.photo"]}),
     with_map("the variables themselves", {"0": ["variables"]}),
     with_map("the query", {"0": ["query"]}),
-    with_map("a place that is taken", {"0": ["variables.input.prompt"]}),
+    with_map("a path to a value", {"0": ["variables.input.prompt"]}),
     with_map("into a text", {"0": ["variables.input.prompt.0"]}),
     with_map("into __proto__", {"0": ["__proto__.polluted"]}),
     with_map("into the variables' __proto__", {"0": ["variables.__proto__.polluted"]}),
     with_map("into __class__", {"0": ["variables.__class__.image"]}),
-    with_map("a list's far end", {"0": ["variables.input.image.-1"]}),
+    with_map("a negative list index", {"0": ["variables.input.image.-1"]}),
     with_map("an index of 5,000 digits", {"0": ["variables." + "9" * 5000]}),
     with_map("an empty path", {"0": [""]}),
     with_map("dots", {"0": ["." * 1000]}),
     with_map("a path of 20,000 steps", {"0": ["variables" + ".a" * 20_000]}),
-    with_map("nested lists", {"0": [[[[PLACE]]]]}),
-    with_map("a list in a list", {"0": [[PLACE]]}),
-    with_map("an object for a path", {"0": [{"path": PLACE}]}),
+    with_map("nested lists", {"0": [[[[PATH]]]]}),
+    with_map("a list in a list", {"0": [[PATH]]}),
+    with_map("an object for a path", {"0": [{"path": PATH}]}),
     with_map("a number for a path", {"0": [1]}),
-    with_map("a text for the list", {"0": PLACE}),
+    with_map("a text for the list", {"0": PATH}),
     with_map("null for the list", {"0": None}),
-    with_map("no place", {"0": []}),
-    with_map("the file twice in one list", {"0": [PLACE, PLACE]}),
-    with_map("the file in two places", {"0": [PLACE, "variables.input.prompt"]}),
-    with_map("operations for a file", {"operations": [PLACE]}),
-    with_map("a file that is not there", {"7": [PLACE]}),
-    Abuse(
-        "two files in one place", (OPERATIONS, file_map({"0": [PLACE], "1": [PLACE]}), FILE, Part(b"1", png(), b"b"))
-    ),
+    with_map("no path", {"0": []}),
+    with_map("the file twice in one list", {"0": [PATH, PATH]}),
+    with_map("the file at two paths", {"0": [PATH, "variables.input.prompt"]}),
+    with_map("operations for a file", {"operations": [PATH]}),
+    with_map("a missing file", {"7": [PATH]}),
+    Abuse("two files at one path", (OPERATIONS, file_map({"0": [PATH], "1": [PATH]}), FILE, Part(b"1", png(), b"b"))),
     Abuse("1,000 files", (OPERATIONS, MAP, *(Part(b"%d" % number, b"x", b"f") for number in range(1000)))),
-    Abuse("1,000 fields", (*GOOD, *(Part(b"f%d" % number, b"x") for number in range(1000)))),
+    Abuse("1,000 fields", (*VALID, *(Part(b"f%d" % number, b"x") for number in range(1000)))),
     Abuse("operations of 1 MiB", (Part(b"operations", b" " * 2**20 + OPERATIONS.body), MAP, FILE)),
-    Abuse("no boundary in the header", GOOD, headers={"content-type": "multipart/form-data"}),
-    Abuse("another boundary", GOOD, headers={"content-type": "multipart/form-data; boundary=other"}),
-    Abuse("an endless boundary", GOOD, headers={"content-type": f"multipart/form-data; boundary={'b' * 5000}"}),
+    Abuse("no boundary", VALID, headers={"content-type": "multipart/form-data"}),
+    Abuse("another boundary", VALID, headers={"content-type": "multipart/form-data; boundary=other"}),
+    Abuse(
+        "a boundary of 5,000 characters", VALID, headers={"content-type": f"multipart/form-data; boundary={'b' * 5000}"}
+    ),
     Abuse("nothing", body=b""),
     Abuse("garbage", body=b"\x00\xff" * 500),
-    Abuse("the end is missing", body=form(GOOD, closed=False)[:-200]),
-    Abuse("a part without a head", body=HEAD + b"\r\nx\r\n" + HEAD),
-    Abuse("a head without an end", body=HEAD + b"Content-Disposition: form-data; name=" + b"a" * 90_000),
-    Abuse("10,000 heads", body=HEAD + b"X-Head: 1\r\n" * 10_000 + b"\r\nx\r\n" + HEAD),
-    Abuse("a space in a head", body=form(GOOD).replace(b"Content-Type: ", b"Content Type: ")),
+    Abuse("a missing end", body=form(VALID, closed=False)[:-200]),
+    Abuse("a part without headers", body=HEAD + b"\r\nx\r\n" + HEAD),
+    Abuse("an endless header", body=HEAD + b"Content-Disposition: form-data; name=" + b"a" * 90_000),
+    Abuse("10,000 headers", body=HEAD + b"X-Head: 1\r\n" * 10_000 + b"\r\nx\r\n" + HEAD),
+    Abuse("a space in a header name", body=form(VALID).replace(b"Content-Type: ", b"Content Type: ")),
 )
 
 
@@ -122,7 +122,7 @@ async def post(api: Api, wire: bytes, **headers: str) -> Any:
 
 
 def code(response: Any) -> str:
-    """The only error's code; an answer that is not JSON in GraphQL's shape has none."""
+    """Return the code of the only error; fails unless the response is a GraphQL error in JSON."""
     assert response.headers["content-type"].startswith(("application/json", "application/graphql-response+json"))
     (error,) = response.json()["errors"]
     assert "Traceback" not in response.text
@@ -130,25 +130,25 @@ def code(response: Any) -> str:
 
 
 @pytest.fixture
-async def nothing_left(module_server: Running) -> AsyncIterator[None]:
-    """The test makes no row, stores no byte and moves no credit."""
+async def unchanged_state(module_server: Running) -> AsyncIterator[None]:
+    """Check that the test creates no row and stores no object."""
     before = await count_rows(), await stored_keys(module_server.services)
     yield
     assert (await count_rows(), await stored_keys(module_server.services)) == before
 
 
-async def test_the_same_builder_makes_a_request_that_is_served(module_server: Running) -> None:
-    ada = await module_server.api.sign_up("person1@example.com")
-    response = await post(ada, form(GOOD), **ada.headers())
+async def test_valid_multipart_request_creates_a_generation(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("user1@example.com")
+    response = await post(ada, form(VALID), **ada.headers())
     assert response.status_code == 200
     (made,) = response.json()["data"]["createGeneration"]["generations"]
     assert made["original"]["contentType"] == "image/png"
     assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(module_server: Running) -> None:
-    ada = await module_server.api.sign_up("person2@example.com")
+@pytest.mark.usefixtures("unchanged_state")
+async def test_every_abuse_is_a_client_error_with_a_code_and_stores_nothing(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("user2@example.com")
     for abuse in ABUSES:
         response = await post(ada, abuse.wire, **{**ada.headers(), **abuse.headers})
         assert 400 <= response.status_code < 500, (abuse.name, response.status_code, response.text[:300])
@@ -157,24 +157,24 @@ async def test_every_abuse_is_a_client_error_with_a_code_and_leaves_nothing(modu
     assert await ada.credits() == 30
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_a_form_from_somewhere_else_is_refused_before_it_is_read(module_server: Running) -> None:
-    """Browsers send forms across sites with cookies and without asking; headers beyond the usual they do not."""
-    refused = await post(module_server.api, form(GOOD))
+@pytest.mark.usefixtures("unchanged_state")
+async def test_multipart_request_without_preflight_header_is_refused(module_server: Running) -> None:
+    """Browsers send cross-site forms with cookies and without a preflight, but custom headers only with one."""
+    refused = await post(module_server.api, form(VALID))
     assert (refused.status_code, code(refused)) == (400, "INVALID_INPUT")
     for content_type in ("text/plain", "application/x-www-form-urlencoded"):
         refused = await post(module_server.api, OPERATIONS.body, **{"content-type": content_type})
         assert 400 <= refused.status_code < 500
         assert code(refused) == "INVALID_INPUT"
     for header in ("graphql-require-preflight", "apollo-require-preflight", "x-requested-by"):
-        asked = await post(module_server.api, form(GOOD), **{header: "1"})
-        assert asked.status_code == 200
-        assert code(asked) == "UNAUTHENTICATED"
+        preflighted = await post(module_server.api, form(VALID), **{header: "1"})
+        assert preflighted.status_code == 200
+        assert code(preflighted) == "UNAUTHENTICATED"
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_an_upload_is_a_file_and_nothing_else(module_server: Running) -> None:
-    ada = await module_server.api.sign_up("person3@example.com")
+@pytest.mark.usefixtures("unchanged_state")
+async def test_upload_scalar_accepts_only_files(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("user3@example.com")
     for value in ("photo.jpg", "", 1, True, [], {}, {"filename": "a.jpg"}, ["x"]):
         refused = await ada.refused(CREATE, input={"prompt": "A fox", "image": value})
         assert refused["code"] == "INVALID_INPUT", value
@@ -185,9 +185,9 @@ async def test_an_upload_is_a_file_and_nothing_else(module_server: Running) -> N
         assert refused["code"] == "INVALID_INPUT", literal
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_a_file_where_a_text_belongs_is_refused(module_server: Running) -> None:
-    ada = await module_server.api.sign_up("person4@example.com")
+@pytest.mark.usefixtures("unchanged_state")
+async def test_file_in_place_of_a_string_is_refused(module_server: Running) -> None:
+    ada = await module_server.api.sign_up("user4@example.com")
     for name in ("prompt", "styleId", "size", "count", "idempotencyKey", "aspectRatio"):
         parts = (operations(CREATE, {"input": {name: None}}), file_map({"0": [f"variables.input.{name}"]}), FILE)
         response = await post(ada, form(parts), **ada.headers())
@@ -195,17 +195,17 @@ async def test_a_file_where_a_text_belongs_is_refused(module_server: Running) ->
         assert code(response) == "INVALID_INPUT", name
 
 
-@pytest.mark.usefixtures("nothing_left")
-async def test_a_file_among_the_variables_of_a_style_is_refused(module_server: Running) -> None:
-    """`variables` is any JSON, so a file gets as far as the style's own check."""
-    ada = await module_server.api.sign_up("person5@example.com")
+@pytest.mark.usefixtures("unchanged_state")
+async def test_file_in_the_variables_of_a_style_is_refused(module_server: Running) -> None:
+    """`variables` is the JSON scalar, so the file is refused by the style's own validation."""
+    ada = await module_server.api.sign_up("user5@example.com")
     style = await ada.style("noir", "avenger")
-    for place, input in (
+    for path, input in (
         ("powers", {"styleId": style, "variables": {"powers": None}}),
         ("nested.0", {"styleId": style, "variables": {"nested": [None]}}),
     ):
-        parts = (operations(CREATE, {"input": input}), file_map({"0": [f"variables.input.variables.{place}"]}), FILE)
+        parts = (operations(CREATE, {"input": input}), file_map({"0": [f"variables.input.variables.{path}"]}), FILE)
         response = await post(ada, form(parts), **ada.headers())
         body = response.json()
         codes = [error["code"] for error in body["data"]["createGeneration"]["errors"]]
-        assert (response.status_code, codes) == (200, ["INVALID_INPUT"]), (place, body)
+        assert (response.status_code, codes) == (200, ["INVALID_INPUT"]), (path, body)

@@ -1,4 +1,4 @@
-"""Server-sent events: subscriptions for clients without a WebSocket, and what their other answers look like."""
+"""Server-sent events: subscriptions without a WebSocket, and the media types of other responses."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ async def streaming(api: Api, query: str, accept: str = STREAM, **variables: Any
 
 
 async def frames(response: httpx.Response) -> AsyncIterator[str]:
-    """The stream's frames as urql finds them: split at two line feeds and nothing else."""
+    """Yield the stream's frames as urql splits them: at two line feeds only."""
     text = ""
     async for chunk in response.aiter_text():
         text += chunk
@@ -50,49 +50,49 @@ def data_of(frame: str) -> Any:
     return value
 
 
-async def test_a_generation_is_told_event_by_event_and_the_stream_completes(ada: Api) -> None:
+async def test_stream_sends_every_generation_event_and_completes(ada: Api) -> None:
     (generation,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     async with streaming(ada, PROGRESS, id=generation["id"]) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith(STREAM)
         assert "no-cache" in response.headers["cache-control"]
-        told = [frame async for frame in frames(response)]
-    assert told.pop() == "event: complete\ndata: "
-    events = [data_of(frame) for frame in told if not frame.startswith(":")]
+        received = [frame async for frame in frames(response)]
+    assert received.pop() == "event: complete\ndata: "
+    events = [data_of(frame) for frame in received if not frame.startswith(":")]
     assert [event["version"] for event in events] == sorted({event["version"] for event in events})
     assert events[-1]["status"] == "COMPLETED"
-    assert "\r" not in "".join(told)
+    assert "\r" not in "".join(received)
 
 
-async def test_the_stream_and_the_socket_tell_the_same_story(ada: Api) -> None:
+async def test_stream_and_socket_send_the_same_events(ada: Api) -> None:
     style = await ada.style("noir", "avenger")
     async with ada.socket() as socket:
         (generation,) = (await ada.create(photo(), styleId=style))["generations"]
         over_socket = await socket.subscribe(PROGRESS, id=generation["id"])
         async with streaming(ada, PROGRESS, id=generation["id"]) as response:
             over_stream = [data_of(frame) async for frame in frames(response) if frame.startswith("event: next")]
-        story = await over_socket.rest()
-    by_version = {event["version"]: event for event in story}
-    assert story[-1] == over_stream[-1]
+        socket_events = await over_socket.rest()
+    by_version = {event["version"]: event for event in socket_events}
+    assert socket_events[-1] == over_stream[-1]
     shared = [event for event in over_stream if event["version"] in by_version]
     assert len(shared) >= 2
     for event in shared:
         assert event == by_version[event["version"]]
 
 
-async def test_a_quiet_stream_shows_signs_of_life(settings: Settings) -> None:
+async def test_idle_stream_sends_pings(settings: Settings) -> None:
     async with running(settings, heartbeat_seconds=0.05) as server:
         ada = await server.api.sign_up()
         async with streaming(ada, CREDITS) as response:
-            told = frames(response)
-            while (first := await anext(told)).startswith(":"):
-                pass  # the present state took its time
+            stream = frames(response)
+            while (first := await anext(stream)).startswith(":"):
+                pass  # pings may come before the first event
             assert data_of(first)["credits"] == 30
-            assert await anext(told) == ": ping"
-            assert await anext(told) == ": ping"
+            assert await anext(stream) == ": ping"
+            assert await anext(stream) == ": ping"
 
 
-async def test_a_client_that_leaves_leaves_nobody_listening(ada: Api, server: Running) -> None:
+async def test_disconnect_ends_the_subscription(ada: Api, server: Running) -> None:
     async with streaming(ada, CREDITS) as response:
         assert data_of(await anext(frames(response)))["credits"] == 30
         await wait_for_subscribers(server.services, 1)
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_leaves_nobody_listening(ada: Api, server: Ru
 
 
 @pytest.mark.parametrize("accept", [URQL, f"{STREAM}, application/json", f"{STREAM};q=1, */*;q=0.1"])
-async def test_who_takes_both_gets_json_for_queries_and_a_stream_for_subscriptions(ada: Api, accept: str) -> None:
+async def test_accepting_both_gets_json_for_queries_and_a_stream_for_subscriptions(ada: Api, accept: str) -> None:
     answer = await ada.raw("{ viewer { credits } }", headers={"accept": accept})
     assert answer.headers["content-type"].split(";")[0].endswith("json")
     assert answer.json() == {"data": {"viewer": {"credits": 30}}}
@@ -111,13 +111,13 @@ async def test_who_takes_both_gets_json_for_queries_and_a_stream_for_subscriptio
         assert data_of(await anext(frames(response)))["credits"] == 30
 
 
-async def test_who_takes_only_streams_gets_a_query_as_a_stream_of_one(ada: Api) -> None:
+async def test_accepting_only_streams_gets_a_query_as_a_stream_of_one_event(ada: Api) -> None:
     async with streaming(ada, "{ viewer { credits } }") as response:
-        told = [frame async for frame in frames(response)]
-    assert [data_of(told[0]), *told[1:]] == [{"credits": 30}, "event: complete\ndata: "]
+        received = [frame async for frame in frames(response)]
+    assert [data_of(received[0]), *received[1:]] == [{"credits": 30}, "event: complete\ndata: "]
 
 
-async def test_a_subscription_for_plain_json_is_406(ada: Api) -> None:
+async def test_subscription_that_accepts_only_json_is_406(ada: Api) -> None:
     for accept in ("application/json", "application/graphql-response+json", "*/*"):
         response = await ada.raw(CREDITS, headers={"accept": accept})
         assert response.status_code == 406
@@ -126,7 +126,7 @@ async def test_a_subscription_for_plain_json_is_406(ada: Api) -> None:
         assert STREAM in error["message"]
 
 
-async def test_refusals_arrive_within_the_stream(api: Api, ada: Api) -> None:
+async def test_errors_are_sent_in_the_stream(api: Api, ada: Api) -> None:
     for client, query, code in (
         (api, "subscription { creditsChanged { credits } }", "UNAUTHENTICATED"),
         (ada, 'subscription { creditsChanged(after: "txn_0") { credits } }', "NOT_FOUND"),
@@ -136,8 +136,8 @@ async def test_refusals_arrive_within_the_stream(api: Api, ada: Api) -> None:
         (ada, "fragment F on Query { __typename }", "INVALID_INPUT"),
     ):
         async with streaming(client, query) as response:
-            told = [frame async for frame in frames(response)]
-        event, data = told[0].split("\n")
+            received = [frame async for frame in frames(response)]
+        event, data = received[0].split("\n")
         (error,) = json.loads(data.removeprefix("data: "))["errors"]
         assert (event, error["extensions"]["code"]) == ("event: next", code)
-        assert told[1:] == ["event: complete\ndata: "]
+        assert received[1:] == ["event: complete\ndata: "]

@@ -1,4 +1,4 @@
-"""The page behind a share link and its pictures: previews, languages, careful headers, and an end at once."""
+"""Share links: the page and its images, link previews, languages, security headers, and revocation."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ VOID = {"meta", "link", "img"}
 
 
 class Page(HTMLParser):
-    """An HTML page taken apart: its elements, its meta tags by name, its text outside of the style."""
+    """A parsed HTML page: elements, meta tags by name, text by element."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__()
@@ -63,11 +63,11 @@ async def ada(module_server: Running) -> Api:
     return await module_server.api.sign_up(name="Ada Lovelace")
 
 
-async def finished(person: Api) -> str:
-    """A finished generation's id."""
-    style = await person.style("cute", "plushify")
-    (made,) = (await person.create(photo(64, 48), styleId=style, prompt="Secret snow"))["generations"]
-    assert (await person.wait_for_end(made["id"]))["status"] == "COMPLETED"
+async def finished(api: Api) -> str:
+    """Create a generation and return its id once it has completed."""
+    style = await api.style("cute", "plushify")
+    (made,) = (await api.create(photo(64, 48), styleId=style, prompt="Secret snow"))["generations"]
+    assert (await api.wait_for_end(made["id"]))["status"] == "COMPLETED"
     return str(made["id"])
 
 
@@ -88,32 +88,37 @@ async def hare(ada: Api) -> AsyncIterator[str]:
     await ada.ask(DELETE, ids=[id])
 
 
-OWN = {"date": "", "x-request-id": ""}  # headers in which any two answers differ
+OWN = {"date": "", "x-request-id": ""}  # headers that differ between any two responses
 
 
-async def get(door: Running, path: str, **headers: str) -> httpx.Response:
-    return await door.api.http.get(f"/s/{path}", headers={name.replace("_", "-"): it for name, it in headers.items()})
+async def get(server: Running, path: str, **headers: str) -> httpx.Response:
+    return await server.api.http.get(
+        f"/s/{path}", headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 # The page
 
 
-async def test_the_page_shows_the_picture_and_whose_it_is_to_people(module_server: Running, ada: Api, fox: str) -> None:
+async def test_page_shows_the_picture_and_its_owner(module_server: Running, ada: Api, fox: str) -> None:
     response = await get(module_server, "the-fox")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    page, mine = Page(response), await ada.generation(fox)
+    page, generation = Page(response), await ada.generation(fox)
     assert page.text["bdi"] == "CuteShared by Ada Lovelace"  # the title, and the line below it
     image = page.one("img")
     assert (image["src"], image["alt"]) == ("/s/the-fox/picture", "Cute")
-    assert (int(image["width"]), int(image["height"])) == (mine["result"]["width"], mine["result"]["height"])
-    assert page.one("time")["datetime"] == mine["createdAt"][:10]
-    assert page.text["time"].endswith(mine["createdAt"][:4])
+    assert (int(image["width"]), int(image["height"])) == (
+        generation["result"]["width"],
+        generation["result"]["height"],
+    )
+    assert page.one("time")["datetime"] == generation["createdAt"][:10]
+    assert page.text["time"].endswith(generation["createdAt"][:4])
     assert page.one("a")["href"] == "/s/the-fox/picture?download=1"
     assert page.text["title"] == "Cute · Darkroom Studio"
 
 
-async def test_other_sites_find_what_they_need_for_a_preview(module_server: Running, ada: Api, fox: str) -> None:
+async def test_page_has_the_metadata_for_link_previews(module_server: Running, ada: Api, fox: str) -> None:
     page, result = Page(await get(module_server, "the-fox")), (await ada.generation(fox))["result"]
     address = f"{ada.address}/s/the-fox"
     assert page.meta == {
@@ -141,27 +146,27 @@ async def test_other_sites_find_what_they_need_for_a_preview(module_server: Runn
     response = await get(module_server, "the-fox/picture")
     assert Image.open(io.BytesIO(response.content)).size == (result["width"], result["height"])
     assert (await get(module_server, "THE-Fox")).text == (await get(module_server, "the-fox")).text, (
-        "one page, one address"
+        "one canonical page"
     )
 
 
-async def test_the_page_speaks_the_readers_language(module_server: Running, fox: str) -> None:
+async def test_page_is_in_the_preferred_language(module_server: Running, fox: str) -> None:
     chinese = await get(module_server, "the-fox", accept_language="zh-CN,zh;q=0.9")
     page = Page(chinese)
     assert page.one("html")["lang"] == chinese.headers["content-language"] == "zh-CN"
     assert (page.text["title"], page.text["bdi"]) == ("可爱 · 暗房影像工作室", "可爱由 Ada Lovelace 分享")
     assert page.text["time"].endswith("日")
     assert page.meta["og:locale"] == "zh_CN"
-    for wanted in ("en-GB", "fr", "", ";;;q=x", "zh;q=0"):
-        english = await get(module_server, "the-fox", accept_language=wanted)
-        assert Page(english).one("html")["lang"] == english.headers["content-language"] == "en", wanted
+    for requested in ("en-GB", "fr", "", ";;;q=x", "zh;q=0"):
+        english = await get(module_server, "the-fox", accept_language=requested)
+        assert Page(english).one("html")["lang"] == english.headers["content-language"] == "en", requested
         assert english.headers["vary"] == chinese.headers["vary"] == "Accept-Language"
     missing = await get(module_server, "nothing", accept_language="zh-CN")
     assert Page(missing).one("html")["lang"] == "zh-CN"
     assert Page(missing).text["h1"] == "此图片无法查看。"
 
 
-async def test_nothing_runs_on_the_page_and_nothing_foreign_is_loaded(module_server: Running, fox: str) -> None:
+async def test_page_runs_no_script_and_loads_nothing_from_other_origins(module_server: Running, fox: str) -> None:
     for response in (await get(module_server, "the-fox"), await get(module_server, "nothing")):
         page = Page(response)
         (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
@@ -181,7 +186,7 @@ async def test_nothing_runs_on_the_page_and_nothing_foreign_is_loaded(module_ser
         assert "@import" not in style
 
 
-async def test_names_and_titles_are_text_and_never_markup(module_server: Running, ada: Api, hare: str) -> None:
+async def test_names_and_titles_are_escaped(module_server: Running, ada: Api, hare: str) -> None:
     before = Page(await get(module_server, "the-hare"))
     await User.filter(id=ada.user["id"]).update(name=HOSTILE)
     await Generation.filter(id=hare).update(style_title={"en": HOSTILE + "!"})
@@ -192,12 +197,12 @@ async def test_names_and_titles_are_text_and_never_markup(module_server: Running
     page = Page(response)
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in before.elements]
     assert page.one("img")["alt"] == page.meta["og:title"] == page.meta["twitter:title"] == HOSTILE + "!"
-    assert page.text["bdi"] == f"{HOSTILE}!Shared by {HOSTILE}", "each kept apart from the text around it"
+    assert page.text["bdi"] == f"{HOSTILE}!Shared by {HOSTILE}", "each isolated by its own bdi"
     assert page.meta["description"] == f"Shared by {HOSTILE}"
     assert "alert(1)<" not in response.text
 
 
-async def test_who_has_no_name_shares_without_one(module_server: Running, ada: Api, fox: str) -> None:
+async def test_page_without_a_user_name_shows_none(module_server: Running, ada: Api, fox: str) -> None:
     await User.filter(id=ada.user["id"]).update(name=None)
     try:
         response = await get(module_server, "the-fox")
@@ -209,21 +214,21 @@ async def test_who_has_no_name_shares_without_one(module_server: Running, ada: A
     assert "Shared by" not in response.text
 
 
-async def test_nothing_private_is_in_any_answer(module_server: Running, ada: Api, fox: str) -> None:
+async def test_responses_contain_no_private_data(module_server: Running, ada: Api, fox: str) -> None:
     files = await File.filter(owner_id=ada.user["id"])
     generation = await Generation.get(id=fox)
     private = [ada.user["id"], str(ada.user["email"]), "Secret snow", "secret snow", fox, generation.batch_id, "usr_"]
     private += [file.id for file in files] + [file.key for file in files] + [generation.full_prompt[:30]]
     for path in ("the-fox", "the-fox/picture", "the-fox/picture?download=1", "the-fox/thumbnail", "nothing"):
         response = await get(module_server, path)
-        told = response.content + str(response.headers).encode()
-        assert [word for word in private if word.encode() in told] == [], path
+        sent = response.content + str(response.headers).encode()
+        assert [text for text in private if text.encode() in sent] == [], path
 
 
 # What is not shared
 
 
-async def test_whatever_is_not_shared_is_answered_alike(module_server: Running, ada: Api, fox: str) -> None:
+async def test_unshared_and_unknown_slugs_have_the_same_response(module_server: Running, ada: Api, fox: str) -> None:
     unshared = await finished(ada)
     address = (await ada.one(SHARE, id=unshared))["generation"]["shareUrl"].rpartition("/")[2]
     assert (await get(module_server, address)).status_code == 200
@@ -255,7 +260,7 @@ async def test_whatever_is_not_shared_is_answered_alike(module_server: Running, 
     assert (await module_server.api.http.post("/s/the-fox")).status_code == 405
 
 
-async def test_what_is_taken_back_ends_at_once_page_and_pictures(module_server: Running, ada: Api, hare: str) -> None:
+async def test_unsharing_ends_page_and_images_at_once(module_server: Running, ada: Api, hare: str) -> None:
     paths = ("the-hare", "the-hare/picture", "the-hare/thumbnail")
     etags = {path: (await get(module_server, path)).headers.get("etag", '"x"') for path in paths}
     await ada.one(UNSHARE, id=hare)
@@ -267,7 +272,7 @@ async def test_what_is_taken_back_ends_at_once_page_and_pictures(module_server: 
         assert (await get(module_server, path)).status_code == 200
 
 
-async def test_a_deleted_picture_ends_at_once_page_and_pictures(module_server: Running, ada: Api) -> None:
+async def test_deleting_ends_page_and_images_at_once(module_server: Running, ada: Api) -> None:
     id = await finished(ada)
     await ada.one(SHARE, id=id, slug="the-wolf")
     assert (await get(module_server, "the-wolf/picture")).status_code == 200
@@ -279,14 +284,14 @@ async def test_a_deleted_picture_ends_at_once_page_and_pictures(module_server: R
 # The pictures
 
 
-async def test_the_picture_comes_whole_with_careful_headers(module_server: Running, ada: Api, fox: str) -> None:
-    mine = (await ada.generation(fox))["result"]
+async def test_picture_is_served_with_security_headers(module_server: Running, ada: Api, fox: str) -> None:
+    generation = (await ada.generation(fox))["result"]
     response = await get(module_server, "the-fox/picture")
-    assert response.content == (await module_server.api.http.get(mine["url"])).content
+    assert response.content == (await module_server.api.http.get(generation["url"])).content
     kept = {name: response.headers[name] for name in ("content-type", "content-length", "etag", "accept-ranges")}
     assert kept == {
-        "content-type": mine["contentType"],
-        "content-length": str(mine["byteSize"]),
+        "content-type": generation["contentType"],
+        "content-length": str(generation["byteSize"]),
         "etag": f'"{hashlib.sha256(response.content).hexdigest()}"',
         "accept-ranges": "bytes",
     }
@@ -299,12 +304,12 @@ async def test_the_picture_comes_whole_with_careful_headers(module_server: Runni
         assert "x-robots-tag" not in headers
         assert "content-disposition" not in headers
     saved = await get(module_server, "the-fox/picture?download=1")
-    ending = mine["contentType"].partition("/")[2].replace("jpeg", "jpg")
+    ending = generation["contentType"].partition("/")[2].replace("jpeg", "jpg")
     assert saved.content == response.content
     assert saved.headers["content-disposition"] == f'attachment; filename="darkroom-the-fox.{ending}"'
 
 
-async def test_thumbnails_come_in_their_widths_each_with_a_tag_of_its_own(module_server: Running, ada: Api) -> None:
+async def test_thumbnails_are_served_by_width_each_with_its_own_etag(module_server: Running, ada: Api) -> None:
     style = await ada.style("cute", "plushify")
     (made,) = (await ada.create(photo(800, 600), styleId=style))["generations"]
     assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
@@ -328,14 +333,14 @@ async def test_thumbnails_come_in_their_widths_each_with_a_tag_of_its_own(module
     assert len(tags) == len(widths) + 1
     widest = (await ada.ask(query, id=made["id"], width=4096))["sharedGeneration"]["result"]
     assert widest["thumbnailUrl"] == widest["url"]
-    usual = (await get(module_server, "the-lynx/thumbnail")).content
+    default = (await get(module_server, "the-lynx/thumbnail")).content
     for other in ("0", "-1", "x", "", "9" * 5000, "321", "0320", "٣٢٠"):
-        assert (await module_server.api.http.get("/s/the-lynx/thumbnail", params={"width": other})).content == usual, (
-            other
-        )
+        assert (
+            await module_server.api.http.get("/s/the-lynx/thumbnail", params={"width": other})
+        ).content == default, other
 
 
-async def test_who_has_a_copy_is_told_so_without_bytes(module_server: Running, fox: str) -> None:
+async def test_matching_etag_is_304(module_server: Running, fox: str) -> None:
     for path in ("the-fox/picture", "the-fox/thumbnail"):
         etag = (await get(module_server, path)).headers["etag"]
         for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -345,8 +350,8 @@ async def test_who_has_a_copy_is_told_so_without_bytes(module_server: Running, f
         assert (await get(module_server, path, if_none_match='"other"')).status_code == 200
 
 
-async def test_parts_of_the_picture_are_sent_alone(module_server: Running, hare: str) -> None:
-    data = random.Random(7).randbytes(2_500_000)  # more than is read from the storage at once
+async def test_range_requests(module_server: Running, hare: str) -> None:
+    data = random.Random(7).randbytes(2_500_000)  # more than one chunk of the storage
     file = await File.get(made_by__id=hare)
     await module_server.services.integrations.storage.put(file.key, data, file.content_type)
     await File.filter(id=file.id).update(byte_size=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -363,15 +368,15 @@ async def test_parts_of_the_picture_are_sent_alone(module_server: Running, hare:
         "bytes=-7": (size - 7, size),
         f"bytes=-{size * 9}": (0, size),
     }
-    for wanted, (start, stop) in parts.items():
-        response = await get(module_server, "the-hare/picture", range=wanted)
-        assert (response.status_code, response.content) == (206, data[start:stop]), wanted
+    for requested, (start, stop) in parts.items():
+        response = await get(module_server, "the-hare/picture", range=requested)
+        assert (response.status_code, response.content) == (206, data[start:stop]), requested
         assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{size}"
         assert response.headers["content-length"] == str(stop - start)
     for beyond in (f"bytes={size}-", f"bytes={size}-{size + 5}", "bytes=-0", "bytes=999999999999999999-"):
         response = await get(module_server, "the-hare/picture", range=beyond)
         assert (response.status_code, response.headers["content-range"]) == (416, f"bytes */{size}"), beyond
-    for nonsense in (
+    for invalid in (
         "bytes=9-5",
         "bytes=-",
         "bytes=0-1,3-4",
@@ -380,8 +385,8 @@ async def test_parts_of_the_picture_are_sent_alone(module_server: Running, hare:
         "bytes=" + "9" * 5000 + "-",
         "٣",
     ):
-        response = await module_server.api.http.get("/s/the-hare/picture", headers={b"range": nonsense.encode()})
-        assert (response.status_code, response.content) == (200, data), nonsense
+        response = await module_server.api.http.get("/s/the-hare/picture", headers={b"range": invalid.encode()})
+        assert (response.status_code, response.content) == (200, data), invalid
     same = await get(module_server, "the-hare/picture", range="bytes=0-9", if_range=etag)
     assert (same.status_code, same.content) == (206, data[:10])
     for other in ('"other"', f"W/{etag}", "Sat, 21 Nov 2026 10:00:00 GMT"):
@@ -389,7 +394,7 @@ async def test_parts_of_the_picture_are_sent_alone(module_server: Running, hare:
         assert (response.status_code, response.content) == (200, data), other
 
 
-async def test_head_says_how_much_there_is_without_sending_it(module_server: Running, fox: str) -> None:
+async def test_head_has_the_headers_of_get_without_a_body(module_server: Running, fox: str) -> None:
     for path in ("the-fox", "the-fox/picture", "the-fox/thumbnail", "nothing"):
         got, head = (
             await get(module_server, path),
@@ -402,13 +407,11 @@ async def test_head_says_how_much_there_is_without_sending_it(module_server: Run
 # Outages
 
 
-async def test_a_storage_that_is_down_is_said_to_be_and_lost_bytes_are_missing(
-    module_server: Running, fox: str
-) -> None:
+async def test_unavailable_storage_is_503_and_missing_object_is_404(module_server: Running, fox: str) -> None:
     folder = module_server.settings.data_dir / "files"
-    elsewhere = folder.with_name("elsewhere")
+    moved = folder.with_name("moved")
     pictures = ("the-fox/picture", "the-fox/thumbnail")
-    folder.rename(elsewhere)
+    folder.rename(moved)
     try:
         lost = [await get(module_server, path) for path in pictures]
         folder.write_bytes(b"a file where the folder should be")
@@ -416,10 +419,10 @@ async def test_a_storage_that_is_down_is_said_to_be_and_lost_bytes_are_missing(
         rest = [await get(module_server, "the-fox"), await module_server.api.http.head("/s/the-fox/picture")]
     finally:
         folder.unlink()
-        elsewhere.rename(folder)
+        moved.rename(folder)
     assert [response.status_code for response in lost] == [404, 404]
     for response in down:
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
         assert Page(response).meta["robots"] == "noindex"
         assert str(folder) not in response.text
-    assert [response.status_code for response in rest] == [200, 200], "what needs no storage goes on"
+    assert [response.status_code for response in rest] == [200, 200], "requests without storage access still work"

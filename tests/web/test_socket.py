@@ -1,4 +1,4 @@
-"""graphql-transport-ws, message by message, as its specification has it."""
+"""graphql-transport-ws, message by message, against its specification."""
 
 import asyncio
 import contextlib
@@ -24,32 +24,32 @@ async def ada(module_server: Running) -> Api:
 
 @contextlib.asynccontextmanager
 async def connected(
-    door: Running, protocol: str = "graphql-transport-ws"
+    server: Running, protocol: str = "graphql-transport-ws"
 ) -> AsyncIterator[websockets.ClientConnection]:
-    url = door.api.address.replace("http", "ws", 1) + "/graphql"
+    url = server.api.address.replace("http", "ws", 1) + "/graphql"
     async with websockets.connect(url, subprotocols=[websockets.Subprotocol(protocol)]) as connection:
         yield connection
 
 
-async def tell(connection: websockets.ClientConnection, *messages: dict[str, Any]) -> None:
+async def send(connection: websockets.ClientConnection, *messages: dict[str, Any]) -> None:
     for message in messages:
         await connection.send(json.dumps(message))
 
 
-async def hear(connection: websockets.ClientConnection) -> Any:
+async def receive(connection: websockets.ClientConnection) -> Any:
     return json.loads(await asyncio.wait_for(connection.recv(), PATIENCE))
 
 
 async def closing(connection: websockets.ClientConnection) -> int | None:
-    """The code with which the server closes, whatever it still says before."""
+    """Return the server's close code, skipping messages before it."""
     with contextlib.suppress(websockets.ConnectionClosed):
         while True:
             await asyncio.wait_for(connection.recv(), PATIENCE)
     return connection.close_code
 
 
-def subscribe(query: str, id: str = "1", **more: Any) -> dict[str, Any]:
-    return {"id": id, "type": "subscribe", "payload": {"query": query, **more}}
+def subscribe(query: str, id: str = "1", **payload: Any) -> dict[str, Any]:
+    return {"id": id, "type": "subscribe", "payload": {"query": query, **payload}}
 
 
 def init(**payload: Any) -> dict[str, Any]:
@@ -57,17 +57,17 @@ def init(**payload: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "token"])
-async def test_the_payload_of_the_first_message_signs_in(module_server: Running, ada: Api, name: str) -> None:
+async def test_connection_init_payload_authenticates(module_server: Running, ada: Api, name: str) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(**{name: ada.token if name == "token" else f"Bearer {ada.token}"}))
-        assert await hear(connection) == {"type": "connection_ack"}
-        await tell(connection, subscribe(VIEWER))
-        assert await hear(connection) == {
+        await send(connection, init(**{name: ada.token if name == "token" else f"Bearer {ada.token}"}))
+        assert await receive(connection) == {"type": "connection_ack"}
+        await send(connection, subscribe(VIEWER))
+        assert await receive(connection) == {
             "id": "1",
             "type": "next",
             "payload": {"data": {"viewer": {"email": "ada@example.com"}}},
         }
-        assert await hear(connection) == {"id": "1", "type": "complete"}
+        assert await receive(connection) == {"id": "1", "type": "complete"}
 
 
 @pytest.mark.parametrize(
@@ -82,51 +82,49 @@ async def test_the_payload_of_the_first_message_signs_in(module_server: Running,
     ],
     ids=str,
 )
-async def test_without_a_token_the_first_message_connects_signed_out(
-    module_server: Running, first: dict[str, Any]
-) -> None:
+async def test_connection_init_without_token_connects_signed_out(module_server: Running, first: dict[str, Any]) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, first, subscribe(VIEWER))
-        assert (await hear(connection))["type"] == "connection_ack"
-        assert (await hear(connection))["payload"] == {"data": {"viewer": None}}
+        await send(connection, first, subscribe(VIEWER))
+        assert (await receive(connection))["type"] == "connection_ack"
+        assert (await receive(connection))["payload"] == {"data": {"viewer": None}}
 
 
 @pytest.mark.parametrize("payload", [{"token": "wrong"}, {"Authorization": "Bearer " + "x" * 5000}, {"token": "\0é"}])
-async def test_a_wrong_token_closes_with_4403(module_server: Running, payload: dict[str, str]) -> None:
+async def test_invalid_token_closes_with_4403(module_server: Running, payload: dict[str, str]) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(**payload))
+        await send(connection, init(**payload))
         assert await closing(connection) == 4403
 
 
-async def test_a_second_init_closes_with_4429(module_server: Running) -> None:
+async def test_second_connection_init_closes_with_4429(module_server: Running) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, SIGNED_OUT, SIGNED_OUT)
+        await send(connection, SIGNED_OUT, SIGNED_OUT)
         assert await closing(connection) == 4429
 
 
-async def test_subscribing_before_the_acknowledgement_closes_with_4401(module_server: Running) -> None:
+async def test_subscribe_before_the_acknowledgement_closes_with_4401(module_server: Running) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, subscribe(VIEWER))
+        await send(connection, subscribe(VIEWER))
         assert await closing(connection) == 4401
 
 
-async def test_an_id_in_use_closes_with_4409_and_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+async def test_duplicate_id_closes_with_4409_and_ends_subscriptions(module_server: Running, ada: Api) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(token=ada.token), subscribe(CREDITS))
-        assert (await hear(connection))["type"] == "connection_ack"
-        assert (await hear(connection))["type"] == "next"
-        await tell(connection, subscribe(CREDITS))
+        await send(connection, init(token=ada.token), subscribe(CREDITS))
+        assert (await receive(connection))["type"] == "connection_ack"
+        assert (await receive(connection))["type"] == "next"
+        await send(connection, subscribe(CREDITS))
         assert await closing(connection) == 4409
     await wait_for_subscribers(module_server.services, 0)
 
 
-async def test_an_id_may_be_used_again_when_its_operation_is_over(module_server: Running) -> None:
+async def test_id_can_be_reused_after_its_operation_completes(module_server: Running) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, SIGNED_OUT)
-        assert (await hear(connection))["type"] == "connection_ack"
+        await send(connection, SIGNED_OUT)
+        assert (await receive(connection))["type"] == "connection_ack"
         for _ in range(2):
-            await tell(connection, subscribe(VIEWER))
-            assert [(await hear(connection))["type"], (await hear(connection))["type"]] == ["next", "complete"]
+            await send(connection, subscribe(VIEWER))
+            assert [(await receive(connection))["type"], (await receive(connection))["type"]] == ["next", "complete"]
 
 
 @pytest.mark.parametrize(
@@ -156,11 +154,11 @@ async def test_an_id_may_be_used_again_when_its_operation_is_over(module_server:
     ],
     ids=lambda raw: str(raw)[:60],
 )
-async def test_what_is_no_message_closes_with_4400(module_server: Running, raw: str | bytes) -> None:
+async def test_invalid_message_closes_with_4400(module_server: Running, raw: str | bytes) -> None:
     async with connected(module_server) as connection:
         if "connection_init" not in str(raw):
-            await tell(connection, SIGNED_OUT)
-            assert (await hear(connection))["type"] == "connection_ack"
+            await send(connection, SIGNED_OUT)
+            assert (await receive(connection))["type"] == "connection_ack"
         await connection.send(raw)
         assert await closing(connection) == 4400
 
@@ -181,50 +179,50 @@ async def test_what_is_no_message_closes_with_4400(module_server: Running, raw: 
     ],
     ids=lambda value: str(value)[:90],
 )
-async def test_a_wrong_document_is_an_error_of_its_own_operation(
+async def test_invalid_document_ends_only_its_own_operation(
     module_server: Running, message: dict[str, Any], code: str
 ) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, SIGNED_OUT, message, {"type": "ping"})
-        assert (await hear(connection))["type"] == "connection_ack"
-        answers = [await hear(connection), await hear(connection)]
+        await send(connection, SIGNED_OUT, message, {"type": "ping"})
+        assert (await receive(connection))["type"] == "connection_ack"
+        answers = [await receive(connection), await receive(connection)]
         (error,) = [answer for answer in answers if answer["type"] != "pong"]
         assert error["id"] == "1"
         assert error["type"] == "error"
         assert {each["extensions"]["code"] for each in error["payload"]} == {code}
-        await tell(connection, subscribe(VIEWER, "1"))
-        assert (await hear(connection))["type"] == "next"
+        await send(connection, subscribe(VIEWER, "1"))
+        assert (await receive(connection))["type"] == "next"
 
 
-async def test_a_ping_is_answered_with_its_payload_at_any_time(module_server: Running) -> None:
+async def test_ping_is_answered_with_its_payload_at_any_time(module_server: Running) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, {"type": "ping"}, {"type": "ping", "payload": {"n": 1}}, {"type": "pong"}, SIGNED_OUT)
-        assert await hear(connection) == {"type": "pong"}
-        assert await hear(connection) == {"type": "pong", "payload": {"n": 1}}
-        assert await hear(connection) == {"type": "connection_ack"}
+        await send(connection, {"type": "ping"}, {"type": "ping", "payload": {"n": 1}}, {"type": "pong"}, SIGNED_OUT)
+        assert await receive(connection) == {"type": "pong"}
+        assert await receive(connection) == {"type": "pong", "payload": {"n": 1}}
+        assert await receive(connection) == {"type": "connection_ack"}
 
 
-async def test_complete_stops_the_stream_and_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+async def test_complete_ends_the_subscription(module_server: Running, ada: Api) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(token=ada.token), subscribe(CREDITS, "a"), subscribe(CREDITS, "b"))
-        assert (await hear(connection))["type"] == "connection_ack"
-        assert {(await hear(connection))["id"], (await hear(connection))["id"]} == {"a", "b"}
+        await send(connection, init(token=ada.token), subscribe(CREDITS, "a"), subscribe(CREDITS, "b"))
+        assert (await receive(connection))["type"] == "connection_ack"
+        assert {(await receive(connection))["id"], (await receive(connection))["id"]} == {"a", "b"}
         assert subscriber_count(module_server.services) == 2
-        await tell(connection, {"id": "a", "type": "complete"}, {"id": "unknown", "type": "complete"})
+        await send(connection, {"id": "a", "type": "complete"}, {"id": "unknown", "type": "complete"})
         await wait_for_subscribers(module_server.services, 1)
-        await tell(connection, {"id": "b", "type": "complete"})
+        await send(connection, {"id": "b", "type": "complete"})
         await wait_for_subscribers(module_server.services, 0)
-        await tell(connection, {"type": "ping"})
-        assert await hear(connection) == {"type": "pong"}
+        await send(connection, {"type": "ping"})
+        assert await receive(connection) == {"type": "pong"}
 
 
-async def test_a_lost_connection_leaves_nobody_listening(module_server: Running, ada: Api) -> None:
+async def test_lost_connection_ends_its_subscriptions(module_server: Running, ada: Api) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(5)))
+        await send(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(5)))
         for _ in range(6):
-            await hear(connection)
+            await receive(connection)
         assert subscriber_count(module_server.services) == 5
-        connection.transport.abort()  # no closing handshake: a phone that went into a tunnel
+        connection.transport.abort()  # no closing handshake, as when a phone loses its network
         await wait_for_subscribers(module_server.services, 0)
 
 
@@ -233,73 +231,73 @@ async def test_queries_and_mutations_run_over_the_socket(module_server: Running)
         'mutation { signUp(input: {email: "socket@example.com", password: "correct horse"}) { token errors { code } } }'
     )
     async with connected(module_server) as connection:
-        await tell(connection, SIGNED_OUT, subscribe(sign_up), subscribe("{ styles { totalCount } }", "2"))
-        assert (await hear(connection))["type"] == "connection_ack"
-        answers = [await hear(connection) for _ in range(4)]
-    told = {answer["id"]: answer["payload"]["data"] for answer in answers if answer["type"] == "next"}
-    assert told["1"]["signUp"]["errors"] == []
-    assert told["2"]["styles"]["totalCount"] > 0
+        await send(connection, SIGNED_OUT, subscribe(sign_up), subscribe("{ styles { totalCount } }", "2"))
+        assert (await receive(connection))["type"] == "connection_ack"
+        answers = [await receive(connection) for _ in range(4)]
+    results = {answer["id"]: answer["payload"]["data"] for answer in answers if answer["type"] == "next"}
+    assert results["1"]["signUp"]["errors"] == []
+    assert results["2"]["styles"]["totalCount"] > 0
     assert [answer["id"] for answer in answers if answer["type"] == "complete"] in (["1", "2"], ["2", "1"])
 
 
-async def test_a_socket_closes_with_its_sign_in_and_others_of_the_account_stay(module_server: Running) -> None:
+async def test_socket_closes_with_its_session_and_other_sessions_stay_open(module_server: Running) -> None:
     eve = await module_server.api.sign_up("eve@example.com")
     again = await module_server.api.one(
         "mutation($input: SignInInput!) { signIn(input: $input) { token } }",
         input={"email": "eve@example.com", "password": "correct horse"},
     )
     async with (
-        connected(module_server) as quiet,
+        connected(module_server) as idle,
         connected(module_server) as other,
         connected(module_server) as signed_out,
     ):
-        await tell(quiet, init(token=eve.token))
-        await tell(other, init(token=again["token"]))
-        await tell(signed_out, SIGNED_OUT)
-        for connection in (quiet, other, signed_out):
-            assert (await hear(connection))["type"] == "connection_ack"
+        await send(idle, init(token=eve.token))
+        await send(other, init(token=again["token"]))
+        await send(signed_out, SIGNED_OUT)
+        for connection in (idle, other, signed_out):
+            assert (await receive(connection))["type"] == "connection_ack"
         await eve.one("mutation { signOut { sessionsEnded } }")
-        assert await closing(quiet) == 4401, "which clients take as final"
+        assert await closing(idle) == 4401, "after which clients do not reconnect"
         for connection in (other, signed_out):
-            await tell(connection, subscribe(VIEWER))
-            assert (await hear(connection))["type"] == "next"
+            await send(connection, subscribe(VIEWER))
+            assert (await receive(connection))["type"] == "next"
 
 
-async def test_who_signs_out_on_a_socket_is_answered_before_it_closes(module_server: Running) -> None:
+async def test_sign_out_on_a_socket_is_answered_before_it_closes(module_server: Running) -> None:
     mallory = await module_server.api.sign_up("mallory@example.com")
     async with connected(module_server) as connection:
-        await tell(connection, init(token=mallory.token), subscribe(CREDITS, "stream"))
-        assert [(await hear(connection))["type"] for _ in range(2)] == ["connection_ack", "next"]
-        await tell(connection, subscribe("mutation { signOut { sessionsEnded } }", "out"))
-        said: dict[str, list[Any]] = {"stream": [], "out": []}
+        await send(connection, init(token=mallory.token), subscribe(CREDITS, "stream"))
+        assert [(await receive(connection))["type"] for _ in range(2)] == ["connection_ack", "next"]
+        await send(connection, subscribe("mutation { signOut { sessionsEnded } }", "out"))
+        received: dict[str, list[Any]] = {"stream": [], "out": []}
         with contextlib.suppress(websockets.ConnectionClosed):
             while True:
-                message = await hear(connection)
-                said[message["id"]].append(message)
+                message = await receive(connection)
+                received[message["id"]].append(message)
         assert connection.close_code == 4401
-    assert said["out"][0]["payload"] == {"data": {"signOut": {"sessionsEnded": 1}}}
-    (last,) = [each for each in said["stream"] if "errors" in each.get("payload", {})]
+    assert received["out"][0]["payload"] == {"data": {"signOut": {"sessionsEnded": 1}}}
+    (last,) = [each for each in received["stream"] if "errors" in each.get("payload", {})]
     assert last["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     await wait_for_subscribers(module_server.services, 0)
 
 
-async def test_one_operation_too_many_is_refused_and_the_others_go_on(module_server: Running, ada: Api) -> None:
+async def test_operation_over_the_limit_is_refused_and_the_others_continue(module_server: Running, ada: Api) -> None:
     async with connected(module_server) as connection:
-        await tell(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(20)))
-        assert (await hear(connection))["type"] == "connection_ack"
-        assert {(await hear(connection))["type"] for _ in range(20)} == {"next"}
-        await tell(connection, subscribe(VIEWER, "too many"))
-        refused = await hear(connection)
+        await send(connection, init(token=ada.token), *(subscribe(CREDITS, str(number)) for number in range(20)))
+        assert (await receive(connection))["type"] == "connection_ack"
+        assert {(await receive(connection))["type"] for _ in range(20)} == {"next"}
+        await send(connection, subscribe(VIEWER, "too many"))
+        refused = await receive(connection)
         assert (refused["id"], refused["type"]) == ("too many", "error")
         assert refused["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
-        await tell(connection, {"id": "0", "type": "complete"})
+        await send(connection, {"id": "0", "type": "complete"})
         await wait_for_subscribers(module_server.services, 19)
-        await tell(connection, subscribe(VIEWER, "fits"))
-        assert (await hear(connection))["type"] == "next"
+        await send(connection, subscribe(VIEWER, "fits"))
+        assert (await receive(connection))["type"] == "next"
     await wait_for_subscribers(module_server.services, 0)
 
 
 @pytest.mark.parametrize("protocol", ["graphql-ws", "anything"])
-async def test_another_subprotocol_is_closed_with_4406(module_server: Running, protocol: str) -> None:
+async def test_unknown_subprotocol_is_closed_with_4406(module_server: Running, protocol: str) -> None:
     async with connected(module_server, protocol) as connection:
         assert await closing(connection) == 4406

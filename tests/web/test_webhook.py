@@ -1,4 +1,4 @@
-"""The door of webhooks: whatever is forged, stale or malformed is refused, keeps no row and breaks nothing."""
+"""The webhook endpoint: forged, stale and malformed deliveries are refused and not stored."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ Forgery = tuple[str, bytes, dict[str, str]]
 
 
 @pytest.fixture
-def selling(settings: Settings) -> Settings:
+def polar_settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={"polar_webhook_secret": (SECRET, NEXT), "polar_products": (f"credits-50={PRODUCT}",)}
         | {"polar_access_token": "polar_oat_1", "polar_base_url": "http://127.0.0.1:9"}
@@ -36,8 +36,8 @@ def selling(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def polar_store(selling: Settings) -> AsyncIterator[Running]:
-    async with running(selling, idle=True) as found:
+async def polar_store(polar_settings: Settings) -> AsyncIterator[Running]:
+    async with running(polar_settings, idle=True) as found:
         yield found
 
 
@@ -46,19 +46,19 @@ async def deliver(api: Api, body: bytes, headers: dict[str, str]) -> httpx.Respo
 
 
 def forgeries(user_id: str) -> list[Forgery]:
-    """Sixty deliveries that must be refused; each but for one thing a good one."""
+    """Return more than sixty deliveries that must be refused; each differs in one respect from a valid one."""
     body = event("order.paid", order(user_id, PRODUCT))
-    good = sign(SECRET, body)
-    found: list[Forgery] = []
+    valid = sign(SECRET, body)
+    forged: list[Forgery] = []
 
     def add(name: str, sent: bytes = body, **changed: Any) -> None:
         headers = {**sign(SECRET, body), **{key.replace("_", "-"): value for key, value in changed.items()}}
-        found.append((name, sent, {key: value for key, value in headers.items() if value is not None}))
+        forged.append((name, sent, {key: value for key, value in headers.items() if value is not None}))
 
     for name in HEADERS:
         add(f"no {name}", body, **{name: None})
         add(f"empty {name}", body, **{name: ""})
-    signature = good["webhook-signature"]
+    signature = valid["webhook-signature"]
     raw = signature.removeprefix("v1,")
     for number, wrong in enumerate(
         [
@@ -86,9 +86,9 @@ def forgeries(user_id: str) -> list[Forgery]:
     ):
         add(f"signature {number}", webhook_signature=wrong.encode("latin-1").decode("latin-1"))
     for secret in (FORMER, SECRET.removeprefix("whsec_"), SECRET.upper(), "", SECRET + " ", "whsec_"):
-        found.append((f"signed with {secret!r}", body, sign(secret, body)))
+        forged.append((f"signed with {secret!r}", body, sign(secret, body)))
     for seconds in (-361, -301, 302, 361, -86_400, 86_400, 10**9):
-        found.append((f"{seconds} seconds off", body, sign(SECRET, body, at=time.time() + seconds)))
+        forged.append((f"{seconds} seconds off", body, sign(SECRET, body, at=time.time() + seconds)))
     for stamp in (
         "NaN",
         "inf",
@@ -102,16 +102,16 @@ def forgeries(user_id: str) -> list[Forgery]:
     ):
         add(f"timestamp {stamp[:9]}", webhook_timestamp=stamp)
     for id in ("a.b", "a" * 201, "a b", "..", "a/b", "a;b"):
-        found.append((f"id {id[:9]}", body, sign(SECRET, body, event_id=id)))
+        forged.append((f"id {id[:9]}", body, sign(SECRET, body, event_id=id)))
     add("another id", webhook_id="another")
     add("another body", body.replace(b"499", b"999"))
-    add("written anew", json.dumps(json.loads(body), indent=1).encode())
+    add("re-serialized", json.dumps(json.loads(body), indent=1).encode())
     add("cut short", body[:-1])
     add("longer", body + b" ")
     add("empty", b"")
     add("zipped", gzip.compress(body), **{"content-encoding": "gzip"})
-    found.append(("five megabytes", b"{" + b" " * 5_000_000 + b"}", sign(SECRET, b"{}")))
-    senseless = [
+    forged.append(("five megabytes", b"{" + b" " * 5_000_000 + b"}", sign(SECRET, b"{}")))
+    invalid_payloads = [
         b"",
         b"nothing",
         b"[]",
@@ -130,11 +130,14 @@ def forgeries(user_id: str) -> list[Forgery]:
         b'{"type": "' + b"x" * 200 + b'", "data": {}}',
         b"\xff\xfe{}",
     ]
-    found += [(f"signed nonsense {number}", told, sign(SECRET, told)) for number, told in enumerate(senseless)]
-    return found
+    forged += [
+        (f"signed invalid payload {number}", payload, sign(SECRET, payload))
+        for number, payload in enumerate(invalid_payloads)
+    ]
+    return forged
 
 
-async def test_sixty_forgeries_are_refused_without_a_row_and_without_a_crash(polar_store: Running) -> None:
+async def test_forged_deliveries_are_refused_and_not_stored(polar_store: Running) -> None:
     ada = await polar_store.api.sign_up()
     before = await ada.credits()
     attempts = forgeries(str(ada.user["id"]))
@@ -143,14 +146,14 @@ async def test_sixty_forgeries_are_refused_without_a_row_and_without_a_crash(pol
         sent = [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]
         answer = await polar_store.api.http.post("/webhooks/polar", content=body, headers=sent)
         assert answer.status_code in (400, 401, 413), (name, answer.status_code)
-        if not name.startswith(("signed nonsense", "five")):
+        if not name.startswith(("signed invalid payload", "five")):
             assert answer.status_code == 401, name
     assert await ExternalEvent.all().count() == await Purchase.all().count() == 0
     assert await ada.credits() == before
     assert (await polar_store.api.http.get("/webhooks/polar")).status_code == 405
 
 
-async def test_a_good_one_is_taken_once_however_often_it_comes(polar_store: Running) -> None:
+async def test_concurrent_duplicate_deliveries_are_stored_and_handled_once(polar_store: Running) -> None:
     ada = await polar_store.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
@@ -159,38 +162,40 @@ async def test_a_good_one_is_taken_once_however_often_it_comes(polar_store: Runn
     assert {answer.status_code for answer in answers} == {202}
     assert await ExternalEvent.all().count() == 1
     assert await ada.credits() == before + 50
-    # Told once more under another id, it is the same order.
+    # The same order under another event id is not granted again.
     assert (await deliver(polar_store.api, body, sign(SECRET, body))).status_code == 202
     assert await ada.credits() == before + 50
     assert {row.outcome for row in await ExternalEvent.all()} == {"HANDLED"}
 
 
 @pytest.mark.any_database
-async def test_signatures_of_both_secrets_count_and_one_right_among_many_is_enough(polar_store: Running) -> None:
+async def test_signature_of_either_secret_is_accepted_among_invalid_ones(polar_store: Running) -> None:
     body = event("customer.created", {"id": "1"})
-    good = sign(SECRET, body)
-    other = {**good, "webhook-signature": f"v2,AAAA v1,AAAA nonsense {good['webhook-signature']}"}
+    valid = sign(SECRET, body)
+    other = {**valid, "webhook-signature": f"v2,AAAA v1,AAAA nonsense {valid['webhook-signature']}"}
     late = sign(SECRET, body, at=time.time() - 290)
-    for headers in (good, sign(NEXT, body), {**other, "webhook-id": good["webhook-id"]}, late):
+    for headers in (valid, sign(NEXT, body), {**other, "webhook-id": valid["webhook-id"]}, late):
         assert (await deliver(polar_store.api, body, headers)).status_code == 202, headers
     assert {(row.type, row.outcome) for row in await ExternalEvent.all()} == {("customer.created", "IGNORED")}
 
 
 @pytest.mark.any_database
-async def test_without_secrets_nothing_is_authentic(settings: Settings) -> None:
+async def test_without_secrets_every_delivery_is_refused(settings: Settings) -> None:
     async with running(settings, idle=True) as found:
         body = event("order.paid", order(None, PRODUCT))
         for headers in (sign("", body), sign(SECRET, body)):
             assert (await deliver(found.api, body, headers)).status_code == 401
 
 
-async def test_what_was_stored_and_not_handled_is_found_by_the_sweeper(polar_store: Running) -> None:
+async def test_sweeper_handles_stored_events_that_were_not_handled(polar_store: Running) -> None:
     ada = await polar_store.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), PRODUCT))
     stored = await polar_store.services.payments.webhooks.receive("an-event", body)
     assert stored is not None
-    assert await polar_store.services.payments.webhooks.unhandled(10) == []  # whoever stored it is at it
+    assert (
+        await polar_store.services.payments.webhooks.unhandled(10) == []
+    )  # recent events are left to the request that stored them
     await ExternalEvent.filter(id=stored).update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert await polar_store.services.payments.webhooks.unhandled(10) == [stored]
     await polar_store.services.background.sweeper.sweep_lane(Lane.SETTLEMENT)
