@@ -99,7 +99,7 @@ class EventPublisher:
 
     async def _notify_admins(self, make: Callable[[], Sequence[Activity]]) -> None:
         """Publish one message for all that one commit did; without subscribers `make` is not even called."""
-        if self._bus.is_heard(activity.CHANNEL) and (activities := make()):
+        if self._bus.may_have_subscribers(activity.CHANNEL) and (activities := make()):
             await self._bus.publish(activity.CHANNEL, {"activities": activities})
 
 

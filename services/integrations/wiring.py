@@ -1,4 +1,4 @@
-"""The outside world, as one bundle that adapters.py opens."""
+"""The clients of external systems, in one bundle that adapters.py opens."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Integrations:
     storage: Storage
     sanitizer: ImageSanitizer
     provider: ImageProvider
-    payments: PaymentProvider | None  # None: nothing can be bought
-    mailer: Mailer | None  # None: there is no mail
+    payments: PaymentProvider | None  # None: payments are off
+    mailer: Mailer | None  # None: no mail is sent
     limiter: RateLimiter | None  # None: no rate limits
     passwords: Passwords

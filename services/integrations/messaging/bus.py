@@ -1,7 +1,7 @@
-"""The live-event bus: small messages to whoever listens now, in this process or, through Redis, in all of them.
+"""The live-event bus: small messages to current subscribers, in this process or, through Redis, in all processes.
 
-Messages are hints and rows are the truth. One that may have been lost is announced as GAP, and its reader looks at the
-rows again; so nothing here ever fails because of Redis.
+Messages are hints, rows are the source of truth. Where messages may have been lost, a subscriber receives GAP and
+reads the rows again, so an outage of Redis raises no error here.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-MAXSIZE = 256  # messages that wait for one reader before they are thrown away for a GAP
+MAXSIZE = 256  # messages queued for one subscriber; more are dropped and replaced by a GAP
 
 
 class Gap(Enum):
@@ -34,26 +34,26 @@ _Queue = asyncio.Queue[Event | None]  # broadcaster's type; None is never put he
 
 
 def _put_gap(queue: _Queue, channel: str) -> None:
-    # The rows will tell all that was waiting, too.
+    # Reading the rows covers the queued messages, too.
     while not queue.empty():
         queue.get_nowait()
     queue.put_nowait(Event(channel, MISSED))
 
 
 class Subscription:
-    """One listener's own messages of one channel, in the order they were published."""
+    """One subscriber's messages of one channel, in the order of publication."""
 
     def __init__(self, queue: _Queue) -> None:
         self._queue = queue
 
-    async def get(self, timeout: float | None = None) -> dict[str, object] | Gap | None:  # noqa: ASYNC109 - silence is an answer here, not an error
-        """The next message, GAP, or None when `timeout` seconds passed in silence. Loses nothing when cancelled.
+    async def get(self, timeout: float | None = None) -> dict[str, object] | Gap | None:  # noqa: ASYNC109 - a timeout is a result here, not an error
+        """Return the next message, GAP, or None after `timeout` seconds without one. Loses nothing when cancelled.
 
-        Every listener gets objects of its own, in memory too. What is no JSON object is read as GAP: a newer
-        release may be speaking.
+        Every subscriber gets its own objects, in memory too. Anything but a JSON object is returned as GAP: a newer
+        release may have published it.
         """
         try:
-            async with asyncio.timeout(timeout):  # does not interrupt a get that need not wait, be it 0
+            async with asyncio.timeout(timeout):  # even 0 does not interrupt a get that need not wait
                 event = await self._queue.get()
         except TimeoutError:
             return None
@@ -64,15 +64,14 @@ class Subscription:
         return payload if isinstance(payload, dict) else GAP
 
     def interrupt(self) -> None:
-        """Let whoever waits for a message look up; it reads GAP, and loses what it has not read yet."""
+        """Wake the waiting reader with a GAP, which replaces the messages that it has not read yet."""
         _put_gap(self._queue, "")
 
 
 class Bus(Broadcast):
     """broadcaster's Broadcast with bounded queues, and with subscriptions that survive an outage.
 
-    Between two suspensions of a task the sets of listeners are always whole, so first subscribers need no lock and
-    none waits for another.
+    The sets of subscribers are only changed without suspending, so concurrent first subscribers need no lock.
     """
 
     def __init__(self, backend: BroadcastBackend | None = None, maxsize: int = MAXSIZE) -> None:
@@ -81,7 +80,7 @@ class Bus(Broadcast):
 
     @classmethod
     def open(cls, url: str | None) -> Self:
-        """A bus to enter with `async with`. `url`: redis://, rediss:// or unix://; None: this process only."""
+        """Return a bus to enter with `async with`. `url`: redis://, rediss:// or unix://; None: this process only."""
         return cls(None if url is None else RedisBackend(url))
 
     @property
@@ -91,11 +90,11 @@ class Bus(Broadcast):
 
     @property
     def is_connected(self) -> bool:
-        """Whether messages reach other processes right now; always true in memory."""
+        """Whether Redis is reachable right now; always true in memory."""
         return not isinstance(self._backend, RedisBackend) or self._backend.is_connected
 
-    def is_heard(self, channel: str) -> bool:
-        """Whether anybody may be listening to `channel`; of other processes nobody here knows."""
+    def may_have_subscribers(self, channel: str) -> bool:
+        """Return whether `channel` may have subscribers; on Redis always true, as other processes may subscribe."""
         return isinstance(self._backend, RedisBackend) or channel in self._subscribers
 
     async def __aenter__(self) -> Self:
@@ -109,23 +108,23 @@ class Bus(Broadcast):
         await self._backend.disconnect()
 
     async def publish(self, channel: str, payload: dict[str, object]) -> None:
-        """Tell whoever listens. An outage is logged, never raised, and costs a second at most.
+        """Send a message to all subscribers. An outage is logged, never raised, and costs a second at most.
 
         Raises:
-            TypeError: `payload` cannot be written as JSON (integers end at 64 bits).
+            TypeError: `payload` is not serializable as JSON (integers up to 64 bits).
         """
         text = orjson.dumps(payload).decode()
         try:
             await self._backend.publish(channel, text)
-        except OSError as fault:
-            log.warning("bus.publish_failed", channel=channel, fault=repr(fault))
-        await asyncio.sleep(0)  # memory never suspends: a burst would overflow queues before anybody could read
+        except OSError as error:
+            log.warning("bus.publish_failed", channel=channel, error=repr(error))
+        await asyncio.sleep(0)  # the memory backend never suspends: a burst would overflow queues before they are read
 
     def subscribe(self, channel: str) -> AbstractAsyncContextManager[Subscription]:  # type: ignore[override]  # ours has another `get`
-        """Listen to `channel` for the length of the `async with` block.
+        """Subscribe to `channel` for the duration of the `async with` block.
 
-        Entered only when nothing that is published from then on is missed. Where Redis does not answer, entered
-        after a second at most, with GAP as the first message and another GAP when it is back.
+        The block is entered once no later message can be missed. If Redis does not respond, it is entered after a
+        second at most, with GAP as the first message and another GAP when Redis is back.
         """
         return self._subscription(channel)
 
@@ -140,11 +139,13 @@ class Bus(Broadcast):
                 _put_gap(queue, channel)
             yield Subscription(queue)
         finally:
-            listeners = self._subscribers[channel]
-            listeners.remove(queue)
-            if not listeners:
+            queues = self._subscribers[channel]
+            queues.remove(queue)
+            if not queues:
                 del self._subscribers[channel]
-                await self._backend.unsubscribe(channel)  # suspends in neither backend: a cancelled task gets through
+                await self._backend.unsubscribe(
+                    channel
+                )  # suspends in neither backend, so it completes in a cancelled task
 
     async def _listener(self) -> None:
         while True:

@@ -1,7 +1,7 @@
-"""Redis as the carrier of live events: acknowledged subscriptions on one connection that mends itself.
+"""The Redis backend of the bus: acknowledged subscriptions on one connection, which reconnects by itself.
 
 broadcaster's own Redis backends lose messages: they do not wait for SUBSCRIBE to be acknowledged, and their listener
-ends for good with its connection.
+ends with its connection.
 """
 
 import asyncio
@@ -22,37 +22,37 @@ from telemetry import metric
 
 log = structlog.get_logger(__name__)
 
-MISSED = ""  # stands among the messages of a channel where some may be missing; no JSON text is empty
+MISSED = ""  # delivered where messages of a channel may have been lost; no JSON text is empty
 
-PATIENCE = 1.0  # seconds that Redis may keep anybody waiting
-KEEPALIVE = 2.0  # seconds of silence before a ping, and once more before the connection counts as dead
-SHORTEST_PAUSE = 0.1  # seconds between two attempts to connect, doubling
-LONGEST_PAUSE = 5.0
+TIMEOUT = 1.0  # seconds for every wait on Redis
+KEEPALIVE = 2.0  # seconds without a reply before a ping, and then until the connection counts as dead
+MIN_PAUSE = 0.1  # seconds between attempts to connect, doubling up to the maximum
+MAX_PAUSE = 5.0
 BATCH = 256  # messages published in one round trip
 
 
 async def ping(url: str) -> None:
-    """Return when the Redis at `url` answers.
+    """Return once the Redis at `url` responds.
 
     Raises:
-        RedisError, OSError: it does not answer, or refuses.
+        RedisError, OSError: it does not respond, or refuses.
     """
     async with Redis.from_url(url, socket_connect_timeout=2) as client:
         await client.ping()
 
 
 @dataclass(eq=False)
-class _Topic:
-    """One channel that somebody here listens to."""
+class _Channel:
+    """One channel with subscribers in this process."""
 
-    channel: str
-    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)  # Redis knows of us, on this connection
-    missed: bool = False  # somebody listened while Redis did not know of us
+    name: str
+    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)  # subscribed on the present connection
+    missed: bool = False  # had subscribers here while Redis was not subscribed
 
 
 @dataclass(frozen=True)
-class _Letter:
-    """One message on its way out."""
+class _Outgoing:
+    """One message to be published."""
 
     channel: str
     text: str
@@ -60,53 +60,53 @@ class _Letter:
 
 
 class RedisBackend(BroadcastBackend):
-    """One connection for everything that is listened to, and one for everything that is published.
+    """One connection for all subscriptions, and one for all publishing.
 
-    All writing is done by tasks of our own: redis-py drops a connection when the task that is writing to it is
-    cancelled, and callers are cancelled all the time. Nobody waits longer than PATIENCE.
-    `keepalive`: seconds; a server that hangs is noticed after twice as long.
+    Only the backend's own tasks write to them: redis-py drops a connection when the task that is writing to it is
+    cancelled, and callers are cancelled often. No call waits longer than TIMEOUT.
+    `keepalive`: seconds; a server that hangs is detected after twice as long.
     """
 
     def __init__(self, url: str, keepalive: float = KEEPALIVE) -> None:
         options: dict[str, Any] = {
             "protocol": 2,
-            # Without supported errors nothing is retried and, above all, nothing reconnects behind our back.
+            # Without supported errors redis-py neither retries nor reconnects by itself.
             "retry": Retry(NoBackoff(), 0, supported_errors=()),
-            "socket_connect_timeout": PATIENCE,
-            # Our own timeouts stand around every wait. redis-py would use asyncio.wait_for, which in Python 3.11
-            # can swallow a cancellation; closing the bus then never ended.
+            "socket_connect_timeout": TIMEOUT,
+            # Every wait has a timeout here. redis-py would use asyncio.wait_for, which in Python 3.11 can swallow a
+            # cancellation; closing the bus would then never end.
             "socket_timeout": None,
         }
         self._client: Redis = Redis.from_url(url, **options)
-        self._client.connection_pool.connection_kwargs.update(options)  # over those in the URL's query
+        self._client.connection_pool.connection_kwargs.update(options)  # they override the URL's query
         self._keepalive = keepalive
-        self._answering = asyncio.Event()
-        self._topics: dict[str, _Topic] = {}
-        self._commands: asyncio.Queue[tuple[str, list[_Topic]]] | None = None  # None: no connection
-        self._arrived: asyncio.Queue[Event] = asyncio.Queue(1024)  # bounded, so that a flood lets others run
-        self._outbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._responding = asyncio.Event()
+        self._channels: dict[str, _Channel] = {}
+        self._commands: asyncio.Queue[tuple[str, list[_Channel]]] | None = None  # None: no connection
+        self._incoming: asyncio.Queue[Event] = asyncio.Queue(1024)  # bounded, so that a flood lets others run
+        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
     @property
     def is_connected(self) -> bool:
-        """Whether Redis answered the last time it was asked."""
-        return self._answering.is_set()
+        """Whether Redis responded to the last command."""
+        return self._responding.is_set()
 
     async def connect(self) -> None:
-        """Start, and give Redis PATIENCE to answer; without it we start all the same."""
+        """Start the tasks, and wait up to TIMEOUT for Redis; start without it if it does not respond."""
         self._tasks = [
-            asyncio.create_task(self._stay_connected(), name="bus-subscriber"),
-            asyncio.create_task(self._send_letters(), name="bus-publisher"),
+            asyncio.create_task(self._keep_connected(), name="bus-subscriber"),
+            asyncio.create_task(self._publish_outgoing(), name="bus-publisher"),
         ]
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await self._answering.wait()
+            async with asyncio.timeout(TIMEOUT):
+                await self._responding.wait()
 
     async def disconnect(self) -> None:
         """Stop; messages not yet sent are dropped."""
-        # A cancellation that meets an error on its way is lost (a TaskGroup of Python 3.11 raises only the error):
-        # so the tasks also ask.
+        # A cancellation that coincides with an error is lost (a TaskGroup of Python 3.11 raises only the error), so
+        # the tasks check this flag as well.
         self._closing = True
         for task in self._tasks:
             task.cancel()
@@ -114,163 +114,163 @@ class RedisBackend(BroadcastBackend):
         await self._client.aclose()
 
     async def subscribe(self, group: str) -> None:
-        """Return once Redis has acknowledged the subscription; a second call joins the first.
+        """Return once Redis has acknowledged the subscription; concurrent calls share it.
 
         Raises:
-            ConnectionError: it has not, and it may be a while. The subscription stands all the same, and MISSED
-                will be delivered as soon as it works.
+            ConnectionError: Redis has not acknowledged it in time. The subscription is kept, and MISSED is delivered
+                once it is acknowledged.
         """
-        topic = self._topics.get(group)
-        if topic is None:
-            topic = self._topics[group] = _Topic(group)
-            self._command("SUBSCRIBE", topic)
-        if topic.acknowledged.is_set():
+        channel = self._channels.get(group)
+        if channel is None:
+            channel = self._channels[group] = _Channel(group)
+            self._command("SUBSCRIBE", channel)
+        if channel.acknowledged.is_set():
             return
         if self.is_connected:
             with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await topic.acknowledged.wait()
+                async with asyncio.timeout(TIMEOUT):
+                    await channel.acknowledged.wait()
                 return
-        topic.missed = True
+        channel.missed = True
         raise ConnectionError("Redis has not acknowledged the subscription")
 
     async def unsubscribe(self, group: str) -> None:
-        """Forget the channel. Never suspends, so it is safe in a task that is being cancelled."""
-        self._command("UNSUBSCRIBE", self._topics.pop(group))
+        """Unsubscribe from the channel. Never suspends, so it is safe in a task that is being cancelled."""
+        self._command("UNSUBSCRIBE", self._channels.pop(group))
 
     async def publish(self, channel: str, message: str) -> None:
-        """Send one message; at once in vain while Redis is known not to answer.
+        """Publish one message; fails at once while Redis is known to be unreachable.
 
         Raises:
-            OSError: it was not sent, or it is not known whether it was.
+            OSError: it was not sent, or it is unknown whether it was.
         """
         if not self.is_connected:
-            raise ConnectionError("Redis does not answer")
-        letter = _Letter(channel, message, asyncio.get_running_loop().create_future())
-        self._outbox.put_nowait(letter)
-        async with asyncio.timeout(PATIENCE):
-            await letter.sent
+            raise ConnectionError("Redis is unreachable")
+        outgoing = _Outgoing(channel, message, asyncio.get_running_loop().create_future())
+        self._outgoing.put_nowait(outgoing)
+        async with asyncio.timeout(TIMEOUT):
+            await outgoing.sent
 
     async def next_published(self) -> Event:
-        """The next message, or MISSED, of any channel."""
-        return await self._arrived.get()
+        """Return the next message, or MISSED, of any channel."""
+        return await self._incoming.get()
 
-    def _command(self, name: str, *topics: _Topic) -> None:
-        # Without a connection there is nothing to say: the next one begins with all topics of that moment.
+    def _command(self, name: str, *channels: _Channel) -> None:
+        # Without a connection the command is dropped: the next connection starts by subscribing to all channels.
         if self._commands is not None:
-            self._commands.put_nowait((name, list(topics)))
+            self._commands.put_nowait((name, list(channels)))
 
-    async def _send_letters(self) -> None:
+    async def _publish_outgoing(self) -> None:
         while not self._closing:
-            await self._deliver(await self._next_letters())
+            await self._publish_batch(await self._next_batch())
 
-    async def _next_letters(self) -> list[_Letter]:
-        letters = [await self._outbox.get()]
-        while len(letters) < BATCH and not self._outbox.empty():
-            letters.append(self._outbox.get_nowait())
-        return [letter for letter in letters if not letter.sent.done()]  # the others were given up
+    async def _next_batch(self) -> list[_Outgoing]:
+        batch = [await self._outgoing.get()]
+        while len(batch) < BATCH and not self._outgoing.empty():
+            batch.append(self._outgoing.get_nowait())
+        return [outgoing for outgoing in batch if not outgoing.sent.done()]  # the callers of the others have timed out
 
-    async def _deliver(self, letters: list[_Letter]) -> None:
-        fault: ConnectionError | None = None
+    async def _publish_batch(self, batch: list[_Outgoing]) -> None:
+        error: ConnectionError | None = None
         try:
-            async with asyncio.timeout(PATIENCE), self._client.pipeline(transaction=False) as pipeline:
-                for letter in letters:
-                    pipeline.publish(letter.channel, letter.text)
+            async with asyncio.timeout(TIMEOUT), self._client.pipeline(transaction=False) as pipeline:
+                for outgoing in batch:
+                    pipeline.publish(outgoing.channel, outgoing.text)
                 await pipeline.execute()
-        except Exception as cause:  # noqa: BLE001 - whatever redis-py raises, the next letters are tried
-            fault = ConnectionError(repr(cause))
-            # Only the other connection can tell whether Redis is gone: until it has answered, nobody waits again.
-            self._answering.clear()
+        except Exception as cause:  # noqa: BLE001 - whatever redis-py raises, the next messages are tried
+            error = ConnectionError(repr(cause))
+            # Only a reply on the other connection shows that Redis is reachable: until then, publish fails at once.
+            self._responding.clear()
             self._command("PING")
-        for letter in letters:
-            if letter.sent.done():
+        for outgoing in batch:
+            if outgoing.sent.done():
                 continue
-            if fault is None:
-                letter.sent.set_result(None)
+            if error is None:
+                outgoing.sent.set_result(None)
             else:
-                letter.sent.set_exception(fault)
+                outgoing.sent.set_exception(error)
 
-    async def _stay_connected(self) -> None:
+    async def _keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
         pause = 0.0
         while not self._closing:
             started = loop.time()
             try:
-                await self._connection()
-            except Exception as fault:  # noqa: BLE001 - whatever redis-py raises, the bus connects again
+                await self._run_connection()
+            except Exception as error:  # noqa: BLE001 - whatever redis-py raises, the bus reconnects
                 if self._closing:
                     return
-                if loop.time() - started > LONGEST_PAUSE:
-                    pause = 0.0  # it was a good connection, and the next may be had at once
+                if loop.time() - started > MAX_PAUSE:
+                    pause = 0.0  # the connection was stable: reconnect at once
                 metric.bus_reconnects.inc()
-                log.warning("bus.disconnected", fault=repr(fault), pause=pause)
+                log.warning("bus.disconnected", error=repr(error), pause=pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+            pause = min(max(2 * pause, MIN_PAUSE), MAX_PAUSE)
 
-    async def _connection(self) -> None:
-        """Live through one connection, from its beginning to the error that ends it."""
+    async def _run_connection(self) -> None:
+        """Run one connection until an error ends it."""
         pubsub = self._client.pubsub()
-        # Redis answers commands in the order they were sent, so the first answer belongs to the first entry. Matching
-        # by name instead would take the answer to an old SUBSCRIBE for the answer to a new one.
-        unanswered: deque[_Topic | None] = deque()
+        # Redis replies in the order of the commands, so the first reply belongs to the first entry. Matching by name
+        # would mistake the reply to an earlier SUBSCRIBE for that to a later one.
+        pending_replies: deque[_Channel | None] = deque()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await pubsub.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             self._commands = asyncio.Queue()
             self._command("PING")
-            if self._topics:
-                self._command("SUBSCRIBE", *self._topics.values())
+            if self._channels:
+                self._command("SUBSCRIBE", *self._channels.values())
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._write(pubsub, self._commands, unanswered))
-                group.create_task(self._read(pubsub, unanswered))
+                group.create_task(self._write(pubsub, self._commands, pending_replies))
+                group.create_task(self._read(pubsub, pending_replies))
         finally:
             self._commands = None
-            self._answering.clear()
+            self._responding.clear()
             metric.bus_connected.set(0)
-            for topic in self._topics.values():
-                topic.missed = topic.missed or topic.acknowledged.is_set()
-                topic.acknowledged.clear()
+            for channel in self._channels.values():
+                channel.missed = channel.missed or channel.acknowledged.is_set()
+                channel.acknowledged.clear()
             await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     async def _write(
         self,
         pubsub: PubSub,
-        commands: asyncio.Queue[tuple[str, list[_Topic]]],
-        unanswered: deque[_Topic | None],
+        commands: asyncio.Queue[tuple[str, list[_Channel]]],
+        pending_replies: deque[_Channel | None],
     ) -> None:
         while True:
-            name, topics = await commands.get()
-            unanswered.extend(topics if name == "SUBSCRIBE" else [None] * max(len(topics), 1))
-            # Not pubsub.subscribe(): it keeps lists of its own and would subscribe again without a word.
-            await pubsub.execute_command(name, *[topic.channel for topic in topics])
-            del topics  # the next command may be long in coming
+            name, channels = await commands.get()
+            pending_replies.extend(channels if name == "SUBSCRIBE" else [None] * max(len(channels), 1))
+            # Not pubsub.subscribe(): it keeps its own list of channels and would resubscribe by itself.
+            await pubsub.execute_command(name, *[channel.name for channel in channels])
+            del channels  # the next command may come much later
 
-    async def _read(self, pubsub: PubSub, unanswered: deque[_Topic | None]) -> None:
-        silent = False
+    async def _read(self, pubsub: PubSub, pending_replies: deque[_Channel | None]) -> None:
+        is_pinged = False
         while True:
             reply = await pubsub.get_message(timeout=self._keepalive)
             if reply is None:
-                if silent:
-                    raise TimeoutError("Redis did not answer a ping")
-                silent = True
+                if is_pinged:
+                    raise TimeoutError("Redis did not reply to a ping")
+                is_pinged = True
                 self._command("PING")
                 continue
-            silent = False
+            is_pinged = False
             if reply["type"] == "message":
-                # A stranger's bytes must not end the connection; what is no JSON is read as MISSED.
+                # Foreign bytes must not end the connection; anything but JSON is read as MISSED.
                 text = reply["data"].decode(errors="replace")
-                await self._arrived.put(Event(reply["channel"].decode(errors="replace"), text))
+                await self._incoming.put(Event(reply["channel"].decode(errors="replace"), text))
                 continue
             if not self.is_connected:
-                self._answering.set()
+                self._responding.set()
                 metric.bus_connected.set(1)
                 log.info("bus.connected")
-            await self._acknowledge(unanswered.popleft())
+            await self._acknowledge(pending_replies.popleft())
 
-    async def _acknowledge(self, topic: _Topic | None) -> None:
-        if topic is None:
+    async def _acknowledge(self, channel: _Channel | None) -> None:
+        if channel is None:
             return
-        topic.acknowledged.set()
-        if topic.missed:
-            topic.missed = False
-            await self._arrived.put(Event(topic.channel, MISSED))
+        channel.acknowledged.set()
+        if channel.missed:
+            channel.missed = False
+            await self._incoming.put(Event(channel.name, MISSED))

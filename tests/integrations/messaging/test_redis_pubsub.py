@@ -1,4 +1,4 @@
-"""The bus through a real Redis that is killed, restarted empty, and made to hang."""
+"""The bus through a real Redis that is killed, restarted without its data, and paused."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from tests.support.servers import RedisServer
 
 @pytest.fixture
 def redis(redis: RedisServer) -> Iterator[RedisServer]:
-    redis.start()  # up before a test, whatever the one before did, and up after it
+    redis.start()  # running before and after each test, which may kill it
     yield redis
     redis.start()
 
@@ -35,7 +35,7 @@ async def redis_bus(redis: RedisServer) -> AsyncIterator[Bus]:
         yield opened
 
 
-async def test_a_message_of_another_process_is_heard_as_soon_as_subscribe_returns(redis: RedisServer) -> None:
+async def test_message_of_another_process_is_received_as_soon_as_subscribe_returns(redis: RedisServer) -> None:
     async with Bus.open(redis.url) as here, Bus.open(redis.url) as there:
         for n in range(30):
             async with here.subscribe("across") as subscription:
@@ -43,16 +43,16 @@ async def test_a_message_of_another_process_is_heard_as_soon_as_subscribe_return
                 assert await received_numbers(subscription, 1) == [n]
 
 
-async def test_a_message_that_is_no_json_object_is_a_gap(redis_bus: Bus, redis: RedisServer) -> None:
-    async with Redis.from_url(redis.url) as stranger, redis_bus.subscribe("strange") as subscription:
-        for strange in (b"", b"[1]", b"{", b"\xff\xfe"):
-            await stranger.publish("strange", strange)
+async def test_message_that_is_not_a_json_object_is_a_gap(redis_bus: Bus, redis: RedisServer) -> None:
+    async with Redis.from_url(redis.url) as client, redis_bus.subscribe("foreign") as subscription:
+        for payload in (b"", b"[1]", b"{", b"\xff\xfe"):
+            await client.publish("foreign", payload)
             assert await subscription.get(DEADLINE) is GAP
-        await redis_bus.publish("strange", {"n": 1})
+        await redis_bus.publish("foreign", {"n": 1})
         assert await received_numbers(subscription, 1) == [1]
 
 
-async def test_a_redis_that_comes_back_empty_means_gap_and_then_messages(redis_bus: Bus, redis: RedisServer) -> None:
+async def test_redis_restarted_empty_causes_a_gap_and_then_messages(redis_bus: Bus, redis: RedisServer) -> None:
     async with redis_bus.subscribe("outage") as one, redis_bus.subscribe("outage") as two:
         await redis_bus.publish("outage", {"n": 1})
         assert await received_numbers(one, 1) == await received_numbers(two, 1) == [1]
@@ -63,7 +63,7 @@ async def test_a_redis_that_comes_back_empty_means_gap_and_then_messages(redis_b
         assert await received_numbers(one, 1) == await received_numbers(two, 1) == [2]
 
 
-async def test_five_restarts_in_a_row_are_survived(redis_bus: Bus, redis: RedisServer) -> None:
+async def test_subscription_survives_five_restarts_in_a_row(redis_bus: Bus, redis: RedisServer) -> None:
     async with redis_bus.subscribe("storm") as subscription:
         for n in range(5):
             redis.restart()
@@ -72,7 +72,7 @@ async def test_five_restarts_in_a_row_are_survived(redis_bus: Bus, redis: RedisS
             assert await received_numbers(subscription, 1) == [n]
 
 
-async def test_subscribing_while_redis_is_down_gives_a_gap_now_and_another_later(
+async def test_subscribing_while_redis_is_down_yields_a_gap_now_and_another_later(
     redis_bus: Bus, redis: RedisServer
 ) -> None:
     async with redis_bus.subscribe("old"):
@@ -90,25 +90,23 @@ async def test_subscribing_while_redis_is_down_gives_a_gap_now_and_another_later
                 assert await received_numbers(subscription, 1) == [1]
 
 
-async def test_a_subscription_that_redis_does_not_acknowledge_begins_with_a_gap(redis: RedisServer) -> None:
+async def test_unacknowledged_subscription_begins_with_a_gap(redis: RedisServer) -> None:
     async with Bus.open(redis.url) as bus:
         redis.pause()
         try:
             started = time.monotonic()
-            async with bus.subscribe("unheard") as subscription:
+            async with bus.subscribe("unacknowledged") as subscription:
                 assert time.monotonic() - started < 1.5
                 assert await subscription.get(0) is GAP
                 redis.resume()
-                assert await subscription.get(DEADLINE) is GAP  # it works only now
-                await bus.publish("unheard", {"n": 1})
+                assert await subscription.get(DEADLINE) is GAP  # acknowledged only now
+                await bus.publish("unacknowledged", {"n": 1})
                 assert await received_numbers(subscription, 1) == [1]
         finally:
             redis.resume()
 
 
-async def test_publishing_while_redis_is_down_raises_nothing_and_does_not_wait(
-    redis_bus: Bus, redis: RedisServer
-) -> None:
+async def test_publishing_while_redis_is_down_neither_raises_nor_waits(redis_bus: Bus, redis: RedisServer) -> None:
     redis.kill()
     with capture_logs() as logs:
         started = time.monotonic()
@@ -124,7 +122,7 @@ async def test_publishing_while_redis_is_down_raises_nothing_and_does_not_wait(
     assert all(entry["channel"] == "down" and entry["log_level"] == "warning" for entry in failures)
 
 
-async def test_a_bus_opens_while_redis_is_down_and_works_when_it_comes(redis: RedisServer) -> None:
+async def test_bus_opens_while_redis_is_down_and_works_once_it_is_up(redis: RedisServer) -> None:
     redis.kill()
     async with Bus.open(redis.url) as bus, bus.subscribe("early") as subscription:
         assert not bus.is_connected
@@ -134,7 +132,7 @@ async def test_a_bus_opens_while_redis_is_down_and_works_when_it_comes(redis: Re
         assert bus.is_connected
 
 
-async def test_publishing_to_a_redis_that_hangs_costs_a_second_once(redis: RedisServer) -> None:
+async def test_publishing_to_a_hanging_redis_costs_one_second_once(redis: RedisServer) -> None:
     async with Bus.open(redis.url) as bus, bus.subscribe("hang") as subscription:
 
         async def publish(delay: float) -> float:
@@ -153,7 +151,7 @@ async def test_publishing_to_a_redis_that_hangs_costs_a_second_once(redis: Redis
         assert bus.is_connected
 
 
-async def test_a_redis_that_hangs_is_noticed_by_listening_alone(redis_bus: Bus, redis: RedisServer) -> None:
+async def test_hanging_redis_is_detected_without_publishing(redis_bus: Bus, redis: RedisServer) -> None:
     async with redis_bus.subscribe("still") as subscription:
         redis.pause()
         try:
@@ -169,35 +167,35 @@ async def test_a_redis_that_hangs_is_noticed_by_listening_alone(redis_bus: Bus, 
         assert await first_message(redis_bus, subscription, "still") == "back"
 
 
-async def test_redis_forgets_a_channel_with_its_last_subscriber(redis_bus: Bus, redis: RedisServer) -> None:
+async def test_last_unsubscribe_removes_the_channel_from_redis(redis_bus: Bus, redis: RedisServer) -> None:
     async with Redis.from_url(redis.url, decode_responses=True) as observer:
 
-        async def no_channel() -> bool:
+        async def has_no_channel() -> bool:
             return not await observer.pubsub_channels()
 
         for _ in range(3):
-            async with redis_bus.subscribe("forget") as one:
-                async with redis_bus.subscribe("forget"):
+            async with redis_bus.subscribe("leave") as one:
+                async with redis_bus.subscribe("leave"):
                     pass
-                await redis_bus.publish("forget", {"n": 1})
+                await redis_bus.publish("leave", {"n": 1})
                 assert await received_numbers(one, 1) == [1]
-                assert await observer.pubsub_channels() == ["forget"]
-            await until(no_channel)
+                assert await observer.pubsub_channels() == ["leave"]
+            await until(has_no_channel)
 
 
-async def test_one_connection_listens_to_all_channels(redis_bus: Bus, redis: RedisServer) -> None:
+async def test_one_connection_subscribes_to_all_channels(redis_bus: Bus, redis: RedisServer) -> None:
     async with Redis.from_url(redis.url, decode_responses=True) as observer, AsyncExitStack() as stack:
         for n in range(50):
             await stack.enter_async_context(redis_bus.subscribe(f"many:{n}"))
         await asyncio.gather(*(redis_bus.publish(f"many:{n}", {"n": n}) for n in range(50)))
-        listening = await observer.client_list(_type="pubsub")
-        assert len(listening) == 1
-        assert int(listening[0]["sub"]) == 50
+        subscribers = await observer.client_list(_type="pubsub")
+        assert len(subscribers) == 1
+        assert int(subscribers[0]["sub"]) == 50
         assert len(await observer.client_list(_type="normal")) == 2  # the publisher, and this observer
 
 
-async def test_a_bus_closes_at_once_while_redis_dies(redis: RedisServer) -> None:
-    for steps in range(40):  # a cancellation and an error meet at one of them
+async def test_bus_closes_at_once_while_redis_is_killed(redis: RedisServer) -> None:
+    for steps in range(40):  # a cancellation and an error coincide at one of them
         redis.start()
         async with asyncio.timeout(DEADLINE):
             async with Bus.open(redis.url) as bus, bus.subscribe("end"):
@@ -206,15 +204,15 @@ async def test_a_bus_closes_at_once_while_redis_dies(redis: RedisServer) -> None
                     await asyncio.sleep(0)
 
 
-async def test_a_closed_bus_leaves_neither_objects_nor_connections(redis: RedisServer) -> None:
+async def test_closed_bus_leaves_neither_objects_nor_connections(redis: RedisServer) -> None:
     async with Redis.from_url(redis.url) as observer:
         await observer.ping()
 
-        async def alone() -> bool:
+        async def is_only_client() -> bool:
             return len(await observer.client_list()) == 1
 
         async with assert_no_leaks():
             async with Bus.open(redis.url) as bus, bus.subscribe("close"):
                 await bus.publish("close", {"n": 1})
             del bus
-        await until(alone)
+        await until(is_only_client)
