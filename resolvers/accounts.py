@@ -42,8 +42,7 @@ async def request_data_export(info: Info) -> DataExportPayload:
     exports = info.context.services.accounts.exports
     row = await exports.request(info.context.require_viewer().id)
     link = await exports.link(row)
-    shown = DataExport(url=link.url if link else None, expires_at=row.expires_at)
-    return DataExportPayload(data_export=shown)
+    return DataExportPayload(data_export=DataExport(url=link.url if link else None, expires_at=row.expires_at))
 
 
 async def viewer(info: Info) -> User | None:

@@ -95,9 +95,9 @@ async def styles(
     before: str | None = None,
     filter: StyleFilter | None = None,
 ) -> Connection[Style]:
-    services, wanted = info.context.services, catalogue.StyleFilter()
+    services, criteria = info.context.services, catalogue.StyleFilter()
     if filter is not None:
-        wanted = catalogue.StyleFilter(
+        criteria = catalogue.StyleFilter(
             collection=given(filter.collection, None),
             category=given(filter.category, None),
             members_only=given(filter.members_only, None),
@@ -105,9 +105,11 @@ async def styles(
         )
     if filter is not None and given(filter.own, False):
         own = page_request(str, first, after, last, before)
-        return Connection.of(await services.catalogue.styles.custom_styles(info.context.viewer, own, wanted), Style.of)
+        return Connection.of(
+            await services.catalogue.styles.custom_styles(info.context.viewer, own, criteria), Style.of
+        )
     request = page_request(int, first, after, last, before)
-    return Connection.of(await services.catalogue.styles.styles(request, wanted), Style.of)
+    return Connection.of(await services.catalogue.styles.styles(request, criteria), Style.of)
 
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:

@@ -93,8 +93,8 @@ async def _gallery_changes(
         return [GalleryChange(kind=ChangeKind.SNAPSHOT, version=version, generation_id=None, generation=None)]
     info.context.require_viewer()  # signing out on the same socket ends the stream at once
     gallery = info.context.services.gallery.lists
-    wanted = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
-    found = await gallery.by_ids(user_id, wanted) if wanted else {}
+    generation_ids = [change.generation_id for change in changes if change.kind is not ChangeKind.DELETED]
+    found = await gallery.by_ids(user_id, generation_ids) if generation_ids else {}
     result = []
     for change in changes:
         row = found.get(change.generation_id)

@@ -80,7 +80,7 @@ class User(Node):
         description="Image URL from an identity provider; null for accounts created by signUp."
     )
     role: Role
-    locale: str | None = strawberry.field(description="The language that the user has chosen; null: none yet.")
+    locale: str | None = strawberry.field(description="The language that the user has chosen; null: none.")
     suspended_at: datetime | None = strawberry.field(
         description="When an admin suspended the account, which ended its sessions; null: not suspended."
     )
@@ -130,7 +130,8 @@ class User(Node):
             return None
 
     @strawberry.field(
-        description="`first` or `last` is 1 to 100, else INVALID_INPUT; with neither, the first 20 are returned."
+        description="The account's generations. `first` or `last` is 1 to 100, else INVALID_INPUT; with neither, the "
+        "first 20.",
     )
     async def generations(
         self,

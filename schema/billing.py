@@ -211,7 +211,7 @@ class CreditsChange:
         "none.",
     )
     membership: Membership | None = strawberry.field(
-        description="The active membership; its start, end and changes are changes. Null: none."
+        description="The active membership; its start, change and end are published. Null: none."
     )
 
     @classmethod

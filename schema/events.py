@@ -50,7 +50,7 @@ class AdminActivity:
     kind: AdminActivityKind
     message: str = strawberry.field(description="In the viewer's language.")
 
-    @strawberry.field(description="The account concerned, or the admin who acted; null: none, or deleted.")
+    @strawberry.field(description="The account concerned, or the admin who acted; null: none.")
     async def user(self, info: Info) -> User | None:
         found = await info.context.user_by_id.load(self.activity.user_id) if self.activity.user_id else None
         return User.of(found) if found else None

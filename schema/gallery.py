@@ -25,7 +25,7 @@ class GalleryChange:
 @strawberry.type(description="The public view of a shared generation.")
 class SharedGeneration:
     titles: strawberry.Private[Localised]
-    result: MediaFile = strawberry.field(description="Its URLs are valid as long as the generation is shared.")
+    result: MediaFile = strawberry.field(description="Its URLs are valid while the generation is shared.")
     created_at: datetime
     shared_by: str | None = strawberry.field(description="The owner's name; null: none given.")
 

@@ -57,7 +57,7 @@ class MediaFile:
             return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted_width))
         return (await info.context.services.media.files.thumbnail_link(self.row, wanted_width)).url
 
-    @strawberry.field(description="When the URLs expire; null: valid as long as the generation is shared.")
+    @strawberry.field(description="When the URLs expire; null: valid while the generation is shared.")
     async def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None

@@ -158,8 +158,8 @@ class Mutation:
     cancel_generation: GenerationPayload = mutation(
         resolvers.generations.cancel_generation,
         SIGNED_IN,
-        "Cancel a generation. Its credits are refunded if no request was sent to the provider. Admins may cancel any "
-        "user's.",
+        "Cancel a generation. It is refunded if no request was sent to the provider, unless its refund policy is "
+        "NEVER. Admins may cancel any user's.",
     )
     request_data_export: DataExportPayload = mutation(
         resolvers.accounts.request_data_export,
@@ -189,17 +189,17 @@ class Mutation:
     create_style: StylePayload = mutation(
         resolvers.catalogue.create_style,
         SIGNED_IN,
-        "Create a style that only this account sees and uses, priced as a request without a style.",
+        "Create a custom style, which only this account sees and uses, priced as a request without a style.",
     )
     update_style: StylePayload = mutation(
         resolvers.catalogue.update_style,
         SIGNED_IN,
-        "Change one of the account's own styles; existing generations stay as they are.",
+        "Change a custom style, as an admin also one of the catalogue; existing generations stay unchanged.",
     )
     delete_style: DeletedPayload = mutation(
         resolvers.catalogue.delete_style,
         SIGNED_IN,
-        "Delete one of the account's own styles; generations made with it keep its title.",
+        "Delete a custom style, as an admin also one of the catalogue; generations made with it keep its title.",
     )
     create_checkout: CheckoutPayload = mutation(
         resolvers.payments.create_checkout,

@@ -18,10 +18,10 @@ def user_node(row: models.User) -> "User":
 
 
 async def load_user(info: Info, user_id: str) -> "User":
-    """Return the owner of an object that the viewer is shown: the viewer, or any account where an admin asks.
+    """Return the account that an object names: the viewer's, or for admins any account.
 
     Raises:
-        NotFoundError: neither; another user has signed in on the same socket meanwhile.
+        NotFoundError: it is another account; another user has signed in on the same WebSocket meanwhile.
     """
     viewer = info.context.viewer
     row = viewer if viewer and viewer.id == user_id else await info.context.user_by_id.load(user_id)

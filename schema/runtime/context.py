@@ -164,8 +164,8 @@ class Context:
         found = await self.services.accounts.api_keys.by_users(user_ids)
         return [found.get(user_id, []) for user_id in user_ids]
 
-    async def _viewer_by_id(self, user_id: str, wanted: list[str]) -> dict[str, User]:
-        return {user_id: self._viewer} if self._viewer and user_id in wanted else {}
+    async def _viewer_by_id(self, user_id: str, ids: list[str]) -> dict[str, User]:
+        return {user_id: self._viewer} if self._viewer and user_id in ids else {}
 
     def _owned(
         self,

@@ -1,4 +1,4 @@
-"""The contract: the printed schema is the code's, and every root field and every id has its rule."""
+"""The schema as a contract: it is printed, described, and every root field and ID argument has a permission."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,45 +29,45 @@ PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOTS = ("Query", "Mutation", "Subscription")
 ROOT_PREFIXES = tuple(f"{root}." for root in ROOTS)
 
-# Built from the printed text: what clients read, not what Python holds.
+# Built from the printed file, which clients read, instead of the Python objects.
 contract = build_schema(PRINTED.read_text(encoding="utf-8"))
 
 
 def types() -> list[GraphQLNamedType]:
-    """The types of our own, in the contract's order."""
+    """Return the types defined by this schema, in its order."""
     specified = {"Boolean", "Float", "ID", "Int", "String"}
     return [kind for name, kind in contract.type_map.items() if not name.startswith("__") and name not in specified]
 
 
 def fields() -> Iterator[tuple[str, GraphQLField]]:
-    """`Type.field` for every field of every object."""
+    """Yield every field of every object type as `Type.field`."""
     for kind in types():
         if isinstance(kind, GraphQLObjectType):
             yield from ((f"{kind.name}.{name}", field) for name, field in kind.fields.items())
 
 
 def ids_taken(
-    inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], around: tuple[str, ...] = ()
+    inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], enclosing: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """The path of every ID among arguments, also inside of input objects (`input.styleId`)."""
+    """Yield the path of every ID among the arguments, also within input objects (`input.styleId`)."""
     for name, given in inputs.items():
         kind = get_named_type(given.type)
         if kind is GraphQLID or kind.name == "ID":
             yield name
-        elif isinstance(kind, GraphQLInputObjectType) and kind.name not in around:
-            yield from (f"{name}.{path}" for path in ids_taken(kind.fields, (*around, kind.name)))
+        elif isinstance(kind, GraphQLInputObjectType) and kind.name not in enclosing:
+            yield from (f"{name}.{path}" for path in ids_taken(kind.fields, (*enclosing, kind.name)))
 
 
-def test_the_printed_schema_is_the_one_of_the_code() -> None:
+def test_printed_schema_is_up_to_date() -> None:
     assert PRINTED.read_text(encoding="utf-8") == schema.as_str() + "\n", "run `make schema`"
 
 
-def test_what_may_be_left_out_has_no_null_default() -> None:
+def test_optional_arguments_have_no_null_default() -> None:
     assert "= null" not in print_schema(contract)
 
 
 def root_fields(root: str) -> dict[str, StrawberryField]:
-    """The declarations of one root type, by their names in the API."""
+    """Return the declarations of one root type by their names in the API."""
     kind = schema.get_type_by_name(root)
     fields: list[StrawberryField] = kind.fields  # type: ignore[union-attr]  # roots are object types
     return {schema.config.name_converter.get_graphql_name(field): field for field in fields}
@@ -94,7 +94,7 @@ def test_every_id_argument_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("root", ROOTS)
-def test_only_user_mutations_but_signing_in_and_out_are_refused_while_read_only(root: str) -> None:
+def test_only_user_mutations_other_than_sign_in_and_out_are_refused_while_read_only(root: str) -> None:
     for name, field in root_fields(root).items():
         *before, _ = field.permission_classes
         is_refused = root == "Mutation" and not name.startswith("admin") and name not in {"signIn", "signOut"}
@@ -114,13 +114,13 @@ def test_every_mutation_returns_refusals_in_its_payload() -> None:
             assert extensions[0].payload().errors == [], f"{name}: every field has a value for a refused request"
 
 
-def test_every_root_field_says_what_it_is_for() -> None:
-    silent = [name for name, field in fields() if name.startswith(ROOT_PREFIXES) and not field.description]
-    assert silent == []
+def test_every_root_field_has_a_description() -> None:
+    undescribed = [name for name, field in fields() if name.startswith(ROOT_PREFIXES) and not field.description]
+    assert undescribed == []
 
 
-def test_enums_scalars_interfaces_and_things_with_an_id_say_what_they_are() -> None:
-    silent = [
+def test_enums_scalars_interfaces_and_nodes_have_a_description() -> None:
+    undescribed = [
         kind.name
         for kind in types()
         if not kind.description
@@ -129,24 +129,24 @@ def test_enums_scalars_interfaces_and_things_with_an_id_say_what_they_are() -> N
             or (isinstance(kind, GraphQLObjectType) and kind.interfaces)
         )
     ]
-    assert silent == []
+    assert undescribed == []
 
 
 def test_descriptions_are_sentences() -> None:
-    told = {kind.name: kind.description for kind in types()}
-    told |= {name: field.description for name, field in fields()}
+    descriptions = {kind.name: kind.description for kind in types()}
+    descriptions |= {name: field.description for name, field in fields()}
     for kind in types():
         if isinstance(kind, GraphQLInputObjectType):
-            told |= {f"{kind.name}.{name}": field.description for name, field in kind.fields.items()}
-    odd = {
+            descriptions |= {f"{kind.name}.{name}": field.description for name, field in kind.fields.items()}
+    malformed = {
         name: text
-        for name, text in told.items()
+        for name, text in descriptions.items()
         if text and (not text.endswith((".", ").")) or "  " in text or text != text.strip() or text[0].islower())
     }
-    assert odd == {}
+    assert malformed == {}
 
 
-def test_payloads_with_errors_always_list_them() -> None:
+def test_payload_errors_are_a_non_null_list() -> None:
     errors = {name: str(field.type) for name, field in fields() if name.endswith("Payload.errors")}
     assert errors
     assert set(errors.values()) == {"[UserError!]!"}

@@ -1,4 +1,4 @@
-"""Every path through the schema, walked by people whom the things at its end do not belong to."""
+"""Access through nested fields: no path through the schema leads to another user's objects."""
 
 import asyncio
 import json
@@ -27,45 +27,45 @@ from tests.support.client import Api, photo
 pytestmark = pytest.mark.any_database
 
 BUILT: GraphQLSchema = schema._schema
-DEEPEST = 5  # objects below each other
-ADMINS_ROOTS = ("admin", "node", "nodes")
+MAX_DEPTH = 5  # nested objects
+ADMIN_ROOTS = ("admin", "node", "nodes")
 NAME, PROMPT, TITLE, TEMPLATE = "Ada Wunderlich", "A pelican in plaid", "Ada's own look", "Paint it in peculiar plum"
 
 Composite = GraphQLObjectType | GraphQLInterfaceType
 
 
-def shown(kind: Composite, above: tuple[str, ...] = ()) -> str:
-    """Everything that a type shows, and what that shows in turn; below itself a type stands only as a parent does."""
+def selection(kind: Composite, above: tuple[str, ...] = ()) -> str:
+    """Return a selection of all fields of a type, nested; a type occurs within itself only as `parent`."""
     parts, seen = ["__typename"], (*above, kind.name)
     for name, field in kind.fields.items():
         below = get_named_type(field.type)
         if any(is_required_argument(item) for item in field.args.values()) or name == "edges":
             continue
-        if f"{kind.name}.{name}" == "Admin.user":  # takes one of two arguments, and shows what `users` does
+        if f"{kind.name}.{name}" == "Admin.user":  # takes one of two arguments, and returns the type of `users`
             continue
         call = f"{name}(first: 3)" if "first" in field.args else name
         if isinstance(below, GraphQLUnionType):
-            raise AssertionError("teach this walk about unions")
+            raise AssertionError("unions are not supported here")
         if not isinstance(below, Composite):
             parts.append(call)
-        elif len(seen) <= DEEPEST and seen.count(below.name) < (2 if name == "parent" else 1):
-            parts.append(call + shown(below, seen))
+        elif len(seen) <= MAX_DEPTH and seen.count(below.name) < (2 if name == "parent" else 1):
+            parts.append(call + selection(below, seen))
     for possible in BUILT.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else ():
-        parts.append(f"... on {possible.name}{shown(possible, above)}")
+        parts.append(f"... on {possible.name}{selection(possible, above)}")
     return " { " + " ".join(dict.fromkeys(parts)) + " }"
 
 
-def apart(kind: Composite) -> list[str]:
-    """What a type shows, each field by itself, so that no document is larger than a server takes."""
+def selections(kind: Composite) -> list[str]:
+    """Return a selection for each field of a type, so that no document exceeds the complexity limits."""
     assert isinstance(kind, GraphQLObjectType)
     return [
-        shown(GraphQLObjectType(kind.name, {name: field}, description=kind.description))
+        selection(GraphQLObjectType(kind.name, {name: field}, description=kind.description))
         for name, field in kind.fields.items()
     ]
 
 
 def queries_by_id() -> list[tuple[str, str, str]]:
-    """Every query that takes an id: its document, the variable's name, and where the id stands."""
+    """Return every query that takes an ID: its document, the variable's name, and the root field."""
     found = []
     assert BUILT.query_type
     for name, field in BUILT.query_type.fields.items():
@@ -79,22 +79,22 @@ def document(name: str, field: GraphQLField, argument: str) -> str:
     kind = get_named_type(field.type)
     assert isinstance(kind, Composite)
     of_types = BUILT.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else (kind,)
-    # One alias for each type, so that no document is larger than a server takes.
+    # One operation for each type, so that none exceeds the complexity limits.
     return "\n".join(
         f"query By{one.name}(${argument}: {field.args[argument].type}) "
-        f"{{ {name}({argument}: ${argument}) {{ __typename ... on {one.name}{shown(one)} }} }}"
+        f"{{ {name}({argument}: ${argument}) {{ __typename ... on {one.name}{selection(one)} }} }}"
         for one in of_types
     )
 
 
 def batches(values: list[str]) -> list[list[str]]:
-    """A few at a time, so that no answer is larger than a server gives."""
+    """Return the values in batches of three, so that no query exceeds the complexity limits."""
     return [values[start : start + 3] for start in range(0, len(values), 3)]
 
 
 @dataclass
 class Ada:
-    """An account with one of everything, and what of it nobody else may see."""
+    """An account with one object of each type, and the texts that no other user may read."""
 
     api: Api
     of: dict[str, str]  # prefix -> id
@@ -133,26 +133,30 @@ class Ada:
                 of.setdefault(row["id"].split("_")[0], row["id"])
         return cls(ada, of, secrets)
 
-    async def told(self, viewer: Api, but: tuple[str, ...] = ()) -> set[str]:
-        """What of hers a viewer gets to read who asks for each of her things, and all that they lead to.
+    async def visible_to(self, viewer: Api, without: tuple[str, ...] = ()) -> set[str]:
+        """Return the secrets that a viewer can read by querying each object and all that it leads to.
 
-        `but`: root fields that are not asked.
+        `without`: root fields that are not queried.
         """
         found: set[str] = set()
         for text, argument, name in queries_by_id():
-            for one in text.split("\n") if name not in but else ():
+            for one in text.split("\n") if name not in without else ():
                 operation = one.split("(")[0].removeprefix("query ")
-                theirs: list[Any] = [*self.of.values()]
-                for value in batches(theirs) if f"${argument}: [" in one else theirs:
+                id_values: list[Any] = [*self.of.values()]
+                for value in batches(id_values) if f"${argument}: [" in one else id_values:
                     variables: dict[str, Any] = {argument: value}
                     found |= self._in(await viewer.raw(one, **variables), operation)
         assert BUILT.query_type
         for name, field in BUILT.query_type.fields.items():
             kind = get_named_type(field.type)
-            if not isinstance(kind, Composite) or name in but or any(map(is_required_argument, field.args.values())):
+            if (
+                not isinstance(kind, Composite)
+                or name in without
+                or any(map(is_required_argument, field.args.values()))
+            ):
                 continue
-            for selection in apart(kind) if name == "admin" else [shown(kind)]:
-                found |= self._in(await viewer.raw(f"{{ {name}{selection} }}"), name)
+            for text in selections(kind) if name == "admin" else [selection(kind)]:
+                found |= self._in(await viewer.raw(f"{{ {name}{text} }}"), name)
         return found
 
     def _in(self, response: httpx.Response, asked: str) -> set[str]:
@@ -163,31 +167,31 @@ class Ada:
         return {secret for secret in self.secrets if secret in text}
 
 
-async def test_no_path_leads_a_stranger_to_what_is_not_theirs(server: Running, api: Api) -> None:
+async def test_no_path_leads_to_another_users_objects(server: Running, api: Api) -> None:
     ada = await Ada.make(api)
     names = ("eve@example.com", "root@example.com", "mallory@example.com")
     eve, admin, suspended = await asyncio.gather(*(api.sign_up(name) for name in names))
     await rows("UPDATE users SET role = 'ADMIN' WHERE id = $1 RETURNING id", admin.user["id"])
     await rows("UPDATE users SET suspended_at = NOW() WHERE id = $1 RETURNING id", suspended.user["id"])
-    own = await ada.told(ada.api)
+    own = await ada.visible_to(ada.api)
     hidden = {secret for secret in ada.secrets if secret.startswith(("fil_", "upl_", "exp_"))}
-    assert own == ada.secrets - hidden, "the walk must lead to everything that she herself may see"
-    assert await ada.told(eve) == set()
-    assert await ada.told(api) == set()
-    assert await ada.told(suspended) == set()
-    assert await ada.told(admin, but=ADMINS_ROOTS) == set()  # admins have doors of their own
-    assert await ada.told(admin) == own, "what she may see, an admin sees through these"
+    assert own == ada.secrets - hidden, "the owner reads everything that the API shows"
+    assert await ada.visible_to(eve) == set()
+    assert await ada.visible_to(api) == set()
+    assert await ada.visible_to(suspended) == set()
+    assert await ada.visible_to(admin, without=ADMIN_ROOTS) == set()  # admins use other root fields
+    assert await ada.visible_to(admin) == own, "admins read through the admin fields what the owner reads"
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-    assert await ada.told(Api(api.http, api.address, key)) == set(), "an admin's key opens none of them"
+    assert await ada.visible_to(Api(api.http, api.address, key)) == set(), "an admin's API key has no admin rights"
 
 
-async def test_a_shared_picture_shows_its_name_and_itself_and_nothing_else(server: Running, api: Api) -> None:
+async def test_shared_generation_reveals_only_its_owners_name(server: Running, api: Api) -> None:
     ada = await Ada.make(api)
     share = 'mutation($id: ID!) { shareGeneration(id: $id, slug: "pelican") { generation { shareUrl } } }'
     await ada.api.ask(share, id=ada.of[ids.GENERATION])
     assert BUILT.query_type
     kind = get_named_type(BUILT.query_type.fields["sharedGeneration"].type)
     assert isinstance(kind, Composite)
-    shared = await api.raw(f'{{ sharedGeneration(slug: "pelican"){shown(kind)} }}')
+    shared = await api.raw(f'{{ sharedGeneration(slug: "pelican"){selection(kind)} }}')
     assert shared.json()["data"]["sharedGeneration"]["result"]["url"].endswith("/s/pelican/picture")
     assert {secret for secret in ada.secrets if secret in shared.text} == {NAME}
