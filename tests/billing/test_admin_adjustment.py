@@ -37,7 +37,7 @@ async def acts() -> list[tuple[str | None, str, str | None, dict[str, Any]]]:
     return [(act.actor_id, act.action.value, act.target, act.detail) for act in await AuditEntry.all().order_by("id")]
 
 
-async def test_an_adjustment_is_one_line_with_its_reason_and_one_act_told_at_once(idle_server: Running) -> None:
+async def test_adjustment_writes_one_line_with_its_reason_and_publishes_one_action(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     version = (await ada.one(LEDGER))["version"]
     async with ada.socket() as socket:
@@ -70,7 +70,7 @@ async def test_an_adjustment_is_one_line_with_its_reason_and_one_act_told_at_onc
     await assert_invariants(idle_server.services)
 
 
-async def test_the_same_key_of_the_same_admin_adjusts_once(idle_server: Running) -> None:
+async def test_same_key_of_same_admin_adjusts_once(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     admin, other = await make_admin(idle_server.api), await make_admin(idle_server.api, "other@example.com")
     keyed = moved(ada, 5, idempotencyKey="ticket-1")
@@ -86,7 +86,7 @@ async def test_the_same_key_of_the_same_admin_adjusts_once(idle_server: Running)
     await assert_invariants(idle_server.services)
 
 
-async def test_one_key_for_two_accounts_at_the_same_moment_adjusts_one(idle_server: Running) -> None:
+async def test_one_key_used_concurrently_for_two_accounts_adjusts_one(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     admin = await make_admin(idle_server.api)
     for number in range(5):
@@ -98,7 +98,7 @@ async def test_one_key_for_two_accounts_at_the_same_moment_adjusts_one(idle_serv
     await assert_invariants(idle_server.services)
 
 
-async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> None:
+async def test_refused_adjustment_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     gone = await idle_server.api.sign_up("gone@example.com")
     leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
@@ -126,7 +126,7 @@ async def test_what_cannot_be_adjusted_changes_nothing(idle_server: Running) -> 
 
 
 @pytest.mark.any_database
-async def test_a_balance_stays_a_number_that_clients_can_read(idle_server: Running) -> None:
+async def test_balance_stays_within_32_bits(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     lines = [
         ledger.LedgerLine(TransactionType.BONUS, MAX_AMOUNT, f"gift:{number}")
@@ -141,7 +141,7 @@ async def test_a_balance_stays_a_number_that_clients_can_read(idle_server: Runni
 
 
 @pytest.mark.any_database
-async def test_nobody_but_an_admin_who_signed_in_adjusts(idle_server: Running) -> None:
+async def test_only_admin_with_session_can_adjust(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for person, code in (

@@ -43,7 +43,7 @@ async def lasts(reference: str) -> tuple[datetime, datetime]:
     return held.started_at, held.expires_at
 
 
-async def test_a_membership_opens_what_is_for_members_at_once_and_is_told(idle_server: Running) -> None:
+async def test_granted_membership_unlocks_styles_at_once_and_is_published(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     mine, admin_id = {"userId": ada.user["id"]}, admin.user["id"]
     style = await ada.one(LOCKED)
@@ -71,7 +71,7 @@ async def test_a_membership_opens_what_is_for_members_at_once_and_is_told(idle_s
     await assert_invariants(idle_server.services)
 
 
-async def test_taking_a_membership_away_leaves_a_plan_that_is_paid_for(idle_server: Running) -> None:
+async def test_revoking_granted_membership_keeps_paid_plan(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     plan = await Plan.create(slug="paid", title={"en": "Paid"}, kind=PlanKind.SUBSCRIPTION, position=900, max_batch=2)
     until = datetime.now(UTC) + timedelta(days=9)
@@ -83,7 +83,7 @@ async def test_taking_a_membership_away_leaves_a_plan_that_is_paid_for(idle_serv
         assert (user.is_member, user.plan_id, user.member_until) == (is_member, plan.id, until)
 
 
-async def test_a_pass_begins_at_once_or_after_the_last_one_and_is_granted_once(idle_server: Running) -> None:
+async def test_pass_starts_at_once_or_after_last_one_and_is_granted_once(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     other = await make_admin(idle_server.api, "other@example.com")
     mine = {"userId": ada.user["id"], "plan": "flash-lite"}
@@ -119,7 +119,7 @@ async def test_a_pass_begins_at_once_or_after_the_last_one_and_is_granted_once(i
 
 
 @pytest.mark.any_database
-async def test_what_cannot_be_given_changes_nothing(idle_server: Running) -> None:
+async def test_refused_grant_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     gone = await idle_server.api.sign_up("gone@example.com")
     await gone.ask(LEAVE, input={"password": "correct horse", "confirmEmail": "gone@example.com"})

@@ -16,9 +16,7 @@ LONG = (pytest.mark.chaos, pytest.mark.timeout(600))
 
 # Several times the pool, so that most of them wait for a connection.
 @pytest.mark.parametrize(("balance", "purchases"), [(30, 80), pytest.param(400, 1000, marks=LONG)])
-async def test_purchases_at_once_spend_what_there_is_and_not_more(
-    settings: Settings, balance: int, purchases: int
-) -> None:
+async def test_concurrent_purchases_spend_exactly_the_balance(settings: Settings, balance: int, purchases: int) -> None:
     settings = settings.model_copy(update={"signup_credits": balance})
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()

@@ -58,7 +58,7 @@ async def audited(user: str) -> tuple[User, list[CreditTransaction]]:
 
 
 @pytest.mark.parametrize("spends", [SPENDS, pytest.param(MORE_SPENDS, marks=pytest.mark.chaos)])
-async def test_spends_at_once_take_exactly_what_there_is(opened: str, spends: int) -> None:
+async def test_concurrent_spends_use_exactly_the_balance(opened: str, spends: int) -> None:
     user = await account(CREDITS)
     slots = asyncio.Semaphore(AT_ONCE)
     lowest = CREDITS
@@ -81,7 +81,7 @@ async def test_spends_at_once_take_exactly_what_there_is(opened: str, spends: in
     assert found.version == CREDITS + 1, "a refused spend changes nothing"
 
 
-async def test_spends_grants_and_refunds_at_once_leave_one_chain(opened: str) -> None:
+async def test_concurrent_spends_grants_and_refunds_leave_one_chain_of_lines(opened: str) -> None:
     user = await account(20)
     bought = [ids.new_id(ids.GENERATION) for _ in range(20)]
 
@@ -94,7 +94,7 @@ async def test_spends_grants_and_refunds_at_once_leave_one_chain(opened: str) ->
     assert (found.credits, len(lines), found.version) == (20 + 2 * 20, 61, 61)
 
 
-async def test_lines_that_belong_together_are_written_together(opened: str) -> None:
+async def test_lines_of_one_post_are_written_together(opened: str) -> None:
     user = await account(3)
     generations = [ids.new_id(ids.GENERATION) for _ in range(3)]
     left = await post(user, [line for generation in generations for line in ledger.deduction(generation, 1)])
@@ -103,7 +103,7 @@ async def test_lines_that_belong_together_are_written_together(opened: str) -> N
     assert [(line.balance, line.generation_id) for line in lines[1:]] == list(zip([2, 1, 0], generations, strict=True))
 
 
-async def test_what_is_too_much_together_is_refused_together(opened: str) -> None:
+async def test_lines_that_exceed_the_balance_together_are_refused_together(opened: str) -> None:
     user = await account(3)
     before, _ = await audited(user)
     wanted = [line for _ in range(4) for line in ledger.deduction(ids.new_id(ids.GENERATION), 1)]
@@ -114,7 +114,7 @@ async def test_what_is_too_much_together_is_refused_together(opened: str) -> Non
     assert (after.version, len(lines)) == (before.version, 1)
 
 
-async def test_the_same_reference_is_never_written_twice(opened: str) -> None:
+async def test_same_reference_is_never_written_twice(opened: str) -> None:
     user, other = await account(5), await account(5)
     await post(user, [grant(1, "admin:once")])
     for anyone in (user, other):
@@ -123,7 +123,7 @@ async def test_the_same_reference_is_never_written_twice(opened: str) -> None:
     assert ((await audited(user))[0].credits, (await audited(other))[0].credits) == (6, 5)
 
 
-async def test_of_twins_at_once_one_is_written(opened: str) -> None:
+async def test_one_of_concurrent_duplicate_lines_is_written(opened: str) -> None:
     user, generation = await account(50), ids.new_id(ids.GENERATION)
     for lines in (ledger.deduction(generation, 2), ledger.refund(generation, 2)):
         results = await asyncio.gather(*(post(user, lines) for _ in range(12)), return_exceptions=True)
@@ -133,7 +133,7 @@ async def test_of_twins_at_once_one_is_written(opened: str) -> None:
     assert (found.credits, len(lines_written)) == (50, 3)
 
 
-async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
+async def test_negative_balance_can_be_paid_off_but_not_grow(opened: str) -> None:
     user = (await insert("users", factories.user(credits=-5, overdraft_allowed=True)))["id"]
     with pytest.raises(InsufficientCreditsError):
         await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1))
@@ -141,7 +141,7 @@ async def test_a_debt_can_be_paid_off_but_not_grow(opened: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [TransactionType.REVERSAL, TransactionType.ADMIN])
-async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: TransactionType) -> None:
+async def test_reversals_and_adjustments_may_make_balance_negative(opened: str, kind: TransactionType) -> None:
     user = await account(5)
     await post(user, ledger.deduction(ids.new_id(ids.GENERATION), 4))
     taken = await post(user, [LedgerLine(kind, -5, f"back:{user}", price=499, currency="usd")])
@@ -156,7 +156,7 @@ async def test_what_is_taken_back_may_be_spent_already(opened: str, kind: Transa
 
 
 @pytest.mark.parametrize("kind", [t for t in TransactionType if t not in ("REVERSAL", "ADMIN")])
-async def test_no_other_line_makes_a_debt(opened: str, kind: TransactionType) -> None:
+async def test_no_other_line_makes_balance_negative(opened: str, kind: TransactionType) -> None:
     user = await account(5)
     for lines in (
         [LedgerLine(kind, -6, f"other:{user}")],
@@ -167,18 +167,18 @@ async def test_no_other_line_makes_a_debt(opened: str, kind: TransactionType) ->
     assert (await User.get(id=user)).credits == 5
 
 
-async def test_what_is_free_needs_no_line(opened: str) -> None:
+async def test_free_generation_needs_no_line(opened: str) -> None:
     user = await account()
     assert ledger.deduction("gen", 0) == ledger.refund("gen", 0) == ledger.signup_bonus(user, 0) == []
 
 
-async def test_nobody_has_no_account(opened: str) -> None:
+async def test_posting_to_missing_account_is_refused(opened: str) -> None:
     for work in (post(ids.new_id(ids.USER), [grant(1)]), run_tx(account_change.bump_version, ids.new_id(ids.USER))):
         with pytest.raises(NotFoundError):
             await work
 
 
-async def test_a_transaction_moves_the_version_once(opened: str) -> None:
+async def test_transaction_bumps_version_once(opened: str) -> None:
     user = await account(5)
 
     async def touched_and_paid() -> None:
@@ -192,7 +192,7 @@ async def test_a_transaction_moves_the_version_once(opened: str) -> None:
     assert (found.version, lines[-1].account_version) == (2, 2)
 
 
-async def test_missing_sign_up_grants_are_paid_once(opened: str) -> None:
+async def test_missing_signup_bonuses_are_granted_once(opened: str) -> None:
     service, users = LedgerService(), [await account(), await account(7)]
     paid = await asyncio.gather(*(service.grant_missing_signup_bonuses(30) for _ in range(4)))
     assert sum(paid) == len(users)
@@ -202,7 +202,7 @@ async def test_missing_sign_up_grants_are_paid_once(opened: str) -> None:
         assert (found.credits, lines[-1].type, lines[-1].reference) == (credits, "BONUS", f"signup:{user}")
 
 
-async def test_where_there_is_no_bonus_no_account_is_touched(opened: str) -> None:
+async def test_without_signup_bonus_no_account_is_changed(opened: str) -> None:
     user = await account()
     assert await LedgerService().grant_missing_signup_bonuses(0) == 0
     assert (await User.get(id=user)).version == 0
@@ -243,7 +243,7 @@ def sequences(found: Any) -> list[int]:
     return [node["sequence"] for node in found["nodes"]]
 
 
-async def test_the_ledger_is_read_newest_first_page_by_page(reader: Api) -> None:
+async def test_ledger_pages_are_newest_first(reader: Api) -> None:
     everything = await page(reader)
     assert sequences(everything) == [7, 6, 5, 4, 3, 2, 1]
     assert [node["balance"] for node in everything["nodes"]] == [38, 33, 34, 33, 34, 35, 30]
@@ -261,7 +261,7 @@ async def test_the_ledger_is_read_newest_first_page_by_page(reader: Api) -> None
     assert seen == [[7, 6, 5], [4, 3, 2], [1]]
 
 
-async def test_the_ledger_is_read_backwards_too(reader: Api) -> None:
+async def test_ledger_can_be_paged_backwards(reader: Api) -> None:
     oldest = await page(reader, last=3)
     assert sequences(oldest) == [3, 2, 1]
     assert (oldest["pageInfo"]["hasPreviousPage"], oldest["pageInfo"]["hasNextPage"]) == (True, False)
@@ -270,14 +270,14 @@ async def test_the_ledger_is_read_backwards_too(reader: Api) -> None:
     assert before["pageInfo"]["hasNextPage"] is True
 
 
-async def test_pages_do_not_shift_when_a_line_is_written_between_them(reader: Api) -> None:
+async def test_ledger_pages_do_not_shift_when_a_line_is_added(reader: Api) -> None:
     first = await page(reader, first=2)
     await post(reader.user["id"], [grant(1)])
     second = await page(reader, first=2, after=first["pageInfo"]["endCursor"])
     assert (sequences(first), sequences(second)) == ([7, 6], [5, 4])
 
 
-async def test_the_ledger_is_filtered_by_type_and_time(reader: Api) -> None:
+async def test_ledger_is_filtered_by_type_and_time(reader: Api) -> None:
     everything = (await page(reader))["nodes"]
     at = {node["sequence"]: node["createdAt"] for node in everything}
     cases: list[tuple[dict[str, Any], list[int]]] = [
@@ -295,7 +295,7 @@ async def test_the_ledger_is_filtered_by_type_and_time(reader: Api) -> None:
         assert (sequences(found), found["totalCount"]) == (expected, len(expected)), filter
 
 
-async def test_pages_that_cannot_be_are_refused(reader: Api) -> None:
+async def test_invalid_page_requests_are_refused(reader: Api) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"first": 0}, "first"),
         ({"first": 101}, "first"),
@@ -309,7 +309,7 @@ async def test_pages_that_cannot_be_are_refused(reader: Api) -> None:
         assert (error["code"], error["field"]) == ("INVALID_INPUT", [field]), arguments
 
 
-async def test_a_ledger_is_its_owners_alone(reader: Api, api: Api) -> None:
+async def test_ledger_is_visible_to_its_owner_only(reader: Api, api: Api) -> None:
     eve = await api.sign_up("eve@example.com")
     assert sequences(await page(eve)) == [1]
     assert await rows("SELECT id FROM credit_transactions WHERE user_id = $1", reader.user["id"])

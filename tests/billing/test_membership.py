@@ -88,7 +88,7 @@ async def standing(person: Api) -> dict[str, Any]:
     return viewer
 
 
-async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Running, offer: Offer) -> None:
+async def test_subscription_makes_member_until_revoked(idle_server: Running, offer: Offer) -> None:
     ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
     before = await standing(ada)
     assert (before["isMember"], before["membership"], before["maxBatch"]) == (False, None, 4)
@@ -122,7 +122,7 @@ async def test_a_subscription_makes_a_member_until_it_is_revoked(idle_server: Ru
     await assert_invariants(idle_server.services)
 
 
-async def test_what_is_canceled_runs_to_its_end_and_can_be_resumed(idle_server: Running, offer: Offer) -> None:
+async def test_canceled_subscription_runs_to_its_end_and_can_be_resumed(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.small))
     canceled = event(ada, offer.small, ends_at=NOW + 20 * DAY, reported_at=NOW - timedelta(minutes=2))
@@ -158,7 +158,7 @@ async def running_at(moment: datetime, user: User, services: Services) -> bool:
     ids=["active", "canceled", "past-due", "past-due-and-canceled", "past-due-since", "without-an-end"],
 )
 @pytest.mark.any_database
-async def test_it_opens_things_until_exactly_then(
+async def test_membership_grants_benefits_exactly_until_its_end(
     idle_server: Running, offer: Offer, changes: dict[str, Any], until: datetime
 ) -> None:
     ada = await idle_server.api.sign_up()
@@ -171,7 +171,7 @@ async def test_it_opens_things_until_exactly_then(
     assert not await running_at(until, user, idle_server.services)
 
 
-async def test_a_payment_that_failed_leaves_three_days_however_often_it_is_told(
+async def test_failed_payment_leaves_three_days_however_often_it_is_reported(
     idle_server: Running, offer: Offer
 ) -> None:
     ada = await idle_server.api.sign_up()
@@ -186,7 +186,7 @@ async def test_a_payment_that_failed_leaves_three_days_however_often_it_is_told(
     assert (await User.get(id=ada.user["id"])).member_until == NOW + GRACE, "another failure, another three days"
 
 
-async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Running, offer: Offer) -> None:
+async def test_payment_failed_four_days_ago_has_ended_membership(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.fast, reported_at=NOW - 6 * DAY))
     await tell(idle_server.services, event(ada, offer.fast, status=PAST_DUE, reported_at=NOW - 4 * DAY))
@@ -195,7 +195,7 @@ async def test_a_failure_of_four_days_ago_has_ended_everything(idle_server: Runn
     assert (await ada.one(LOCKED))["locked"]
 
 
-async def test_events_end_alike_in_every_order(idle_server: Running, offer: Offer) -> None:
+async def test_events_have_same_result_in_every_order(idle_server: Running, offer: Offer) -> None:
     def story(person: Api) -> list[SubscriptionState]:
         first = event(person, offer.small, subscription_id=str(person.user["id"]), reported_at=NOW - 5 * DAY)
         return [
@@ -216,7 +216,7 @@ async def test_events_end_alike_in_every_order(idle_server: Running, offer: Offe
         assert (user.plan_id, user.member_until) == (None, None), order
 
 
-async def test_an_event_that_comes_twice_or_late_moves_nothing(idle_server: Running, offer: Offer) -> None:
+async def test_duplicate_or_late_event_changes_nothing(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.fast))
     known = await standing(ada)
@@ -228,7 +228,7 @@ async def test_an_event_that_comes_twice_or_late_moves_nothing(idle_server: Runn
     assert await standing(ada) == known
 
 
-async def test_events_that_come_at_once_are_taken_one_after_the_other(idle_server: Running, offer: Offer) -> None:
+async def test_concurrent_events_are_applied_one_after_another(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     version = (await standing(ada))["version"]
     first = event(ada, offer.small, reported_at=NOW - DAY)
@@ -242,7 +242,7 @@ async def test_events_that_come_at_once_are_taken_one_after_the_other(idle_serve
     assert moved == list(range(version + 1, shown["version"] + 1)), "every version was told, once"
 
 
-async def test_of_two_subscriptions_the_better_plan_counts_while_it_runs(idle_server: Running, offer: Offer) -> None:
+async def test_better_plan_of_two_subscriptions_counts_while_it_runs(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     better = event(ada, offer.fast, subscription_id="sub_2")
     await tell(idle_server.services, better)
@@ -254,7 +254,7 @@ async def test_of_two_subscriptions_the_better_plan_counts_while_it_runs(idle_se
     assert (await standing(ada))["membership"]["plan"] == "small"
 
 
-async def test_the_end_of_a_membership_is_told_once(idle_server: Running, offer: Offer) -> None:
+async def test_end_of_membership_is_published_once(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.small, renews_at=NOW + 200 * DAY))
     await tell(idle_server.services, event(ada, offer.fast, subscription_id="sub_2"))
@@ -273,7 +273,7 @@ async def test_the_end_of_a_membership_is_told_once(idle_server: Running, offer:
     assert (user.plan_id, user.member_until, user.version) == (None, None, known["version"] + 2)
 
 
-async def test_a_month_is_granted_once_with_what_was_paid_for_it(idle_server: Running, offer: Offer) -> None:
+async def test_month_is_granted_once_with_its_price(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     user_id = str(ada.user["id"])
     before = await ada.credits()
@@ -288,7 +288,7 @@ async def test_a_month_is_granted_once_with_what_was_paid_for_it(idle_server: Ru
     await assert_invariants(idle_server.services)
 
 
-async def test_pictures_of_one_request_and_their_turn_are_the_plans(idle_server: Running, offer: Offer) -> None:
+async def test_plan_decides_max_batch_and_priority(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await tell(idle_server.services, event(ada, offer.small))
     refused = await ada.refused(CREATE_ERRORS, input={"prompt": "A fox", "count": 3})
@@ -301,7 +301,7 @@ async def test_pictures_of_one_request_and_their_turn_are_the_plans(idle_server:
     assert [priority[one["id"]] for one in first] == [1] * 6
 
 
-async def test_a_membership_that_an_admin_granted_has_no_plan(idle_server: Running, offer: Offer) -> None:
+async def test_membership_granted_by_admin_has_no_plan(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     await User.filter(id=ada.user["id"]).update(is_member=True, member_since=NOW)
     assert (await standing(ada))["membership"] == {"plan": None, "startedAt": NOW, "renewsAt": None, "endsAt": None}
@@ -312,7 +312,7 @@ async def test_a_membership_that_an_admin_granted_has_no_plan(idle_server: Runni
     assert (shown["isMember"], shown["membership"]["plan"]) == (True, None)
 
 
-async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle_server: Running, offer: Offer) -> None:
+async def test_subscriptions_of_unknown_or_other_accounts_are_refused(idle_server: Running, offer: Offer) -> None:
     ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
     await tell(idle_server.services, event(ada, offer.fast))
     for told in (
@@ -330,7 +330,7 @@ async def test_nobodys_and_somebody_elses_subscriptions_are_refused(idle_server:
         await tell(idle_server.services, event(ada, offer.small, reported_at=NOW))
 
 
-async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: Running, offer: Offer) -> None:
+async def test_subscriber_receives_start_and_end_of_membership(idle_server: Running, offer: Offer) -> None:
     ada = await idle_server.api.sign_up()
     async with ada.socket() as socket:
         stream = await socket.subscribe("subscription { creditsChanged { membership { plan { slug } } } }")
@@ -341,7 +341,7 @@ async def test_who_watches_hears_that_a_membership_began_and_ended(idle_server: 
         assert (await stream.next())["membership"] is None
 
 
-async def test_the_demo_account_is_a_member_since_it_was_made(idle_server: Running) -> None:
+async def test_demo_account_is_member_since_creation(idle_server: Running) -> None:
     await idle_server.services.accounts.users.ensure_demo_account()
     signed_in = await idle_server.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
     demo = replace(idle_server.api, token=signed_in["token"])
@@ -351,7 +351,7 @@ async def test_the_demo_account_is_a_member_since_it_was_made(idle_server: Runni
     assert abs(shown["startedAt"] - since) < timedelta(seconds=5)
 
 
-async def test_where_keys_come_with_a_plan_they_wait_for_it(scripted_settings: Settings) -> None:
+async def test_api_keys_that_require_a_plan_work_only_with_it(scripted_settings: Settings) -> None:
     settings = scripted_settings.model_copy(update={"profile": "avenger"})
     async with running(settings, idle=True) as server:
         await server.services.billing.plans.seed()

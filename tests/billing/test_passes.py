@@ -81,7 +81,7 @@ async def creditless(scripted_settings: Settings) -> AsyncIterator[Running]:
         yield it
 
 
-async def test_the_pass_pays_first_then_credits(idle_server: Running) -> None:
+async def test_pass_pays_first_then_credits(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     before = await ada.one(PASS)
@@ -113,7 +113,7 @@ async def test_the_pass_pays_first_then_credits(idle_server: Running) -> None:
     await assert_invariants(idle_server.services)
 
 
-async def test_an_order_has_one_payer_for_all_of_its_pictures(idle_server: Running) -> None:
+async def test_request_has_one_funding_source_for_all_its_generations(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     assert await paid(ada, 2) == [("PASS", 0)] * 2
@@ -123,7 +123,7 @@ async def test_an_order_has_one_payer_for_all_of_its_pictures(idle_server: Runni
     await assert_invariants(idle_server.services)
 
 
-async def test_where_no_credits_are_sold_pictures_need_a_pass_with_room(creditless: Running) -> None:
+async def test_without_credit_sales_generations_require_a_pass_with_allowance(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     nobody_pays = {"cost": 0, "paidBy": "PASS", "affordable": False, "balanceAfter": 0}
     assert await creditless.api.one(QUOTE, input={}) == await ada.one(QUOTE, input={}) == nobody_pays
@@ -146,7 +146,7 @@ async def test_where_no_credits_are_sold_pictures_need_a_pass_with_room(creditle
     await assert_invariants(creditless.services)
 
 
-async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless: Running) -> None:
+async def test_request_over_hourly_allowance_gets_no_reset_time(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     await grant(ada)
     await Pass.all().update(images_per_hour=0)
@@ -154,7 +154,7 @@ async def test_an_order_that_no_hour_has_room_for_is_not_told_to_wait(creditless
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["count"])
 
 
-async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
+async def test_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     told = SubscriptionState(
@@ -178,7 +178,7 @@ async def test_an_unlimited_plan_pays_what_the_pass_does_not(idle_server: Runnin
     await assert_invariants(idle_server.services)
 
 
-async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> None:
+async def test_regenerations_are_funded_alike(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await grant(ada)
     (first,) = await order(ada)
@@ -190,7 +190,7 @@ async def test_pictures_made_again_are_paid_for_alike(idle_server: Running) -> N
     await assert_invariants(idle_server.services)
 
 
-async def test_the_same_request_uses_the_allowance_once(creditless: Running) -> None:
+async def test_same_request_uses_allowance_once(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
     await Pass.all().update(images_per_hour=1)
@@ -199,7 +199,7 @@ async def test_the_same_request_uses_the_allowance_once(creditless: Running) -> 
     assert await hours(held) == {0: 1}
 
 
-async def test_a_failure_gives_the_allowance_back_where_credits_would_come_back(
+async def test_failure_returns_allowance_where_credits_would_be_refunded(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
@@ -230,7 +230,7 @@ async def test_a_failure_gives_the_allowance_back_where_credits_would_come_back(
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_what_fails_later_comes_back_in_the_hour_it_was_taken_from(creditless: Running) -> None:
+async def test_late_failure_returns_allowance_to_the_hour_that_used_it(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
     early = [(await order(ada))[0]["id"] for _ in range(3)]
@@ -248,7 +248,7 @@ async def test_what_fails_later_comes_back_in_the_hour_it_was_taken_from(creditl
     await assert_invariants(creditless.services)
 
 
-async def test_deleting_gives_back_only_what_was_not_begun(idle_server: Running) -> None:
+async def test_deletion_returns_allowance_only_before_the_provider_call(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     made, waiting, called = [(await order(ada))[0]["id"] for _ in range(3)]
@@ -277,7 +277,7 @@ async def test_passes_follow_one_another(idle_server: Running) -> None:
     await assert_invariants(idle_server.services)
 
 
-async def test_a_pass_is_granted_once_for_its_reference(idle_server: Running) -> None:
+async def test_pass_is_granted_once_per_reference(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await asyncio.gather(*(grant(ada, LITE, "polar:order:1") for _ in range(6)))
     assert await Pass.all().count() == 1
@@ -285,7 +285,7 @@ async def test_a_pass_is_granted_once_for_its_reference(idle_server: Running) ->
         await grant(ada, "basic", "polar:order:2")
 
 
-async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle_server: Running) -> None:
+async def test_revoked_pass_ends_at_once_and_next_one_starts(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for slug, reference in ((LITE, "first"), (EIGHT, "second"), (LITE, "third")):
         await grant(ada, slug, reference)
@@ -309,7 +309,7 @@ async def test_a_revoked_pass_ends_at_once_and_the_next_begins(idle_server: Runn
     await assert_invariants(idle_server.services)
 
 
-async def test_a_pass_keeps_the_numbers_of_the_day_it_was_sold(idle_server: Running) -> None:
+async def test_pass_keeps_allowances_from_its_purchase(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     await Plan.filter(slug=LITE).update(images_per_hour=1, videos_per_hour=0, duration_hours=1)
@@ -319,7 +319,7 @@ async def test_a_pass_keeps_the_numbers_of_the_day_it_was_sold(idle_server: Runn
     assert await paid(ada, 3) == [("PASS", 0)] * 3
 
 
-async def test_a_pass_ends_exactly_when_it_expires(creditless: Running) -> None:
+async def test_pass_ends_exactly_at_expiry(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
     now = as_datetime((await rows("SELECT NOW() AS now"))[0]["now"])
@@ -328,7 +328,7 @@ async def test_a_pass_ends_exactly_when_it_expires(creditless: Running) -> None:
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
 
 
-async def test_allowances_of_videos_are_counted_by_themselves(idle_server: Running) -> None:
+async def test_video_allowance_is_counted_separately(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
 
@@ -345,7 +345,7 @@ async def test_allowances_of_videos_are_counted_by_themselves(idle_server: Runni
     assert (await seen(ada))["videos"]["used"] == 0
 
 
-async def test_of_fifty_orders_at_once_an_allowance_of_eight_sells_eight(creditless: Running) -> None:
+async def test_allowance_of_eight_accepts_eight_of_fifty_concurrent_requests(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada, EIGHT)
     made = await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(50)))
@@ -355,7 +355,7 @@ async def test_of_fifty_orders_at_once_an_allowance_of_eight_sells_eight(creditl
     await assert_invariants(creditless.services)
 
 
-async def test_orders_at_once_go_on_with_credits(idle_server: Running) -> None:
+async def test_concurrent_requests_continue_with_credits(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada, EIGHT)
     made = await asyncio.gather(*(paid(ada) for _ in range(20)))
@@ -364,7 +364,7 @@ async def test_orders_at_once_go_on_with_credits(idle_server: Running) -> None:
     await assert_invariants(idle_server.services)
 
 
-async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(creditless: Running) -> None:
+async def test_concurrent_requests_failures_cancels_and_deletions_leave_no_drift(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada, EIGHT)
 
@@ -392,7 +392,7 @@ async def test_orders_failures_cancels_and_deletions_at_once_leave_no_drift(cred
     await assert_invariants(creditless.services, all_ended=True)
 
 
-async def test_orders_around_the_full_hour_fill_both_hours(creditless: Running) -> None:
+async def test_requests_around_hour_boundary_use_both_hours(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
     await go_by(held, 1 - 0.4 / 3600)  # the next hour begins in 0.4 seconds
@@ -404,7 +404,7 @@ async def test_orders_around_the_full_hour_fill_both_hours(creditless: Running) 
     await assert_invariants(creditless.services)
 
 
-async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running) -> None:
+async def test_account_deletion_ends_passes(creditless: Running) -> None:
     ada = await creditless.api.sign_up(password="correct horse")
     held = await grant(ada, EIGHT)
     for _ in range(2):
@@ -421,7 +421,7 @@ async def test_an_account_that_leaves_takes_its_passes_along(creditless: Running
     assert await run_tx(passes.revoke, held.reference) is not None, "its order can be refunded all the same"
 
 
-async def test_somebody_elses_pass_pays_for_nobody_else(creditless: Running) -> None:
+async def test_pass_of_another_account_pays_nothing(creditless: Running) -> None:
     ada, bob = await creditless.api.sign_up(), await creditless.api.sign_up("bob@example.com")
     await grant(ada)
     await make_member(bob.user["id"])
@@ -449,7 +449,7 @@ DAMAGE = [
 ]
 
 
-async def test_every_promise_about_allowances_is_seen_broken(idle_server: Running) -> None:
+async def test_every_allowance_invariant_detects_its_violation(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await grant(ada, LITE, "first")
     await grant(ada, LITE, "second")

@@ -70,7 +70,7 @@ async def refused(api: Api, email: str, code: str) -> dict[str, Any]:
     return await api.refused(SIGN_UP, input={"email": email, "password": "correct horse", "referralCode": code})
 
 
-async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Api, server: Running) -> None:
+async def test_both_users_get_bonus_when_first_order_is_paid(ada: Api, api: Api, server: Running) -> None:
     rules = server.services.products.profile.referral
     assert rules is not None
     bob = await api.sign_up("bob@example.com", referralCode=f" {(await code_of(ada)).upper()} ")  # as people type it
@@ -95,7 +95,7 @@ async def test_both_get_the_bonus_when_the_first_order_is_paid(ada: Api, api: Ap
     await assert_invariants(server.services)
 
 
-async def test_an_address_that_is_proven_after_the_order_pays_then(ada: Api, api: Api, server: Running) -> None:
+async def test_bonus_is_paid_when_address_is_verified_after_order(ada: Api, api: Api, server: Running) -> None:
     before = await ada.credits()
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)
@@ -105,7 +105,9 @@ async def test_an_address_that_is_proven_after_the_order_pays_then(ada: Api, api
     assert await ada.credits() > before
 
 
-async def test_it_is_paid_once_however_often_it_is_told(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_referral_bonus_is_paid_once_however_often_it_is_settled(
+    ada: Api, api: Api, referrals: ReferralService
+) -> None:
     before = await ada.credits()
     bob = await brought(api, ada, "bob@example.com")
     told = await asyncio.gather(*(referrals.settle(bob.user["id"]) for _ in range(8)))
@@ -114,7 +116,7 @@ async def test_it_is_paid_once_however_often_it_is_told(ada: Api, api: Api, refe
     assert (await ada.credits(), await bob.credits()) == (before + BONUS, before + BONUS)
 
 
-async def test_what_nobody_was_told_of_is_found(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_settle_all_finds_unpaid_bonuses(ada: Api, api: Api, referrals: ReferralService) -> None:
     before = await ada.credits()
     people = [await brought(api, ada, f"{name}@example.com") for name in ("bob", "cyd")]
     assert await referrals.settle_all() == 2
@@ -122,7 +124,7 @@ async def test_what_nobody_was_told_of_is_found(ada: Api, api: Api, referrals: R
     assert [await person.credits() for person in (ada, *people)] == [before + 2 * BONUS, before + BONUS, before + BONUS]
 
 
-async def test_more_than_the_cap_are_not_paid_for_even_at_once(
+async def test_cap_holds_for_concurrent_referrals(
     ada: Api, api: Api, server: Running, referrals: ReferralService
 ) -> None:
     before = await ada.credits()
@@ -136,9 +138,7 @@ async def test_more_than_the_cap_are_not_paid_for_even_at_once(
     await assert_invariants(server.services)
 
 
-async def test_an_order_that_was_given_back_or_free_brings_nothing(
-    ada: Api, api: Api, referrals: ReferralService
-) -> None:
+async def test_refunded_or_free_order_pays_no_bonus(ada: Api, api: Api, referrals: ReferralService) -> None:
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await prove(bob)
     for status in (PurchaseStatus.REFUNDED, PurchaseStatus.PARKED):
@@ -150,13 +150,13 @@ async def test_an_order_that_was_given_back_or_free_brings_nothing(
 
 
 @pytest.mark.parametrize("code", ["nobody", " ", "\0", "x" * 5000])
-async def test_a_code_that_nobody_has_is_refused(ada: Api, api: Api, code: str) -> None:
+async def test_unknown_referral_code_is_refused(ada: Api, api: Api, code: str) -> None:
     error = await refused(api, "bob@example.com", code)
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["referralCode"])
     assert not await User.exists(email="bob@example.com")
 
 
-async def test_a_code_that_leads_back_to_the_same_mailbox_is_refused(api: Api) -> None:
+async def test_code_that_leads_back_to_same_mailbox_is_refused(api: Api) -> None:
     ada = await api.sign_up("ada.l@gmail.com")
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     for email in ("adal+2@gmail.com", "a.dal@googlemail.com", "bob+new@example.com"):
@@ -165,7 +165,7 @@ async def test_a_code_that_leads_back_to_the_same_mailbox_is_refused(api: Api) -
     await api.sign_up("bob@example.org", referralCode=await code_of(bob))
 
 
-async def test_one_mailbox_is_brought_once(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_one_mailbox_is_referred_once(ada: Api, api: Api, referrals: ReferralService) -> None:
     eve = await api.sign_up("eve@example.com")
     before = await eve.credits()
     first, again = [await brought(api, by, email) for by, email in ((ada, "bob@b.example"), (eve, "bob+1@b.example"))]
@@ -174,16 +174,16 @@ async def test_one_mailbox_is_brought_once(ada: Api, api: Api, referrals: Referr
     assert (await eve.credits(), await again.credits()) == (before, before)
 
 
-async def test_only_who_brought_somebody_is_paid_not_who_brought_them(
-    ada: Api, api: Api, referrals: ReferralService
-) -> None:
+async def test_only_direct_referrer_gets_bonus(ada: Api, api: Api, referrals: ReferralService) -> None:
     before = await ada.credits()
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     assert await referrals.settle((await brought(api, bob, "cyd@example.com")).user["id"])
     assert (await ada.credits(), await bob.credits()) == (before, before + BONUS)
 
 
-async def test_who_has_left_gets_nothing_and_brings_nobody(ada: Api, api: Api, referrals: ReferralService) -> None:
+async def test_deleted_account_gets_no_bonus_and_its_code_is_refused(
+    ada: Api, api: Api, referrals: ReferralService
+) -> None:
     before, code = await ada.credits(), await code_of(ada)
     bob = await brought(api, ada, "bob@example.com")
     await ada.one(LEAVE, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
@@ -193,9 +193,7 @@ async def test_who_has_left_gets_nothing_and_brings_nobody(ada: Api, api: Api, r
     assert (await refused(api, "cyd@example.com", code))["code"] == "INVALID_INPUT"
 
 
-async def test_two_who_brought_each_others_friends_do_not_wait_for_each_other(
-    api: Api, referrals: ReferralService
-) -> None:
+async def test_crossed_referrals_do_not_deadlock(api: Api, referrals: ReferralService) -> None:
     people = [await api.sign_up("one@example.com"), await api.sign_up("two@example.com")]
     for person, other in (people, reversed(people)):  # no door leads to such a circle, and the locks must stand it
         await prove(person)
@@ -204,13 +202,13 @@ async def test_two_who_brought_each_others_friends_do_not_wait_for_each_other(
     assert all(await asyncio.gather(*(referrals.settle(person.user["id"]) for person in people)))
 
 
-async def test_an_account_of_the_release_before_gets_its_code_when_it_asks(ada: Api) -> None:
+async def test_account_of_previous_release_gets_code_on_read(ada: Api) -> None:
     await User.filter(id=ada.user["id"]).update(referral_code=None)
     codes = await asyncio.gather(*(code_of(ada) for _ in range(4)))
     assert len(set(codes)) == 1
 
 
-async def test_an_outage_of_the_books_leaves_the_proof_standing(ada: Api, api: Api, server: Running) -> None:
+async def test_ledger_outage_does_not_undo_email_verification(ada: Api, api: Api, server: Running) -> None:
     """A bonus that cannot be written is no reason to refuse what happened before it."""
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)

@@ -33,7 +33,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_death_before_the_commit_leaves_the_event_to_be_handled_again(idle_server: Running) -> None:
+async def test_crash_before_commit_leaves_event_to_be_handled_again(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     before = await ada.credits()
     body = event("order.paid", order(str(ada.user["id"]), "credits-50"))  # as the development till calls its wares

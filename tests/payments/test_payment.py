@@ -49,7 +49,7 @@ async def ada(polar_store: Running) -> Api:
     return await polar_store.api.sign_up()
 
 
-async def test_an_order_that_is_paid_brings_its_credits_once(polar_store: Running, ada: Api) -> None:
+async def test_paid_order_grants_credits_once(polar_store: Running, ada: Api) -> None:
     bought = order(user_of(ada), FIFTY, currency="USD")
     for _ in range(3):
         assert (await tell(ada, "order.paid", bought)).outcome == "HANDLED"
@@ -62,7 +62,7 @@ async def test_an_order_that_is_paid_brings_its_credits_once(polar_store: Runnin
     await assert_invariants(polar_store.services)
 
 
-async def test_a_buyer_hears_of_it_at_once(polar_store: Running, ada: Api) -> None:
+async def test_buyer_is_notified_at_once(polar_store: Running, ada: Api) -> None:
     async with ada.socket() as socket:
         stream = await socket.subscribe("subscription { creditsChanged { credits transaction { type amount } } }")
         assert (await stream.next())["credits"] == 10
@@ -70,7 +70,7 @@ async def test_a_buyer_hears_of_it_at_once(polar_store: Running, ada: Api) -> No
         assert await stream.next() == {"credits": 60, "transaction": {"type": "PURCHASE", "amount": 50}}
 
 
-async def test_what_is_given_back_takes_its_share_whatever_is_spent(polar_store: Running, ada: Api) -> None:
+async def test_refund_reverses_its_share_even_if_credits_are_spent(polar_store: Running, ada: Api) -> None:
     bought = order(user_of(ada), FIFTY)
     await tell(ada, "order.paid", bought)
     for amount, credits in ((100, -10), (249, -14), (100, 0), (499, -26), (499, 0)):  # 50 * 100 // 499 is 10
@@ -87,7 +87,7 @@ async def test_what_is_given_back_takes_its_share_whatever_is_spent(polar_store:
     await assert_invariants(polar_store.services)
 
 
-async def test_every_order_of_telling_ends_alike(polar_store: Running) -> None:
+async def test_every_order_of_events_has_the_same_result(polar_store: Running) -> None:
     """order.paid, two order.refunded and the refunds that they tell of, in twenty-four orders, each told twice."""
     shuffled = random.Random(7)
     for number in range(24):
@@ -111,7 +111,7 @@ async def test_every_order_of_telling_ends_alike(polar_store: Running) -> None:
     await assert_invariants(polar_store.services)
 
 
-async def test_what_is_unclear_is_parked(polar_store: Running, ada: Api) -> None:
+async def test_unclear_orders_need_review(polar_store: Running, ada: Api) -> None:
     eve = await polar_store.api.sign_up("eve@example.com")
     me, other = user_of(ada), user_of(eve)
     unclear: dict[str, Json] = {
@@ -138,7 +138,7 @@ async def test_what_is_unclear_is_parked(polar_store: Running, ada: Api) -> None
     await assert_invariants(polar_store.services)
 
 
-async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings) -> None:
+async def test_replay_settles_events_after_configuration_is_fixed(polar: PolarServer, settings: Settings) -> None:
     """POLAR_PRODUCTS forgot one; the operator adds it, starts again, and has the events handled once more."""
     forgot = paid_by(polar, settings)
     async with running(forgot, idle=True) as shop:
@@ -158,7 +158,7 @@ async def test_what_is_mended_is_replayed(polar: PolarServer, settings: Settings
         await assert_invariants(shop.services)
 
 
-async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(polar_store: Running, ada: Api) -> None:
+async def test_month_paid_by_proration_is_granted(polar_store: Running, ada: Api) -> None:
     """From a dear plan to a cheap one in the middle of a month: the next order is less than nothing, and paid."""
     cycle = {"billing_reason": "subscription_cycle", "subscription_id": "sub_1"}
     left = {"amount": -1999, "proration": True}
@@ -171,7 +171,7 @@ async def test_a_month_that_was_paid_with_what_was_left_of_another_is_granted(po
     await assert_invariants(polar_store.services)
 
 
-async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(polar_store: Running, ada: Api) -> None:
+async def test_months_and_passes_are_granted_and_refunded_pass_ends(polar_store: Running, ada: Api) -> None:
     me = user_of(ada)
     plan = subscription(me, BASIC)
     first = order(me, BASIC, 999, billing_reason="subscription_create", subscription_id=plan["id"])
@@ -200,7 +200,7 @@ async def test_months_and_passes_are_granted_and_a_pass_that_is_given_back_ends(
     assert (await Pass.get(id=held.id)).revoked_at is not None
 
 
-async def test_a_checkout_is_opened_once_for_a_key(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_checkout_is_opened_once_per_idempotency_key(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     wanted = {"package": "credits-50", "idempotencyKey": "one", "successUrl": f"{polar_store.settings.address}/thanks"}
     made = await asyncio.gather(*(ada.one(CHECKOUT, input=wanted) for _ in range(3)))
     assert len({one["checkout"]["id"] for one in made}) == 1
@@ -252,7 +252,7 @@ async def test_checkout_opened_by_two_processes_at_once_returns_one_session(
     assert (first.id, first.url) == (second.id, second.url)
 
 
-async def test_who_pays_every_month_finds_the_portal_and_nobody_else(
+async def test_billing_portal_is_offered_only_to_subscribers(
     polar_store: Running, ada: Api, polar: PolarServer
 ) -> None:
     query = "{ viewer { billingPortalUrl } }"
@@ -264,7 +264,7 @@ async def test_who_pays_every_month_finds_the_portal_and_nobody_else(
     assert (await ada.one(query))["billingPortalUrl"] is None
 
 
-async def test_a_development_till_says_what_it_is_and_grants_the_same(settings: Settings) -> None:
+async def test_development_checkout_is_labelled_and_grants_the_same(settings: Settings) -> None:
     async with running(settings, idle=True) as found:
         ada = await found.api.sign_up()
         before = await ada.credits()
@@ -282,7 +282,7 @@ async def test_a_development_till_says_what_it_is_and_grants_the_same(settings: 
 
 
 @pytest.mark.any_database
-async def test_production_has_no_till_without_polar(settings: Settings) -> None:
+async def test_production_without_polar_has_no_checkout(settings: Settings) -> None:
     closed = settings.model_copy(update={"environment": Environment.PRODUCTION, "secret_key": "s" * 32})
     async with running(closed, idle=True) as found:
         ada = await found.api.sign_up()
@@ -332,13 +332,13 @@ async def deliveries(shop: Running, orders: int, deliveries_each: int, seed: int
     await assert_invariants(shop.services)
 
 
-async def test_twenty_orders_told_two_hundred_times_are_granted_once(polar_store: Running) -> None:
+async def test_twenty_orders_delivered_two_hundred_times_are_granted_once(polar_store: Running) -> None:
     await deliveries(polar_store, 20, 9, seed=5)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
-async def test_two_hundred_orders_told_two_thousand_times_at_two_servers_are_granted_once(polar_store: Running) -> None:
+async def test_orders_delivered_ten_times_each_to_two_servers_are_granted_once(polar_store: Running) -> None:
     async with another_server(polar_store.settings) as address:
         await deliveries(polar_store, 200, 9, 11, address)
 

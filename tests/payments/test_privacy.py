@@ -26,7 +26,7 @@ def of(user_id: str) -> dict[str, object]:
     return {**told, "billing_name": "Ada", "billing_address": address, "customer": person, "user": person}
 
 
-async def test_what_is_settled_keeps_no_word_of_who_paid(polar_store: Running) -> None:
+async def test_settled_events_contain_no_customer_data(polar_store: Running) -> None:
     ada = await polar_store.api.sign_up("grace@example.com")
     bought = of(user_of(ada))
     assert (await tell(ada, "order.paid", bought)).outcome is EventOutcome.HANDLED
@@ -40,7 +40,7 @@ async def test_what_is_settled_keeps_no_word_of_who_paid(polar_store: Running) -
     assert await ada.credits() == 60
 
 
-async def test_an_order_of_nobody_whom_we_know_says_whom_to_ask(polar_store: Running) -> None:
+async def test_order_of_unknown_customer_keeps_contact_for_review(polar_store: Running) -> None:
     stranger: Api = polar_store.api
     assert (await tell(stranger, "order.paid", of(ids.new_id(ids.USER)))).outcome is EventOutcome.PARKED
     assert "ada@example.com" in await kept()

@@ -27,7 +27,7 @@ async def leave(person: Api) -> None:
     assert left["errors"] == []
 
 
-async def test_an_hourly_look_grants_what_no_webhook_told(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_reconciliation_grants_orders_without_webhook(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     now, me = datetime.now(UTC), user_of(ada)
     told, missed = (order(me, FIFTY, created_at=moment(now)) for _ in range(2))
     waiting = order(me, FIFTY, created_at=moment(now), paid=False, status="pending")
@@ -42,7 +42,7 @@ async def test_an_hourly_look_grants_what_no_webhook_told(polar_store: Running, 
     assert await ada.credits() == 60
 
 
-async def test_one_order_that_is_wrong_stops_no_other(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_invalid_order_does_not_stop_the_others(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     now = datetime.now(UTC)
     polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now)) for _ in range(4)]
     wrong: list[Json] = [{"status": "a word of next year"}, {"net_amount": None}, {"description": "\x00"}]
@@ -54,7 +54,7 @@ async def test_one_order_that_is_wrong_stops_no_other(polar_store: Running, ada:
     assert ("PURCHASE", 50) in await lines(ada)
 
 
-async def test_a_refund_of_an_old_order_is_found(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_refund_of_old_order_is_found(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     now = datetime.now(UTC)
     bought = order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=200)))
     await tell(ada, "order.paid", bought)
@@ -72,7 +72,7 @@ async def test_a_refund_of_an_old_order_is_found(polar_store: Running, ada: Api,
     await assert_invariants(polar_store.services)
 
 
-async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_failed_run_is_recorded_and_made_up_for(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     now = datetime.now(UTC)
     polar.orders = [order(user_of(ada), FIFTY, created_at=moment(now - timedelta(days=20)))]
     polar.fail(500)
@@ -83,7 +83,7 @@ async def test_a_run_that_failed_says_so_and_is_made_up_for(polar_store: Running
     assert await lines(ada) == [("PURCHASE", 50)]
 
 
-async def test_who_leaves_pays_no_more(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_account_deletion_cancels_subscription(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     running_one, over = subscription(user_of(ada), BASIC), subscription(user_of(ada), BASIC, status="canceled")
     for told in (running_one, over):
         polar.subscriptions[told["id"]] = told
@@ -96,9 +96,7 @@ async def test_who_leaves_pays_no_more(polar_store: Running, ada: Api, polar: Po
     await assert_invariants(polar_store.services)
 
 
-async def test_a_polar_that_is_down_is_asked_again_to_end_it(
-    polar_store: Running, ada: Api, polar: PolarServer
-) -> None:
+async def test_cancellation_is_retried_after_polar_outage(polar_store: Running, ada: Api, polar: PolarServer) -> None:
     bob, now = await polar_store.api.sign_up("bob@example.com"), datetime.now(UTC)
     for person in (ada, bob):
         told = subscription(user_of(person), BASIC)
@@ -117,7 +115,7 @@ async def test_a_polar_that_is_down_is_asked_again_to_end_it(
     assert {call.method for call in polar.calls} == {"GET"}, "ended once"
 
 
-async def test_what_is_told_of_somebody_who_has_left_is_kept_and_ended(
+async def test_subscription_of_deleted_account_is_recorded_and_canceled(
     polar_store: Running, ada: Api, polar: PolarServer
 ) -> None:
     me = user_of(ada)

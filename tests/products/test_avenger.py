@@ -29,7 +29,7 @@ async def hero(person: Api) -> str:
     return str(made["generations"][0]["id"])
 
 
-async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
+async def test_hero_costs_ten_of_thirty_credits(product: Running) -> None:
     ada = await product.api.sign_up()
     assert await ada.credits() == 30
     ended = await ada.wait_for_end(await hero(ada))
@@ -50,7 +50,7 @@ async def test_a_hero_costs_ten_of_thirty_credits(product: Running) -> None:
     await assert_invariants(product.services)
 
 
-async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_refunds_it(
+async def test_hero_failed_after_provider_call_is_charged_until_admin_refund(
     product: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     openrouter.script(status(500))
@@ -70,7 +70,7 @@ async def test_a_hero_that_fails_after_the_call_stays_paid_for_until_an_admin_re
     await assert_invariants(product.services)
 
 
-async def test_a_photo_that_cannot_be_stored_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_photo_that_cannot_be_stored_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     folder = product.settings.data_dir / "files" / "originals"
     folder.write_bytes(b"")  # a file where a folder should be
@@ -82,7 +82,7 @@ async def test_a_photo_that_cannot_be_stored_costs_nothing(product: Running, ope
     assert await ada.credits() == 20
 
 
-async def test_who_has_five_credits_makes_no_hero(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_hero_is_refused_with_five_credits(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     await adjust_credits(ada.user["id"], -25, "the document's own test")
     style = await ada.style("noir", "avenger")
@@ -91,7 +91,7 @@ async def test_who_has_five_credits_makes_no_hero(product: Running, openrouter: 
     assert openrouter.calls == []
 
 
-async def test_the_sixth_hero_of_a_minute_has_to_wait(product: Running) -> None:
+async def test_sixth_hero_within_a_minute_is_rate_limited(product: Running) -> None:
     ada = await product.api.sign_up()
     await adjust_credits(ada.user["id"], 70, "for ten heroes")
     ids = [await hero(ada) for _ in range(5)]

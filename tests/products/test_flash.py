@@ -54,14 +54,14 @@ async def an_hour_later(person: Api) -> None:
     await Pass.filter(id=held.id).update(started_at=held.started_at - HOUR, expires_at=held.expires_at - HOUR)
 
 
-async def test_without_a_pass_nothing_is_made(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_generation_requires_a_pass(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     assert await ada.one(PASS) == {"credits": 0, "pass": None}
     assert (await ada.refused(CREATE, input={"prompt": SUNSET}))["code"] == "MEMBERSHIP_REQUIRED"
     assert (openrouter.calls, await ada.ledger()) == ([], [])
 
 
-async def test_a_pass_makes_three_pictures_an_hour_then_says_when_the_next_comes(product: Running) -> None:
+async def test_pass_allows_three_images_per_hour_then_returns_reset_time(product: Running) -> None:
     ada = await product.api.sign_up()
     held = await holding(ada)
     assert (held["plan"], held["images"]["perHour"]) == ({"slug": "flash-lite"}, 3)
@@ -81,7 +81,7 @@ async def test_a_pass_makes_three_pictures_an_hour_then_says_when_the_next_comes
     await assert_invariants(product.services)
 
 
-async def test_a_picture_that_fails_gives_its_place_back(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_failed_image_returns_its_allowance(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     await holding(ada)
     openrouter.script(status(500))
@@ -91,13 +91,13 @@ async def test_a_picture_that_fails_gives_its_place_back(product: Running, openr
     await assert_invariants(product.services)
 
 
-async def test_passes_differ_in_how_much_they_allow(product: Running) -> None:
+async def test_passes_differ_in_their_allowance(product: Running) -> None:
     for plan, per_hour in (("flash-lite", 3), ("flash", 8), ("flash-pro", 15)):
         person = await product.api.sign_up(f"{plan}@example.com")
         assert (await holding(person, plan))["images"]["perHour"] == per_hour
 
 
-async def test_a_pass_ends(product: Running) -> None:
+async def test_pass_expires(product: Running) -> None:
     ada = await product.api.sign_up()
     held = await holding(ada)
     hours = (datetime.fromisoformat(held["expiresAt"]) - datetime.fromisoformat(held["startedAt"])) // HOUR
@@ -108,7 +108,7 @@ async def test_a_pass_ends(product: Running) -> None:
     assert (await ada.refused(CREATE, input={"prompt": SUNSET}))["code"] == "MEMBERSHIP_REQUIRED"
 
 
-async def test_what_was_made_is_kept_and_can_be_downloaded(product: Running) -> None:
+async def test_images_are_kept_and_can_be_downloaded(product: Running) -> None:
     ada = await product.api.sign_up()
     await holding(ada)
     made = await sunset(ada)
@@ -118,7 +118,7 @@ async def test_what_was_made_is_kept_and_can_be_downloaded(product: Running) -> 
     assert (answer.status_code, answer.headers["content-disposition"].split(";")[0]) == (200, "attachment")
 
 
-async def test_a_photo_has_no_use_here(product: Running) -> None:
+async def test_photo_is_refused(product: Running) -> None:
     ada = await product.api.sign_up()
     await holding(ada)
     refused = await ada.refused(CREATE, {"input.image": photo(64, 48)}, input={"prompt": SUNSET})

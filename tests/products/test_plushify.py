@@ -33,7 +33,7 @@ async def found(person: Api, **filter: object) -> list[str]:
     return [node["id"] for node in (await person.one(IDS, filter=filter))["generations"]["nodes"]]
 
 
-async def test_a_plush_toy_costs_one_of_ten_credits(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_plush_toy_costs_one_of_ten_credits(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     assert await ada.credits() == 10
     toy = await ada.generation(await plush(ada))
@@ -50,7 +50,7 @@ async def test_a_plush_toy_costs_one_of_ten_credits(product: Running, openrouter
     await assert_invariants(product.services)
 
 
-async def test_a_plush_toy_that_fails_is_paid_back(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_failed_plush_toy_is_refunded(product: Running, openrouter: ScriptedOpenRouter) -> None:
     openrouter.script(status(500))
     ada = await product.api.sign_up()
     made = await ada.create(PHOTO, styleId=await ada.style("cute", "plushify"))
@@ -65,7 +65,7 @@ async def test_a_plush_toy_that_fails_is_paid_back(product: Running, openrouter:
     await assert_invariants(product.services)
 
 
-async def test_who_has_spent_all_can_buy_more(product: Running) -> None:
+async def test_credits_can_be_bought_when_balance_is_zero(product: Running) -> None:
     ada = await product.api.sign_up()
     style = await ada.style("cartoon", "plushify")
     for _ in range(10):
@@ -87,7 +87,7 @@ async def test_who_has_spent_all_can_buy_more(product: Running) -> None:
     await assert_invariants(product.services)
 
 
-async def test_the_gallery_is_searched_filtered_marked_and_cleared(
+async def test_gallery_is_searched_filtered_favorited_and_cleared(
     product: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await product.api.sign_up()
@@ -111,7 +111,7 @@ async def test_the_gallery_is_searched_filtered_marked_and_cleared(
     await assert_invariants(product.services)
 
 
-async def test_a_photo_is_needed_and_is_jpeg_or_png_of_ten_mebibytes(product: Running) -> None:
+async def test_photo_is_required_as_jpeg_or_png_up_to_ten_mebibytes(product: Running) -> None:
     ada = await product.api.sign_up()
     style = await ada.style("cute", "plushify")
     assert (await ada.refused(CREATE, input={"styleId": style}))["field"] == ["image"]

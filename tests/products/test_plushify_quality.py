@@ -17,7 +17,7 @@ PHOTO = photo(64, 48)
 
 
 @pytest.mark.parametrize(("quality", "cost"), [("STANDARD", 1), ("HD", 2), ("ULTRA", 4)])
-async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
+async def test_higher_quality_costs_its_multiple_and_is_refunded_in_full(
     product: Running, openrouter: ScriptedOpenRouter, quality: str, cost: int
 ) -> None:
     ada = await product.api.sign_up()
@@ -40,9 +40,7 @@ async def test_a_better_quality_costs_its_multiple_and_comes_back_whole(
     await assert_invariants(product.services)
 
 
-async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(
-    product: Running, openrouter: ScriptedOpenRouter
-) -> None:
+async def test_provider_timeout_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
     assert Settings.model_fields["generation_deadline_seconds"].default == 60  # here it is five
     openrouter.script(hang())
     ada = await product.api.sign_up()
@@ -52,7 +50,7 @@ async def test_a_provider_that_does_not_answer_is_left_and_costs_nothing(
 
 
 @pytest.mark.any_database
-async def test_every_refusal_says_which_it_is(product: Running) -> None:
+async def test_every_refusal_has_its_error_code(product: Running) -> None:
     ada = await product.api.sign_up()
     style = await ada.style("cute", "plushify")
     asked = {"styleId": style, "quality": "ULTRA"}

@@ -31,7 +31,7 @@ def costs_of(collection: ProfileCollection) -> dict[str, int]:
 # ------------------------------------------------------------------ the shipped profile
 
 
-def test_the_studio_gives_30_credits_and_takes_up_to_four_pictures_at_once(studio: Profile) -> None:
+def test_studio_grants_30_credits_and_batches_of_four(studio: Profile) -> None:
     assert (studio.name, studio.locale, studio.signup_credits, studio.max_batch) == ("studio", "en", 30, 4)
     assert studio.models == ("google/gemini-2.5-flash-image",)
     assert studio.upload.max_bytes == 10 * 1024 * 1024
@@ -39,7 +39,7 @@ def test_the_studio_gives_30_credits_and_takes_up_to_four_pictures_at_once(studi
     assert studio.limits.prompt_max_length == 2000
 
 
-def test_the_studio_has_four_collections_with_their_own_prices(studio: Profile) -> None:
+def test_studio_has_four_collections_with_their_own_prices(studio: Profile) -> None:
     assert {collection.slug: costs_of(collection) for collection in studio.collections} == {
         "plushify": {"cute": 1, "realistic": 1, "cartoon": 1},
         "avenger": {"classic": 10, "cinematic": 10, "noir": 10, "anime": 10, "realistic": 10},
@@ -58,7 +58,7 @@ def test_the_studio_has_four_collections_with_their_own_prices(studio: Profile) 
     }
 
 
-def test_only_avenger_keeps_the_credits_once_a_request_has_left(studio: Profile) -> None:
+def test_only_avenger_keeps_credits_after_the_provider_call(studio: Profile) -> None:
     assert {collection.slug: collection.refund_policy for collection in studio.collections} == {
         "plushify": RefundPolicy.ON_FAILURE,
         "avenger": RefundPolicy.BEFORE_PROVIDER,
@@ -67,12 +67,12 @@ def test_only_avenger_keeps_the_credits_once_a_request_has_left(studio: Profile)
     }
 
 
-def test_every_collection_sells_the_three_qualities(studio: Profile) -> None:
+def test_every_collection_offers_three_qualities(studio: Profile) -> None:
     for collection in studio.collections:
         assert collection.qualities == {Quality.STANDARD: 1.0, Quality.HD: 2.0, Quality.ULTRA: 4.0}
 
 
-def test_three_scenes_are_for_members_and_nothing_else(studio: Profile) -> None:
+def test_only_three_scenes_are_for_members(studio: Profile) -> None:
     members_only = {
         (collection.slug, style.slug)
         for collection in studio.collections
@@ -86,7 +86,7 @@ def test_three_scenes_are_for_members_and_nothing_else(studio: Profile) -> None:
     }
 
 
-def test_the_nine_scenes_have_their_titles_in_both_languages(studio: Profile) -> None:
+def test_nine_scenes_have_titles_in_both_languages(studio: Profile) -> None:
     assert [(style.title["en"], style.title["zh"]) for style in collection_of(studio, "scenes").styles] == [
         ("Enchanted Forest", "梦幻森林"),
         ("Future City", "未来城市"),
@@ -100,7 +100,7 @@ def test_the_nine_scenes_have_their_titles_in_both_languages(studio: Profile) ->
     ]
 
 
-def test_portraits_need_a_photo_and_scenes_and_free_prompts_do_not(studio: Profile) -> None:
+def test_portraits_require_a_photo_and_scenes_and_prompts_do_not(studio: Profile) -> None:
     needs = {
         collection.slug: {style.reference_image for style in collection.styles} for collection in studio.collections
     }
@@ -112,7 +112,7 @@ def test_portraits_need_a_photo_and_scenes_and_free_prompts_do_not(studio: Profi
     }
 
 
-def test_only_a_plush_has_a_size_and_only_the_sandbox_needs_a_prompt(studio: Profile) -> None:
+def test_only_plushify_uses_size_and_only_sandbox_requires_a_prompt(studio: Profile) -> None:
     assert [collection.slug for collection in studio.collections if collection.sizes] == ["plushify"]
     needing = {
         collection.slug
@@ -123,14 +123,14 @@ def test_only_a_plush_has_a_size_and_only_the_sandbox_needs_a_prompt(studio: Pro
     assert needing == {"sandbox"}
 
 
-def test_every_hero_has_a_costume_colour_powers_and_a_background(studio: Profile) -> None:
+def test_every_hero_has_costume_colour_powers_and_background(studio: Profile) -> None:
     avenger = collection_of(studio, "avenger")
     for style in avenger.styles:
         names = {variable.name for variable in avenger.prompt_of(style).variables}
         assert names == {"costume_color", "powers", "background"}
 
 
-def test_a_style_may_offer_its_own_choices_for_a_shared_variable(studio: Profile) -> None:
+def test_style_may_override_options_of_shared_variable(studio: Profile) -> None:
     avenger = collection_of(studio, "avenger")
     backgrounds = {style.slug: check_variables(avenger.prompt_of(style).variables, {}) for style in avenger.styles}
     assert backgrounds["classic"]["background"] == "a city skyline at dusk"
@@ -146,7 +146,7 @@ SHIPPED = [
 
 @pytest.mark.parametrize(("collection", "style"), SHIPPED)
 @pytest.mark.parametrize("has_photo", [True, False], ids=["photo", "no-photo"])
-def test_every_style_renders_in_every_size_with_nothing_left_over(
+def test_every_style_renders_in_every_size_without_placeholders(
     collection: ProfileCollection, style: ProfileStyle, has_photo: bool
 ) -> None:
     template = collection.prompt_of(style)
@@ -163,7 +163,7 @@ def test_every_style_renders_in_every_size_with_nothing_left_over(
 
 
 @pytest.mark.parametrize(("collection", "style"), SHIPPED)
-def test_every_prompt_is_a_story_that_says_what_to_keep(collection: ProfileCollection, style: ProfileStyle) -> None:
+def test_every_prompt_is_prose_that_says_what_to_keep(collection: ProfileCollection, style: ProfileStyle) -> None:
     with_photo = style.prompt.lower()
     assert re.search(r"\b(keep|preserve)\b", with_photo)
     assert re.search(r"\b(face|identity)\b", with_photo)
@@ -175,7 +175,7 @@ def test_every_prompt_is_a_story_that_says_what_to_keep(collection: ProfileColle
     assert style.prompt_without_photo is None or "given photo" not in style.prompt_without_photo
 
 
-def test_no_prompt_names_somebody_elses_hero() -> None:
+def test_no_prompt_names_a_trademarked_hero() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in PROFILES.rglob("*.toml")).lower()
     assert not re.search(r"\b(marvel|dc|mcu|gotham|metropolis|batman|superman|superhero|avengers)\b", text)
 
@@ -232,7 +232,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_small_profile_without_mistakes_loads(tmp_path: Path) -> None:
+def test_valid_small_profile_loads(tmp_path: Path) -> None:
     profile = load_profile(write(tmp_path, SMALL))
     assert profile.locale == "en"
     assert profile.collections[0].qualities == {Quality.STANDARD: 1.0, Quality.HD: 1.5}
@@ -354,7 +354,7 @@ def test_a_small_profile_without_mistakes_loads(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_file_and_place(tmp_path: Path, old: str, new: str, line: str) -> None:
+def test_problem_is_reported_with_file_and_place(tmp_path: Path, old: str, new: str, line: str) -> None:
     assert SMALL.count(old) == 1
     path = write(tmp_path, SMALL.replace(old, new))
     with pytest.raises(ProfileError) as error:
@@ -363,7 +363,7 @@ def test_a_mistake_is_told_with_file_and_place(tmp_path: Path, old: str, new: st
     assert str(error.value).splitlines() == error.value.problems
 
 
-def test_all_mistakes_are_told_at_once_and_each_of_them_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together_without_duplicates(tmp_path: Path) -> None:
     text = (
         SMALL.replace(', zh = "心情"', "").replace(', zh = "狐狸"', "").replace('default = "brown"', 'default = "red"')
     )
@@ -377,17 +377,17 @@ def test_all_mistakes_are_told_at_once_and_each_of_them_once(tmp_path: Path) -> 
     ]
 
 
-def test_a_profile_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_profile_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"gone\.toml: cannot be read: No such file or directory"):
         load_profile(tmp_path / "gone.toml")
 
 
-def test_a_file_that_is_not_toml_is_told_with_its_line(tmp_path: Path) -> None:
+def test_invalid_toml_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"tiny\.toml: is not TOML: .* \(at line 2, column 9\)"):
         load_profile(write(tmp_path, 'name = "tiny"\ntitle = \n'))
 
 
-def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_bytes(b'name = "\xff"')
     with pytest.raises(ProfileError, match=r"tiny\.toml: byte 8: is not UTF-8"):

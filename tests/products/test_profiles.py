@@ -101,7 +101,7 @@ PASSES = ["flash-lite", "flash", "flash-pro"]
         ("scenes", 100, ["scenes"], [*PACKAGES, "basic", "pro"], "场景", "quiet-beach", 5),
     ],
 )
-async def test_a_deployment_is_the_product_that_its_profile_names(
+async def test_deployment_serves_the_product_of_its_profile(
     settings: Settings,
     profile: str,
     credits: int,
@@ -126,7 +126,7 @@ async def test_a_deployment_is_the_product_that_its_profile_names(
 
 
 @pytest.mark.any_database
-async def test_flash_gives_no_credits_and_sells_passes_only(settings: Settings) -> None:
+async def test_flash_grants_no_credits_and_offers_only_passes(settings: Settings) -> None:
     async with product(settings, "flash") as server:
         ada = await server.api.sign_up()
         assert await ada.credits() == 0
@@ -141,7 +141,7 @@ async def test_flash_gives_no_credits_and_sells_passes_only(settings: Settings) 
         assert (photo_refused["code"], photo_refused["field"]) == ("INVALID_INPUT", ["image"])
 
 
-async def test_offers_are_told_in_the_callers_language_and_found_by_id(settings: Settings) -> None:
+async def test_offers_are_localized_and_found_by_id(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
         sold = await server.api.ask(OFFERS)
         assert sold["creditPackages"][0] == {
@@ -182,7 +182,7 @@ async def test_offers_are_told_in_the_callers_language_and_found_by_id(settings:
 
 
 @pytest.mark.any_database
-async def test_one_plush_takes_jpeg_and_png_and_has_one_price(settings: Settings) -> None:
+async def test_plushify_accepts_jpeg_and_png_and_has_one_price(settings: Settings) -> None:
     async with product(settings, "plushify") as server:
         ada = await server.api.sign_up()
         style = await ada.style("cute", "plushify")
@@ -199,7 +199,7 @@ async def test_one_plush_takes_jpeg_and_png_and_has_one_price(settings: Settings
 
 
 @pytest.mark.any_database
-async def test_the_other_plush_costs_more_in_a_better_quality(settings: Settings) -> None:
+async def test_plushify_quality_costs_more_in_higher_quality(settings: Settings) -> None:
     async with product(settings, "plushify-quality") as server:
         ada = await server.api.sign_up()
         costs = [await cost_of(ada, "plushify", "cute", quality=quality) for quality in ("STANDARD", "HD", "ULTRA")]
@@ -207,7 +207,7 @@ async def test_the_other_plush_costs_more_in_a_better_quality(settings: Settings
 
 
 @pytest.mark.any_database
-async def test_a_scene_takes_photos_up_to_five_mebibytes(settings: Settings) -> None:
+async def test_scene_accepts_photos_up_to_five_mebibytes(settings: Settings) -> None:
     async with product(settings, "scenes") as server:
         ada = await server.api.sign_up()
         fits = await ada.one(UPLOAD, input={"contentType": "image/webp", "byteSize": 5 * MIB})
@@ -217,7 +217,7 @@ async def test_a_scene_takes_photos_up_to_five_mebibytes(settings: Settings) -> 
 
 
 @pytest.mark.any_database
-async def test_a_heros_sixth_picture_in_a_minute_has_to_wait(settings: Settings) -> None:
+async def test_sixth_avenger_image_within_a_minute_is_rate_limited(settings: Settings) -> None:
     async with product(settings, "avenger", rate_limits=Switch.ON, signup_credits=100) as server:
         ada = await server.api.sign_up()
         assert await ada.credits() == 100  # SIGNUP_CREDITS has the last word
@@ -233,7 +233,7 @@ async def test_a_heros_sixth_picture_in_a_minute_has_to_wait(settings: Settings)
 # ------------------------------------------------------------------ history
 
 
-async def test_another_product_rewrites_no_history(settings: Settings, tmp_path: Path) -> None:
+async def test_changing_the_product_does_not_rewrite_history(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "shared").symlink_to(PROFILES / "shared")
     plushify = (PROFILES / "plushify.toml").read_text(encoding="utf-8")
     dearer = plushify.replace('packages = ["credits-50", "credits-200", "credits-500"]', 'packages = ["credits-200"]')
@@ -279,7 +279,7 @@ async def test_another_product_rewrites_no_history(settings: Settings, tmp_path:
         assert {id: node["cost"] for id, node in found.items()} == {plush["id"]: 1, scene["id"]: 5, now["id"]: 7}
 
 
-async def test_processes_that_start_at_the_same_time_fill_the_catalogue_once(settings: Settings) -> None:
+async def test_processes_starting_concurrently_seed_the_catalogue_once(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
         catalogue, offers = await server.api.one(CATALOGUE), await server.api.ask(OFFERS)
         for table in (Style, Collection, Plan, CreditPackage):

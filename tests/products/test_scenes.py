@@ -20,7 +20,7 @@ UPLOAD = "mutation($input: CreateUploadInput!) { createUpload(input: $input) { e
 MEMBERS_ONLY = {"cyberpunk-street", "magic-castle", "underwater-world"}
 
 
-async def test_what_is_offered_is_chinese_and_locked_for_who_is_no_member(product: Running) -> None:
+async def test_catalogue_is_chinese_and_locked_for_non_members(product: Running) -> None:
     ada = await product.api.sign_up()
     (scenes,) = await ada.one(CATALOGUE)
     styles = {style["slug"]: style for style in scenes["styles"]}
@@ -35,7 +35,7 @@ async def test_what_is_offered_is_chinese_and_locked_for_who_is_no_member(produc
     assert (two["field"], two["message"]) == (["count"], "每次只能生成 1 张图片。")
 
 
-async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: Running) -> None:
+async def test_scene_costs_five_of_a_hundred_with_or_without_photo(product: Running) -> None:
     ada = await product.api.sign_up()
     style = await ada.style("quiet-beach", "scenes")
     assert await ada.credits() == 100
@@ -50,7 +50,7 @@ async def test_a_place_costs_five_of_a_hundred_with_a_photo_or_without(product: 
     await assert_invariants(product.services)
 
 
-async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_failed_scene_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
     openrouter.script(refusal())
     ada = await product.api.sign_up()
     made = await ada.create(styleId=await ada.style("starry-night", "scenes"))
@@ -64,7 +64,7 @@ async def test_a_place_that_fails_costs_nothing(product: Running, openrouter: Sc
     await assert_invariants(product.services)
 
 
-async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None:
+async def test_styles_are_unlocked_for_new_members(product: Running) -> None:
     ada = await product.api.sign_up()
     castle = await ada.style("magic-castle", "scenes")
     assert (await ada.refused(CREATE, input={"styleId": castle}))["code"] == "MEMBERSHIP_REQUIRED"
@@ -79,7 +79,7 @@ async def test_the_lock_opens_for_who_becomes_a_member(product: Running) -> None
     await assert_invariants(product.services)
 
 
-async def test_the_demo_account_is_a_member_with_a_hundred_credits(product: Running) -> None:
+async def test_demo_account_is_member_with_a_hundred_credits(product: Running) -> None:
     """Whoever tries the product; a database that was made for another one keeps the credits of that day."""
     signed_in = await product.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
     demo = Api(product.api.http, product.api.address, signed_in["token"], signed_in["user"])
@@ -89,7 +89,7 @@ async def test_the_demo_account_is_a_member_with_a_hundred_credits(product: Runn
     assert made["viewer"]["credits"] == signed_in["user"]["credits"] - 10
 
 
-async def test_a_photo_has_five_mebibytes_at_most(product: Running) -> None:
+async def test_photo_is_limited_to_five_mebibytes(product: Running) -> None:
     ada = await product.api.sign_up()
     assert (await ada.one(UPLOAD, input={"contentType": "image/webp", "byteSize": 5 * MIB}))["errors"] == []
     large = await ada.refused(UPLOAD, input={"contentType": "image/webp", "byteSize": 5 * MIB + 1})

@@ -96,13 +96,13 @@ def load_with(folder: Path, changes: str) -> Profile:
 # ------------------------------------------------------------------ what is shared
 
 
-def test_a_named_collection_stands_in_the_profile_as_it_is(tmp_path: Path) -> None:
+def test_referenced_collection_is_included_unchanged(tmp_path: Path) -> None:
     (toys,) = load_with(tmp_path, "").collections
     assert (toys.base_cost, toys.refund_policy) == (1, RefundPolicy.NEVER)
     assert [style.slug for style in toys.styles] == ["bear", "fox"]
 
 
-def test_named_packages_and_plans_stand_in_the_profile(tmp_path: Path) -> None:
+def test_referenced_packages_and_plans_are_included(tmp_path: Path) -> None:
     profile = load_with(tmp_path, "")
     assert [(package.slug, package.credits, package.price) for package in profile.packages] == [("some", 50, 499)]
     assert [(plan.slug, plan.price, plan.max_batch) for plan in profile.plans] == [
@@ -111,13 +111,13 @@ def test_named_packages_and_plans_stand_in_the_profile(tmp_path: Path) -> None:
     ]
 
 
-def test_a_profile_may_have_offers_of_its_own_beside_shared_ones(tmp_path: Path) -> None:
+def test_profile_may_have_own_and_shared_offers(tmp_path: Path) -> None:
     own = 'packages = ["some", { slug = "more", credits = 90, price = 700, currency = "eur" }]'
     profile = load_profile(write(tmp_path, PROFILE.replace('packages = ["some"]', own)))
     assert [package.slug for package in profile.packages] == ["some", "more"]
 
 
-def test_what_a_profile_says_differently_takes_the_place_of_what_is_shared(tmp_path: Path) -> None:
+def test_profile_overrides_shared_values(tmp_path: Path) -> None:
     changes = 'base_cost = 7\nrefund_policy = "ON_FAILURE"\nqualities = { STANDARD = 2 }'
     (toys,) = load_with(tmp_path, changes).collections
     assert (toys.base_cost, toys.refund_policy, toys.qualities) == (
@@ -128,7 +128,7 @@ def test_what_a_profile_says_differently_takes_the_place_of_what_is_shared(tmp_p
     assert {style.slug: style.cost for style in toys.styles} == {"bear": None, "fox": 2}
 
 
-def test_a_profile_may_sell_some_styles_in_its_own_order(tmp_path: Path) -> None:
+def test_profile_may_select_and_reorder_styles(tmp_path: Path) -> None:
     (toys,) = load_with(tmp_path, 'styles = ["fox", "bear"]').collections
     assert [style.slug for style in toys.styles] == ["fox", "bear"]
 
@@ -136,7 +136,7 @@ def test_a_profile_may_sell_some_styles_in_its_own_order(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("wanted", "prompt"), [("UNUSED", "A bear."), ("REQUIRED", "A bear as in the photo.")], ids=["never", "always"]
 )
-def test_a_style_that_leaves_the_choice_takes_a_photo_never_or_always(tmp_path: Path, wanted: str, prompt: str) -> None:
+def test_optional_photo_can_be_required_or_excluded(tmp_path: Path, wanted: str, prompt: str) -> None:
     (toys,) = load_with(tmp_path, f'reference_image = "{wanted}"').collections
     bear = toys.styles[0]
     assert (bear.reference_image, bear.prompt, bear.prompt_without_photo) == (ReferenceImage(wanted), prompt, None)
@@ -167,17 +167,17 @@ def test_a_style_that_leaves_the_choice_takes_a_photo_never_or_always(tmp_path: 
         ),
     ],
 )
-def test_a_mistake_in_naming_a_collection_is_told(tmp_path: Path, changes: str, line: str) -> None:
+def test_invalid_collection_reference_is_reported(tmp_path: Path, changes: str, line: str) -> None:
     assert problems_of(write(tmp_path, PROFILE + changes)) == [f"tiny.toml: {line}"]
 
 
-def test_a_photo_cannot_be_left_out_where_a_style_needs_one(tmp_path: Path) -> None:
+def test_required_photo_cannot_be_excluded(tmp_path: Path) -> None:
     needed = TOYS.replace('"OPTIONAL"\ncost', '"REQUIRED"\ncost').replace('prompt_without_photo = "A fox."\n', "")
     path = write(tmp_path, PROFILE + 'reference_image = "UNUSED"', toys=needed)
     assert problems_of(path) == ["tiny.toml: collections.toys.reference_image: is fixed as REQUIRED in the style fox"]
 
 
-def test_a_mistake_in_a_shared_file_is_told_with_that_file(tmp_path: Path) -> None:
+def test_problem_in_shared_file_is_reported_with_that_file(tmp_path: Path) -> None:
     toys = TOYS.replace("base_cost = 1", "").replace(', zh = "狐狸"', "")
     offers = OFFERS.replace('currency = "usd"\ncredits_per_month = 100', 'currency = "USD"\ncredits_per_month = 100')
     assert problems_of(write(tmp_path, toys=toys, offers=offers)) == [
@@ -230,17 +230,17 @@ def test_a_mistake_in_a_shared_file_is_told_with_that_file(tmp_path: Path) -> No
         ('kind = "PASS"', 'kind = "HOURLY"', "plans.day.kind: Input should be 'SUBSCRIPTION' or 'PASS'"),
     ],
 )
-def test_a_mistake_in_an_offer_is_told(tmp_path: Path, old: str, new: str, line: str) -> None:
+def test_problem_in_offer_is_reported(tmp_path: Path, old: str, new: str, line: str) -> None:
     assert OFFERS.count(old) == 1
     assert f"shared/offers.toml: {line}" in problems_of(write(tmp_path, offers=OFFERS.replace(old, new)))
 
 
-def test_an_offer_that_nobody_knows_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+def test_unknown_offer_is_reported_with_the_known_ones(tmp_path: Path) -> None:
     path = write(tmp_path, PROFILE.replace('"monthly"', '"yearly"'))
     assert problems_of(path) == ["tiny.toml: plans.yearly: is not in shared/offers.toml (there are: monthly, day)"]
 
 
-def test_keys_that_wait_for_a_plan_need_one_that_brings_them(tmp_path: Path) -> None:
+def test_api_by_plan_requires_a_plan_with_api_access(tmp_path: Path) -> None:
     text = PROFILE + "[membership]\napi_by_plan = true\n"
     assert problems_of(write(tmp_path, text)) == [
         "tiny.toml: membership.api_by_plan: needs a plan with api_access, and none is sold"
@@ -249,7 +249,7 @@ def test_keys_that_wait_for_a_plan_need_one_that_brings_them(tmp_path: Path) -> 
     assert load_profile(write(tmp_path / "with", text, offers=offers)).membership.api_by_plan
 
 
-def test_where_credits_buy_nothing_nobody_is_given_or_sold_any(tmp_path: Path) -> None:
+def test_product_without_credits_grants_and_sells_none(tmp_path: Path) -> None:
     text = PROFILE.replace("max_batch", "sells_credits = false\nmax_batch")
     assert problems_of(write(tmp_path, text + "[referral]\nbonus = 5\ncap = 2\n")) == [
         "tiny.toml: signup_credits: gives credits, and sells_credits is false",
@@ -259,7 +259,7 @@ def test_where_credits_buy_nothing_nobody_is_given_or_sold_any(tmp_path: Path) -
     ]
 
 
-def test_something_must_pay_for_pictures(tmp_path: Path) -> None:
+def test_product_requires_a_funding_source(tmp_path: Path) -> None:
     text = PROFILE.replace("signup_credits = 3", "signup_credits = 0\nsells_credits = false")
     text = text.replace('packages = ["some"]\nplans = ["monthly", "day"]\n', "")
     assert problems_of(write(tmp_path, text)) == [
@@ -267,7 +267,7 @@ def test_something_must_pay_for_pictures(tmp_path: Path) -> None:
     ]
 
 
-def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:
     text = PROFILE.replace("max_batch = 2", "").replace('"day"', '"night"') + '[[collections]]\nuse = "tools"\n'
     path = write(tmp_path, text, toys=TOYS.replace("base_cost = 1", "base_cost = 0"))
     assert problems_of(path) == [

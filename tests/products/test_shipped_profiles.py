@@ -38,7 +38,7 @@ def test_six_products_are_shipped() -> None:
 
 
 @each_profile
-def test_a_profile_has_its_files_name(name: str) -> None:
+def test_profile_is_named_like_its_file(name: str) -> None:
     assert SHIPPED[name].name == name
 
 
@@ -53,7 +53,7 @@ def test_a_profile_has_its_files_name(name: str) -> None:
         ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP"), None),
     ],
 )
-def test_a_product_begins_as_its_document_says(
+def test_product_has_its_specified_initial_values(
     name: str, locale: str, credits: int, max_bytes: int, formats: tuple[str, ...], per_minute: int | None
 ) -> None:
     found = SHIPPED[name]
@@ -72,7 +72,7 @@ def test_a_product_begins_as_its_document_says(
         ("flash", RefundPolicy.ON_FAILURE, ReferenceImage.UNUSED, {1}),
     ],
 )
-def test_a_product_sells_one_collection_by_its_documents_rules(
+def test_product_offers_one_collection_with_its_specified_rules(
     name: str, policy: RefundPolicy, photo: ReferenceImage, prices: set[int]
 ) -> None:
     (collection,) = SHIPPED[name].collections
@@ -81,18 +81,18 @@ def test_a_product_sells_one_collection_by_its_documents_rules(
     assert {style.cost or collection.base_cost for style in collection.styles} == prices
 
 
-def test_public_scenes_cost_5_and_members_scenes_10() -> None:
+def test_public_scenes_cost_5_and_member_scenes_10() -> None:
     (scenes,) = SHIPPED["scenes"].collections
     prices = {(style.members_only, style.cost or scenes.base_cost) for style in scenes.styles}
     assert prices == {(False, 5), (True, 10)}
 
 
-def test_one_plush_has_one_price_and_the_other_one_for_each_quality() -> None:
+def test_plushify_has_one_price_and_plushify_quality_one_per_quality() -> None:
     assert qualities(SHIPPED["plushify"]) == [{Quality.STANDARD: 1.0}]
     assert qualities(SHIPPED["plushify-quality"]) == [{Quality.STANDARD: 1.0, Quality.HD: 2.0, Quality.ULTRA: 4.0}]
 
 
-def test_the_studio_sells_everything_that_any_product_sells() -> None:
+def test_studio_offers_everything_that_any_product_offers() -> None:
     studio = SHIPPED["studio"]
     for other in SHIPPED.values():
         for kind in ("collections", "packages", "plans"):
@@ -101,12 +101,12 @@ def test_the_studio_sells_everything_that_any_product_sells() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED.keys() - {"flash"}))
-def test_whoever_sells_credits_sells_the_three_packages(name: str) -> None:
+def test_product_that_sells_credits_offers_three_packages(name: str) -> None:
     packages = {package.slug: (package.credits, package.price) for package in SHIPPED[name].packages}
     assert (packages, {package.currency for package in SHIPPED[name].packages}) == (ALL_PACKAGES, {"usd"})
 
 
-def test_the_monthly_plans_are_the_documents() -> None:
+def test_monthly_plans_have_their_specified_values() -> None:
     monthly = {plan.slug: plan for plan in SHIPPED["avenger"].plans}
     assert {
         slug: (plan.price, plan.credits_per_month, plan.priority, plan.unlimited, plan.api_access)
@@ -118,7 +118,7 @@ def test_the_monthly_plans_are_the_documents() -> None:
     }
 
 
-def test_flash_sells_three_passes_and_no_credits() -> None:
+def test_flash_offers_three_passes_and_no_credits() -> None:
     flash = SHIPPED["flash"]
     assert (flash.sells_credits, flash.packages) == (False, ())
     assert {plan.slug: plan.images_per_hour for plan in flash.plans} == PASSES
@@ -128,13 +128,13 @@ def test_flash_sells_three_passes_and_no_credits() -> None:
 
 
 @each_profile
-def test_plans_that_end_monthly_have_three_days_of_grace(name: str) -> None:
+def test_monthly_plans_have_three_days_of_grace(name: str) -> None:
     found = SHIPPED[name]
     if any(plan.kind is PlanKind.SUBSCRIPTION for plan in found.plans):
         assert found.membership.grace_days == 3
 
 
-def test_what_is_without_photos_speaks_of_none() -> None:
+def test_styles_without_photos_mention_none() -> None:
     (collection,) = SHIPPED["flash"].collections
     (style,) = collection.styles
     template = collection.prompt_of(style)
@@ -165,7 +165,7 @@ def texts(value: object, *place: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @each_profile
-def test_every_text_is_there_in_english_and_in_chinese(name: str) -> None:
+def test_every_text_exists_in_english_and_chinese(name: str) -> None:
     found = dict(texts(SHIPPED[name].model_dump(mode="json")))
     assert len(found) > 4
     for place, text in found.items():
@@ -175,7 +175,7 @@ def test_every_text_is_there_in_english_and_in_chinese(name: str) -> None:
 
 
 @each_profile
-def test_every_choice_of_every_variable_has_words_in_both_languages(name: str) -> None:
+def test_every_option_has_a_label_in_both_languages(name: str) -> None:
     for collection in SHIPPED[name].collections:
         for style in collection.styles:
             for variable in collection.prompt_of(style).variables:
@@ -184,7 +184,7 @@ def test_every_choice_of_every_variable_has_words_in_both_languages(name: str) -
 
 
 @each_profile
-def test_every_style_but_the_free_one_stands_in_a_category(name: str) -> None:
+def test_every_style_but_the_prompt_only_one_has_a_category(name: str) -> None:
     for collection in SHIPPED[name].collections:
         for style in collection.styles:
             assert (style.category is None) == (style.slug == "free")
@@ -193,7 +193,7 @@ def test_every_style_but_the_free_one_stands_in_a_category(name: str) -> None:
 # ------------------------------------------------------------------ once
 
 
-def test_no_prompt_and_no_price_is_written_twice() -> None:
+def test_no_prompt_or_price_is_duplicated() -> None:
     for name in SHIPPED:
         data = tomllib.loads((PROFILES / f"{name}.toml").read_text(encoding="utf-8"))
         assert all("use" in collection for collection in data["collections"])
@@ -212,7 +212,7 @@ def test_every_shared_collection_and_offer_is_used() -> None:
 # ------------------------------------------------------------------ the guide
 
 
-def test_the_guides_own_profile_loads_as_it_stands_there(tmp_path: Path) -> None:
+def test_example_profile_of_the_guide_loads(tmp_path: Path) -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "shared").symlink_to(PROFILES / "shared")
     (tmp_path / "toy-shop.toml").write_text(text, encoding="utf-8")
@@ -224,6 +224,6 @@ def test_the_guides_own_profile_loads_as_it_stands_there(tmp_path: Path) -> None
         assert part.model_fields.keys() <= shown
 
 
-def test_the_guide_names_every_profile() -> None:
+def test_guide_names_every_profile() -> None:
     text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == SHIPPED.keys()

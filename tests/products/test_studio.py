@@ -23,7 +23,9 @@ async def ended(person: Api, slug: str, collection: str) -> tuple[str, str, int]
     return found["status"], found["paidBy"], found["cost"]
 
 
-async def test_one_account_uses_every_line_at_its_own_price(product: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_one_account_uses_every_collection_at_its_own_price(
+    product: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await product.api.sign_up()
     credits = 30
     for slug, collection, cost in STORY:
@@ -38,7 +40,7 @@ async def test_one_account_uses_every_line_at_its_own_price(product: Running, op
     await assert_invariants(product.services)
 
 
-async def test_a_pass_pays_first_then_credits(product: Running) -> None:
+async def test_studio_pass_pays_first_then_credits(product: Running) -> None:
     ada = await product.api.sign_up()
     await buy(ada, plan="flash-lite")
     shown = await ada.one("{ viewer { maxBatch pass { plan { maxBatch priority } } } }")
@@ -53,7 +55,7 @@ async def test_a_pass_pays_first_then_credits(product: Running) -> None:
     await assert_invariants(product.services)
 
 
-async def test_a_months_credits_come_with_the_plan(product: Running) -> None:
+async def test_plan_grants_monthly_credits(product: Running) -> None:
     ada = await product.api.sign_up()
     await buy(ada, plan="pro")
     line = await bought(ada)

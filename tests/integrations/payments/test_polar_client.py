@@ -31,7 +31,7 @@ async def payments(polar: PolarServer) -> AsyncIterator[PolarPaymentProvider]:
         yield found
 
 
-def test_the_stand_in_says_what_the_client_understands() -> None:
+def test_fake_payloads_parse_with_the_sdk() -> None:
     told = order(USER, PRODUCT)
     samples: list[tuple[dict[str, Any], Any]] = [
         (told, outputs.Order),
@@ -46,7 +46,7 @@ def test_the_stand_in_says_what_the_client_understands() -> None:
 
 
 @pytest.mark.parametrize("kind", ["order.paid", "order.refunded"])
-def test_the_client_takes_our_signatures_and_we_take_what_it_takes(kind: str) -> None:
+def test_signatures_match_the_sdk(kind: str) -> None:
     body = event(kind, order(USER, PRODUCT))
     headers = sign(SECRET, body)
     assert type(webhooks.validate_event(body, headers, SECRET)).__name__.startswith("WebhookOrder")
@@ -60,7 +60,7 @@ def test_the_client_takes_our_signatures_and_we_take_what_it_takes(kind: str) ->
     assert not is_authentic([SECRET.removeprefix("whsec_")], event_id=headers["webhook-id"], body=body, **ours)
 
 
-async def test_a_checkout_says_who_buys_what(payments: PolarPaymentProvider, polar: PolarServer) -> None:
+async def test_checkout_request_names_buyer_and_product(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     till = await payments.create_checkout(REQUEST)
     (call,) = polar.calls
     assert (call.method, call.path, call.headers["polar-version"]) == ("POST", "/v1/checkouts/", "2026-10")
@@ -90,9 +90,7 @@ async def test_orders_are_read_to_the_last_page(payments: PolarPaymentProvider, 
     assert replace(Order.of(told), data={}) == replace(Order.of(polar.orders[202]), data={})
 
 
-async def test_one_order_that_nobody_understands_hides_no_other(
-    payments: PolarPaymentProvider, polar: PolarServer
-) -> None:
+async def test_invalid_order_hides_no_other(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     made = [order(USER, PRODUCT, created_at=moment(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
     made[3]["status"] = "a word of next year"
     del made[5]["platform_fee_amount"]
@@ -104,7 +102,7 @@ async def test_one_order_that_nobody_understands_hides_no_other(
     assert [told async for told in payments.orders(LONG_AGO)] == []
 
 
-async def test_refunds_are_read_back_to_a_moment(payments: PolarPaymentProvider, polar: PolarServer) -> None:
+async def test_refunds_are_read_back_to_a_timestamp(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     polar.refunds = [
         refund("an order", 1, created_at=moment(start + timedelta(minutes=number))) for number in range(250)
@@ -114,7 +112,7 @@ async def test_refunds_are_read_back_to_a_moment(payments: PolarPaymentProvider,
     assert [call.query["page"] for call in polar.calls] == [["1"], ["2"]]
 
 
-async def test_a_subscription_is_ended_once(payments: PolarPaymentProvider, polar: PolarServer) -> None:
+async def test_subscription_is_canceled_once(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     made = subscription(USER, PRODUCT)
     polar.subscriptions[made["id"]] = made
     for _ in range(2):
@@ -128,16 +126,14 @@ async def test_a_subscription_is_ended_once(payments: PolarPaymentProvider, pola
     assert {(call.method, call.path.rpartition("/")[0]) for call in polar.calls} == {("DELETE", "/v1/subscriptions")}
 
 
-async def test_a_portal_is_opened_for_a_customer_only(payments: PolarPaymentProvider, polar: PolarServer) -> None:
+async def test_portal_is_opened_for_customers_only(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     with pytest.raises(PaymentProviderError):
         await payments.portal_url(USER)
     polar.customers.add(USER)
     assert (await payments.portal_url(USER)).startswith(f"{polar.url}/portal")
 
 
-async def test_a_call_is_repeated_once_where_polar_did_nothing(
-    payments: PolarPaymentProvider, polar: PolarServer
-) -> None:
+async def test_call_is_retried_once_where_polar_did_nothing(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     for status, headers in ((503, {}), (429, {}), (429, {"retry_after": "0"})):
         polar.calls.clear()
         polar.fail(status, **headers)
@@ -151,7 +147,7 @@ async def test_a_call_is_repeated_once_where_polar_did_nothing(
         assert len(polar.calls) == len(statuses), statuses
 
 
-async def test_a_polar_that_hangs_or_is_away_is_given_up(polar: PolarServer) -> None:
+async def test_call_fails_when_polar_hangs_or_is_unreachable(polar: PolarServer) -> None:
     polar.open.clear()
     async with PolarPaymentProvider(polar.token, base_url=polar.url, timeout=0.2) as payments:
         with pytest.raises(PaymentProviderError):
