@@ -33,8 +33,8 @@ class DeletedPayload(Payload):
 class RefusalsAsErrors(FieldExtension):
     """Turns the Refusal that a mutation's resolver raises into the `errors` of the mutation's payload.
 
-    Permissions are checked before, so that theirs stay errors of the operation, as do refusals where the payload has
-    no `errors`.
+    Permission errors, which are raised outside of it, and refusals where the payload has no `errors` remain GraphQL
+    errors.
     """
 
     payload: type[Payload] | None = None

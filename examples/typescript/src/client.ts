@@ -5,7 +5,7 @@ import type { TypedDocumentString } from "./gql/graphql.ts";
 type Operation<Result, Variables> = TypedDocumentString<Result, Variables>;
 type ErrorOfServer = { message: string; extensions?: { code?: string } };
 
-/** What the server refused, with its code: UNAUTHENTICATED, NOT_FOUND, RATE_LIMITED, ... */
+/** A refusal by the server, with its code: UNAUTHENTICATED, NOT_FOUND, RATE_LIMITED, ... */
 export class RefusedError extends Error {
   readonly code: string;
 
@@ -26,10 +26,10 @@ export class Darkroom {
     this.locale = locale;
   }
 
-  /** Sign every later request in with this token. */
+  /** Send this token with every later request. */
   signedIn(token: string): void {
     this.token = token;
-    this.close(); // a socket says who it is once, when it opens
+    this.close(); // a WebSocket is authenticated once, when it opens
   }
 
   private get headers(): Record<string, string> {
@@ -57,7 +57,7 @@ export class Darkroom {
     return answer.data;
   }
 
-  /** What a subscription tells, until it ends. A cut connection is opened again by itself; each stream begins with the present state. */
+  /** Yield a subscription's messages until it ends. Reconnects after a lost connection; each stream begins with the present state. */
   async *watch<Result, Variables extends Record<string, unknown>>(
     operation: Operation<Result, Variables>,
     variables: Variables,

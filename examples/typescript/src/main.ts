@@ -1,5 +1,5 @@
 // The main job from a browser's point of view: sign up and in, send a photo both ways, watch it develop, page the gallery.
-// Usage: npm start -- [photo.jpg] ; DARKROOM_URL says where the server is.
+// Usage: npm start -- [photo.jpg] ; DARKROOM_URL: the address of the GraphQL endpoint.
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { Darkroom } from "./client.ts";
@@ -10,7 +10,7 @@ const darkroom = new Darkroom(process.env["DARKROOM_URL"] ?? "http://127.0.0.1:8
 const photoPath = process.argv[2];
 const say = (what: string, facts: object) => console.log(JSON.stringify({ what, ...facts }));
 
-/** Payload errors are what a person can mend: show the message beside the field. */
+/** Payload errors are those that the user can fix: show the message beside the field. */
 function refuse(errors: readonly { code: string; message: string }[]): void {
   if (errors.length) throw new Error(errors.map((error) => `${error.code}: ${error.message}`).join("\n"));
 }
@@ -51,7 +51,7 @@ async function sendAhead(photo: Blob): Promise<string> {
 
 async function main(): Promise<void> {
   const account = { email: `example-${randomUUID()}@example.com`, password: randomUUID() };
-  const { signUp } = await darkroom.run(SignUp, { input: account }); // its token would do as well
+  const { signUp } = await darkroom.run(SignUp, { input: account }); // its token could be used as well
   refuse(signUp.errors);
   say("signed up", { id: signUp.user?.id, credits: signUp.user?.credits });
   const { signIn } = await darkroom.run(SignIn, { input: account });
