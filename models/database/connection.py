@@ -1,4 +1,4 @@
-"""The one door to the database: connections, transactions, and the few statements written by hand."""
+"""Access to the database: connections, transactions, and hand-written SQL statements for both dialects."""
 
 import asyncio
 import contextlib
@@ -25,59 +25,59 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SQLITE_OPTIONS = {"busy_timeout": 20_000, "synchronous": "FULL"}  # ms to wait for another process's write
-POOL_SIZE = 10  # connections to PostgreSQL, of one process
+POOL_SIZE = 10  # connections of one process to PostgreSQL
 
 _OUTAGES = (
     DBConnectionError,
     OSError,  # NoConnectionError and TimeoutError among them
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # it starts, it stops, a statement took too long
+    asyncpg.OperatorInterventionError,  # starting, stopping, or a statement timed out
     asyncpg.InsufficientResourcesError,  # connections, memory, disk
     asyncpg.LockNotAvailableError,
-    asyncpg.TransactionRollbackError,  # deadlocks, again and again
+    asyncpg.TransactionRollbackError,  # repeated deadlocks
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # it is a replica now
+    asyncpg.ReadOnlySQLTransactionError,  # it has become a replica
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says that is lost in the middle of a statement
+    asyncpg.InternalClientError,  # of a connection that was lost in the middle of a statement
 )
 _SQLITE_OUTAGES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 
-# Two transactions in each other's way: one was rolled back for certain, and may simply be run again.
-_COLLISIONS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_REPEATS = 3
-_PAUSE = 0.02  # seconds before the first repeat, doubled each time, of which a random part is waited
+# Conflicts of two transactions: one was certainly rolled back, and can be retried.
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_RETRIES = 3
+_BACKOFF = 0.02  # seconds before the first retry, doubled each time, with full jitter
 
 
 def is_postgres(url: str) -> bool:
-    """Whether a DATABASE_URL names PostgreSQL rather than SQLite."""
+    """Whether a DATABASE_URL is of PostgreSQL rather than SQLite."""
     return url.startswith(("postgres://", "postgresql://"))
 
 
 def sqlite_path(url: str) -> Path:
-    """The file that a `sqlite:///path` names."""
+    """Return the file of a `sqlite:///path`."""
     return Path(url.removeprefix("sqlite://"))
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether the database could not be reached, rather than that it refused what it was told."""
+    """Whether the error is an outage of the database, rather than a statement that it refused."""
     while error is not None:
         if isinstance(error, _OUTAGES):
             return True
         if isinstance(error, sqlite3.Error):
-            # Without the extension in the upper bits; absent where the module itself complains.
+            # The primary code, without the extended code's upper bits; errors of the module itself have none.
             return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
         error = error.__cause__ or error.__context__
     return False
 
 
 def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS) -> dict[str, Any]:
-    """Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
+    """Return Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
     if is_postgres(url):
         name = "postgres"
         credentials = {"dsn": url, "pool_size": pool_size, "limits": limits}
     else:
         name = "sqlite"
-        # A path, not a URL: a folder's name may hold `#` and `?`.
+        # A path, not a URL: a folder's name may contain `#` and `?`.
         credentials = {"file_path": str(sqlite_path(url)), **_SQLITE_OPTIONS}
     connection = {"engine": f"models.database.{name}", "credentials": credentials}
     # The connection's name differs per database: Tortoise caches prepared statements by that name.
@@ -90,24 +90,24 @@ def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = RE
 
 
 # aerich writes migrations offline, for PostgreSQL; the SQLite branch is added by hand (docs/decisions/0003).
-MIGRATION_CONFIG = tortoise_config("postgresql://nobody@localhost:1/offline")
+MIGRATION_CONFIG = tortoise_config("postgresql://offline@localhost:1/offline")
 
 
 @contextlib.asynccontextmanager
 async def open_database(
     url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS
 ) -> AsyncIterator[None]:
-    """Connect for the life of a process; on the way out, wait for transactions that are still running.
+    """Connect while the body runs; on exit, wait for running transactions.
 
-    `pool_size` and `limits` are PostgreSQL's. It need not be there yet: connections are made when they are needed.
+    `pool_size` and `limits` are for PostgreSQL, which may still be down: connections are opened on demand.
     """
     if not is_postgres(url):
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
     async with TortoiseContext() as context:
-        # Requests run in contexts that were not made inside this one, so the fallback must be global.
+        # Requests run in contexts that do not inherit from this one, so the fallback must be global.
         await context.init(tortoise_config(url, pool_size=pool_size, limits=limits), _enable_global_fallback=True)
         if not is_postgres(url):
-            # Connect now: whoever was cancelled while the first query connects would leave SQLite's lock behind.
+            # Connect now: a cancellation while the first query connects would leave SQLite's lock behind.
             await rows("SELECT 1 AS connected")
         try:
             yield
@@ -120,14 +120,14 @@ _running: set[asyncio.Task[Any]] = set()
 
 
 async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in one transaction, in a task of its own that no cancellation reaches.
+    """Run `work` in one transaction, in a task of its own that is shielded from cancellation.
 
-    A Tortoise transaction that is cancelled leaks its connection for good (on SQLite: its lock). So the caller may be
-    cancelled, the transaction may not: it ends first, committed or rolled back, and then the cancellation goes on.
+    A cancelled Tortoise transaction leaks its connection for good (on SQLite: its lock). So when the caller is
+    cancelled, the transaction is committed or rolled back first, and then the cancellation continues.
     Inside another transaction it becomes a savepoint.
 
-    After a deadlock or a serialization failure `work` is run again, so it must not remember its first run. After a
-    connection that was lost it is not: whether a COMMIT arrived is unknown.
+    After a deadlock or a serialization failure `work` is run again, so it must not keep state from its first run. After
+    a lost connection it is not: whether the COMMIT arrived is unknown.
     """
 
     async def once() -> T:
@@ -137,11 +137,11 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
 
     async def transaction() -> T:
         if isinstance(_connection(), TransactionalDBClient):
-            return await once()  # PostgreSQL has rolled back the outer one, which alone can be repeated
-        for repeat in range(_REPEATS):
-            with contextlib.suppress(*_COLLISIONS):
+            return await once()  # after a conflict only the outer transaction can be retried
+        for attempt in range(_RETRIES):
+            with contextlib.suppress(*_CONFLICTS):
                 return await once()
-            await asyncio.sleep(random.uniform(0, _PAUSE * 2**repeat))
+            await asyncio.sleep(random.uniform(0, _BACKOFF * 2**attempt))
         return await once()
 
     task = asyncio.ensure_future(transaction())
@@ -150,17 +150,17 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        # Wait as long as it takes: a second cancellation must not leave the transaction behind either.
+        # Wait as long as it takes: a second cancellation must not abandon the transaction either.
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # seen: the caller learns of its cancellation, not of this
+            task.exception()  # mark as retrieved: the caller gets the cancellation instead
         raise
 
 
 def dialect() -> str:
-    """Which kind of database is open: `postgres` or `sqlite`."""
+    """Return the dialect of the open database: `postgres` or `sqlite`."""
     return _connection().capabilities.dialect
 
 
@@ -170,10 +170,10 @@ def _connection() -> BaseDBAsyncClient:
 
 
 async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
-    """Run one statement written by hand and return its rows (RETURNING included).
+    """Run one hand-written statement and return its rows (RETURNING included).
 
-    Written once for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the moment
-    that many seconds from now (negative: ago). Leases live by the database's clock, because workers' own differ.
+    The SQL is the same for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the
+    time that many seconds from now (negative: ago). Leases use the database's clock, because workers' clocks differ.
     """
     connection = _connection()
     statement = in_dialect(sql, connection.capabilities.dialect)
@@ -187,13 +187,13 @@ def placeholders(values: Sized, *, first: int = 1) -> str:
 
 
 def as_datetime(value: datetime | str) -> datetime:
-    """A moment out of `rows`: SQLite has no type for them."""
+    """Return a timestamp from `rows` as datetime: SQLite has no type for it."""
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 @functools.cache
 def in_dialect(sql: str, dialect: str) -> str:
-    """A statement as `rows` takes it, in the words of one database: `postgres` or `sqlite`."""
+    """Translate a statement for `rows` to one dialect: `postgres` or `sqlite`."""
     if dialect == "postgres":
         return re.sub(r"LATER\((\$\d+)\)", r"(NOW() + make_interval(secs => \1))", sql).replace(
             "NOW()", "clock_timestamp()"

@@ -1,114 +1,114 @@
-"""Who gets the next connection: a fair line, waited in while it moves and left when it stands still."""
+"""The queue for connections: first come, first served, and given up when no connection is served any more."""
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 
-_TICK = 0.1  # seconds between two looks at who has waited too long
+_TICK = 0.1  # seconds between two checks for expired waits
 
 
 class QueueStalledError(Exception):
-    """Nobody was served for as long as one waits."""
+    """No waiter was served within the time that waiters accept."""
 
 
 class ConnectionQueue:
-    """A number of places, given to those who ask in the order they came.
+    """A number of slots, given to waiters in the order of arrival.
 
-    A bound on the wait alone would be wrong twice: ten thousand who ask a database that is well need longer than the
-    moment after which those who ask one that is away must be told. So what counts is whether anybody is served at all.
-    `patience`: seconds without that. `limit`: seconds that nobody waits longer than, even in a line that moves.
+    A fixed timeout would fail twice: ten thousand requests to a healthy database wait longer than the time after which
+    requests to one that is down must be refused. So what counts is whether any waiter is served.
+    `stall_timeout`: seconds without that. `wait_limit`: seconds that no waiter exceeds, even while others are served.
 
-    Seconds are those that the event loop has lived through: while it is busy with a thousand requests, answers of the
-    database lie unread, and that is no fault of the database.
+    Time is counted in the seconds that the event loop was responsive: while it handles a thousand requests, the
+    database's responses lie unread, which is not the database's fault.
     """
 
-    def __init__(self, places: int, *, patience: float, limit: float) -> None:
-        self._free = places
-        self._patience = patience
-        self._limit = limit
-        self._line: deque[tuple[float, asyncio.Future[None]]] = deque()
+    def __init__(self, slots: int, *, stall_timeout: float, wait_limit: float) -> None:
+        self._free = slots
+        self._stall_timeout = stall_timeout
+        self._wait_limit = wait_limit
+        self._waiters: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._served_at = 0.0
-        self._now = 0.0  # of the lived time, which goes on only while somebody waits
-        self._looked_at = 0.0  # of the loop's time
-        self._watch: asyncio.TimerHandle | None = None
+        self._now = 0.0  # responsive time, which passes only while there are waiters
+        self._checked_at = 0.0  # the loop's time
+        self._timer: asyncio.TimerHandle | None = None
         self._timeouts: dict[asyncio.Timeout, float] = {}
 
-    async def enter(self) -> float:
-        """Take a place, and answer until when it should have been of use (for `within`); `leave` gives it back.
+    async def acquire(self) -> float:
+        """Take a slot, and return the deadline for its first use (see `deadline`); `release` returns the slot.
 
         Raises:
-            StandstillError: the line did not move.
+            QueueStalledError: no waiter was served in time.
         """
         arrived = self._now
         if self._free:
             self._free -= 1
-            return arrived + self._patience
-        place = asyncio.get_running_loop().create_future()
-        self._line.append((arrived, place))
-        self._keep_looking()
+            return arrived + self._stall_timeout
+        slot = asyncio.get_running_loop().create_future()
+        self._waiters.append((arrived, slot))
+        self._start_timer()
         try:
-            await place
+            await slot
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                self.leave()  # it was given to somebody who is gone
+            if slot.done() and not slot.cancelled() and slot.exception() is None:
+                self.release()  # it was given to a waiter that has been cancelled
             raise
-        return max(arrived, self._served_at) + self._patience
+        return max(arrived, self._served_at) + self._stall_timeout
 
     @contextlib.asynccontextmanager
-    async def within(self, deadline: float) -> AsyncIterator[None]:
-        """Raise TimeoutError when the body takes longer."""
+    async def deadline(self, when: float) -> AsyncIterator[None]:
+        """Raise TimeoutError if the body is not done at `when`."""
         async with asyncio.timeout(None) as timeout:
-            self._timeouts[timeout] = deadline
-            self._keep_looking()
+            self._timeouts[timeout] = when
+            self._start_timer()
             try:
                 yield
             finally:
                 self._timeouts.pop(timeout, None)
 
-    def served(self) -> None:
-        """Say that a place was of use: the line moves."""
+    def mark_served(self) -> None:
+        """Record that a slot led to a connection: the queue is moving."""
         self._served_at = self._now
 
-    def dismiss(self) -> None:
-        """Send away everybody in the line: there is nothing to wait for."""
-        while self._line:
-            self._send_away_the_first()
+    def reject_all(self) -> None:
+        """Fail all waiters: there is no connection to wait for."""
+        while self._waiters:
+            self._reject_first()
 
-    def leave(self) -> None:
-        """Give a place back, to the next in the line."""
-        while self._line:
-            _, place = self._line.popleft()
-            if not place.done():  # else its owner was cancelled
-                place.set_result(None)
+    def release(self) -> None:
+        """Return a slot, which goes to the next waiter."""
+        while self._waiters:
+            _, slot = self._waiters.popleft()
+            if not slot.done():  # else its waiter was cancelled
+                slot.set_result(None)
                 return
         self._free += 1
 
-    def _keep_looking(self) -> None:
-        if self._watch is None:
+    def _start_timer(self) -> None:
+        if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._looked_at = loop.time()
-            self._watch = loop.call_later(_TICK, self._look)
+            self._checked_at = loop.time()
+            self._timer = loop.call_later(_TICK, self._check)
 
-    def _look(self) -> None:
-        """Let go everybody who has waited too long."""
+    def _check(self) -> None:
+        """Fail waiters whose time has expired."""
         loop = asyncio.get_running_loop()
-        self._now += min(loop.time() - self._looked_at, 2 * _TICK)
-        while self._line:
-            arrived, place = self._line[0]
-            due = min(max(arrived, self._served_at) + self._patience, arrived + self._limit)
-            if due > self._now and not place.done():
+        self._now += min(loop.time() - self._checked_at, 2 * _TICK)
+        while self._waiters:
+            arrived, slot = self._waiters[0]
+            due = min(max(arrived, self._served_at) + self._stall_timeout, arrived + self._wait_limit)
+            if due > self._now and not slot.done():
                 break
-            self._send_away_the_first()
+            self._reject_first()
         for timeout, deadline in list(self._timeouts.items()):
             if deadline <= self._now:
                 del self._timeouts[timeout]
                 timeout.reschedule(loop.time())
-        self._watch = None
-        if self._line or self._timeouts:
-            self._keep_looking()
+        self._timer = None
+        if self._waiters or self._timeouts:
+            self._start_timer()
 
-    def _send_away_the_first(self) -> None:
-        _, place = self._line.popleft()
-        if not place.done():
-            place.set_exception(QueueStalledError())
+    def _reject_first(self) -> None:
+        _, slot = self._waiters.popleft()
+        if not slot.done():
+            slot.set_exception(QueueStalledError())

@@ -1,4 +1,4 @@
-"""Places in a list: what comes before or after a row, compared by several columns at once as an index holds them."""
+"""Keyset conditions: rows before or after a key of several columns, compared as one tuple, as in an index."""
 
 from typing import ClassVar
 
@@ -8,11 +8,11 @@ from tortoise.expressions import Q, ResolveContext
 from tortoise.query_utils import QueryModifier
 
 
-class _Beside(Q):
-    """`(a, b) < (1, 2)`: as a pair, for two comparisons with an OR between them would not lead into the index."""
+class _KeysetCondition(Q):
+    """`(a, b) < (1, 2)` as a row comparison; two comparisons joined by OR would not use the index."""
 
     _comparator: ClassVar[Comparator]
-    _end: ClassVar[bool]  # beyond which a flag has no value
+    _end: ClassVar[bool]  # the last value of a flag in this direction
 
     def __init__(self, columns: tuple[str, ...], values: tuple[object, ...]) -> None:
         super().__init__()
@@ -24,20 +24,20 @@ class _Beside(Q):
         values = list(self._values)
         criterion = QueryModifier()
         if len(values) > 1 and values[0] is self._end:
-            # Said plainly: PostgreSQL guesses by the flag alone how many pairs follow, none here, and would sort them.
+            # As an equality: PostgreSQL estimates the rows of the comparison by the flag alone (none), and would sort.
             criterion = QueryModifier(where_criterion=columns.pop(0) == values.pop(0))
         comparison = BasicCriterion(self._comparator, Tuple(*columns), Tuple(*values))
         return criterion & QueryModifier(where_criterion=comparison)
 
 
-class Before(_Beside):
+class Before(_KeysetCondition):
     """Rows whose `columns` are less than `values`."""
 
     _comparator = Equality.lt
     _end = False
 
 
-class After(_Beside):
+class After(_KeysetCondition):
     """Rows whose `columns` are greater than `values`."""
 
     _comparator = Equality.gt

@@ -1,4 +1,4 @@
-"""Bringing a database up to the models, once, however many processes start at the same moment."""
+"""Applies migrations, once, however many processes start at the same time."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from models.database.connection import is_postgres, rows, sqlite_path, tortoise_
 from models.database.postgres import MIGRATION_LIMITS
 
 LOCATION = Path(__file__).parents[2] / "migrations"
-_LOCK_KEY = 4_077_010_001  # any constant: who else uses advisory locks in this database must choose another
+_LOCK_KEY = 4_077_010_001  # any constant that no other application with advisory locks in this database uses
 _CONNECT_SECONDS = 10.0
-_LOCK_SECONDS = 60.0  # how long to wait for another process's migration
+_LOCK_SECONDS = 60.0  # to wait for another process's migration
 
 
 class DatabaseUnreachableError(Exception):
-    """The database cannot be opened; the text is one line that says why."""
+    """The database cannot be opened; the message is one line with the cause."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}".splitlines()[0])
@@ -33,7 +33,7 @@ async def _postgres_lock(url: str) -> AsyncIterator[None]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnreachableError(error) from error
     try:
-        # Session-scoped: a process that dies gives it back.
+        # Session-scoped: released when the process dies.
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY, timeout=_LOCK_SECONDS)
         yield
     finally:
@@ -53,16 +53,16 @@ async def _file_lock(path: Path) -> AsyncIterator[None]:
 
 
 async def migrate(url: str) -> list[str]:
-    """Apply what is missing and return its names; aerich has no lock, so we hold one.
+    """Apply missing migrations under a lock, which aerich does not have, and return their names.
 
     Opens and closes connections of its own: call it before `open_database`.
 
     Raises:
-        DatabaseUnreachableError: it cannot be opened.
+        DatabaseUnreachableError: the database cannot be opened.
     """
     lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(f"{sqlite_path(url)}.migrating"))
     async with lock:
-        # In a task of its own: aerich leaves its Tortoise context behind in whatever context it ran in.
+        # In a task of its own: aerich leaves its Tortoise context in the context in which it ran.
         return await asyncio.create_task(_upgrade(url))
 
 
@@ -73,15 +73,15 @@ async def _upgrade(url: str) -> list[str]:
 
 
 async def missing_migrations() -> list[str]:
-    """Names of migrations that the open database has not seen; all of them where it is empty.
+    """Return the names of migrations missing in the open database; all of them if it is empty.
 
     Raises:
-        OperationalError, OSError, asyncpg.PostgresError: it does not answer, which says nothing about migrations.
+        OperationalError, OSError, asyncpg.PostgresError: the database does not respond; nothing is known.
     """
     try:
         seen = {row["version"] for row in await rows("SELECT version FROM aerich WHERE app = $1", "models")}
     except OperationalError as error:
-        # SQLite has one code for everything that is wrong with a statement.
+        # SQLite has one code for all errors in a statement.
         if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or "no such table" in str(error)):
             raise
         seen = set()
@@ -89,6 +89,6 @@ async def missing_migrations() -> list[str]:
 
 
 def all_migrations() -> list[str]:
-    """The migrations there are, in the order of their numbers."""
+    """Return the names of all migrations, in the order of their numbers."""
     names = (path.name for path in (LOCATION / "models").glob("[0-9]*_*.py"))
     return sorted(names, key=lambda name: int(name.partition("_")[0]))

@@ -1,4 +1,4 @@
-"""PostgreSQL as Tortoise's backend: no wait without an end, and no connection that is lost or kept when it is bad."""
+"""PostgreSQL as Tortoise's backend: bounded waits, no leaked connections, and none kept that is broken."""
 
 import contextlib
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ from tortoise.backends.base.client import (
 
 from models.database.connection_queue import ConnectionQueue, QueueStalledError
 
-_PATIENCE = 2.0  # seconds for a connection, old or new; then those who wait are told, within the 3 s that were promised
-_CONNECT = 10.0  # seconds by the clock, in case nobody waits any more
-_LIMIT = 60.0  # seconds in a line that moves: the proxies in front of a server wait as long for an answer, as a rule
-_IDLE = 300.0  # seconds after which a connection that nobody needs is closed
+_STALL_TIMEOUT = 2.0  # seconds without a served connection; requests are refused within 3 s of an outage
+_CONNECT_TIMEOUT = 10.0  # seconds, in case no request waits for the connection any more
+_WAIT_LIMIT = 60.0  # seconds in a moving queue; reverse proxies usually wait as long for a response
+_IDLE = 300.0  # seconds after which an unused connection is closed
 
-# What a connection is lost by, or does not come about by.
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# Errors of a connection that is lost or cannot be opened.
+_CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 Connection = PoolConnectionProxy  # generic in the stubs only
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long PostgreSQL may take, in seconds."""
+    """Time limits of PostgreSQL, in seconds."""
 
     statement: float = 5.0
     lock: float = 2.0  # within a statement
-    idle: float = 10.0  # in a transaction, between statements; our transactions wait for nothing else
+    idle: float = 10.0  # in a transaction, between statements; transactions wait for nothing but the database
 
     @property
     def client(self) -> float:
-        """When we stop listening: after the server should have given up, so that it answers if it can."""
+        """The client's timeout: later than the server's, so that the server's error arrives if possible."""
         return self.statement + 1
 
 
@@ -48,92 +48,92 @@ MIGRATION_LIMITS = Limits(statement=900.0, lock=60.0, idle=900.0)  # for migrati
 
 
 class NoConnectionError(ConnectionError):
-    """No connection to the database could be had in time, because all are busy or because no new one comes about."""
+    """No connection was available in time: all are busy, or none can be opened."""
 
 
 class _Pool(asyncpg.Pool):
-    """asyncpg's pool, with a fair line before it. It opens connections when they are needed, none before."""
+    """asyncpg's pool behind a fair queue. It opens connections on demand."""
 
     def __init__(self, dsn: str, size: int, **options: Any) -> None:
         super().__init__(
             dsn,
-            min_size=0,  # so that there is a pool while there is no PostgreSQL
+            min_size=0,  # so that the pool can be created while PostgreSQL is down
             max_size=size,
             max_queries=50_000,
             max_inactive_connection_lifetime=_IDLE,
-            reset=_keep,
+            reset=_skip_reset,
             loop=None,
             connection_class=asyncpg.Connection,
             record_class=asyncpg.Record,
             **options,
         )
-        self._admission = ConnectionQueue(size, patience=_PATIENCE, limit=_LIMIT)
+        self._connection_queue = ConnectionQueue(size, stall_timeout=_STALL_TIMEOUT, wait_limit=_WAIT_LIMIT)
 
-    async def acquire(self) -> Connection:  # type: ignore[override]  # Tortoise awaits it, and says nothing more
-        """A connection, within the line's own time.
+    async def acquire(self) -> Connection:  # type: ignore[override]  # Tortoise only awaits it
+        """Return a connection within the queue's time limits.
 
         Raises:
-            NoConnectionError: there is none.
+            NoConnectionError: none was available in time.
         """
         try:
-            deadline = await self._admission.enter()
+            deadline = await self._connection_queue.acquire()
         except QueueStalledError:
             raise NoConnectionError("All connections to the database are busy.") from None
         try:
-            # One deadline for both waits, or those who waited in vain once would do so again.
-            async with self._admission.within(deadline):
+            # One deadline for both waits, so that a request that waited in vain does not wait twice.
+            async with self._connection_queue.deadline(deadline):
                 connection = await super().acquire()
         except BaseException as error:
-            self._admission.leave()
-            if isinstance(error, _LOST):
+            self._connection_queue.release()
+            if isinstance(error, _CONNECTION_ERRORS):
                 if self.get_size() == 0:
-                    self._admission.dismiss()  # or all who wait would find out one after another
+                    self._connection_queue.reject_all()  # or the waiters would fail one after another
                 raise NoConnectionError(f"{type(error).__name__}: {error}") from error
             raise
-        self._admission.served()
+        self._connection_queue.mark_served()
         return connection
 
     async def release(self, connection: Connection) -> None:  # type: ignore[override]  # as Tortoise calls it
-        """Take a connection back; one that cannot be used any more is closed, and that is no error of its user's."""
+        """Return a connection to the pool; closing a broken one raises no error in its user."""
         try:
-            with contextlib.suppress(*_LOST):
-                await super().release(connection, timeout=_PATIENCE)
+            with contextlib.suppress(*_CONNECTION_ERRORS):
+                await super().release(connection, timeout=_STALL_TIMEOUT)
         finally:
-            self._admission.leave()
+            self._connection_queue.release()
 
-    async def forsake_after(self, connection: asyncpg.Connection | Connection, error: BaseException) -> bool:
-        """Whether the error says that the connection is of no use any more; then it is closed, rather than asked."""
+    async def discard_after(self, connection: asyncpg.Connection | Connection, error: BaseException) -> bool:
+        """Close the connection if the error means that it is unusable; return whether it was closed."""
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, (TimeoutError, asyncpg.ReadOnlySQLTransactionError)):
             cause = cause.__cause__
         if cause is None:
             return False
         if not isinstance(cause, TimeoutError):
-            await self.expire_connections()  # a server that was demoted: all of them lead there
+            await self.expire_connections()  # the server was demoted: all connections lead to it
         with contextlib.suppress(asyncpg.InterfaceError):  # it is closed already
             connection.terminate()
         return True
 
 
-async def _keep(connection: asyncpg.Connection) -> None:
-    """In place of asyncpg's reset, a second round trip after each statement.
+async def _skip_reset(connection: asyncpg.Connection) -> None:
+    """Replace asyncpg's reset, which costs a second round trip after each statement.
 
-    Nobody here leaves anything on a connection: no LISTEN, no SET, no cursor, no lock of a session. A transaction that
-    is still open has been rolled back when this is called.
+    Connections carry no state: no LISTEN, no SET, no cursor, no session lock. A transaction that is still open has been
+    rolled back when this is called.
     """
 
 
-class _Borrowed(PoolConnectionWrapper[Connection]):
+class _SingleStatement(PoolConnectionWrapper[Connection]):
     """A connection for one statement."""
 
     async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
         if exc_val is not None and self.connection is not None:
-            await self.client._pool.forsake_after(self.connection, exc_val)
+            await self.client._pool.discard_after(self.connection, exc_val)
         await super().__aexit__(exc_type, exc_val, exc_tb)
 
 
 class _Transaction(TransactionContextPooled):
-    """A connection for one transaction; given back also when BEGIN fails, which Tortoise 1.1.9 forgets."""
+    """A connection for one transaction; returned also if BEGIN fails, which Tortoise 1.1.9 forgets."""
 
     client: TransactionWrapper
 
@@ -149,14 +149,14 @@ class _Transaction(TransactionContextPooled):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
-        pool: _Pool | None = self.client._parent._pool  # type: ignore[assignment]  # PostgresClient makes no other
-        if exc_val is not None and pool and await pool.forsake_after(self.client._connection, exc_val):
-            self.client._finalized = True  # PostgreSQL rolls back what its client has left
+        pool: _Pool | None = self.client._parent._pool  # type: ignore[assignment]  # PostgresClient creates no other
+        if exc_val is not None and pool and await pool.discard_after(self.client._connection, exc_val):
+            self.client._finalized = True  # PostgreSQL rolls back when the client disconnects
         await super().__aexit__(exc_type, exc_val, exc_tb)
 
 
 class PostgresClient(AsyncpgDBClient):
-    """Tortoise's connection `postgres`: a pool that asyncpg makes from the DATABASE_URL as it was written."""
+    """Tortoise's connection `postgres`: a pool that asyncpg opens from the unmodified DATABASE_URL."""
 
     _pool: _Pool | None
 
@@ -170,29 +170,29 @@ class PostgresClient(AsyncpgDBClient):
         self._pool = await _Pool(
             self._dsn,
             self._size,
-            timeout=_CONNECT,
+            timeout=_CONNECT_TIMEOUT,
             command_timeout=self._limits.client,
             server_settings=server_settings(self._dsn, self._limits),
         )
         await self._post_connect()
 
     def acquire_connection(self) -> PoolConnectionWrapper[Connection]:
-        return _Borrowed(self, self._pool_init_lock)
+        return _SingleStatement(self, self._pool_init_lock)
 
     def _in_transaction(self) -> TransactionContext:
         return _Transaction(TransactionWrapper(self), self._pool_init_lock)
 
 
 def server_settings(dsn: str, limits: Limits) -> dict[str, str]:
-    """What each connection starts with; what the DATABASE_URL says itself is left to it."""
-    ours = {
+    """Return the settings of each connection; those in the DATABASE_URL take precedence."""
+    defaults = {
         "application_name": "darkroom",
         "statement_timeout": f"{limits.statement * 1000:.0f}",
         "lock_timeout": f"{limits.lock * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{limits.idle * 1000:.0f}",
     }
-    theirs = parse_qs(urlsplit(dsn).query)
-    return {name: value for name, value in ours.items() if name not in theirs}
+    given = parse_qs(urlsplit(dsn).query)
+    return {name: value for name, value in defaults.items() if name not in given}
 
 
 client_class = PostgresClient

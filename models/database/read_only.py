@@ -1,6 +1,6 @@
-"""Reads of whole tables beside the work: read-only, each on a connection of its own, each with a deadline.
+"""Read-only queries over whole tables, each on a connection of its own and with a deadline.
 
-The pool's connections are for short statements, and SQLite has but one, for which everybody waits.
+The pool's connections are for short statements, and SQLite's single connection would block all requests.
 """
 
 import asyncio
@@ -13,31 +13,31 @@ import asyncpg
 from models.database.connection import in_dialect, is_postgres, sqlite_path
 
 _CONNECT = 10.0  # seconds
-_BUSY = 5.0  # seconds that SQLite waits for a writer who puts the log into the file
+_BUSY = 5.0  # seconds that SQLite waits for a checkpoint of the write-ahead log
 
 
 class QueryTimeoutError(Exception):
-    """The statement was not done in time."""
+    """The query did not finish in time."""
 
 
 class ReadOnlyDatabase:
-    """Runs statements as `models.database.rows` takes them. `seconds`: the deadline of each."""
+    """Runs statements in the syntax of `models.database.connection.rows`. `seconds`: the deadline of each."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._url = url
         self._seconds = seconds
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """The rows of one SELECT.
+        """Return the rows of one SELECT.
 
         Raises:
-            TooSlowError: they were not found in time.
+            QueryTimeoutError: it did not finish in time.
         """
         if is_postgres(self._url):
-            return await self._ask_postgres(in_dialect(sql, "postgres"), values)
-        return await self._ask_sqlite(in_dialect(sql, "sqlite"), values)
+            return await self._query_postgres(in_dialect(sql, "postgres"), values)
+        return await self._query_sqlite(in_dialect(sql, "sqlite"), values)
 
-    async def _ask_postgres(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    async def _query_postgres(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         connection = await asyncpg.connect(
             self._url,
             timeout=_CONNECT,
@@ -53,9 +53,9 @@ class ReadOnlyDatabase:
         except (asyncpg.QueryCanceledError, TimeoutError) as error:
             raise QueryTimeoutError from error
         finally:
-            connection.terminate()  # one that was given up may be busy still, and a goodbye would wait for it
+            connection.terminate()  # it may still be busy, and a regular close would wait for it
 
-    async def _ask_sqlite(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    async def _query_sqlite(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         address = f"{sqlite_path(self._url).absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -66,9 +66,9 @@ class ReadOnlyDatabase:
                 raise QueryTimeoutError
             return reading.result()
         finally:
-            connection.interrupt()  # ends the thread at once, whoever gave up
+            connection.interrupt()  # ends the thread at once, also after a cancellation
             with contextlib.suppress(Exception):
                 await asyncio.wait([reading])
             connection.close()
             if reading.done() and not reading.cancelled():
-                reading.exception()  # seen
+                reading.exception()  # mark as retrieved

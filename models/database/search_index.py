@@ -1,7 +1,7 @@
-"""The index of words on PostgreSQL: every two neighbouring characters of a text, and its rarer single ones, as numbers.
+"""The search index on PostgreSQL: the pairs of adjacent characters of a text, and rarer single ones, as numbers.
 
-Migration 3 makes the same numbers with its function `character_pairs`; an index over them finds a piece of a word in
-any language, two Chinese characters included, without an extension. SQLite has none: an embedded server reads the
+The function `character_pairs` of migration 3 computes the same numbers; an index over them finds a part of a word in
+any language, including two Chinese characters, without an extension. SQLite has none: an embedded server scans the
 account's rows.
 """
 
@@ -15,27 +15,27 @@ from tortoise.query_utils import QueryModifier
 
 from models.database.connection import dialect
 
-_BITS = 21  # of a character's number; Unicode ends at 0x10FFFF
+_BITS = 21  # of a code point; Unicode ends at 0x10FFFF
 
-# An order that no index has: PostgreSQL then gathers what was found, rather than walk the list until it meets enough.
+# An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
 UNINDEXED_ID = RawSQL('"generations"."id" || \'\'')
 
 
 def has_word_index() -> bool:
-    """Whether this database has one."""
+    """Whether the open database has the search index."""
     return dialect() == "postgres"
 
 
 def character_pairs(words: Iterable[str]) -> list[int]:
-    """What a text that holds all of these words has in the index; empty where the index knows nothing of them."""
+    """Return the index entries of a text that contains all these words; empty if the index cannot find them."""
     pairs = {ord(first) << _BITS | ord(second) for word in words for first, second in itertools.pairwise(word)}
-    # Letters and digits of ASCII are in every text, because an id is.
+    # Every text contains single ASCII letters and digits, because it contains the id.
     single = {ord(word) for word in words if len(word) == 1 and not (word.isascii() and word.isalnum())}
     return sorted(pairs | single)
 
 
 class HasPairs(Q):
-    """Generations that have ended and whose search_text has these pairs, by the index."""
+    """Final generations whose search_text has these pairs, found by the index."""
 
     def __init__(self, pairs: list[int]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _HasPairs(Criterion):
         self._pairs = pairs
 
     def get_sql(self, ctx: SqlContext) -> str:
-        # In the index's own words, or the planner does not know it again.
+        # The same expression as in the index, or the planner does not use it.
         return (
             '"generations"."completed_at" IS NOT NULL'
             f' AND character_pairs("generations"."search_text") @> {self._pairs.get_sql(ctx)}'

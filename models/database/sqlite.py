@@ -1,4 +1,4 @@
-"""SQLite as Tortoise's backend: transactions take the write lock at once, and give everything back if they cannot."""
+"""SQLite as Tortoise's backend: transactions take the write lock at once, and release everything on failure."""
 
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
@@ -6,7 +6,7 @@ from tortoise.connection import get_connections
 
 
 class _Immediate(SqliteTransactionWrapper):
-    """BEGIN IMMEDIATE: a transaction that starts reading and then writes fails under contention."""
+    """BEGIN IMMEDIATE, because a transaction that reads before it writes fails under contention."""
 
     async def begin(self) -> None:
         await self._connection.commit()
@@ -14,7 +14,7 @@ class _Immediate(SqliteTransactionWrapper):
 
 
 class _Transaction(SqliteTransactionContext):
-    """Lets go of the process's lock also when BEGIN fails, which Tortoise 1.1.9 forgets."""
+    """Releases the process's lock also if BEGIN fails, which Tortoise 1.1.9 forgets."""
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self._trxlock.acquire()
