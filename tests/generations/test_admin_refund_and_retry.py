@@ -1,4 +1,4 @@
-"""What admins do to other people's generations: give back what they cost, make them again, call them off."""
+"""What admins do to other users' generations: refund, retry and cancel them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,38 +33,38 @@ PASS = "{ viewer { pass { images { used usedInTotal } } } }"
 WHY = "Support ticket 4711"
 
 
-async def order(api: Api, slug: str = "noir", collection: str = "avenger") -> str:
-    made = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox")
-    assert made["errors"] == []
-    return str(made["generations"][0]["id"])
+async def submit(api: Api, slug: str = "noir", collection: str = "avenger") -> str:
+    created = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox")
+    assert created["errors"] == []
+    return str(created["generations"][0]["id"])
 
 
 async def failed(server: Running, openrouter: ScriptedOpenRouter, api: Api, *style: str) -> str:
-    """A generation that the provider would not make."""
+    """Create a generation whose provider call fails."""
     openrouter.script(status(500))
-    id = await order(api, *style)
+    id = await submit(api, *style)
     await server.services.generations.worker.process(id)
     openrouter.script(picture())
     return id
 
 
 async def conflict(admin: Api, mutation: str, id: str) -> str:
-    """Why an act on a generation is refused."""
+    """Return the message of a refused admin action."""
     refused = await admin.refused(mutation, id=id, reason=WHY)
     assert (refused["code"], refused["field"]) == ("CONFLICT", ["id"])
     return str(refused["message"])
 
 
-async def acts() -> list[tuple[str | None, str, str | None]]:
-    return [(act.actor_id, act.action.value, act.target) for act in await AuditEntry.all().order_by("id")]
+async def audited() -> list[tuple[str | None, str, str | None]]:
+    return [(entry.actor_id, entry.action.value, entry.target) for entry in await AuditEntry.all().order_by("id")]
 
 
-async def test_whatever_has_ended_is_refunded_once_with_its_reason(
+async def test_ended_generation_is_refunded_once_with_its_reason(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     lost = await failed(idle_server, openrouter, ada)
-    waiting, off = await order(ada), await order(ada)
+    waiting, off = await submit(ada), await submit(ada)
     assert "in progress" in await conflict(admin, REFUND, waiting)
     await idle_server.services.generations.worker.process(waiting)
     claim = await Claim.take(off, "worker", 60, 4)
@@ -87,13 +87,13 @@ async def test_whatever_has_ended_is_refunded_once_with_its_reason(
         (line,) = (await ada.one(METADATA))["transactions"]["nodes"]
         assert line == {"type": "REFUND", "amount": 10, "metadata": {"reason": WHY}, "generation": {"id": id}}
         assert "already" in await conflict(admin, REFUND, id)
-    assert await acts() == [(admin.user["id"], "REFUND_GENERATION", id) for id in (lost, waiting, off)]
-    details = [act.detail for act in await AuditEntry.all()]
+    assert await audited() == [(admin.user["id"], "REFUND_GENERATION", id) for id in (lost, waiting, off)]
+    details = [entry.detail for entry in await AuditEntry.all()]
     assert details == [{"user": ada.user["id"], "paidBy": "CREDITS", "credits": 10, "reason": WHY}] * 3
     await assert_invariants(idle_server.services)
 
 
-async def test_twins_of_a_refund_give_it_once_and_its_owner_hears_of_it(
+async def test_concurrent_refunds_refund_once_and_notify_the_owner(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
@@ -102,24 +102,24 @@ async def test_twins_of_a_refund_give_it_once_and_its_owner_hears_of_it(
         credits, gallery = await socket.subscribe(CREDITS), await socket.subscribe(GALLERY)
         await credits.next()
         await gallery.next()
-        twins = await asyncio.gather(*(admin.one(REFUND, id=id, reason=WHY) for _ in range(4)))
-        told, changed = await credits.next(), await gallery.next()
-    assert sorted(len(twin["errors"]) for twin in twins) == [0, 1, 1, 1]
-    assert (told["credits"], told["transaction"]["type"]) == (10_000, "REFUND")
-    assert (changed["kind"], changed["version"]) == ("UPDATED", told["version"])
+        responses = await asyncio.gather(*(admin.one(REFUND, id=id, reason=WHY) for _ in range(4)))
+        event, changed = await credits.next(), await gallery.next()
+    assert sorted(len(response["errors"]) for response in responses) == [0, 1, 1, 1]
+    assert (event["credits"], event["transaction"]["type"]) == (10_000, "REFUND")
+    assert (changed["kind"], changed["version"]) == ("UPDATED", event["version"])
     assert changed["generation"] == {"id": id, "status": "FAILED", "refunded": True}
-    assert len(await acts()) == 1
+    assert len(await audited()) == 1
     await assert_invariants(idle_server.services)
 
 
-async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over(idle_server: Running) -> None:
+async def test_refund_returns_the_allowance_to_the_hour_of_the_pass_even_after_it(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
-    early = await order(ada)
-    held = await Pass.get()
+    early = await submit(ada)
+    pass_ = await Pass.get()
     hour = timedelta(hours=1)
-    await Pass.all().update(started_at=held.started_at - hour, expires_at=held.expires_at - hour)
-    late = await order(ada)
+    await Pass.all().update(started_at=pass_.started_at - hour, expires_at=pass_.expires_at - hour)
+    late = await submit(ada)
     for id in (early, late):
         await idle_server.services.generations.worker.process(id)
     assert (await ada.one(PASS))["pass"]["images"] == {"used": 1, "usedInTotal": 2}
@@ -137,17 +137,15 @@ async def test_what_a_pass_paid_for_goes_back_to_its_hour_even_when_that_is_over
     await assert_invariants(idle_server.services)
 
 
-async def test_where_nothing_was_paid_nothing_is_given_back(
-    idle_server: Running, openrouter: ScriptedOpenRouter
-) -> None:
+async def test_unpaid_generation_cannot_be_refunded(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     unlimited = await Plan.create(
         slug="all", title={"en": "All"}, kind="SUBSCRIPTION", position=900, max_batch=4, unlimited=True
     )
     free = (await admin.one(RETRY, id=await failed(idle_server, openrouter, ada), reason=WHY))["generation"]["id"]
-    held = (await User.get(id=ada.user["id"])).created_at + timedelta(days=1)
-    await User.filter(id=ada.user["id"]).update(plan_id=unlimited.id, member_until=held)
-    planned = await order(ada)
+    member_until = (await User.get(id=ada.user["id"])).created_at + timedelta(days=1)
+    await User.filter(id=ada.user["id"]).update(plan_id=unlimited.id, member_until=member_until)
+    planned = await submit(ada)
     await User.filter(id=ada.user["id"]).update(plan_id=None, member_until=None)
     for id, paid_by in ((free, PaidBy.CREDITS), (planned, PaidBy.PLAN)):
         await idle_server.services.generations.worker.process(id)
@@ -157,9 +155,9 @@ async def test_where_nothing_was_paid_nothing_is_given_back(
     await assert_invariants(idle_server.services)
 
 
-async def test_a_deleted_generation_is_refunded_and_not_shown(idle_server: Running) -> None:
+async def test_deleted_generation_is_refunded_and_not_returned(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
-    id = await order(ada)
+    id = await submit(ada)
     await idle_server.services.generations.worker.process(id)
     await ada.ask(DELETE, ids=[id])
     assert await admin.one(REFUND, id=id, reason=WHY) == {"generation": None, "errors": []}
@@ -169,22 +167,26 @@ async def test_a_deleted_generation_is_refunded_and_not_shown(idle_server: Runni
     await assert_invariants(idle_server.services)
 
 
-async def test_a_retry_is_a_new_free_generation_of_the_same(
+async def test_retry_is_a_new_free_generation_with_the_same_input(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     old = await failed(idle_server, openrouter, ada)
-    await Style.all().update(is_active=False)  # what was sold can be made, whatever is offered now
+    await Style.all().update(is_active=False)  # a retry does not need a style that is still offered
     await Generation.filter(id=old).update(style_id=None)
     ended, spent = await ada.generation(old), await ada.credits()
     async with ada.socket() as socket:
         gallery = await socket.subscribe(GALLERY)
         await gallery.next()
-        made = await admin.one(RETRY, id=old, reason=WHY)
-        told = await gallery.next()
-    assert made["errors"] == []
-    new = made["generation"]
-    assert (told["kind"], told["generation"]["id"], told["generation"]["status"]) == ("CREATED", new["id"], "PENDING")
+        created = await admin.one(RETRY, id=old, reason=WHY)
+        event = await gallery.next()
+    assert created["errors"] == []
+    new = created["generation"]
+    assert (event["kind"], event["generation"]["id"], event["generation"]["status"]) == (
+        "CREATED",
+        new["id"],
+        "PENDING",
+    )
     assert new["owner"] == {"id": ada.user["id"]}
     assert (new["cost"], new["paidBy"], new["refunded"]) == (0, "CREDITS", False)
     for name in ("styleTitle", "prompt", "variables", "size", "quality", "aspectRatio"):
@@ -196,43 +198,45 @@ async def test_a_retry_is_a_new_free_generation_of_the_same(
     await idle_server.services.generations.worker.process(new["id"])
     assert (await ada.generation(new["id"]))["status"] == "COMPLETED"
     assert openrouter.calls[-1].body == openrouter.calls[0].body
-    assert await ada.generation(old) == ended, "a final state never reopens"
+    assert await ada.generation(old) == ended, "a final status never changes"
     assert await ada.credits() == spent
-    assert await acts() == [(admin.user["id"], "RETRY_GENERATION", old)]
+    assert await audited() == [(admin.user["id"], "RETRY_GENERATION", old)]
     assert (await AuditEntry.get()).detail == {"user": ada.user["id"], "generation": new["id"], "reason": WHY}
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_a_retry_is_made_only_where_there_is_no_picture_and_none_on_its_way(
+async def test_retry_is_refused_while_a_retry_is_in_progress_or_has_succeeded(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
-    good = await order(ada)
+    good = await submit(ada)
     assert "failed or canceled" in await conflict(admin, RETRY, good)
     await idle_server.services.generations.worker.process(good)
     assert "failed or canceled" in await conflict(admin, RETRY, good)
     lost = await failed(idle_server, openrouter, ada)
-    twins = await asyncio.gather(*(admin.one(RETRY, id=lost, reason=WHY) for _ in range(4)))
-    (first,) = [twin["generation"]["id"] for twin in twins if not twin["errors"]]
+    responses = await asyncio.gather(*(admin.one(RETRY, id=lost, reason=WHY) for _ in range(4)))
+    (first,) = [response["generation"]["id"] for response in responses if not response["errors"]]
     assert "in progress or has succeeded" in await conflict(admin, RETRY, lost)
     await ada.ask(CANCEL, id=first)
     second = (await admin.one(RETRY, id=lost, reason=WHY))["generation"]["id"]
     await idle_server.services.generations.worker.process(second)
     for each in (lost, first):
-        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "there is a picture by now"
+        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "a retry has succeeded"
     other = await failed(idle_server, openrouter, ada)
     third = (await admin.one(RETRY, id=other, reason=WHY))["generation"]["id"]
     await ada.ask(CANCEL, id=third)
     fourth = (await admin.one(RETRY, id=third, reason=WHY))["generation"]["id"]
     for each in (other, third):
-        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "a retry's retry is on its way"
+        assert "in progress or has succeeded" in await conflict(admin, RETRY, each), (
+            "a retry of the retry is in progress"
+        )
     await idle_server.services.generations.worker.process(fourth)
     assert await ada.credits() == 9_970
-    assert [action for _, action, _ in await acts()] == ["RETRY_GENERATION"] * 4
+    assert [action for _, action, _ in await audited()] == ["RETRY_GENERATION"] * 4
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_an_admin_calls_anybodys_generation_off(idle_server: Running) -> None:
+async def test_admin_cancels_any_users_generation(idle_server: Running) -> None:
     ada, eve, admin = (
         await idle_server.api.sign_up(),
         await idle_server.api.sign_up("eve@example.com"),
@@ -240,9 +244,9 @@ async def test_an_admin_calls_anybodys_generation_off(idle_server: Running) -> N
     )
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     script = Api(idle_server.api.http, idle_server.api.address, key)
-    id, own = await order(ada), await order(admin)
-    for stranger in (eve, script):
-        assert (await stranger.refused(CANCEL, id=id))["code"] == "NOT_FOUND"
+    id, own = await submit(ada), await submit(admin)
+    for other in (eve, script):
+        assert (await other.refused(CANCEL, id=id))["code"] == "NOT_FOUND"
     async with ada.socket() as socket:
         progress, credits = await socket.subscribe(PROGRESS, id=id), await socket.subscribe(CREDITS)
         await progress.next()
@@ -255,12 +259,14 @@ async def test_an_admin_calls_anybodys_generation_off(idle_server: Running) -> N
     assert await ada.credits() == 10_000
     assert (await admin.one(CANCEL, id=id))["errors"] == [], "canceling again changes nothing"
     assert (await admin.one(CANCEL, id=own))["errors"] == []
-    assert await acts() == [(admin.user["id"], "CANCEL_GENERATION", id)], "one's own is no act of an admin"
+    assert await audited() == [(admin.user["id"], "CANCEL_GENERATION", id)], (
+        "canceling the admin's own generation is not audited"
+    )
     await assert_invariants(idle_server.services, all_ended=True)
 
 
 @pytest.mark.any_database
-async def test_acts_on_generations_need_a_reason_an_admin_and_a_generation(
+async def test_refund_and_retry_need_a_reason_an_admin_and_a_generation(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
@@ -273,8 +279,8 @@ async def test_acts_on_generations_need_a_reason_an_admin_and_a_generation(
             refused = await admin.refused(mutation, id=missing, reason=WHY)
             assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
         assert (await ada.refused(mutation, id=id, reason=WHY))["code"] == "FORBIDDEN"
-    # Its generations go a moment after the account itself.
+    # The generations are deleted shortly after the account.
     await User.filter(id=ada.user["id"]).update(deleted_at=datetime.now(UTC))
     for mutation in (REFUND, RETRY):
-        assert (await admin.refused(mutation, id=id, reason=WHY))["code"] == "NOT_FOUND", "nobody is there to get it"
-    assert await acts() == []
+        assert (await admin.refused(mutation, id=id, reason=WHY))["code"] == "NOT_FOUND", "its owner was deleted"
+    assert await audited() == []

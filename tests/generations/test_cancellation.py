@@ -1,4 +1,4 @@
-"""Calling a generation off: free while no request has left for the provider, and only one end whatever races."""
+"""Cancellation: refunded only before the provider call, and one final status in every race."""
 
 import asyncio
 import random
@@ -16,39 +16,39 @@ from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import hang, picture
 from tests.support.integrity import assert_invariants, stored_keys
 
-ENDS = ("COMPLETED", "FAILED", "CANCELED")
+FINAL = ("COMPLETED", "FAILED", "CANCELED")
 
 
-async def order(api: Api, slug: str = "free", collection: str = "sandbox") -> str:
-    made = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox")
-    assert made["errors"] == []
-    return str(made["generations"][0]["id"])
+async def submit(api: Api, slug: str = "free", collection: str = "sandbox") -> str:
+    created = await api.create(photo(64, 48), styleId=await api.style(slug, collection), prompt="A fox")
+    assert created["errors"] == []
+    return str(created["generations"][0]["id"])
 
 
-async def test_a_waiting_generation_is_called_off_and_refunded_whatever_the_policy(
+async def test_cancel_of_a_waiting_generation_is_refunded_by_every_policy(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
     for slug, collection in (("free", "sandbox"), ("noir", "avenger")):
-        id = await order(ada, slug, collection)
+        id = await submit(ada, slug, collection)
         canceled = await ada.one(CANCEL, id=id)
         assert canceled["errors"] == []
         generation = canceled["generation"]
         assert (generation["status"], generation["stage"], generation["refunded"]) == ("CANCELED", "CANCELED", True)
         assert generation["completedAt"] is not None
-        await idle_server.services.generations.worker.process(id)  # its message comes all the same
+        await idle_server.services.generations.worker.process(id)  # its wake-up arrives all the same
         assert await ada.generation(id) == generation
     assert openrouter.calls == []
     assert await ada.credits() == 10_000
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idle_server: Running) -> None:
+async def test_cancel_refunds_only_before_the_provider_was_called(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for called in (False, True):
         for slug, collection, cost in (("free", "sandbox", 1), ("noir", "avenger", 10)):
             before = await ada.credits()
-            id = await order(ada, slug, collection)
+            id = await submit(ada, slug, collection)
             claim = await Claim.take(id, "worker", 60, 4)
             assert claim is not None
             if called:
@@ -59,11 +59,11 @@ async def test_a_claimed_generation_is_refunded_until_the_provider_is_called(idl
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
+async def test_result_that_arrives_after_the_cancel_is_discarded(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada)
+    id = await submit(ada)
     openrouter.answering.clear()
     work = asyncio.create_task(idle_server.services.generations.worker.process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
@@ -78,9 +78,9 @@ async def test_a_picture_that_comes_after_the_cancel_is_thrown_away(
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Running) -> None:
+async def test_result_stored_before_the_cancel_is_swept_with_its_bytes(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada)
+    id = await submit(ada)
     claim = await Claim.take(id, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
@@ -98,7 +98,7 @@ async def test_a_result_already_stored_is_swept_with_its_bytes(idle_server: Runn
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
+async def test_cancel_makes_the_worker_disconnect_from_the_provider(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
     openrouter.script(hang())
@@ -107,7 +107,7 @@ async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
     )
     async with running(settings) as server:
         ada = await server.api.sign_up()
-        id = await order(ada)
+        id = await submit(ada)
         async with ada.socket() as socket:
             progress = await socket.subscribe(PROGRESS, id=id)
             await progress.until(stage="GENERATING")
@@ -118,11 +118,11 @@ async def test_a_worker_notices_the_cancel_and_leaves_the_provider(
         await assert_invariants(server.services, all_ended=True)
 
 
-async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_same(
+async def test_ended_generation_cannot_be_canceled_and_canceling_twice_is_idempotent(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
-    done, canceled = await order(ada), await order(ada)
+    done, canceled = await submit(ada), await submit(ada)
     await idle_server.services.generations.worker.process(done)
     ended = await ada.generation(done)
     assert ended["status"] == "COMPLETED"
@@ -132,34 +132,36 @@ async def test_what_has_ended_cannot_be_called_off_and_canceling_twice_says_the_
     assert await ada.generation(done) == ended
     first = await ada.one(CANCEL, id=canceled)
     assert first == await ada.one(CANCEL, id=canceled)
-    at_once = await asyncio.gather(*(ada.one(CANCEL, id=canceled) for _ in range(5)))
-    assert at_once == [first] * 5
+    concurrent = await asyncio.gather(*(ada.one(CANCEL, id=canceled) for _ in range(5)))
+    assert concurrent == [first] * 5
     assert await ada.credits() == 10_000 - 1
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_somebody_elses_generation_looks_like_one_that_is_not_there(idle_server: Running) -> None:
+async def test_canceling_another_users_generation_looks_like_a_missing_one(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    id = await order(ada)
+    id = await submit(ada)
     foreign = await eve.refused(CANCEL, id=id)
     missing = await eve.refused(CANCEL, id=id[:-4] + "0000")
-    nonsense = await eve.refused(CANCEL, id="gen_1' OR 1=1")
-    assert foreign == missing == nonsense
+    invalid = await eve.refused(CANCEL, id="gen_1' OR 1=1")
+    assert foreign == missing == invalid
     assert foreign["code"] == "NOT_FOUND"
     assert (await ada.generation(id))["status"] == "PENDING"
 
 
-async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_ledger(idle_server: Running) -> None:
-    """Sixty races, each begun in another order: the outcomes differ, the books never do."""
+async def test_concurrent_cancel_complete_fail_and_sweep_leave_one_status_and_a_correct_ledger(
+    idle_server: Running,
+) -> None:
+    """Sixty races, each started in another order: the statuses differ, the ledger is always correct."""
     ada = await idle_server.api.sign_up()
-    services, dice = idle_server.services, random.Random(4)
+    services, rng = idle_server.services, random.Random(4)
     styles = [await ada.style("noir", "avenger"), await ada.style("free", "sandbox")]
     image = await services.media.files.check_upload(photo(64, 48))
-    ends = set()
+    statuses = set()
     for number in range(60):
-        (made,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]
-        id = made["id"]
-        claim = await Claim.take(id, "worker", 0 if number % 3 == 0 else 60, 4)  # every third lease has lapsed
+        (created,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]
+        id = created["id"]
+        claim = await Claim.take(id, "worker", 0 if number % 3 == 0 else 60, 4)  # every third lease has expired
         assert claim is not None
         called = number % 4 != 0
         if called:
@@ -171,17 +173,17 @@ async def test_cancel_complete_fail_and_sweep_at_once_leave_one_end_and_a_right_
             services.background.sweeper.sweep(),
             claim.fail(ErrorCode.GENERATION_FAILED, called=called),
         ]
-        dice.shuffle(racers)
-        lost = await asyncio.gather(*racers, return_exceptions=True)
-        assert {type(error) for error in lost if isinstance(error, BaseException)} <= {LeaseLostError, ConflictError}
-        ends.add(str((await Generation.get(id=id)).status))
-        await services.media.files.discard(stored.id)  # as the worker does that lost its claim
-    assert ends >= {"COMPLETED", "FAILED", "CANCELED"}
+        rng.shuffle(racers)
+        results = await asyncio.gather(*racers, return_exceptions=True)
+        assert {type(error) for error in results if isinstance(error, BaseException)} <= {LeaseLostError, ConflictError}
+        statuses.add(str((await Generation.get(id=id)).status))
+        await services.media.files.discard(stored.id)  # as a worker does that lost its claim
+    assert statuses >= {"COMPLETED", "FAILED", "CANCELED"}
     await services.background.sweeper.sweep()
     await assert_invariants(services, all_ended=True, all_swept=True)
 
 
-async def test_a_cancel_at_any_stage_of_a_working_server_leaves_one_end(
+async def test_cancel_at_any_stage_of_a_running_worker_leaves_one_final_status(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     openrouter.script(picture())
@@ -190,17 +192,17 @@ async def test_a_cancel_at_any_stage_of_a_working_server_leaves_one_end(
     stages = ("QUEUED", "VALIDATING", "GENERATING", "STORING")
 
     async def race(number: int) -> str:
-        (made,) = (await ada.create(photo(64, 48), styleId=style))["generations"]
+        (created,) = (await ada.create(photo(64, 48), styleId=style))["generations"]
         async with ada.socket() as socket:
-            progress = await socket.subscribe(PROGRESS, id=made["id"])
+            progress = await socket.subscribe(PROGRESS, id=created["id"])
             seen = [await progress.next()]
-            while seen[-1]["stage"] not in (*stages[number % 4 :], *ENDS):
+            while seen[-1]["stage"] not in (*stages[number % 4 :], *FINAL):
                 seen.append(await progress.next())
-            answer = await ada.one(CANCEL, id=made["id"])
+            response = await ada.one(CANCEL, id=created["id"])
             end = [*seen, *await progress.rest()][-1]
-        assert end["status"] in ENDS
-        assert (answer["generation"] is not None) == (end["status"] == "CANCELED")
-        assert await ada.generation(made["id"]) == end
+        assert end["status"] in FINAL
+        assert (response["generation"] is not None) == (end["status"] == "CANCELED")
+        assert await ada.generation(created["id"]) == end
         return str(end["status"])
 
     found = [end for _ in range(3) for end in await asyncio.gather(*(race(number) for number in range(8)))]

@@ -1,4 +1,4 @@
-"""The main job: sign up, send a photo, watch it develop, get the picture."""
+"""The main flow: sign up, send a photo, follow its progress, fetch the result."""
 
 import io
 
@@ -7,17 +7,17 @@ from PIL import Image
 from tests.support.client import CREDITS, PROGRESS, Api, photo
 
 
-async def test_a_person_sends_a_photo_and_gets_a_picture(ada: Api) -> None:
+async def test_photo_becomes_a_stored_result_and_is_charged(ada: Api) -> None:
     style = await ada.style("cute", "plushify")
-    made = await ada.create(photo(320, 200), styleId=style)
-    assert made["errors"] == []
-    assert made["viewer"]["credits"] == 29
-    (generation,) = made["generations"]
+    created = await ada.create(photo(320, 200), styleId=style)
+    assert created["errors"] == []
+    assert created["viewer"]["credits"] == 29
+    (generation,) = created["generations"]
     assert (generation["cost"], generation["styleTitle"]) == (1, "Cute")
     ended = await ada.wait_for_end(generation["id"])
     assert (ended["status"], ended["progress"], ended["provider"]) == ("COMPLETED", 1.0, "demo")
-    bytes_of_result = (await ada.http.get(ended["result"]["url"])).content
-    result = Image.open(io.BytesIO(bytes_of_result))
+    result_bytes = (await ada.http.get(ended["result"]["url"])).content
+    result = Image.open(io.BytesIO(result_bytes))
     assert result.size == (ended["result"]["width"], ended["result"]["height"])
     assert abs(result.width / result.height - 320 / 200) < 0.02
     assert [(line["type"], line["amount"], line["balance"]) for line in await ada.ledger()] == [
@@ -26,7 +26,7 @@ async def test_a_person_sends_a_photo_and_gets_a_picture(ada: Api) -> None:
     ]
 
 
-async def test_a_subscriber_sees_the_present_then_every_stage_then_the_end(ada: Api) -> None:
+async def test_subscriber_receives_the_current_state_every_stage_and_the_end(ada: Api) -> None:
     style = await ada.style("noir", "avenger")
     async with ada.socket() as socket:
         credits = await socket.subscribe(CREDITS)
@@ -36,9 +36,9 @@ async def test_a_subscriber_sees_the_present_then_every_stage_then_the_end(ada: 
         second = await socket.subscribe(PROGRESS, id=generation["id"])
         seen, also_seen = await first.rest(), await second.rest()
         assert (await credits.next())["transaction"]["amount"] == -10
-    for story in (seen, also_seen):
-        versions = [event["version"] for event in story]
+    for events in (seen, also_seen):
+        versions = [event["version"] for event in events]
         assert versions == sorted(set(versions))
-        assert story[-1]["status"] == "COMPLETED"
-        assert story[-1]["result"]["url"]
+        assert events[-1]["status"] == "COMPLETED"
+        assert events[-1]["result"]["url"]
     assert {event["stage"] for event in seen} >= {"GENERATING", "STORING", "COMPLETED"}

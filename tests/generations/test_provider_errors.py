@@ -1,4 +1,4 @@
-"""Every bad answer of a provider ends in the contract's code, with one charge, the right refund and a safe message."""
+"""Provider errors: each response ends in the right code, charge and refund, and in a message that leaks nothing."""
 
 import json
 import re
@@ -19,11 +19,11 @@ from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import Response, status
 from tests.support.integrity import assert_invariants
 
-# What a provider says, and no person may ever read.
+# Text from a provider, which no client may ever receive.
 LEAK = f"LEAKED {KEY} https://internal.example/v1?token=8f3a and the prompt"
 PHOTO = photo(64, 48)
 URL = "https://pictures.example/leaked.png"
-WORDS = {  # of the message that belongs to each code
+MESSAGES = {  # part of the message of each code
     "PROVIDER_MISCONFIGURED": "not set up correctly",
     "CONTENT_REJECTED": "declined",
     "GENERATION_FAILED": "no usable picture",
@@ -72,13 +72,13 @@ CASES = (
     failed("400 without a type", status(400, text=LEAK)),
     failed("413", status(413, "payload_too_large", text=LEAK)),
     failed("422", status(422, "unprocessable", text=LEAK)),
-    failed("words instead of a picture", answer.message(content=LEAK)),
+    failed("text instead of an image", answer.message(content=LEAK)),
     failed("an empty message", answer.message(content="")),
-    failed("base64 that is none", answer.not_an_image()),
-    failed("a text that says it is a PNG", answer.picture(LEAK.encode())),
+    failed("invalid base64", answer.not_an_image()),
+    failed("text with the type of a PNG", answer.picture(LEAK.encode())),
     failed("a PNG cut in half", answer.picture(pictures.noisy_cut("PNG", 50))),
     failed("a GIF", answer.picture(pictures.encode(pictures.scene(), "GIF"))),
-    failed("a bomb", answer.picture(pictures.bomb(13_000))),
+    failed("a decompression bomb", answer.picture(pictures.bomb(13_000))),
     failed("a remote URL", answer.remote_url(URL)),
     failed("a URL of this machine", answer.remote_url("http://127.0.0.1:5432/")),
     failed("a body without an end", answer.huge()),
@@ -96,9 +96,9 @@ CASES = (
     unavailable("a truncated body", answer.truncated()),
     unavailable("a truncated stream", answer.truncated(answer.sse_picture())),
     unavailable("a stream without its end", answer.sse_cut()),
-    unavailable("a gateway's page", answer.html_200()),
+    unavailable("an HTML page", answer.html_200()),
     unavailable("an empty body", answer.empty_200()),
-    unavailable("somebody else's JSON", answer.json_200({"hello": LEAK})),
+    unavailable("unrelated JSON", answer.json_200({"hello": LEAK})),
     unavailable("a JSON list", answer.json_200([LEAK])),
     unavailable("a redirect", answer.redirect(URL)),
     unavailable("a reset", answer.reset()),
@@ -107,57 +107,57 @@ CASES = (
 ERROR = "query($id: ID!) { viewer { generation(id: $id) { errorCode errorMessage } } }"
 
 
-async def order(api: Api, hero_style: str) -> list[str]:
-    """Ids of one generation of each refund policy: the sandbox's ON_FAILURE, the heroes' BEFORE_PROVIDER."""
+async def submit(api: Api, hero_style: str) -> list[str]:
+    """Create one generation of each refund policy, sandbox (ON_FAILURE) and avenger (BEFORE_PROVIDER)."""
     (free,) = (await api.create(prompt="A fox in oil"))["generations"]
     (hero,) = (await api.create(PHOTO, styleId=hero_style))["generations"]
     return [str(free["id"]), str(hero["id"])]
 
 
 async def check_message(api: Api, ended: dict[str, Any], name: str) -> None:
-    """English and Chinese, and nothing that the provider said."""
+    """Check the message in English and Chinese, without any text from the provider."""
     chinese = await api.raw(ERROR, id=ended["id"], headers={"accept-language": "zh-CN"})
     in_chinese = chinese.json()["data"]["viewer"]["generation"]["errorMessage"]
     assert re.search(r"[\u4e00-\u9fff]", in_chinese), name
-    assert WORDS[ended["errorCode"]] in ended["errorMessage"], name
-    for said in (json.dumps(ended), chinese.text):
+    assert MESSAGES[ended["errorCode"]] in ended["errorMessage"], name
+    for text in (json.dumps(ended), chinese.text):
         for secret in ("LEAKED", KEY, KEY[:12], "internal.example", "pictures.example", "127.0.0.1:5432", "token=8f3a"):
-            # The addresses of the person's own files are ours.
-            assert secret not in re.sub(r"http://127\.0\.0\.1:\d+/files/\S+", "", said), (name, secret)
+            # URLs of the user's own files may contain the local address.
+            assert secret not in re.sub(r"http://127\.0\.0\.1:\d+/files/\S+", "", text), (name, secret)
 
 
-async def test_every_bad_answer_ends_in_its_code_with_one_charge_and_the_right_refund(
+async def test_every_provider_error_ends_in_its_code_with_one_charge_and_the_right_refund(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await scripted.api.sign_up()
     noir = await ada.style("noir", "avenger")
-    # The database has no part in what an answer means: on PostgreSQL, one answer for each end will do.
-    ends = {(case.code, case.calls): case for case in CASES}
-    for case in ends.values() if is_postgres(scripted.settings.database) else CASES:
+    # The meaning of a response does not depend on the database: on PostgreSQL, one response for each code is enough.
+    by_outcome = {(case.code, case.calls): case for case in CASES}
+    for case in by_outcome.values() if is_postgres(scripted.settings.database) else CASES:
         before, calls = await ada.credits(), len(openrouter.calls)
         openrouter.script(case.answer)
-        free, hero = await ada.wait_for_all(await order(ada, noir))
+        free, hero = await ada.wait_for_all(await submit(ada, noir))
         for ended, refunded in ((free, True), (hero, False)):
             found = (ended["status"], ended["errorCode"], ended["refunded"], ended["attempts"], ended["result"])
             assert found == ("FAILED", case.code, refunded, 1, None), case.name
             row = await Generation.get(id=ended["id"])
             assert row.provider_calls == case.calls, case.name
-        await check_message(ada, hero, case.name)  # its row differs from the other's in nothing that was said
+        await check_message(ada, hero, case.name)  # the other generation has the same message
         assert free["errorMessage"] == hero["errorMessage"], case.name
         assert len(openrouter.calls) - calls == 2 * case.calls, case.name
         assert await ada.credits() == before - 10, case.name
     await assert_invariants(scripted.services, all_ended=True, all_swept=True)
 
 
-async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
+async def test_provider_call_that_hangs_or_drips_ends_at_the_deadline(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
-    hurried = scripted_settings.model_copy(update={"generation_deadline_seconds": 2.0})
-    async with running(hurried) as scripted:
+    short_deadline = scripted_settings.model_copy(update={"generation_deadline_seconds": 2.0})
+    async with running(short_deadline) as scripted:
         ada = await scripted.api.sign_up()
         noir = await ada.style("noir", "avenger")
         openrouter.script(answer.hang(), answer.drip())
-        ended = await ada.wait_for_all(await order(ada, noir))
+        ended = await ada.wait_for_all(await submit(ada, noir))
         assert [(one["status"], one["errorCode"]) for one in ended] == [("FAILED", "GENERATION_TIMEOUT")] * 2
         assert [one["refunded"] for one in ended] == [True, False]
         assert len(openrouter.calls) == 2
@@ -166,21 +166,21 @@ async def test_a_provider_that_hangs_or_drips_is_left_at_the_deadline(
             row = await Generation.get(id=one["id"])
             assert row.completed_at is not None
             assert row.provider_called_at is not None
-            # The deadline of two seconds begins a moment before the call is written down.
+            # The deadline of two seconds starts just before the call is recorded.
             assert 1.0 < (row.completed_at - row.provider_called_at).total_seconds() < 6.0
         await assert_invariants(scripted.services, all_ended=True)
 
 
 @pytest.mark.any_database
-async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
+async def test_busy_provider_is_retried_after_its_retry_after(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await scripted.api.sign_up()
     openrouter.script(status(429, retry_after="0.15"), status(503, retry_after="0.1"), answer.picture())
-    (made,) = (await ada.create(prompt="A fox"))["generations"]
-    ended = await ada.wait_for_end(made["id"])
+    (created,) = (await ada.create(prompt="A fox"))["generations"]
+    ended = await ada.wait_for_end(created["id"])
     assert (ended["status"], ended["refunded"], ended["errorMessage"]) == ("COMPLETED", False, None)
-    row = await Generation.get(id=made["id"])
+    row = await Generation.get(id=created["id"])
     assert row.provider_calls == len(openrouter.calls) == 3
     assert row.completed_at is not None
     assert row.started_at is not None
@@ -190,16 +190,16 @@ async def test_a_busy_provider_is_asked_again_after_the_pause_that_it_asks_for(
 
 
 @pytest.mark.any_database
-async def test_only_the_last_answer_of_several_calls_decides(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_last_response_of_several_calls_decides(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await scripted.api.sign_up()
     openrouter.script(status(429, retry_after="0"), status(401, "authentication"))
-    (made,) = (await ada.create(photo(), styleId=await ada.style("noir", "avenger")))["generations"]
-    ended = await ada.wait_for_end(made["id"])
+    (created,) = (await ada.create(photo(), styleId=await ada.style("noir", "avenger")))["generations"]
+    ended = await ada.wait_for_end(created["id"])
     assert (ended["errorCode"], ended["refunded"]) == ("PROVIDER_MISCONFIGURED", False)
     assert len(openrouter.calls) == 2
 
 
-async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(scripted_settings: Settings) -> None:
+async def test_unreachable_provider_counts_as_not_called(scripted_settings: Settings) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/api/v1"
@@ -209,7 +209,7 @@ async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(script
         async with running(settings) as server:
             ada = await server.api.sign_up()
             noir = await ada.style("noir", "avenger")
-            ended = await ada.wait_for_all(await order(ada, noir))
+            ended = await ada.wait_for_all(await submit(ada, noir))
             for one in ended:
                 assert (one["errorCode"], one["refunded"]) == ("PROVIDER_UNAVAILABLE", True)
                 assert (await Generation.get(id=one["id"])).provider_calls == 3
@@ -219,7 +219,7 @@ async def test_a_provider_that_could_not_be_reached_at_all_was_not_called(script
 
 
 @pytest.mark.any_database
-async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secret(
+async def test_invalid_api_key_is_tried_once_and_kept_secret(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
     refused = KEY.replace("0", "9")
@@ -227,7 +227,7 @@ async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secre
     async with running(settings) as server:
         ada = await server.api.sign_up()
         noir = await ada.style("noir", "avenger")
-        free, hero = await ada.wait_for_all(await order(ada, noir))
+        free, hero = await ada.wait_for_all(await submit(ada, noir))
         assert free["errorCode"] == hero["errorCode"] == "PROVIDER_MISCONFIGURED"
         assert (free["refunded"], hero["refunded"]) == (True, False)
         assert refused not in json.dumps([free, hero])
@@ -235,33 +235,33 @@ async def test_a_key_that_openrouter_does_not_know_is_called_once_and_kept_secre
 
 
 @pytest.mark.any_database
-async def test_every_shape_of_a_good_answer_becomes_a_picture(
+async def test_every_format_of_a_successful_response_is_completed(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await scripted.api.sign_up()
-    shapes = (answer.picture(), answer.sse_picture(), answer.content_parts(), answer.markdown())
-    for shape in shapes:
-        openrouter.script(shape)
-        (made,) = (await ada.create(prompt="A fox"))["generations"]
-        ended = await ada.wait_for_end(made["id"])
+    formats = (answer.picture(), answer.sse_picture(), answer.content_parts(), answer.markdown())
+    for response in formats:
+        openrouter.script(response)
+        (created,) = (await ada.create(prompt="A fox"))["generations"]
+        ended = await ada.wait_for_end(created["id"])
         assert (ended["status"], ended["provider"], ended["model"]) == ("COMPLETED", "openrouter", answer.MODEL)
         assert (ended["result"]["width"], ended["result"]["height"]) == (128, 128)
-    assert len(openrouter.calls) == len(shapes)
+    assert len(openrouter.calls) == len(formats)
     assert {call.headers["authorization"] for call in openrouter.calls} == {f"Bearer {KEY}"}
     await assert_invariants(scripted.services, all_ended=True, all_swept=True)
 
 
-async def test_the_whole_story_of_a_provider_is_on_the_row_and_not_in_the_answer(
+async def test_provider_cost_and_request_id_are_stored_and_not_shown_to_users(
     scripted: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await scripted.api.sign_up()
     openrouter.script(answer.text_only())
-    (made,) = (await ada.create(prompt="A fox"))["generations"]
-    ended = await ada.wait_for_end(made["id"])
-    row = await Generation.get(id=made["id"])
+    (created,) = (await ada.create(prompt="A fox"))["generations"]
+    ended = await ada.wait_for_end(created["id"])
+    row = await Generation.get(id=created["id"])
     assert (row.provider_cost, row.provider_request_id) == (answer.COST, answer.GENERATION_ID)
     seen = await ada.one(
-        "query($id: ID!) { viewer { generation(id: $id) { providerCost providerRequestId } } }", id=made["id"]
+        "query($id: ID!) { viewer { generation(id: $id) { providerCost providerRequestId } } }", id=created["id"]
     )
     assert seen["generation"] == {"providerCost": None, "providerRequestId": None}
     assert "paint a fox" not in json.dumps(ended)

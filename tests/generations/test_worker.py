@@ -1,4 +1,4 @@
-"""Who owns a generation is decided by its row: whatever is told twice, late or never, and whoever dies or sleeps."""
+"""The row decides which worker owns a generation, despite repeated, late and lost wake-ups and dead or slow workers."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -26,40 +26,40 @@ from tests.support.integrity import assert_invariants, stored_keys
 from tests.support.second_process import another_process
 
 FREE, HERO = ("free", "sandbox"), ("noir", "avenger")  # refunded ON_FAILURE, and BEFORE_PROVIDER only
-LATE = Times(lease=0.02, heartbeat=60, deadline=60)  # of a worker whose heart does not beat
+LATE = Times(lease=0.02, heartbeat=60, deadline=60)  # of a worker without heartbeats
 
 
-async def order(api: Api, line: tuple[str, str] = FREE) -> str:
-    made = await api.create(photo(64, 48), styleId=await api.style(*line), prompt="A fox")
-    assert made["errors"] == []
-    return str(made["generations"][0]["id"])
+async def submit(api: Api, line: tuple[str, str] = FREE) -> str:
+    created = await api.create(photo(64, 48), styleId=await api.style(*line), prompt="A fox")
+    assert created["errors"] == []
+    return str(created["generations"][0]["id"])
 
 
 async def row_of(id: str) -> dict[str, Any]:
-    """Everything that the row says."""
+    """Return all columns of the row."""
     (row,) = await rows("SELECT * FROM generations WHERE id = $1", id)
     return row
 
 
-async def until_lapsed(id: str) -> None:
-    async def is_lapsed() -> bool:
+async def wait_until_expired(id: str) -> None:
+    async def is_expired() -> bool:
         return id in await expired_leases(100)
 
-    await until(is_lapsed)
+    await until(is_expired)
 
 
-async def died(id: str, *, called: bool) -> None:
-    """A worker took it, perhaps called the provider, and was never heard of again."""
+async def abandon(id: str, *, called: bool) -> None:
+    """Claim it for a worker that dies, after the provider call if `called`."""
     claim = await Claim.take(id, "dead", 0, 4)
     assert claim is not None
     if called:
         await claim.record_call("openrouter")
-    await until_lapsed(id)
+    await wait_until_expired(id)
 
 
 @dataclass
 class SlowStorage:
-    """The storage, but who writes a result sleeps until the gate opens; the bytes are there by then."""
+    """The storage, except that writing a result blocks, after its bytes are written, until the gate opens."""
 
     inner: Storage
     written: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,7 +101,7 @@ class SlowStorage:
 
 
 def another_worker(services: Services, times: Times, storage: Storage | None = None) -> GenerationWorker:
-    """A worker on the same database, as in another process."""
+    """Return a worker on the same database, as in another process."""
     files = FileService(
         storage or services.integrations.storage, services.integrations.sanitizer, services.media.files.limits
     )
@@ -115,17 +115,17 @@ def another_worker(services: Services, times: Times, storage: Storage | None = N
     )
 
 
-# Messages
+# Wake-ups
 
 
-async def test_a_generation_told_to_many_workers_at_once_is_made_once(
+async def test_generation_processed_by_many_workers_at_once_runs_once(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
-    made = [await order(ada) for _ in range(3)]
+    created = [await submit(ada) for _ in range(3)]
     workers = [another_worker(idle_server.services, Times(60, 15, 10)) for _ in range(4)]
-    await asyncio.gather(*(worker.process(id) for id in made for worker in workers))
-    for id in made:
+    await asyncio.gather(*(worker.process(id) for id in created for worker in workers))
+    for id in created:
         row = await Generation.get(id=id)
         assert (str(row.status), row.attempts, row.fence, row.provider_calls) == ("COMPLETED", 1, 1, 1)
     assert len(openrouter.calls) == 3
@@ -133,12 +133,12 @@ async def test_a_generation_told_to_many_workers_at_once_is_made_once(
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_message_that_comes_after_the_end_changes_nothing(
+async def test_processing_an_ended_generation_changes_nothing(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
     openrouter.script(picture(), status(500))
-    ids = [await order(ada) for _ in range(3)]
+    ids = [await submit(ada) for _ in range(3)]
     await idle_server.services.generations.worker.process(ids[0])
     await idle_server.services.generations.worker.process(ids[1])
     await idle_server.services.generations.requests.cancel(str(ada.user["id"]), ids[2])
@@ -153,30 +153,30 @@ async def test_a_message_that_comes_after_the_end_changes_nothing(
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_what_was_sold_when_the_server_died_is_found_by_the_next_one(scripted_settings: Settings) -> None:
-    async with running(scripted_settings, idle=True) as dead:
-        ada = await dead.api.sign_up()
-        made = [await order(ada, line) for line in (FREE, HERO)]
+async def test_next_server_runs_what_was_submitted_before_a_crash(scripted_settings: Settings) -> None:
+    async with running(scripted_settings, idle=True) as crashed:
+        ada = await crashed.api.sign_up()
+        created = [await submit(ada, line) for line in (FREE, HERO)]
     async with running(scripted_settings) as server:
         again = Api(server.api.http, server.api.address, ada.token, ada.user)
-        ended = await again.wait_for_all(made)
+        ended = await again.wait_for_all(created)
         assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 2
         await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_lost_message_is_made_up_for_while_the_server_runs(scripted: Running) -> None:
+async def test_lost_wake_up_is_made_up_for_by_polling(scripted: Running) -> None:
     ada, services = await scripted.api.sign_up(), scripted.services
-    async with another_process(services) as unheard:
+    async with another_process(services) as other_process:
         user = await User.get(id=ada.user["id"])
-        sold = await unheard.create(user, GenerationRequest(prompt="A fox", count=3))
-        ended = await ada.wait_for_all([row.id for row in sold])
+        submitted = await other_process.create(user, GenerationRequest(prompt="A fox", count=3))
+        ended = await ada.wait_for_all([row.id for row in submitted])
     assert [(one["status"], one["attempts"]) for one in ended] == [("COMPLETED", 1)] * 3
 
 
-async def test_messages_said_again_and_again_are_heard_once(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_repeated_wake_ups_run_a_generation_once(scripted: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await scripted.api.sign_up()
     openrouter.answering.clear()
-    id = await order(ada)
+    id = await submit(ada)
     for _ in range(6):
         await scripted.services.integrations.wake_ups.publish(id)
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
@@ -189,13 +189,13 @@ async def test_messages_said_again_and_again_are_heard_once(scripted: Running, o
 # Leases
 
 
-async def test_a_worker_that_died_before_the_call_is_replaced(
+async def test_generation_of_a_worker_that_died_before_the_call_is_run_again(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
     for line in (FREE, HERO):
-        id = await order(ada, line)
-        await died(id, called=False)
+        id = await submit(ada, line)
+        await abandon(id, called=False)
         await idle_server.services.background.sweeper.sweep()
         waiting = await ada.generation(id)
         assert (waiting["status"], waiting["stage"], waiting["refunded"]) == ("PENDING", "QUEUED", False)
@@ -206,13 +206,13 @@ async def test_a_worker_that_died_before_the_call_is_replaced(
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_worker_that_died_after_the_call_failed_by_the_policy(
+async def test_generation_of_a_worker_that_died_after_the_call_fails_by_the_policy(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
     for line, refunded in ((FREE, True), (HERO, False)):
-        id = await order(ada, line)
-        await died(id, called=True)
+        id = await submit(ada, line)
+        await abandon(id, called=True)
         sweeps = (idle_server.services.background.sweeper.sweep() for _ in range(3))
         await asyncio.gather(*sweeps, idle_server.services.generations.worker.process(id))
         ended = await ada.generation(id)
@@ -226,13 +226,13 @@ async def test_a_worker_that_died_after_the_call_failed_by_the_policy(
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_server: Running) -> None:
+async def test_generation_that_kills_its_workers_fails_after_the_third_attempt(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for line in (FREE, HERO):
-        id = await order(ada, line)
+        id = await submit(ada, line)
         for attempt in (1, 2, 3):
             assert (await ada.generation(id))["status"] == "PENDING"
-            await died(id, called=False)
+            await abandon(id, called=False)
             await idle_server.services.background.sweeper.sweep()
             assert (await ada.generation(id))["attempts"] == attempt
         ended = await ada.generation(id)
@@ -242,21 +242,23 @@ async def test_a_generation_that_kills_its_workers_ends_with_the_third(idle_serv
     await assert_invariants(idle_server.services, all_ended=True)
 
 
-async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_heartbeat_keeps_the_lease_during_a_slow_call(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada)
+    id = await submit(ada)
     openrouter.answering.clear()
     task = asyncio.create_task(another_worker(idle_server.services, Times(0.5, 0.1, PATIENCE)).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
     first = (await Generation.get(id=id)).lease_until
     assert first is not None
 
-    async def would_have_lapsed_twice() -> bool:
+    async def outlived_two_leases() -> bool:
         await idle_server.services.background.sweeper.sweep()
-        now = (await Generation.get(id=id)).lease_until
-        return now is None or (now - first).total_seconds() > 1.0
+        lease_until = (await Generation.get(id=id)).lease_until
+        return lease_until is None or (lease_until - first).total_seconds() > 1.0
 
-    await until(would_have_lapsed_twice)
+    await until(outlived_two_leases)
     openrouter.answering.set()
     await asyncio.wait_for(task, PATIENCE)
     ended = await Generation.get(id=id)
@@ -264,42 +266,44 @@ async def test_a_heartbeat_keeps_the_lease_of_a_slow_call(idle_server: Running, 
     assert len(openrouter.calls) == 1
 
 
-# Zombies
+# Lost leases
 
 
 @pytest.mark.parametrize(("line", "refunded"), [(FREE, True), (HERO, False)])
-async def test_a_worker_that_slept_through_its_lease_in_a_call_changes_nothing(
+async def test_worker_that_lost_its_lease_during_the_call_changes_nothing(
     idle_server: Running, openrouter: ScriptedOpenRouter, line: tuple[str, str], refunded: bool
 ) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada, line)
+    id = await submit(ada, line)
     openrouter.answering.clear()
-    zombie = asyncio.create_task(another_worker(idle_server.services, LATE).process(id))
+    stale = asyncio.create_task(another_worker(idle_server.services, LATE).process(id))
     await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
-    await until_lapsed(id)
+    await wait_until_expired(id)
     await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], bool(ended["refunded"])) == ("FAILED", refunded)
     openrouter.answering.set()
-    await asyncio.wait_for(zombie, PATIENCE)
+    await asyncio.wait_for(stale, PATIENCE)
     assert await row_of(id) == ended
     assert await File.filter(kind=FileKind.RESULT).count() == 0
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is_swept(idle_server: Running) -> None:
+async def test_worker_that_lost_its_lease_while_storing_changes_nothing_and_its_file_is_swept(
+    idle_server: Running,
+) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada)
+    id = await submit(ada)
     storage = SlowStorage(idle_server.services.integrations.storage)
-    zombie = asyncio.create_task(another_worker(idle_server.services, LATE, storage).process(id))
+    stale = asyncio.create_task(another_worker(idle_server.services, LATE, storage).process(id))
     await asyncio.wait_for(storage.written.wait(), PATIENCE)
-    await until_lapsed(id)
+    await wait_until_expired(id)
     await idle_server.services.background.sweeper.sweep()
     ended = await row_of(id)
     assert (ended["status"], ended["result_id"]) == ("FAILED", None)
     assert any(key.startswith("generated/") for key in await stored_keys(idle_server.services))
     storage.gate.set()
-    await asyncio.wait_for(zombie, PATIENCE)
+    await asyncio.wait_for(stale, PATIENCE)
     assert await row_of(id) == ended
     await idle_server.services.background.sweeper.sweep()
     assert await File.filter(kind=FileKind.RESULT).count() == 0
@@ -307,32 +311,32 @@ async def test_a_worker_that_slept_while_storing_changes_nothing_and_its_file_is
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)
 
 
-async def test_nothing_that_an_older_holder_writes_arrives(idle_server: Running) -> None:
+async def test_every_write_with_an_older_fence_is_refused(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    id = await order(ada)
-    zombie = await Claim.take(id, "zombie", 0, 4)
-    assert zombie is not None
-    await until_lapsed(id)
-    await idle_server.services.background.sweeper.sweep()  # back in the queue
-    holder = await Claim.take(id, "holder", 60, 4)
-    assert holder is not None
-    assert holder.lease.fence > zombie.lease.fence
+    id = await submit(ada)
+    stale = await Claim.take(id, "stale", 0, 4)
+    assert stale is not None
+    await wait_until_expired(id)
+    await idle_server.services.background.sweeper.sweep()  # requeued
+    current = await Claim.take(id, "current", 60, 4)
+    assert current is not None
+    assert current.lease.fence > stale.lease.fence
     image = await idle_server.services.media.files.check_upload(photo(64, 48))
     stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     before = await row_of(id)
     for write in (
-        zombie.lease.renew(),
-        zombie.advance(GenerationStage.STORING, 0.9),
-        zombie.record_call("openrouter"),
-        zombie.complete(stored.id, FinalImage(b"", "model", 1.0, "request")),
-        zombie.fail(ErrorCode.GENERATION_FAILED, called=True),
-        zombie.requeue(),
+        stale.lease.renew(),
+        stale.advance(GenerationStage.STORING, 0.9),
+        stale.record_call("openrouter"),
+        stale.complete(stored.id, FinalImage(b"", "model", 1.0, "request")),
+        stale.fail(ErrorCode.GENERATION_FAILED, called=True),
+        stale.requeue(),
     ):
         with pytest.raises(LeaseLostError):
             await write
     assert await row_of(id) == before
-    assert str((await File.get(id=stored.id)).state) == "PENDING"  # not made LIVE by the completion that was lost
+    assert str((await File.get(id=stored.id)).state) == "PENDING"  # the refused completion did not mark it LIVE
     assert await ada.credits() == 10_000 - 1
-    await holder.record_call("openrouter")
-    await holder.complete(stored.id, FinalImage(b"", "model", None, None))
+    await current.record_call("openrouter")
+    await current.complete(stored.id, FinalImage(b"", "model", None, None))
     await assert_invariants(idle_server.services, all_ended=True, all_swept=True)

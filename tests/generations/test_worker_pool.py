@@ -1,4 +1,4 @@
-"""Whose turn it is, how many at once, what wakes a worker, and what a person who waits is told."""
+"""The worker pool: the order of claims, the limit per account, wake-ups, and queue estimates."""
 
 import asyncio
 import contextlib
@@ -40,60 +40,60 @@ class CountingWorker(GenerationWorker):
         return None
 
 
-LOOK = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
+WAITING = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
 
 
-async def order(api: Api, count: int = 1) -> list[str]:
-    made: list[str] = []
+async def submit(api: Api, count: int = 1) -> list[str]:
+    created: list[str] = []
     for size in [4] * (count // 4) + [count % 4] * bool(count % 4):
-        made += [each["id"] for each in (await api.create(prompt="A red boat", count=size))["generations"]]
-    return made
+        created += [each["id"] for each in (await api.create(prompt="A red boat", count=size))["generations"]]
+    return created
 
 
-async def look(api: Api, id: str) -> Any:
-    return (await api.ask(LOOK, id=id))["viewer"]["generation"]
+async def waiting_state(api: Api, id: str) -> Any:
+    return (await api.ask(WAITING, id=id))["viewer"]["generation"]
 
 
-async def test_members_come_first_and_then_who_ordered_first(idle_server: Running) -> None:
+async def test_members_are_claimed_first_and_then_by_age(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
     await make_member(str(eve.user["id"]))
-    first, second = await order(ada), await order(ada)
-    members = await order(eve)
-    taken = [await idle_server.services.generations.worker.take_next() for _ in range(3)]
-    assert [claim.generation.id for claim in taken if claim] == [*members, *first, *second]
+    first, second = await submit(ada), await submit(ada)
+    members = await submit(eve)
+    claims = [await idle_server.services.generations.worker.take_next() for _ in range(3)]
+    assert [claim.generation.id for claim in claims if claim] == [*members, *first, *second]
     assert await idle_server.services.generations.worker.take_next() is None
 
 
-async def test_one_account_cannot_take_all_workers(idle_server: Running) -> None:
+async def test_one_account_cannot_occupy_all_workers(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
     limit = idle_server.settings.generation_user_concurrency
-    hers = await order(ada, limit + 3)
-    others = await order(eve)
-    taken = await asyncio.gather(*(idle_server.services.generations.worker.take_next() for _ in range(limit + 4)))
-    owners = Counter(claim.generation.user_id for claim in taken if claim)
+    waiting = await submit(ada, limit + 3)
+    others = await submit(eve)
+    claims = await asyncio.gather(*(idle_server.services.generations.worker.take_next() for _ in range(limit + 4)))
+    owners = Counter(claim.generation.user_id for claim in claims if claim)
     assert owners == {ada.user["id"]: limit, eve.user["id"]: 1}
-    (one, *_) = [claim for claim in taken if claim and claim.generation.user_id == ada.user["id"]]
+    (one, *_) = [claim for claim in claims if claim and claim.generation.user_id == ada.user["id"]]
     await idle_server.services.generations.worker.run(one)
     following = await idle_server.services.generations.worker.take_next()
     assert following is not None
-    assert following.generation.id == hers[limit]
+    assert following.generation.id == waiting[limit]
     assert others
 
 
-async def test_every_order_of_one_account_is_made_although_only_some_at_once(scripted: Running) -> None:
+async def test_all_generations_of_one_account_run_within_its_concurrency_limit(scripted: Running) -> None:
     ada = await scripted.api.sign_up()
     most = 0
 
     async def watch() -> None:
         nonlocal most
         while True:
-            (found,) = await rows("SELECT COUNT(*) AS busy FROM generations WHERE status = 'PROCESSING'")
-            most = max(most, found["busy"])
+            (found,) = await rows("SELECT COUNT(*) AS running FROM generations WHERE status = 'PROCESSING'")
+            most = max(most, found["running"])
             await asyncio.sleep(0.001)
 
     watching = asyncio.create_task(watch())
     started = time.monotonic()
-    ended = await ada.wait_for_all(await order(ada, 12))
+    ended = await ada.wait_for_all(await submit(ada, 12))
     watching.cancel()
     assert {one["status"] for one in ended} == {"COMPLETED"}
     assert most <= scripted.settings.generation_user_concurrency
@@ -101,115 +101,115 @@ async def test_every_order_of_one_account_is_made_although_only_some_at_once(scr
     await assert_invariants(scripted.services, all_ended=True)
 
 
-async def test_a_person_who_waits_is_told_how_many_are_ahead_and_how_long_it_may_take(idle_server: Running) -> None:
+async def test_waiting_generation_shows_its_queue_position_and_estimated_seconds(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up("ada@example.com"), await idle_server.api.sign_up("eve@example.com")
     await make_member(str(eve.user["id"]))
-    (first,) = await order(ada)
-    assert await look(ada, first) == {"status": "PENDING", "queuePosition": 0, "estimatedSeconds": None}
+    (first,) = await submit(ada)
+    assert await waiting_state(ada, first) == {"status": "PENDING", "queuePosition": 0, "estimatedSeconds": None}
     await idle_server.services.generations.worker.process(first)
-    assert await look(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
+    assert await waiting_state(ada, first) == {"status": "COMPLETED", "queuePosition": None, "estimatedSeconds": None}
     await rows("UPDATE generations SET completed_at = LATER($1) WHERE id = $2 RETURNING id", 10.0, first)
     idle_server.services.generations.queue_estimates._medians.clear()  # an estimate is cached for some seconds
 
-    second, third = await order(ada, 2)
-    (members,) = await order(eve)
-    await idle_server.services.operations.worker_registry.heartbeat("somebody", 2)
-    told = {id: await look(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
-    assert [told[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
-    one = told[members]["estimatedSeconds"]
+    second, third = await submit(ada, 2)
+    (members,) = await submit(eve)
+    await idle_server.services.operations.worker_registry.heartbeat("another worker", 2)
+    found = {id: await waiting_state(api, id) for api, id in ((eve, members), (ada, second), (ada, third))}
+    assert [found[id]["queuePosition"] for id in (members, second, third)] == [0, 1, 2]
+    one = found[members]["estimatedSeconds"]
     assert 9 < one < 11
-    assert told[second]["estimatedSeconds"] == one  # the second of two slots
-    assert told[third]["estimatedSeconds"] == pytest.approx(2 * one, abs=0.2)
+    assert found[second]["estimatedSeconds"] == one  # the second of two slots
+    assert found[third]["estimatedSeconds"] == pytest.approx(2 * one, abs=0.2)
 
     claim = await idle_server.services.generations.worker.take_next()
     assert claim is not None
-    under_way = await look(eve, members)
-    assert (under_way["status"], under_way["queuePosition"]) == ("PROCESSING", None)
-    assert 0 < under_way["estimatedSeconds"] <= one
+    running_state = await waiting_state(eve, members)
+    assert (running_state["status"], running_state["queuePosition"]) == ("PROCESSING", None)
+    assert 0 < running_state["estimatedSeconds"] <= one
 
 
-async def test_a_page_of_waiting_generations_asks_for_all_positions_at_once(idle_server: Running) -> None:
+async def test_page_of_waiting_generations_shows_every_position(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await adjust_credits(str(ada.user["id"]), 100, "many")
-    ids = await order(ada, 12)
+    ids = await submit(ada, 12)
     page = await ada.ask("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
     nodes = page["viewer"]["generations"]["nodes"]
     assert nodes == [{"id": id, "queuePosition": number} for number, id in enumerate(ids)]
 
 
-async def test_a_worker_drops_what_is_called_off_while_the_provider_works(
+async def test_cancel_frees_the_slot_while_the_provider_is_working(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter
 ) -> None:
     slow = scripted_settings.model_copy(update={"generation_deadline_seconds": 60.0, "worker_concurrency": 1})
     async with running(slow) as server:
         ada = await server.api.sign_up()
         openrouter.answering.clear()
-        (id,) = await order(ada)
+        (id,) = await submit(ada)
         await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
         await server.services.generations.requests.cancel(str(ada.user["id"]), id)
         # The only slot is free again long before the provider answers or the lease ends.
-        (following,) = await order(ada)
+        (following,) = await submit(ada)
 
-        async def taken() -> bool:
+        async def is_claimed() -> bool:
             return (await Generation.get(id=following)).status is GenerationStatus.PROCESSING
 
-        await until(taken)
+        await until(is_claimed)
         openrouter.answering.set()
         assert (await ada.wait_for_end(following))["status"] == "COMPLETED"
         assert (await ada.generation(id))["status"] == "CANCELED"
 
 
-async def test_work_goes_on_while_redis_is_away(scripted_settings: Settings, redis: RedisServer) -> None:
+async def test_generations_run_while_redis_is_down(scripted_settings: Settings, redis: RedisServer) -> None:
     async with running(scripted_settings.model_copy(update={"redis_url": redis.url})) as server:
         ada = await server.api.sign_up()
-        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await submit(ada))[0]))["status"] == "COMPLETED"
         redis.kill()
         try:
-            assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
+            assert (await ada.wait_for_end((await submit(ada))[0]))["status"] == "COMPLETED"
         finally:
             redis.start()
-        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await submit(ada))[0]))["status"] == "COMPLETED"
         await assert_invariants(server.services, all_ended=True)
 
 
-async def test_a_process_starts_and_works_where_redis_is_away(scripted_settings: Settings) -> None:
-    nowhere = scripted_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    async with running(nowhere) as server:
+async def test_process_starts_and_runs_generations_without_redis(scripted_settings: Settings) -> None:
+    no_redis = scripted_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    async with running(no_redis) as server:
         ada = await server.api.sign_up()
-        assert (await ada.wait_for_end((await order(ada))[0]))["status"] == "COMPLETED"
+        assert (await ada.wait_for_end((await submit(ada))[0]))["status"] == "COMPLETED"
 
 
 @pytest.mark.any_database
-async def test_a_bell_that_a_full_worker_hears_wakes_one_that_has_room(
+async def test_wake_up_reaches_a_pool_with_a_free_slot_while_another_is_full(
     scripted_settings: Settings, openrouter: ScriptedOpenRouter, shared_redis: RedisServer
 ) -> None:
     url = shared_redis.url
-    patient = {"redis_url": url, "generation_deadline_seconds": 60.0, "generation_user_concurrency": 100}
+    changes = {"redis_url": url, "generation_deadline_seconds": 60.0, "generation_user_concurrency": 100}
     async with (
-        running(scripted_settings.model_copy(update=patient), idle=True) as server,
+        running(scripted_settings.model_copy(update=changes), idle=True) as server,
         Bus.open(url) as bus,
-        contextlib.AsyncExitStack() as workers,
+        contextlib.AsyncExitStack() as pools,
     ):
         services = server.services
 
-        async def employ(wake_ups: WakeUps, bus: Bus, concurrency: int) -> None:
-            # Neither looks at the table by itself while this test lasts.
-            crew = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
-            await workers.enter_async_context(crew.working(services.generations.worker, concurrency))
-            workers.callback(openrouter.answering.set)
+        async def start_pool(wake_ups: WakeUps, bus: Bus, concurrency: int) -> None:
+            # Neither polls the table while this test runs.
+            pool = WorkerPool(wake_ups, bus, services.operations.worker_registry, poll=600.0, grace=5.0)
+            await pools.enter_async_context(pool.working(services.generations.worker, concurrency))
+            pools.callback(openrouter.answering.set)
 
-        async def all_taken() -> bool:
+        async def all_claimed() -> bool:
             return not await Generation.filter(status=GenerationStatus.PENDING).exists()
 
         ada = await server.api.sign_up()
         openrouter.answering.clear()
-        await employ(services.integrations.wake_ups, services.integrations.bus, 1)
-        await order(ada)
-        await until(all_taken)
-        await employ(WakeUps(bus), bus, 8)
-        for _ in range(8):  # half of the bells, or so, are heard by the one that is full
-            await order(ada)
-            await until(all_taken)
+        await start_pool(services.integrations.wake_ups, services.integrations.bus, 1)
+        await submit(ada)
+        await until(all_claimed)
+        await start_pool(WakeUps(bus), bus, 8)
+        for _ in range(8):
+            await submit(ada)
+            await until(all_claimed)
 
 
 @pytest.mark.any_database
