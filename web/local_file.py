@@ -1,15 +1,34 @@
 """Files of the local storage, behind signed links."""
 
 import asyncio
+import os
 from pathlib import PurePath
+from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from services.integrations.storage.local import LocalStorage
 from services.services import Services
 from web.conditional import etag_matches
+
+
+class OpenFileResponse(FileResponse):
+    """Sends a file that is open already, whole even if it is deleted while the response is under way."""
+
+    def __init__(self, file: BinaryIO, media_type: str, headers: dict[str, str]) -> None:
+        # A name of the open file itself, which leads to its bytes for as long as it is open.
+        path = f"/dev/fd/{file.fileno()}"
+        super().__init__(path, media_type=media_type, headers=headers, stat_result=os.fstat(file.fileno()))
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
 async def serve_file(request: Request) -> Response:
@@ -18,10 +37,10 @@ async def serve_file(request: Request) -> Response:
     storage = services.integrations.storage
     found = storage.resolve(request.path_params["token"]) if isinstance(storage, LocalStorage) else None
     try:
-        status = await asyncio.to_thread(found.path.stat) if found else None
+        file = await asyncio.to_thread(found.path.open, "rb") if found else None
     except FileNotFoundError:  # removed meanwhile
-        status = None
-    if found is None or status is None:
+        file = None
+    if found is None or file is None:
         return PlainTextResponse("Not found.", status_code=404)
     headers = {
         "Cache-Control": f"private, max-age={found.seconds_left}, immutable",
@@ -31,8 +50,9 @@ async def serve_file(request: Request) -> Response:
     if found.download_as is not None:
         name = PurePath(found.download_as).name
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}; filename=\"{name}\""
-    response = FileResponse(found.path, media_type=found.content_type, headers=headers, stat_result=status)
+    response = OpenFileResponse(file, found.content_type, headers)
     if etag_matches(request.headers.get("if-none-match", ""), response.headers["etag"]):
+        file.close()
         validators = {name: response.headers[name] for name in ("etag", "last-modified", *headers)}
         return Response(status_code=304, headers=validators)
     return response

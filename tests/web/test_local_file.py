@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import os
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from itsdangerous import URLSafeSerializer
 from PIL import Image
+from starlette.types import Message
 
 from models import File
 from services.integrations.storage.local import LocalStorage, LocalUpload
@@ -21,6 +23,7 @@ from services.integrations.storage.protocol import MissingObjectError, StorageEr
 from tests.conftest import Running
 from tests.support.client import Api, photo
 from tests.support.integrity import stored_keys
+from web.local_file import OpenFileResponse
 
 SECRET = "s" * 32
 KEY = "originals/usr_1/fil_1"
@@ -225,6 +228,42 @@ async def test_forged_links_are_404(ada: Api, module_server: Running, generation
         response = await ada.http.get(f"{ada.address}/files/{forgery}")
         assert response.status_code == 404, forgery
         assert response.text in ("Not found.", "Not Found")
+
+
+async def test_file_removed_during_requests_is_sent_whole_or_404(module_server: Running, rng: random.Random) -> None:
+    storage = module_server.services.integrations.storage
+    assert isinstance(storage, LocalStorage)
+    data = rng.randbytes(100_000)
+    for number in range(100):
+        key = f"results/usr_1/fil_{number}"
+        await storage.put(key, data, "image/png")
+        link = await storage.link(key, "image/png")
+
+        async def remove(key: str = key) -> None:
+            await asyncio.sleep(rng.uniform(0, 0.003))
+            await storage.delete(key)
+
+        response, _ = await asyncio.gather(module_server.api.http.get(link.url), remove())
+        assert (response.status_code, response.content) in {(200, data), (404, b"Not found.")}
+
+
+async def test_file_deleted_after_the_response_has_started_is_sent_whole(tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(b"x" * 300_000)
+    sent = bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        path.unlink(missing_ok=True)
+        sent.extend(message.get("body", b""))
+
+    file = path.open("rb")
+    scope = {"type": "http", "method": "GET", "headers": [], "asgi": {"spec_version": "2.4"}}
+    await OpenFileResponse(file, "image/png", {})(scope, receive, send)
+    assert bytes(sent) == b"x" * 300_000
+    assert file.closed
 
 
 async def test_removing_a_file_removes_its_partial_writes_and_ends_its_links(ada: Api, module_server: Running) -> None:
