@@ -1,4 +1,4 @@
-"""Memberships and passes that admins give: they open things at once, are told at once, and never twice."""
+"""Memberships and passes granted by admins: effective and published at once, idempotent by key."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -29,16 +29,19 @@ CHANGES = """
 subscription { creditsChanged { version transaction { id } membership { plan { slug } } pass { plan { slug } } } }"""
 LOCKED = '{ style(slug: "cyberpunk-street", collection: "scenes") { id locked } }'
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-NOBODY = "usr_01h455vb4pex5vsknk084sn02q"
+UNKNOWN_USER = "usr_01h455vb4pex5vsknk084sn02q"
 HOUR = timedelta(hours=1)
 
 
-async def acts() -> list[tuple[str | None, str, str | None, dict[str, Any]]]:
-    """The audit log, oldest first."""
-    return [(act.actor_id, act.action.value, act.target, act.detail) for act in await AuditEntry.all().order_by("id")]
+async def audit_entries() -> list[tuple[str | None, str, str | None, dict[str, Any]]]:
+    """Return the audit log, oldest first."""
+    return [
+        (entry.actor_id, entry.action.value, entry.target, entry.detail)
+        for entry in await AuditEntry.all().order_by("id")
+    ]
 
 
-async def lasts(reference: str) -> tuple[datetime, datetime]:
+async def period_of(reference: str) -> tuple[datetime, datetime]:
     held = await Pass.get(reference=reference)
     return held.started_at, held.expires_at
 
@@ -52,18 +55,18 @@ async def test_granted_membership_unlocks_styles_at_once_and_is_published(idle_s
         credits = await socket.subscribe(CHANGES)
         opening = await credits.next()
         given = await admin.one(SET, **mine, isMember=True)
-        told = await credits.next()
-        assert (await admin.one(SET, **mine, isMember=True))["user"] == given["user"], "so it is already"
+        published = await credits.next()
+        assert (await admin.one(SET, **mine, isMember=True))["user"] == given["user"], "nothing changes"
         assert (await ada.one(LOCKED))["locked"] is False
         taken = await admin.one(SET, **mine, isMember=False)
         ended = await credits.next()
     assert given["errors"] == taken["errors"] == []
     assert (given["user"]["isMember"], given["user"]["membership"]["plan"]) == (True, None)
     assert taken["user"] == {"id": ada.user["id"], "isMember": False, "membership": None}
-    assert (told["version"], told["membership"]) == (opening["version"] + 1, {"plan": None})
-    assert (ended["version"], ended["membership"]) == (told["version"] + 1, None)
+    assert (published["version"], published["membership"]) == (opening["version"] + 1, {"plan": None})
+    assert (ended["version"], ended["membership"]) == (published["version"] + 1, None)
     assert (await ada.one(LOCKED))["locked"]
-    assert await acts() == [
+    assert await audit_entries() == [
         (admin_id, "SET_MEMBERSHIP", ada.user["id"], {"isMember": True}),
         (admin_id, "SET_MEMBERSHIP", ada.user["id"], {"isMember": False}),
     ]
@@ -90,14 +93,16 @@ async def test_pass_starts_at_once_or_after_last_one_and_is_granted_once(idle_se
     async with ada.socket() as socket:
         credits = await socket.subscribe(CHANGES)
         opening = await credits.next()
-        twins = await asyncio.gather(*(admin.one(GRANT, **mine, hours=24, idempotencyKey="ticket-1") for _ in range(4)))
-        told = await credits.next()
-    assert [twin["errors"] for twin in twins] == [[]] * 4
-    assert (told["version"], told["pass"]) == (opening["version"] + 1, {"plan": {"slug": "flash-lite"}})
+        duplicates = await asyncio.gather(
+            *(admin.one(GRANT, **mine, hours=24, idempotencyKey="ticket-1") for _ in range(4))
+        )
+        published = await credits.next()
+    assert [duplicate["errors"] for duplicate in duplicates] == [[]] * 4
+    assert (published["version"], published["pass"]) == (opening["version"] + 1, {"plan": {"slug": "flash-lite"}})
     (first,) = await Pass.all()
     assert first.expires_at - first.started_at == 24 * HOUR
-    for twin in twins:
-        shown = twin["user"]["pass"]
+    for duplicate in duplicates:
+        shown = duplicate["user"]["pass"]
         assert shown["plan"] == {"slug": "flash-lite"}
         assert datetime.fromisoformat(shown["expiresAt"]) == first.expires_at
     for another in ({**mine, "hours": 25}, {**mine, "hours": 24, "plan": "flash"}):
@@ -106,11 +111,11 @@ async def test_pass_starts_at_once_or_after_last_one_and_is_granted_once(idle_se
     assert (await other.one(GRANT, **mine, idempotencyKey="ticket-1"))["errors"] == []
     assert (await admin.one(GRANT, **mine, hours=1))["errors"] == []
     log = await AuditEntry.all().order_by("id")
-    one, two, three = [await lasts(f"admin:{act.id}") for act in log]
+    one, two, three = [await period_of(f"admin:{entry.id}") for entry in log]
     assert one == (first.started_at, first.expires_at)
-    assert two == (first.expires_at, first.expires_at + 3 * HOUR), "as long as it is sold"
+    assert two == (first.expires_at, first.expires_at + 3 * HOUR), "the plan's duration"
     assert three == (two[1], two[1] + HOUR)
-    assert [(act.actor_id, act.target, act.detail) for act in log] == [
+    assert [(entry.actor_id, entry.target, entry.detail) for entry in log] == [
         (by.user["id"], ada.user["id"], {"plan": "flash-lite", "hours": hours})
         for by, hours in ((admin, 24), (other, 3), (admin, 1))
     ]
@@ -121,8 +126,8 @@ async def test_pass_starts_at_once_or_after_last_one_and_is_granted_once(idle_se
 @pytest.mark.any_database
 async def test_refused_grant_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
-    gone = await idle_server.api.sign_up("gone@example.com")
-    await gone.ask(LEAVE, input={"password": "correct horse", "confirmEmail": "gone@example.com"})
+    deleted = await idle_server.api.sign_up("deleted@example.com")
+    await deleted.ask(LEAVE, input={"password": "correct horse", "confirmEmail": "deleted@example.com"})
     monthly = (await Plan.filter(kind=PlanKind.SUBSCRIPTION, is_active=True).first()) or await Plan.create(
         slug="monthly", title={"en": "Monthly"}, kind=PlanKind.SUBSCRIPTION, position=900, max_batch=2
     )
@@ -132,21 +137,21 @@ async def test_refused_grant_changes_nothing(idle_server: Running) -> None:
         ({**lite, "plan": "no-such"}, "INVALID_INPUT", "plan"),
         ({**lite, "plan": "\x00"}, "INVALID_INPUT", "plan"),
         ({**lite, "plan": monthly.slug}, "INVALID_INPUT", "plan"),
-        ({**lite, "plan": "flash"}, "INVALID_INPUT", "plan"),  # not sold any more
+        ({**lite, "plan": "flash"}, "INVALID_INPUT", "plan"),  # no longer on sale
         ({**lite, "hours": 0}, "INVALID_INPUT", "hours"),
         ({**lite, "hours": MAX_HOURS + 1}, "INVALID_INPUT", "hours"),
         ({**lite, "idempotencyKey": ""}, "INVALID_INPUT", "idempotencyKey"),
-        ({**lite, "userId": NOBODY}, "NOT_FOUND", "userId"),
-        ({**lite, "userId": gone.user["id"]}, "NOT_FOUND", "userId"),
+        ({**lite, "userId": UNKNOWN_USER}, "NOT_FOUND", "userId"),
+        ({**lite, "userId": deleted.user["id"]}, "NOT_FOUND", "userId"),
     ):
         refused = await admin.refused(GRANT, **given)
         assert (refused["code"], refused["field"]) == (code, [field]), given
-    for user_id in (NOBODY, gone.user["id"], "x"):
+    for user_id in (UNKNOWN_USER, deleted.user["id"], "x"):
         refused = await admin.refused(SET, userId=user_id, isMember=True)
         assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["userId"])
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-    for person in (ada, Api(idle_server.api.http, idle_server.api.address, key)):
-        assert (await person.refused(GRANT, **lite))["code"] == "FORBIDDEN"
-        assert (await person.refused(SET, userId=ada.user["id"], isMember=True))["code"] == "FORBIDDEN"
-    assert (await Pass.all().count(), await acts()) == (0, [])
+    for client in (ada, Api(idle_server.api.http, idle_server.api.address, key)):
+        assert (await client.refused(GRANT, **lite))["code"] == "FORBIDDEN"
+        assert (await client.refused(SET, userId=ada.user["id"], isMember=True))["code"] == "FORBIDDEN"
+    assert (await Pass.all().count(), await audit_entries()) == (0, [])
     await assert_invariants(idle_server.services)

@@ -1,4 +1,4 @@
-"""Many purchases at once, over HTTP: exactly what the balance allows is sold, and the rest is told why not."""
+"""Concurrent requests over HTTP: exactly what the balance allows is accepted, the rest is refused with a code."""
 
 import asyncio
 from collections import Counter
@@ -20,14 +20,14 @@ async def test_concurrent_purchases_spend_exactly_the_balance(settings: Settings
     settings = settings.model_copy(update={"signup_credits": balance})
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
-        told = await _buy(server, ada.headers(), purchases)
-        assert told == {None: balance, "INSUFFICIENT_CREDITS": purchases - balance}
+        codes = await _buy(server, ada.headers(), purchases)
+        assert codes == {None: balance, "INSUFFICIENT_CREDITS": purchases - balance}
         assert await ada.credits() == 0
         await assert_invariants(server.services)
 
 
 async def _buy(server: Running, headers: dict[str, str], times: int) -> Counter[str | None]:
-    """Ask for a picture so many times at once: how often each code was answered."""
+    """Send this many requests concurrently, and count the error codes."""
     operation = {"query": CREATE, "variables": {"input": {"prompt": "A red boat"}}}
 
     async def one(http: httpx.AsyncClient) -> str | None:

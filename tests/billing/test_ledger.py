@@ -1,4 +1,4 @@
-"""Credits: the ledger adds up whatever happens at once, nothing is paid twice, and its owner can read all of it."""
+"""The ledger: it adds up under concurrency, nothing is paid twice, and its owner can read all of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ from tests.support.client import Api
 from tests.support.factories import insert
 
 SPENDS, MORE_SPENDS, CREDITS = 1_000, 10_000, 500
-AT_ONCE = 64  # more than there are connections
+CONCURRENT = 64  # more than the connections of the pool
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def opened(database: str) -> AsyncIterator[str]:
 
 
 async def account(credits: int = 0) -> str:
-    """An account whose credits came by a line, as all credits do."""
+    """Insert an account whose credits come from a ledger line."""
     user: str = (await insert("users", factories.user()))["id"]
     if credits:
         await post(user, [grant(credits)])
@@ -45,7 +45,7 @@ async def post(user: str, lines: Sequence[LedgerLine]) -> account_change.Account
 
 
 async def audited(user: str) -> tuple[User, list[CreditTransaction]]:
-    """The account and its lines, which must add up to it."""
+    """Return the account and its lines, after checking that they add up."""
     found, lines = await User.get(id=user), await CreditTransaction.filter(user_id=user).order_by("sequence")
     assert [line.sequence for line in lines] == list(range(1, len(lines) + 1)), "a gap"
     balance = 0
@@ -60,7 +60,7 @@ async def audited(user: str) -> tuple[User, list[CreditTransaction]]:
 @pytest.mark.parametrize("spends", [SPENDS, pytest.param(MORE_SPENDS, marks=pytest.mark.chaos)])
 async def test_concurrent_spends_use_exactly_the_balance(opened: str, spends: int) -> None:
     user = await account(CREDITS)
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(CONCURRENT)
     lowest = CREDITS
 
     async def spend() -> bool:
@@ -152,7 +152,7 @@ async def test_reversals_and_adjustments_may_make_balance_negative(opened: str, 
     assert refused.value.balance == -4
     await post(user, [grant(4)])
     found = await User.get(id=user)
-    assert (found.credits, found.overdraft_allowed) == (0, False), "a debt that is paid leaves no leave for another"
+    assert (found.credits, found.overdraft_allowed) == (0, False), "a repaid overdraft allows no new one"
 
 
 @pytest.mark.parametrize("kind", [t for t in TransactionType if t not in ("REVERSAL", "ADMIN")])
@@ -181,13 +181,13 @@ async def test_posting_to_missing_account_is_refused(opened: str) -> None:
 async def test_transaction_bumps_version_once(opened: str) -> None:
     user = await account(5)
 
-    async def touched_and_paid() -> None:
+    async def bump_and_post() -> None:
         assert (await account_change.bump_version(user)).version == 2
         assert (
             await ledger.post(user, ledger.deduction(ids.new_id(ids.GENERATION), 1), version_bumped=True)
         ).version == 2
 
-    await run_tx(touched_and_paid)
+    await run_tx(bump_and_post)
     found, lines = await audited(user)
     assert (found.version, lines[-1].account_version) == (2, 2)
 
@@ -221,7 +221,7 @@ query($first: Int, $after: String, $last: Int, $before: String, $filter: Transac
 
 @pytest.fixture
 async def reader(ada: Api) -> Api:
-    """An account with seven lines of four types: 30, +5, -1, -1, +1, -1, +5."""
+    """Return an account with seven lines of four types: 30, +5, -1, -1, +1, -1, +5."""
     user, first, second, third = ada.user["id"], *(ids.new_id(ids.GENERATION) for _ in range(3))
     for lines in (
         [grant(5)],

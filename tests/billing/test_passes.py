@@ -1,4 +1,4 @@
-"""Passes: so much an hour and not one more, given back with what failed, and paid with before anything else."""
+"""Passes: hourly allowances are exact, returned on failure, and used before any other funding source."""
 
 import asyncio
 from collections import Counter
@@ -37,24 +37,24 @@ mutation($input: CreateGenerationInput!) {
 }"""
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-LITE, EIGHT = "flash-lite", "flash"  # 3 and 8 pictures an hour
+LITE, EIGHT = "flash-lite", "flash"  # 3 and 8 images per hour
 
 
 async def grant(api: Api, slug: str = LITE, reference: str | None = None) -> Pass:
-    """What a paid order does."""
+    """Grant a pass as a paid order does."""
     reference = reference or f"polar:order:{api.user['id']}"
     await run_tx(passes.grant, api.user["id"], await Plan.get(slug=slug), reference)
     return await Pass.get(reference=reference)
 
 
-async def go_by(held: Pass, hours: float) -> None:
-    """Let so much of a pass's time be over."""
+async def advance(held: Pass, hours: float) -> None:
+    """Shift a pass into the past by this many hours."""
     row = await Pass.get(id=held.id)
     past = timedelta(hours=hours)
     await Pass.filter(id=held.id).update(started_at=row.started_at - past, expires_at=row.expires_at - past)
 
 
-async def seen(api: Api) -> Any:
+async def active_pass(api: Api) -> Any:
     return (await api.one(PASS))["pass"]
 
 
@@ -65,18 +65,18 @@ async def order(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
 
 
 async def paid(api: Api, count: int = 1) -> list[tuple[str, int]]:
-    """Who paid for each picture of a new order, and how many credits."""
+    """Request images, and return the funding source and the credits of each."""
     return [(one["paidBy"], one["cost"]) for one in await order(api, count)]
 
 
 async def hours(held: Pass) -> dict[int, int]:
-    """How many pictures of each hour of a pass were used."""
+    """Return how many images were used in each hour of a pass."""
     return {row.hour: row.images for row in await PassHour.filter(holder_id=held.id)}
 
 
 @pytest.fixture
 async def creditless(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """A server of the product that sells no credits, where nothing happens by itself."""
+    """A server of the product that sells no credits, without background work."""
     async with running(scripted_settings.model_copy(update={"profile": "flash", "signup_credits": 0}), idle=True) as it:
         yield it
 
@@ -93,7 +93,7 @@ async def test_pass_pays_first_then_credits(idle_server: Running) -> None:
             "balanceAfter": 10_000,
         }
         assert await paid(ada) == [("PASS", 0)]
-        shown = await seen(ada)
+        shown = await active_pass(ada)
         assert (shown["images"]["used"], shown["images"]["remaining"]) == (used + 1, 2 - used)
     assert await ada.one(QUOTE, input={}) == {
         "cost": 1,
@@ -125,23 +125,23 @@ async def test_request_has_one_funding_source_for_all_its_generations(idle_serve
 
 async def test_without_credit_sales_generations_require_a_pass_with_allowance(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
-    nobody_pays = {"cost": 0, "paidBy": "PASS", "affordable": False, "balanceAfter": 0}
-    assert await creditless.api.one(QUOTE, input={}) == await ada.one(QUOTE, input={}) == nobody_pays
+    no_funding = {"cost": 0, "paidBy": "PASS", "affordable": False, "balanceAfter": 0}
+    assert await creditless.api.one(QUOTE, input={}) == await ada.one(QUOTE, input={}) == no_funding
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
     held = await grant(ada)
     for _ in range(3):
         assert await paid(ada) == [("PASS", 0)]
-    assert await ada.one(QUOTE, input={}) == nobody_pays
+    assert await ada.one(QUOTE, input={}) == no_funding
     refused = await ada.refused(QUOTA, input={"prompt": "A fox"})
     assert refused["code"] == "QUOTA_EXCEEDED"
     assert datetime.fromisoformat(refused["resetsAt"]) == held.started_at + HOUR
     assert await Generation.all().count() == 3
-    await go_by(held, 1)
+    await advance(held, 1)
     assert await paid(ada) == [("PASS", 0)]
-    images = (await seen(ada))["images"]
+    images = (await active_pass(ada))["images"]
     assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
-    await go_by(held, 2)
-    assert await seen(ada) is None
+    await advance(held, 2)
+    assert await active_pass(ada) is None
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
     await assert_invariants(creditless.services)
 
@@ -157,7 +157,7 @@ async def test_request_over_hourly_allowance_gets_no_reset_time(creditless: Runn
 async def test_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
-    told = SubscriptionState(
+    state = SubscriptionState(
         subscription_id="of Ada",
         user_id=ada.user["id"],
         plan=await Plan.get(slug="enterprise"),
@@ -167,11 +167,11 @@ async def test_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) 
         ends_at=None,
         reported_at=datetime.now(UTC),
     )
-    await run_tx(idle_server.services.billing.memberships.apply, told)
+    await run_tx(idle_server.services.billing.memberships.apply, state)
     assert [await paid(ada) for _ in range(4)] == [[("PASS", 0)]] * 3 + [[("PLAN", 0)]]
     assert (await ada.one(QUOTE, input={}))["paidBy"] == "PLAN"
     now = datetime.now(UTC)
-    over = replace(told, status=MembershipStatus.ENDED, ends_at=now, reported_at=now)
+    over = replace(state, status=MembershipStatus.ENDED, ends_at=now, reported_at=now)
     await run_tx(idle_server.services.billing.memberships.apply, over)
     assert await paid(ada) == [("CREDITS", 1)]
     assert await hours(held) == {0: 3}
@@ -212,7 +212,7 @@ async def test_failure_returns_allowance_where_credits_would_be_refunded(
         (RefundPolicy.NEVER, False, False),
     ):
         await Collection.filter(slug="sandbox").update(refund_policy=policy)
-        used, version = (await seen(ada))["images"]["used"], (await ada.one(PASS))["version"]
+        used, version = (await active_pass(ada))["images"]["used"], (await ada.one(PASS))["version"]
         (one,) = await order(ada)
         if called:
             await idle_server.services.generations.worker.process(one["id"])
@@ -222,9 +222,9 @@ async def test_failure_returns_allowance_where_credits_would_be_refunded(
             await claim.fail(ErrorCode.UNAVAILABLE, called=False)
         ended = await ada.generation(one["id"])
         assert (ended["status"], ended["refunded"]) == ("FAILED", back)
-        images = (await seen(ada))["images"]
+        images = (await active_pass(ada))["images"]
         assert images["used"] == images["usedInTotal"] == used + (0 if back else 1)
-        assert (await ada.one(PASS))["version"] == version + 3, "sold, begun, failed"
+        assert (await ada.one(PASS))["version"] == version + 3, "accepted, claimed, failed"
     assert await ada.credits() == 10_000
     assert await hours(held) == {0: 2}
     await assert_invariants(idle_server.services, all_ended=True)
@@ -234,12 +234,12 @@ async def test_late_failure_returns_allowance_to_the_hour_that_used_it(creditles
     ada = await creditless.api.sign_up()
     held = await grant(ada)
     early = [(await order(ada))[0]["id"] for _ in range(3)]
-    await go_by(held, 1)
+    await advance(held, 1)
     late = [(await order(ada))[0]["id"] for _ in range(2)]
     await ada.one(CANCEL, id=early[0])
     assert await hours(held) == {0: 2, 1: 2}
-    assert (await seen(ada))["images"]["remaining"] == 1
-    await go_by(held, 2)  # which is its end
+    assert (await active_pass(ada))["images"]["remaining"] == 1
+    await advance(held, 2)  # the end of the pass
     for one in (early[1], late[0]):
         canceled = (await ada.one(CANCEL, id=one))["generation"]
         assert (canceled["status"], canceled["refunded"]) == ("CANCELED", True)
@@ -258,7 +258,7 @@ async def test_deletion_returns_allowance_only_before_the_provider_call(idle_ser
     await claim.record_call("openrouter")
     await ada.one(DELETE, ids=[made, waiting, called])
     assert await hours(held) == {0: 2}
-    assert (await seen(ada))["images"]["usedInTotal"] == 2
+    assert (await active_pass(ada))["images"]["usedInTotal"] == 2
     kept = await Generation.filter(pass_id=held.id, paid_by="PASS", pass_hour=0, deleted_at__isnull=False).count()
     assert kept == 3
     await assert_invariants(idle_server.services, all_ended=True)
@@ -270,10 +270,10 @@ async def test_passes_follow_one_another(idle_server: Running) -> None:
     second = await grant(ada, EIGHT, "second")
     third = await grant(ada, LITE, "third")
     assert (second.started_at, third.started_at) == (first.expires_at, second.expires_at)
-    assert (await seen(ada))["plan"] == {"slug": LITE}
+    assert (await active_pass(ada))["plan"] == {"slug": LITE}
     for row in (first, second, third):
-        await go_by(row, 3)
-    assert (await seen(ada))["plan"] == {"slug": EIGHT}
+        await advance(row, 3)
+    assert (await active_pass(ada))["plan"] == {"slug": EIGHT}
     await assert_invariants(idle_server.services)
 
 
@@ -294,18 +294,18 @@ async def test_revoked_pass_ends_at_once_and_next_one_starts(idle_server: Runnin
     account = await run_tx(passes.revoke, "first")
     assert account is not None
     assert (account.entitlements, account.version) == (True, version + 1)
-    assert (await seen(ada))["plan"] == {"slug": EIGHT}
+    assert (await active_pass(ada))["plan"] == {"slug": EIGHT}
     await assert_invariants(idle_server.services)
     await ada.one(CANCEL, id=taken["id"])
-    assert (await seen(ada))["images"]["usedInTotal"] == 0
+    assert (await active_pass(ada))["images"]["usedInTotal"] == 0
     await run_tx(passes.revoke, "second")
     third = await Pass.get(reference="third")
-    assert datetime.fromisoformat((await seen(ada))["startedAt"]) == third.started_at
-    assert third.expires_at - third.started_at == 3 * HOUR, "all of it is left"
+    assert datetime.fromisoformat((await active_pass(ada))["startedAt"]) == third.started_at
+    assert third.expires_at - third.started_at == 3 * HOUR, "its whole duration is left"
     repeated = await run_tx(passes.revoke, "second")
     assert repeated is not None
     assert not repeated.entitlements
-    assert await run_tx(passes.revoke, "nobody's") is None
+    assert await run_tx(passes.revoke, "unknown") is None
     await assert_invariants(idle_server.services)
 
 
@@ -313,7 +313,7 @@ async def test_pass_keeps_allowances_from_its_purchase(idle_server: Running) -> 
     ada = await idle_server.api.sign_up()
     held = await grant(ada)
     await Plan.filter(slug=LITE).update(images_per_hour=1, videos_per_hour=0, duration_hours=1)
-    shown = await seen(ada)
+    shown = await active_pass(ada)
     assert (shown["images"]["perHour"], shown["videos"]["perHour"]) == (3, 1)
     assert datetime.fromisoformat(shown["expiresAt"]) == held.expires_at
     assert await paid(ada, 3) == [("PASS", 0)] * 3
@@ -324,7 +324,7 @@ async def test_pass_ends_exactly_at_expiry(creditless: Running) -> None:
     held = await grant(ada)
     now = as_datetime((await rows("SELECT NOW() AS now"))[0]["now"])
     await Pass.filter(id=held.id).update(started_at=now - HOUR, expires_at=now)
-    assert await seen(ada) is None
+    assert await active_pass(ada) is None
     assert (await ada.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
 
 
@@ -338,19 +338,19 @@ async def test_video_allowance_is_counted_separately(idle_server: Running) -> No
         return await passes.use(found, MediaKind.VIDEO, 1)
 
     assert [await run_tx(use), await run_tx(use)] == [True, False]
-    shown = await seen(ada)
+    shown = await active_pass(ada)
     assert (shown["videos"]["used"], shown["videos"]["remaining"], shown["videos"]["usedInTotal"]) == (1, 0, 1)
     assert (shown["images"]["used"], shown["images"]["remaining"]) == (0, 3)
     await run_tx(passes.give_back, held.id, 0, MediaKind.VIDEO, 1)
-    assert (await seen(ada))["videos"]["used"] == 0
+    assert (await active_pass(ada))["videos"]["used"] == 0
 
 
 async def test_allowance_of_eight_accepts_eight_of_fifty_concurrent_requests(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada, EIGHT)
     made = await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(50)))
-    told = Counter(one["errors"][0]["code"] if one["errors"] else None for one in made)
-    assert told == {None: 8, "QUOTA_EXCEEDED": 42}
+    codes = Counter(one["errors"][0]["code"] if one["errors"] else None for one in made)
+    assert codes == {None: 8, "QUOTA_EXCEEDED": 42}
     assert await hours(held) == {0: 8}
     await assert_invariants(creditless.services)
 
@@ -377,8 +377,8 @@ async def test_concurrent_requests_failures_cancels_and_deletions_leave_no_drift
                 return  # the cancel was faster
 
     for _ in range(3):
-        sold = [one["generations"] for one in await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(8)))]
-        waiting = [one[0]["id"] for one in sold if one]
+        accepted = [one["generations"] for one in await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(8)))]
+        waiting = [one[0]["id"] for one in accepted if one]
         assert len(waiting) == 8
         await asyncio.gather(
             *(fail(id) for id in waiting[:6]),
@@ -395,7 +395,7 @@ async def test_concurrent_requests_failures_cancels_and_deletions_leave_no_drift
 async def test_requests_around_hour_boundary_use_both_hours(creditless: Running) -> None:
     ada = await creditless.api.sign_up()
     held = await grant(ada)
-    await go_by(held, 1 - 0.4 / 3600)  # the next hour begins in 0.4 seconds
+    await advance(held, 1 - 0.4 / 3600)  # the next hour begins in 0.4 seconds
     async with asyncio.timeout(20):
         while sum((await hours(held)).values()) < 6:
             await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(4)))
@@ -410,30 +410,30 @@ async def test_account_deletion_ends_passes(creditless: Running) -> None:
     for _ in range(2):
         await order(ada)
     orders = [ada.raw(CREATE, input={"prompt": "A fox"}) for _ in range(6)]
-    leaving = {"password": "correct horse", "confirmEmail": "ada@example.com"}
-    left, *_ = await asyncio.gather(ada.one(LEAVE, input=leaving), *orders)
+    confirmation = {"password": "correct horse", "confirmEmail": "ada@example.com"}
+    left, *_ = await asyncio.gather(ada.one(LEAVE, input=confirmation), *orders)
     assert left["errors"] == []
     await creditless.services.background.sweeper.sweep()
     assert await hours(held) == {0: 0}
     await assert_invariants(creditless.services, all_ended=True)
     with pytest.raises(NotFoundError):
         await grant(ada, LITE, "too late")
-    assert await run_tx(passes.revoke, held.reference) is not None, "its order can be refunded all the same"
+    assert await run_tx(passes.revoke, held.reference) is not None, "its order can still be refunded"
 
 
 async def test_pass_of_another_account_pays_nothing(creditless: Running) -> None:
     ada, bob = await creditless.api.sign_up(), await creditless.api.sign_up("bob@example.com")
     await grant(ada)
     await make_member(bob.user["id"])
-    assert await seen(bob) is None
+    assert await active_pass(bob) is None
     assert (await bob.refused(CREATE, input={"prompt": "A fox"}))["code"] == "MEMBERSHIP_REQUIRED"
 
 
 class RolledBackError(Exception):
-    """Ends a transaction that must leave nothing."""
+    """Rolls back a transaction of a test."""
 
 
-# What is done to a pass that has paid for one picture that was canceled and one that waits, and what that breaks.
+# Damage to a pass with one canceled and one pending generation, and the invariants that it violates.
 DAMAGE = [
     ("UPDATE pass_hours SET images = images + 1", {"A1"}),
     ("UPDATE pass_hours SET videos = 1", {"A1"}),
@@ -459,14 +459,14 @@ async def test_every_allowance_invariant_detects_its_violation(idle_server: Runn
     audit = IntegrityAudit(
         idle_server.services.integrations.storage.keys, generation_seconds=3600, file_seconds=3600, upload_seconds=3600
     )
-    for statement, promises in DAMAGE:
+    for statement, invariants in DAMAGE:
         broken: set[str] = set()
 
         async def work(statement: str = statement, broken: set[str] = broken) -> None:
             await rows(statement)
-            broken.update(verdict.name for verdict in await audit.run() if verdict.violations)
+            broken.update(result.name for result in await audit.run() if result.violations)
             raise RolledBackError
 
         with pytest.raises(RolledBackError):
             await run_tx(work)
-        assert (statement, broken) == (statement, promises)
+        assert (statement, broken) == (statement, invariants)

@@ -1,4 +1,4 @@
-"""Referrals: both get their bonus once, when who was brought has a proven address and has paid for something."""
+"""Referrals: both users get the bonus once, when the invited one has a verified address and a paid order."""
 
 import asyncio
 import itertools
@@ -29,28 +29,28 @@ _orders = itertools.count()
 
 @pytest.fixture
 def referrals(server: Running) -> ReferralService:
-    """With rules of its own, so that a handful of accounts reach the cap."""
+    """A service with a low cap, so that a few accounts reach it."""
     return ReferralService(
         ReferralRules(bonus=BONUS, cap=CAP), server.settings.secret(), server.services.events.publisher
     )
 
 
-async def code_of(person: Api) -> str:
-    return str((await person.one("{ viewer { referralCode } }"))["referralCode"])
+async def code_of(client: Api) -> str:
+    return str((await client.one("{ viewer { referralCode } }"))["referralCode"])
 
 
-async def prove(person: Api) -> None:
-    """Follow a link like the one that is mailed to new accounts, which is issued after the answer and voids others."""
-    await until(lambda: MailToken.exists(user_id=person.user["id"]))
-    token = await run_tx(mail_token.issue, person.user["id"], person.user["email"], MailPurpose.VERIFY)
-    assert (await person.one(VERIFY, token=token))["user"] == {"emailVerified": True}
+async def verify_email(client: Api) -> None:
+    """Verify the address with a link like the mailed one, which is issued after the response and voids others."""
+    await until(lambda: MailToken.exists(user_id=client.user["id"]))
+    token = await run_tx(mail_token.issue, client.user["id"], client.user["email"], MailPurpose.VERIFY)
+    assert (await client.one(VERIFY, token=token))["user"] == {"emailVerified": True}
 
 
-async def pay(person: Api, status: PurchaseStatus = PurchaseStatus.PAID, amount: int = 499) -> None:
-    """The row that a paid order leaves."""
+async def pay(client: Api, status: PurchaseStatus = PurchaseStatus.PAID, amount: int = 499) -> None:
+    """Insert the row of a paid order."""
     await Purchase.create(
         order_id=f"order-{next(_orders)}",
-        user_id=person.user["id"],
+        user_id=client.user["id"],
         status=status,
         is_paid=True,
         net_amount=amount,
@@ -58,12 +58,12 @@ async def pay(person: Api, status: PurchaseStatus = PurchaseStatus.PAID, amount:
     )
 
 
-async def brought(api: Api, by: Api, email: str) -> Api:
-    """A new account that is ready for its bonus, but for the word that it is."""
-    person = await api.sign_up(email, referralCode=await code_of(by))
-    await prove(person)
-    await pay(person)
-    return person
+async def refer(api: Api, by: Api, email: str) -> Api:
+    """Sign up an account with everything that its bonus requires, without settling it."""
+    client = await api.sign_up(email, referralCode=await code_of(by))
+    await verify_email(client)
+    await pay(client)
+    return client
 
 
 async def refused(api: Api, email: str, code: str) -> dict[str, Any]:
@@ -73,20 +73,20 @@ async def refused(api: Api, email: str, code: str) -> dict[str, Any]:
 async def test_both_users_get_bonus_when_first_order_is_paid(ada: Api, api: Api, server: Running) -> None:
     rules = server.services.products.profile.referral
     assert rules is not None
-    bob = await api.sign_up("bob@example.com", referralCode=f" {(await code_of(ada)).upper()} ")  # as people type it
+    bob = await api.sign_up("bob@example.com", referralCode=f" {(await code_of(ada)).upper()} ")  # as users type it
     before = await ada.credits()
-    assert await bob.credits() == before, "nothing comes of signing up alone"
-    await prove(bob)
-    assert not await server.services.billing.referrals.settle(bob.user["id"]), "nor of an address alone"
+    assert await bob.credits() == before, "signing up alone pays nothing"
+    await verify_email(bob)
+    assert not await server.services.billing.referrals.settle(bob.user["id"]), "nor does a verified address alone"
     await pay(bob)
     async with ada.socket() as socket:
         stream = await socket.subscribe(CREDITS)
         await stream.next()
         assert await server.services.billing.referrals.settle(bob.user["id"])
         assert (await stream.next())["transaction"]["amount"] == rules.bonus
-    for person in (ada, bob):
-        assert await person.credits() == before + rules.bonus
-        assert (await person.one(LINES))["transactions"]["nodes"][0] == {
+    for client in (ada, bob):
+        assert await client.credits() == before + rules.bonus
+        assert (await client.one(LINES))["transactions"]["nodes"][0] == {
             "type": "BONUS",
             "amount": rules.bonus,
             "description": "Referral bonus",
@@ -101,7 +101,7 @@ async def test_bonus_is_paid_when_address_is_verified_after_order(ada: Api, api:
     await pay(bob)
     assert not await server.services.billing.referrals.settle(bob.user["id"])
     assert await ada.credits() == before
-    await prove(bob)
+    await verify_email(bob)
     assert await ada.credits() > before
 
 
@@ -109,38 +109,38 @@ async def test_referral_bonus_is_paid_once_however_often_it_is_settled(
     ada: Api, api: Api, referrals: ReferralService
 ) -> None:
     before = await ada.credits()
-    bob = await brought(api, ada, "bob@example.com")
-    told = await asyncio.gather(*(referrals.settle(bob.user["id"]) for _ in range(8)))
+    bob = await refer(api, ada, "bob@example.com")
+    settled = await asyncio.gather(*(referrals.settle(bob.user["id"]) for _ in range(8)))
     await pay(bob)
-    assert sum(told) + await referrals.settle(bob.user["id"]) + await referrals.settle_all() == 1
+    assert sum(settled) + await referrals.settle(bob.user["id"]) + await referrals.settle_all() == 1
     assert (await ada.credits(), await bob.credits()) == (before + BONUS, before + BONUS)
 
 
 async def test_settle_all_finds_unpaid_bonuses(ada: Api, api: Api, referrals: ReferralService) -> None:
     before = await ada.credits()
-    people = [await brought(api, ada, f"{name}@example.com") for name in ("bob", "cyd")]
+    users = [await refer(api, ada, f"{name}@example.com") for name in ("bob", "cyd")]
     assert await referrals.settle_all() == 2
     assert await referrals.settle_all() == 0
-    assert [await person.credits() for person in (ada, *people)] == [before + 2 * BONUS, before + BONUS, before + BONUS]
+    assert [await client.credits() for client in (ada, *users)] == [before + 2 * BONUS, before + BONUS, before + BONUS]
 
 
 async def test_cap_holds_for_concurrent_referrals(
     ada: Api, api: Api, server: Running, referrals: ReferralService
 ) -> None:
     before = await ada.credits()
-    people = [await brought(api, ada, f"friend-{number}@example.com") for number in range(CAP + 2)]
-    told = await asyncio.gather(*(referrals.settle(person.user["id"]) for person in people))
-    assert sum(told) == CAP
+    users = [await refer(api, ada, f"friend-{number}@example.com") for number in range(CAP + 2)]
+    settled = await asyncio.gather(*(referrals.settle(client.user["id"]) for client in users))
+    assert sum(settled) == CAP
     assert await ada.credits() == before + CAP * BONUS
-    versions = [(await User.get(id=person.user["id"])).version for person in people]
+    versions = [(await User.get(id=client.user["id"])).version for client in users]
     assert await referrals.settle_all() == 0
-    assert versions == [(await User.get(id=person.user["id"])).version for person in people]
+    assert versions == [(await User.get(id=client.user["id"])).version for client in users]
     await assert_invariants(server.services)
 
 
 async def test_refunded_or_free_order_pays_no_bonus(ada: Api, api: Api, referrals: ReferralService) -> None:
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
-    await prove(bob)
+    await verify_email(bob)
     for status in (PurchaseStatus.REFUNDED, PurchaseStatus.PARKED):
         await pay(bob, status)
         assert not await referrals.settle(bob.user["id"])
@@ -149,7 +149,7 @@ async def test_refunded_or_free_order_pays_no_bonus(ada: Api, api: Api, referral
     assert await referrals.settle_all() == 0
 
 
-@pytest.mark.parametrize("code", ["nobody", " ", "\0", "x" * 5000])
+@pytest.mark.parametrize("code", ["unknown", " ", "\0", "x" * 5000])
 async def test_unknown_referral_code_is_refused(ada: Api, api: Api, code: str) -> None:
     error = await refused(api, "bob@example.com", code)
     assert (error["code"], error["field"]) == ("INVALID_INPUT", ["referralCode"])
@@ -161,14 +161,14 @@ async def test_code_that_leads_back_to_same_mailbox_is_refused(api: Api) -> None
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     for email in ("adal+2@gmail.com", "a.dal@googlemail.com", "bob+new@example.com"):
         assert (await refused(api, email, await code_of(bob)))["field"] == ["referralCode"]
-    await api.sign_up("b.ob@example.com", referralCode=await code_of(bob))  # elsewhere dots may tell people apart
+    await api.sign_up("b.ob@example.com", referralCode=await code_of(bob))  # dots matter elsewhere
     await api.sign_up("bob@example.org", referralCode=await code_of(bob))
 
 
 async def test_one_mailbox_is_referred_once(ada: Api, api: Api, referrals: ReferralService) -> None:
     eve = await api.sign_up("eve@example.com")
     before = await eve.credits()
-    first, again = [await brought(api, by, email) for by, email in ((ada, "bob@b.example"), (eve, "bob+1@b.example"))]
+    first, again = [await refer(api, by, email) for by, email in ((ada, "bob@b.example"), (eve, "bob+1@b.example"))]
     assert await referrals.settle(first.user["id"])
     assert not await referrals.settle(again.user["id"])
     assert (await eve.credits(), await again.credits()) == (before, before)
@@ -177,7 +177,7 @@ async def test_one_mailbox_is_referred_once(ada: Api, api: Api, referrals: Refer
 async def test_only_direct_referrer_gets_bonus(ada: Api, api: Api, referrals: ReferralService) -> None:
     before = await ada.credits()
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
-    assert await referrals.settle((await brought(api, bob, "cyd@example.com")).user["id"])
+    assert await referrals.settle((await refer(api, bob, "cyd@example.com")).user["id"])
     assert (await ada.credits(), await bob.credits()) == (before, before + BONUS)
 
 
@@ -185,21 +185,21 @@ async def test_deleted_account_gets_no_bonus_and_its_code_is_refused(
     ada: Api, api: Api, referrals: ReferralService
 ) -> None:
     before, code = await ada.credits(), await code_of(ada)
-    bob = await brought(api, ada, "bob@example.com")
+    bob = await refer(api, ada, "bob@example.com")
     await ada.one(LEAVE, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
-    assert await referrals.settle(bob.user["id"]), "what the other was promised stays"
+    assert await referrals.settle(bob.user["id"]), "the invited user still gets the bonus"
     assert await bob.credits() == before + BONUS
     assert (await User.get(id=ada.user["id"])).credits == before
     assert (await refused(api, "cyd@example.com", code))["code"] == "INVALID_INPUT"
 
 
 async def test_crossed_referrals_do_not_deadlock(api: Api, referrals: ReferralService) -> None:
-    people = [await api.sign_up("one@example.com"), await api.sign_up("two@example.com")]
-    for person, other in (people, reversed(people)):  # no door leads to such a circle, and the locks must stand it
-        await prove(person)
-        await pay(person)
-        await User.filter(id=person.user["id"]).update(referred_by_id=other.user["id"])
-    assert all(await asyncio.gather(*(referrals.settle(person.user["id"]) for person in people)))
+    users = [await api.sign_up("one@example.com"), await api.sign_up("two@example.com")]
+    for client, other in (users, reversed(users)):  # the API prevents such a cycle, but the locks must not deadlock
+        await verify_email(client)
+        await pay(client)
+        await User.filter(id=client.user["id"]).update(referred_by_id=other.user["id"])
+    assert all(await asyncio.gather(*(referrals.settle(client.user["id"]) for client in users)))
 
 
 async def test_account_of_previous_release_gets_code_on_read(ada: Api) -> None:
@@ -209,10 +209,10 @@ async def test_account_of_previous_release_gets_code_on_read(ada: Api) -> None:
 
 
 async def test_ledger_outage_does_not_undo_email_verification(ada: Api, api: Api, server: Running) -> None:
-    """A bonus that cannot be written is no reason to refuse what happened before it."""
+    """A bonus that cannot be written does not roll back the verification."""
     bob = await api.sign_up("bob@example.com", referralCode=await code_of(ada))
     await pay(bob)
     taken = ledger.LedgerLine(TransactionType.ADMIN, 1, f"referral:{bob.user['id']}:to")
     await run_tx(ledger.post, ada.user["id"], [taken])
-    await prove(bob)
+    await verify_email(bob)
     assert (await User.get(id=bob.user["id"])).referral_paid_at is None

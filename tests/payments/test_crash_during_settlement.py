@@ -1,4 +1,4 @@
-"""A process that dies in the very transaction that settles a stored event: nothing is half done, and nothing lost."""
+"""A process that dies in the transaction that settles a stored event: nothing is half done, and nothing is lost."""
 
 import asyncio
 import os
@@ -12,15 +12,15 @@ from tests.conftest import Running
 from tests.support.fakes.polar_wire import event, order
 from tests.support.integrity import assert_invariants
 
-# What the door does with a webhook, but that the process is gone when everything is written and nothing committed.
+# Handles a webhook like the server, but exits when everything is written and nothing is committed.
 DYING = """
 import asyncio, os, sys
 from composition import open_services
 from services.integrations.payments.polar.payload import Order, read_event
 from settings import load_settings
 
-async def die(verdict):
-    assert verdict.account.credits == int(sys.argv[1]), verdict
+async def die(settlement):
+    assert settlement.account.credits == int(sys.argv[1]), settlement
     os._exit(137)
 
 async def main():
@@ -36,7 +36,7 @@ asyncio.run(main())
 async def test_crash_before_commit_leaves_event_to_be_handled_again(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     before = await ada.credits()
-    body = event("order.paid", order(str(ada.user["id"]), "credits-50"))  # as the development till calls its wares
+    body = event("order.paid", order(str(ada.user["id"]), "credits-50"))  # the product id of the development checkout
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": str(ROOT),

@@ -1,4 +1,4 @@
-"""Orders: paid, given back in part and whole, told in any order and any number of times, and parked where unclear."""
+"""Orders: paid, refunded in part and in full, reported in any order and any number of times, reviewed if unclear."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from settings import ROOT, Settings
 from tests.conftest import Running, running
 from tests.support.client import Api, until
 from tests.support.fakes.polar import PolarServer
-from tests.support.fakes.polar_wire import Json, event, moment, order, refund, refunded, sign, subscription
+from tests.support.fakes.polar_wire import Json, event, order, refund, refunded, sign, subscription, timestamp
 from tests.support.integrity import assert_invariants
 from tests.support.polar_store import (
     BASIC,
@@ -31,9 +31,9 @@ from tests.support.polar_store import (
     LEDGER,
     PRODUCTS,
     SECRET,
+    deliver,
     lines,
     paid_by,
-    tell,
     user_of,
 )
 from tests.support.server_process import free_port
@@ -52,12 +52,12 @@ async def ada(polar_store: Running) -> Api:
 async def test_paid_order_grants_credits_once(polar_store: Running, ada: Api) -> None:
     bought = order(user_of(ada), FIFTY, currency="USD")
     for _ in range(3):
-        assert (await tell(ada, "order.paid", bought)).outcome == "HANDLED"
+        assert (await deliver(ada, "order.paid", bought)).outcome == "HANDLED"
     newest = (await ada.one(LEDGER))["transactions"]["nodes"][0]
     assert newest == {"type": "PURCHASE", "amount": 50, "balance": 60, "price": 499, "currency": "usd"}
     assert await lines(ada) == [("PURCHASE", 50)]
     version = (await ada.one("{ viewer { version } }"))["version"]
-    await tell(ada, "order.paid", bought)
+    await deliver(ada, "order.paid", bought)
     assert (await ada.one("{ viewer { version } }"))["version"] == version
     await assert_invariants(polar_store.services)
 
@@ -66,44 +66,44 @@ async def test_buyer_is_notified_at_once(polar_store: Running, ada: Api) -> None
     async with ada.socket() as socket:
         stream = await socket.subscribe("subscription { creditsChanged { credits transaction { type amount } } }")
         assert (await stream.next())["credits"] == 10
-        await tell(ada, "order.paid", order(user_of(ada), FIFTY))
+        await deliver(ada, "order.paid", order(user_of(ada), FIFTY))
         assert await stream.next() == {"credits": 60, "transaction": {"type": "PURCHASE", "amount": 50}}
 
 
 async def test_refund_reverses_its_share_even_if_credits_are_spent(polar_store: Running, ada: Api) -> None:
     bought = order(user_of(ada), FIFTY)
-    await tell(ada, "order.paid", bought)
+    await deliver(ada, "order.paid", bought)
     for amount, credits in ((100, -10), (249, -14), (100, 0), (499, -26), (499, 0)):  # 50 * 100 // 499 is 10
         before = await ada.credits()
-        await tell(ada, "order.refunded", refunded(bought, amount))
+        await deliver(ada, "order.refunded", refunded(bought, amount))
         assert await ada.credits() - before == credits, amount
     assert await lines(ada) == [("PURCHASE", 50), ("REVERSAL", -10), ("REVERSAL", -14), ("REVERSAL", -26)]
     dear = order(user_of(ada), FIVE_HUNDRED, 2999)
-    await tell(ada, "order.paid", dear)
+    await deliver(ada, "order.paid", dear)
     spent = [await ada.create(styleId=await ada.style("free", "sandbox"), prompt="a hill", count=4) for _ in range(3)]
     assert not any(made["errors"] for made in spent)
-    await tell(ada, "order.refunded", refunded(dear, 2999))
+    await deliver(ada, "order.refunded", refunded(dear, 2999))
     assert await ada.credits() == -2
     await assert_invariants(polar_store.services)
 
 
 async def test_every_order_of_events_has_the_same_result(polar_store: Running) -> None:
-    """order.paid, two order.refunded and the refunds that they tell of, in twenty-four orders, each told twice."""
-    shuffled = random.Random(7)
+    """order.paid, two order.refunded and their refunds, each delivered twice, in twenty-four random orders."""
+    rng = random.Random(7)
     for number in range(24):
         someone = await polar_store.api.sign_up(f"someone-{number}@example.com")
         bought = order(user_of(someone), FIFTY)
-        told = [
+        events = [
             ("order.paid", bought),
             ("order.refunded", refunded(bought, 100)),
             ("order.refunded", refunded(bought, 300)),
             ("refund.updated", refund(bought["id"], 100)),
             ("refund.created", refund(bought["id"], 200)),
         ]
-        twice = told * 2
-        shuffled.shuffle(twice)
+        twice = events * 2
+        rng.shuffle(twice)
         for kind, data in twice:
-            assert (await tell(someone, kind, data)).outcome == "HANDLED"
+            assert (await deliver(someone, kind, data)).outcome == "HANDLED"
         assert await someone.credits() == 10 + 50 - 30, [kind for kind, _ in twice]
         purchase = await Purchase.get(order_id=bought["id"])
         assert (purchase.status, purchase.credits, purchase.reversed_credits) == ("REFUNDED", 50, 30)
@@ -115,10 +115,10 @@ async def test_unclear_orders_need_review(polar_store: Running, ada: Api) -> Non
     eve = await polar_store.api.sign_up("eve@example.com")
     me, other = user_of(ada), user_of(eve)
     unclear: dict[str, Json] = {
-        "nobody": order(None, FIFTY),
-        "a stranger": order("usr_01h455vb4pex5vsknk084sn02q", FIFTY),
+        "no customer": order(None, FIFTY),
+        "unknown account": order("usr_01h455vb4pex5vsknk084sn02q", FIFTY),
         "no id": order("ada", FIFTY),
-        "somebody else in the metadata": order(me, FIFTY, metadata={"user_id": other}),
+        "another account in the metadata": order(me, FIFTY, metadata={"user_id": other}),
         "the metadata alone": {**order(None, FIFTY), "metadata": {"user_id": me}},
         "another product": order(me, "99999999-9999"),
         "no product": order(me, None),
@@ -127,45 +127,47 @@ async def test_unclear_orders_need_review(polar_store: Running, ada: Api) -> Non
         "another currency": order(me, FIFTY, currency="eur"),
         "no number": order(me, FIFTY, net_amount="499"),
         "not paid": order(me, FIFTY, paid=False, status="pending"),
-        "more given back than paid": order(me, FIFTY, refunded_amount=500),
+        "more refunded than paid": order(me, FIFTY, refunded_amount=500),
         "a month of a package": order(me, FIFTY, billing_reason="subscription_cycle"),
         "a plan bought once": order(me, BASIC, 999),
     }
     for name, data in unclear.items():
-        told = await tell(ada, "order.paid", data)
-        assert (told.outcome, bool(told.problem)) == ("PARKED", True), name
+        stored = await deliver(ada, "order.paid", data)
+        assert (stored.outcome, bool(stored.problem)) == ("PARKED", True), name
     assert await lines(ada) == await lines(eve) == []
     await assert_invariants(polar_store.services)
 
 
 async def test_replay_settles_events_after_configuration_is_fixed(polar: PolarServer, settings: Settings) -> None:
-    """POLAR_PRODUCTS forgot one; the operator adds it, starts again, and has the events handled once more."""
-    forgot = paid_by(polar, settings)
-    async with running(forgot, idle=True) as shop:
-        ada = await shop.api.sign_up()
-        told = [await tell(ada, "order.paid", order(user_of(ada), "99999999-9999", 1499)) for _ in range(2)]
-        never = await tell(ada, "order.paid", order("usr_01h455vb4pex5vsknk084sn02q", FIFTY))
-        assert {event.outcome for event in (*told, never)} == {"PARKED"}
-        assert [row.outcome for row in await shop.services.payments.webhooks.replay(told[0].event_id)] == ["PARKED"]
-    mended = forgot.model_copy(update={"polar_products": (*forgot.polar_products, "credits-200=99999999-9999")})
-    async with running(mended, idle=True) as shop:
-        ada = Api(shop.api.http, shop.api.address, ada.token, ada.user)
-        assert [row.outcome for row in await shop.services.payments.webhooks.replay(told[0].event_id)] == ["HANDLED"]
+    """POLAR_PRODUCTS lacks a product; the operator adds it, restarts, and replays the events."""
+    incomplete = paid_by(polar, settings)
+    async with running(incomplete, idle=True) as server:
+        ada = await server.api.sign_up()
+        events = [await deliver(ada, "order.paid", order(user_of(ada), "99999999-9999", 1499)) for _ in range(2)]
+        never = await deliver(ada, "order.paid", order("usr_01h455vb4pex5vsknk084sn02q", FIFTY))
+        assert {event.outcome for event in (*events, never)} == {"PARKED"}
+        assert [row.outcome for row in await server.services.payments.webhooks.replay(events[0].event_id)] == ["PARKED"]
+    fixed = incomplete.model_copy(update={"polar_products": (*incomplete.polar_products, "credits-200=99999999-9999")})
+    async with running(fixed, idle=True) as server:
+        ada = Api(server.api.http, server.api.address, ada.token, ada.user)
+        assert [row.outcome for row in await server.services.payments.webhooks.replay(events[0].event_id)] == [
+            "HANDLED"
+        ]
         assert await lines(ada) == [("PURCHASE", 200)]
-        left = {row.event_id: row.outcome for row in await shop.services.payments.webhooks.replay(None)}
-        assert left == {told[1].event_id: "HANDLED", never.event_id: "PARKED"}
+        left = {row.event_id: row.outcome for row in await server.services.payments.webhooks.replay(None)}
+        assert left == {events[1].event_id: "HANDLED", never.event_id: "PARKED"}
         assert await lines(ada) == [("PURCHASE", 200), ("PURCHASE", 200)]
-        await assert_invariants(shop.services)
+        await assert_invariants(server.services)
 
 
 async def test_month_paid_by_proration_is_granted(polar_store: Running, ada: Api) -> None:
-    """From a dear plan to a cheap one in the middle of a month: the next order is less than nothing, and paid."""
+    """From an expensive plan to a cheap one within a month: the next order is negative, and paid."""
     cycle = {"billing_reason": "subscription_cycle", "subscription_id": "sub_1"}
     left = {"amount": -1999, "proration": True}
     month = order(user_of(ada), BASIC, -1000, items=[{"amount": 999, "proration": False}, left], **cycle)
-    assert (await tell(ada, "order.paid", month)).outcome == "HANDLED"
+    assert (await deliver(ada, "order.paid", month)).outcome == "HANDLED"
     nothing = order(user_of(ada), BASIC, 1, items=[{**left, "amount": 1}], **cycle)
-    assert (await tell(ada, "order.paid", nothing)).outcome == "PARKED"
+    assert (await deliver(ada, "order.paid", nothing)).outcome == "PARKED"
     assert await lines(ada) == [("SUBSCRIPTION", 100)]
     assert (await Purchase.get(order_id=month["id"])).net_amount == 0
     await assert_invariants(polar_store.services)
@@ -184,19 +186,19 @@ async def test_months_and_passes_are_granted_and_refunded_pass_ends(polar_store:
         ("order.paid", again),
         ("order.paid", change),
     ):
-        assert (await tell(ada, kind, data)).outcome == "HANDLED"
+        assert (await deliver(ada, kind, data)).outcome == "HANDLED"
     assert await lines(ada) == [("SUBSCRIPTION", 100), ("SUBSCRIPTION", 100)]
     assert (await ada.one("{ viewer { isMember } }"))["isMember"]
-    over = {**plan, "status": "canceled", "ended_at": moment(datetime.now(UTC))}
-    await tell(ada, "subscription.revoked", over, datetime.now(UTC) + timedelta(seconds=1))
+    over = {**plan, "status": "canceled", "ended_at": timestamp(datetime.now(UTC))}
+    await deliver(ada, "subscription.revoked", over, datetime.now(UTC) + timedelta(seconds=1))
     assert not (await ada.one("{ viewer { isMember } }"))["isMember"]
     flash = order(me, FLASH, 199)
-    await tell(ada, "order.paid", flash)
+    await deliver(ada, "order.paid", flash)
     held = await Pass.get(reference=f"polar:order:{flash['id']}")
     assert held.revoked_at is None
-    await tell(ada, "order.refunded", refunded(flash, 100))
+    await deliver(ada, "order.refunded", refunded(flash, 100))
     assert (await Pass.get(id=held.id)).revoked_at is None
-    await tell(ada, "order.refunded", refunded(flash, 199))
+    await deliver(ada, "order.refunded", refunded(flash, 199))
     assert (await Pass.get(id=held.id)).revoked_at is not None
 
 
@@ -215,7 +217,7 @@ async def test_checkout_is_opened_once_per_idempotency_key(polar_store: Running,
         ({"package": "credits-51"}, "NOT_FOUND"),
         ({"plan": "credits-50"}, "NOT_FOUND"),
         ({"plan": "enterprise"}, "INVALID_INPUT"),
-        ({"package": "credits-200"}, "PAYMENTS_UNAVAILABLE"),  # POLAR_PRODUCTS forgot it
+        ({"package": "credits-200"}, "PAYMENTS_UNAVAILABLE"),  # not in POLAR_PRODUCTS
         *(
             ({"package": "credits-50", "successUrl": url}, "INVALID_INPUT")
             for url in ("https://evil.example.com/", "javascript:alert(1)", "//evil.example.com", "", "/thanks")
@@ -258,7 +260,7 @@ async def test_billing_portal_is_offered_only_to_subscribers(
     query = "{ viewer { billingPortalUrl } }"
     polar.customers.add(user_of(ada))
     assert (await ada.one(query))["billingPortalUrl"] is None
-    await tell(ada, "subscription.active", subscription(user_of(ada), BASIC))
+    await deliver(ada, "subscription.active", subscription(user_of(ada), BASIC))
     assert (await ada.one(query))["billingPortalUrl"].startswith(polar.url)
     polar.fail(500)
     assert (await ada.one(query))["billingPortalUrl"] is None
@@ -290,46 +292,46 @@ async def test_production_without_polar_has_no_checkout(settings: Settings) -> N
         assert (await ada.http.get("/checkout/anything")).status_code == 404
 
 
-async def deliveries(shop: Running, orders: int, deliveries_each: int, seed: int, *doors: str) -> None:
-    """Orders of several people told by eight senders at once, twisted in every way that a sender may.
+async def deliveries(server: Running, orders: int, deliveries_each: int, seed: int, *addresses: str) -> None:
+    """Deliver orders of several users by eight concurrent senders: shuffled, repeated, and refunded at random.
 
-    `doors`: addresses of other servers on the same database, each of which gets its share.
+    `addresses`: other servers on the same database, which get their share of the deliveries.
     """
-    shuffled = random.Random(seed)
-    people = [await shop.api.sign_up(f"person-{number}@example.com") for number in range(max(orders // 10, 2))]
-    expected = dict.fromkeys(map(user_of, people), 10)
+    rng = random.Random(seed)
+    users = [await server.api.sign_up(f"user-{number}@example.com") for number in range(max(orders // 10, 2))]
+    expected = dict.fromkeys(map(user_of, users), 10)
     sent: list[tuple[bytes, dict[str, str]]] = []
     for _ in range(orders):
-        buyer = user_of(shuffled.choice(people))
+        buyer = user_of(rng.choice(users))
         bought = order(buyer, FIFTY)
-        given_back = shuffled.choice([0, 0, 0, 100, 250, 499])
-        told = [("order.paid", bought)]
-        told += [("order.refunded", refunded(bought, given_back))] if given_back else []
-        bodies = [event(kind, data) for kind, data in told]
+        given_back = rng.choice([0, 0, 0, 100, 250, 499])
+        events = [("order.paid", bought)]
+        events += [("order.refunded", refunded(bought, given_back))] if given_back else []
+        bodies = [event(kind, data) for kind, data in events]
         signed = [(body, sign(SECRET, body)) for body in bodies]
         for number in range(deliveries_each):
             body, headers = signed[number % len(signed)]
-            # Half of the repetitions are the same delivery, half the same order told by another endpoint.
+            # Half of the repetitions are the same delivery, half the same order in another delivery.
             sent.append((body, headers if number % 2 else sign(SECRET, body)))
         sent += signed
         expected[buyer] += 50 - 50 * given_back // 499
-    shuffled.shuffle(sent)
+    rng.shuffle(sent)
     line = iter(sent)
 
     async def send() -> None:
         for body, headers in line:
-            door = shuffled.choice([shop.api.address, *doors])
-            answer = await shop.api.http.post(f"{door}/webhooks/polar", content=body, headers=headers)
+            address = rng.choice([server.api.address, *addresses])
+            answer = await server.api.http.post(f"{address}/webhooks/polar", content=body, headers=headers)
             assert answer.status_code == 202
 
     await asyncio.gather(*(send() for _ in range(8)))
-    while await ExternalEvent.filter(outcome="RECEIVED").exists():  # too busy for them at once
+    while await ExternalEvent.filter(outcome="RECEIVED").exists():  # not handled within the request
         await ExternalEvent.filter(outcome="RECEIVED").update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-        await shop.services.background.sweeper.sweep_lane(Lane.SETTLEMENT)
-    assert {user_of(one): await one.credits() for one in people} == expected
+        await server.services.background.sweeper.sweep_lane(Lane.SETTLEMENT)
+    assert {user_of(one): await one.credits() for one in users} == expected
     assert await CreditTransaction.filter(type="PURCHASE").count() == orders
     assert not await ExternalEvent.exclude(outcome="HANDLED").exists()
-    await assert_invariants(shop.services)
+    await assert_invariants(server.services)
 
 
 async def test_twenty_orders_delivered_two_hundred_times_are_granted_once(polar_store: Running) -> None:
@@ -345,7 +347,7 @@ async def test_orders_delivered_ten_times_each_to_two_servers_are_granted_once(p
 
 @contextlib.asynccontextmanager
 async def another_server(settings: Settings) -> AsyncIterator[str]:
-    """A server in a process of its own on the same database, which sweeps, too; its address."""
+    """Start a second server process on the same database, sweeper included; yields its address."""
     port = free_port()
     environment = {
         "PATH": os.defpath,

@@ -1,4 +1,4 @@
-"""The third document's product: thirty credits, ten for each hero, kept once the provider was called; five a minute."""
+"""The avenger product: thirty credits, ten per hero, no refund after the provider call, five per minute."""
 
 import pytest
 
@@ -23,8 +23,8 @@ mutation($id: ID!, $reason: String!) {
 }"""
 
 
-async def hero(person: Api) -> str:
-    made = await person.create(PHOTO, styleId=await person.style("noir", "avenger"))
+async def hero(client: Api) -> str:
+    made = await client.create(PHOTO, styleId=await client.style("noir", "avenger"))
     assert made["errors"] == []
     return str(made["generations"][0]["id"])
 
@@ -73,7 +73,7 @@ async def test_hero_failed_after_provider_call_is_charged_until_admin_refund(
 async def test_photo_that_cannot_be_stored_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
     folder = product.settings.data_dir / "files" / "originals"
-    folder.write_bytes(b"")  # a file where a folder should be
+    folder.write_bytes(b"")  # a file instead of the folder
     style = await ada.style("noir", "avenger")
     assert (await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style}))["code"] == "UPLOAD_FAILED"
     assert (await ada.credits(), openrouter.calls) == (30, [])
@@ -84,7 +84,7 @@ async def test_photo_that_cannot_be_stored_costs_nothing(product: Running, openr
 
 async def test_hero_is_refused_with_five_credits(product: Running, openrouter: ScriptedOpenRouter) -> None:
     ada = await product.api.sign_up()
-    await adjust_credits(ada.user["id"], -25, "the document's own test")
+    await adjust_credits(ada.user["id"], -25, "leaves five")
     style = await ada.style("noir", "avenger")
     short = await ada.refused(CREATE, {"input.image": PHOTO}, input={"styleId": style})
     assert (short["code"], short["required"], short["balance"]) == ("INSUFFICIENT_CREDITS", 10, 5)
@@ -100,6 +100,6 @@ async def test_sixth_hero_within_a_minute_is_rate_limited(product: Running) -> N
     assert late["code"] == "RATE_LIMITED"
     assert 1 <= late["retryAfter"] <= 60
     eve = await product.api.sign_up("eve@example.com")
-    await hero(eve)  # each has a minute of her own
+    await hero(eve)  # the limit is per account
     assert {ended["status"] for ended in await ada.wait_for_all(ids)} == {"COMPLETED"}
     assert await ada.credits() == 50

@@ -1,4 +1,4 @@
-"""The fifth document's product: no credits; a pass lets one make so many pictures in each of its hours."""
+"""The flash product: no credits; a pass allows a number of images in each of its hours."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,28 +29,28 @@ PASS = """
 HISTORY = "{ viewer { generations { nodes { id prompt result { downloadUrl } } } } }"
 
 
-async def sunset(person: Api) -> dict[str, Any]:
-    """One picture, watched to its end."""
-    made = await person.create(prompt=SUNSET)
+async def sunset(client: Api) -> dict[str, Any]:
+    """Request one image, and wait for its end."""
+    made = await client.create(prompt=SUNSET)
     assert made["errors"] == []
-    ended: dict[str, Any] = await person.wait_for_end(made["generations"][0]["id"])
+    ended: dict[str, Any] = await client.wait_for_end(made["generations"][0]["id"])
     return ended
 
 
-async def holding(person: Api, plan: str = "flash-lite") -> dict[str, Any]:
-    """The pass that an account has bought and holds."""
-    await buy(person, plan=plan)
-    return await pass_of(person)
+async def holding(client: Api, plan: str = "flash-lite") -> dict[str, Any]:
+    """Buy a pass, and return it."""
+    await buy(client, plan=plan)
+    return await pass_of(client)
 
 
-async def pass_of(person: Api) -> dict[str, Any]:
-    found: dict[str, Any] = (await person.one(PASS))["pass"]
+async def pass_of(client: Api) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.one(PASS))["pass"]
     return found
 
 
-async def an_hour_later(person: Api) -> None:
-    """What the clock would do: the account's pass began an hour earlier."""
-    held = await Pass.get(user_id=person.user["id"])
+async def an_hour_later(client: Api) -> None:
+    """Shift the account's pass one hour into the past."""
+    held = await Pass.get(user_id=client.user["id"])
     await Pass.filter(id=held.id).update(started_at=held.started_at - HOUR, expires_at=held.expires_at - HOUR)
 
 
@@ -77,7 +77,7 @@ async def test_pass_allows_three_images_per_hour_then_returns_reset_time(product
     assert (await sunset(ada))["status"] == "COMPLETED"
     images = (await pass_of(ada))["images"]
     assert (images["used"], images["remaining"], images["usedInTotal"]) == (1, 2, 4)
-    assert await ada.ledger() == [], "nothing here is paid with credits"
+    assert await ada.ledger() == [], "nothing is paid with credits"
     await assert_invariants(product.services)
 
 
@@ -93,8 +93,8 @@ async def test_failed_image_returns_its_allowance(product: Running, openrouter: 
 
 async def test_passes_differ_in_their_allowance(product: Running) -> None:
     for plan, per_hour in (("flash-lite", 3), ("flash", 8), ("flash-pro", 15)):
-        person = await product.api.sign_up(f"{plan}@example.com")
-        assert (await holding(person, plan))["images"]["perHour"] == per_hour
+        client = await product.api.sign_up(f"{plan}@example.com")
+        assert (await holding(client, plan))["images"]["perHour"] == per_hour
 
 
 async def test_pass_expires(product: Running) -> None:

@@ -1,4 +1,4 @@
-"""The first document's product: ten credits, one for each plush toy, back when it fails; a gallery; credits to buy."""
+"""The plushify product: ten credits, one per plush toy, refunded on failure; a gallery; credit packages."""
 
 import pytest
 
@@ -20,17 +20,17 @@ DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds err
 UPLOAD = "mutation($input: CreateUploadInput!) { createUpload(input: $input) { errors { code field } } }"
 
 
-async def plush(person: Api, style: str = "cute") -> str:
-    """Order one, and wait for its end."""
-    made = await person.create(PHOTO, styleId=await person.style(style, "plushify"), size="SMALL")
+async def plush(client: Api, style: str = "cute") -> str:
+    """Request one, and wait for its end."""
+    made = await client.create(PHOTO, styleId=await client.style(style, "plushify"), size="SMALL")
     assert made["errors"] == []
     id: str = made["generations"][0]["id"]
-    await person.wait_for_end(id)
+    await client.wait_for_end(id)
     return id
 
 
-async def found(person: Api, **filter: object) -> list[str]:
-    return [node["id"] for node in (await person.one(IDS, filter=filter))["generations"]["nodes"]]
+async def found(client: Api, **filter: object) -> list[str]:
+    return [node["id"] for node in (await client.one(IDS, filter=filter))["generations"]["nodes"]]
 
 
 async def test_plush_toy_costs_one_of_ten_credits(product: Running, openrouter: ScriptedOpenRouter) -> None:
@@ -103,11 +103,11 @@ async def test_gallery_is_searched_filtered_favorited_and_cleared(
     assert (await ada.one(DELETE, ids=[cartoon]))["deletedIds"] == [cartoon]
     assert await found(ada) == [failed, cute]
 
-    async def are_gone() -> bool:
+    async def are_deleted() -> bool:
         return {(await ada.http.get(url)).status_code for url in urls} == {404}
 
-    await until(are_gone)
-    assert await ada.credits() == 8, "what is deleted stays paid for"
+    await until(are_deleted)
+    assert await ada.credits() == 8, "deletion refunds nothing"
     await assert_invariants(product.services)
 
 

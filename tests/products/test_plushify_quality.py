@@ -1,4 +1,4 @@
-"""The second document's product: a picture costs the standard cost times the multiplier of its quality."""
+"""The plushify-quality product: an image costs the standard cost times the multiplier of its quality."""
 
 import pytest
 
@@ -41,7 +41,7 @@ async def test_higher_quality_costs_its_multiple_and_is_refunded_in_full(
 
 
 async def test_provider_timeout_costs_nothing(product: Running, openrouter: ScriptedOpenRouter) -> None:
-    assert Settings.model_fields["generation_deadline_seconds"].default == 60  # here it is five
+    assert Settings.model_fields["generation_deadline_seconds"].default == 60  # five in this test
     openrouter.script(hang())
     ada = await product.api.sign_up()
     made = await ada.create(PHOTO, styleId=await ada.style("realistic", "plushify"))

@@ -1,4 +1,4 @@
-"""What the shipped profile says, and that each mistake in a profile is told in one clear line."""
+"""The shipped studio profile, and the report of each problem in a profile as one line."""
 
 import re
 from pathlib import Path
@@ -180,7 +180,7 @@ def test_no_prompt_names_a_trademarked_hero() -> None:
     assert not re.search(r"\b(marvel|dc|mcu|gotham|metropolis|batman|superman|superhero|avengers)\b", text)
 
 
-# ------------------------------------------------------------------ mistakes
+# ------------------------------------------------------------------ problems
 
 SMALL = """
 name = "tiny"
@@ -378,8 +378,8 @@ def test_all_problems_are_reported_together_without_duplicates(tmp_path: Path) -
 
 
 def test_missing_profile_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match=r"gone\.toml: cannot be read: No such file or directory"):
-        load_profile(tmp_path / "gone.toml")
+    with pytest.raises(ProfileError, match=r"missing\.toml: cannot be read: No such file or directory"):
+        load_profile(tmp_path / "missing.toml")
 
 
 def test_invalid_toml_is_reported_with_its_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each product through its door: what it gives, shows, sells and takes. Another product rewrites no history."""
+"""Each product through the API: credits, catalogue, offers and limits. Changing the product keeps history."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ GALLERY = """
 
 @contextlib.asynccontextmanager
 async def product(settings: Settings, profile: str, *, idle: bool = True, **more: Any) -> AsyncIterator[Running]:
-    """A server with that profile, and its catalogue in step."""
+    """Run a server with this profile and its seeded catalogue."""
     async with running(settings.model_copy(update={"profile": profile, **more}), idle=idle) as server:
         await server.services.catalogue.styles.seed()
         await server.services.billing.plans.seed()
@@ -61,7 +61,7 @@ async def product(settings: Settings, profile: str, *, idle: bool = True, **more
 
 
 async def restarted(settings: Settings, profile: str | Path) -> Settings:
-    """The same deployment with another profile, after what every start does first."""
+    """Return the settings of the same deployment with another profile, after seeding."""
     changed = settings.model_copy(update={"profile": str(profile)})
     await prepare(changed)
     return changed
@@ -78,13 +78,13 @@ async def gallery(api: Api) -> dict[str, dict[str, Any]]:
 
 
 def without_ids(found: Any) -> Any:
-    """The same, but for whatever is called id."""
+    """Return the same value without any `id` fields."""
     if isinstance(found, dict):
         return {name: without_ids(value) for name, value in found.items() if name != "id"}
     return [without_ids(value) for value in found] if isinstance(found, list) else found
 
 
-# ------------------------------------------------------------------ what each product is
+# ------------------------------------------------------------------ products
 
 
 PACKAGES = ["credits-50", "credits-200", "credits-500"]
@@ -116,9 +116,9 @@ async def test_deployment_serves_the_product_of_its_profile(
         assert await ada.credits() == credits
         catalogue = await ada.one(CATALOGUE)
         assert [collection["slug"] for collection in catalogue] == collections
-        assert catalogue[0]["title"] == title  # in the product's own language: nobody asked for another
-        sold = await ada.ask(OFFERS)
-        assert [offer["slug"] for offer in sold["creditPackages"] + sold["plans"]] == offers
+        assert catalogue[0]["title"] == title  # in the product's default language
+        offered = await ada.ask(OFFERS)
+        assert [offer["slug"] for offer in offered["creditPackages"] + offered["plans"]] == offers
         made = await ada.create(PHOTO, styleId=await ada.style(picture, collections[0]))
         assert made["errors"] == []
         ended = await ada.wait_for_end(made["generations"][0]["id"])
@@ -133,9 +133,9 @@ async def test_flash_grants_no_credits_and_offers_only_passes(settings: Settings
         (sandbox,) = await ada.one(CATALOGUE)
         (free,) = sandbox["styles"]
         assert (sandbox["slug"], free["slug"], free["referenceImage"]) == ("sandbox", "free", "UNUSED")
-        sold = await ada.ask(OFFERS)
-        assert (sold["creditPackages"], [plan["slug"] for plan in sold["plans"]]) == ([], PASSES)
-        allowed = [(plan["imagesPerHour"], plan["kind"]) for plan in sold["plans"]]
+        offered = await ada.ask(OFFERS)
+        assert (offered["creditPackages"], [plan["slug"] for plan in offered["plans"]]) == ([], PASSES)
+        allowed = [(plan["imagesPerHour"], plan["kind"]) for plan in offered["plans"]]
         assert allowed == [(3, "PASS"), (8, "PASS"), (15, "PASS")]
         photo_refused = await ada.refused(ORDER, {"input.image": PHOTO}, input={"prompt": "A sunset"})
         assert (photo_refused["code"], photo_refused["field"]) == ("INVALID_INPUT", ["image"])
@@ -143,16 +143,16 @@ async def test_flash_grants_no_credits_and_offers_only_passes(settings: Settings
 
 async def test_offers_are_localized_and_found_by_id(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
-        sold = await server.api.ask(OFFERS)
-        assert sold["creditPackages"][0] == {
-            "id": sold["creditPackages"][0]["id"],
+        offered = await server.api.ask(OFFERS)
+        assert offered["creditPackages"][0] == {
+            "id": offered["creditPackages"][0]["id"],
             "slug": "credits-50",
             "credits": 50,
             "price": 499,
             "currency": "usd",
         }
-        plans = {plan["slug"]: plan for plan in sold["plans"]}
-        assert [package["slug"] for package in sold["creditPackages"]] == PACKAGES
+        plans = {plan["slug"]: plan for plan in offered["plans"]}
+        assert [package["slug"] for package in offered["creditPackages"]] == PACKAGES
         assert list(plans) == ["basic", "pro", "enterprise", *PASSES]
         assert plans["basic"] == {
             "id": plans["basic"]["id"],
@@ -172,7 +172,7 @@ async def test_offers_are_localized_and_found_by_id(settings: Settings) -> None:
         }
         assert (plans["enterprise"]["price"], plans["enterprise"]["unlimited"]) == (None, True)
         assert (plans["flash"]["kind"], plans["flash"]["imagesPerHour"]) == ("PASS", 8)
-        for offer in [*sold["creditPackages"], *sold["plans"]]:
+        for offer in [*offered["creditPackages"], *offered["plans"]]:
             assert (await server.api.one(NODE, id=offer["id"]))["slug"] == offer["slug"]
         chinese = await server.api.raw(OFFERS, headers={"accept-language": "zh-CN"})
         assert [plan["title"] for plan in chinese.json()["data"]["plans"]][:3] == ["基础版", "专业版", "企业版"]
@@ -220,7 +220,7 @@ async def test_scene_accepts_photos_up_to_five_mebibytes(settings: Settings) -> 
 async def test_sixth_avenger_image_within_a_minute_is_rate_limited(settings: Settings) -> None:
     async with product(settings, "avenger", rate_limits=Switch.ON, signup_credits=100) as server:
         ada = await server.api.sign_up()
-        assert await ada.credits() == 100  # SIGNUP_CREDITS has the last word
+        assert await ada.credits() == 100  # SIGNUP_CREDITS overrides the profile
         style = await ada.style("noir", "avenger")
         for _ in range(5):
             assert (await ada.one(ORDER, {"input.image": PHOTO}, input={"styleId": style}))["errors"] == []
@@ -254,17 +254,17 @@ async def test_changing_the_product_does_not_rewrite_history(settings: Settings,
         assert await cost_of(ada, "plushify", "cute") == 7
         assert await ada.one(NODE, id=beach) is None
         assert (await ada.refused(ORDER, {"input.image": PHOTO}, input={"styleId": beach}))["code"] == "NOT_FOUND"
-        # What was sold is as it was: prices, titles, even where the style is gone.
+        # Generations keep their prices and titles, even if the style was removed.
         found = await gallery(ada)
         assert {id: (node["cost"], node["styleTitle"]) for id, node in found.items()} == {
             plush["id"]: (1, "Cute"),
             scene["id"]: (5, "Quiet Beach"),
         }
-        # A package that is no longer sold is known to those who bought it.
+        # A package that is no longer on sale can still be read by id.
         assert [package["slug"] for package in (await ada.ask(OFFERS))["creditPackages"]] == ["credits-200"]
-        gone = next(package for package in offers["creditPackages"] if package["slug"] == "credits-50")
-        assert (await ada.one(NODE, id=gone["id"]))["price"] == 499
-        # Each is called off by the rules of its own day.
+        deactivated = next(package for package in offers["creditPackages"] if package["slug"] == "credits-50")
+        assert (await ada.one(NODE, id=deactivated["id"]))["price"] == 499
+        # Each is canceled by the refund policy of its submission.
         (now,) = (await ada.create(PHOTO, styleId=cute))["generations"]
         assert await ada.credits() == 24 - 7
         for id, refunded, credits in ((plush["id"], True, 18), (scene["id"], True, 23), (now["id"], False, 23)):

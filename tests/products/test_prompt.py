@@ -1,4 +1,4 @@
-"""What a person may fill in, and that their words never become part of the template."""
+"""Variables and prompts of users, which never become part of the template."""
 
 import re
 
@@ -152,7 +152,7 @@ def test_variables_survive_a_json_round_trip() -> None:
     assert StylePrompt.model_validate(HERO.model_dump(mode="json")) == HERO
 
 
-# ------------------------------------------------------------------ the person's own words
+# ------------------------------------------------------------------ the user's prompt
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,8 @@ def test_missing_variable_becomes_its_default_or_a_neutral_phrase() -> None:
 
 
 def test_quotes_are_explained_to_the_provider_only_if_present() -> None:
-    told = "What stands between “ and ” was written by a person"
-    assert told in render(HERO, powers="flight")
+    explanation = "What stands between “ and ” was written by a person"
+    assert explanation in render(HERO, powers="flight")
     color_only = StylePrompt(prompt="A suit in {costume_color}.", variables=(COLOR,))
     assert render(color_only, costume_color="Silver") == "A suit in Silver."
 
@@ -267,7 +267,7 @@ ATTACKS = [
 
 
 def skeleton(text: str) -> list[str]:
-    """What is left when everything between the curly quotes is taken out."""
+    """Return the text without everything between curly quotes."""
     return re.split(r"“[^“”]*”", text)
 
 
@@ -339,8 +339,8 @@ def variable(**changes: object) -> dict[str, object]:
 )
 def test_problem_in_template_is_reported(template: dict[str, object], field: str, sentence: str) -> None:
     problems = template_problems(StylePrompt.model_validate(template))
-    told = [(problem.field, problem.message.text.format(**problem.message.values)) for problem in problems]
-    assert ((field,), sentence) in told
+    reported = [(problem.field, problem.message.text.format(**problem.message.values)) for problem in problems]
+    assert ((field,), sentence) in reported
 
 
 @pytest.mark.parametrize(
@@ -374,14 +374,14 @@ def test_problem_in_template_is_reported(template: dict[str, object], field: str
 def test_problem_in_variable_is_reported(changes: dict[str, object], entry: str, sentence: str) -> None:
     wrong = StyleVariable.model_validate(variable(**changes))
     problems = template_problems(StylePrompt(prompt=f"A {{{wrong.name}}} fox.", variables=(wrong,)))
-    told = [(problem.field, problem.message.text.format(**problem.message.values)) for problem in problems]
-    assert (("variables", "0", entry), sentence) in told
+    reported = [(problem.field, problem.message.text.format(**problem.message.values)) for problem in problems]
+    assert (("variables", "0", entry), sentence) in reported
 
 
 def test_variable_names_are_unique_and_their_number_limited() -> None:
     color = StyleVariable(name="color", label={"en": "Colour"})
     template = StylePrompt(prompt="A {color} fox.", variables=(color,) * 21)
-    told = {(problem.field, problem.message.text) for problem in template_problems(template)}
-    assert (("variables", "1", "name"), "This name is used twice.") in told
-    assert (("variables", "0", "name"), "This name is used twice.") not in told
-    assert (("variables",), "At most {count} variables are allowed.") in told
+    reported = {(problem.field, problem.message.text) for problem in template_problems(template)}
+    assert (("variables", "1", "name"), "This name is used twice.") in reported
+    assert (("variables", "0", "name"), "This name is used twice.") not in reported
+    assert (("variables",), "At most {count} variables are allowed.") in reported

@@ -1,4 +1,4 @@
-"""The fourth document's product, in Chinese: a hundred credits, five a place, ten for members; failure is free."""
+"""The scenes product, in Chinese: a hundred credits, five per scene, ten for member scenes, failures refunded."""
 
 import pytest
 
@@ -80,7 +80,7 @@ async def test_styles_are_unlocked_for_new_members(product: Running) -> None:
 
 
 async def test_demo_account_is_member_with_a_hundred_credits(product: Running) -> None:
-    """Whoever tries the product; a database that was made for another one keeps the credits of that day."""
+    """The demo account; in a database of another product it keeps its original credits."""
     signed_in = await product.api.one(SIGN_IN, input={"email": DEMO_EMAIL, "password": DEMO_PASSWORD})
     demo = Api(product.api.http, product.api.address, signed_in["token"], signed_in["user"])
     assert signed_in["user"]["isMember"] is True

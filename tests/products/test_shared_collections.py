@@ -1,4 +1,4 @@
-"""How a profile names what several share, changes it, and is told of its mistakes, all of them at once."""
+"""Shared collections and offers in profiles: references, overrides, and the report of all problems."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def write(folder: Path, profile: str = PROFILE, toys: str = TOYS, offers: str = 
 
 
 def problems_of(path: Path) -> list[str]:
-    """Without the folder, which is another one in every test."""
+    """Return the problems without the folder, which differs in every test."""
     with pytest.raises(ProfileError) as error:
         load_profile(path)
     return [line.replace(f"{path.parent}/", "") for line in error.value.problems]
@@ -93,7 +93,7 @@ def load_with(folder: Path, changes: str) -> Profile:
     return load_profile(write(folder, PROFILE + changes))
 
 
-# ------------------------------------------------------------------ what is shared
+# ------------------------------------------------------------------ sharing
 
 
 def test_referenced_collection_is_included_unchanged(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_optional_photo_can_be_required_or_excluded(tmp_path: Path, wanted: str,
     assert (bear.reference_image, bear.prompt, bear.prompt_without_photo) == (ReferenceImage(wanted), prompt, None)
 
 
-# ------------------------------------------------------------------ mistakes
+# ------------------------------------------------------------------ problems
 
 
 @pytest.mark.parametrize(

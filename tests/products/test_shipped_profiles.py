@@ -1,4 +1,4 @@
-"""What each shipped profile says: its document's figures, in two languages, with nothing written twice."""
+"""The shipped profiles: their specified values, in two languages, without duplication."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ from settings import PROFILES, ROOT
 SHIPPED = {path.stem: load_profile(path) for path in sorted(PROFILES.glob("*.toml"))}
 MIB = 1024 * 1024
 ALL_PACKAGES = {"credits-50": (50, 499), "credits-200": (200, 1499), "credits-500": (500, 2999)}  # credits, cents
-PASSES = {"flash-lite": 3, "flash": 8, "flash-pro": 15}  # images an hour
+PASSES = {"flash-lite": 3, "flash": 8, "flash-pro": 15}  # images per hour
 each_profile = pytest.mark.parametrize("name", SHIPPED)
 
 
@@ -96,8 +96,8 @@ def test_studio_offers_everything_that_any_product_offers() -> None:
     studio = SHIPPED["studio"]
     for other in SHIPPED.values():
         for kind in ("collections", "packages", "plans"):
-            sold = {entry.slug for entry in getattr(studio, kind)}
-            assert {entry.slug for entry in getattr(other, kind)} <= sold
+            offered = {entry.slug for entry in getattr(studio, kind)}
+            assert {entry.slug for entry in getattr(other, kind)} <= offered
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED.keys() - {"flash"}))
@@ -124,7 +124,7 @@ def test_flash_offers_three_passes_and_no_credits() -> None:
     assert {plan.slug: plan.images_per_hour for plan in flash.plans} == PASSES
     for plan in flash.plans:
         assert (plan.kind, bool(plan.price), bool(plan.videos_per_hour)) == (PlanKind.PASS, True, True)
-        assert (plan.duration_hours or 0) >= 2  # else nobody would ever see an hour's allowance come back
+        assert (plan.duration_hours or 0) >= 2  # else no user would see the allowance reset
 
 
 @each_profile
@@ -153,7 +153,7 @@ def test_styles_without_photos_mention_none() -> None:
 
 
 def texts(value: object, *place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every table of languages below `value`, with its place."""
+    """Yield every localized text below `value`, with its place."""
     if isinstance(value, dict):
         if "en" in value:
             yield ".".join(place), value
@@ -190,7 +190,7 @@ def test_every_style_but_the_prompt_only_one_has_a_category(name: str) -> None:
             assert (style.category is None) == (style.slug == "free")
 
 
-# ------------------------------------------------------------------ once
+# ------------------------------------------------------------------ no duplication
 
 
 def test_no_prompt_or_price_is_duplicated() -> None:
@@ -215,10 +215,10 @@ def test_every_shared_collection_and_offer_is_used() -> None:
 def test_example_profile_of_the_guide_loads(tmp_path: Path) -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "shared").symlink_to(PROFILES / "shared")
-    (tmp_path / "toy-shop.toml").write_text(text, encoding="utf-8")
-    shop = load_profile(tmp_path / "toy-shop.toml")
-    assert [collection.slug for collection in shop.collections] == ["plushify", "sandbox"]
-    # It shows every entry that a profile may have, so that nobody has to look for one elsewhere.
+    (tmp_path / "toy-profile.toml").write_text(text, encoding="utf-8")
+    profile = load_profile(tmp_path / "toy-profile.toml")
+    assert [collection.slug for collection in profile.collections] == ["plushify", "sandbox"]
+    # It contains every entry that a profile may have.
     shown = set(re.findall(r"^\[*([a-z_]+)", text, re.MULTILINE))
     for part in (Profile, UploadRules, Limits, MembershipRules, ReferralRules, CollectionReference):
         assert part.model_fields.keys() <= shown

@@ -1,4 +1,4 @@
-"""All five products from one deployment: each line of styles at its own price, and a pass that pays before credits."""
+"""The studio product: all collections at their own prices, and passes that pay before credits."""
 
 import pytest
 
@@ -12,14 +12,14 @@ from tests.support.integrity import assert_invariants
 pytestmark = pytest.mark.any_database
 
 PROFILE = "studio"
-# A style of each line, and its price.
+# A style of each collection, and its price.
 STORY = (("cute", "plushify", 1), ("quiet-beach", "scenes", 5), ("free", "sandbox", 1), ("noir", "avenger", 10))
 
 
-async def ended(person: Api, slug: str, collection: str) -> tuple[str, str, int]:
-    made = await person.create(photo(64, 48), styleId=await person.style(slug, collection), prompt="A fox")
+async def ended(client: Api, slug: str, collection: str) -> tuple[str, str, int]:
+    made = await client.create(photo(64, 48), styleId=await client.style(slug, collection), prompt="A fox")
     assert made["errors"] == []
-    found = await person.wait_for_end(made["generations"][0]["id"])
+    found = await client.wait_for_end(made["generations"][0]["id"])
     return found["status"], found["paidBy"], found["cost"]
 
 
@@ -36,7 +36,7 @@ async def test_one_account_uses_every_collection_at_its_own_price(
     openrouter.script(status(500))
     for slug, collection, cost in STORY:
         assert await ended(ada, slug, collection) == ("FAILED", "CREDITS", cost)
-    assert await ada.credits() == credits - 10, "of what fails after the call, only a hero stays paid for"
+    assert await ada.credits() == credits - 10, "only a hero that fails after the provider call is not refunded"
     await assert_invariants(product.services)
 
 

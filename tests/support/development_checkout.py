@@ -1,4 +1,4 @@
-"""Buying as people do: an address from createCheckout, and the button on the page of the development till."""
+"""Buying as users do: the address from createCheckout, and the button of the development checkout page."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ BOUGHT = """
 } } }"""
 
 
-async def buy(person: Api, **what: Any) -> None:
+async def buy(client: Api, **what: Any) -> None:
     """Buy a `package` or a `plan`, by its slug."""
-    opened = await person.one(CHECKOUT, input=what)
+    opened = await client.one(CHECKOUT, input=what)
     assert opened["errors"] == [], opened
-    answer = await person.http.post(opened["checkout"]["url"])
+    answer = await client.http.post(opened["checkout"]["url"])
     assert answer.status_code == 200, answer.text
 
 
-async def bought(person: Api) -> Any:
-    """The newest line of the ledger that was paid for."""
-    (line,) = (await person.one(BOUGHT))["transactions"]["nodes"]
+async def bought(client: Api) -> Any:
+    """Return the newest ledger line of a purchase."""
+    (line,) = (await client.one(BOUGHT))["transactions"]["nodes"]
     return line

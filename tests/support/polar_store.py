@@ -1,4 +1,4 @@
-"""A server that sells through a stand-in of Polar, and what Polar tells it."""
+"""A server that sells through a fake Polar, and deliveries of Polar's webhooks."""
 
 from datetime import datetime
 
@@ -26,8 +26,8 @@ def paid_by(polar: PolarServer, settings: Settings) -> Settings:
     )
 
 
-async def tell(api: Api, kind: str, data: Json, at: datetime | None = None) -> ExternalEvent:
-    """Deliver an event, and answer with what became of it."""
+async def deliver(api: Api, kind: str, data: Json, at: datetime | None = None) -> ExternalEvent:
+    """Deliver an event to the webhook, and return its row."""
     body = event(kind, data, at)
     headers = sign(SECRET, body)
     answer = await api.http.post("/webhooks/polar", content=body, headers=headers)
@@ -36,7 +36,7 @@ async def tell(api: Api, kind: str, data: Json, at: datetime | None = None) -> E
 
 
 async def lines(api: Api) -> list[tuple[str, int]]:
-    """What has moved since the sign-up bonus, oldest first."""
+    """Return the ledger lines after the sign-up bonus, oldest first."""
     found = (await api.one(LEDGER))["transactions"]["nodes"]
     return [(line["type"], line["amount"]) for line in reversed(found)][1:]
 

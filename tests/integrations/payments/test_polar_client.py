@@ -1,4 +1,4 @@
-"""Polar's client against a stand-in that speaks its wire format, which is checked with the client's own models."""
+"""The Polar provider against a fake of its API, whose payloads are validated with the SDK's models."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,17 @@ from services.integrations.payments.polar.payload import Order
 from services.integrations.payments.polar.signature import is_authentic
 from services.integrations.payments.protocol import CheckoutSessionRequest, PaymentProviderError
 from tests.support.fakes.polar import PolarServer
-from tests.support.fakes.polar_wire import checkout, event, moment, order, refund, refunded, session, sign, subscription
+from tests.support.fakes.polar_wire import (
+    checkout,
+    event,
+    order,
+    refund,
+    refunded,
+    session,
+    sign,
+    subscription,
+    timestamp,
+)
 
 USER, PRODUCT = "usr_01h455vb4pex5vsknk084sn02q", "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -32,11 +42,11 @@ async def payments(polar: PolarServer) -> AsyncIterator[PolarPaymentProvider]:
 
 
 def test_fake_payloads_parse_with_the_sdk() -> None:
-    told = order(USER, PRODUCT)
+    row = order(USER, PRODUCT)
     samples: list[tuple[dict[str, Any], Any]] = [
-        (told, outputs.Order),
-        (refunded(told, 100), outputs.Order),
-        (refund(told["id"], 100), outputs.Refund),
+        (row, outputs.Order),
+        (refunded(row, 100), outputs.Order),
+        (refund(row["id"], 100), outputs.Refund),
         (subscription(USER, PRODUCT), outputs.Subscription),
         (checkout({"products": [PRODUCT]}, "https://polar.example.com"), outputs.Checkout),
         (session(USER, "https://polar.example.com"), outputs.CustomerSession),
@@ -61,7 +71,7 @@ def test_signatures_match_the_sdk(kind: str) -> None:
 
 
 async def test_checkout_request_names_buyer_and_product(payments: PolarPaymentProvider, polar: PolarServer) -> None:
-    till = await payments.create_checkout(REQUEST)
+    opened = await payments.create_checkout(REQUEST)
     (call,) = polar.calls
     assert (call.method, call.path, call.headers["polar-version"]) == ("POST", "/v1/checkouts/", "2026-10")
     assert call.body == {
@@ -73,42 +83,44 @@ async def test_checkout_request_names_buyer_and_product(payments: PolarPaymentPr
         "customer_ip_address": "192.0.2.7",
     }
     (made,) = polar.checkouts
-    assert (till.provider_id, till.url) == (made["id"], made["url"])
-    assert till.expires_at is not None
-    assert till.expires_at > datetime.now(UTC)
+    assert (opened.provider_id, opened.url) == (made["id"], made["url"])
+    assert opened.expires_at is not None
+    assert opened.expires_at > datetime.now(UTC)
 
 
 async def test_orders_are_read_to_the_last_page(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    polar.orders = [order(USER, PRODUCT, created_at=moment(start + timedelta(minutes=number))) for number in range(203)]
-    found = [told["id"] async for told in payments.orders(LONG_AGO)]
-    assert found == [told["id"] for told in polar.orders]
+    polar.orders = [
+        order(USER, PRODUCT, created_at=timestamp(start + timedelta(minutes=number))) for number in range(203)
+    ]
+    found = [row["id"] async for row in payments.orders(LONG_AGO)]
+    assert found == [row["id"] for row in polar.orders]
     assert [call.query["page"] for call in polar.calls] == [["1"], ["2"], ["3"]]
-    late = [told["id"] async for told in payments.orders(start + timedelta(minutes=200, seconds=1))]
+    late = [row["id"] async for row in payments.orders(start + timedelta(minutes=200, seconds=1))]
     assert late == found[201:]
-    (told,) = [told async for told in payments.orders(start + timedelta(minutes=201, seconds=1))]
-    assert replace(Order.of(told), data={}) == replace(Order.of(polar.orders[202]), data={})
+    (row,) = [row async for row in payments.orders(start + timedelta(minutes=201, seconds=1))]
+    assert replace(Order.of(row), data={}) == replace(Order.of(polar.orders[202]), data={})
 
 
 async def test_invalid_order_hides_no_other(payments: PolarPaymentProvider, polar: PolarServer) -> None:
-    made = [order(USER, PRODUCT, created_at=moment(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
-    made[3]["status"] = "a word of next year"
+    made = [order(USER, PRODUCT, created_at=timestamp(LONG_AGO + timedelta(days=day))) for day in range(1, 204)]
+    made[3]["status"] = "an unknown status"
     del made[5]["platform_fee_amount"]
     polar.orders = made
-    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made]
-    polar.senseless = {1: [None, 7, *made[:100]], 2: "not a list"}
-    assert [told["id"] async for told in payments.orders(LONG_AGO)] == [told["id"] for told in made[:100] + made[200:]]
-    polar.fail(200)  # a page that is none at all
-    assert [told async for told in payments.orders(LONG_AGO)] == []
+    assert [row["id"] async for row in payments.orders(LONG_AGO)] == [row["id"] for row in made]
+    polar.invalid_pages = {1: [None, 7, *made[:100]], 2: "not a list"}
+    assert [row["id"] async for row in payments.orders(LONG_AGO)] == [row["id"] for row in made[:100] + made[200:]]
+    polar.fail(200)  # a response that is no page
+    assert [row async for row in payments.orders(LONG_AGO)] == []
 
 
 async def test_refunds_are_read_back_to_a_timestamp(payments: PolarPaymentProvider, polar: PolarServer) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     polar.refunds = [
-        refund("an order", 1, created_at=moment(start + timedelta(minutes=number))) for number in range(250)
+        refund("an order", 1, created_at=timestamp(start + timedelta(minutes=number))) for number in range(250)
     ]
-    found = [told["id"] async for told in payments.refunds(start + timedelta(minutes=60))]
-    assert found == [told["id"] for told in polar.refunds[:59:-1]]
+    found = [row["id"] async for row in payments.refunds(start + timedelta(minutes=60))]
+    assert found == [row["id"] for row in polar.refunds[:59:-1]]
     assert [call.query["page"] for call in polar.calls] == [["1"], ["2"]]
 
 

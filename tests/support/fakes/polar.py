@@ -1,9 +1,8 @@
-"""A local Polar: opens checkouts, lists orders and refunds by pages, ends subscriptions and makes portal sessions, as
-its API of 2026-10 does.
+"""A fake Polar with its API of 2026-10: checkouts, pages of orders and refunds, subscriptions, portal sessions.
 
 async with PolarServer() as polar:
     polar.orders.append(order(...))
-    ... PolarPayments(polar.token, base_url=polar.url) ...
+    ... PolarPaymentProvider(polar.token, base_url=polar.url) ...
     assert polar.calls[0].path == "/v1/checkouts/"
 """
 
@@ -17,14 +16,14 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.fakes.polar_wire import Json, checkout, moment, session
+from tests.support.fakes.polar_wire import Json, checkout, session, timestamp
 
 TOKEN = "polar_oat_0123456789abcdef"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it arrived."""
+    """One received request."""
 
     method: str
     path: str
@@ -34,7 +33,7 @@ class Call:
 
 
 class PolarServer:
-    """`calls` holds every request; `fail` answers the coming ones with what a Polar in trouble says."""
+    """A local server. `calls` holds every request; `fail` makes the next ones fail."""
 
     def __init__(self, token: str = TOKEN) -> None:
         self.token = token
@@ -42,22 +41,22 @@ class PolarServer:
         self.orders: list[Json] = []
         self.refunds: list[Json] = []
         self.subscriptions: dict[str, Json] = {}
-        self.senseless: dict[int, Any] = {}  # page of orders -> what it has instead of its rows
+        self.invalid_pages: dict[int, Any] = {}  # page of orders -> what it contains instead of its rows
         self.checkouts: list[Json] = []
-        self.customers: set[str] = set()  # by the ids that we gave them
-        self.open = asyncio.Event()  # while it is cleared, nothing is answered
+        self.customers: set[str] = set()  # by external id: our user id
+        self.open = asyncio.Event()  # while it is cleared, no request is answered
         self.open.set()
         self._failures: deque[tuple[int, dict[str, str]]] = deque()
         self._connections: set[asyncio.Task[None]] = set()
 
     def fail(self, *statuses: int, **headers: str) -> None:
-        """Answer the coming calls with these statuses, in turn."""
+        """Answer the next calls with these statuses, in turn."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._failures.extend((status, named) for status in statuses)
 
     @property
     def url(self) -> str:
-        """What POLAR_BASE_URL is set to."""
+        """Return the base URL of the fake."""
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
@@ -95,7 +94,7 @@ class PolarServer:
     def _answer(self, call: Call) -> tuple[int, Any, dict[str, str]]:
         if self._failures:
             status, headers = self._failures.popleft()
-            return status, {"error": "Trouble", "detail": "trouble"}, headers
+            return status, {"error": "ServerError", "detail": "failure"}, headers
         if call.headers.get("authorization") != f"Bearer {self.token}":
             return 401, {"error": "Unauthorized", "detail": "The token is wrong."}, {}
         match call.method, call.path:
@@ -108,7 +107,7 @@ class PolarServer:
             case "GET", "/v1/orders/":
                 return 200, self._orders(call.query), {}
             case "GET", "/v1/refunds/":
-                assert call.query["sorting"] == ["-created_at"], "the newest first, to know when to stop"
+                assert call.query["sorting"] == ["-created_at"], "newest first, so that the client knows when to stop"
                 return 200, _page(sorted(self.refunds, key=_created_at, reverse=True), call.query), {}
             case "DELETE", path if path.startswith("/v1/subscriptions/"):
                 return self._revoke(path.rpartition("/")[2])
@@ -121,10 +120,10 @@ class PolarServer:
         return 404, {"error": "ResourceNotFound", "detail": "Not found"}, {}
 
     def _orders(self, query: dict[str, list[str]]) -> Json:
-        assert query["sorting"] == ["created_at"], "only oldest first stands still while orders come in"
+        assert query["sorting"] == ["created_at"], "oldest first, so that pages do not shift while orders come in"
         wanted = [order for order in self.orders if order["created_at"] > query["created_after"][0]]
         page = _page(sorted(wanted, key=_created_at), query)
-        return {**page, "items": self.senseless.get(int(query["page"][0]), page["items"])}
+        return {**page, "items": self.invalid_pages.get(int(query["page"][0]), page["items"])}
 
     def _revoke(self, subscription_id: str) -> tuple[int, Json, dict[str, str]]:
         found = self.subscriptions.get(subscription_id)
@@ -132,7 +131,7 @@ class PolarServer:
             return 404, {"error": "ResourceNotFound", "detail": "Not found"}, {}
         if found["status"] == "canceled":
             return 403, {"error": "AlreadyCanceledSubscription", "detail": "This subscription is already canceled."}, {}
-        found |= {"status": "canceled", "ended_at": moment(datetime.now(UTC))}
+        found |= {"status": "canceled", "ended_at": timestamp(datetime.now(UTC))}
         return 200, found, {}
 
 

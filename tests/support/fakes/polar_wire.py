@@ -1,4 +1,4 @@
-"""Orders, refunds, subscriptions and checkouts as Polar writes them down, every field that its own client demands."""
+"""Payloads of Polar: orders, refunds, subscriptions and checkouts, with every field that its SDK requires."""
 
 import base64
 import hashlib
@@ -16,8 +16,8 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 _MONTH = timedelta(days=30)
 
 
-def moment(at: datetime) -> str:
-    """As Polar writes one."""
+def timestamp(at: datetime) -> str:
+    """Format a timestamp as Polar does."""
     return at.isoformat().replace("+00:00", "Z")
 
 
@@ -55,7 +55,7 @@ def order(user_id: str | None, product_id: str | None, price: int = 499, **chang
 
 
 def refunded(paid: Json, amount: int) -> Json:
-    """The same order after `amount` in all was given back."""
+    """Return the same order after `amount` was refunded in total."""
     whole = amount == paid["net_amount"]
     left = paid["net_amount"] - amount
     status = "refunded" if whole else "partially_refunded"
@@ -63,7 +63,7 @@ def refunded(paid: Json, amount: int) -> Json:
 
 
 def refund(order_id: str, amount: int, status: str = "succeeded", **changes: Any) -> Json:
-    """One refund, as refund.updated tells it."""
+    """One refund, as in refund.updated."""
     return {
         **_row(None),
         "metadata": {},
@@ -100,11 +100,11 @@ def subscription(user_id: str, product_id: str, **changes: Any) -> Json:
         "recurring_interval": "month",
         "recurring_interval_count": 1,
         "status": "active",
-        "current_period_start": moment(NOW),
-        "current_period_end": moment(datetime.now(UTC) + _MONTH),
+        "current_period_start": timestamp(NOW),
+        "current_period_end": timestamp(datetime.now(UTC) + _MONTH),
         "cancel_at_period_end": False,
         "pause_at_period_end": False,
-        "started_at": moment(NOW),
+        "started_at": timestamp(NOW),
         **dict.fromkeys(names, None),
         "customer_id": str(uuid.uuid4()),
         "product_id": product_id,
@@ -118,7 +118,7 @@ def subscription(user_id: str, product_id: str, **changes: Any) -> Json:
 
 
 def product(product_id: str) -> Json:
-    """What is sold every month."""
+    """A monthly product."""
     names = ("trial_interval", "trial_interval_count", "description", "meter_interval", "meter_interval_count")
     return {
         **_row(product_id),
@@ -137,7 +137,7 @@ def product(product_id: str) -> Json:
 
 
 def customer(user_id: str | None) -> Json:
-    """A customer that we gave our own id."""
+    """A customer with our user id as external id."""
     names = ("name", "billing_name", "billing_address", "tax_id", "deleted_at", "first_user_event_at", "avatar_url")
     return {
         **_row(None),
@@ -152,7 +152,7 @@ def customer(user_id: str | None) -> Json:
 
 
 def checkout(wanted: Json, url: str) -> Json:
-    """An open checkout, as it is answered to whoever made it."""
+    """An open checkout, as in the response to its creation."""
     names: tuple[str, ...] = (
         "return_url",
         "embed_origin",
@@ -181,7 +181,7 @@ def checkout(wanted: Json, url: str) -> Json:
         "status": "open",
         "client_secret": f"polar_c_{made['id']}",
         "url": f"{url}/checkout/polar_c_{made['id']}",
-        "expires_at": moment(datetime.now(UTC) + timedelta(hours=1)),
+        "expires_at": timestamp(datetime.now(UTC) + timedelta(hours=1)),
         "success_url": wanted.get("success_url", f"{url}/success"),
         "organization_id": ORGANIZATION,
         "product_id": wanted["products"][0],
@@ -200,11 +200,11 @@ def checkout(wanted: Json, url: str) -> Json:
 
 
 def session(user_id: str, url: str) -> Json:
-    """A customer's way into the portal."""
+    """A customer's portal session."""
     return {
         **_row(None),
         "token": "polar_cst_1",
-        "expires_at": moment(datetime.now(UTC) + timedelta(hours=1)),
+        "expires_at": timestamp(datetime.now(UTC) + timedelta(hours=1)),
         "return_url": None,
         "customer_portal_url": f"{url}/portal?customer_session_token=polar_cst_1",
         "customer_id": str(uuid.uuid4()),
@@ -213,13 +213,13 @@ def session(user_id: str, url: str) -> Json:
 
 
 def event(kind: str, data: Json, at: datetime | None = None) -> bytes:
-    """A webhook's body."""
-    told = {"type": kind, "timestamp": moment(at or datetime.now(UTC)), "api_version": "2026-10", "data": data}
-    return json.dumps(told).encode()
+    """Return a webhook's body."""
+    payload = {"type": kind, "timestamp": timestamp(at or datetime.now(UTC)), "api_version": "2026-10", "data": data}
+    return json.dumps(payload).encode()
 
 
 def sign(secret: str, body: bytes, event_id: str | None = None, at: float | None = None) -> dict[str, str]:
-    """The headers with which Polar sends a body: the key is the whole secret, `whsec_` included."""
+    """Return the headers of a delivery: the key is the whole secret, `whsec_` included."""
     event_id, at = event_id or str(uuid.uuid4()), int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), f"{event_id}.{at}.".encode() + body, hashlib.sha256).digest()
     return {
@@ -232,4 +232,4 @@ def sign(secret: str, body: bytes, event_id: str | None = None, at: float | None
 
 
 def _row(id: str | None) -> Json:
-    return {"id": id or str(uuid.uuid4()), "created_at": moment(NOW), "modified_at": None}
+    return {"id": id or str(uuid.uuid4()), "created_at": timestamp(NOW), "modified_at": None}
