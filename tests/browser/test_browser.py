@@ -1,4 +1,4 @@
-"""GraphiQL as people use it: a real browser without a network, and a server with nothing but its defaults."""
+"""GraphiQL in a real browser without network access, against a server with default settings."""
 
 import re
 from collections.abc import AsyncIterator
@@ -34,12 +34,14 @@ def pictures(pytestconfig: pytest.Config) -> None:
 
 
 @pytest.fixture
-def desk(chromium: "Browser", server: Server) -> AbstractAsyncContextManager[GraphiqlPage]:
+def page(chromium: "Browser", server: Server) -> AbstractAsyncContextManager[GraphiqlPage]:
     return open_graphiql(chromium, server)
 
 
-async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncContextManager[GraphiqlPage]) -> None:
-    async with desk as ada:
+async def test_new_user_creates_a_picture_and_follows_its_progress(
+    page: AbstractAsyncContextManager[GraphiqlPage],
+) -> None:
+    async with page as ada:
         await ada.open()
         await ada.sign_in("ada@example.com", new=True)
         await ada.wait_for_credits(30)
@@ -55,7 +57,7 @@ async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncCo
         await ada.select_tab("Progress")
         await ada.wait_for_text(".graphiql-editor-tool", '"gen_')
         await ada.run()
-        await ada.wait_for_response('"stage": "GENERATING"')  # on its way, and then without anybody asking again:
+        await ada.wait_for_response('"stage": "GENERATING"')  # followed by the next event without another request:
         await ada.wait_for_response('"stage": "COMPLETED"', "/files/")
         await ada.screenshot("progress")
         await ada.select_tab("Gallery")
@@ -63,10 +65,8 @@ async def test_a_new_person_makes_a_picture_and_watches_it(desk: AbstractAsyncCo
         await ada.wait_for_response('"totalCount": 1')
 
 
-async def test_credits_in_the_bar_follow_what_happens_elsewhere(
-    desk: AbstractAsyncContextManager[GraphiqlPage], server: Server
-) -> None:
-    async with desk as bea, server.api() as api:
+async def test_credits_in_the_bar_update_live(page: AbstractAsyncContextManager[GraphiqlPage], server: Server) -> None:
+    async with page as bea, server.api() as api:
         program = await api.sign_up("bea@example.com", PASSWORD)
         await bea.open()
         await bea.sign_in("bea@example.com")
@@ -75,10 +75,10 @@ async def test_credits_in_the_bar_follow_what_happens_elsewhere(
         await bea.wait_for_credits(30 - made["generations"][0]["cost"])
 
 
-async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(
-    desk: AbstractAsyncContextManager[GraphiqlPage],
+async def test_session_cookie_is_hidden_from_scripts_and_ended_by_signing_out(
+    page: AbstractAsyncContextManager[GraphiqlPage],
 ) -> None:
-    async with desk as cleo:
+    async with page as cleo:
         await cleo.open()
         await cleo.sign_in("cleo@example.com", new=True)
         await cleo.wait_for_credits(30)
@@ -94,17 +94,17 @@ async def test_no_script_can_read_the_sign_in_and_signing_out_ends_it(
         await cleo.wait_for_response('"viewer": null')
 
 
-async def test_a_refusal_is_told_in_the_readers_language(chromium: "Browser", server: Server) -> None:
+async def test_refusal_is_shown_in_the_browsers_language(chromium: "Browser", server: Server) -> None:
     async with open_graphiql(chromium, server, locale="zh-CN") as reader:
         await reader.open()
-        await reader.sign_in("nobody@example.com", password="wrong horse")
+        await reader.sign_in("unknown@example.com", password="wrong horse")
         alert = reader.page.locator(".sign-in [role=alert]", has_text=re.compile("[\u4e00-\u9fff]{4}"))
         await alert.wait_for()
         assert await reader.page.locator(".panel > summary").inner_text() == "登录"
 
 
-async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncContextManager[GraphiqlPage]) -> None:
-    async with desk as dan:
+async def test_explorer_history_and_docs_work_offline(page: AbstractAsyncContextManager[GraphiqlPage]) -> None:
+    async with page as dan:
         await dan.open()
         await dan.run()
         await dan.wait_for_response('"viewer": null')
@@ -117,10 +117,10 @@ async def test_explorer_history_and_docs_are_there_offline(desk: AbstractAsyncCo
         await dan.page.locator(".graphiql-explorer-root", has_text="creditPackages").wait_for()
 
 
-async def test_a_subscription_goes_over_the_socket_however_soon_it_is_run(
-    desk: AbstractAsyncContextManager[GraphiqlPage], server: Server
+async def test_subscription_uses_the_socket_right_after_its_tab_was_opened(
+    page: AbstractAsyncContextManager[GraphiqlPage], server: Server
 ) -> None:
-    async with desk as gil, server.api() as api:
+    async with page as gil, server.api() as api:
         program = await api.sign_up("gil@example.com", PASSWORD)
         made = await program.create(prompt="a fox in the snow")
         await program.wait_for_end(made["generations"][0]["id"])
@@ -139,14 +139,14 @@ async def test_a_subscription_goes_over_the_socket_however_soon_it_is_run(
         await gil.wait_for_response('"generationProgress": {')
 
 
-async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser", server: Server) -> None:
+async def test_narrow_window_shows_every_control(chromium: "Browser", server: Server) -> None:
     async with open_graphiql(chromium, server, viewport={"width": 390, "height": 760}) as hal:
         await hal.open()
         await hal.sign_in("hal-with-an-address-of-forty-five@example.com", new=True)
         await hal.wait_for_credits(30)
         await hal.run()
         await hal.wait_for_response('"email"')
-        for place in (".bar > button", ".ready", ".credits", ".graphiql-response", ".graphiql-query-editor"):
+        for place in (".bar > button", ".examples", ".credits", ".graphiql-response", ".graphiql-query-editor"):
             box = await hal.page.locator(place).bounding_box()
             assert box is not None, place
             assert box["x"] >= 0, place
@@ -154,7 +154,7 @@ async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser",
             assert box["y"] + box["height"] <= 760, place
         await hal.page.set_viewport_size({"width": 768, "height": 760})
         photo = await hal.page.locator(".photo .name").evaluate("(name) => [name.scrollWidth, name.clientWidth]")
-        assert photo[0] == photo[1], "the bar cuts an address off before a button"
+        assert photo[0] == photo[1], "the bar truncates the address, not a button"
         await hal.page.set_viewport_size({"width": 390, "height": 760})
         response = await hal.page.locator(".graphiql-response").bounding_box()
         assert response is not None
@@ -162,10 +162,10 @@ async def test_in_a_narrow_window_everything_can_be_reached(chromium: "Browser",
         await hal.page.locator(".graphiql-sidebar button").last.click()
         closing = await hal.page.locator(".graphiql-dialog-close svg path").bounding_box()
         assert closing is not None
-        assert closing["width"] > 5, "one sees how to close it"
+        assert closing["width"] > 5, "the close button is visible"
 
 
-async def test_where_it_is_for_admins_others_find_the_form_alone(chromium: "Browser", tmp_path: Path) -> None:
+async def test_graphiql_for_admins_shows_others_only_the_sign_in_form(chromium: "Browser", tmp_path: Path) -> None:
     async with run_server(tmp_path, GRAPHIQL="admins") as server, open_graphiql(chromium, server) as eve:
         async with server.api() as api:
             await api.sign_up("eve@example.com", PASSWORD)
@@ -188,10 +188,10 @@ async def find(admin: GraphiqlPage, email: str) -> None:
     await admin.wait_for_response(f'"email": "{email}"')
 
 
-async def test_an_admins_whole_day(
-    desk: AbstractAsyncContextManager[GraphiqlPage], chromium: "Browser", server: Server
+async def test_admin_finds_adjusts_refunds_and_suspends_an_account(
+    page: AbstractAsyncContextManager[GraphiqlPage], chromium: "Browser", server: Server
 ) -> None:
-    async with server.api() as api, desk as admin, open_graphiql(chromium, server) as watcher:
+    async with server.api() as api, page as admin, open_graphiql(chromium, server) as watcher:
         fay = await api.sign_up("fay@example.com", PASSWORD)
         await api.sign_up("boss@example.com", PASSWORD)
         await server.make_admin("boss@example.com")
@@ -234,7 +234,7 @@ async def test_an_admins_whole_day(
 
         await admin.select_tab("Suspend")
         await admin.wait_for_text(".graphiql-editor-tool", fay.user["id"])
-        await admin.set_variables(reason="Asked for by her")
+        await admin.set_variables(reason="At her request")
         await admin.run()
         await admin.wait_for_response('"suspendedAt": "20')
-        assert await fay.ask("{ viewer { credits } }") == {"viewer": None}, "her sign-ins have ended"
+        assert await fay.ask("{ viewer { credits } }") == {"viewer": None}, "her sessions have ended"

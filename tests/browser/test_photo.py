@@ -1,4 +1,4 @@
-"""GraphiQL with pictures: a photo is sent ahead from the bar, and what is made of it is seen below the answer."""
+"""Images in GraphiQL: a photo uploaded ahead from the bar, and the result below the response."""
 
 import io
 import re
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.browser
 DROP = """(target, [name, type, bytes]) => {
     const dataTransfer = new DataTransfer();
     const { x, y } = target.getBoundingClientRect();
-    const place = { clientX: x + 90, clientY: y + 40 }; // in the text of an editor
+    const place = { clientX: x + 90, clientY: y + 40 }; // over the text of an editor
     dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
     for (const what of ["dragover", "drop"])
         target.dispatchEvent(new DragEvent(what, { dataTransfer, ...place, bubbles: true, cancelable: true }));
 }"""
-IS_SEEN = "(image) => image.complete && image.naturalWidth > 0 && image.naturalWidth"
+LOADED_WIDTH = "(image) => image.complete && image.naturalWidth > 0 && image.naturalWidth"
 
 
 def astronaut() -> bytes:
-    """A photo: what one of the documents' pictures was made from."""
+    """Return a photo: the left half of a picture in the documentation."""
     with Image.open(PICTURES / "astronaut-plushify-cute.jpg") as both:
         photo = both.crop((0, 0, both.height, both.height))
     data = io.BytesIO()
@@ -50,65 +50,65 @@ async def chromium() -> AsyncIterator["Browser"]:
 
 @pytest.fixture(scope="module")
 async def plushify(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """Each style needs a photo here; and it is opened at another address than the one that it gives out."""
+    """A server whose styles all need a photo, and whose PUBLIC_URL differs from the address that is opened."""
     folder = tmp_path_factory.mktemp("plushify")
     async with run_server(folder, PROFILE="plushify", DEMO_SECONDS="3", PUBLIC_URL="http://plush.example") as found:
         yield found
 
 
-def chip(desk: GraphiqlPage, state: str) -> "Locator":
-    """The photo in the bar: sending, there or wrong."""
-    return desk.page.locator(f".photo[data-state={state}]")
+def photo_chip(page: GraphiqlPage, state: str) -> "Locator":
+    """Return the photo in the bar if it is in `state`: uploading, ready or failed."""
+    return page.page.locator(f".photo[data-state={state}]")
 
 
-async def choose(desk: GraphiqlPage, photo: bytes) -> None:
-    """By the keyboard: it must do."""
-    async with desk.page.expect_file_chooser() as opened:
-        await desk.page.get_by_role("button", name="Photo", exact=True).press("Enter")
+async def choose_photo(page: GraphiqlPage, photo: bytes) -> None:
+    """Choose a photo by keyboard only."""
+    async with page.page.expect_file_chooser() as opened:
+        await page.page.get_by_role("button", name="Photo", exact=True).press("Enter")
     await (await opened.value).set_files({"name": "astronaut.jpg", "mimeType": "image/jpeg", "buffer": photo})
-    await chip(desk, "there").wait_for()
+    await photo_chip(page, "ready").wait_for()
 
 
-async def drop(desk: GraphiqlPage, name: str, kind: str, data: bytes) -> None:
-    await desk.page.locator(".graphiql-query-editor .view-lines").evaluate(DROP, [name, kind, list(data)])
+async def drop_file(page: GraphiqlPage, name: str, kind: str, data: bytes) -> None:
+    await page.page.locator(".graphiql-query-editor .view-lines").evaluate(DROP, [name, kind, list(data)])
 
 
-async def watch(desk: GraphiqlPage) -> "Locator":
-    """Order what is on the screen, and watch it until its picture is seen."""
-    await desk.wait_for_text(".graphiql-editor-tool", '"upl_')
-    await desk.run()
-    await desk.wait_for_response('"errors": []', '"id": "gen_')
-    await desk.page.get_by_role("button", name="Photo", exact=True).wait_for()
-    await desk.wait_for_text(".graphiql-editor-tool", '"uploadId": null')
-    await desk.select_tab("Progress")
-    await desk.wait_for_text(".graphiql-editor-tool", '"gen_')
-    await desk.run()
-    return desk.page.locator(".strip img")
+async def create_and_follow(page: GraphiqlPage) -> "Locator":
+    """Run the open tab, and follow the generation; return the locator of its image."""
+    await page.wait_for_text(".graphiql-editor-tool", '"upl_')
+    await page.run()
+    await page.wait_for_response('"errors": []', '"id": "gen_')
+    await page.page.get_by_role("button", name="Photo", exact=True).wait_for()
+    await page.wait_for_text(".graphiql-editor-tool", '"uploadId": null')
+    await page.select_tab("Progress")
+    await page.wait_for_text(".graphiql-editor-tool", '"gen_')
+    await page.run()
+    return page.page.locator(".strip img")
 
 
-async def test_a_photo_becomes_a_picture_that_is_seen_as_it_develops(chromium: "Browser", plushify: Server) -> None:
+async def test_generation_from_a_photo_shows_previews_and_the_result(chromium: "Browser", plushify: Server) -> None:
     async with open_graphiql(chromium, plushify) as ada:
         await ada.open()
-        assert await ada.page.locator(".photo").count() == 0, "only who is signed in sends photos"
+        assert await ada.page.locator(".photo").count() == 0, "photos need a signed-in user"
         await ada.sign_in("ada@example.com", new=True)
         await ada.wait_for_credits(10)
         await ada.select_tab("CreatePicture")
         await ada.wait_for_text(".graphiql-editor-tool", '"sty_')
-        await choose(ada, astronaut())
+        await choose_photo(ada, astronaut())
         await ada.wait_for_text(".graphiql-editor-tool", '"upl_')
-        assert await ada.page.locator(".photo img").evaluate(IS_SEEN)
+        assert await ada.page.locator(".photo img").evaluate(LOADED_WIDTH)
         await ada.screenshot("photo")
         await ada.page.locator(".photo .remove").click()
         await ada.run()
         await ada.wait_for_response("This style needs a photo.")
-        await choose(ada, astronaut())
-        shown = await watch(ada)
+        await choose_photo(ada, astronaut())
+        shown = await create_and_follow(ada)
         await ada.page.locator(".strip img[src^='data:image/webp']").wait_for()
-        assert "…" in await ada.text(".graphiql-response"), "a preview is for the eyes, not to be read"
+        assert "…" in await ada.text(".graphiql-response"), "the preview's data URI is abbreviated"
         await ada.wait_for_response('"stage": "COMPLETED"')
         await ada.page.locator(".strip a img").wait_for()
         await ada.page.wait_for_function("() => document.querySelector('.strip a img').complete")
-        assert await shown.evaluate(IS_SEEN) == 320
+        assert await shown.evaluate(LOADED_WIDTH) == 320
         await ada.screenshot("picture")
         async with ada.page.context.expect_page() as opened:
             await ada.page.locator(".strip a").press("Enter")
@@ -120,33 +120,31 @@ async def test_a_photo_becomes_a_picture_that_is_seen_as_it_develops(chromium: "
         await ada.page.locator(".strip").wait_for(state="detached")
         await ada.select_tab("Gallery")
         await ada.run()
-        assert await shown.evaluate(IS_SEEN) == 320
+        assert await shown.evaluate(LOADED_WIDTH) == 320
         await ada.wait_for_credits(9)
 
 
-async def test_a_dropped_file_is_refused_in_the_readers_language_and_taken_away(
-    chromium: "Browser", plushify: Server
-) -> None:
+async def test_dropped_file_is_validated_and_can_be_removed(chromium: "Browser", plushify: Server) -> None:
     async with open_graphiql(chromium, plushify, locale="zh-CN", color_scheme="light") as bea:
         await bea.open()
         await bea.sign_in("bea@example.com", new=True)
         await bea.wait_for_credits(10)
         await bea.select_tab("CreatePicture")
         before = await bea.text(".graphiql-query-editor")
-        await drop(bea, "notes.txt", "text/plain", b"no picture")
+        await drop_file(bea, "notes.txt", "text/plain", b"no picture")
         await bea.page.locator(".photo [role=alert]", has_text=re.compile("[\u4e00-\u9fff]{4}")).wait_for()
-        await drop(bea, "astronaut.jpg", "image/jpeg", astronaut())
-        await chip(bea, "there").wait_for()
+        await drop_file(bea, "astronaut.jpg", "image/jpeg", astronaut())
+        await photo_chip(bea, "ready").wait_for()
         assert await bea.page.locator(".photo [role=alert]").count() == 0
         await bea.wait_for_text(".graphiql-editor-tool", '"upl_')
-        assert await bea.text(".graphiql-query-editor") == before, "the editor did not take it"
+        assert await bea.text(".graphiql-query-editor") == before, "the editor did not insert it"
         await bea.page.locator(".photo .remove").press("Enter")
         await bea.wait_for_text(".graphiql-editor-tool", '"uploadId": null')
         assert await bea.page.locator(".photo .choose").evaluate("(button) => button === document.activeElement")
         assert await bea.page.locator(".photo").inner_text() == "照片"
 
 
-async def test_photos_and_pictures_in_a_bucket(chromium: "Browser", tmp_path: Path) -> None:
+async def test_photos_and_results_are_loaded_from_a_bucket(chromium: "Browser", tmp_path: Path) -> None:
     with s3_server() as s3:
         bucket = {
             "S3_BUCKET": BUCKET, "S3_ENDPOINT_URL": s3.url, "S3_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY_ID,
@@ -157,10 +155,10 @@ async def test_photos_and_pictures_in_a_bucket(chromium: "Browser", tmp_path: Pa
             await cleo.open()
             await cleo.sign_in("cleo@example.com", new=True)
             await cleo.page.locator(".credits").wait_for()
-            await choose(cleo, astronaut())
+            await choose_photo(cleo, astronaut())
             await cleo.select_tab("CreatePicture")
-            shown = await watch(cleo)
+            shown = await create_and_follow(cleo)
             await cleo.wait_for_response('"stage": "COMPLETED"', s3.url)
             await cleo.page.locator(f".strip img[src^='{s3.url}']").wait_for()
             await cleo.page.wait_for_function("() => document.querySelector('.strip a img').complete")
-            assert await shown.evaluate(IS_SEEN) == 320
+            assert await shown.evaluate(LOADED_WIDTH) == 320

@@ -1,4 +1,4 @@
-// Files with a hash in their name go into dist/graphiql/, and are found beside the page whatever comes before /graphql.
+// Assets with a hash in their name go to dist/graphiql/, with relative URLs for deployments under a path prefix.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
@@ -7,7 +7,7 @@ export default defineConfig({
   plugins: [react()],
   build: {
     assetsDir: "graphiql",
-    chunkSizeWarningLimit: 8000, // kB; an editor is large, and comes in pieces
+    chunkSizeWarningLimit: 8000, // kB; the editor is large, and loaded in chunks
     modulePreload: { polyfill: false },
   },
   worker: { format: "es" },

@@ -1,16 +1,16 @@
-// Who is signed in, with credits that follow what the server tells.
+// The signed-in account, with a live credit balance.
 import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Client } from "graphql-ws";
 
-import { findViewer, openSocket, type Viewer } from "./api";
+import { fetchViewer, openSocket, type Viewer } from "./api";
 
 const CREDITS = "subscription { creditsChanged { credits } }";
 
 export interface Account {
-  viewer: Viewer | null | undefined; // undefined: not known yet
+  viewer: Viewer | null | undefined; // undefined: still loading
   credits: number;
   socket: Client;
-  failed: boolean; // nobody answered
+  failed: boolean; // the server is unreachable
   refresh: () => Promise<void>;
 }
 
@@ -19,15 +19,15 @@ export function useAccount(): Account {
   const [credits, setCredits] = useState(0);
   const [failed, setFailed] = useState(false);
   const id = viewer?.id;
-  // Who asks is part of the connection, so another account gets another socket.
+  // A socket is authenticated when it opens, so each account needs its own.
   const socket = useMemo(openSocket, [id]);
 
   const refresh = useCallback(async () => {
     try {
-      const now = await findViewer();
-      if (now?.locale) document.documentElement.lang = now.locale;
-      setCredits(now?.credits ?? 0);
-      setViewer(now);
+      const current = await fetchViewer();
+      if (current?.locale) document.documentElement.lang = current.locale;
+      setCredits(current?.credits ?? 0);
+      setViewer(current);
       setFailed(false);
     } catch {
       setFailed(true);
@@ -45,7 +45,7 @@ export function useAccount(): Account {
           if (data) setCredits(data.creditsChanged.credits);
           else if (errors) void refresh();
         },
-        error: () => void refresh(), // signed out elsewhere, suspended, or the session is over
+        error: () => void refresh(), // signed out elsewhere, suspended, or the session has expired
         complete: () => undefined,
       },
     );

@@ -1,4 +1,4 @@
-// The API as this page asks it: JSON over HTTP, and one WebSocket. The sign-in is a cookie that no script can read.
+// The API client: JSON over HTTP, and one WebSocket. The session is a cookie that scripts cannot read.
 import { createClient, type Client } from "graphql-ws";
 
 const ADDRESS = new URL("graphql", location.href);
@@ -12,24 +12,24 @@ export interface Viewer {
   credits: number;
 }
 
-interface Answer<T> {
+interface GraphQLResponse<T> {
   data?: T | null;
   errors?: { message: string }[];
 }
 
-/** The whole `data`. Throws an Error whose message is for people, or a TypeError when nobody answers. */
-export async function ask<T>(query: string, variables: object = {}): Promise<T> {
+/** Send an operation and return its `data`. Throws an Error with a user message, or a TypeError on network errors. */
+export async function request<T>(query: string, variables: object = {}): Promise<T> {
   const response = await fetch(ADDRESS, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/json" },
     body: JSON.stringify({ query, variables }),
   });
-  const answer = (await response.json()) as Answer<T>;
-  if (answer.errors?.[0] || !answer.data) throw new Error(answer.errors?.[0]?.message ?? response.statusText);
-  return answer.data;
+  const body = (await response.json()) as GraphQLResponse<T>;
+  if (body.errors?.[0] || !body.data) throw new Error(body.errors?.[0]?.message ?? response.statusText);
+  return body.data;
 }
 
-/** A WebSocket that opens when it is needed; who asks is settled when it opens, so a new sign-in needs a new one. */
+/** Return a lazy WebSocket client. It authenticates when it opens, so a new session needs a new client. */
 export function openSocket(): Client {
   const address = new URL(ADDRESS);
   address.protocol = address.protocol.replace("http", "ws");
@@ -45,36 +45,36 @@ export const address = ADDRESS.href;
 
 const VIEWER = "id email name role locale credits";
 
-export async function findViewer(): Promise<Viewer | null> {
-  return (await ask<{ viewer: Viewer | null }>(`{ viewer { ${VIEWER} } }`)).viewer;
+export async function fetchViewer(): Promise<Viewer | null> {
+  return (await request<{ viewer: Viewer | null }>(`{ viewer { ${VIEWER} } }`)).viewer;
 }
 
-type Refusals = { errors: { message: string }[] };
+type Payload = { errors: { message: string }[] };
 
-function refuse({ errors }: Refusals): void {
+function throwErrors({ errors }: Payload): void {
   if (errors[0]) throw new Error(errors.map((error) => error.message).join(" "));
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
-  const { signIn } = await ask<{ signIn: Refusals }>(
+  const { signIn } = await request<{ signIn: Payload }>(
     "mutation($input: SignInInput!) { signIn(input: $input) { errors { message } } }",
     { input: { email, password, cookie: true } },
   );
-  refuse(signIn);
+  throwErrors(signIn);
 }
 
 export async function signUp(email: string, password: string): Promise<void> {
   const locale = document.documentElement.lang;
-  const { signUp } = await ask<{ signUp: Refusals }>(
+  const { signUp } = await request<{ signUp: Payload }>(
     "mutation($input: SignUpInput!) { signUp(input: $input) { errors { message } } }",
     { input: { email, password, locale } },
   );
-  refuse(signUp);
-  await signIn(email, password); // only this can put the sign-in where no script reads it
+  throwErrors(signUp);
+  await signIn(email, password); // only signIn can set the session cookie
 }
 
 export async function signOut(): Promise<void> {
-  await ask("mutation { signOut { sessionsEnded } }");
+  await request("mutation { signOut { sessionsEnded } }");
 }
 
 export interface Tab {
@@ -84,11 +84,11 @@ export interface Tab {
 }
 
 export interface Tabs {
-  tabs: Tab[]; // all that there are for this person
-  opening: Tab[]; // those that a first visit opens with
+  tabs: Tab[]; // all operations for this user
+  opening: Tab[]; // the tabs of a first visit
 }
 
-export async function findTabs(): Promise<Tabs> {
+export async function fetchTabs(): Promise<Tabs> {
   const response = await fetch(new URL("graphiql/tabs", location.href), { headers: { accept: "application/json" } });
   if (!response.ok) throw new Error(response.statusText);
   return (await response.json()) as Tabs;

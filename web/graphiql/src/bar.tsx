@@ -1,4 +1,4 @@
-// The bar above the editor: where one is, who one is, and how many credits there are right now.
+// The bar above the editor: title, account and live credit balance.
 import { useEffect, useRef, type ReactNode } from "react";
 
 import type { Viewer } from "./api";
@@ -11,8 +11,8 @@ interface Props {
   credits: number;
   onSignOut: () => void;
   menuRef: (element: HTMLElement | null) => void;
-  photo: ReactNode; // the button that chooses one
-  signIn: ReactNode; // the form, for who is signed out; null where it is shown elsewhere
+  photo: ReactNode; // the button that chooses a photo
+  signIn: ReactNode; // the form, if signed out; null if it is shown elsewhere
 }
 
 export function Bar({ text, viewer, credits, onSignOut, menuRef, photo, signIn }: Props) {

@@ -1,53 +1,53 @@
-// Carries what one operation found into the empty variables of the next: nobody copies ids from tab to tab.
+// Fills empty variables with results of earlier operations, so that ids need not be copied between tabs.
 import type { FetcherReturnType } from "@graphiql/toolkit";
 import { isAsyncIterable, isObservable, isPromise } from "@graphiql/toolkit";
 
-import { abridge } from "./pictures";
+import { abbreviatePreviews } from "./pictures";
 
 type Name = "generation" | "prompt" | "style" | "today" | "uploadId" | "user";
 
-const WORDS = "a lighthouse in the first snow"; // in tabs/everyone/3-create.json
-const found: Partial<Record<Name, string | null>> = {};
-const filledIn = new Set<unknown>([WORDS]);
+const EXAMPLE_PROMPT = "a lighthouse in the first snow"; // in tabs/everyone/3-create.json
+const known: Partial<Record<Name, string | null>> = {};
+const filledIn = new Set<unknown>([EXAMPLE_PROMPT]); // values that may be replaced
 
 export function remember(name: Name, value: string): void {
-  found[name] = value;
+  known[name] = value;
 }
 
-/** The photo that was sent ahead. Where there is or must be one, it says what the picture is about. */
-export function rememberPhoto(id: string | null, isWanted: boolean): void {
-  found.uploadId = id;
-  if (id || isWanted) found.prompt = null;
-  else delete found.prompt;
+/** Remember the uploaded photo. With a photo, or a style that requires one, the prompt stays empty. */
+export function rememberPhoto(id: string | null, isRequired: boolean): void {
+  known.uploadId = id;
+  if (id || isRequired) known.prompt = null;
+  else delete known.prompt;
 }
 
 interface Nodes {
   nodes?: { id?: string }[];
 }
 
-interface Seen {
+interface ResponseData {
   createGeneration?: { generations?: { id?: string }[] };
   viewer?: { generations?: Nodes };
   admin?: { users?: Nodes; user?: { id?: string }; generations?: Nodes };
 }
 
-/** Only what is meant beyond doubt: one of several is nobody to act upon, and so empties the variable again. */
-function only(list: { id?: string }[] | undefined): string | undefined {
+/** Return the id if the list has exactly one item; an ambiguous list clears the variable. */
+function onlyId(list: { id?: string }[] | undefined): string | undefined {
   return list && (list.length === 1 ? (list[0]?.id ?? "") : "");
 }
 
-function learn(data: Seen): void {
-  const user = data.admin?.user?.id ?? only(data.admin?.users?.nodes);
+function rememberIds(data: ResponseData): void {
+  const user = data.admin?.user?.id ?? onlyId(data.admin?.users?.nodes);
   const generation =
-    only(data.createGeneration?.generations) ??
-    only(data.admin?.generations?.nodes) ??
-    data.viewer?.generations?.nodes?.[0]?.id; // one's own newest
+    onlyId(data.createGeneration?.generations) ??
+    onlyId(data.admin?.generations?.nodes) ??
+    data.viewer?.generations?.nodes?.[0]?.id; // the user's latest
   if (user !== undefined) remember("user", user);
   if (generation !== undefined) remember("generation", generation);
 }
 
-/** The same stream, each of its messages looked at. Not a generator: that would end only with its next message. */
-function seen<T>(stream: AsyncIterable<T>, see: (message: T) => void): AsyncIterableIterator<T> {
+/** Call `inspect` for each message of the stream. Not a generator: that could only end with the next message. */
+function inspected<T>(stream: AsyncIterable<T>, inspect: (message: T) => void): AsyncIterableIterator<T> {
   const source = stream[Symbol.asyncIterator]();
   return {
     [Symbol.asyncIterator]() {
@@ -55,7 +55,7 @@ function seen<T>(stream: AsyncIterable<T>, see: (message: T) => void): AsyncIter
     },
     async next() {
       const step = await source.next();
-      if (!step.done) see(step.value);
+      if (!step.done) inspect(step.value);
       return step;
     },
     return: async () => (await source.return?.()) ?? { done: true, value: undefined },
@@ -63,38 +63,38 @@ function seen<T>(stream: AsyncIterable<T>, see: (message: T) => void): AsyncIter
 }
 
 /**
- * Look at an answer on its way to the editor. Streams are watched by people; they carry nothing.
- * `onOrdered`: something was ordered with it.
+ * Inspect a response on its way to the editor; subscriptions fill in no variables.
+ * `onCreated`: called if the response created a generation.
  */
-export async function look(answer: FetcherReturnType, onOrdered: () => void): Promise<FetcherReturnType> {
-  const settled = isPromise(answer) ? await answer : answer;
-  if (isAsyncIterable(settled)) return seen(settled, abridge) as FetcherReturnType;
+export async function inspectResponse(response: FetcherReturnType, onCreated: () => void): Promise<FetcherReturnType> {
+  const settled = isPromise(response) ? await response : response;
+  if (isAsyncIterable(settled)) return inspected(settled, abbreviatePreviews) as FetcherReturnType;
   if (!isObservable(settled)) {
-    const data = (settled as { data?: Seen | null }).data;
-    if (data) learn(data);
-    if (data?.createGeneration?.generations?.length) onOrdered();
-    abridge(settled);
+    const data = (settled as { data?: ResponseData | null }).data;
+    if (data) rememberIds(data);
+    if (data?.createGeneration?.generations?.length) onCreated();
+    abbreviatePreviews(settled);
   }
   return settled as FetcherReturnType;
 }
 
-/** `variables` with what is known in its empty places, or undefined where nothing changes. */
+/** Return `variables` with its empty values filled in, or undefined if nothing changes. */
 export function fill(variables: string): string | undefined {
   let values: Record<string, unknown>;
   try {
     values = JSON.parse(variables) as Record<string, unknown>;
   } catch {
-    return undefined; // somebody is in the middle of writing them
+    return undefined; // being edited
   }
   let changes = false;
-  for (const [name, known] of Object.entries(found)) {
+  for (const [name, fresh] of Object.entries(known)) {
     const value = values[name];
     const isEmpty = value === (name === "uploadId" ? null : "");
-    if (value !== undefined && value !== known && (isEmpty || filledIn.has(value))) {
-      values[name] = known;
+    if (value !== undefined && value !== fresh && (isEmpty || filledIn.has(value))) {
+      values[name] = fresh;
       changes = true;
     }
-    if (known) filledIn.add(known);
+    if (fresh) filledIn.add(fresh);
   }
   return changes ? JSON.stringify(values, null, 2) : undefined;
 }

@@ -1,13 +1,13 @@
-// Pictures on their way: photos that are sent ahead, and links that this page can show.
-import { ask } from "./api";
+// Photo uploads, and links to images that this page can show.
+import { request } from "./api";
 
 const { address, store } = document.documentElement.dataset;
-const OURS = address ? `${address}/` : new URL(".", location.href).href;
+const BASE = address ? `${address}/` : new URL(".", location.href).href;
 
-/** A link of the API as this page reaches it, or null where its policy lets nothing be loaded from there. */
-export function near(link: string): string | null {
-  // A server has several names (localhost, 127.0.0.1), and the page may have been opened at another than PUBLIC_URL.
-  if (link.startsWith(OURS)) return new URL(link.slice(OURS.length), new URL(".", location.href)).href;
+/** Return an API link as this page can load it, or null if the content security policy forbids it. */
+export function loadable(link: string): string | null {
+  // The page may have been opened at another host name than PUBLIC_URL, such as localhost or 127.0.0.1.
+  if (link.startsWith(BASE)) return new URL(link.slice(BASE.length), new URL(".", location.href)).href;
   if (link.startsWith("data:image/") || (store && link.startsWith(`${store}/`))) return link;
   return null;
 }
@@ -20,15 +20,15 @@ interface Target {
   fields: Record<string, string> | null;
 }
 
-const ANNOUNCE = `mutation($input: CreateUploadInput!) {
+const CREATE_UPLOAD = `mutation($input: CreateUploadInput!) {
   createUpload(input: $input) { upload { id url method headers fields } errors { message } }
 }`;
 
-/** The id for `uploadId`. Throws an Error whose message is for people, or a TypeError when nobody answers. */
-export async function sendAhead(file: File, notArrived: string): Promise<string> {
+/** Upload a photo and return its `uploadId`. Throws an Error with a user message, or a TypeError on network errors. */
+export async function uploadPhoto(file: File, failureText: string): Promise<string> {
   const input = { contentType: file.type, byteSize: file.size };
-  const { createUpload } = await ask<{ createUpload: { upload: Target | null; errors: { message: string }[] } }>(
-    ANNOUNCE,
+  const { createUpload } = await request<{ createUpload: { upload: Target | null; errors: { message: string }[] } }>(
+    CREATE_UPLOAD,
     { input },
   );
   const { upload, errors } = createUpload;
@@ -37,16 +37,16 @@ export async function sendAhead(file: File, notArrived: string): Promise<string>
   for (const [name, value] of Object.entries(upload.fields ?? {})) form.append(name, value);
   form.append("file", file);
   const { method, headers } = upload;
-  // What the target says is all that it needs: it is no sign-in's business.
-  const request = { method, headers, body: form, credentials: "omit" } as const;
-  const response = await fetch(near(upload.url) ?? upload.url, request).catch(() => null);
-  if (!response?.ok) throw new Error(notArrived);
+  // The target authorizes by itself, so the session cookie is not sent.
+  const options = { method, headers, body: form, credentials: "omit" } as const;
+  const response = await fetch(loadable(upload.url) ?? upload.url, options).catch(() => null);
+  if (!response?.ok) throw new Error(failureText);
   return upload.id;
 }
 
-const SIDE = 72; // pixels, twice what is shown
+const SIDE = 72; // pixels, twice the displayed size
 
-/** A small picture of a photo as a data: URI; null where the browser cannot read it. */
+/** Return a thumbnail of a photo as a data: URI, or null if the browser cannot decode it. */
 export async function thumbnailOf(file: File): Promise<string | null> {
   try {
     const picture = await createImageBitmap(file);

@@ -1,9 +1,9 @@
-// The page: a bar, and below it GraphiQL for whoever may use it, or the form that signs in.
+// The page: a bar, and below it GraphiQL or, for users without access, the sign-in form.
 import { lazy, StrictMode, Suspense, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 
 import { useAccount } from "./account";
-import { findTabs, signOut, type Tab } from "./api";
+import { fetchTabs, signOut, type Tab } from "./api";
 import { Bar } from "./bar";
 import "./page.css";
 import { PhotoButton, usePhoto } from "./photo";
@@ -14,7 +14,7 @@ import { textIn } from "./text";
 const Workbench = lazy(() => import("./workbench"));
 const forAdmins = document.documentElement.dataset.audience === "admins";
 
-interface Ready {
+interface Examples {
   audience: string;
   tabs: Tab[];
   opening: Tab[];
@@ -22,27 +22,27 @@ interface Ready {
 
 function Page() {
   const { viewer, credits, socket, failed, refresh } = useAccount();
-  const [ready, setReady] = useState<Ready>();
+  const [examples, setExamples] = useState<Examples>();
   const [slot, setSlot] = useState<HTMLElement | null>(null);
   const isAdmin = viewer != null && viewer.role !== "USER";
   const audience = isAdmin ? "admin" : "everyone";
   const mayUse = isAdmin || !forAdmins;
   const text = textIn(document.documentElement.lang);
-  const desk = usePhoto(viewer?.id, text);
+  const photo = usePhoto(viewer?.id, text);
 
   useEffect(() => {
-    if (viewer === undefined || !mayUse) return setReady(undefined);
+    if (viewer === undefined || !mayUse) return setExamples(undefined);
     let isOver = false;
-    findTabs()
+    fetchTabs()
       .catch(() => ({ tabs: [], opening: [] }))
-      .then((found) => isOver || setReady({ audience, ...found }));
+      .then((found) => isOver || setExamples({ audience, ...found }));
     return () => {
       isOver = true;
     };
   }, [viewer === undefined, audience, mayUse]);
 
-  async function leave() {
-    await signOut().catch(() => undefined); // over already: then there is nothing to end
+  async function endSession() {
+    await signOut().catch(() => undefined); // the session may have expired already
     await refresh();
   }
 
@@ -53,9 +53,9 @@ function Page() {
         text={text}
         viewer={viewer ?? null}
         credits={credits}
-        onSignOut={() => void leave()}
+        onSignOut={() => void endSession()}
         menuRef={setSlot}
-        photo={viewer && mayUse && <PhotoButton desk={desk} text={text} />}
+        photo={viewer && mayUse && <PhotoButton selection={photo} text={text} />}
         signIn={viewer === null && mayUse ? form : null}
       />
       <main>
@@ -64,9 +64,9 @@ function Page() {
           <SignIn text={text} note={text.adminsOnly} maySignUp={false} onDone={refresh} />
         )}
         {viewer && !mayUse && <p role="alert">{text.notAnAdmin}</p>}
-        {mayUse && ready?.audience === audience && (
-          <Suspense fallback={<p role="status">{text.wait}</p>}>
-            <Workbench key={audience} socket={socket} slot={slot} desk={desk} text={text} {...ready} />
+        {mayUse && examples?.audience === audience && (
+          <Suspense fallback={<p role="status">{text.loading}</p>}>
+            <Workbench key={audience} socket={socket} slot={slot} photo={photo} text={text} {...examples} />
           </Suspense>
         )}
       </main>

@@ -1,42 +1,42 @@
-// The photo that the next picture is made from: chosen or dropped, sent ahead at once, and named in `$uploadId`.
+// The photo for the next generation: chosen or dropped, uploaded at once, and filled in as `$uploadId`.
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import { sendAhead, thumbnailOf } from "./files";
+import { thumbnailOf, uploadPhoto } from "./files";
 import type { Text } from "./text";
 
 export interface Photo {
   name: string;
   thumbnail: string | null;
-  id: string | null; // for `uploadId`; null until it has arrived
-  problem: string; // why it did not
+  id: string | null; // the `uploadId`; null while uploading
+  problem: string; // why the upload failed; empty otherwise
 }
 
-export interface PhotoDesk {
+export interface PhotoSelection {
   photo: Photo | null;
   choose: (file: File) => void;
   clear: () => void;
 }
 
-/** `account`: whose photo it is; another account starts without one. */
-export function usePhoto(account: string | undefined, text: Text): PhotoDesk {
+/** `account`: the owner's id; the selection is cleared when it changes. */
+export function usePhoto(account: string | undefined, text: Text): PhotoSelection {
   const [photo, setPhoto] = useState<Photo | null>(null);
-  const turn = useRef(0); // what comes back of a photo that was replaced or removed is nobody's
+  const current = useRef(0); // the results of replaced or removed photos are ignored
 
   const clear = useCallback(() => {
-    turn.current++;
+    current.current++;
     setPhoto(null);
   }, []);
 
   const choose = useCallback(
     (file: File) => {
-      const mine = ++turn.current;
-      const know = (more: Partial<Photo>) =>
-        mine === turn.current && setPhoto((before) => before && { ...before, ...more });
+      const number = ++current.current;
+      const update = (changes: Partial<Photo>) =>
+        number === current.current && setPhoto((previous) => previous && { ...previous, ...changes });
       setPhoto({ name: file.name, thumbnail: null, id: null, problem: "" });
-      void thumbnailOf(file).then((thumbnail) => know({ thumbnail }));
-      sendAhead(file, text.notArrived).then(
-        (id) => know({ id }),
-        (error: Error) => know({ problem: error instanceof TypeError ? text.unreachable : error.message }),
+      void thumbnailOf(file).then((thumbnail) => update({ thumbnail }));
+      uploadPhoto(file, text.uploadFailed).then(
+        (id) => update({ id }),
+        (error: Error) => update({ problem: error instanceof TypeError ? text.unreachable : error.message }),
       );
     },
     [text],
@@ -47,33 +47,33 @@ export function usePhoto(account: string | undefined, text: Text): PhotoDesk {
   return { photo, choose, clear };
 }
 
-/** Whether a file is being dragged over the page, which takes it wherever it is dropped. */
+/** Accept a file dropped anywhere on the page; return whether one is being dragged over it. */
 function useDrop(choose: (file: File) => void): boolean {
   const [isOver, setIsOver] = useState(false);
   useEffect(() => {
-    function take(event: DragEvent) {
+    function accept(event: DragEvent) {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      event.stopPropagation(); // the editors have a way of their own to take what is dropped
+      event.stopPropagation(); // otherwise the editors would insert the file
       setIsOver(event.type === "dragover");
       const [file] = event.type === "drop" ? event.dataTransfer.files : [];
       if (file) choose(file);
     }
     const leave = (event: DragEvent) => event.relatedTarget === null && setIsOver(false);
     const options = { capture: true };
-    addEventListener("dragover", take, options);
-    addEventListener("drop", take, options);
+    addEventListener("dragover", accept, options);
+    addEventListener("drop", accept, options);
     addEventListener("dragleave", leave, options);
     return () => {
-      removeEventListener("dragover", take, options);
-      removeEventListener("drop", take, options);
+      removeEventListener("dragover", accept, options);
+      removeEventListener("drop", accept, options);
       removeEventListener("dragleave", leave, options);
     };
   }, [choose]);
   return isOver;
 }
 
-export function PhotoButton({ desk: { photo, choose, clear }, text }: { desk: PhotoDesk; text: Text }) {
+export function PhotoButton({ selection: { photo, choose, clear }, text }: { selection: PhotoSelection; text: Text }) {
   const input = useRef<HTMLInputElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const isOver = useDrop(choose);
@@ -84,7 +84,7 @@ export function PhotoButton({ desk: { photo, choose, clear }, text }: { desk: Ph
   }
 
   return (
-    <div className="photo" data-state={photo && (photo.problem ? "wrong" : photo.id ? "there" : "sending")}>
+    <div className="photo" data-state={photo && (photo.problem ? "failed" : photo.id ? "ready" : "uploading")}>
       <input
         ref={input}
         type="file"
@@ -93,7 +93,7 @@ export function PhotoButton({ desk: { photo, choose, clear }, text }: { desk: Ph
         hidden
         onChange={(event) => {
           const [file] = event.target.files ?? [];
-          event.target.value = ""; // the same one may be chosen again
+          event.target.value = ""; // so that the same file can be chosen again
           if (file) choose(file);
         }}
       />
@@ -106,8 +106,8 @@ export function PhotoButton({ desk: { photo, choose, clear }, text }: { desk: Ph
           ×
         </button>
       )}
-      <span role="status" className="said">
-        {photo && !photo.problem && (photo.id ? text.photoThere : text.photoSending)}
+      <span role="status" className="status">
+        {photo && !photo.problem && (photo.id ? text.photoReady : text.photoUploading)}
       </span>
       {photo?.problem && <p role="alert">{photo.problem}</p>}
       {isOver && <div className="drop">{text.dropHere}</div>}

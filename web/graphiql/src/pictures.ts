@@ -1,59 +1,59 @@
-// The pictures in an answer: found in what the editor shows, so that they change with tabs, runs and messages.
-import { near } from "./files";
+// The images in a response, found in the text of the response editor, so that they follow tabs, runs and events.
+import { loadable } from "./files";
 
 export interface Picture {
-  shown: string | null; // null: not there yet
-  whole: string | null; // what a click opens
-  words: string;
+  shown: string | null; // the image to display; null while it is generated
+  full: string | null; // the full image, opened by a click
+  alt: string;
 }
 
-const MOST = 24; // pictures at a time
-const KEPT = 48; // previews, whose texts are too long to be read
+const MAX_PICTURES = 24; // displayed at once
+const MAX_PREVIEWS = 48; // kept in memory
 const KEY = "previewUrl";
 const previews = new Map<string, string>();
 
-/** Shortens previews to what people can read; the pictures are shown beside it. */
-export function abridge(value: unknown): void {
+/** Abbreviate the data URIs of previews, in place; the images themselves are shown below the response. */
+export function abbreviatePreviews(value: unknown): void {
   for (const part of parts(value)) {
     const preview = part[KEY];
     if (typeof preview !== "string" || !preview.startsWith("data:") || preview.length < 200) continue;
     const label = `${preview.slice(0, 32)} … ${preview.slice(-24)}`;
     previews.set(label, preview);
-    for (const oldest of [...previews.keys()].slice(0, -KEPT)) previews.delete(oldest);
+    for (const oldest of [...previews.keys()].slice(0, -MAX_PREVIEWS)) previews.delete(oldest);
     part[KEY] = label;
   }
 }
 
-/** The pictures in an answer's text, and a place for each that is on its way. */
+/** Return the images in a response's text, with a placeholder for each generation in progress. */
 export function picturesIn(text: string): Picture[] {
-  let answer: unknown;
+  let response: unknown;
   try {
-    answer = JSON.parse(text);
+    response = JSON.parse(text);
   } catch {
     return [];
   }
   const found: Picture[] = [];
-  for (const part of parts(answer)) {
+  for (const part of parts(response)) {
     if (!(KEY in part || "result" in part)) continue;
     const result = (part.result ?? {}) as Record<string, unknown>;
-    const preview = words(part[KEY]);
-    const shown = reach(result.thumbnailUrl) ?? reach(result.url) ?? reach(previews.get(preview) ?? preview);
-    const isOnItsWay = part.status === "PENDING" || part.status === "PROCESSING";
-    if (shown === null && !isOnItsWay) continue;
+    const preview = textOf(part[KEY]);
+    const shown = linkOf(result.thumbnailUrl) ?? linkOf(result.url) ?? linkOf(previews.get(preview) ?? preview);
+    const isInProgress = part.status === "PENDING" || part.status === "PROCESSING";
+    if (shown === null && !isInProgress) continue;
     found.push({
       shown,
-      whole: reach(result.url) ?? reach(result.thumbnailUrl),
-      words: words(part.prompt) || words(part.styleTitle),
+      full: linkOf(result.url) ?? linkOf(result.thumbnailUrl),
+      alt: textOf(part.prompt) || textOf(part.styleTitle),
     });
-    if (found.length === MOST) break;
+    if (found.length === MAX_PICTURES) break;
   }
   return found;
 }
 
-const words = (value: unknown) => (typeof value === "string" ? value : "");
-const reach = (link: unknown) => (typeof link === "string" ? near(link) : null);
+const textOf = (value: unknown) => (typeof value === "string" ? value : "");
+const linkOf = (link: unknown) => (typeof link === "string" ? loadable(link) : null);
 
-/** All objects in a value, from the outside in. */
+/** Yield every object in a value, outer ones first. */
 function* parts(value: unknown): Generator<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return;
   if (!Array.isArray(value)) yield value as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// The form that signs in or up; nobody pastes a token anywhere.
+// The form to sign in or up, so that no token needs to be copied.
 import { useState, type FormEvent } from "react";
 
 import { signIn, signUp } from "./api";

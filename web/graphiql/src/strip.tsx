@@ -1,35 +1,35 @@
-// The pictures of the answer on the screen, below it: one develops as its messages come.
+// The images of the displayed response, below it; previews appear as their events arrive.
 import { useGraphiQL } from "@graphiql/react";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { picturesIn, type Picture } from "./pictures";
 import type { Text } from "./text";
 
-/** What the editor shows; while the next answer is awaited, what it showed before, so that nothing jumps. */
-function useAnswer(): string {
+/** Return the response editor's text; while a response is loading, the previous text, to avoid layout shifts. */
+function useResponseText(): string {
   const editor = useGraphiQL((state) => state.responseEditor);
   const isFetching = useGraphiQL((state) => state.isFetching);
-  const [answer, setAnswer] = useState("");
+  const [response, setResponse] = useState("");
   const last = useRef("");
   useEffect(() => {
     if (!editor) return;
-    const read = () => setAnswer(editor.getValue());
+    const read = () => setResponse(editor.getValue());
     read();
-    const listening = editor.onDidChangeModelContent(read);
-    return () => listening.dispose();
+    const listener = editor.onDidChangeModelContent(read);
+    return () => listener.dispose();
   }, [editor]);
-  if (answer || !isFetching) last.current = answer;
+  if (response || !isFetching) last.current = response;
   return last.current;
 }
 
-function Frame({ picture: { shown, whole, words }, text }: { picture: Picture; text: Text }) {
-  const [broken, setBroken] = useState<string | null>(null); // a link that has come to its end
+function Frame({ picture: { shown, full, alt }, text }: { picture: Picture; text: Text }) {
+  const [broken, setBroken] = useState<string | null>(null); // a link that has expired
   if (!shown || shown === broken) return <li className={shown ? "frame" : "frame waiting"} />;
-  const image = <img src={shown} alt={words || text.picture} onError={() => setBroken(shown)} />;
+  const image = <img src={shown} alt={alt || text.picture} onError={() => setBroken(shown)} />;
   return (
     <li className="frame">
-      {whole ? (
-        <a href={whole} target="_blank" rel="noreferrer" title={text.openPicture}>
+      {full ? (
+        <a href={full} target="_blank" rel="noreferrer" title={text.openPicture}>
           {image}
         </a>
       ) : (
@@ -40,8 +40,8 @@ function Frame({ picture: { shown, whole, words }, text }: { picture: Picture; t
 }
 
 export function Strip({ text }: { text: Text }) {
-  const answer = useAnswer();
-  const pictures = useMemo(() => picturesIn(answer), [answer]);
+  const response = useResponseText();
+  const pictures = useMemo(() => picturesIn(response), [response]);
   if (pictures.length === 0) return null;
   return (
     <ul className={pictures.length === 1 ? "strip single" : "strip"} aria-label={text.pictures}>

@@ -1,4 +1,4 @@
-// GraphiQL itself: explorer, history and docs, subscriptions over the socket, and the ready-made operations.
+// GraphiQL itself: explorer, history and docs, subscriptions over the socket, and the example operations.
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
@@ -12,9 +12,9 @@ import type { Client } from "graphql-ws";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 
-import { address, ask, type Tab } from "./api";
-import { fill, look, remember, rememberPhoto } from "./carry";
-import type { PhotoDesk } from "./photo";
+import { address, request, type Tab } from "./api";
+import { fill, inspectResponse, remember, rememberPhoto } from "./carry";
+import type { PhotoSelection } from "./photo";
 import { Strip } from "./strip";
 import type { Text } from "./text";
 
@@ -29,7 +29,7 @@ interface Style {
   variables: { required: boolean; default: string | null }[];
 }
 
-/** What each audience has open stays apart: signing out of an admin's account leaves no admin's tab on the screen. */
+/** Return the storage of one audience's tabs, so that no admin tabs remain open after an admin signs out. */
 function storageOf(audience: string): Storage {
   const name = (key: string) => (key === THEME ? key : `${audience}:${key}`);
   return {
@@ -45,18 +45,18 @@ function storageOf(audience: string): Storage {
   };
 }
 
-/** The styles that this person can order without choosing anything more. */
-async function findStyles(): Promise<Style[]> {
-  const { nodes } = (await ask<{ styles: { nodes: Style[] } }>(STYLES)).styles;
-  const isEasy = ({ locked, variables }: Style) =>
+/** Return the styles that this user can use without setting variables. */
+async function fetchStyles(): Promise<Style[]> {
+  const { nodes } = (await request<{ styles: { nodes: Style[] } }>(STYLES)).styles;
+  const isUsable = ({ locked, variables }: Style) =>
     !locked && variables.every((variable) => !variable.required || variable.default !== null);
-  return nodes.filter(isEasy);
+  return nodes.filter(isUsable);
 }
 
-/** A style that takes the photo, or that needs none, so that the first picture is one click away. */
-function rememberOrder(styles: Style[], photo: string | null): void {
-  const unwanted = photo ? "UNUSED" : "REQUIRED";
-  const style = styles.find(({ referenceImage }) => referenceImage !== unwanted) ?? styles[0];
+/** Remember a style that accepts the photo or needs none, so that the first generation is one click away. */
+function rememberStyle(styles: Style[], photo: string | null): void {
+  const unsuitable = photo ? "UNUSED" : "REQUIRED";
+  const style = styles.find(({ referenceImage }) => referenceImage !== unsuitable) ?? styles[0];
   if (style) remember("style", style.id);
   rememberPhoto(photo, style?.referenceImage === "REQUIRED");
 }
@@ -67,44 +67,44 @@ function rememberToday(): void {
   remember("today", midnight.toISOString());
 }
 
-/** What is on the screen: GraphiQL knows a tab's operation only a moment after the tab was opened. */
-function meant(parameters: FetcherParams, options?: FetcherOpts): [FetcherParams, FetcherOpts?] {
+/** Take the operation from the visible document: GraphiQL updates it only a moment after a tab was opened. */
+function withVisibleOperation(parameters: FetcherParams, options?: FetcherOpts): [FetcherParams, FetcherOpts?] {
   const { query, operationName } = parameters;
   try {
     const documentAST = parse(query);
     const names = documentAST.definitions.flatMap((node) =>
       node.kind === Kind.OPERATION_DEFINITION ? [node.name?.value] : [],
     );
-    const isThere = operationName != null && names.includes(operationName);
-    // Of one operation the name is plain, and says whether it goes over the socket.
-    const name = isThere ? operationName : names.length === 1 ? names[0] : undefined;
+    const exists = operationName != null && names.includes(operationName);
+    // The only operation's name decides whether it is sent over the socket.
+    const name = exists ? operationName : names.length === 1 ? names[0] : undefined;
     return [{ ...parameters, operationName: name }, { ...options, documentAST }];
   } catch {
-    return [parameters, options]; // the server says better what is wrong with it
+    return [parameters, options]; // the server's error is better
   }
 }
 
-/** Fills the variables of a tab in when it is opened, and when a photo comes or goes (`order` is another then). */
-function Carry({ order }: { order: number }) {
+/** Fills in a tab's variables when it is opened, and when `revision` changes, as after a photo was chosen. */
+function VariableFiller({ revision }: { revision: number }) {
   const index = useGraphiQL((state) => state.activeTabIndex);
   const editor = useGraphiQL((state) => state.variableEditor);
   useEffect(() => {
     const filled = editor && fill(editor.getValue());
     if (filled) editor.setValue(filled);
-  }, [index, editor, order]);
+  }, [index, editor, revision]);
   return null;
 }
 
-/** Puts a ready-made operation into a tab of its own. */
-function Ready({ tabs, text }: { tabs: Tab[]; text: Text }) {
+/** The menu that opens an example operation in a new tab. */
+function ExampleMenu({ tabs, text }: { tabs: Tab[]; text: Text }) {
   const { addTab } = useGraphiQLActions();
   const queryEditor = useGraphiQL((state) => state.queryEditor);
   const variableEditor = useGraphiQL((state) => state.variableEditor);
   return (
     <select
-      className="ready"
-      aria-label={text.readyHint}
-      title={text.readyHint}
+      className="examples"
+      aria-label={text.examplesHint}
+      title={text.examplesHint}
       value=""
       onChange={(event) => {
         const tab = tabs.find(({ name }) => name === event.target.value);
@@ -116,7 +116,7 @@ function Ready({ tabs, text }: { tabs: Tab[]; text: Text }) {
       }}
     >
       <option value="" disabled>
-        {text.ready}
+        {text.examples}
       </option>
       {tabs.map(({ name }) => (
         <option key={name}>{name}</option>
@@ -130,44 +130,45 @@ interface Props {
   tabs: Tab[];
   opening: Tab[];
   socket: Client;
-  slot: HTMLElement | null; // in the bar, for the menu of ready-made operations
-  desk: PhotoDesk;
+  slot: HTMLElement | null; // in the bar, for the menu of example operations
+  photo: PhotoSelection;
   text: Text;
 }
 
-export default function Workbench({ audience, tabs, opening, socket, slot, desk, text }: Props) {
-  const current = useRef({ socket, desk });
-  current.current = { socket, desk };
+export default function Workbench({ audience, tabs, opening, socket, slot, photo, text }: Props) {
+  const current = useRef({ socket, photo });
+  current.current = { socket, photo };
   const fetcher = useMemo<Fetcher>(() => {
     return (parameters, options) => {
       const fetching = createGraphiQLFetcher({
         url: address,
         wsClient: current.current.socket,
-        enableIncrementalDelivery: false, // answers come whole, and so can be looked at
+        enableIncrementalDelivery: false, // responses arrive whole, so that they can be inspected
       });
-      const sent = current.current.desk.photo?.id;
-      const wasUsed = () => sent && parameters.variables?.uploadId === sent && current.current.desk.clear();
-      return look(fetching(...meant(parameters, options)), wasUsed) as ReturnType<Fetcher>;
+      const uploadId = current.current.photo.photo?.id;
+      const onCreated = () =>
+        uploadId && parameters.variables?.uploadId === uploadId && current.current.photo.clear();
+      return inspectResponse(fetching(...withVisibleOperation(parameters, options)), onCreated) as ReturnType<Fetcher>;
     };
   }, []);
   const storage = useMemo(() => storageOf(audience), [audience]);
   const isFirst = useMemo(() => storage.getItem("graphiql:tabState") === null, [storage]);
 
   const [styles, setStyles] = useState<Style[]>([]);
-  const [order, setOrder] = useState(0);
-  const photo = desk.photo?.id ?? null;
+  const [revision, setRevision] = useState(0);
+  const uploadId = photo.photo?.id ?? null;
 
   useEffect(rememberToday, []);
 
   useEffect(() => {
-    // Another account has other styles. Where there is none, the variable stays empty.
-    findStyles().then(setStyles, () => undefined);
+    // Styles depend on the account. Without a usable style, the variable stays empty.
+    fetchStyles().then(setStyles, () => undefined);
   }, [socket]);
 
   useEffect(() => {
-    rememberOrder(styles, photo);
-    setOrder((before) => before + 1);
-  }, [styles, photo]);
+    rememberStyle(styles, uploadId);
+    setRevision((previous) => previous + 1);
+  }, [styles, uploadId]);
 
   return (
     <GraphiQL
@@ -175,7 +176,7 @@ export default function Workbench({ audience, tabs, opening, socket, slot, desk,
       storage={storage}
       plugins={PLUGINS}
       defaultTabs={opening}
-      // GraphiQL opens the first of its default tabs without its variables.
+      // GraphiQL opens the first default tab without its variables.
       {...(isFirst && opening[0]?.variables ? { initialVariables: opening[0].variables } : {})}
       defaultEditorToolsVisibility="variables"
     >
@@ -186,8 +187,8 @@ export default function Workbench({ audience, tabs, opening, socket, slot, desk,
             {prettify}
             {merge}
             {copy}
-            <Carry order={order} />
-            {slot && createPortal(<Ready tabs={tabs} text={text} />, slot)}
+            <VariableFiller revision={revision} />
+            {slot && createPortal(<ExampleMenu tabs={tabs} text={text} />, slot)}
           </>
         )}
       </GraphiQL.Toolbar>
