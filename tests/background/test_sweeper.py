@@ -1,4 +1,4 @@
-"""What was left lying is put in order, and nothing that lives is touched."""
+"""The sweeper: removes orphaned files, recovers expired leases, and leaves what is in use alone."""
 
 import asyncio
 
@@ -17,63 +17,63 @@ from tests.support.client import Api, photo, until
 from tests.support.integrity import adjust_credits, assert_invariants, count_rows, stored_keys
 
 
-async def an_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
-    """A picture stored by somebody who died before anything referred to it, `age` seconds ago."""
+async def make_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
+    """Return a file that a process stored `age` seconds ago, before it was killed without using it."""
     image = await server.services.media.files.check_upload(photo(64, 48))
     file = await server.services.media.files.store(str(api.user["id"]), kind, image)
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", file.id, -age)
     return file
 
 
-async def until_lapsed(count: int) -> None:
+async def until_expired(count: int) -> None:
     async def found() -> bool:
         return len(await expired_leases(100)) == count
 
     await until(found)
 
 
-async def test_orphans_go_with_their_bytes_once_they_are_old_enough(idle_server: Running) -> None:
+async def test_old_orphaned_files_are_removed_with_their_bytes(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    (sold,) = (await ada.create(photo(64, 48), prompt="A fox"))["generations"]
+    (created,) = (await ada.create(photo(64, 48), prompt="A fox"))["generations"]
     (live,) = await File.all()
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", live.id, -100_000.0)
     limit = idle_server.settings.file_orphan_seconds
-    young, old = await an_orphan(idle_server, ada, limit - 60), await an_orphan(idle_server, ada, limit + 60)
+    young, old = await make_orphan(idle_server, ada, limit - 60), await make_orphan(idle_server, ada, limit + 60)
     await idle_server.services.background.sweeper.sweep()
     assert {file.id for file in await File.all()} == {live.id, young.id}
     assert await stored_keys(idle_server.services) == {
         key for file in (live, young) for key in (file.key, file.thumbnail_key)
     }
     assert old.key not in await stored_keys(idle_server.services)
-    assert (await ada.http.get(sold["original"]["url"])).status_code == 200
-    await idle_server.services.generations.worker.process(sold["id"])
-    assert (await ada.generation(sold["id"]))["status"] == "COMPLETED"
+    assert (await ada.http.get(created["original"]["url"])).status_code == 200
+    await idle_server.services.generations.worker.process(created["id"])
+    assert (await ada.generation(created["id"]))["status"] == "COMPLETED"
 
 
-async def test_a_working_server_sweeps_orphans_by_itself(scripted_settings: Settings) -> None:
-    async def two_files_are_left() -> bool:
+async def test_a_running_server_removes_orphaned_files(scripted_settings: Settings) -> None:
+    async def only_two_files_exist() -> bool:
         return await File.all().count() == 2
 
     async with running(scripted_settings.model_copy(update={"file_orphan_seconds": 0.1})) as server:
         ada = await server.api.sign_up()
         (made,) = (await ada.create(photo(64, 48), prompt="A fox"))["generations"]
         await ada.wait_for_end(made["id"])
-        await an_orphan(server, ada, 0)
-        await until(two_files_are_left)
+        await make_orphan(server, ada, 0)
+        await until(only_two_files_exist)
         assert len(await stored_keys(server.services)) == 4
         await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
-async def test_whatever_an_interrupted_write_or_removal_left_is_removed(idle_server: Running) -> None:
+async def test_leftovers_of_interrupted_writes_and_removals_are_removed(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     folder = idle_server.settings.data_dir / "files"
-    without_bytes = await an_orphan(idle_server, ada, 10_000)
+    without_bytes = await make_orphan(idle_server, ada, 10_000)
     (folder / without_bytes.key).unlink()
     (folder / without_bytes.thumbnail_key).unlink()
-    half_written = await an_orphan(idle_server, ada, 10_000)
+    half_written = await make_orphan(idle_server, ada, 10_000)
     path = folder / half_written.key
     path.rename(path.with_name(f".{path.name}.0a1b2c3d"))
-    half_removed = await an_orphan(idle_server, ada, 0)
+    half_removed = await make_orphan(idle_server, ada, 0)
     await File.filter(id=half_removed.id).update(state=FileState.DELETING)
     (folder / half_removed.thumbnail_key).unlink()
     await idle_server.services.background.sweeper.sweep()
@@ -81,28 +81,28 @@ async def test_whatever_an_interrupted_write_or_removal_left_is_removed(idle_ser
     assert await stored_keys(idle_server.services) == set()
 
 
-async def test_a_file_that_will_not_go_is_tried_again_and_stops_no_other(idle_server: Running) -> None:
+async def test_a_file_that_cannot_be_removed_is_retried_and_does_not_block_others(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
-    stubborn, other = await an_orphan(idle_server, ada, 10_000), await an_orphan(idle_server, ada, 9_000)
+    stubborn, other = await make_orphan(idle_server, ada, 10_000), await make_orphan(idle_server, ada, 9_000)
     path = idle_server.settings.data_dir / "files" / stubborn.key
     path.unlink()
     path.mkdir()  # cannot be removed as a file
     await idle_server.services.background.sweeper.sweep()
-    left = await File.all()
-    assert [(file.id, file.state) for file in left] == [(stubborn.id, FileState.DELETING)]
+    remaining = await File.all()
+    assert [(file.id, file.state) for file in remaining] == [(stubborn.id, FileState.DELETING)]
     assert other.key not in await stored_keys(idle_server.services)
     path.rmdir()
     await idle_server.services.background.sweeper.sweep()
     assert await File.all().count() == 0
 
 
-async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referred_to(idle_server: Running) -> None:
+async def test_a_generation_does_not_complete_with_a_result_that_was_swept(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     (made,) = (await ada.create(prompt="A fox"))["generations"]
     claim = await Claim.take(made["id"], "slow", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
-    result = await an_orphan(idle_server, ada, 10_000, FileKind.RESULT)
+    result = await make_orphan(idle_server, ada, 10_000, FileKind.RESULT)
     await idle_server.services.background.sweeper.sweep()
     with pytest.raises(LeaseLostError):
         await claim.complete(result.id, FinalImage(b"", "model", None, None))
@@ -110,7 +110,7 @@ async def test_a_result_that_was_swept_before_its_generation_ended_is_not_referr
     await assert_invariants(idle_server.services, all_swept=True)
 
 
-async def test_many_sweepers_at_once_settle_each_row_once(idle_server: Running) -> None:
+async def test_concurrent_sweepers_settle_each_row_once(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     made = [(await ada.create(photo(64, 48), prompt="A fox"))["generations"][0]["id"] for _ in range(6)]
     for number, id in enumerate(made):
@@ -119,29 +119,29 @@ async def test_many_sweepers_at_once_settle_each_row_once(idle_server: Running) 
         if number % 2:
             await claim.record_call("openrouter")
     for _ in range(4):
-        await an_orphan(idle_server, ada, 10_000)
-    await until_lapsed(len(made))
+        await make_orphan(idle_server, ada, 10_000)
+    await until_expired(len(made))
     await asyncio.gather(*(idle_server.services.background.sweeper.sweep() for _ in range(5)))
     ended = [await ada.generation(id) for id in made]
-    assert [one["status"] for one in ended] == ["PENDING", "FAILED"] * 3
-    assert [one["refunded"] for one in ended] == [False, True] * 3
+    assert [generation["status"] for generation in ended] == ["PENDING", "FAILED"] * 3
+    assert [generation["refunded"] for generation in ended] == [False, True] * 3
     assert await ada.credits() == 10_000 - 3
     assert await count_rows() == {"generations": 6, "files": 6, "lines": 9}
     await assert_invariants(idle_server.services, all_swept=True)
 
 
-async def test_a_row_that_cannot_be_settled_stops_no_other(idle_server: Running) -> None:
+async def test_a_row_that_cannot_be_settled_does_not_block_others(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     made = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(3)]
     for id in made:
         claim = await Claim.take(id, "dead", 0, 99)
         assert claim is not None
         await claim.record_call("openrouter")
-    # A refund that is in the ledger already, so that the sweeper's own is refused by the database.
+    # The refund is in the ledger already, so that the database refuses the sweeper's.
     await run_tx(ledger.post, str(ada.user["id"]), ledger.refund(made[0], 1))
-    await until_lapsed(len(made))
+    await until_expired(len(made))
     await idle_server.services.background.sweeper.sweep()
     ended = [await ada.generation(id) for id in made]
-    assert [one["status"] for one in ended] == ["PROCESSING", "FAILED", "FAILED"]
+    assert [generation["status"] for generation in ended] == ["PROCESSING", "FAILED", "FAILED"]
     assert await ada.credits() == 10_000
-    await adjust_credits(str(ada.user["id"]), -1, "the refund that was one too many")
+    await adjust_credits(str(ada.user["id"]), -1, "the duplicate refund")

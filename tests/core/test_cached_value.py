@@ -1,12 +1,12 @@
-"""What many ask for at once is read once, told again for a while, and never remembered of a failure."""
+"""CachedValue: concurrent callers share one read, results are reused for their TTL, failures are not cached."""
 
 import asyncio
 
 from services.core.cached_value import CachedValue
 
 
-class Figure:
-    """Counts how often it is read; answers when it is told to."""
+class Source:
+    """Counts how often it is read; returns once `open` is set."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -17,29 +17,29 @@ class Figure:
         self.reads += 1
         await self.open.wait()
         if self.broken:
-            raise OSError("away")
+            raise OSError("down")
         return self.reads
 
 
-async def test_what_many_ask_for_at_once_is_read_once() -> None:
-    figure = Figure()
-    remembered = CachedValue(figure.read, seconds=60)
-    asking = [asyncio.create_task(remembered.get()) for _ in range(20)]
+async def test_concurrent_callers_share_one_read() -> None:
+    source = Source()
+    cached = CachedValue(source.read, seconds=60)
+    callers = [asyncio.create_task(cached.get()) for _ in range(20)]
     await asyncio.sleep(0)
-    asking[0].cancel()  # the one who came first goes away
-    figure.open.set()
-    answers = await asyncio.gather(*asking, return_exceptions=True)
-    assert [type(answers[0]), *answers[1:]] == [asyncio.CancelledError, *[1] * 19]
-    assert (await remembered.get(), figure.reads) == (1, 1)
+    callers[0].cancel()  # the first caller is cancelled
+    source.open.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(results[0]), *results[1:]] == [asyncio.CancelledError, *[1] * 19]
+    assert (await cached.get(), source.reads) == (1, 1)
 
 
-async def test_it_is_read_again_after_its_time_and_after_a_failure() -> None:
-    figure = Figure()
-    figure.open.set()
-    fleeting = CachedValue(figure.read, seconds=0)
-    assert [await fleeting.get(), await fleeting.get()] == [1, 2]
-    lasting, figure.broken = CachedValue(figure.read, seconds=60), True
-    failed = await asyncio.gather(*(lasting.get() for _ in range(5)), return_exceptions=True)
-    assert ([type(error) for error in failed], figure.reads) == ([OSError] * 5, 3)
-    figure.broken = False
-    assert (await lasting.get(), await lasting.get()) == (4, 4)
+async def test_value_is_read_again_after_its_ttl_and_after_a_failure() -> None:
+    source = Source()
+    source.open.set()
+    uncached = CachedValue(source.read, seconds=0)
+    assert [await uncached.get(), await uncached.get()] == [1, 2]
+    cached, source.broken = CachedValue(source.read, seconds=60), True
+    failed = await asyncio.gather(*(cached.get() for _ in range(5)), return_exceptions=True)
+    assert ([type(error) for error in failed], source.reads) == ([OSError] * 5, 3)
+    source.broken = False
+    assert (await cached.get(), await cached.get()) == (4, 4)

@@ -1,10 +1,10 @@
-"""Texts that databases choke on reach them as texts or not at all: what is refused is refused with a code."""
+"""Texts that break databases are stored as they are or refused with an error code."""
 
 import json
 
 from tests.support.client import Api
 
-# On PostgreSQL, NUL and half characters make the driver raise what otherwise means an outage.
+# On PostgreSQL, NUL and lone surrogates make the driver raise an error that otherwise means an outage.
 TEXTS = ("\0", "\ud800", "a\x00b", "\x1b[31m", "' OR 1=1 --", "%_\\", "\u202e", "x" * 20_000, "")
 ERRORS = "errors { code }"
 QUERIES = [
@@ -38,7 +38,7 @@ QUERIES = [
 ]
 
 
-async def test_no_text_in_any_place_crashes_anything(ada: Api) -> None:
+async def test_hostile_text_in_any_argument_gives_an_error_code(ada: Api) -> None:
     for query in QUERIES:
         for text in TEXTS:
             body = json.dumps({"query": query, "variables": {"text": text}})

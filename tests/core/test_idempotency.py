@@ -1,4 +1,4 @@
-"""A repeated request: the same key with the same input is one order, whatever happens in between."""
+"""Idempotency keys: a repeated key and input return the first result, also under concurrency and after refusals."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.support.second_process import another_process
 
 JSON = "application/json"
 PHOTO = photo(64, 48)
-BRIEFLY = """
+CREATE_IDS = """
 mutation($input: CreateGenerationInput!) {
   createGeneration(input: $input) { generations { id } errors { code } }
 }"""
@@ -44,7 +44,7 @@ async def test_the_same_key_and_input_return_the_first_generations_at_no_charge(
     await assert_invariants(idle_server.services)
 
 
-async def test_what_is_left_out_and_its_default_are_the_same_input(idle_server: Running) -> None:
+async def test_an_omitted_field_and_its_default_are_the_same_input(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     first = await ada.create(prompt="A fox", idempotencyKey="defaults")
     spelled_out = await ada.create(
@@ -63,7 +63,7 @@ async def test_what_is_left_out_and_its_default_are_the_same_input(idle_server: 
     assert ids(spelled_out) == ids(first)
 
 
-async def test_the_photo_counts_by_its_bytes_and_not_by_its_name(idle_server: Running) -> None:
+async def test_a_photo_is_compared_by_its_bytes_and_not_by_its_name(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     style = await ada.style("cute", "plushify")
     same: Any = ("another name.png", PHOTO, "image/png")
@@ -77,7 +77,7 @@ async def test_the_same_key_with_any_other_input_is_a_conflict_and_changes_nothi
     ada = await idle_server.api.sign_up()
     noir, anime = await ada.style("noir", "avenger"), await ada.style("anime", "avenger")
     input: dict[str, Any] = {"styleId": noir, "prompt": "Rain", "variables": {"powers": "flight"}}
-    await ada.create(PHOTO, **input, idempotencyKey="taken")
+    await ada.create(PHOTO, **input, idempotencyKey="used")
     rows, credits = await count_rows(), await ada.credits()
     others: list[dict[str, Any]] = [
         {"styleId": anime},
@@ -92,39 +92,39 @@ async def test_the_same_key_with_any_other_input_is_a_conflict_and_changes_nothi
         {"model": "google/gemini-2.5-flash-image"},
     ]
     for other in others:
-        refused = await ada.refused(CREATE, {"input.image": PHOTO}, input={**input, **other, "idempotencyKey": "taken"})
+        refused = await ada.refused(CREATE, {"input.image": PHOTO}, input={**input, **other, "idempotencyKey": "used"})
         assert (refused["code"], refused["field"]) == ("CONFLICT", ["idempotencyKey"]), other
-    without_photo = await ada.refused(CREATE, input={**input, "idempotencyKey": "taken"})
+    without_photo = await ada.refused(CREATE, input={**input, "idempotencyKey": "used"})
     assert without_photo["code"] == "CONFLICT"
     assert (await count_rows(), await ada.credits()) == (rows, credits)
 
 
-async def use_elsewhere(elsewhere: GenerationService, person: Api, key: int, input: dict[str, Any]) -> list[str]:
-    """A twin that comes to another process, where nothing but the database knows of the first."""
-    user = await User.get(id=person.user["id"])
-    wanted = GenerationRequest(**input, idempotency_key=f"key {key}")
-    return [row.id for row in await elsewhere.create(user, wanted)]
+async def create_elsewhere(elsewhere: GenerationService, client: Api, key: int, input: dict[str, Any]) -> list[str]:
+    """Send a concurrent duplicate to another process, which knows of the first through the database only."""
+    user = await User.get(id=client.user["id"])
+    request = GenerationRequest(**input, idempotency_key=f"key {key}")
+    return [row.id for row in await elsewhere.create(user, request)]
 
 
 @pytest.mark.parametrize("tens", [4, pytest.param(100, marks=(pytest.mark.chaos, pytest.mark.timeout(600)))])
-async def test_keys_used_five_times_at_once_are_one_order_each(idle_server: Running, tens: int) -> None:
+async def test_five_concurrent_requests_with_one_key_create_one_batch(idle_server: Running, tens: int) -> None:
     ada = await idle_server.api.sign_up()
 
     async def use(key: int, input: dict[str, Any], image: bytes | None = None) -> list[str]:
         files = {"input.image": image} if image is not None else None
-        return ids(await ada.one(BRIEFLY, files, input={**input, "idempotencyKey": f"key {key}"}))
+        return ids(await ada.one(CREATE_IDS, files, input={**input, "idempotencyKey": f"key {key}"}))
 
     style = await ada.style("cute", "plushify")
-    for ten in range(tens):
-        keys = range(ten * 10, ten * 10 + 10)
-        words = {key: {"prompt": f"Fox {key}", "count": 1 + key % 3} for key in keys}
-        photos = {key: {"styleId": style} for key in keys if key % 10 == 0}  # one of ten sends a photo
+    for decade in range(tens):
+        keys = range(decade * 10, decade * 10 + 10)
+        prompts = {key: {"prompt": f"Fox {key}", "count": 1 + key % 3} for key in keys}
+        photos = {key: {"styleId": style} for key in keys if key % 10 == 0}  # one in ten sends a photo
         async with another_process(idle_server.services) as elsewhere:
             uses = [
                 (
-                    use_elsewhere(elsewhere, ada, key, words[key])
+                    create_elsewhere(elsewhere, ada, key, prompts[key])
                     if number % 2 and key not in photos
-                    else use(key, photos.get(key, words[key]), PHOTO if key in photos else None)
+                    else use(key, photos.get(key, prompts[key]), PHOTO if key in photos else None)
                 )
                 for key in keys
                 for number in range(5)
@@ -139,18 +139,18 @@ async def test_keys_used_five_times_at_once_are_one_order_each(idle_server: Runn
     assert (rows["generations"], rows["lines"]) == (pictures, pictures)
     assert await ada.credits() == 10_000 - pictures
     for _ in range(1 + tens // 20):  # a hundred files at once
-        await idle_server.services.background.sweeper.sweep()  # photos of the uses that lost
+        await idle_server.services.background.sweeper.sweep()  # photos of the duplicates
     assert (await count_rows())["files"] == tens
     await assert_invariants(idle_server.services, all_swept=True)
 
 
-async def test_the_last_credit_buys_one_order_and_its_repetitions_see_it(
+async def test_duplicates_of_the_request_that_spends_the_last_credit_return_its_result(
     scripted_settings: Settings,
 ) -> None:
     changes = {"signup_credits": 1, "rate_limits": Switch.ON, "rate_limit_generations_per_minute": 1}
     async with running(scripted_settings.model_copy(update=changes), idle=True) as server:
         ada = await server.api.sign_up()
-        # Looking at the photo takes a while, so that all five have come before the first has written the key.
+        # Sanitizing the photo takes a while, so that all five have arrived before the first stores the key.
         five = await asyncio.gather(*(ada.create(PHOTO, prompt="A fox", idempotencyKey="last") for _ in range(5)))
         assert [ids(made) for made in five] == [ids(five[0])] * 5
         assert await ada.credits() == 0
@@ -184,10 +184,10 @@ async def test_a_refused_request_consumes_no_key(scripted_settings: Settings) ->
         assert await ada.credits() == 0
 
 
-async def test_keys_of_different_people_never_meet(idle_server: Running) -> None:
+async def test_keys_of_different_users_are_independent(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     hers, theirs = await asyncio.gather(
-        *(person.create(prompt="A fox", idempotencyKey="shared") for person in (ada, eve))
+        *(client.create(prompt="A fox", idempotencyKey="shared") for client in (ada, eve))
     )
     assert ids(hers) != ids(theirs)
     assert len(ids(await eve.create(prompt="A fox", idempotencyKey="shared"))) == 1
@@ -196,14 +196,14 @@ async def test_keys_of_different_people_never_meet(idle_server: Running) -> None
     assert await ada.credits() == await eve.credits() == 9_999
 
 
-async def test_without_a_key_every_request_is_a_new_order(idle_server: Running) -> None:
+async def test_without_a_key_every_request_creates_a_new_batch(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     made = [ids(await ada.create(prompt="A fox", idempotencyKey=key)) for key in (None, None)]
     assert made[0] != made[1]
     assert await ada.credits() == 9_998
 
 
-async def test_a_key_that_cannot_be_used_is_refused_with_its_field(idle_server: Running) -> None:
+async def test_an_invalid_key_is_refused_with_its_field(idle_server: Running) -> None:
     ada: Api = await idle_server.api.sign_up()
     for key in ("", "k" * 129, "nul\x00", "line\nfeed", "lone surrogate \ud800"):
         body = json.dumps({"query": CREATE, "variables": {"input": {"prompt": "A fox", "idempotencyKey": key}}})

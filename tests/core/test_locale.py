@@ -1,4 +1,4 @@
-"""Which language an answer comes in: the saved one, else the socket's, else the browser's, else the profile's."""
+"""The language of a response: the saved one, else the socket's, else the browser's, else the profile's."""
 
 import json
 from dataclasses import replace
@@ -30,12 +30,12 @@ STYLE = """query { style(slug: "classic", collection: "avenger") {
   title description category variables { label } collection { title description } } }"""
 
 
-async def told(api: Api, **headers: str) -> str:
-    """The GraphQL error that somebody signed out is told."""
+async def error_message(api: Api, **headers: str) -> str:
+    """Return the message of the GraphQL error for a client that is signed out."""
     return str((await api.raw(SIGN_OUT, headers=headers)).json()["errors"][0]["message"])
 
 
-def chinese(text: str) -> bool:
+def is_chinese(text: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in text)
 
 
@@ -61,35 +61,35 @@ WEIGHED = {
 }
 
 
-async def test_the_browsers_languages_are_weighed(api: Api) -> None:
-    assert {header: await told(api, **{"accept-language": header}) for header in WEIGHED} == WEIGHED
+async def test_accept_language_is_matched_by_weight(api: Api) -> None:
+    assert {header: await error_message(api, **{"accept-language": header}) for header in WEIGHED} == WEIGHED
 
 
-async def test_the_saved_language_comes_before_the_browsers(ada: Api) -> None:
-    taken = {"email": "ada@example.com", "password": "correct horse"}
+async def test_the_saved_language_takes_precedence_over_the_browsers(ada: Api) -> None:
+    used = {"email": "ada@example.com", "password": "correct horse"}
 
-    async def complaint(**headers: str) -> Any:
-        return (await ada.raw(SIGN_UP, headers=headers, input=taken)).json()["data"]["signUp"]["errors"][0]["message"]
+    async def sign_up_error(**headers: str) -> Any:
+        return (await ada.raw(SIGN_UP, headers=headers, input=used)).json()["data"]["signUp"]["errors"][0]["message"]
 
-    assert await complaint() == "There is an account with this e-mail address."
-    assert await complaint(**{"accept-language": "zh-CN"}) == "此邮箱地址已注册。"
+    assert await sign_up_error() == "There is an account with this e-mail address."
+    assert await sign_up_error(**{"accept-language": "zh-CN"}) == "此邮箱地址已注册。"
     saved = await ada.one(LOCALE, locale="zh")
     assert saved["user"]["locale"] == "zh-CN"
-    assert await complaint(**{"accept-language": "en"}) == "此邮箱地址已注册。"
+    assert await sign_up_error(**{"accept-language": "en"}) == "此邮箱地址已注册。"
     assert (await ada.one(LOCALE, locale="tlh"))["errors"][0]["message"] == "不提供此语言，请从 en, zh-CN 中选择。"
     await ada.one(LOCALE, locale="en-US")
-    assert await complaint(**{"accept-language": "zh-CN"}) == "There is an account with this e-mail address."
+    assert await sign_up_error(**{"accept-language": "zh-CN"}) == "There is an account with this e-mail address."
     await ada.one(LOCALE, locale=None)
-    assert await complaint(**{"accept-language": "zh-CN"}) == "此邮箱地址已注册。"
+    assert await sign_up_error(**{"accept-language": "zh-CN"}) == "此邮箱地址已注册。"
 
 
-async def test_a_language_that_is_chosen_at_sign_up_is_saved(api: Api) -> None:
+async def test_a_language_chosen_at_sign_up_is_saved(api: Api) -> None:
     eve = await api.sign_up("eve@example.com", locale="zh-CN")
     (line,) = (await eve.one("{ viewer { transactions { nodes { description } } } }"))["transactions"]["nodes"]
     assert line["description"] == "新用户奖励"
 
 
-async def test_a_sockets_own_language_comes_before_its_browsers_and_after_the_saved_one(ada: Api) -> None:
+async def test_a_sockets_language_is_used_after_the_saved_one_and_before_the_browsers(ada: Api) -> None:
     query = '{ style(slug: "cute") { title } }'
 
     async def title(handshake: str, **payload: Any) -> Any:
@@ -110,14 +110,14 @@ async def test_a_sockets_own_language_comes_before_its_browsers_and_after_the_sa
 
 
 async def ask(connection: websockets.ClientConnection, payload: dict[str, Any], query: str) -> Any:
-    """The title that a query over a fresh connection is answered with."""
+    """Return the title that a query over a new connection responds with."""
     await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
     await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
     assert json.loads(await connection.recv())["type"] == "connection_ack"
     return json.loads(await connection.recv())["payload"]["data"]["style"]["title"]
 
 
-async def test_a_socket_notices_that_another_language_was_saved(ada: Api) -> None:
+async def test_an_open_socket_uses_a_newly_saved_language(ada: Api) -> None:
     async with ada.socket() as socket:
         query = '{ style(slug: "cute") { title } }'
         assert (await (await socket.subscribe(query)).next())["title"] == "Cute"
@@ -125,7 +125,7 @@ async def test_a_socket_notices_that_another_language_was_saved(ada: Api) -> Non
         assert (await (await socket.subscribe(query)).next())["title"] == "可爱"
 
 
-async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> None:
+async def test_a_request_without_a_supported_language_gets_the_profiles(server: Running) -> None:
     refusal = UnauthenticatedError().message
     for language, expected in (("en", ENGLISH), ("zh", CHINESE)):
         profile = server.services.products.profile.model_copy(update={"locale": language})
@@ -144,39 +144,39 @@ async def test_who_asks_for_no_language_gets_the_profiles(server: Running) -> No
         assert context.translate(refusal) == CHINESE
 
 
-async def test_the_catalogue_is_told_in_both_languages(api: Api) -> None:
-    answers = [
+async def test_the_catalogue_is_translated(api: Api) -> None:
+    responses = [
         (await api.raw(STYLE, headers={"accept-language": each})).json()["data"]["style"] for each in ("en", "zh")
     ]
-    (english, translated) = answers
+    english, translated = responses
     for name in ("title", "description", "category"):
-        assert not chinese(english[name])
-        assert chinese(translated[name])
+        assert not is_chinese(english[name])
+        assert is_chinese(translated[name])
     assert english["variables"]
-    for one, other in zip(english["variables"], translated["variables"], strict=True):
-        assert not chinese(one["label"])
-        assert chinese(other["label"])
+    for original, translation in zip(english["variables"], translated["variables"], strict=True):
+        assert not is_chinese(original["label"])
+        assert is_chinese(translation["label"])
     for name in ("title", "description"):
         assert english["collection"][name] != translated["collection"][name]
 
 
-async def test_every_stage_is_told_in_the_language_of_each_who_watches(settings: Settings) -> None:
+async def test_each_subscriber_gets_stage_messages_in_its_own_language(settings: Settings) -> None:
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
         ada = await server.api.sign_up()
         generation_id = await create_in_another_process(server.services, ada)
-        tell = server.services.events.publisher.generation_changed
+        publish = server.services.events.publisher.generation_changed
         async with ada.socket() as one, ada.socket(token=ada.token, locale="zh-CN") as other:
             streams = [await browser.subscribe(PROGRESS, id=generation_id) for browser in (one, other)]
-            stories = [[await stream.next()] for stream in streams]
+            received = [[await stream.next()] for stream in streams]
             claim = await claim_in_another_process(generation_id)
-            await tell(claim.generation)
+            await publish(claim.generation)
             for stage in (GenerationStage.GENERATING, GenerationStage.STORING):
                 await claim.advance(stage, 0.5)
-                await tell(claim.generation)
-            await tell(await claim.fail(ErrorCode.CONTENT_REJECTED, called=True))
-            for story, stream in zip(stories, streams, strict=True):
-                story += await stream.rest()
-    english, translated = stories
+                await publish(claim.generation)
+            await publish(await claim.fail(ErrorCode.CONTENT_REJECTED, called=True))
+            for events, stream in zip(received, streams, strict=True):
+                events += await stream.rest()
+    english, translated = received
     assert [event["message"] for event in english] == [
         stage_message(GenerationStage(event["stage"])).text for event in english
     ]
@@ -184,31 +184,31 @@ async def test_every_stage_is_told_in_the_language_of_each_who_watches(settings:
         "正在排队等候处理。",
         "正在检查请求。",
         "正在生成你的图片。",
-        "正在妥善保存图片。",
-        "生成未成功。",
+        "正在保存你的图片。",
+        "生成失败。",
     ]
     assert english[-1]["errorMessage"].startswith("The image service declined this request.")
     assert translated[-1]["errorMessage"] == "图像服务拒绝了此请求，请换一张照片或换一种描述。"
 
 
-async def test_a_generation_and_its_ledger_are_told_in_both_languages(ada: Api) -> None:
+async def test_generation_messages_and_ledger_descriptions_are_translated(ada: Api) -> None:
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     await ada.wait_for_end(made["id"])
     query = """{ viewer {
       generations { nodes { message styleTitle } }
       transactions { nodes { description } }
     } }"""
-    for language, told_as in (
+    for language, expected in (
         ("en", ("Your picture is ready.", "Cute", ["Picture", "Welcome bonus"])),
         ("zh-CN", ("你的图片已完成。", "可爱", ["生成图片", "新用户奖励"])),
     ):
         viewer = (await ada.raw(query, headers={"accept-language": language})).json()["data"]["viewer"]
         (generation,) = viewer["generations"]["nodes"]
         lines = [line["description"] for line in viewer["transactions"]["nodes"]]
-        assert (generation["message"], generation["styleTitle"], lines) == told_as
+        assert (generation["message"], generation["styleTitle"], lines) == expected
 
 
-async def test_payload_errors_carry_their_values_in_both_languages(ada: Api) -> None:
+async def test_payload_errors_are_translated_with_their_values(ada: Api) -> None:
     style = await ada.style("noir", "avenger")
     create = "mutation($input: CreateGenerationInput!) { createGeneration(input: $input) { errors { code message } } }"
     for language, message in (
@@ -222,7 +222,7 @@ async def test_payload_errors_carry_their_values_in_both_languages(ada: Api) -> 
         assert error == {"code": "INSUFFICIENT_CREDITS", "message": message}
 
 
-async def test_a_refusal_names_choices_as_the_form_does(ada: Api) -> None:
+async def test_a_refusal_lists_options_in_the_requests_language(ada: Api) -> None:
     query = '{ style(slug: "noir") { id variables { name options } } }'
     for language, comma in (("en", ", "), ("zh-CN", "、")):
         noir = (await ada.raw(query, headers={"accept-language": language})).json()["data"]["style"]
@@ -234,7 +234,7 @@ async def test_a_refusal_names_choices_as_the_form_does(ada: Api) -> None:
         assert comma.join(options) in error["message"]
 
 
-async def test_a_bug_is_told_in_the_persons_language(api: Api) -> None:
+async def test_an_internal_error_is_translated(api: Api) -> None:
     await rows("UPDATE styles SET variables = $1 WHERE slug = 'free'", '[{"unknown": 1}]')
     query = '{ style(slug: "free") { variables { name } } }'
     response = await api.raw(query, headers={"accept-language": "zh-CN"})

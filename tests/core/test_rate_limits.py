@@ -1,4 +1,4 @@
-"""Limits of rate: who guesses, floods or orders too fast is told to wait, and nobody else."""
+"""Rate limits: guesses, floods and too many generations are refused with a time to wait, per account or client."""
 
 import asyncio
 from pathlib import Path
@@ -24,7 +24,7 @@ RESET = f"""
 mutation($token: String!, $password: String!) {{
   resetPassword(token: $token, password: $password) {{ token {ERRORS} }}
 }}"""
-ORDER, AGAIN, CHANGE = (
+CREATE_ONE, REGENERATE_ONE, REFINE_ONE = (
     query.replace("errors { code message field", "errors { __typename code ... on RateLimitedError { retryAfter }")
     for query in (CREATE, REGENERATE, REFINE)
 )
@@ -38,55 +38,55 @@ def settings(settings: Settings, mailbox: Mailbox) -> Settings:
 
 
 def is_refused(error: dict[str, Any], within: int) -> bool:
-    """Whether this is the refusal, with a time to wait that is no longer than its window."""
+    """Whether this is a RateLimitedError whose time to wait is within its window."""
     assert (error["__typename"], error["code"]) == ("RateLimitedError", "RATE_LIMITED"), error
     return 1 <= float(error["retryAfter"]) <= within + 2
 
 
 async def sign_in(api: Api, password: str, email: str = "ada@example.com") -> str:
-    """OK, or the code of the error."""
+    """Return OK, or the code of the error."""
     made = await api.one(SIGN_IN, input={"email": email, "password": password})
     return str(made["errors"][0]["code"]) if made["errors"] else "OK"
 
 
-async def test_an_accounts_password_can_be_guessed_ten_times(api: Api, ada: Api) -> None:
+async def test_sign_in_is_limited_after_ten_failures_for_one_address(api: Api, ada: Api) -> None:
     bob = await api.sign_up("bob@example.com")
-    for email in ("ada@example.com", "nobody@example.com", "no address"):
-        told = [await sign_in(api, WRONG, email) for _ in range(11)]
-        assert told == ["INVALID_INPUT"] * 10 + ["RATE_LIMITED"], "the same whether there is an account or not"
+    for email in ("ada@example.com", "unknown@example.com", "no address"):
+        results = [await sign_in(api, WRONG, email) for _ in range(11)]
+        assert results == ["INVALID_INPUT"] * 10 + ["RATE_LIMITED"], "the same whether the account exists or not"
     error = await api.refused(SIGN_IN, input={"email": "ADA@Example.com", "password": RIGHT})
     assert is_refused(error, QUARTER)
     assert str(round(error["retryAfter"])) in error["message"]
     assert await sign_in(api, RIGHT, "bob@example.com") == "OK"
     assert bob.token
-    assert await ada.one("{ viewer { email } }") == {"email": "ada@example.com"}, "sign-ins that there are stay"
-    answer = await api.raw(
+    assert await ada.one("{ viewer { email } }") == {"email": "ada@example.com"}, "existing sessions stay"
+    response = await api.raw(
         SIGN_IN, headers={"accept-language": "zh"}, input={"email": "ada@example.com", "password": RIGHT}
     )
-    assert "秒后重试" in answer.json()["data"]["signIn"]["errors"][0]["message"]
+    assert "秒后重试" in response.json()["data"]["signIn"]["errors"][0]["message"]
 
 
-async def test_guesses_at_the_same_time_are_no_more_guesses(api: Api, ada: Api) -> None:
-    told = await asyncio.gather(*(sign_in(api, f"{WRONG} {number}") for number in range(40)))
-    assert (told.count("INVALID_INPUT"), told.count("RATE_LIMITED")) == (10, 30)
+async def test_concurrent_guesses_do_not_exceed_the_limit(api: Api, ada: Api) -> None:
+    results = await asyncio.gather(*(sign_in(api, f"{WRONG} {number}") for number in range(40)))
+    assert (results.count("INVALID_INPUT"), results.count("RATE_LIMITED")) == (10, 30)
 
 
-async def test_a_guess_that_was_right_after_ten_wrong_ones_came_too_late(server: Running) -> None:
+async def test_a_correct_password_is_refused_after_ten_concurrent_failures(server: Running) -> None:
     rates, ada, here = server.services.core.rates, "ada@example.com", "127.0.0.1"
-    await rates.check_sign_in(ada, here)  # ten at once, and one more
+    await rates.check_sign_in(ada, here)  # before ten concurrent failures
     for _ in range(10):
         await rates.hit_sign_in_failure(ada, here)
     with pytest.raises(RateLimitedError):
         await rates.confirm_sign_in(ada)
 
 
-async def test_who_knows_the_password_may_mistype_again(api: Api, ada: Api) -> None:
+async def test_a_successful_sign_in_resets_the_failures(api: Api, ada: Api) -> None:
     for _ in range(3):
         assert [await sign_in(api, word) for word in [WRONG] * 9 + [RIGHT]] == ["INVALID_INPUT"] * 9 + ["OK"]
     assert await asyncio.gather(*(sign_in(api, RIGHT) for _ in range(15))) == ["OK"] * 15
 
 
-async def test_an_owner_who_is_locked_out_gets_in_by_mail(api: Api, ada: Api, mailbox: Mailbox) -> None:
+async def test_a_password_reset_ends_the_lockout_of_its_account(api: Api, ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
     assert [await sign_in(api, WRONG) for _ in range(10)] == ["INVALID_INPUT"] * 10
     assert await sign_in(api, RIGHT) == "RATE_LIMITED"
@@ -96,7 +96,7 @@ async def test_an_owner_who_is_locked_out_gets_in_by_mail(api: Api, ada: Api, ma
     assert await sign_in(api, NEW) == "OK"
 
 
-async def test_one_place_fails_a_hundred_times_and_is_told_apart_by_the_proxy(settings: Settings) -> None:
+async def test_one_client_may_fail_a_hundred_times_by_its_forwarded_address(settings: Settings) -> None:
     async with running(settings.model_copy(update={"trusted_proxies": ("127.0.0.1",)})) as server:
         api = server.api
         api.http.headers["x-forwarded-for"] = "9.9.9.9, 203.0.113.5"
@@ -110,18 +110,18 @@ async def test_one_place_fails_a_hundred_times_and_is_told_apart_by_the_proxy(se
         assert await sign_in(api, RIGHT) == "OK"
 
 
-async def test_one_place_asks_for_twenty_accounts(api: Api) -> None:
+async def test_one_client_may_try_twenty_sign_ups(api: Api) -> None:
     ada = {"email": "ada@example.com", "password": RIGHT}
-    api.http.headers["x-forwarded-for"] = "203.0.113.5"  # which nobody believes: no proxy is trusted
+    api.http.headers["x-forwarded-for"] = "203.0.113.5"  # ignored: no proxy is trusted
     assert (await api.one(SIGN_UP, input={**ada, "password": "short"}))["errors"][0]["field"] == ["password"]
-    told = [(await api.one(SIGN_UP, input=ada))["errors"] for _ in range(20)]
-    assert [errors[0]["code"] if errors else "OK" for errors in told] == ["OK"] + ["CONFLICT"] * 19
+    results = [(await api.one(SIGN_UP, input=ada))["errors"] for _ in range(20)]
+    assert [errors[0]["code"] if errors else "OK" for errors in results] == ["OK"] + ["CONFLICT"] * 19
     api.http.headers["x-forwarded-for"] = "203.0.113.6"
     assert is_refused(await api.refused(SIGN_UP, input={**ada, "email": "bob@example.com"}), 3600)
     assert await rows("SELECT email FROM users WHERE email LIKE 'bob%'") == []
 
 
-async def test_one_place_tries_sixty_links(api: Api, ada: Api, mailbox: Mailbox) -> None:
+async def test_one_client_may_try_sixty_mailed_links(api: Api, ada: Api, mailbox: Mailbox) -> None:
     token = await mailbox.token(1)
     tries = (api.refused(VERIFY, token="x" * 43) for _ in range(30))
     more = (api.refused(RESET, token="x" * 43, password=NEW) for _ in range(30))
@@ -135,50 +135,52 @@ async def test_one_place_tries_sixty_links(api: Api, ada: Api, mailbox: Mailbox)
     assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
 
 
-async def test_one_place_has_twenty_mails_sent_and_cannot_tell(settings: Settings, mailbox: Mailbox) -> None:
+async def test_one_client_may_request_twenty_reset_mails_without_seeing_the_limit(
+    settings: Settings, mailbox: Mailbox
+) -> None:
     async with running(settings) as server:
         for name in ("ada", "bob"):
             await server.api.sign_up(f"{name}@example.com")
-        wanted = [f"nobody-{number}@example.com" for number in range(19)] + ["ada@example.com", "bob@example.com"]
-        told = [await server.api.one(FORGOT, email=email) for email in wanted]
-        assert told == [{"sent": True, "errors": []}] * 21
+        wanted = [f"unknown-{number}@example.com" for number in range(19)] + ["ada@example.com", "bob@example.com"]
+        results = [await server.api.one(FORGOT, email=email) for email in wanted]
+        assert results == [{"sent": True, "errors": []}] * 21
     resets = [mail["To"] for mail in mailbox.mails if mail["Subject"] == "Choose a new password"]
-    assert resets == ["ada@example.com"], "the server ended, and what was on its way has arrived"
+    assert resets == ["ada@example.com"], "the server has stopped, and queued mails have arrived"
 
 
-async def test_an_account_orders_so_many_pictures_a_minute(server: Running, ada: Api) -> None:
+async def test_generations_of_one_account_are_limited_per_minute(server: Running, ada: Api) -> None:
     for _ in range(6):
-        assert (await ada.create())["errors"][0]["code"] == "INVALID_INPUT", "which uses nothing up"
+        assert (await ada.create())["errors"][0]["code"] == "INVALID_INPUT", "an invalid request does not count"
     first = {"prompt": "A red boat", "count": 4, "idempotencyKey": "one"}
-    made = await ada.one(ORDER, input=first)
+    made = await ada.one(CREATE_ONE, input=first)
     assert made["errors"] == []
-    ids = [one["id"] for one in made["generations"]]
+    ids = [generation["id"] for generation in made["generations"]]
     await ada.wait_for_all(ids)
     left = await ada.credits()
 
-    flood = await ada.one(ORDER, {"input.image": photo()}, input={"prompt": "A blue boat", "count": 2})
+    flood = await ada.one(CREATE_ONE, {"input.image": photo()}, input={"prompt": "A blue boat", "count": 2})
     assert is_refused(flood["errors"][0], MINUTE)
     assert (flood["generations"], flood["viewer"]["credits"]) == ([], left)
-    assert await rows("SELECT id FROM files WHERE kind = 'ORIGINAL'") == [], "nor is the photo stored"
+    assert await rows("SELECT id FROM files WHERE kind = 'ORIGINAL'") == [], "the photo is not stored"
 
-    again = await ada.one(ORDER, input=first)
-    assert [one["id"] for one in again["generations"]] == ids, "a repeated request is no order"
-    assert (await ada.one(ORDER, input={"prompt": "A blue boat"}))["errors"] == [], "there was room for one"
+    again = await ada.one(CREATE_ONE, input=first)
+    assert [generation["id"] for generation in again["generations"]] == ids, "an idempotent replay does not count"
+    assert (await ada.one(CREATE_ONE, input={"prompt": "A blue boat"}))["errors"] == [], "one more is allowed"
 
     for query, input in (
-        (ORDER, {"prompt": "A green boat"}),
-        (AGAIN, {"id": ids[0]}),
-        (CHANGE, {"id": ids[0], "instruction": "Make it blue"}),
+        (CREATE_ONE, {"prompt": "A green boat"}),
+        (REGENERATE_ONE, {"id": ids[0]}),
+        (REFINE_ONE, {"id": ids[0], "instruction": "Make it blue"}),
     ):
         assert is_refused(await ada.refused(query, input=input), MINUTE)
     bob = await server.api.sign_up("bob@example.com")
-    assert (await bob.one(ORDER, input={"prompt": "A red boat"}))["errors"] == []
+    assert (await bob.one(CREATE_ONE, input={"prompt": "A red boat"}))["errors"] == []
     assert await ada.credits() == left - 1
 
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(("setting", "allowed"), [(None, 2), (0, 4), (3, 3)])
-async def test_the_profile_says_how_many_unless_the_operator_does(
+async def test_the_operators_limit_overrides_the_profiles(
     settings: Settings, tmp_path: Path, setting: int | None, allowed: int
 ) -> None:
     studio = (PROFILES / "studio.toml").read_text(encoding="utf-8")
@@ -187,12 +189,12 @@ async def test_the_profile_says_how_many_unless_the_operator_does(
     changes = {"profile": str(tmp_path / "limited"), "rate_limit_generations_per_minute": setting}
     async with running(settings.model_copy(update=changes), idle=True) as server:
         ada = await server.api.sign_up()
-        told = [(await ada.one(ORDER, input={"prompt": "A red boat"}))["errors"] for _ in range(4)]
-    assert [not errors for errors in told] == [True] * allowed + [False] * (4 - allowed)
+        results = [(await ada.one(CREATE_ONE, input={"prompt": "A red boat"}))["errors"] for _ in range(4)]
+    assert [not errors for errors in results] == [True] * allowed + [False] * (4 - allowed)
 
 
 @pytest.mark.any_database
-async def test_the_operator_can_switch_all_limits_off(settings: Settings) -> None:
+async def test_rate_limits_can_be_switched_off(settings: Settings) -> None:
     async with running(settings.model_copy(update={"rate_limits": Switch.OFF}), idle=True) as server:
         ada = await server.api.sign_up()
         assert {await sign_in(server.api, WRONG) for _ in range(12)} == {"INVALID_INPUT"}

@@ -1,4 +1,4 @@
-"""adminActivity: everything that happens, told to admins alone, in their language, with nothing secret in it."""
+"""adminActivity: a live feed of everything that happens, for admins only, translated and without secrets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,21 +32,21 @@ DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Rights are asked again soon."""
+    """Permissions are checked again soon."""
     return settings.model_copy(update={"subscription_reread_seconds": 0.3})
 
 
 @asynccontextmanager
-async def watching(server: Running, admin: Api) -> AsyncIterator[Stream]:
-    """An admin's feed that hears by now; the alerts by which that is known come before what `heard` answers."""
+async def subscribed(server: Running, admin: Api) -> AsyncIterator[Stream]:
+    """An admin's feed that is certainly subscribed; alerts that ensured it may precede what `received` returns."""
     async with admin.socket() as socket:
         stream = await socket.subscribe(ACTIVITY)
         await first_activity_event(stream, server.services)
         yield stream
 
 
-async def heard(stream: Stream, count: int) -> list[dict[str, Any]]:
-    """The next few, without alerts."""
+async def received(stream: Stream, count: int) -> list[dict[str, Any]]:
+    """Return the next activities, without alerts."""
     found: list[dict[str, Any]] = []
     while len(found) < count:
         activity = await stream.next()
@@ -55,18 +55,18 @@ async def heard(stream: Stream, count: int) -> list[dict[str, Any]]:
     return found
 
 
-def briefly(activities: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def summary(activities: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(activity["kind"], activity["message"]) for activity in activities]
 
 
-async def test_a_new_account_and_its_picture_are_told_from_sign_up_to_the_end(idle_server: Running) -> None:
+async def test_sign_up_and_a_generations_life_are_published(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
-    async with watching(idle_server, admin) as stream:
+    async with subscribed(idle_server, admin) as stream:
         ada = await idle_server.api.sign_up("ada@example.com")
         (made,) = (await ada.create(prompt="A secret fox"))["generations"]
         await idle_server.services.generations.worker.process(made["id"])
-        activities = await heard(stream, 5)
-        assert briefly(activities) == [
+        activities = await received(stream, 5)
+        assert summary(activities) == [
             ("SIGN_UP", "A new account."),
             ("TRANSACTION", "A bonus of 10000 credits; the balance is 10000."),
             ("GENERATION_CREATED", "A picture was requested."),
@@ -80,22 +80,22 @@ async def test_a_new_account_and_its_picture_are_told_from_sign_up_to_the_end(id
         assert activities[1]["transaction"]["amount"] == 10_000
         assert activities[2]["generation"]["id"] == activities[3]["generation"]["id"] == made["id"]
         assert activities[4]["generation"]["status"] == "COMPLETED"
-        # A mark on what has ended long ago is nobody's news.
+        # A favorite mark on a final generation is not published.
         mark = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }"
         await ada.ask(mark, id=made["id"])
         (next_one,) = (await ada.create(prompt="A hare"))["generations"]
-        assert (await heard(stream, 1))[0]["generation"]["id"] == next_one["id"]
+        assert (await received(stream, 1))[0]["generation"]["id"] == next_one["id"]
 
 
-async def test_what_is_called_off_or_deleted_is_told_in_the_admins_language(idle_server: Running) -> None:
+async def test_cancels_and_deletions_are_published_in_the_admins_language(idle_server: Running) -> None:
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
     await admin.ask('mutation { updateProfile(input: { locale: "zh" }) { user { id } } }')
     first, second = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(2)]
-    async with watching(idle_server, admin) as stream:
+    async with subscribed(idle_server, admin) as stream:
         await ada.one(CANCEL, id=first)
         await ada.one(DELETE, ids=[second])
-        activities = await heard(stream, 4)
-    assert briefly(activities) == [
+        activities = await received(stream, 4)
+    assert summary(activities) == [
         ("GENERATION_FINISHED", "一张图片已取消。"),
         ("TRANSACTION", "退还了 1 积分，余额 9999。"),
         ("GENERATION_FINISHED", "一张图片已取消。"),
@@ -105,72 +105,72 @@ async def test_what_is_called_off_or_deleted_is_told_in_the_admins_language(idle
     assert [activity["generation"] for activity in activities[2:]] == [None, None]
 
 
-async def test_payments_and_what_is_given_back_are_told_and_orders_that_wait(server: Running) -> None:
+async def test_payments_refunds_and_orders_that_need_review_are_published(server: Running) -> None:
     admin, ada = await make_admin(server.api), await server.api.sign_up("ada@example.com")
     payments = server.services.payments.recorder
-    async with watching(server, admin) as stream:
+    async with subscribed(server, admin) as stream:
         await buy(ada, package="credits-50")
-        bought, paid = await heard(stream, 2)
-        assert briefly([paid]) == [("PAYMENT", "4.99 USD paid.")]
+        bought, paid = await received(stream, 2)
+        assert summary([paid]) == [("PAYMENT", "4.99 USD paid.")]
         assert bought["transaction"] == paid["transaction"]
         assert (paid["transaction"]["type"], paid["user"]["id"]) == ("PURCHASE", ada.user["id"])
         purchase = await Purchase.get(user_id=ada.user["id"])
         for part in (100, 399):
             await payments.record_refund(Refund.of(polar_wire.refund(purchase.order_id, part)))
-        activities = await heard(stream, 4)
+        activities = await received(stream, 4)
         assert [activity["message"] for activity in activities[1::2]] == [
             "1.00 USD refunded.",
             "3.99 USD refunded.",
         ]
         assert [activity["transaction"]["type"] for activity in activities] == ["REVERSAL"] * 4
-        await payments.record_order(Order.of(polar_wire.order(None, "nobody's", id="order-1")), pays=True)
+        await payments.record_order(Order.of(polar_wire.order(None, "unknown", id="order-1")), pays=True)
         assert await stream.until(message="An order needs review: order-1.")
 
 
-async def test_what_an_admin_does_is_told_with_the_admin_who_did_it(idle_server: Running) -> None:
+async def test_an_admin_action_is_published_with_its_admin(idle_server: Running) -> None:
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
     other = await make_admin(idle_server.api, "other@example.com")
-    async with watching(idle_server, other) as stream:
+    async with subscribed(idle_server, other) as stream:
         await admin.ask(ADJUST, input={"userId": ada.user["id"], "amount": -25, "reason": "A test"})
-        told_now = {activity["kind"]: activity for activity in await heard(stream, 2)}
-    assert told_now["TRANSACTION"]["message"] == "Credits adjusted by -25; the balance is 9975."
-    assert told_now["TRANSACTION"]["user"]["id"] == ada.user["id"]
-    assert told_now["ADMIN_ACT"]["message"] == "An admin adjusted credits."
-    assert told_now["ADMIN_ACT"]["user"]["email"] == "admin@example.com"
+        by_kind = {activity["kind"]: activity for activity in await received(stream, 2)}
+    assert by_kind["TRANSACTION"]["message"] == "Credits adjusted by -25; the balance is 9975."
+    assert by_kind["TRANSACTION"]["user"]["id"] == ada.user["id"]
+    assert by_kind["ADMIN_ACT"]["message"] == "An admin adjusted credits."
+    assert by_kind["ADMIN_ACT"]["user"]["email"] == "admin@example.com"
 
 
 @pytest.mark.any_database
-async def test_what_an_admin_does_to_the_catalogue_is_told_and_what_people_make_for_themselves_is_not(
+async def test_catalogue_changes_are_published_and_custom_styles_are_not(
     idle_server: Running,
 ) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     make = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { code } } }"
     change = "mutation($id: ID!, $input: UpdateStyleInput!) { updateStyle(id: $id, input: $input) { errors { code } } }"
-    async with watching(idle_server, admin) as stream:
-        for person, more in ((ada, {}), (admin, {"collection": "scenes"})):
-            made = await person.one(make, input={"title": "Rain", "prompt": "Rain.", **more})
-            await person.one(change, id=made["style"]["id"], input={"title": "Snow"})
-            await person.one("mutation($id: ID!) { deleteStyle(id: $id) { errors { code } } }", id=made["style"]["id"])
-        assert briefly(await heard(stream, 3)) == [
+    async with subscribed(idle_server, admin) as stream:
+        for client, more in ((ada, {}), (admin, {"collection": "scenes"})):
+            made = await client.one(make, input={"title": "Rain", "prompt": "Rain.", **more})
+            await client.one(change, id=made["style"]["id"], input={"title": "Snow"})
+            await client.one("mutation($id: ID!) { deleteStyle(id: $id) { errors { code } } }", id=made["style"]["id"])
+        assert summary(await received(stream, 3)) == [
             ("ADMIN_ACT", "An admin added a style to the catalogue."),
             ("ADMIN_ACT", "An admin changed a style of the catalogue."),
             ("ADMIN_ACT", "An admin removed a style from the catalogue."),
         ]
 
 
-async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Running) -> None:
+async def test_users_are_refused_and_former_admins_are_disconnected(server: Running) -> None:
     admin, suspended = await make_admin(server.api), await make_admin(server.api, "mallory@example.com")
     ada = await server.api.sign_up("ada@example.com")
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
-    for asks, code in (
+    for client, code in (
         (ada, "FORBIDDEN"),
         (Api(ada.http, ada.address, key), "FORBIDDEN"),
         (server.api, "UNAUTHENTICATED"),
     ):
-        async with asks.socket() as socket:
+        async with client.socket() as socket:
             refused = await (await socket.subscribe(ACTIVITY)).message()
             assert [error["extensions"]["code"] for error in refused["payload"]] == [code]
-    async with watching(server, admin) as demoted, watching(server, suspended) as ended:
+    async with subscribed(server, admin) as demoted, subscribed(server, suspended) as ended:
         await User.filter(id=admin.user["id"]).update(role=Role.USER)
         await User.filter(id=suspended.user["id"]).update(suspended_at=(await User.get(id=ada.user["id"])).created_at)
         for stream, code in ((demoted, "FORBIDDEN"), (ended, "UNAUTHENTICATED")):
@@ -182,15 +182,15 @@ async def test_nobody_listens_who_is_no_admin_and_who_was_one_stops(server: Runn
 
 
 @pytest.mark.any_database
-async def test_what_was_missed_and_what_another_release_says_stops_no_feed(server: Running) -> None:
+async def test_gaps_and_messages_of_another_release_do_not_end_the_feed(server: Running) -> None:
     admin, bus = await make_admin(server.api), server.services.integrations.bus
     alert = Activity.alert(message("Please sign in."))
-    async with watching(server, admin) as stream:
-        strange: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]
-        await bus.publish(CHANNEL, {"activities": [*strange, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
+    async with subscribed(server, admin) as stream:
+        unknown: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]
+        await bus.publish(CHANNEL, {"activities": [*unknown, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
         assert (await stream.until(message="Please sign in."))["id"] == alert.id
         await bus.publish(CHANNEL, {"activities": 7})
-        await bus._backend.publish(CHANNEL, "[]")  # reads as a gap
+        await bus._backend.publish(CHANNEL, "[]")  # counts as a gap
         missed = await stream.next()
     assert (missed["kind"], missed["message"]) == (
         "ALERT",
@@ -198,7 +198,7 @@ async def test_what_was_missed_and_what_another_release_says_stops_no_feed(serve
     )
 
 
-async def test_a_channel_is_heard_while_somebody_listens() -> None:
+async def test_a_channel_has_subscribers_while_one_is_subscribed() -> None:
     async with Bus.open(None) as bus:
         assert not bus.may_have_subscribers(CHANNEL)
         async with bus.subscribe(CHANNEL):
@@ -207,20 +207,20 @@ async def test_a_channel_is_heard_while_somebody_listens() -> None:
         assert not bus.may_have_subscribers(CHANNEL)
 
 
-def words(kind: ActivityKind, **values: Any) -> str:
-    """What an admin reads of it, in English."""
+def text_of(kind: ActivityKind, **values: Any) -> str:
+    """Return the English text of an activity."""
     activity = {"kind": kind, "at": "2026-01-01T00:00:00Z", "values": values}
     ((_, text),) = describe({"activities": [activity]})
     return text.text.format_map(dict(text.values))
 
 
-def test_everything_that_can_happen_has_words() -> None:
-    acts = {words(ActivityKind.ADMIN_ACT, action=action) for action in AdminAction}
-    assert len(acts) == len(AdminAction)
-    lines = {words(ActivityKind.TRANSACTION, type=type, amount=5, balance=7) for type in TransactionType}
+def test_every_activity_has_a_message() -> None:
+    actions = {text_of(ActivityKind.ADMIN_ACT, action=action) for action in AdminAction}
+    assert len(actions) == len(AdminAction)
+    lines = {text_of(ActivityKind.TRANSACTION, type=type, amount=5, balance=7) for type in TransactionType}
     assert len(lines) == len(TransactionType)
-    assert words(ActivityKind.TRANSACTION, type="DEDUCTION", amount=-5, balance=7).startswith("5 credits spent")
-    assert words(ActivityKind.PAYMENT, minor=500, currency="jpy") == "500 JPY paid."
-    assert words(ActivityKind.PAYMENT, minor=-1250, currency="eur") == "12.50 EUR refunded."
-    failed = words(ActivityKind.GENERATION_FINISHED, status="FAILED", code="CONTENT_REJECTED")
+    assert text_of(ActivityKind.TRANSACTION, type="DEDUCTION", amount=-5, balance=7).startswith("5 credits spent")
+    assert text_of(ActivityKind.PAYMENT, minor=500, currency="jpy") == "500 JPY paid."
+    assert text_of(ActivityKind.PAYMENT, minor=-1250, currency="eur") == "12.50 EUR refunded."
+    failed = text_of(ActivityKind.GENERATION_FINISHED, status="FAILED", code="CONTENT_REJECTED")
     assert failed == "A picture failed: CONTENT_REJECTED."

@@ -1,4 +1,4 @@
-"""creditsChanged tells of passes and memberships, too: each change once, whatever is lost, and what time alone does."""
+"""creditsChanged with passes and memberships: each change once, despite lost messages, and expiry by time alone."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -21,35 +21,35 @@ from tests.support.integrity import adjust_credits
 from tests.support.second_process import create_in_another_process
 
 FIELDS = "credits version transaction { amount } pass { images { used remaining } } membership { plan { slug } endsAt }"
-RIGHTS = f"subscription {{ creditsChanged {{ {FIELDS} }} }}"
+BENEFITS = f"subscription {{ creditsChanged {{ {FIELDS} }} }}"
 HOUR = timedelta(hours=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Nobody sweeps, nobody ends what these tests move by hand, and rows are read again soon."""
+    """No sweeper changes rows that these tests write, and rows are read again soon."""
     return settings.model_copy(update={"generation_sweep_seconds": 600.0, "subscription_reread_seconds": 0.3})
 
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Running]:
-    """A server where nothing is made, so that what is canceled was not begun."""
+    """A server without a worker, so that canceled generations were never started."""
     async with running(settings, idle=True) as found:
         yield found
 
 
-async def granted(person: Api, slug: str = "flash-lite") -> AccountChange:
-    """A pass, of which no message has told yet."""
+async def grant_silently(client: Api, slug: str = "flash-lite") -> AccountChange:
+    """Grant a pass without publishing it."""
     plan = await Plan.get(slug=slug)
-    return await run_tx(passes.grant, person.user["id"], plan, f"gift:{person.user['id']}")
+    return await run_tx(passes.grant, client.user["id"], plan, f"gift:{client.user['id']}")
 
 
-async def subscribed(server: Running, person: Api, **more: Any) -> AccountChange:
-    """What the payment provider tells of a monthly plan, of which no message has told yet."""
-    told = SubscriptionState(
+async def subscribe_silently(server: Running, client: Api, **more: Any) -> AccountChange:
+    """Apply the payment provider's state of a monthly plan without publishing it."""
+    state = SubscriptionState(
         subscription_id="sub",
-        user_id=person.user["id"],
+        user_id=client.user["id"],
         plan=await Plan.get(slug="basic"),
         status=more.pop("status", MembershipStatus.ACTIVE),
         started_at=NOW,
@@ -57,26 +57,26 @@ async def subscribed(server: Running, person: Api, **more: Any) -> AccountChange
         ends_at=more.pop("ends_at", None),
         reported_at=more.pop("reported_at", NOW),
     )
-    account: AccountChange | None = await run_tx(server.services.billing.memberships.apply, told)
+    account: AccountChange | None = await run_tx(server.services.billing.memberships.apply, state)
     assert account is not None
     return account
 
 
 async def images(stream: Stream) -> tuple[int, int] | None:
-    """What the next message says of the pass, and that it is about nothing else."""
+    """Return the images of the pass in the next event, which has no transaction."""
     event = await stream.next()
     assert event["transaction"] is None
     found = event["pass"]
     return (found["images"]["used"], found["images"]["remaining"]) if found else None
 
 
-async def test_a_pass_and_its_allowance_are_told_as_they_change(ada: Api, server: Running) -> None:
-    tell = server.services.events.publisher.account_changed
+async def test_changes_of_a_pass_and_its_allowance_are_delivered(ada: Api, server: Running) -> None:
+    publish = server.services.events.publisher.account_changed
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         opened = await stream.next()
         assert (opened["pass"], opened["membership"], opened["transaction"]) == (None, None, None)
-        await tell(await granted(ada))
+        await publish(await grant_silently(ada))
         assert await images(stream) == (0, 3)
         generation_id = (await ada.create(prompt="A fox"))["generations"][0]["id"]
         assert await images(stream) == (1, 2)
@@ -85,28 +85,30 @@ async def test_a_pass_and_its_allowance_are_told_as_they_change(ada: Api, server
         assert await images(stream) == (0, 3)
         revoked = await run_tx(passes.revoke, f"gift:{ada.user['id']}")
         assert revoked is not None
-        await tell(revoked)
+        await publish(revoked)
         assert await images(stream) is None
-        later = await socket.subscribe(RIGHTS)
+        later = await socket.subscribe(BENEFITS)
         assert (await later.next())["version"] == (await User.get(id=ada.user["id"])).version
 
 
-async def test_a_membership_is_told_as_it_changes(ada: Api, server: Running) -> None:
-    tell, end = server.services.events.publisher.account_changed, NOW + timedelta(days=30)
+async def test_changes_of_a_membership_are_delivered(ada: Api, server: Running) -> None:
+    publish, end = server.services.events.publisher.account_changed, NOW + timedelta(days=30)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         await stream.next()
-        await tell(await subscribed(server, ada))
+        await publish(await subscribe_silently(server, ada))
         assert (await stream.next())["membership"] == {"plan": {"slug": "basic"}, "endsAt": None}
-        await tell(await subscribed(server, ada, ends_at=end, reported_at=NOW + timedelta(seconds=1)))
+        await publish(await subscribe_silently(server, ada, ends_at=end, reported_at=NOW + timedelta(seconds=1)))
         assert datetime.fromisoformat((await stream.next())["membership"]["endsAt"]) == end
-        over = await subscribed(server, ada, status=MembershipStatus.ENDED, reported_at=NOW + timedelta(seconds=2))
-        await tell(over)
+        ended = await subscribe_silently(
+            server, ada, status=MembershipStatus.ENDED, reported_at=NOW + timedelta(seconds=2)
+        )
+        await publish(ended)
         event = await stream.next()
-        assert (event["membership"], event["version"]) == (None, over.version)
+        assert (event["membership"], event["version"]) == (None, ended.version)
 
 
-async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server: Running) -> None:
+async def test_a_line_is_delivered_once_with_the_pass_of_its_commit(ada: Api, server: Running) -> None:
     user_id = str(ada.user["id"])
 
     async def bought() -> AccountChange:
@@ -115,9 +117,9 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
         return AccountChange(user_id, paid.credits, account.version, paid.sequence, paid.lines, entitlements=True)
 
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         await stream.next()
-        # Once it has told a line it listens; before, it may read the next one ahead of what came with it.
+        # After one line the stream is subscribed; before, it may read the next line without the pass.
         await server.services.events.publisher.account_changed(await adjust_credits(user_id, 1, "first"))
         assert (await stream.next())["transaction"] == {"amount": 1}
         await server.services.events.publisher.account_changed(await run_tx(bought))
@@ -127,52 +129,52 @@ async def test_a_line_shows_what_came_with_it_and_is_told_once(ada: Api, server:
         assert (await stream.next())["transaction"] == {"amount": 1}
 
 
-async def test_what_no_message_told_is_seen_when_it_is_quiet(ada: Api, server: Running) -> None:
+async def test_unpublished_changes_are_read_from_the_rows(ada: Api, server: Running) -> None:
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         await stream.next()
-        await granted(ada)
+        await grant_silently(ada)
         assert await images(stream) == (0, 3)
         await create_in_another_process(server.services, ada)
         assert await images(stream) == (1, 2)
-        await subscribed(server, ada)
+        await subscribe_silently(server, ada)
         assert (await stream.next())["membership"]["plan"] == {"slug": "basic"}
 
 
-async def test_what_time_alone_does_is_told(ada: Api) -> None:
-    account = await granted(ada)
+async def test_changes_by_time_alone_are_delivered(ada: Api) -> None:
+    account = await grant_silently(ada)
     await ada.create(prompt="A fox")
-    held = await Pass.get(user_id=account.user_id)
-    almost = datetime.now(UTC) + timedelta(seconds=0.5)
-    await Pass.filter(id=held.id).update(started_at=almost - HOUR, expires_at=almost + 2 * HOUR)
+    pass_ = await Pass.get(user_id=account.user_id)
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    await Pass.filter(id=pass_.id).update(started_at=soon - HOUR, expires_at=soon + 2 * HOUR)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         assert (await stream.next())["pass"] == {"images": {"used": 1, "remaining": 2}}
         assert await images(stream) == (0, 3), "the next hour has begun"
-    almost = datetime.now(UTC) + timedelta(seconds=0.5)
-    await Pass.filter(id=held.id).update(started_at=almost - 3 * HOUR, expires_at=almost)
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    await Pass.filter(id=pass_.id).update(started_at=soon - 3 * HOUR, expires_at=soon)
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         assert (await stream.next())["pass"] is not None
-        assert await images(stream) is None, "it is over"
+        assert await images(stream) is None, "the pass has expired"
 
 
-async def test_late_repeated_and_foreign_messages_tell_nothing_twice(ada: Api, server: Running) -> None:
+async def test_late_repeated_and_unknown_messages_deliver_nothing_twice(ada: Api, server: Running) -> None:
     user_id = str(ada.user["id"])
-    tell, bus = server.services.events.publisher.account_changed, server.services.integrations.bus
+    publish, bus = server.services.events.publisher.account_changed, server.services.integrations.bus
     async with ada.socket() as socket:
-        stream = await socket.subscribe(RIGHTS)
+        stream = await socket.subscribe(BENEFITS)
         first = await stream.next()
-        account = await granted(ada)
-        await tell(account)
-        await tell(account)
-        await tell(AccountChange(user_id, 30, first["version"], 1, entitlements=True))
+        account = await grant_silently(ada)
+        await publish(account)
+        await publish(account)
+        await publish(AccountChange(user_id, 30, first["version"], 1, entitlements=True))
         assert await images(stream) == (0, 3)
-        # Of another release, which knew nothing of entitlements: the rows are read, and nothing has changed there.
+        # From another release without entitlements: the rows are read, and have not changed.
         await bus.publish(
             account_channel(user_id), {"credits": 30, "version": account.version, "sequence": 1, "lines": []}
         )
-        await tell(await adjust_credits(user_id, 1, "next"))
+        await publish(await adjust_credits(user_id, 1, "next"))
         assert (await stream.next())["transaction"] == {"amount": 1}
         revoked = await run_tx(passes.revoke, f"gift:{user_id}")
         assert revoked is not None

@@ -1,4 +1,4 @@
-"""The gallery, live: whoever applies what is told, and reads again when told to, ends with what the gallery says."""
+"""galleryChanged: a client that applies the events and reads again on SNAPSHOT ends with the gallery's state."""
 
 import asyncio
 import itertools
@@ -24,9 +24,9 @@ from tests.support.servers import RedisServer
 GALLERY = "subscription { galleryChanged { kind version generationId generation { id status version isFavorite } } }"
 FAVORITES = "subscription { favoriteChanged { kind version generationId generation { id isFavorite } } }"
 PROGRESS = "subscription($id: ID!) { generationProgress(id: $id) { version isFavorite } }"
-SHOWN = "{ viewer { version generations(first: 100) { nodes { id status version isFavorite } } } }"
-ORDER = 'mutation($count: Int!) { createGeneration(input: {prompt: "A red boat", count: $count}) {'
-ORDER += " generations { id } errors { code } } }"
+GALLERY_STATE = "{ viewer { version generations(first: 100) { nodes { id status version isFavorite } } } }"
+CREATE_MANY = 'mutation($count: Int!) { createGeneration(input: {prompt: "A red boat", count: $count}) {'
+CREATE_MANY += " generations { id } errors { code } } }"
 CANCEL = "mutation($id: ID!) { cancelGeneration(id: $id) { errors { code } } }"
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
 FAVORITE = "mutation($id: ID!, $to: Boolean!) { setFavorite(id: $id, isFavorite: $to) { errors { code } } }"
@@ -35,40 +35,40 @@ SIGN_OUT = "mutation { signOut(everywhere: true) { sessionsEnded } }"
 
 @pytest.fixture
 async def server(idle_server: Running) -> Running:
-    """A server where nothing is made, unless a test makes it."""
+    """A server without a worker."""
     return idle_server
 
 
-async def order(person: Api, count: int = 1) -> list[str]:
-    made = await person.one(ORDER, count=count)
+async def create(client: Api, count: int = 1) -> list[str]:
+    made = await client.one(CREATE_MANY, count=count)
     assert made["errors"] == []
     return [generation["id"] for generation in made["generations"]]
 
 
-async def shown(person: Api) -> tuple[int, list[Any]]:
-    viewer = await person.one(SHOWN)
+async def gallery_of(client: Api) -> tuple[int, list[Any]]:
+    viewer = await client.one(GALLERY_STATE)
     return viewer["version"], viewer["generations"]["nodes"]
 
 
 async def opened(stream: Stream) -> int:
-    """The version of the SNAPSHOT that a stream opens with."""
+    """Return the version of the SNAPSHOT with which a stream opens."""
     first = await stream.next()
     assert (first["kind"], first["generationId"], first["generation"]) == ("SNAPSHOT", None, None)
     return int(first["version"])
 
 
-async def told(stream: Stream, count: int) -> list[tuple[str, int, str | None]]:
+async def received(stream: Stream, count: int) -> list[tuple[str, int, str | None]]:
     events = [await stream.next() for _ in range(count)]
     return [(event["kind"], event["version"], event["generationId"]) for event in events]
 
 
 @dataclass
 class Mirror:
-    """A client that holds the gallery: reads it on SNAPSHOT, applies everything else."""
+    """A client with a copy of the gallery: reads it on SNAPSHOT, and applies all other events."""
 
-    person: Api
+    client: Api
     stream: Stream
-    held: dict[str, Any] = field(default_factory=dict)
+    copy: dict[str, Any] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
     seen: set[tuple[int, str]] = field(default_factory=set)
     version: int = 0
@@ -76,34 +76,34 @@ class Mirror:
     async def follow(self) -> None:
         while True:
             event = await self.stream.next()
-            assert event["version"] >= self.version, "the version went back"
+            assert event["version"] >= self.version, "the version decreased"
             self.version = event["version"]
             self.kinds.append(event["kind"])
             if event["kind"] == "SNAPSHOT":
-                self.held = {node["id"]: node for node in (await shown(self.person))[1]}
+                self.copy = {node["id"]: node for node in (await gallery_of(self.client))[1]}
                 continue
-            told = (event["version"], event["generationId"])
-            assert told not in self.seen, "told twice"
-            self.seen.add(told)
+            change = (event["version"], event["generationId"])
+            assert change not in self.seen, "delivered twice"
+            self.seen.add(change)
             assert (event["generation"] is None) is (event["kind"] == "DELETED")
             if event["kind"] == "DELETED":
-                self.held.pop(event["generationId"], None)
+                self.copy.pop(event["generationId"], None)
             else:
                 assert event["generation"]["id"] == event["generationId"]
-                self.held[event["generationId"]] = event["generation"]
+                self.copy[event["generationId"]] = event["generation"]
 
     async def until_equal(self) -> list[Any]:
-        """Wait until this client has heard everything; what it holds must be what the gallery says."""
-        version, nodes = await shown(self.person)
+        """Wait until this client has received everything; its copy must equal the gallery."""
+        version, nodes = await gallery_of(self.client)
         async with asyncio.timeout(PATIENCE):
             while self.version < version:  # noqa: ASYNC110 - the stream sets no event
                 await asyncio.sleep(0.01)
-        assert sorted(self.held) == sorted(node["id"] for node in nodes)
-        assert [self.held[node["id"]] for node in nodes] == nodes
+        assert sorted(self.copy) == sorted(node["id"] for node in nodes)
+        assert [self.copy[node["id"]] for node in nodes] == nodes
         return nodes
 
 
-async def test_every_change_is_told_once_with_its_version_and_the_generation_as_it_is(
+async def test_every_change_is_delivered_once_with_its_version_and_the_present_generation(
     push_only_server: Running,
 ) -> None:
     server = push_only_server
@@ -111,19 +111,19 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
     async with ada.socket() as socket, eve.socket() as eves:
         stream, hers = await socket.subscribe(GALLERY), await eves.subscribe(GALLERY)
         start, eves_start = await opened(stream), await opened(hers)
-        one, two = await order(ada, 2)
-        assert await told(stream, 2) == [("CREATED", start + 1, one), ("CREATED", start + 1, two)]
-        # What changes no generation is passed over in silence, and counts.
+        one, two = await create(ada, 2)
+        assert await received(stream, 2) == [("CREATED", start + 1, one), ("CREATED", start + 1, two)]
+        # A change without a generation gives no event, but a version.
         await server.services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 5, "gift"))
         await ada.one(CANCEL, id=one)
         event = await stream.next()
         assert (event["kind"], event["version"], event["generationId"]) == ("UPDATED", start + 3, one)
         assert event["generation"] == {"id": one, "status": "CANCELED", "version": 2, "isFavorite": False}
         claim = await claim_in_another_process(two)
-        for account in (claim.account, claim.account):  # the second one is old news
+        for account in (claim.account, claim.account):  # the second message is a duplicate
             assert account is not None
             await server.services.events.publisher.account_changed(account)
-        assert await told(stream, 1) == [("UPDATED", start + 4, two)]
+        assert await received(stream, 1) == [("UPDATED", start + 4, two)]
         await ada.one(DELETE, ids=[one, two])
         events = [await stream.next(), await stream.next()]
         assert {(event["kind"], event["version"], event["generationId"]) for event in events} == {
@@ -131,17 +131,17 @@ async def test_every_change_is_told_once_with_its_version_and_the_generation_as_
             ("DELETED", start + 5, two),
         }
         assert [event["generation"] for event in events] == [None, None]
-        assert (await shown(ada)) == (start + 5, [])
-        # Of all this another account has heard nothing.
-        (own,) = await order(eve)
-        assert await told(hers, 1) == [("CREATED", eves_start + 1, own)]
+        assert (await gallery_of(ada)) == (start + 5, [])
+        # Another account has received none of this.
+        (own,) = await create(eve)
+        assert await received(hers, 1) == [("CREATED", eves_start + 1, own)]
         await stream.stop()
         await hers.stop()
         await wait_for_subscribers(server.services, 0)
 
 
-async def test_messages_that_come_in_another_order_are_told_in_the_order_of_versions(ada: Api, server: Running) -> None:
-    one, two, three = await order(ada, 3)
+async def test_messages_out_of_order_are_delivered_in_the_order_of_versions(ada: Api, server: Running) -> None:
+    one, two, three = await create(ada, 3)
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
@@ -149,55 +149,57 @@ async def test_messages_that_come_in_another_order_are_told_in_the_order_of_vers
         for account in reversed(accounts):
             assert account is not None
             await server.services.events.publisher.account_changed(account)
-        assert await told(stream, 3) == [
+        assert await received(stream, 3) == [
             ("UPDATED", start + 1, one),
             ("UPDATED", start + 2, two),
             ("UPDATED", start + 3, three),
         ]
 
 
-async def test_what_was_missed_becomes_one_snapshot_of_the_present_version(ada: Api, server: Running) -> None:
+async def test_missed_messages_become_one_snapshot_of_the_present_version(ada: Api, server: Running) -> None:
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
-        # Nobody is told, and it stays quiet.
+        # The change is not published, and no other message follows.
         await create_in_another_process(server.services, ada)
-        assert await told(stream, 1) == [("SNAPSHOT", start + 1, None)]
-        # Two are lost, and something that follows is told.
+        assert await received(stream, 1) == [("SNAPSHOT", start + 1, None)]
+        # Two messages are lost, and a later one arrives.
         user = await server.services.accounts.users.get(str(ada.user["id"]))
-        async with another_process(server.services) as orders:
+        async with another_process(server.services) as generations:
             for _ in range(2):
-                await orders.create(user, GenerationRequest(prompt="A red boat"))
-        (heard,) = await order(ada)
-        assert await told(stream, 1) == [("SNAPSHOT", start + 4, None)]
-        await ada.one(CANCEL, id=heard)
-        assert await told(stream, 1) == [("UPDATED", start + 5, heard)]
+                await generations.create(user, GenerationRequest(prompt="A red boat"))
+        (made,) = await create(ada)
+        assert await received(stream, 1) == [("SNAPSHOT", start + 4, None)]
+        await ada.one(CANCEL, id=made)
+        assert await received(stream, 1) == [("UPDATED", start + 5, made)]
 
 
-async def test_messages_of_another_release_lead_to_the_gallery_itself(ada: Api, server: Running) -> None:
+async def test_messages_of_another_release_give_a_snapshot(ada: Api, server: Running) -> None:
     user_id, bus = str(ada.user["id"]), server.services.integrations.bus
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
         start = await opened(stream)
         accounts = [await run_tx(account_change.bump_version, user_id) for _ in range(3)]
-        odd_ones: list[dict[str, object]] = [
+        unknown: list[dict[str, object]] = [
             {"version": start + 1, "credits": 30},
             {"version": start + 2, "generations": [{"kind": "ADORED", "id": "gen_1", "favorite": False}]},
             {"version": start + 3, "generations": [{"kind": "UPDATED"}]},
         ]
-        for odd in odd_ones:
-            await bus.publish(account_channel(user_id), odd)
-        assert await told(stream, 3) == [("SNAPSHOT", account.version, None) for account in accounts]
-        # One that nobody can place is no reason to believe it, and none to stop.
-        unplaced: list[dict[str, object]] = [{}, {"version": "new"}, {"version": 10**9, "generations": []}]
-        for odd in unplaced:
-            await bus.publish(account_channel(user_id), odd)
-            assert await told(stream, 1) == [("SNAPSHOT", start + 3, None)]
-        (made,) = await order(ada)
-        assert await told(stream, 1) == [("CREATED", start + 4, made)]
+        for message in unknown:
+            await bus.publish(account_channel(user_id), message)
+        assert await received(stream, 3) == [("SNAPSHOT", account.version, None) for account in accounts]
+        # A message without a usable version gives a snapshot, and does not end the stream.
+        unusable: list[dict[str, object]] = [{}, {"version": "new"}, {"version": 10**9, "generations": []}]
+        for message in unusable:
+            await bus.publish(account_channel(user_id), message)
+            assert await received(stream, 1) == [("SNAPSHOT", start + 3, None)]
+        (made,) = await create(ada)
+        assert await received(stream, 1) == [("CREATED", start + 4, made)]
 
 
-async def test_what_was_made_and_deleted_before_it_was_told_is_told_as_deleted(ada: Api, server: Running) -> None:
+async def test_a_generation_deleted_before_its_update_is_published_is_delivered_as_deleted(
+    ada: Api, server: Running
+) -> None:
     generation_id = await create_in_another_process(server.services, ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(GALLERY)
@@ -214,18 +216,18 @@ async def test_what_was_made_and_deleted_before_it_was_told_is_told_as_deleted(a
     ]
 
 
-async def test_favorites_are_told_when_a_mark_is_set_cleared_or_deleted(ada: Api, server: Running) -> None:
-    one, two = await order(ada, 2)
+async def test_favorite_changed_delivers_marks_that_are_set_cleared_or_deleted(ada: Api, server: Running) -> None:
+    one, two = await create(ada, 2)
     async with ada.socket() as socket:
         stream, gallery = await socket.subscribe(FAVORITES), await socket.subscribe(GALLERY)
         start = await opened(stream)
         await opened(gallery)
         await ada.one(FAVORITE, id=one, to=True)
         assert (await stream.next())["generation"] == {"id": one, "isFavorite": True}
-        await ada.one(FAVORITE, id=one, to=True)  # which changes nothing
+        await ada.one(FAVORITE, id=one, to=True)  # changes nothing
         await ada.one(FAVORITE, id=two, to=True)
         await ada.one(FAVORITE, id=two, to=False)
-        await ada.one(CANCEL, id=one)  # no news for the favorites
+        await ada.one(CANCEL, id=one)  # does not change the favorites
         await ada.one(DELETE, ids=[two])
         await ada.one(DELETE, ids=[one])
         events = [await stream.next() for _ in range(3)]
@@ -234,13 +236,13 @@ async def test_favorites_are_told_when_a_mark_is_set_cleared_or_deleted(ada: Api
             ("UPDATED", start + 3, two),
             ("DELETED", start + 6, one),
         ]
-        assert [kind for kind, _, _ in await told(gallery, 6)] == ["UPDATED"] * 4 + ["DELETED"] * 2
+        assert [kind for kind, _, _ in await received(gallery, 6)] == ["UPDATED"] * 4 + ["DELETED"] * 2
         await create_in_another_process(server.services, ada)
-        assert await told(stream, 1) == [("SNAPSHOT", start + 7, None)]
+        assert await received(stream, 1) == [("SNAPSHOT", start + 7, None)]
 
 
-async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, server: Running) -> None:
-    (one,) = await order(ada)
+async def test_a_favorite_mark_set_during_processing_stays_in_later_events(ada: Api, server: Running) -> None:
+    (one,) = await create(ada)
     async with ada.socket() as socket:
         stream = await socket.subscribe(PROGRESS, id=one)
         assert (await stream.next())["isFavorite"] is False
@@ -254,9 +256,9 @@ async def test_a_mark_that_is_set_while_it_is_made_stays_in_the_story(ada: Api, 
         assert (event["version"], event["isFavorite"]) == (4, True)
 
 
-async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: Api, server: Running) -> None:
-    """Orders, cancels, favorites, deletions, work and gifts at once; some of it told to nobody."""
-    await adjust_credits(ada.user["id"], 1000, "plenty")
+async def test_a_client_that_applies_all_events_ends_equal_to_the_gallery(ada: Api, server: Running) -> None:
+    """Creations, cancels, favorites, deletions, processing and credits at once; some of it is not published."""
+    await adjust_credits(ada.user["id"], 1000, "enough credits")
     numbers = itertools.count()
     services = server.services
 
@@ -264,7 +266,7 @@ async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: 
         if lost:
             ids: Sequence[str] = [await create_in_another_process(services, ada)]
         else:
-            ids = await order(ada, 2)
+            ids = await create(ada, 2)
         await ada.one(FAVORITE, id=ids[0], to=True)
         await services.events.publisher.account_changed(await adjust_credits(ada.user["id"], 1, str(next(numbers))))
         match next(numbers) % 3:
@@ -293,7 +295,7 @@ async def test_a_client_that_applies_the_changes_ends_equal_to_the_gallery(ada: 
         assert {"CREATED", "UPDATED", "DELETED"} <= set(mirror.kinds)
 
 
-async def test_a_stream_ends_with_its_sign_in(ada: Api, api: Api, server: Running) -> None:
+async def test_a_stream_ends_with_its_session(ada: Api, api: Api, server: Running) -> None:
     async with api.socket() as socket:
         for query in (GALLERY, FAVORITES):
             message = await (await socket.subscribe(query)).message()
@@ -312,7 +314,7 @@ async def test_a_stream_ends_with_its_sign_in(ada: Api, api: Api, server: Runnin
 
 
 @pytest.mark.any_database
-async def test_a_redis_that_restarts_is_a_snapshot_and_the_stream_goes_on(
+async def test_a_restart_of_redis_gives_a_snapshot_and_the_stream_continues(
     settings: Settings, redis: RedisServer
 ) -> None:
     redis.start()
@@ -324,14 +326,14 @@ async def test_a_redis_that_restarts_is_a_snapshot_and_the_stream_goes_on(
             await asyncio.to_thread(redis.restart)
             event = await stream.next()
             assert (event["kind"], event["version"]) == ("SNAPSHOT", start)
-            (made,) = await order(ada)
+            (made,) = await create(ada)
             event = await stream.until(version=start + 1)
             assert event["kind"] in ("CREATED", "SNAPSHOT")
             await ada.one(CANCEL, id=made)
             assert (await stream.until(version=start + 2))["generationId"] in (made, None)
 
 
-async def test_who_signs_in_on_the_same_socket_does_not_turn_pictures_into_deleted_ones(server: Running) -> None:
+async def test_a_sign_in_on_the_same_socket_does_not_change_whose_gallery_is_streamed(server: Running) -> None:
     ada = await server.api.sign_up()
     await server.api.sign_up("eve@example.com", "correct horse battery")
     async with ada.socket() as socket:
@@ -342,5 +344,5 @@ async def test_who_signs_in_on_the_same_socket_does_not_turn_pictures_into_delet
             input={"email": "eve@example.com", "password": "correct horse battery"},
         )
         assert await other.rest() == [{"errors": []}]
-        (made,) = await order(ada)
-        assert await told(stream, 1) == [("CREATED", version + 1, made)]
+        (made,) = await create(ada)
+        assert await received(stream, 1) == [("CREATED", version + 1, made)]
