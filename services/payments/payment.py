@@ -18,7 +18,7 @@ from services.payments.purchase import MONTHS, OwnerError, Product, PurchaseUpda
 log = structlog.get_logger(__name__)
 
 _ONE_TIME = "purchase"  # the billing reason of a one-time payment
-_TRIES = 5  # an order's account is found at the second; it may be deleted, or reported concurrently, between two
+_TRIES = 5  # the second knows the order's account; more are for deletions and concurrent reports in between
 
 Record = Callable[[Settlement], Awaitable[None]]
 
@@ -59,8 +59,8 @@ class PaymentService:
         """Take back what one refund is for, or store it until its payment is reported."""
         return await self._settle(lambda: self._update_for_refund(refund), record)
 
-    async def _settle(self, look_up: Callable[[], Awaitable[PurchaseUpdate]], record: Record) -> Settlement:
-        update, owner = await look_up(), None
+    async def _settle(self, build_update: Callable[[], Awaitable[PurchaseUpdate]], record: Record) -> Settlement:
+        update, owner = await build_update(), None
         for _ in range(_TRIES):
             try:
                 settlement = await run_tx(_settle, update, record)
@@ -69,13 +69,13 @@ class PaymentService:
                 await record(settlement)
                 return settlement
             except NotFoundError:  # the account was deleted just now
-                update = await look_up()
+                update = await build_update()
                 continue
             except OwnerError as error:
                 if update.user is not None and update.user.id != error.user_id:
                     owner = error.user_id
                     break
-                update = replace(await look_up(), user=await User.get(id=error.user_id), locks=True)
+                update = replace(await build_update(), user=await User.get(id=error.user_id), locks=True)
                 continue
             if settlement.outcome is EventOutcome.PARKED:
                 log.error("payment.needs_review", order=update.order_id, problem=settlement.problem)
@@ -153,6 +153,6 @@ def _problem_of(order: Order, product: Product | None) -> str | None:
     if is_monthly is (order.billing_reason == _ONE_TIME):
         return f"{product.slug} is not paid for as {order.billing_reason!r}"
     is_whole = not is_monthly or order.billing_reason in MONTHS  # a change of plans may cost nothing
-    if is_whole and product.price and order.product_amount <= 0:  # a discount leaves that as it is
+    if is_whole and product.price and order.product_amount <= 0:  # discounts do not change this amount
         return f"{product.slug} was sold for nothing"
     return None

@@ -87,4 +87,4 @@ def duplicates(place: str, names: Sequence[str]) -> Iterator[Problem]:
     """Yield the duplicates of a list."""
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield f"{place}.{name}", "is there twice"
+            yield f"{place}.{name}", "is duplicated"

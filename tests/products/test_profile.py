@@ -278,9 +278,9 @@ def test_valid_small_profile_loads(tmp_path: Path) -> None:
             "collections.toys.styles.bear.variables.color.defualt: is not a known entry",
         ),
         # slugs and lists
-        ('slug = "fox"', 'slug = "bear"', "collections.toys.styles.bear: is there twice"),
-        ('models = ["model/one"]', 'models = ["model/one", "model/one"]', "models.model/one: is there twice"),
-        ('formats = ["PNG"]', 'formats = ["PNG", "PNG"]', "upload.formats.PNG: is there twice"),
+        ('slug = "fox"', 'slug = "bear"', "collections.toys.styles.bear: is duplicated"),
+        ('models = ["model/one"]', 'models = ["model/one", "model/one"]', "models.model/one: is duplicated"),
+        ('formats = ["PNG"]', 'formats = ["PNG", "PNG"]', "upload.formats.PNG: is duplicated"),
         ("STANDARD = 1, ", "", "collections.toys.qualities: STANDARD is missing"),
         # translations
         ('title = { en = "Tiny", zh = "小" }', 'title = { en = "Tiny" }', "title.zh: is missing"),
