@@ -42,7 +42,7 @@ async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple
 
 async def _give_back(account: AccountChange, refunded: Sequence[dict[str, Any]]) -> AccountChange:
     """Return allowances to the hours of the passes that paid."""
-    taken = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
-    for (pass_id, hour, media), count in taken.items():
+    used = Counter((row["pass_id"], row["pass_hour"], row["media"]) for row in refunded if row["pass_id"] is not None)
+    for (pass_id, hour, media), count in used.items():
         await passes.give_back(pass_id, hour, MediaKind(media), count)
-    return account.with_entitlements() if taken else account
+    return account.with_entitlements() if used else account

@@ -132,13 +132,13 @@ class GenerationService:
             with contextlib.suppress(_EndedAlreadyError):
                 done = await run_tx(self._write_cancellation, user_id, generation_id, admin_id)
         if done is not None:
-            account, act = done
+            account, entry = done
             crashpoint("cancel.committed")
             # Even if it was deleted meanwhile, its worker is notified and no version of the account is skipped.
             await self._events.generation_canceled(await self.get_including_deleted(user_id, generation_id))
             await self._events.account_changed(account)
-            if act is not None:
-                await self._events.admin_action(None, act)
+            if entry is not None:
+                await self._events.admin_action(None, entry)
             return await self.get(user_id, generation_id)
         generation = await self.get(user_id, generation_id)
         if generation.status is not GenerationStatus.CANCELED:
@@ -152,11 +152,11 @@ class GenerationService:
         canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
         if not canceled:
             raise _EndedAlreadyError  # without a change, the account's version must not move
-        act = None
+        entry = None
         if admin_id is not None:
-            act = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
+            entry = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)
         crashpoint("cancel.before_commit")
-        return account.with_generations(ChangeKind.UPDATED, canceled), act
+        return account.with_generations(ChangeKind.UPDATED, canceled), entry
 
 
 async def _mark_live(original_id: str | None) -> None:

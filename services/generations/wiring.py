@@ -1,4 +1,4 @@
-"""What the generations group is made of."""
+"""Wiring of the generations group."""
 
 from dataclasses import dataclass
 
@@ -62,11 +62,11 @@ def build_generations(
     billing: Billing,
     media: Media,
     catalogue: Catalogue,
-    outside: Integrations,
+    integrations: Integrations,
     options: WorkerOptions,
 ) -> Generations:
     publisher, limits, maintenance = events.publisher, products.profile.limits, operations.maintenance
-    styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, outside.wake_ups
+    styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, integrations.wake_ups
     submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance)
     requests = GenerationService(
         styles, entitlements, media.files, submissions, publisher, limits, media.uploads, core.rates
@@ -79,16 +79,16 @@ def build_generations(
         admin_refunds=AdminRefundService(publisher),
         admin_retries=AdminRetryService(wake_ups, publisher, maintenance),
         worker=GenerationWorker(
-            outside.provider,
+            integrations.provider,
             media.files,
-            outside.sanitizer,
+            integrations.sanitizer,
             publisher,
             options.times,
             maintenance,
             per_user=options.per_user,
         ),
         worker_pool=WorkerPool(
-            wake_ups, outside.bus, operations.worker_registry, poll=options.poll, grace=options.grace
+            wake_ups, integrations.bus, operations.worker_registry, poll=options.poll, grace=options.grace
         ),
         lease_recovery=LeaseRecovery(wake_ups, publisher, lease=options.times.lease),
     )

@@ -1,6 +1,6 @@
-"""Wake-ups for workers: a message on the bus says that generations wait, and nothing more.
+"""Wake-ups for workers: a message on the bus means "generations are waiting", and nothing more.
 
-The table decides what is made next, and it is polled as well: a lost, late or repeated message changes nothing.
+The table decides what runs next, and it is polled as well, so a lost, late or repeated message changes nothing.
 """
 
 from collections import OrderedDict
