@@ -20,7 +20,7 @@ import httptools  # noqa: F401 - as above
 import uvloop  # noqa: F401 - as above
 from PIL import Image
 
-import composition
+import adapters
 import main
 from logs import configure_logs
 from services.integrations.messaging.redis_pubsub import RedisBackend
@@ -96,7 +96,7 @@ def run(spec: ProcessSpec) -> int:
     faulthandler.enable()  # a crash of the interpreter prints its stack to the same log
     settings = load_settings(_env_file=None, **spec.settings)
     configure_logs(settings)
-    composition.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))  # type: ignore[attr-defined]  # it is there by import
+    adapters.make_provider = lambda settings: QuickProvider(call_log(Path(spec.folder)))
     drop_messages(Path(spec.folder), random.Random(spec.seed))
     return main.run_command(main.parse_arguments([spec.command]), settings)
 
