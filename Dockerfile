@@ -1,5 +1,5 @@
 # One image for every process: `serve` (the default), `worker`, `migrate`, `check`, `verify`.
-# GraphiQL, built from its npm packages; neither they nor Node come into the image.
+# Builds GraphiQL; neither its npm packages nor Node are part of the final image.
 FROM node:24-slim AS graphiql
 WORKDIR /graphiql
 COPY web/graphiql/package.json web/graphiql/package-lock.json web/graphiql/.npmrc ./
@@ -9,8 +9,8 @@ RUN npm run build
 
 FROM python:3.11-slim
 
-# HOST and DATA_DIR are settings of ours (docs/configuration.md): a container is reached from outside, and what it keeps
-# without PostgreSQL and S3 belongs on a volume.
+# HOST and DATA_DIR are settings of the server (docs/configuration.md): it must be reachable from outside the container,
+# and its SQLite file and local storage, if used, belong on a volume.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
@@ -20,7 +20,7 @@ RUN useradd --system --uid 10001 --no-create-home darkroom && install -d -o dark
 
 WORKDIR /app
 
-# The packages first: they change less often than the code, and so their layer is kept.
+# Packages first: they change less often than the code, so their layer is cached.
 COPY requirements/run.lock requirements/run.lock
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
 
@@ -36,13 +36,13 @@ COPY telemetry/ telemetry/
 COPY web/ web/
 COPY --from=graphiql /graphiql/dist/ web/graphiql/dist/
 
-# The code belongs to root: what runs cannot change itself.
+# The code is owned by root, so the running process cannot modify it.
 USER 10001
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Of a server; a worker listens nowhere, so compose.yaml switches it off there.
+# For servers; workers listen on no port, so compose.yaml disables it for them.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=2); c.request('GET', '/health/live'); sys.exit(c.getresponse().status != 200)"]
 

@@ -1,4 +1,4 @@
-"""What the first pages of an admin cost among everybody's rows, on PostgreSQL."""
+"""Benchmark: admin list pages over the rows of all accounts, on PostgreSQL."""
 
 import argparse
 import asyncio
@@ -19,37 +19,37 @@ from services.events.audit_log import AuditLog
 from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey
 
 SIZE = 20
-_ACTS = """
+_AUDIT_ENTRIES = """
 INSERT INTO audit_entries (id, action, detail, created_at)
 SELECT 'aud_' || n, 'SET_ROLE', '{}', NOW() FROM generate_series(1, $1::int) AS n"""
 
 
 def pages(generation: Generation, line: CreditTransaction) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Every list's first page, one in the middle, and filters that nothing or one old row matches."""
-    directory, gallery, credits = UserLookup(), GalleryService(), LedgerService()
+    """Return queries per list: the first page, one in the middle, and filters that match nothing or one old row."""
+    lookup, gallery, ledger = UserLookup(), GalleryService(), LedgerService()
 
-    def people(search: str | None = None) -> Callable[[], Awaitable[object]]:
-        return lambda: directory.users(search, PageRequest(SIZE))
+    def users(search: str | None = None) -> Callable[[], Awaitable[object]]:
+        return lambda: lookup.users(search, PageRequest(SIZE))
 
-    def pictures(after: GenerationKey | None = None, **wanted: object) -> Callable[[], Awaitable[object]]:
-        filter = GenerationFilter(**wanted)  # type: ignore[arg-type]  # as the keywords say
+    def generations(after: GenerationKey | None = None, **filters: object) -> Callable[[], Awaitable[object]]:
+        filter = GenerationFilter(**filters)  # type: ignore[arg-type]  # the callers below pass valid fields
         return lambda: gallery.all_generations(PageRequest(SIZE, after), filter)
 
     def lines(after: str | None = None, *types: TransactionType) -> Callable[[], Awaitable[object]]:
-        return lambda: credits.all_transactions(PageRequest(SIZE, after), TransactionFilter(types or None))
+        return lambda: ledger.all_transactions(PageRequest(SIZE, after), TransactionFilter(types or None))
 
     return {
-        "users": people(),
-        "users, search: in every address": people("example"),
-        "users, search: in one address": people("p1@"),
-        "users, search: in none": people("nobody"),
-        "generations": pictures(),
-        "generations in the middle": pictures(generation.id),
-        "generations, FAILED": pictures(status=(GenerationStatus.FAILED,)),
-        "generations, PENDING: none": pictures(status=(GenerationStatus.PENDING,)),
-        "generations, CANCELED: none": pictures(status=(GenerationStatus.CANCELED,)),
-        "generations, a style: none": pictures(style_id=generation.id),
-        "generations, a batch": pictures(batch_id=generation.batch_id),
+        "users": users(),
+        "users, search: in every address": users("example"),
+        "users, search: in one address": users("p1@"),
+        "users, search: in none": users("unknown"),
+        "generations": generations(),
+        "generations in the middle": generations(generation.id),
+        "generations, FAILED": generations(status=(GenerationStatus.FAILED,)),
+        "generations, PENDING: none": generations(status=(GenerationStatus.PENDING,)),
+        "generations, CANCELED: none": generations(status=(GenerationStatus.CANCELED,)),
+        "generations, a style: none": generations(style_id=generation.id),
+        "generations, a batch": generations(batch_id=generation.batch_id),
         "transactions": lines(),
         "transactions in the middle": lines(line.id),
         "transactions, PURCHASE": lines(None, TransactionType.PURCHASE),
@@ -61,13 +61,13 @@ def pages(generation: Generation, line: CreditTransaction) -> dict[str, Callable
 async def measure(url: str, count: int) -> None:
     await migrate(url)
     async with open_database(url, limits=MIGRATION_LIMITS):
-        begun = time.perf_counter()
-        await rows("DROP INDEX ix_generations_words")  # no page here reads it, and every row fills it
+        started = time.perf_counter()
+        await rows("DROP INDEX ix_generations_words")  # unused by these pages, and slow to fill
         await fill(count)
-        await rows(_ACTS, count)
+        await rows(_AUDIT_ENTRIES, count)
         await rows("VACUUM ANALYZE")
-        print(f"\n{count:,} generations, lines and acts in {time.perf_counter() - begun:.0f} s\n")
-        print("| an admin's page of 20 | ms |\n| --- | ---: |")
+        print(f"\n{count:,} generations, ledger lines and audit entries in {time.perf_counter() - started:.0f} s\n")
+        print("| admin page of 20 | ms |\n| --- | ---: |")
         generation = (await Generation.all().order_by("id").offset(count // 2).limit(1))[0]
         line = (await CreditTransaction.all().order_by("id").offset(count // 2).limit(1))[0]
         for name, page in pages(generation, line).items():
@@ -76,7 +76,7 @@ async def measure(url: str, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="generations, lines of the ledger and acts")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="generations, ledger lines and audit entries")
     count = parser.parse_args().rows
     with postgres() as url:
         asyncio.run(measure(url, count))

@@ -1,4 +1,4 @@
-"""What pages of a gallery cost at 1,000,000 generations against 100, on PostgreSQL, as the service reads them."""
+"""Benchmark: gallery pages of an account with 1,000,000 generations compared with 100, on PostgreSQL."""
 
 import argparse
 import asyncio
@@ -21,17 +21,17 @@ from tests.support.factories import insert
 
 SMALL = 100
 ROUNDS = 21
-STEP = 30  # seconds between two generations of the big account
+STEP = 30  # seconds between two generations of the large account
 END = datetime(2026, 1, 1, tzinfo=UTC)
 
-# The first ten characters of an id are its milliseconds; the rest is random in real ones.
+# The first ten characters of an id are a timestamp in milliseconds; the rest is random in real ids.
 _FUNCTIONS = """
 CREATE FUNCTION bench_id(milliseconds bigint, n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT 'gen_' || string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', (milliseconds >> (5 * i) & 31)::int + 1, 1),
         '' ORDER BY i DESC) || substr(md5(n::text), 1, 16) FROM generate_series(0, 9) AS i
 $$"""
 
-# Of every prompt five words are drawn from 4,000 made-up ones. Every number below is a share of one account's rows.
+# Each prompt has some of 4,000 random words. The other words match a fixed share of the account's rows.
 _FILL = """
 WITH timed AS (
     SELECT n, floor(extract(epoch FROM $4::timestamptz) * 1000)::bigint - ($2::bigint - n) * $5::bigint * 1000 AS at,
@@ -60,7 +60,7 @@ FROM drawn"""
 
 
 async def fill(count: int) -> str:
-    """An account with `count` generations that have ended; its id."""
+    """Create an account with `count` finished generations, and return its id."""
     owner = (await insert("users", example.user()))["id"]
     result = (await insert("files", example.file(owner, kind="RESULT")))["id"]
     series = (await insert("collections", example.collection()))["id"]
@@ -70,10 +70,10 @@ async def fill(count: int) -> str:
 
 
 async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Every kind of page: the first, one in the middle, and the first of each filter, order and search."""
+    """Return queries for the first page, one in the middle, and the first page of each filter, order and search."""
     middle = (await Generation.filter(user_id=owner).order_by("id").offset(count // 2).limit(1))[0]
     favorite = FavoriteKey(False, middle.id)
-    half = END - timedelta(seconds=count * STEP / 2)
+    halfway = END - timedelta(seconds=count * STEP / 2)
     gallery = GalleryService()
 
     def page(
@@ -82,10 +82,10 @@ async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[obje
         after: GenerationKey | None = None,
         last: int | None = None,
         before: GenerationKey | None = None,
-        **wanted: object,
+        **filters: object,
     ) -> Callable[[], Awaitable[object]]:
         request: PageRequest[GenerationKey] = PageRequest(None if last else first, after, last, before)
-        return lambda: gallery.generations(owner, request, GenerationFilter(**wanted), order)  # type: ignore[arg-type]  # as the keywords say
+        return lambda: gallery.generations(owner, request, GenerationFilter(**filters), order)  # type: ignore[arg-type]  # the callers below pass valid fields
 
     favorites = GenerationOrder.FAVORITES_FIRST
     return {
@@ -101,8 +101,8 @@ async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[obje
         "collection": page(collection="avenger"),
         "style": page(style_id=middle.style_id),
         "batch": page(batch_id=middle.batch_id),
-        "createdBefore, half way": page(created_before=half),
-        "createdAfter, half way, oldest first": page(GenerationOrder.OLDEST, created_after=half),
+        "createdBefore, halfway": page(created_before=halfway),
+        "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=halfway),
         "search: in every prompt": page(search="portrait"),
         "search: in every prompt, 2 Chinese characters": page(search="可爱"),
         "search: in every prompt, in the middle": page(search="portrait", after=middle.id),
@@ -120,55 +120,55 @@ async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[obje
 
 
 async def index_cost(owner: str) -> dict[str, float]:
-    """Milliseconds that the database works for the last write of a generation, with the index of words and without."""
+    """Return the milliseconds of a generation's final write, with and without the search index."""
 
-    async def end(count: int) -> float:
+    async def finish(count: int) -> float:
         (model,) = [(await insert("generations", example.generation(owner)))["id"]]
         columns = ", ".join(f'"{name}"' for name in example.generation(owner) if name != "id")
         sql = (
-            f"INSERT INTO generations (id, {columns}, search_text)"  # noqa: S608 - our own names
+            f"INSERT INTO generations (id, {columns}, search_text)"  # noqa: S608 - constant names
             f" SELECT 'gen_' || substr(md5(random()::text), 1, 26), {columns}, $3 || md5(n::text)"
             " FROM generations, generate_series(1, $2::int) AS n WHERE id = $1 RETURNING 1"
         )
         text = "a portrait of a lighthouse keeper who reads a letter in the rain at night, oil on canvas\ncute\n可爱\n"
         await rows(sql, model, count, text)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await rows(
             "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', completed_at = NOW()"
             " WHERE user_id = $1 AND status = 'PENDING'",
             owner,
         )
         if indexed:
-            await rows("SELECT gin_clean_pending_list('ix_generations_words')")  # what was put off is work, too
-        return (time.perf_counter() - begun) * 1000 / count
+            await rows("SELECT gin_clean_pending_list('ix_generations_words')")  # includes the deferred index updates
+        return (time.perf_counter() - started) * 1000 / count
 
     indexed = True
-    await end(100)
-    found = {"with the index": await end(5000)}
+    await finish(100)
+    durations = {"with the index": await finish(5000)}
     await rows("DROP INDEX ix_generations_words")
     indexed = False
-    found["without it"] = await end(5000)
-    return found
+    durations["without it"] = await finish(5000)
+    return durations
 
 
 async def measure(url: str, count: int) -> None:
     await migrate(url)
     async with open_database(url, limits=MIGRATION_LIMITS):
         await rows(_FUNCTIONS)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         (index,) = await rows("SELECT pg_get_indexdef('ix_generations_words'::regclass) AS definition")
-        await rows("DROP INDEX ix_generations_words")  # made once from all rows: much faster
-        small, big = await fill(SMALL), await fill(count)
+        await rows("DROP INDEX ix_generations_words")  # rebuilt after the inserts, which is much faster
+        small, large = await fill(SMALL), await fill(count)
         await rows(str(index["definition"]))
         await rows("VACUUM ANALYZE")
-        print(f"{count:,} generations of one account and {SMALL} of another in {time.perf_counter() - begun:.0f} s")
+        print(f"{count:,} generations of one account and {SMALL} of another in {time.perf_counter() - started:.0f} s")
         (size,) = await rows(
             "SELECT pg_relation_size('ix_generations_words') / 1e6 AS words,"
             " pg_relation_size('generations') / 1e6 AS rows"
         )
-        print(f"the index of words has {size['words']:.0f} MB, the table {size['rows']:.0f} MB\n")
+        print(f"the search index has {size['words']:.0f} MB, the table {size['rows']:.0f} MB\n")
         print(f"| page of 20 | ms at {SMALL} | ms at {count:,} | ratio |\n| --- | ---: | ---: | ---: |")
-        few, many = await pages(small, SMALL), await pages(big, count)
+        few, many = await pages(small, SMALL), await pages(large, count)
         for name in few:
             one, other = (
                 await median_ms(few[name], ROUNDS, 3),
@@ -176,15 +176,15 @@ async def measure(url: str, count: int) -> None:
             )
             print(f"| {name} | {one:.1f} | {other:.1f} | {other / one:.1f} |", flush=True)
         stats = StatsService()
-        figures = [await median_ms(partial(stats.by_users, [owner]), ROUNDS, 3) for owner in (small, big)]
-        print(f"\nUser.stats: {figures[0]:.1f} ms and {figures[1]:.1f} ms; they count, so they grow")
-        print("the write that ends a generation: ", end="")
-        print(", ".join(f"{taken:.2f} ms {name}" for name, taken in (await index_cost(small)).items()))
+        stats_ms = [await median_ms(partial(stats.by_users, [owner]), ROUNDS, 3) for owner in (small, large)]
+        print(f"\nUser.stats: {stats_ms[0]:.1f} ms and {stats_ms[1]:.1f} ms; it counts rows, so it grows")
+        print("final write of a generation: ", end="")
+        print(", ".join(f"{duration:.2f} ms {name}" for name, duration in (await index_cost(small)).items()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="generations of the big account")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="generations of the large account")
     count = parser.parse_args().rows
     with postgres() as url:
         asyncio.run(measure(url, count))

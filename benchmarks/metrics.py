@@ -1,6 +1,6 @@
-"""What the figures of a window cost at 1,000,000 generations, against counting the window's rows, on each database.
+"""Benchmark: analytics of a time window at 1,000,000 generations, compared with counting its rows, on each database.
 
-The counting is the floor: whoever wants a figure of a window has to see its rows once.
+Counting is the lower bound, because every statistic of a window reads its rows once.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from services.operations.analytics import AnalyticsService
 from tests.support.factories import insert
 
 ROUNDS = 5
-PEOPLE = 10_000
+USERS = 10_000
 END = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=365)
 WINDOWS = {"a day": timedelta(days=1), "30 days": timedelta(days=30), "everything": SPAN * 2}
 WRITES = 2000
-DEADLINE = 600.0  # seconds of a statement; a server gives less
+TIMEOUT = 600.0  # seconds per statement; the server's timeout is shorter
 
 _SERIES = "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < $1)"
 _AGO = {
@@ -34,15 +34,15 @@ _AGO = {
     "sqlite": "STRFTIME('%Y-%m-%d %H:%M:%f', '2026-01-01', (-({})) || ' seconds') || '+00:00'",
 }
 
-_PEOPLE = """
+_USERS = """
 INSERT INTO users (id, email, password_hash, role, is_member, email_verified, credits, overdraft_allowed, version,
     ledger_sequence, created_at, updated_at)
 {series} SELECT 'usr_' || n, 'p' || n || '@example.com', '-', 'USER', FALSE, FALSE, 0, FALSE, 0, 0, {end}, {end}
 FROM series
 """
 
-# In the order of their moments, as rows come; every twentieth fails, and 40 styles are drawn unevenly.
-_ORDERS = """
+# In chronological order; every twentieth fails, and 40 styles are used unevenly.
+_GENERATIONS = """
 INSERT INTO generations (id, user_id, batch_id, media, status, stage, progress, version, collection_slug, style_slug,
     style_title, full_prompt, variables, earlier_prompts, size, quality, result_id, priority, cost, paid_by,
     refund_policy, refunded, attempts, fence, provider_calls, provider, provider_cost, error_code, is_favorite,
@@ -51,7 +51,7 @@ INSERT INTO generations (id, user_id, batch_id, media, status, stage, progress, 
     CASE WHEN n % 3 = 0 THEN 'avenger' ELSE 'plushify' END, 'style-' || (n % 40 * n % 40), '{{}}', $3, '{{}}', '[]',
     'MEDIUM', 'STANDARD', CASE WHEN status = 'COMPLETED' THEN $2 END, 0, 1, 'CREDITS', 'ON_FAILURE',
     status = 'FAILED', 1, 1, 1, 'openrouter', 0.039, CASE WHEN status = 'FAILED' THEN 'GENERATION_FAILED' END, FALSE,
-    $3, {begun}, {ended}, {ended}
+    $3, {started}, {ended}, {ended}
 FROM (SELECT n, CASE WHEN n % 20 = 7 THEN 'FAILED' ELSE 'COMPLETED' END AS status FROM series) AS drawn
 """
 
@@ -59,29 +59,31 @@ _LINES = """
 INSERT INTO credit_transactions (id, user_id, sequence, type, status, amount, balance, account_version, reference,
     created_at)
 {series} SELECT 'txn_' || n, 'usr_' || (1 + n % 10000), 1 + n / 10000,
-    CASE WHEN n % 10 = 0 THEN 'PURCHASE' ELSE 'BONUS' END, 'COMPLETED', 5, 5, 1, 'bench:' || n, {begun}
+    CASE WHEN n % 10 = 0 THEN 'PURCHASE' ELSE 'BONUS' END, 'COMPLETED', 5, 5, 1, 'bench:' || n, {started}
 FROM series
 """
 
 
 async def fill(count: int) -> None:
-    """`count` generations and lines of 10,000 accounts, over the year before `END`."""
+    """Insert `count` generations and ledger lines of 10,000 accounts, over the year before `END`."""
     ago, step = _AGO[dialect()], SPAN.total_seconds() / count
-    spelled = {
+    fragments = {
         "series": _SERIES,
         "end": ago.format("0"),
-        "begun": ago.format(f"({count} - n) * {step}"),
+        "started": ago.format(f"({count} - n) * {step}"),
         "ended": ago.format(f"({count} - n) * {step} - 4 - n * 37 % 9000 / 1000.0"),
     }
-    await rows(_PEOPLE.format(**spelled), PEOPLE)
+    await rows(_USERS.format(**fragments), USERS)
     picture = (await insert("files", example.file("usr_1", kind="RESULT")))["id"]
     text = "a portrait of a lighthouse keeper who reads a letter in the rain at night, oil on canvas; " * 4
-    await rows(_ORDERS.format(**spelled), count, picture, text)
-    await rows(_LINES.format(**spelled), count)
+    await rows(_GENERATIONS.format(**fragments), count, picture, text)
+    await rows(_LINES.format(**fragments), count)
 
 
-def figures(windows: AnalyticsService, window: tuple[datetime, datetime]) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Each figure by itself, all together as the API asks for them, and the floor."""
+def statistics(
+    windows: AnalyticsService, window: tuple[datetime, datetime]
+) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return a query per statistic, one for all as the API runs them, and the count of the rows."""
 
     async def everything() -> None:
         metrics = windows.between(*window)
@@ -89,21 +91,21 @@ def figures(windows: AnalyticsService, window: tuple[datetime, datetime]) -> dic
             metrics.outcomes, metrics.by_hour, metrics.durations, metrics.users, metrics.ledger, metrics.plans
         )
 
-    floor = "SELECT COUNT(*) FROM generations WHERE created_at >= $1 AND created_at < $2"
+    count = "SELECT COUNT(*) FROM generations WHERE created_at >= $1 AND created_at < $2"
     return {
-        "counting the rows": lambda: rows(floor, *window),
+        "counting the rows": lambda: rows(count, *window),
         "outcomes, styles, providers, errors": lambda: windows.between(*window).outcomes,
         "hours": lambda: windows.between(*window).by_hour,
         "seconds": lambda: windows.between(*window).durations,
-        "people": lambda: windows.between(*window).users,
+        "users": lambda: windows.between(*window).users,
         "credits": lambda: windows.between(*window).ledger,
         "all together": everything,
     }
 
 
 async def write_cost() -> float:
-    """Milliseconds that an order, its claim and its end cost the database."""
-    begun = time.perf_counter()
+    """Return the milliseconds of creating, claiming and finishing a generation in the database."""
+    started = time.perf_counter()
     for n in range(WRITES):
         row = await insert("generations", example.generation("usr_1", style_slug=f"style-{n % 40}"))
         await rows(
@@ -115,33 +117,38 @@ async def write_cost() -> float:
             " WHERE id = $1",
             row["id"],
         )
-    return (time.perf_counter() - begun) * 1000 / WRITES
+    return (time.perf_counter() - started) * 1000 / WRITES
 
 
 async def measure(url: str, count: int) -> None:
     await migrate(url)
     async with open_database(url, limits=MIGRATION_LIMITS):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         if dialect() == "postgres":
-            await rows("DROP INDEX ix_generations_words")  # no figure reads it, and every row fills it
+            await rows("DROP INDEX ix_generations_words")  # unused by analytics, and slow to fill
         await fill(count)
         await rows("VACUUM ANALYZE" if dialect() == "postgres" else "ANALYZE")
-        print(f"\n{dialect()}: {count:,} generations of {PEOPLE:,} accounts in {time.perf_counter() - begun:.0f} s\n")
-        windows = AnalyticsService(ReadOnlyDatabase(url, DEADLINE))
-        found = {name: figures(windows, (END - length, END + timedelta(days=1))) for name, length in WINDOWS.items()}
-        print(f"| figure | {' | '.join(f'{name}, ms | times the counting' for name in found)} |")
-        print("| --- |" + " ---: |" * (2 * len(found)))
-        floors: dict[str, float] = {}
-        for figure in found["a day"]:
+        print(f"\n{dialect()}: {count:,} generations of {USERS:,} accounts in {time.perf_counter() - started:.0f} s\n")
+        windows = AnalyticsService(ReadOnlyDatabase(url, TIMEOUT))
+        queries = {
+            name: statistics(windows, (END - length, END + timedelta(days=1))) for name, length in WINDOWS.items()
+        }
+        print(f"| statistic | {' | '.join(f'{name}, ms | times the count' for name in queries)} |")
+        print("| --- |" + " ---: |" * (2 * len(queries)))
+        counts: dict[str, float] = {}
+        for statistic in queries["a day"]:
             cells = []
-            for window, works in found.items():
-                taken = await median_ms(works[figure], ROUNDS, 1)
-                cells.append(f"{taken:.1f} | {taken / floors.setdefault(window, taken):.1f}")
-            print(f"| {figure} | {' | '.join(cells)} |", flush=True)
+            for window, by_statistic in queries.items():
+                duration = await median_ms(by_statistic[statistic], ROUNDS, 1)
+                cells.append(f"{duration:.1f} | {duration / counts.setdefault(window, duration):.1f}")
+            print(f"| {statistic} | {' | '.join(cells)} |", flush=True)
         with_indexes = await write_cost()
         for index in ("ix_generations_figures", "ix_generations_seen"):
             await rows(f"DROP INDEX {index}")
-        print(f"\nan order, its claim and its end: {with_indexes:.2f} ms with the indexes of figures, ", end="")
+        print(
+            f"\ncreating, claiming and finishing a generation: {with_indexes:.2f} ms with the analytics indexes, ",
+            end="",
+        )
         print(f"{await write_cost():.2f} ms without")
 
 

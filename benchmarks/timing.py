@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: a PostgreSQL of their own, and how long something takes on it."""
+"""Shared by the benchmarks: a temporary PostgreSQL, and timing."""
 
 import contextlib
 import statistics
@@ -12,7 +12,7 @@ _NAME = "darkroom_bench"
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of an empty database, which is gone afterwards."""
+    """Yield the URL of an empty database, which is dropped afterwards."""
     server = PostgresServer()
     server.start()
     server.create_database(_NAME)
@@ -24,10 +24,10 @@ def postgres() -> Iterator[str]:
 
 
 async def median_ms(work: Callable[[], Awaitable[object]], rounds: int, warming: int) -> float:
-    """The median of so many rounds, after some that warm everything up."""
-    taken = []
+    """Return the median of `rounds` runs in milliseconds, after `warming` runs that do not count."""
+    durations = []
     for _ in range(warming + rounds):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await work()
-        taken.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(taken[warming:])
+        durations.append((time.perf_counter() - started) * 1000)
+    return statistics.median(durations[warming:])

@@ -1,4 +1,4 @@
-"""How soon a webhook of Polar is answered, by a server of its own on PostgreSQL and Redis, against an empty POST."""
+"""Benchmark: response times of the Polar webhook compared with an empty POST, on PostgreSQL and Redis."""
 
 import argparse
 import asyncio
@@ -18,78 +18,80 @@ from tests.support.fakes.polar_wire import event, order, sign
 from tests.support.server_process import free_port
 from tests.support.servers import PostgresServer, RedisServer
 
-SECRET = "whsec_benchmark_0123456789abcdef"  # noqa: S105 - of a server that lives as long as this
-DOOR = "/webhooks/polar"
-PACKAGE = "credits-50"  # the id of its product, too, where the till is a page of the server's own
-BUYERS = 20
-AT_ONCE = 8
+SECRET = "whsec_benchmark_0123456789abcdef"  # noqa: S105 - of a temporary server
+ENDPOINT = "/webhooks/polar"
+PACKAGE = "credits-50"  # also its product id: the development checkout uses slugs
+CUSTOMERS = 20
+CONCURRENCY = 8
 WARM_UP = 20
-CREDITS = 50  # that it brings
-PATIENCE = 60  # seconds for the server to migrate and start
+CREDITS = 50  # of the package
+START_TIMEOUT = 60  # seconds for the server to migrate and start
 
 Delivery = tuple[bytes, dict[str, str]]
 
 
 def delivery(user_id: str) -> Delivery:
-    """A new order of this account's, paid and signed."""
+    """Return the signed event of a new paid order of this account."""
     body = event("order.paid", order(user_id, PACKAGE))
     return body, sign(SECRET, body)
 
 
-async def answered(http: httpx.AsyncClient, told: Delivery | None, status: int) -> float:
-    """Milliseconds until one POST is answered; `told` None: it is empty, and refused before anything is looked up."""
-    body, headers = told or (b"", {})
-    begun = time.perf_counter()
-    answer = await http.post(DOOR, content=body, headers=headers)
-    taken = (time.perf_counter() - begun) * 1000
-    if answer.status_code != status:
-        raise RuntimeError(f"{answer.status_code} instead of {status}: {answer.text}")
-    return taken
+async def post(http: httpx.AsyncClient, delivery: Delivery | None, status: int) -> float:
+    """Return the response time of one POST in milliseconds; `delivery` None: an empty one, refused by its signature."""
+    body, headers = delivery or (b"", {})
+    started = time.perf_counter()
+    response = await http.post(ENDPOINT, content=body, headers=headers)
+    duration = (time.perf_counter() - started) * 1000
+    if response.status_code != status:
+        raise RuntimeError(f"{response.status_code} instead of {status}: {response.text}")
+    return duration
 
 
-async def all_answered(http: httpx.AsyncClient, told: Iterable[Delivery | None], status: int, at_once: int) -> None:
-    """Send these, `at_once` at a time, and print a line of the table."""
-    line, taken = iter(told), list[float]()
+async def post_all(
+    http: httpx.AsyncClient, deliveries: Iterable[Delivery | None], status: int, concurrency: int
+) -> None:
+    """Send the deliveries, `concurrency` at a time, and print a row of the table."""
+    queue, durations = iter(deliveries), list[float]()
 
     async def send() -> None:
-        for one in line:
-            taken.append(await answered(http, one, status))
+        for next_delivery in queue:
+            durations.append(await post(http, next_delivery, status))
 
-    begun = time.perf_counter()
-    await asyncio.gather(*(send() for _ in range(at_once)))
-    per_second = len(taken) / (time.perf_counter() - begun)
-    hundredths = statistics.quantiles(taken, n=100)
-    print(f" {hundredths[49]:.1f} | {hundredths[98]:.1f} | {max(taken):.1f} | {per_second:.0f} |", flush=True)
+    started = time.perf_counter()
+    await asyncio.gather(*(send() for _ in range(concurrency)))
+    per_second = len(durations) / (time.perf_counter() - started)
+    percentiles = statistics.quantiles(durations, n=100)
+    print(f" {percentiles[49]:.1f} | {percentiles[98]:.1f} | {max(durations):.1f} | {per_second:.0f} |", flush=True)
 
 
 async def measure(address: str, count: int) -> None:
     async with httpx.AsyncClient(base_url=address, timeout=30) as http:
         api = Api(http, address)
-        buyers = [await api.sign_up(f"buyer-{number}@example.com") for number in range(BUYERS)]
-        before = await buyers[0].credits()  # of the sign-up
-        fresh = [delivery(buyers[number % BUYERS].user["id"]) for number in range(2 * count + WARM_UP)]
-        for told in fresh[:WARM_UP]:
-            await answered(http, told, 202)
-        one_by_one, together = fresh[WARM_UP : WARM_UP + count], fresh[WARM_UP + count :]
-        print(f"\n{count} deliveries in each line\n")
-        print("| POST to the webhook | p50 ms | p99 ms | slowest ms | a second |\n| --- | ---: | ---: | ---: | ---: |")
-        for name, sent, status, at_once in (
+        customers = [await api.sign_up(f"customer-{number}@example.com") for number in range(CUSTOMERS)]
+        before = await customers[0].credits()  # the sign-up bonus
+        fresh = [delivery(customers[number % CUSTOMERS].user["id"]) for number in range(2 * count + WARM_UP)]
+        for warm_up in fresh[:WARM_UP]:
+            await post(http, warm_up, 202)
+        sequential, concurrent = fresh[WARM_UP : WARM_UP + count], fresh[WARM_UP + count :]
+        print(f"\n{count} deliveries per row\n")
+        print("| POST to the webhook | p50 ms | p99 ms | max ms | per second |\n| --- | ---: | ---: | ---: | ---: |")
+        for name, deliveries, status, concurrency in (
             ("empty, refused", [None] * count, 401, 1),
-            ("a new order", one_by_one, 202, 1),
-            ("the same order again", one_by_one, 202, 1),
-            (f"empty, refused, {AT_ONCE} at once", [None] * count, 401, AT_ONCE),
-            (f"a new order, {AT_ONCE} at once", together, 202, AT_ONCE),
+            ("a new order", sequential, 202, 1),
+            ("the same order again", sequential, 202, 1),
+            (f"empty, refused, {CONCURRENCY} concurrent", [None] * count, 401, CONCURRENCY),
+            (f"a new order, {CONCURRENCY} concurrent", concurrent, 202, CONCURRENCY),
         ):
             print(f"| {name} |", end="")
-            await all_answered(http, sent, status, at_once)
-        granted = sum([await buyer.credits() for buyer in buyers]) - BUYERS * before
+            await post_all(http, deliveries, status, concurrency)
+        granted = sum([await customer.credits() for customer in customers]) - CUSTOMERS * before
         if granted != CREDITS * len(fresh):
-            raise RuntimeError(f"{len(fresh)} orders brought {granted} credits")
+            raise RuntimeError(f"{len(fresh)} orders granted {granted} credits")
 
 
 @contextlib.asynccontextmanager
 async def serving(database: str, redis: str, folder: Path) -> AsyncIterator[str]:
-    """A server process as anybody starts one; its address, once it answers."""
+    """Run a server process; yield its address once it is ready."""
     port = free_port()
     settings = {
         "PORT": str(port),
@@ -100,12 +102,12 @@ async def serving(database: str, redis: str, folder: Path) -> AsyncIterator[str]
         "RATE_LIMITS": "off",
         "LOG_LEVEL": "error",
     }
-    process = subprocess.Popen(  # noqa: ASYNC220 - it is started once
+    process = subprocess.Popen(  # noqa: ASYNC220 - started once
         [sys.executable, "main.py", "serve"], env=settings
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as http:
+        async with asyncio.timeout(START_TIMEOUT), httpx.AsyncClient() as http:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{address}/health/ready")).is_success:
@@ -127,7 +129,7 @@ async def run(database: str, redis: str, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--deliveries", type=int, default=500, help="in each line of the table")
+    parser.add_argument("--deliveries", type=int, default=500, help="per row of the table")
     count = parser.parse_args().deliveries
     database, redis = PostgresServer(), RedisServer()
     database.start()

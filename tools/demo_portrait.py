@@ -1,4 +1,4 @@
-"""The portrait that the demo sends when nobody gives it a photo, drawn with Pillow."""
+"""The portrait that the demo sends if it is given no photo, drawn with Pillow."""
 
 import io
 import math
@@ -6,7 +6,7 @@ import math
 from PIL import Image, ImageDraw, ImageFilter
 
 WIDTH, HEIGHT = 768, 960  # pixels
-_FINER = 3  # drawn larger and scaled down, so that edges come out smooth
+_SCALE = 3  # drawn larger and scaled down, for smooth edges
 
 _WALL, _WALL_LIGHT = (236, 196, 150), (252, 228, 190)
 _SKIN, _SHADE, _BLUSH = (241, 194, 160), (222, 166, 130), (240, 166, 142)
@@ -16,14 +16,14 @@ _INK, _WHITE, _IRIS, _LIPS = (48, 34, 32), (255, 250, 244), (70, 122, 96), (186,
 
 
 class _Pen:
-    """Shapes by centre and radii, in pixels of the finished picture."""
+    """Draws shapes by centre and radii, in pixels of the final image."""
 
     def __init__(self, image: Image.Image) -> None:
         self._draw = ImageDraw.Draw(image)
 
     @staticmethod
     def _box(x: float, y: float, rx: float, ry: float) -> tuple[float, float, float, float]:
-        return ((x - rx) * _FINER, (y - ry) * _FINER, (x + rx) * _FINER, (y + ry) * _FINER)
+        return ((x - rx) * _SCALE, (y - ry) * _SCALE, (x + rx) * _SCALE, (y + ry) * _SCALE)
 
     def oval(self, x: float, y: float, rx: float, ry: float, colour: tuple[int, int, int]) -> None:
         self._draw.ellipse(self._box(x, y, rx, ry), fill=colour)
@@ -31,17 +31,17 @@ class _Pen:
     def arc(
         self, x: float, y: float, rx: float, ry: float, turn: tuple[int, int], colour: tuple[int, int, int], width: int
     ) -> None:
-        self._draw.arc(self._box(x, y, rx, ry), *turn, fill=colour, width=width * _FINER)
+        self._draw.arc(self._box(x, y, rx, ry), *turn, fill=colour, width=width * _SCALE)
 
     def shape(self, points: list[tuple[float, float]], colour: tuple[int, int, int]) -> None:
-        self._draw.polygon([(x * _FINER, y * _FINER) for x, y in points], fill=colour)
+        self._draw.polygon([(x * _SCALE, y * _SCALE) for x, y in points], fill=colour)
 
 
 def draw_portrait() -> bytes:
-    """Somebody with red hair, round glasses and a yellow scarf before a sunlit wall, as a JPEG."""
-    image = Image.new("RGB", (WIDTH * _FINER, HEIGHT * _FINER), _WALL)
+    """Return a JPEG of a person with red hair, round glasses and a yellow scarf in front of a sunlit wall."""
+    image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), _WALL)
     _Pen(image).oval(250, 260, 330, 330, _WALL_LIGHT)  # the light of a window on the wall
-    image = image.filter(ImageFilter.GaussianBlur(70 * _FINER))
+    image = image.filter(ImageFilter.GaussianBlur(70 * _SCALE))
     pen = _Pen(image)
     _body(pen)
     _head(pen)

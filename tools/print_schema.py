@@ -1,4 +1,4 @@
-"""Print the schema from the code into schema/schema.graphql."""
+"""Write the GraphQL schema to schema/schema.graphql."""
 
 import sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""The README's before-and-after pictures: a photo beside what the demo provider makes of it.
+"""Make the README's before-and-after pictures: a photo beside the demo provider's result.
 
     .venv/bin/python -m tools.readme_pictures docs/pictures chelsea.png=avenger/noir coffee.png=scenes/starry-night
 
-writes docs/pictures/chelsea-avenger-noir.jpg and docs/pictures/coffee-scenes-starry-night.jpg. The same photo, style
-and version of Pillow give the same bytes.
+writes docs/pictures/chelsea-avenger-noir.jpg and docs/pictures/coffee-scenes-starry-night.jpg. The output is
+deterministic for a photo, a style and a version of Pillow.
 """
 
 import argparse
@@ -22,7 +22,7 @@ QUALITY = 82  # keeps each file under 150 KB
 
 
 async def transform(photo: Path, style: str) -> Image.Image:
-    """The demo provider's picture of `photo` in `style` ("collection/slug")."""
+    """Return the demo provider's result for `photo` in `style` ("collection/slug")."""
     data = await asyncio.to_thread(photo.read_bytes)
     with Image.open(io.BytesIO(data)) as picture:
         reference = ReferencePhoto(data, picture.get_format_mimetype() or "", *picture.size)
@@ -34,12 +34,12 @@ async def transform(photo: Path, style: str) -> Image.Image:
         await provider.aclose()
     final = events[-1]
     if not isinstance(final, FinalImage):
-        raise RuntimeError("the demo provider ended without a picture")
+        raise RuntimeError("the demo provider returned no image")
     return Image.open(io.BytesIO(final.data))
 
 
 def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
-    """Both in one row on white, each half of WIDTH without the gap."""
+    """Return both images in one row on white, WIDTH pixels wide with a gap between them."""
     width = (WIDTH - GAP) // 2
     height = round(width * before.height / before.width)
     row = Image.new("RGB", (WIDTH, height), (255, 255, 255))
@@ -49,7 +49,7 @@ def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Write one JPEG for each PHOTO=STYLE on the command line."""
+    """Write one JPEG for each PHOTO=STYLE argument."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("pairs", nargs="+", metavar="PHOTO=STYLE")

@@ -1,8 +1,8 @@
-"""Bring the message catalogues in step with the code; translations that are still used are kept.
+"""Update the translation catalogue from the code; translations that are still used are kept.
 
     .venv/bin/python tools/update_messages.py
 
-New messages get an empty translation, which a test then asks for.
+New messages get an empty translation; a test fails until it is filled in.
 """
 
 import io
@@ -13,21 +13,21 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("models", "resolvers", "schema", "services", "web")
+FOLDERS = ("models", "resolvers", "schema", "services", "web")
 CATALOGUE = ROOT / "locales" / "zh_CN" / "LC_MESSAGES" / "messages.po"
 
 
 def extract() -> Catalog:
-    """Every sentence that the code marks with `message(...)`, with the files it stands in."""
-    found = Catalog(charset="utf-8")
-    for room in ROOMS:
-        for path, _, text, comments, _ in extract_from_dir(ROOT / room, keywords={"message": None}):
-            found.add(text, locations=[(f"{room}/{path}", 0)], auto_comments=comments)
-    return found
+    """Return every message that the code marks with `message(...)`, with its files."""
+    catalogue = Catalog(charset="utf-8")
+    for folder in FOLDERS:
+        for path, _, text, comments, _ in extract_from_dir(ROOT / folder, keywords={"message": None}):
+            catalogue.add(text, locations=[(f"{folder}/{path}", 0)], auto_comments=comments)
+    return catalogue
 
 
 def updated(catalogue: Path = CATALOGUE) -> str:
-    """The catalogue as it should be."""
+    """Return the text of the updated catalogue."""
     with catalogue.open("rb") as file:
         translated = read_po(file, locale="zh_CN")
     fresh = extract()
@@ -41,8 +41,8 @@ def updated(catalogue: Path = CATALOGUE) -> str:
     return _HEADER + out.getvalue().decode()
 
 
-# Babel's own header holds dates, which would change with every run.
-_HEADER = r"""# Messages in Simplified Chinese; msgid is the sentence in the code. `make messages` keeps both in step.
+# Babel's own header contains dates, which would change with every run.
+_HEADER = r"""# Messages in Simplified Chinese; msgid is the message in the code. `make messages` updates this file.
 msgid ""
 msgstr ""
 "Language: zh_CN\n"

@@ -129,14 +129,17 @@ async def test_demo_prints_why_a_generation_failed_and_that_it_was_refunded(sett
         async with running(settings.model_copy(update=changes)) as server:
             found = await demo(server.settings.address, tmp_path / "pictures")
     assert found.code == 5
-    assert found.problem == "The image service is not set up correctly. We have been notified. The credits came back.\n"
+    assert (
+        found.problem
+        == "The image service is not set up correctly. We have been notified. The credits were refunded.\n"
+    )
     assert found.saved == []
 
 
 async def test_demo_reports_a_missing_or_different_server(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     found = await demo(address, tmp_path)
-    assert (found.code, found.problem) == (1, f"Nothing answers at {address}. Start the server with: make run\n")
+    assert (found.code, found.problem) == (1, f"There is no server at {address}. Start it with: make run\n")
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -146,7 +149,7 @@ async def test_demo_reports_a_missing_or_different_server(tmp_path: Path) -> Non
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
         address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
         found = await demo(address, tmp_path)
-    assert (found.code, found.problem) == (1, f"Something answers at {address}, but it is no Darkroom (HTTP 200).\n")
+    assert (found.code, found.problem) == (1, f"The server at {address} is not a Darkroom server (HTTP 200).\n")
 
 
 async def test_demo_refuses_invalid_arguments(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
-from tools.update_messages import CATALOGUE, ROOMS, ROOT, extract, updated
+from tools.update_messages import CATALOGUE, FOLDERS, ROOT, extract, updated
 
 HINT = "run `make messages`, then fill in the empty translations"
 
@@ -48,7 +48,7 @@ def test_placeholders_are_the_same_in_both_languages() -> None:
 
 def calls_of_message() -> list[tuple[Path, ast.Call]]:
     found = []
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+    for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "message":
                 found.append((path, node))
