@@ -91,5 +91,4 @@ class Lease:
             raise
         finally:
             beating.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beating
+            await asyncio.wait([beating])  # awaiting the task would swallow a cancellation of the body
