@@ -99,7 +99,7 @@ async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
 
 async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload:
     user = await info.context.services.accounts.users.change_password(
-        info.context.require_viewer(), info.context.token, input.current, input.new
+        info.context.require_viewer(), info.context.token, input.current, input.new, client=info.context.client
     )
     return UserPayload(user=User.of(user))
 
@@ -148,6 +148,8 @@ async def verify_email(info: Info, token: str) -> UserPayload:
 
 async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
     viewer = info.context.require_viewer()
-    await info.context.services.accounts.deletion.delete(viewer, given(input.password, None), input.confirm_email)
+    await info.context.services.accounts.deletion.delete(
+        viewer, given(input.password, None), input.confirm_email, client=info.context.client
+    )
     info.context.set_viewer(None)
     return DeletedPayload(deleted_ids=[strawberry.ID(viewer.id)])

@@ -8,7 +8,7 @@ import structlog
 from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Session, Style, Upload, User
 from models.database.connection import rows, run_tx
 from models.enum import ExportState, Role
-from services.accounts.credential import PASSWORD_MAX
+from services.accounts.password_check import PasswordChecks
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -16,7 +16,6 @@ from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 from services.gallery.deletion import DeletionService
-from services.integrations.password_hashing import Passwords
 from services.media.upload import UploadService
 from services.payments.subscription_cancellation import SubscriptionCancellation
 
@@ -30,7 +29,7 @@ class AccountDeletionService:
 
     def __init__(
         self,
-        passwords: Passwords,
+        passwords: PasswordChecks,
         deletion: DeletionService,
         uploads: UploadService,
         subscriptions: SubscriptionCancellation,
@@ -42,18 +41,20 @@ class AccountDeletionService:
         self._subscriptions = subscriptions
         self._events = events
 
-    async def delete(self, user: User, password: str | None, confirm_email: str) -> None:
+    async def delete(self, user: User, password: str | None, confirm_email: str, *, client: str) -> None:
         """Delete an account: end its sessions, API keys and shares at once, then delete its pictures.
 
         Its subscriptions are canceled, too: now, or by the hourly job if the payment provider does not respond.
+        `client`: the client's address.
 
         Raises:
             InvalidInputError: the address is not the account's, or the password is wrong.
+            RateLimitedError: there were too many wrong passwords, for this account or from this client.
         """
         if unicodedata.normalize("NFC", confirm_email).strip().casefold() != user.email:
             raise InvalidInputError(message("This is not the account's address."), field=("confirmEmail",))
-        if user.password_hash and not await self._passwords.matches(
-            user.password_hash, (password or "")[: PASSWORD_MAX + 1]
+        if user.password_hash and not await self._passwords.verify(
+            user.email, user.password_hash, password or "", client=client
         ):
             raise self._wrong_password()
         account = await run_tx(self._anonymize, user)

@@ -12,6 +12,7 @@ from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import check_password, clean_email
 from services.accounts.mail import MailService
+from services.accounts.password_check import PasswordChecks
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
 from services.core.error import NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
@@ -19,7 +20,6 @@ from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
-from services.integrations.password_hashing import Passwords
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class PasswordResetService:
     def __init__(
         self,
         mail: MailService,
-        passwords: Passwords,
+        passwords: PasswordChecks,
         sessions: SessionService,
         events: EventPublisher,
         rates: RateLimits,
@@ -97,7 +97,7 @@ class PasswordResetService:
         check_password(password, "password")
         await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.RESET)
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, client=client)
         account, session = await run_tx(self._reset, row, password_hash)
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)

@@ -10,8 +10,9 @@ from tortoise.exceptions import IntegrityError
 from models import User
 from models.database.connection import run_tx
 from services.accounts import mail_token
-from services.accounts.credential import PASSWORD_MAX, check_password, clean_email
+from services.accounts.credential import check_password, clean_email
 from services.accounts.email_verification import VerificationService
+from services.accounts.password_check import PasswordChecks
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
 from services.billing import ledger
@@ -25,7 +26,6 @@ from services.core.unset import UNSET, Unset
 from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
-from services.integrations.password_hashing import Passwords
 
 NAME_MAX = 100
 
@@ -60,7 +60,7 @@ class UserService:
 
     def __init__(
         self,
-        passwords: Passwords,
+        passwords: PasswordChecks,
         sessions: SessionService,
         events: EventPublisher,
         verification: VerificationService,
@@ -106,7 +106,7 @@ class UserService:
         if await User.filter(email=email).exists():
             raise self._address_in_use()
         referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, client=client)
         try:
             user, account = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
         except IntegrityError:  # a concurrent request was faster
@@ -149,20 +149,17 @@ class UserService:
 
         Raises:
             InvalidInputError: the address or the password is wrong.
-            RateLimitedError: there were too many failures, for this address or from this client.
+            RateLimitedError: there were too many wrong passwords or sign-ins, for this address or from this client.
             SuspendedError: both are right, but the account is suspended.
         """
         try:
             email, is_address = clean_email(email), True
         except InvalidInputError:
             is_address = False  # so there is no such account
-        await self._rates.check_sign_in(email, client)
         user = await User.get_or_none(email=email) if is_address else None
-        if not await self._passwords.matches(user.password_hash if user else None, password[: PASSWORD_MAX + 1]):
-            await self._rates.hit_sign_in_failure(email, client)
+        if not await self._passwords.verify(email, user.password_hash if user else None, password, client=client):
             raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
-        await self._rates.confirm_sign_in(email)
         session = await run_tx(self._open_if_unchanged, user)
         if session is None:  # the password was changed while it was being checked
             raise self._wrong_credentials()
@@ -194,15 +191,16 @@ class UserService:
             await self._events.account_changed(await run_tx(self._change, user.id, columns))
         return await self.get(user.id)
 
-    async def change_password(self, user: User, token: str | None, current: str, new: str) -> User:
-        """Change the password and end all other sessions.
+    async def change_password(self, user: User, token: str | None, current: str, new: str, *, client: str) -> User:
+        """Change the password and end all other sessions. `client`: the client's address.
 
         Raises:
             InvalidInputError: the current password is wrong, or the new one is invalid.
+            RateLimitedError: there were too many wrong passwords, for this account or from this client.
         """
         check_password(new, "new")
-        matches = await self._passwords.matches(user.password_hash, current[: PASSWORD_MAX + 1])
-        password_hash = await self._passwords.hash(new) if matches else ""
+        matches = await self._passwords.verify(user.email, user.password_hash, current, client=client)
+        password_hash = await self._passwords.hash(new, client=client) if matches else ""
         account = await run_tx(self._replace_password, user, password_hash, token) if matches else None
         if account is None:
             raise InvalidInputError(message("The current password is wrong."), field=("current",))
@@ -248,7 +246,7 @@ class UserService:
         """Return the demo account, a member with a known password, creating it if necessary; for development only."""
         user = await User.get_or_none(email=DEMO_EMAIL)
         if user is None:
-            password_hash = await self._passwords.hash(DEMO_PASSWORD)
+            password_hash = await self._passwords.hash(DEMO_PASSWORD, client="")
             with contextlib.suppress(IntegrityError):  # another process was faster
                 await run_tx(self._create, DEMO_EMAIL, password_hash, DEMO_NAME, None, is_member=True)
         return await User.get(email=DEMO_EMAIL)

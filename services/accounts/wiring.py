@@ -11,6 +11,7 @@ from services.accounts.credential import clean_email
 from services.accounts.data_export import ExportService
 from services.accounts.email_verification import VerificationService
 from services.accounts.mail import MailService
+from services.accounts.password_check import PasswordChecks
 from services.accounts.password_reset import PasswordResetService
 from services.accounts.role import RoleService
 from services.accounts.session import SessionService
@@ -80,7 +81,7 @@ def build_accounts(
     options: AccountOptions,
 ) -> Accounts:
     publisher, rates, referrals = events.publisher, core.rates, billing.referrals
-    passwords = outside.passwords
+    passwords = PasswordChecks(outside.passwords, rates)
     sessions = SessionService(options.session_days)
     api_keys = ApiKeyService(options.secret, publisher, billing.entitlements)
     mail = MailService(outside.mailer, core.translator, options.app_address)

@@ -1,6 +1,9 @@
 """Rate limits: password and link guesses, new accounts, mails, checkouts and generations."""
 
+import contextlib
 import hashlib
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -21,12 +24,21 @@ class Limit:
 
 
 # A user mistypes a few times; an office behind one address has many users.
-ACCOUNT_FAILURES = Limit("sign-in-account", 10, 15 * 60)  # failed sign-ins for one email address
-CLIENT_FAILURES = Limit("sign-in-client", 100, 15 * 60)  # failed sign-ins from one client
+ACCOUNT_FAILURES = Limit(
+    "sign-in-account", 10, 15 * 60
+)  # wrong passwords for one email address, wherever they are sent
+CLIENT_FAILURES = Limit("sign-in-client", 100, 15 * 60)  # wrong passwords from one client
+# A correct password costs a hash, too, and a sign-in a row; a program needs one sign-in a month.
+ACCOUNT_SUCCESSES = Limit("signed-in-account", 60, 15 * 60)  # correct passwords for one email address
+CLIENT_SUCCESSES = Limit("signed-in-client", 600, 15 * 60)  # correct passwords from one client
 LINKS = Limit("link", 60, 15 * 60)  # mailed links tried by one client
 SIGN_UPS = Limit("sign-up", 20, 3600)  # sign-ups from one client
 RESETS = Limit("password-reset", 20, 3600)  # reset mails requested by one client
 CHECKOUTS = Limit("checkout", 30, 3600)  # checkouts of one account
+
+ACCOUNT_IN_FLIGHT = 16  # passwords of one account that one process checks at once, those that wait included
+CLIENT_IN_FLIGHT = 32  # passwords of one client that one process checks or hashes at once
+_IN_FLIGHT_RETRY = 1.0  # seconds; that many passwords take less
 
 
 class RateLimits:
@@ -37,29 +49,56 @@ class RateLimits:
 
     def __init__(self, limiter: RateLimiter | None, generations_per_minute: int | None) -> None:
         self._limiter = limiter
+        self._in_flight: Counter[tuple[str, str]] = Counter()
         self._generations = Limit("generations", generations_per_minute, 60) if generations_per_minute else None
 
-    async def check_sign_in(self, email: str, client: str) -> None:
-        """Raises RateLimitedError after too many failures, whether the account exists or not."""
+    @contextlib.contextmanager
+    def hashing(self, client: str, email: str | None = None) -> Iterator[None]:
+        """Count a password that is being checked or hashed, for its client and, if given, for its account.
+
+        Raises:
+            RateLimitedError: as many are in flight already.
+        """
+        subjects = [("client", client, CLIENT_IN_FLIGHT), ("account", email, ACCOUNT_IN_FLIGHT)]
+        counted = [(kind, key, most) for kind, key, most in subjects if self._limiter is not None and key is not None]
+        for kind, key, most in counted:
+            if self._in_flight[kind, key] >= most:
+                _refuse(f"password-in-flight-{kind}", _IN_FLIGHT_RETRY)
+        for kind, key, _ in counted:
+            self._in_flight[kind, key] += 1
+        try:
+            yield
+        finally:
+            for kind, key, _ in counted:
+                self._in_flight[kind, key] -= 1
+                if not self._in_flight[kind, key]:
+                    del self._in_flight[kind, key]
+
+    async def check_password(self, email: str, client: str) -> None:
+        """Raises RateLimitedError after too many wrong or correct passwords, whether the account exists or not."""
         await self._check(ACCOUNT_FAILURES, email)
         await self._check(CLIENT_FAILURES, client)
+        await self._check(ACCOUNT_SUCCESSES, email)
+        await self._check(CLIENT_SUCCESSES, client)
 
-    async def hit_sign_in_failure(self, email: str, client: str) -> None:
-        """Count a failed sign-in. Raises RateLimitedError if concurrent ones have reached the limit already."""
+    async def hit_wrong_password(self, email: str, client: str) -> None:
+        """Count a wrong password. Raises RateLimitedError if concurrent ones have reached the limit already."""
         await self._hit(ACCOUNT_FAILURES, email)
         await self._hit(CLIENT_FAILURES, client)
 
-    async def confirm_sign_in(self, email: str) -> None:
-        """Accept a correct password: check the limit again, and reset the account's failures.
+    async def hit_correct_password(self, email: str, client: str) -> None:
+        """Accept a correct password: check the limits again, count it, and reset the account's failures.
 
         Raises:
-            RateLimitedError: the limit was reached while this password was being verified.
+            RateLimitedError: a limit was reached while this password was being verified.
         """
         await self._check(ACCOUNT_FAILURES, email)
+        await self._hit(ACCOUNT_SUCCESSES, email)
+        await self._hit(CLIENT_SUCCESSES, client)
         await self.reset_sign_in_failures(email)
 
     async def reset_sign_in_failures(self, email: str) -> None:
-        """Reset an account's failed sign-ins: its owner has proved the identity otherwise."""
+        """Reset an account's wrong passwords: its owner has proved the identity otherwise."""
         if self._limiter is not None:
             await self._limiter.reset(_key(ACCOUNT_FAILURES, email), ACCOUNT_FAILURES.times, ACCOUNT_FAILURES.seconds)
 
@@ -91,16 +130,16 @@ class RateLimits:
     async def _hit(self, limit: Limit, subject: str, cost: int = 1) -> None:
         if self._limiter is not None:
             wait = await self._limiter.hit(_key(limit, subject), limit.times, limit.seconds, cost)
-            _refuse(limit, wait)
+            _refuse(limit.name, wait)
 
     async def _check(self, limit: Limit, subject: str) -> None:
         if self._limiter is not None:
-            _refuse(limit, await self._limiter.peek(_key(limit, subject), limit.times, limit.seconds))
+            _refuse(limit.name, await self._limiter.peek(_key(limit, subject), limit.times, limit.seconds))
 
 
-def _refuse(limit: Limit, wait: float | None) -> None:
+def _refuse(limit: str, wait: float | None) -> None:
     if wait is not None:
-        log.info("rate_limit.refused", limit=limit.name, retry_after=wait)
+        log.info("rate_limit.refused", limit=limit, retry_after=wait)
         raise RateLimitedError(wait)
 
 

@@ -3,12 +3,19 @@
 import asyncio
 import functools
 import unicodedata
+from collections.abc import Callable
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from services.integrations.fair_slots import FairSlots
+
 HASH_KIB = 19 * 1024  # OWASP's password storage cheat sheet: 19 MiB, 2 passes, 1 lane; about 50 ms on one core
 _MAX_CONCURRENT = 4  # concurrent hashes; each occupies a thread and its memory
+_MAX_PER_CLIENT = 2  # of these, so that no client holds all threads
+
+_T = TypeVar("_T")
 
 
 def _normalize(password: str) -> str:
@@ -19,22 +26,29 @@ def _normalize(password: str) -> str:
 class Passwords:
     """Creates and verifies password hashes; a burst of sign-ins queues here instead of exhausting the memory.
 
-    `kib`: memory of a new hash, which also determines its time; existing hashes keep the parameters stored in them.
+    Clients take turns: one that sends many passwords delays another by one hash at most. `client`: the network address
+    of the request. `kib`: memory of a new hash, which also determines its time; existing hashes keep the parameters
+    stored in them.
     """
 
     def __init__(self, kib: int) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kib, parallelism=1)
-        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._slots = FairSlots(_MAX_CONCURRENT, _MAX_PER_CLIENT)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, client: str) -> str:
         """Return the argon2id hash, including its parameters and salt."""
-        async with self._slots:
-            return await asyncio.to_thread(self._hasher.hash, _normalize(password))
+        return await self._run(client, functools.partial(self._hasher.hash, _normalize(password)))
 
-    async def matches(self, password_hash: str | None, password: str) -> bool:
+    async def matches(self, password_hash: str | None, password: str, *, client: str) -> bool:
         """Whether the password matches; the hash is None if there is no account, "" if the account has no password."""
-        async with self._slots:
-            return await asyncio.to_thread(self._verify, password_hash, _normalize(password))
+        return await self._run(client, functools.partial(self._verify, password_hash, _normalize(password)))
+
+    async def _run(self, client: str, work: Callable[[], _T]) -> _T:
+        await self._slots.acquire(client)
+        running = asyncio.get_running_loop().run_in_executor(None, work)
+        # A canceled request does not stop its thread: the slot is free when the thread has ended.
+        running.add_done_callback(lambda _: self._slots.release(client))
+        return await asyncio.shield(running)
 
     @functools.cached_property
     def _dummy_hash(self) -> str:

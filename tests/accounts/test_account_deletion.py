@@ -173,7 +173,7 @@ async def test_requests_that_began_before_the_account_deletion_write_nothing(idl
         lambda: services.gallery.favorites.set(before.id, made["id"], is_favorite=True),
         lambda: services.gallery.shares.share(before.id, made["id"], "late-canary"),
         lambda: run_tx(ledger.post, before.id, [ledger.LedgerLine(TransactionType.ADMIN, 1, "admin:late")]),
-        lambda: services.accounts.deletion.delete(before, PASSWORD, EMAIL),
+        lambda: services.accounts.deletion.delete(before, PASSWORD, EMAIL, client="127.0.0.1"),
     ]
     for request in late:
         with pytest.raises(NotFoundError):

@@ -1,6 +1,7 @@
 """Rate limits: guesses, floods and too many generations are refused with a time to wait, per account or client."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ CREATE_ONE, REGENERATE_ONE, REFINE_ONE = (
     query.replace("errors { code message field", "errors { __typename code ... on RateLimitedError { retryAfter }")
     for query in (CREATE, REGENERATE, REFINE)
 )
+CHANGE_PASSWORD = (
+    f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ user {{ id }} {ERRORS} }} }}"
+)
+DELETE_ACCOUNT = f"mutation($input: DeleteAccountInput!) {{ deleteAccount(input: $input) {{ deletedIds {ERRORS} }} }}"
 QUARTER, MINUTE = 15 * 60, 60  # seconds
 
 
@@ -73,17 +78,84 @@ async def test_concurrent_guesses_do_not_exceed_the_limit(api: Api, ada: Api) ->
 
 async def test_a_correct_password_is_refused_after_ten_concurrent_failures(server: Running) -> None:
     rates, ada, here = server.services.core.rates, "ada@example.com", "127.0.0.1"
-    await rates.check_sign_in(ada, here)  # before ten concurrent failures
+    await rates.check_password(ada, here)  # before ten concurrent failures
     for _ in range(10):
-        await rates.hit_sign_in_failure(ada, here)
+        await rates.hit_wrong_password(ada, here)
     with pytest.raises(RateLimitedError):
-        await rates.confirm_sign_in(ada)
+        await rates.hit_correct_password(ada, here)
 
 
 async def test_a_successful_sign_in_resets_the_failures(api: Api, ada: Api) -> None:
     for _ in range(3):
         assert [await sign_in(api, word) for word in [WRONG] * 9 + [RIGHT]] == ["INVALID_INPUT"] * 9 + ["OK"]
     assert await asyncio.gather(*(sign_in(api, RIGHT) for _ in range(15))) == ["OK"] * 15
+
+
+async def change_password(api: Api, current: str) -> str:
+    made = await api.one(CHANGE_PASSWORD, input={"current": current, "new": RIGHT})
+    return str(made["errors"][0]["code"]) if made["errors"] else "OK"
+
+
+async def delete_account(api: Api, password: str) -> str:
+    made = await api.one(DELETE_ACCOUNT, input={"password": password, "confirmEmail": "ada@example.com"})
+    return str(made["errors"][0]["code"]) if made["errors"] else "OK"
+
+
+async def test_wrong_passwords_of_every_mutation_count_together(api: Api, ada: Api) -> None:
+    codes = [await change_password(ada, WRONG) for _ in range(4)]
+    codes += [await delete_account(ada, WRONG) for _ in range(3)]
+    codes += [await sign_in(api, WRONG) for _ in range(3)]
+    assert codes == ["INVALID_INPUT"] * 10
+    for attempt in (change_password(ada, RIGHT), delete_account(ada, RIGHT), sign_in(api, RIGHT)):
+        assert await attempt == "RATE_LIMITED"
+    change = {"current": RIGHT, "new": NEW}
+    assert is_refused(await ada.refused(CHANGE_PASSWORD, input=change), QUARTER)
+    assert await ada.one("{ viewer { email } }") == {"email": "ada@example.com"}
+
+
+async def test_concurrent_wrong_passwords_of_change_password_are_limited(ada: Api) -> None:
+    codes = await asyncio.gather(*(change_password(ada, f"{WRONG} {number}") for number in range(40)))
+    assert (codes.count("INVALID_INPUT"), codes.count("RATE_LIMITED")) == (10, 30)
+
+
+async def test_correct_password_of_change_password_resets_the_failures(ada: Api) -> None:
+    for _ in range(2):
+        assert [await change_password(ada, word) for word in [WRONG] * 9 + [RIGHT]] == ["INVALID_INPUT"] * 9 + ["OK"]
+
+
+async def test_successful_sign_ins_of_an_account_are_limited(api: Api, ada: Api) -> None:
+    assert {await sign_in(api, RIGHT) for _ in range(60)} == {"OK"}
+    assert is_refused(await api.refused(SIGN_IN, input={"email": "ada@example.com", "password": RIGHT}), QUARTER)
+    assert await change_password(ada, RIGHT) == "RATE_LIMITED"
+    await api.sign_up("bob@example.com")
+    assert await sign_in(api, RIGHT, "bob@example.com") == "OK"
+
+
+async def test_passwords_in_flight_are_limited_per_account(server: Running, ada: Api) -> None:
+    rates, api = server.services.core.rates, server.api
+    await api.sign_up("bob@example.com")
+    with contextlib.ExitStack() as stack:
+        for number in range(16):
+            stack.enter_context(rates.hashing(f"203.0.113.{number}", "ada@example.com"))
+        error = await api.refused(SIGN_IN, input={"email": "Ada@example.com", "password": RIGHT})
+        assert is_refused(error, 1)
+        assert (await change_password(ada, RIGHT), await delete_account(ada, RIGHT)) == ("RATE_LIMITED",) * 2
+        assert await sign_in(api, RIGHT, "bob@example.com") == "OK"
+    assert await sign_in(api, RIGHT) == "OK"
+
+
+async def test_passwords_in_flight_are_limited_per_client(server: Running, ada: Api, mailbox: Mailbox) -> None:
+    rates, api = server.services.core.rates, server.api
+    with contextlib.ExitStack() as stack:
+        for number in range(32):
+            stack.enter_context(rates.hashing("127.0.0.1", f"{number}@example.com"))
+        assert await sign_in(api, RIGHT) == "RATE_LIMITED"
+        error = await api.refused(SIGN_UP, input={"email": "bob@example.com", "password": RIGHT})
+        assert is_refused(error, 1)
+        assert (await api.one(FORGOT, email="ada@example.com"))["sent"]
+        token = await mailbox.token(2)
+        assert is_refused(await api.refused(RESET, token=token, password=NEW), 1)
+    assert (await api.one(RESET, token=token, password=NEW))["token"], "the link was not used up"
 
 
 async def test_a_password_reset_ends_the_lockout_of_its_account(api: Api, ada: Api, mailbox: Mailbox) -> None:
