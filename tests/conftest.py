@@ -54,7 +54,7 @@ _LONGEST = (
     *("sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed"),
     *(
         "cancellation",
-        "upload",
+        "multipart_upload",
         "worker",
         "idempotency",
         "payment",

@@ -1,4 +1,4 @@
-"""A server whose pictures are in S3: people notice nothing, until S3 is gone."""
+"""A server with pictures in S3: it behaves as with local files, until S3 is down."""
 
 import io
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +26,7 @@ def s3() -> Iterator[S3Server]:
 
 @pytest.fixture
 async def server(settings: Settings, s3: S3Server) -> AsyncIterator[Running]:
-    place = {
+    storage = {
         "s3_bucket": BUCKET,
         "s3_endpoint_url": s3.url,
         "s3_region": REGION,
@@ -35,11 +35,11 @@ async def server(settings: Settings, s3: S3Server) -> AsyncIterator[Running]:
         "aws_access_key_id": KEY_ID,
         "aws_secret_access_key": SECRET,
     }
-    async with running(settings.model_copy(update=place)) as found:
+    async with running(settings.model_copy(update=storage)) as found:
         yield found
 
 
-async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_are_taken(
+async def test_pictures_are_served_from_the_bucket_and_an_outage_costs_no_credits(
     server: Running, s3: S3Server
 ) -> None:
     ada = await server.api.sign_up()
@@ -60,7 +60,7 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
             part = await browser.get(done["result"][name], headers={"range": "bytes=2-6"})
             assert (part.status_code, part.content) == (206, whole.content[2:7])
             assert part.headers["etag"] == whole.headers["etag"]
-        again = await ada.generation(made["id"])  # a window may end between two answers, but not between each
+        again = await ada.generation(made["id"])  # a signing window may end between two responses, but not twice
         names = ("url", "downloadUrl", "thumbnailUrl")
         links = [[shown["result"][name] for name in names] for shown in (again, await ada.generation(made["id"]), done)]
         assert len({tuple(each) for each in links}) < 3
@@ -76,29 +76,29 @@ async def test_pictures_live_in_the_bucket_until_it_is_gone_and_then_no_credits_
     assert s3.url not in str(refused["errors"])
     assert await ada.credits() == credits
     assert (await server.api.http.get("/health/ready")).status_code == 503
-    # What needs no storage yet is taken; a worker may still find it there again.
+    # A request that needs no storage yet is accepted; the storage may be back before it is processed.
     (accepted,) = (await ada.create(prompt="a cat on the moon"))["generations"]
     assert accepted["status"] in ("PENDING", "PROCESSING")
-    # And what is known is shown, links too.
+    # Existing pictures are shown, including their links.
     assert (await ada.generation(made["id"]))["result"]["url"] == done["result"]["url"]
 
 
-async def test_a_photo_sent_ahead_goes_straight_to_the_bucket(server: Running) -> None:
+async def test_a_direct_upload_goes_straight_to_the_bucket(server: Running) -> None:
     ada, data = await server.api.sign_up(), photo()
-    announced = await ada.one(
+    created = await ada.one(
         "mutation($input: CreateUploadInput!)"
         " { createUpload(input: $input) { upload { id url method headers fields } } }",
         input={"contentType": "image/jpeg", "byteSize": len(data)},
     )
-    target = announced["upload"]
+    target = created["upload"]
     assert target["fields"]["key"] == f"our/shop/uploads/{ada.user['id']}/{target['id']}"
-    order = {"styleId": await ada.style("cute", "plushify"), "uploadId": target["id"]}
-    assert (await ada.create(**order))["errors"][0]["message"] == "The picture has not arrived yet."
+    request = {"styleId": await ada.style("cute", "plushify"), "uploadId": target["id"]}
+    assert (await ada.create(**request))["errors"][0]["message"] == "The picture has not arrived yet."
     form = {"data": target["fields"], "files": {"file": data}}
     async with httpx.AsyncClient() as http:
         sent = await http.request(target["method"], target["url"], headers=target["headers"], **form)
     assert sent.status_code in (200, 201, 204), sent.text
-    made = await ada.create(**order)
+    made = await ada.create(**request)
     assert made["errors"] == []
     assert (await ada.wait_for_end(made["generations"][0]["id"]))["status"] == "COMPLETED"
     await rows("UPDATE uploads SET created_at = LATER($1) RETURNING id", -3601.0)

@@ -1,4 +1,4 @@
-"""The figures of a deployment and the check of its books, as an admin asks for them."""
+"""The statistics and the ledger check of the admin API."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.client import Api
 from tests.support.factories import insert
 from tests.support.integrity import make_admin
 
-FIGURES = """
+METRICS = """
 query($from: DateTime, $to: DateTime) { admin { metrics(from: $from, to: $to) {
   generations completed failed canceled successRate averageSeconds p50Seconds p95Seconds
   creditsSpent creditsRefunded creditsPurchased providerCost activeUsers returningUsers queueDepth
@@ -36,26 +36,26 @@ NOTHING: dict[str, Any] = {
 }
 
 
-async def figures(admin: Api, start: str | None = None, end: str | None = None) -> dict[str, Any]:
+async def metrics(admin: Api, start: str | None = None, end: str | None = None) -> dict[str, Any]:
     window: dict[str, Any] = {"from": start, "to": end}
-    found = await admin.one(FIGURES, **window)
+    found = await admin.one(METRICS, **window)
     return dict(found["metrics"])
 
 
-async def ordered(owner: str, **changes: Any) -> None:
+async def add_generation(owner: str, **changes: Any) -> None:
     await insert("generations", factories.generation(owner, created_at=NOON, **changes))
 
 
-async def test_an_admin_reads_the_figures_of_a_window(idle_server: Running) -> None:
+async def test_admin_metrics_of_a_window(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
     owner = str(admin.user["id"])
     picture = (await insert("files", factories.file(owner, kind="RESULT")))["id"]
     done = {"status": "COMPLETED", "stage": "COMPLETED", "provider": "demo", "result_id": picture}
-    await ordered(owner, **done, completed_at=NOON.replace(second=3), provider_cost=0.04)
+    await add_generation(owner, **done, completed_at=NOON.replace(second=3), provider_cost=0.04)
     failed = {"status": "FAILED", "stage": "FAILED", "error_code": "CONTENT_REJECTED", "refunded": True, "cost": 5}
-    await ordered(owner, **failed, completed_at=NOON, style_slug="noir", collection_slug="avenger")
+    await add_generation(owner, **failed, completed_at=NOON, style_slug="noir", collection_slug="avenger")
 
-    found = await figures(admin, "2026-03-01T12:00:00Z", "2026-03-01T13:30:00+01:00")
+    found = await metrics(admin, "2026-03-01T12:00:00Z", "2026-03-01T13:30:00+01:00")
     assert found == {
         "generations": 2,
         "completed": 1,
@@ -81,22 +81,24 @@ async def test_an_admin_reads_the_figures_of_a_window(idle_server: Running) -> N
         "byError": [{"key": "CONTENT_REJECTED", "count": 1, "failed": 1, "credits": 0}],
         "byPlan": [],
     }
-    today = await figures(admin)
-    assert today.items() >= NOTHING.items()  # what was ordered in March is not of the last 24 hours
+    today = await metrics(admin)
+    assert today.items() >= NOTHING.items()  # March is not within the last 24 hours
     for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
-        assert (await figures(admin, edge, edge)).items() >= NOTHING.items()
-    assert (await figures(admin, end="0001-01-01T00:00:00Z"))["generations"] == 0
-    assert (await figures(admin, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"))["generations"] == 2
+        assert (await metrics(admin, edge, edge)).items() >= NOTHING.items()
+    assert (await metrics(admin, end="0001-01-01T00:00:00Z"))["generations"] == 0
+    assert (await metrics(admin, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"))["generations"] == 2
 
 
 async def test_a_window_that_ends_before_it_begins_is_refused(idle_server: Running) -> None:
     admin = await make_admin(idle_server.api)
     window: dict[str, Any] = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
-    refusal = await admin.refused(FIGURES, **window)
+    refusal = await admin.refused(METRICS, **window)
     assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", ["to"])
 
 
-async def test_an_admin_sees_whether_the_books_are_right(idle_server: Running, scripted_settings: Settings) -> None:
+async def test_ledger_check_reports_mismatches_stuck_generations_and_orphans(
+    idle_server: Running, scripted_settings: Settings
+) -> None:
     admin = await make_admin(idle_server.api)
     checked = await User.all().count()
     assert await admin.one(CHECK) == {
@@ -105,8 +107,8 @@ async def test_an_admin_sees_whether_the_books_are_right(idle_server: Running, s
 
     owner = str(admin.user["id"])
     await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", owner)
-    await ordered(owner)  # in March, and it waits still
-    stray = Path(scripted_settings.data_dir) / "files" / "results" / "nobodys.png"
+    await add_generation(owner)  # from March, still pending
+    stray = Path(scripted_settings.data_dir) / "files" / "results" / "unknown.png"
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"-")
     assert await admin.one(CHECK) == {

@@ -1,4 +1,4 @@
-"""The audit finds what is wrong: every promise broken by hand, in a transaction that is then rolled back."""
+"""The integrity audit: each invariant is violated in a transaction that is then rolled back, and is reported."""
 
 from collections.abc import Awaitable, Callable
 
@@ -19,19 +19,19 @@ from tests.support.integrity import make_admin
 
 
 def deleted(**kept: str) -> str:
-    """What makes the generation a deleted one that kept something."""
+    """Return SQL that soft-deletes the generations, except for these columns."""
     empty = {"prompt": "NULL", "full_prompt": "''", "search_text": "''", "variables": "'{}'", "style_title": "'{}'"}
     columns = {"deleted_at": "completed_at", "result_id": "NULL", "original_id": "NULL", **empty, **kept}
     return "UPDATE generations SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
 
 
-def gone(**kept: str) -> str:
-    """What makes nobody of the account, but for something."""
+def deleted_account(**kept: str) -> str:
+    """Return SQL that deletes the accounts, except for these columns."""
     columns = {"deleted_at": "created_at", "email": "id || '@deleted.invalid'", "password_hash": "''", **kept}
     return "UPDATE users SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
 
 
-# What is done to the database of one account with one completed picture, and the promises that it breaks, all of them.
+# Damage to the database of one account with one completed generation, and all invariants that it violates.
 DAMAGE = [
     ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
     ("UPDATE users SET credits = -1, overdraft_allowed = (1 = 1)", {"M1", "M6"}),
@@ -47,7 +47,7 @@ DAMAGE = [
     ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
     ("UPDATE generations SET original_id = NULL", {"B1"}),
     ("UPDATE files SET kind = 'RESULT'", {"G7", "B1", "B2"}),
-    (deleted(), {"B1"}),  # for here nobody marked its files
+    (deleted(), {"B1"}),  # its files stay LIVE
     (deleted(original_id="original_id"), {"G8", "B1"}),
     (deleted(prompt="'A fox'"), {"G8", "B1"}),
     (deleted(full_prompt="'A fox'"), {"G8", "B1"}),
@@ -57,16 +57,16 @@ DAMAGE = [
     (deleted(earlier_prompts="'[\"A fox\"]'"), {"G8", "B1"}),
     (deleted(is_favorite="(1 = 1)"), {"G8", "B1"}),
     (deleted(share_slug="'a-fox'", shared_at="created_at"), {"G8", "B1"}),
-    (gone(), {"U1"}),  # for it left its sign-in, and its gallery
-    (gone(name="'Ada'"), {"U1"}),
+    (deleted_account(), {"U1"}),  # its session and generations remain
+    (deleted_account(name="'Ada'"), {"U1"}),
     (
         "INSERT INTO uploads (id, owner_id, content_type, byte_size, created_at)"
         " SELECT 'upl_1', id, 'image/png', 1, created_at FROM users LIMIT 1",
         {"B3"},
     ),
 ]
-# The same of an account that has bought a package, a part of which was given back, and a month.
-SOLD = [
+# The same for an account with a partly refunded credit package and a monthly plan.
+PURCHASE_DAMAGE = [
     ("UPDATE purchases SET credits = credits + 1 WHERE plan_id IS NULL", {"M7"}),
     ("UPDATE purchases SET reversed_credits = reversed_credits + 1 WHERE plan_id IS NULL", {"M7"}),
     ("UPDATE purchases SET status = 'PARKED' WHERE plan_id IS NULL", {"M7"}),
@@ -79,22 +79,22 @@ SOLD = [
     ("UPDATE memberships SET status = 'ENDED'", {"E1"}),
     ("UPDATE memberships SET ends_at = renews_at", {"E1"}),
 ]
-# Lines that the application would never write: type, amount, balance after it, reference.
+# Ledger lines that the application never writes: type, amount, balance after it, reference.
 LINES = [
     ("'DEDUCTION', -40, -11, 'deduct:' || g.id || '!'", {"M1", "M2", "M3", "M6"}),
     ("'REFUND', 1, 30, 'refund:' || g.id", {"M1", "M4", "M6"}),
     ("'BONUS', 5, 35, 'gift'", {"M1", "M6"}),
-    ("'ADMIN', 5, 35, 'admin:nobody'", {"M1", "M6", "M8"}),
+    ("'ADMIN', 5, 35, 'admin:unknown'", {"M1", "M6", "M8"}),
 ]
 
 
 class RolledBackError(Exception):
-    """Ends a transaction that must leave nothing."""
+    """Rolls a transaction back."""
 
 
 @pytest.fixture
 async def audit(server: Running, ada: Api) -> IntegrityAudit:
-    """An audit without patience, of one account with one completed picture of a photo."""
+    """An audit without grace periods, of one account with one completed generation from a photo."""
     (made,) = (await ada.create(photo(), styleId=await ada.style("cute", "plushify")))["generations"]
     assert (await ada.wait_for_end(made["id"]))["status"] == "COMPLETED"
     return IntegrityAudit(
@@ -103,7 +103,7 @@ async def audit(server: Running, ada: Api) -> IntegrityAudit:
 
 
 def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
-    """A storage's `keys` that tells of these."""
+    """Return a listing of the storage with these keys."""
 
     async def listed() -> set[str]:
         return set(keys)
@@ -111,8 +111,8 @@ def listing(keys: list[str]) -> Callable[[], Awaitable[set[str]]]:
     return listed
 
 
-async def open_the_audit_log() -> None:
-    """Take away what refuses to change its lines, until the transaction is rolled back."""
+async def unlock_audit_log() -> None:
+    """Disable the triggers that refuse changes, until the transaction is rolled back."""
     if dialect() == "postgres":
         await rows("ALTER TABLE audit_entries DISABLE TRIGGER USER")
         return
@@ -120,14 +120,14 @@ async def open_the_audit_log() -> None:
         await rows(f"DROP TRIGGER {trigger['name']}")
 
 
-async def broken_by(audit: IntegrityAudit, statement: str) -> set[str]:
+async def violated_by(audit: IntegrityAudit, statement: str) -> set[str]:
     found: set[str] = set()
 
     async def work() -> None:
-        await rows("DROP INDEX ux_credit_transactions_deduction")  # the table itself refuses a second deduction
-        await open_the_audit_log()
+        await rows("DROP INDEX ux_credit_transactions_deduction")  # it refuses a second deduction
+        await unlock_audit_log()
         await rows(statement)
-        found.update(verdict.name for verdict in await audit.run() if verdict.violations)
+        found.update(result.name for result in await audit.run() if result.violations)
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -135,21 +135,21 @@ async def broken_by(audit: IntegrityAudit, statement: str) -> set[str]:
     return found
 
 
-async def test_every_promise_is_seen_broken_and_none_beside_it(audit: IntegrityAudit) -> None:
-    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
-    for statement, promises in DAMAGE:
-        assert (statement, await broken_by(audit, statement)) == (statement, promises)
-    for values, promises in LINES:
+async def test_each_damage_violates_exactly_the_expected_invariants(audit: IntegrityAudit) -> None:
+    assert [result.name for result in await audit.run() if result.violations] == []
+    for statement, expected in DAMAGE:
+        assert (statement, await violated_by(audit, statement)) == (statement, expected)
+    for values, expected in LINES:
         statement = (
             "INSERT INTO credit_transactions"  # noqa: S608 - constants
             " (id, user_id, generation_id, sequence, status, account_version, created_at,"
             " type, amount, balance, reference)"
             f" SELECT 'txn_1', g.user_id, g.id, 3, 'COMPLETED', 9, g.created_at, {values} FROM generations g"
         )
-        assert (values, await broken_by(audit, statement)) == (values, promises)
+        assert (values, await violated_by(audit, statement)) == (values, expected)
 
 
-async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, ada: Api) -> None:
+async def test_damage_to_purchases_violates_exactly_the_expected_invariants(server: Running, ada: Api) -> None:
     await buy(ada, package="credits-50")
     await buy(ada, plan="basic")
     (bought,) = await Purchase.filter(plan_id=None)
@@ -160,31 +160,31 @@ async def test_what_was_sold_is_seen_to_be_granted_and_no_more(server: Running, 
     audit = IntegrityAudit(
         server.services.integrations.storage.keys, generation_seconds=0, file_seconds=0, upload_seconds=0
     )
-    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
-    for statement, promises in SOLD:
-        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+    assert [result.name for result in await audit.run() if result.violations] == []
+    for statement, expected in PURCHASE_DAMAGE:
+        assert (statement, await violated_by(audit, statement)) == (statement, expected)
 
 
-async def test_an_object_without_a_row_and_a_row_without_its_object_are_seen(
+async def test_an_object_without_a_row_and_a_row_without_its_object_are_reported(
     server: Running, audit: IntegrityAudit
 ) -> None:
     keys = sorted(await server.services.integrations.storage.keys())
     assert len(keys) == 5  # two pictures with a thumbnail each, and one more of the wider one
     folder, _, name = keys[0].rpartition("/")
-    beside = f"{folder}/.{name}.1f2e3d4c"
-    for listed, promises in (
-        ([*keys, "originals/nobody/fil_1"], {"B1": ("originals/nobody/fil_1",)}),
-        ([*keys, beside], {"B1": (beside,)}),
+    leftover = f"{folder}/.{name}.1f2e3d4c"
+    for listed, expected in (
+        ([*keys, "originals/unknown/fil_1"], {"B1": ("originals/unknown/fil_1",)}),
+        ([*keys, leftover], {"B1": (leftover,)}),
         (keys[1:], {"B2": (name,)}),
     ):
-        verdicts = await IntegrityAudit(listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=0).run()
-        assert {verdict.name: verdict.violations for verdict in verdicts if verdict.violations} == promises
+        results = await IntegrityAudit(listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=0).run()
+        assert {result.name: result.violations for result in results if result.violations} == expected
 
 
-async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_names_is_told(
+async def test_a_lost_bucket_with_more_files_than_query_parameters_is_reported(
     audit: IntegrityAudit,
 ) -> None:
-    many = 33_000  # PostgreSQL takes 32,767
+    many = 33_000  # PostgreSQL accepts 32,767 parameters
     missing: tuple[str, ...] = ()
 
     async def work() -> None:
@@ -198,7 +198,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
             many,
         )
         found = await IntegrityAudit(listing([]), generation_seconds=0, file_seconds=0, upload_seconds=0).run()
-        (missing,) = [verdict.violations for verdict in found if verdict.name == "B2"]
+        (missing,) = [result.violations for result in found if result.name == "B2"]
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -206,7 +206,7 @@ async def test_a_bucket_that_is_lost_with_more_pictures_than_a_statement_takes_n
     assert len(missing) == many + 2
 
 
-async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_for_the_sweeper(
+async def test_a_leftover_of_an_interrupted_write_is_no_orphan_while_its_row_exists(
     server: Running, audit: IntegrityAudit
 ) -> None:
     keys = sorted(await server.services.integrations.storage.keys())
@@ -216,17 +216,15 @@ async def test_what_an_interrupted_write_left_is_no_orphan_while_its_row_waits_f
         await rows("UPDATE files SET state = 'PENDING' WHERE id = $1 RETURNING id", name)
         listed = [*keys, f"{folder}/.{name}.1f2e3d4c"]
         found = await IntegrityAudit(listing(listed), generation_seconds=0, file_seconds=9, upload_seconds=9).run()
-        verdicts = {verdict.name: verdict.violations for verdict in found}
-        assert verdicts["B1"] == ()
+        results = {result.name: result.violations for result in found}
+        assert results["B1"] == ()
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
         await run_tx(work)
 
 
-async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
-    server: Running, audit: IntegrityAudit
-) -> None:
+async def test_an_upload_is_no_orphan_until_it_expires(server: Running, audit: IntegrityAudit) -> None:
     storage = server.services.integrations.storage
     keys = sorted(await storage.keys())
 
@@ -238,12 +236,12 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
         )
         folder = f"uploads/{row['owner_id']}"
         listed = [*keys, f"{folder}/upl_1", f"{folder}/.upl_1.1f2e3d4c"]
-        for patience, violations in ((200, ()), (50, ("upl_1",))):
+        for seconds, violations in ((200, ()), (50, ("upl_1",))):
             found = await IntegrityAudit(
-                listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=patience
+                listing(listed), generation_seconds=0, file_seconds=0, upload_seconds=seconds
             ).run()
-            verdicts = {verdict.name: verdict.violations for verdict in found if verdict.violations}
-            assert verdicts == ({"B3": violations} if violations else {})
+            results = {result.name: result.violations for result in found if result.violations}
+            assert results == ({"B3": violations} if violations else {})
         raise RolledBackError
 
     with pytest.raises(RolledBackError):
@@ -251,60 +249,60 @@ async def test_a_picture_sent_ahead_is_no_orphan_and_may_wait_for_its_time(
 
 
 @pytest.mark.any_database
-async def test_a_storage_that_does_not_answer_hides_no_other_promise(server: Running) -> None:
-    async def silent() -> set[str]:
+async def test_an_outage_of_the_storage_does_not_hide_other_violations(server: Running) -> None:
+    async def unreachable() -> set[str]:
         raise StorageError("connection refused")
 
     ada = await server.api.sign_up()
     await User.filter(id=ada.user["id"]).update(credits=31)
-    audit = IntegrityAudit(silent, generation_seconds=60, file_seconds=60, upload_seconds=60)
-    verdicts = {verdict.name: verdict.violations for verdict in await audit.run()}
-    assert verdicts["M1"] == (str(ada.user["id"]),)
-    assert verdicts["B1"] == verdicts["B2"] == ("the storage does not respond: connection refused",)
+    audit = IntegrityAudit(unreachable, generation_seconds=60, file_seconds=60, upload_seconds=60)
+    results = {result.name: result.violations for result in await audit.run()}
+    assert results["M1"] == (str(ada.user["id"]),)
+    assert results["B1"] == results["B2"] == ("the storage does not respond: connection refused",)
 
 
-async def test_what_an_admin_gave_back_is_told_from_what_nobody_gave(
+async def test_refunds_without_an_audit_entry_are_violations_and_admin_refunds_are_not(
     server: Running, ada: Api, audit: IntegrityAudit
 ) -> None:
     admin = await make_admin(server.api)
     await run_tx(passes.grant, ada.user["id"], await Plan.get(slug="flash"), "order")
-    (passed,) = (await ada.create(prompt="A fox"))["generations"]
-    assert (await ada.wait_for_end(passed["id"]))["paidBy"] == "PASS"
+    (by_pass,) = (await ada.create(prompt="A fox"))["generations"]
+    assert (await ada.wait_for_end(by_pass["id"]))["paidBy"] == "PASS"
     bought = await Generation.get(paid_by="CREDITS")
-    act = (
+    add_entry = (
         "INSERT INTO audit_entries (id, action, target, detail, created_at)"
         " SELECT 'aud' || SUBSTR(id, 4), 'REFUND_GENERATION', id, '{}', created_at FROM generations WHERE paid_by = "
     )
-    undo = "UPDATE generations SET refunded = (1 = 0) WHERE paid_by = "
-    forget = "DELETE FROM audit_entries WHERE target = "
-    give = "UPDATE generations SET refunded = (1 = 1) WHERE paid_by = 'PASS'"
-    assert await broken_by(audit, act + "'CREDITS'") == {"M4"}
-    assert await broken_by(audit, act + "'PASS'") == {"A2"}
-    assert await broken_by(audit, give) == {"A1", "A2"}
-    for id in (bought.id, passed["id"]):
+    unset_refunded = "UPDATE generations SET refunded = (1 = 0) WHERE paid_by = "
+    delete_entry = "DELETE FROM audit_entries WHERE target = "
+    set_refunded = "UPDATE generations SET refunded = (1 = 1) WHERE paid_by = 'PASS'"
+    assert await violated_by(audit, add_entry + "'CREDITS'") == {"M4"}
+    assert await violated_by(audit, add_entry + "'PASS'") == {"A2"}
+    assert await violated_by(audit, set_refunded) == {"A1", "A2"}
+    for id in (bought.id, by_pass["id"]):
         await server.services.generations.admin_refunds.refund(
-            await User.get(id=admin.user["id"]), id, "Both hands were left ones"
+            await User.get(id=admin.user["id"]), id, "Two left hands"
         )
-    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
-    for statement, promises in (
-        (forget + f"'{bought.id}'", {"M4"}),
-        (forget + f"'{passed['id']}'", {"A2"}),
-        (act + "'CREDITS'", {"M4"}),  # a second one
-        (act + "'PASS'", {"A2"}),
-        (undo + "'CREDITS'", {"M4"}),
-        (undo + "'PASS'", {"A1", "A2"}),
+    assert [result.name for result in await audit.run() if result.violations] == []
+    for statement, expected in (
+        (delete_entry + f"'{bought.id}'", {"M4"}),
+        (delete_entry + f"'{by_pass['id']}'", {"A2"}),
+        (add_entry + "'CREDITS'", {"M4"}),  # a second one
+        (add_entry + "'PASS'", {"A2"}),
+        (unset_refunded + "'CREDITS'", {"M4"}),
+        (unset_refunded + "'PASS'", {"A1", "A2"}),
     ):
-        assert (statement, await broken_by(audit, statement)) == (statement, promises)
+        assert (statement, await violated_by(audit, statement)) == (statement, expected)
 
 
-async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
+async def test_admin_adjustments_and_grants_without_their_audit_entry_are_violations(
     server: Running, ada: Api, audit: IntegrityAudit
 ) -> None:
     admin, services = await User.get(id=(await make_admin(server.api)).user["id"]), server.services
     ada_id = str(ada.user["id"])
     await services.billing.admin_adjustments.adjust(admin, AdjustmentRequest(ada_id, -7, "Given twice"))
     await services.billing.admin_grants.grant_pass(admin, PassRequest(ada_id, "flash", 2))
-    assert [verdict.name for verdict in await audit.run() if verdict.violations] == []
+    assert [result.name for result in await audit.run() if result.violations] == []
     for statement in (
         "DELETE FROM audit_entries WHERE action = 'ADJUST_CREDITS'",
         "DELETE FROM audit_entries WHERE action = 'GRANT_PASS'",
@@ -314,4 +312,4 @@ async def test_what_an_admin_gave_or_took_has_its_line_in_the_audit_log(
         "UPDATE audit_entries SET action = 'SET_ROLE'",
         "UPDATE passes SET reference = 'gift'",
     ):
-        assert (statement, await broken_by(audit, statement)) == (statement, {"M8"})
+        assert (statement, await violated_by(audit, statement)) == (statement, {"M8"})

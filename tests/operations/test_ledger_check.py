@@ -1,4 +1,4 @@
-"""The check of the books that admins ask for: however many ask at once, the tables are read once."""
+"""The ledger check: concurrent callers share one read of the tables."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from services.operations.ledger_check import LedgerCheck
 
 
 class Tables:
-    """Counts how often they are read; answers when it is told to."""
+    """Counts the queries; returns once `open` is set."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -24,13 +24,13 @@ async def nothing() -> set[str]:
     return set()
 
 
-async def test_those_who_ask_at_once_share_one_answer_and_the_next_asks_anew() -> None:
+async def test_concurrent_checks_share_one_result_and_the_next_reads_again() -> None:
     tables = Tables()
     check = LedgerCheck(
         IntegrityAudit(nothing, generation_seconds=0.0, file_seconds=0.0, upload_seconds=0.0, query=tables.read)
     )
-    asking = [asyncio.create_task(check.mismatches()) for _ in range(20)]
+    checks = [asyncio.create_task(check.mismatches()) for _ in range(20)]
     await asyncio.sleep(0)
     tables.open.set()
-    assert await asyncio.gather(*asking) == [["usr_1"]] * 20
+    assert await asyncio.gather(*checks) == [["usr_1"]] * 20
     assert await check.mismatches() == ["usr_2"]

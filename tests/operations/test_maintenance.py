@@ -1,4 +1,4 @@
-"""Maintenance: what an operator switches off is refused before anything happens, and what was accepted is kept."""
+"""Maintenance: switched-off functions are refused before any effect, and accepted requests are completed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,37 +38,39 @@ async def status(generation_id: str) -> str:
     return (await Generation.get(id=generation_id)).status.value
 
 
-async def test_read_only_refuses_every_change_by_people_before_anything_happens(idle_server: Running) -> None:
+async def test_read_only_refuses_every_mutation_of_users_before_any_effect(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     (generation,) = (await ada.create(prompt="A fox"))["generations"]
     mutation = schema._schema.mutation_type
     assert isinstance(mutation, GraphQLObjectType)
     assert (await switch(admin, readOnly=True))["readOnly"] is True
-    asked = 0
+    refused = 0
     for name, field in mutation.fields.items():
         if name.startswith("admin") or name in {"signIn", "signOut"}:
             continue
-        # With arguments that make sense to the schema alone: nothing looks at them.
-        given = ", ".join(f"{key}: {sample(item.type)}" for key, item in field.args.items() if needed(item.type))
-        error = await ada.refused(f"mutation {{ {name}{f'({given})' if given else ''} {{ __typename }} }}")
+        # With arguments that are valid by the schema only: they are not used.
+        arguments = ", ".join(
+            f"{key}: {sample(item.type)}" for key, item in field.args.items() if is_required(item.type)
+        )
+        error = await ada.refused(f"mutation {{ {name}{f'({arguments})' if arguments else ''} {{ __typename }} }}")
         assert error["code"] == "UNAVAILABLE", name
-        asked += 1
-    assert asked >= 20
+        refused += 1
+    assert refused >= 20
     sign_up = 'mutation { signUp(input: {email: "x@example.com", password: "correct horse"}) { token } }'
-    told = await idle_server.api.raw(sign_up, headers={"accept-language": "zh"})
-    assert "维护" in told.json()["errors"][0]["message"]
+    response = await idle_server.api.raw(sign_up, headers={"accept-language": "zh"})
+    assert "维护" in response.json()["errors"][0]["message"]
     assert 'darkroom_maintenance{switch="read_only"} 1.0' in (await idle_server.api.http.get("/metrics")).text
     sent = await idle_server.api.http.post("/uploads/anything", files={"file": photo()})
     forms = [
         await idle_server.api.http.post(path, data={"token": "x"}) for path in ("/verify-email", "/reset-password")
     ]
-    assert [answer.status_code for answer in (sent, *forms)] == [503] * 3
+    assert [response.status_code for response in (sent, *forms)] == [503] * 3
 
     assert (await idle_server.api.http.get("/health/ready")).json()["status"] == "read-only"
     async with ada.socket() as socket:
         assert (await (await socket.subscribe(CREDITS)).next())["credits"] == await ada.credits()
     await idle_server.services.generations.worker.process(generation["id"])
-    assert await status(generation["id"]) == "COMPLETED", "what was accepted is finished"
+    assert await status(generation["id"]) == "COMPLETED", "an accepted generation is completed"
     sign_in = "mutation($input: SignInInput!) { signIn(input: $input) { token } }"
     token = (await idle_server.api.one(sign_in, input={"email": "ada@example.com", "password": "correct horse"}))[
         "token"
@@ -80,23 +82,23 @@ async def test_read_only_refuses_every_change_by_people_before_anything_happens(
     assert (await idle_server.api.http.get("/health/ready")).json()["status"] != "read-only"
 
 
-def needed(kind: Any) -> bool:
+def is_required(kind: Any) -> bool:
     return str(kind).endswith("!")
 
 
 def sample(kind: Any) -> str:
-    """A literal that a required argument accepts."""
+    """Return a literal for a required argument."""
     bare = kind.of_type
     if str(bare).startswith("["):
         return "[]"
     fields = getattr(bare, "fields", None)
     if fields is not None:
-        inner = ", ".join(f"{name}: {sample(item.type)}" for name, item in fields.items() if needed(item.type))
+        inner = ", ".join(f"{name}: {sample(item.type)}" for name, item in fields.items() if is_required(item.type))
         return f"{{{inner}}}"
     return {"Boolean": "true", "Int": "1"}.get(str(bare), '"sample"')
 
 
-async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_when_it_is_back(
+async def test_a_disabled_provider_refuses_new_generations_and_keeps_pending_ones(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
@@ -126,8 +128,8 @@ async def test_a_provider_that_is_off_takes_no_orders_and_what_waits_goes_on_whe
     assert await status(waiting["id"]) == "COMPLETED"
 
 
-async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings: Settings) -> None:
-    # Nobody looks at the table in time: workers must be told.
+async def test_workers_resume_when_their_provider_is_enabled(settings: Settings) -> None:
+    # Without polling of the table, so that workers depend on the message.
     async with running(settings.model_copy(update={"generation_sweep_seconds": 600.0})) as server:
         ada, admin = await server.api.sign_up("ada@example.com"), await make_admin(server.api)
         await switch(admin, providersOff=["demo"])
@@ -137,7 +139,7 @@ async def test_workers_go_on_by_themselves_when_their_provider_is_back(settings:
         assert (await ada.wait_for_end(waiting))["status"] == "COMPLETED"
 
 
-async def test_a_cap_of_a_day_refuses_orders_when_it_is_reached(idle_server: Running) -> None:
+async def test_a_reached_daily_cap_refuses_new_generations(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     old, new = [await create_in_another_process(idle_server.services, ada) for _ in range(2)]
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -147,22 +149,22 @@ async def test_a_cap_of_a_day_refuses_orders_when_it_is_reached(idle_server: Run
     (waiting,) = (await ada.create(prompt="A fox"))["generations"]
     await Generation.filter(id=old).update(completed_at=midnight)
 
-    async def is_noticed() -> bool:
+    async def is_refused() -> bool:
         return bool((await ada.create(prompt="A crow"))["errors"])
 
-    await until(is_noticed)
+    await until(is_refused)
     credits = await ada.credits()
     error = await ada.refused(CREATE, input={"prompt": "A crow"})
     assert (error["code"], "tomorrow" in error["message"]) == ("UNAVAILABLE", True)
     assert await ada.credits() == credits
     await idle_server.services.generations.worker.process(waiting["id"])
-    assert await status(waiting["id"]) == "COMPLETED", "what was accepted is made"
+    assert await status(waiting["id"]) == "COMPLETED", "an accepted generation is completed"
     await switch(admin, dailySpendCap=None)
     assert (await ada.create(prompt="A crow"))["errors"] == []
 
 
 @pytest.mark.any_database
-async def test_each_change_is_written_down_with_what_it_was_before(idle_server: Running) -> None:
+async def test_each_change_is_in_the_audit_log_with_the_earlier_state(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     assert (await admin.one(SHOWN))["maintenance"] == OFF
     for input in ({"providersOff": ["demo"], "dailySpendCap": 2.5}, {"dailySpendCap": 2.5}, {"dailySpendCap": None}):
@@ -171,11 +173,14 @@ async def test_each_change_is_written_down_with_what_it_was_before(idle_server: 
     first = {"read_only": False, "providers_off": [], "daily_spend_cap": None}
     second = first | {"providers_off": ["demo"], "daily_spend_cap": 2.5}
     third = second | {"daily_spend_cap": None}
-    acts = await AuditEntry.all().order_by("id")
-    assert [(act.actor_id, act.action.value, act.target) for act in acts] == [
+    entries = await AuditEntry.all().order_by("id")
+    assert [(entry.actor_id, entry.action.value, entry.target) for entry in entries] == [
         (admin.user["id"], "SET_MAINTENANCE", None)
     ] * 2
-    assert [act.detail for act in acts] == [{"before": first, "after": second}, {"before": second, "after": third}]
+    assert [entry.detail for entry in entries] == [
+        {"before": first, "after": second},
+        {"before": second, "after": third},
+    ]
     for wrong, field in (
         ({"providersOff": ["demo", "dalle"]}, ["providersOff", "1"]),
         ({"providersOff": None}, ["providersOff"]),
@@ -186,7 +191,7 @@ async def test_each_change_is_written_down_with_what_it_was_before(idle_server: 
         refused = await admin.refused(SET, input=wrong)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
     assert "demo, openrouter" in (await admin.refused(SET, input={"providersOff": ["dalle"]}))["message"]
-    for person, code in ((idle_server.api, "UNAUTHENTICATED"), (ada, "FORBIDDEN")):
-        assert (await person.refused(SET, input={"readOnly": True}))["code"] == code
-        assert (await person.refused(SHOWN))["code"] == code
+    for client, code in ((idle_server.api, "UNAUTHENTICATED"), (ada, "FORBIDDEN")):
+        assert (await client.refused(SET, input={"readOnly": True}))["code"] == code
+        assert (await client.refused(SHOWN))["code"] == code
     assert await AuditEntry.all().count() == 2

@@ -1,4 +1,4 @@
-"""The self-check: one worker an hour, what it finds is told aloud once, and it never keeps anybody from writing."""
+"""The self-check: one worker per hour runs it, a new violation alerts admins once, and it never blocks writers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,19 +18,19 @@ from tests.support.integrity import make_admin
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
 FEED = "subscription { adminActivity { kind message } }"
-# Many rows out of none, on both databases.
+# A query that never ends, on both databases.
 ENDLESS = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000000)
 SELECT CAST(COUNT(*) AS TEXT) AS id FROM numbers
 """
 
 
-async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Running) -> None:
+async def test_a_new_violation_is_reported_once_by_one_worker_an_hour(idle_server: Running) -> None:
     api, check = idle_server.api, idle_server.services.operations.self_check
     admin, ada = await make_admin(api), await api.sign_up()
     metric.audit_age.set(0)
     await check.export_metrics()
-    assert (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or 0) > 0, "nobody has audited yet"
+    assert (metric.REGISTRY.get_sample_value("darkroom_audit_age_seconds") or 0) > 0, "no audit has completed yet"
     assert await check.check_when_due(NOON) == {}
     async with admin.socket() as socket:
         feed = await socket.subscribe(FEED)
@@ -38,16 +38,16 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
         await rows("UPDATE users SET credits = credits + 1 WHERE id = $1", ada.user["id"])
         later = NOON + timedelta(hours=1)
         with capture_logs() as logs:
-            both = await asyncio.gather(check.check_when_due(later), check.check_when_due(later))
-        assert [found for found in both if found is not None] == [{"M1": 1, "M6": 1}]
-        told = {line["invariant"]: line for line in logs if line["event"] == "self_check.invariant_violated"}
-        assert set(told) == {"M1", "M6"}
-        assert told["M1"]["ids"] == (ada.user["id"],)
+            runs = await asyncio.gather(check.check_when_due(later), check.check_when_due(later))
+        assert [run for run in runs if run is not None] == [{"M1": 1, "M6": 1}]
+        logged = {line["invariant"]: line for line in logs if line["event"] == "self_check.invariant_violated"}
+        assert set(logged) == {"M1", "M6"}
+        assert logged["M1"]["ids"] == (ada.user["id"],)
         alert = await feed.until(kind="ALERT")
         while "M1" not in alert["message"]:
             alert = await feed.until(kind="ALERT")
         assert alert["message"] == "An invariant is violated: a balance is the sum of its ledger (M1), 1 times."
-        # Still broken an hour later: the log says so again, the feed does not.
+        # Still violated an hour later: it is logged again, without another alert.
         assert await check.check_when_due(later) is None
         with capture_logs() as logs:
             assert await check.check_when_due(later + timedelta(hours=1)) == {"M1": 1, "M6": 1}
@@ -62,25 +62,24 @@ async def test_what_breaks_is_told_once_by_one_worker_an_hour(idle_server: Runni
         assert 'darkroom_invariant_violations{invariant="M1"} 0.0' in (await api.http.get("/metrics")).text
 
 
-async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_server: Running) -> None:
-    hasty = ReadOnlyDatabase(idle_server.settings.database, 0.05)
+async def test_an_audit_has_a_deadline_and_reports_incomplete_checks(idle_server: Running) -> None:
+    database = ReadOnlyDatabase(idle_server.settings.database, 0.05)
     with pytest.raises(QueryTimeoutError):
-        await hasty.rows(ENDLESS)
+        await database.rows(ENDLESS)
 
     async def never() -> set[str]:
         await asyncio.sleep(60)
         return set()
 
-    async def ask(sql: str, *values: float) -> list[dict[str, object]]:
+    async def query(sql: str, *values: float) -> list[dict[str, object]]:
         if "LAG" in sql:
             raise QueryTimeoutError
         return await rows(sql, *values)
 
     audit = IntegrityAudit(
-        never, generation_seconds=60, file_seconds=60, upload_seconds=60, query=ask, listing_timeout=0.05
+        never, generation_seconds=60, file_seconds=60, upload_seconds=60, query=query, listing_timeout=0.05
     )
-    verdicts = await audit.run()
-    unknown = {verdict.name for verdict in verdicts if not verdict.is_complete}
+    unknown = {result.name for result in await audit.run() if not result.is_complete}
     assert unknown == {"B1", "B2", "M6", "A3"}
     check = SelfCheck(audit, idle_server.services.events.publisher)
     with capture_logs() as logs:
@@ -91,15 +90,15 @@ async def test_an_audit_has_a_deadline_and_says_what_it_does_not_know(idle_serve
     assert set(run.result["unknown"]) == unknown
 
 
-async def test_an_audit_reads_beside_a_writer_and_writes_nothing(idle_server: Running) -> None:
-    survey = ReadOnlyDatabase(idle_server.settings.database, 5)
+async def test_an_audit_reads_beside_a_writer_and_cannot_write(idle_server: Running) -> None:
+    database = ReadOnlyDatabase(idle_server.settings.database, 5)
     ada = await idle_server.api.sign_up()
 
     async def write() -> None:
         await rows("UPDATE users SET name = 'Ada' WHERE id = $1", ada.user["id"])
-        # The row is taken: whoever waited for it, or kept it, would time out.
-        assert await survey.rows("SELECT name FROM users WHERE id = $1", ada.user["id"]) == [{"name": None}]
+        # The row is locked: a reader that waited for it would time out.
+        assert await database.rows("SELECT name FROM users WHERE id = $1", ada.user["id"]) == [{"name": None}]
 
     await run_tx(write)
     with pytest.raises(Exception, match=r"read-?only"):
-        await survey.rows("UPDATE users SET name = 'Eve' RETURNING id")
+        await database.rows("UPDATE users SET name = 'Eve' RETURNING id")

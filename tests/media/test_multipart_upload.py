@@ -1,4 +1,4 @@
-"""Pictures that people send: taken clean, or refused with nothing stored and nothing spent."""
+"""Multipart uploads: pictures are stored sanitized, or refused with nothing stored and nothing charged."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ from tests.support.raw_multipart import CONTENT_TYPE, Part, file_map, form, oper
 
 MIB = 2**20
 LIMIT = 10 * MIB
-ORDER = (
+CREATE_PARTS = (
     operations(CREATE, {"input": {"prompt": "A fox", "image": None}}),
     file_map({"0": ["variables.input.image"]}),
 )
@@ -41,19 +41,19 @@ def check_clean(data: bytes, name: str) -> None:
 
 
 def check_upright(image: Image.Image, name: str) -> None:
-    """The four quarters of the corpus's scene, each where it belongs."""
-    wanted = {
+    """Check that the four quarters of the corpus's scene have their colors."""
+    expected = {
         (0.25, 0.25): (255, 0, 0),
         (0.75, 0.25): (0, 255, 0),
         (0.25, 0.75): (0, 0, 255),
         (0.75, 0.75): (255, 255, 0),
     }
-    for (x, y), colour in wanted.items():
+    for (x, y), colour in expected.items():
         found: Any = image.convert("RGB").getpixel((int(image.width * x), int(image.height * y)))
-        assert all(abs(one - other) < 40 for one, other in zip(found, colour, strict=True)), (name, x, y, found)
+        assert all(abs(actual - wanted) < 40 for actual, wanted in zip(found, colour, strict=True)), (name, x, y, found)
 
 
-async def test_ordinary_pictures_are_stored_upright_and_without_a_trace_of_metadata(idle_server: Running) -> None:
+async def test_ordinary_pictures_are_stored_upright_and_without_metadata(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for case in ORDINARY[::3]:
         made = await ada.create(case.build(), prompt="A fox")
@@ -73,7 +73,7 @@ async def test_ordinary_pictures_are_stored_upright_and_without_a_trace_of_metad
     await assert_invariants(idle_server.services, all_swept=True)
 
 
-async def test_hostile_pictures_are_refused_with_nothing_stored_and_nothing_spent(idle_server: Running) -> None:
+async def test_hostile_pictures_are_refused_with_nothing_stored_or_charged(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     for case in HOSTILE[::3]:
         refused = await ada.refused(CREATE, {"input.image": case.build()}, input={"prompt": "A fox"})
@@ -84,7 +84,7 @@ async def test_hostile_pictures_are_refused_with_nothing_stored_and_nothing_spen
     assert await ada.credits() == 10_000
 
 
-async def test_the_reason_of_a_refusal_is_told_in_the_persons_language(idle_server: Running) -> None:
+async def test_the_reason_of_a_refusal_is_translated(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     reasons = {
         b"": "empty",
@@ -100,7 +100,7 @@ async def test_the_reason_of_a_refusal_is_told_in_the_persons_language(idle_serv
         assert any("\u4e00" <= character <= "\u9fff" for character in error["message"]), words
 
 
-async def test_the_providers_picture_loses_its_metadata_too(
+async def test_metadata_is_removed_from_the_providers_picture(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
@@ -122,7 +122,9 @@ async def test_the_providers_picture_loses_its_metadata_too(
         check_upright(Image.open(io.BytesIO(data)), "result")
 
 
-async def test_the_provider_gets_the_clean_picture(idle_server: Running, openrouter: ScriptedOpenRouter) -> None:
+async def test_the_provider_receives_the_sanitized_picture(
+    idle_server: Running, openrouter: ScriptedOpenRouter
+) -> None:
     ada = await idle_server.api.sign_up()
     dirty = pictures.encode(pictures.scene(), "JPEG", exif=pictures.exif(8), xmp=pictures.xmp())
     (made,) = (await ada.create(dirty, prompt="A fox"))["generations"]
@@ -136,12 +138,12 @@ async def test_the_provider_gets_the_clean_picture(idle_server: Running, openrou
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-async def test_the_limit_is_exactly_ten_mebibytes(idle_server: Running, extra: int) -> None:
+async def test_the_size_limit_is_exactly_ten_mebibytes(idle_server: Running, extra: int) -> None:
     ada = await idle_server.api.sign_up()
     whole = pictures.jpeg()
-    data = whole + b"\0" * (LIMIT + extra - len(whole))  # what follows a JPEG's end is dropped by the door
-    answer = await ada.raw(CREATE, {"input.image": data}, input={"prompt": "A fox"})
-    made = answer.json()["data"]["createGeneration"]
+    data = whole + b"\0" * (LIMIT + extra - len(whole))  # the sanitizer drops what follows a JPEG's end
+    response = await ada.raw(CREATE, {"input.image": data}, input={"prompt": "A fox"})
+    made = response.json()["data"]["createGeneration"]
     if extra == 0:
         assert made["errors"] == []
         assert made["generations"][0]["original"]["byteSize"] < 10_000
@@ -152,12 +154,12 @@ async def test_the_limit_is_exactly_ten_mebibytes(idle_server: Running, extra: i
 
 
 def resident() -> int:
-    """Bytes of memory that this process, and the server in it, holds right now."""
+    """Return the resident memory of this process, which includes the server, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-@pytest.mark.parametrize("announced", [True, False])
-async def test_a_body_far_over_the_limit_is_left_unread(idle_server: Running, announced: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+async def test_a_body_far_over_the_limit_is_not_read(idle_server: Running, has_length: bool) -> None:
     ada = await idle_server.api.sign_up()
     head = form(
         [operations(CREATE, {"input": {"prompt": "A fox", "image": None}}), file_map({"0": ["variables.input.image"]})],
@@ -166,21 +168,21 @@ async def test_a_body_far_over_the_limit_is_left_unread(idle_server: Running, an
     start = head + form([Part(b"0", b"", b"big.jpg", b"image/jpeg")], closed=False).removesuffix(b"\r\n")
     size, sent, block = 300 * MIB, 0, bytes(64 * 1024)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(ada.address.rsplit(":", 1)[1]))
-    length = f"Content-Length: {len(start) + size}" if announced else "Transfer-Encoding: chunked"
+    length = f"Content-Length: {len(start) + size}" if has_length else "Transfer-Encoding: chunked"
     lines = ["POST /graphql HTTP/1.1", "Host: localhost", f"Content-Type: {CONTENT_TYPE}", length]
     writer.write("\r\n".join([*lines, f"Authorization: Bearer {ada.token}", "", ""]).encode())
     answer = asyncio.create_task(reader.read(4096))
     before = resident()
-    with contextlib.suppress(ConnectionError):  # the server hangs up on whoever goes on
+    with contextlib.suppress(ConnectionError):  # the server closes the connection of a client that continues
         while sent < size and not answer.done():
-            piece = block if sent else start
-            writer.write(piece if announced else b"%x\r\n%b\r\n" % (len(piece), piece))
+            chunk = block if sent else start
+            writer.write(chunk if has_length else b"%x\r\n%b\r\n" % (len(chunk), chunk))
             await writer.drain()
-            sent += len(piece)
-    said = await asyncio.wait_for(answer, 20)
+            sent += len(chunk)
+    response = await asyncio.wait_for(answer, 20)
     writer.close()
-    assert said.startswith(b"HTTP/1.1 413 ")
-    assert b'"INVALID_INPUT"' in said
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b'"INVALID_INPUT"' in response
     assert sent < LIMIT + 8 * MIB  # the limit, and what the kernel's buffers hold
     assert resident() - before < 64 * MIB
     assert await count_rows() == NOTHING
@@ -207,19 +209,19 @@ FILE_NAMES = (
 )
 
 
-async def test_no_file_name_or_declared_type_matters(idle_server: Running) -> None:
+async def test_file_names_and_declared_types_are_ignored(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     data = pictures.png()
     for number, name in enumerate(FILE_NAMES):
         declared = (b"image/jpeg", b"text/html", b"application/x-php", None)[number % 4]
         body = form(
             [
-                *ORDER,
+                *CREATE_PARTS,
                 Part(b"0", data, name, declared),
             ]
         )
         response = await ada.http.post("/graphql", content=body, headers=ada.headers(**{"content-type": CONTENT_TYPE}))
-        if response.status_code == 400:  # the parser would not have such a header at all
+        if response.status_code == 400:  # the parser refuses such a header
             assert response.json()["errors"][0]["extensions"]["code"] == "INVALID_INPUT", name
             assert b"\x00" in name or b"\r" in name, name
             continue
@@ -238,17 +240,17 @@ async def test_no_file_name_or_declared_type_matters(idle_server: Running) -> No
     assert len(rows) >= len(FILE_NAMES) - 2
 
 
-async def test_the_same_photo_twice_is_two_files(idle_server: Running) -> None:
+async def test_the_same_photo_sent_twice_is_two_files(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
-    for person in (ada, ada, eve):
-        await person.create(photo(64, 48), prompt="A fox")
+    for client in (ada, ada, eve):
+        await client.create(photo(64, 48), prompt="A fox")
     rows = await File.all()
     assert len({row.key for row in rows}) == 3
     assert len({row.sha256 for row in rows}) == 1
     assert {row.owner_id for row in rows} == {ada.user["id"], eve.user["id"]}
 
 
-async def test_a_storage_that_will_not_take_the_photo_costs_nothing(idle_server: Running) -> None:
+async def test_a_failure_to_store_the_photo_costs_nothing(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     folder = idle_server.settings.data_dir / "files" / "originals"
     folder.write_bytes(b"")  # a file where a folder should be

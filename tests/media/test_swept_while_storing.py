@@ -1,4 +1,4 @@
-"""Bytes that come after their row was given up must not stay behind for ever."""
+"""A file whose row the sweeper deletes while its bytes are written leaves no bytes behind."""
 
 import pytest
 
@@ -12,18 +12,18 @@ from tests.conftest import Running, running
 from tests.support.client import photo
 
 
-class SleepyStorage(LocalStorage):
-    """Keeps bytes only after the sweeper has lost its patience with their row."""
+class SlowStorage(LocalStorage):
+    """Stores bytes after the sweeper has deleted their row."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await File.all().delete()
         await super().put(key, data, content_type)
 
 
-async def test_bytes_of_a_row_that_was_swept_go_with_it(settings: Settings) -> None:
+async def test_bytes_are_removed_when_their_row_was_swept_while_storing(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
-        storage = SleepyStorage(
+        storage = SlowStorage(
             server.settings.data_dir / "files", address="http://localhost", secret="x" * 32, link_seconds=60
         )
         files = FileService(storage, server.services.integrations.sanitizer, server.services.media.files.limits)
@@ -31,10 +31,10 @@ async def test_bytes_of_a_row_that_was_swept_go_with_it(settings: Settings) -> N
         with pytest.raises(UploadFailedError):
             await files.store(ada.user["id"], FileKind.ORIGINAL, image)
         assert await storage.keys() == set()
-        await _ordinary_files_stay(server, ada.user["id"])
+        await _check_other_files_are_kept(server, ada.user["id"])
 
 
-async def _ordinary_files_stay(server: Running, owner: str) -> None:
+async def _check_other_files_are_kept(server: Running, owner: str) -> None:
     files = server.services.media.files
     await files.store(owner, FileKind.ORIGINAL, await files.check_upload(photo()))
     assert len(await server.services.integrations.storage.keys()) == 2
