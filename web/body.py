@@ -1,7 +1,7 @@
 """Request bodies: size limits with this API's own error messages, and strict JSON.
 
 Starlette's `max_body_size` replaces the response with a plain text of its own. It is used where the client is a program
-(/webhooks/polar); `limited` where a person reads the error: in GraphQL's form, in their language, or on a page.
+(/webhooks/polar); `limited` where a user reads the error: in GraphQL's form, in their language, or on a page.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The page behind a share link, for people and for link-preview crawlers."""
+"""The page behind a share link, for visitors and for link-preview crawlers."""
 
 from urllib.parse import urlsplit
 

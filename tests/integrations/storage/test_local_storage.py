@@ -1,0 +1,176 @@
+"""The local storage: signed links, hostile keys, symbolic links, partial writes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.integrations.storage.local import LocalStorage, LocalUpload
+from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
+from tests.support.signed_link import forged, token_of
+
+SECRET = "s" * 32
+KEY = "originals/usr_1/fil_1"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def storage(tmp_path: Path, clock: Clock) -> LocalStorage:
+    return LocalStorage(
+        tmp_path / "files", address="https://pictures.example", secret=SECRET, link_seconds=600, clock=clock
+    )
+
+
+async def test_link_changes_once_per_time_window(storage: LocalStorage, clock: Clock) -> None:
+    links = []
+    for seconds in range(0, 900, 10):
+        clock.now = 999_900.0 + seconds  # windows of 300 seconds; this is the start of one
+        links.append(await storage.link(KEY, "image/png"))
+    assert [links.count(link) for link in dict.fromkeys(links)] == [30, 30, 30]
+    assert links[0].expires_at == 999_900 + 600
+
+
+async def test_link_is_valid_for_at_least_half_of_its_lifetime(storage: LocalStorage, clock: Clock) -> None:
+    await storage.put(KEY, b"bytes", "image/png")
+    for start in (999_900.0, 1_000_000.5, 1_000_199.9):
+        clock.now = start
+        link = await storage.link(KEY, "image/png")
+        assert 300 <= link.expires_at - start <= 600
+        found = storage.resolve(token_of(link.url))
+        assert found is not None
+        assert found.path.read_bytes() == b"bytes"
+        assert 0 < found.seconds_left <= 600
+        clock.now = link.expires_at - 1.0
+        assert storage.resolve(token_of(link.url)) is not None
+        clock.now = float(link.expires_at)
+        assert storage.resolve(token_of(link.url)) is None
+
+
+HOSTILE_KEYS = [
+    "", "..", "../secret-key", "originals/../../secret-key", "originals/./x", "/etc/passwd", "//etc/passwd", "~root",
+    "originals/\0", "originals/fil_1\n", "Originals/x", "originals\\x", "originals/%2e%2e/x", "c:/x", "x" * 121,
+    "originals/é", ".hidden", "originals/.fil_1.0badf00d",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", HOSTILE_KEYS, ids=repr)
+async def test_hostile_keys_are_refused_by_every_operation(storage: LocalStorage, key: str) -> None:
+    with pytest.raises(StorageError):
+        await storage.put(key, b"x", "image/png")
+    with pytest.raises(StorageError):
+        await storage.get(key)
+    with pytest.raises(StorageError):
+        await storage.get_part(key, 0, 1)
+    with pytest.raises(StorageError):
+        await storage.delete(key)
+    assert storage.resolve(token_of((await storage.link(key, "image/png")).url)) is None
+    assert await storage.keys() == set()
+
+
+@pytest.mark.parametrize("planted", ["originals/usr_1/fil_1", "originals/usr_1", "originals"])
+async def test_symbolic_links_in_the_storage_folder_are_not_followed(
+    storage: LocalStorage, tmp_path: Path, planted: str
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "usr_1").mkdir(parents=True)
+    for secret in (outside / "fil_1", outside / "usr_1" / "fil_1"):
+        secret.write_bytes(b"secret")
+    target = {"originals": outside, "originals/usr_1": outside, KEY: outside / "fil_1"}[planted]
+    link = tmp_path / "files" / planted
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    operations: list[Callable[[], Any]] = [
+        lambda: storage.get(KEY),
+        lambda: storage.get_part(KEY, 0, 6),
+        lambda: storage.put(KEY, b"overwritten", "image/png"),
+        lambda: storage.delete(KEY),
+    ]
+    for operation in operations:
+        with pytest.raises(StorageError):
+            await operation()
+    assert storage.resolve(token_of((await storage.link(KEY, "image/png")).url)) is None
+    assert (outside / "fil_1").read_bytes() == b"secret"
+    assert (outside / "usr_1" / "fil_1").read_bytes() == b"secret"
+
+
+async def test_storage_puts_replaces_and_deletes(storage: LocalStorage) -> None:
+    with pytest.raises(MissingObjectError):
+        await storage.get(KEY)
+    await storage.put(KEY, b"old", "image/png")
+    await storage.put(KEY, b"new", "image/png")
+    assert await storage.get(KEY) == b"new"
+    assert await storage.keys() == {KEY}
+    await storage.delete(KEY)
+    await storage.delete(KEY)
+    assert await storage.keys() == set()
+
+
+async def test_failed_write_leaves_no_partial_file(storage: LocalStorage, tmp_path: Path) -> None:
+    (tmp_path / "files" / "originals").mkdir()
+    (tmp_path / "files" / "originals" / "usr_1").write_bytes(b"a file where a folder should be")
+    with pytest.raises(StorageError):
+        await storage.put(KEY, b"x", "image/png")
+    assert await storage.keys() == {"originals/usr_1"}
+
+
+async def test_interrupted_storage_check_leaves_no_file(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = []
+
+    def take_snapshot(_: int) -> None:
+        snapshots.append(list((tmp_path / "files").iterdir()))
+
+    monkeypatch.setattr(os, "fsync", take_snapshot)  # called while the check writes
+    await storage.check()
+    assert snapshots == [[]]
+    assert await storage.keys() == set()
+
+
+async def test_object_larger_than_the_limit_is_not_read(storage: LocalStorage) -> None:
+    await storage.put(KEY, b"12345", "image/png")
+    assert await storage.get(KEY, max_bytes=5) == b"12345"
+    with pytest.raises(TooLargeError):
+        await storage.get(KEY, max_bytes=4)
+
+
+async def test_parts_are_read_separately(storage: LocalStorage) -> None:
+    await storage.put(KEY, b"0123456789", "image/png")
+    assert await storage.get_part(KEY, 0, 10) == b"0123456789"
+    assert await storage.get_part(KEY, 3, 4) == b"3456"
+    for start, size in ((8, 3), (10, 1)):
+        with pytest.raises(StorageError):
+            await storage.get_part(KEY, start, size)
+    with pytest.raises(MissingObjectError):
+        await storage.get_part(KEY + "x", 0, 1)
+
+
+async def test_upload_target_resolves_until_it_expires(storage: LocalStorage, clock: Clock) -> None:
+    target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+    assert (target.method, target.headers, target.fields) == ("POST", {}, {})
+    assert target.expires_at == clock.now + 60
+    address, _, token = target.url.rpartition("/")
+    assert address == "https://pictures.example/uploads"
+    clock.now += 59
+    assert storage.resolve_upload(token) == LocalUpload(KEY, "image/png", 1000)
+    assert storage.resolve(token) is None, "an upload token must not authorize a download"
+    assert storage.resolve_upload(token_of((await storage.link(KEY, "image/png")).url)) is None
+    assert storage.resolve_upload(forged(token)) is None
+    clock.now += 1
+    assert storage.resolve_upload(token) is None
