@@ -1,4 +1,4 @@
-"""What the tables refuse, whatever the code believes: every check, unique, foreign key and trigger, on both."""
+"""What the tables refuse independently of the code: every check, unique and foreign key, and trigger, on both."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import ParamSpec
@@ -26,8 +26,8 @@ NOT_UNIQUE = "unique constraint"
 DELETE_USER = "DELETE FROM users WHERE id = $1 RETURNING id"
 
 
-class UndoneError(Exception):
-    """Ends a transaction that the database had nothing against."""
+class RolledBackError(Exception):
+    """Rolls back a transaction that the database accepted."""
 
 
 @pytest.fixture
@@ -37,23 +37,23 @@ async def account(database: str) -> AsyncIterator[SampleAccount]:
 
 
 async def refusal(attempt: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> str:
-    """What the database says to an attempt; empty where it has nothing against it. Nothing is left behind."""
+    """Return the database's error for a statement, empty if it is accepted; the transaction is rolled back."""
 
     async def work() -> None:
         await attempt(*args, **kwargs)
-        raise UndoneError
+        raise RolledBackError
 
     try:
         await run_tx(work)
     except IntegrityError as error:
         return str(error).lower()
-    except UndoneError:
+    except RolledBackError:
         return ""
-    raise AssertionError("neither refused nor undone")
+    raise AssertionError("neither refused nor rolled back")
 
 
-async def test_good_rows_are_taken(account: SampleAccount) -> None:
-    good: list[tuple[str, Row]] = [
+async def test_valid_rows_are_accepted(account: SampleAccount) -> None:
+    valid: list[tuple[str, Row]] = [
         ("users", factories.user(credits=-1, overdraft_allowed=True)),
         ("users", factories.user(role="SUPER_ADMIN")),
         ("collections", factories.collection(base_cost=0)),
@@ -70,18 +70,18 @@ async def test_good_rows_are_taken(account: SampleAccount) -> None:
         ("generations", ended(account, "FAILED", error_code="GENERATION_FAILED")),
         ("generations", ended(account, "CANCELED")),
     ]
-    refused = [(table, row, told) for table, row in good if (told := await refusal(insert, table, row))]
+    refused = [(table, row, error) for table, row in valid if (error := await refusal(insert, table, row))]
     assert refused == []
 
 
-async def test_checks_refuse_what_they_name(account: SampleAccount) -> None:
+async def test_each_check_refuses_its_violation(account: SampleAccount) -> None:
     for name, table, make in CHECKS:
         row = make(account)
-        told = await refusal(insert, table, row)
-        assert f"{name}" in told, (name, row)
+        error = await refusal(insert, table, row)
+        assert name in error, (name, row)
 
 
-async def test_what_is_unique_is_taken_once(account: SampleAccount) -> None:
+async def test_duplicates_of_unique_columns_are_refused(account: SampleAccount) -> None:
     async def twice(table: str, first: Row, second: Row) -> None:
         await insert(table, first)
         with pytest.raises(IntegrityError, match=f"(?i){NOT_UNIQUE}"):
@@ -91,12 +91,12 @@ async def test_what_is_unique_is_taken_once(account: SampleAccount) -> None:
         assert await refusal(twice, table, make(account, 21), make(account, 22)) == ""
 
 
-async def test_rows_refer_to_what_is_there(account: SampleAccount) -> None:
+async def test_references_to_missing_rows_are_refused(account: SampleAccount) -> None:
     for column, table, make in DANGLING_REFERENCES:
         assert NO_KEY in await refusal(insert, table, make(account)), (table, column)
 
 
-async def test_the_cases_above_are_all_that_the_database_has(account: SampleAccount, database: str) -> None:
+async def test_the_cases_cover_every_constraint_of_the_database(account: SampleAccount, database: str) -> None:
     if database.startswith("sqlite"):
         found = await rows("SELECT sql FROM sqlite_master WHERE type = 'table' AND name <> 'aerich'")
         text = "\n".join(row["sql"] for row in found)
@@ -144,7 +144,7 @@ async def test_the_audit_log_is_append_only(account: SampleAccount) -> None:
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
-async def test_an_end_is_never_left_again(account: SampleAccount, status: str) -> None:
+async def test_a_final_status_cannot_change(account: SampleAccount, status: str) -> None:
     more = {"COMPLETED": {"result_id": account.result}, "FAILED": {"error_code": "INTERNAL"}, "CANCELED": {}}[status]
     row = await insert("generations", ended(account, status, **more))
     changes = "status = 'PENDING', stage = 'QUEUED', completed_at = NULL, result_id = NULL, error_code = NULL"
@@ -153,7 +153,7 @@ async def test_an_end_is_never_left_again(account: SampleAccount, status: str) -
     assert await rows("UPDATE generations SET refunded = $2 WHERE id = $1 RETURNING id", row["id"], True)
 
 
-async def test_an_account_with_a_history_stays(account: SampleAccount) -> None:
+async def test_an_account_with_a_history_cannot_be_deleted(account: SampleAccount) -> None:
     histories: list[tuple[str, Callable[[str], Row]]] = [
         ("credit_transactions", lambda user: factories.ledger_line(user, 1)),
         ("files", lambda user: factories.file(user)),
@@ -165,7 +165,7 @@ async def test_an_account_with_a_history_stays(account: SampleAccount) -> None:
         assert NO_KEY in await refusal(rows, DELETE_USER, owner), table
 
 
-async def test_an_account_takes_its_sign_ins_and_keys_with_it(account: SampleAccount) -> None:
+async def test_deleting_an_account_deletes_its_sessions_and_keys(account: SampleAccount) -> None:
     owner = (await insert("users", factories.user()))["id"]
     await insert("sessions", factories.session(owner))
     await insert("idempotency_keys", factories.idempotency_key(owner))
@@ -174,7 +174,7 @@ async def test_an_account_takes_its_sign_ins_and_keys_with_it(account: SampleAcc
     assert await rows("SELECT id FROM idempotency_keys WHERE user_id = $1", owner) == []
 
 
-async def test_a_generation_outlives_its_style_and_holds_its_pictures(account: SampleAccount) -> None:
+async def test_a_generation_survives_its_style_and_protects_its_files(account: SampleAccount) -> None:
     await insert("generations", ended(account, "COMPLETED", result_id=account.result))
     for picture in (account.original, account.result):
         assert NO_KEY in await refusal(rows, "DELETE FROM files WHERE id = $1 RETURNING id", picture)

@@ -1,4 +1,4 @@
-"""Migrations: they say what the models say, and bring an empty database up once, however many ask at once."""
+"""Migrations: they match the models, run once however many processes start, and convert old rows."""
 
 import ast
 import asyncio
@@ -41,7 +41,7 @@ KINDS = ("sqlite", "postgres")
 NAMES = all_migrations()
 PROCESSES = 4
 
-# Says that it is ready, waits for the word, migrates, and prints what it applied.
+# Prints that it is ready, waits for a line, migrates, and prints what it applied.
 MIGRATING = """
 import asyncio, sys
 from models.database.migrate import migrate
@@ -51,8 +51,8 @@ print(asyncio.run(migrate(sys.argv[1])))
 """
 
 
-def alone(work: Coroutine[Any, Any, T]) -> T:
-    """Run in a loop of its own: aerich and Tortoise leave contexts behind."""
+def in_new_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run in an event loop of its own, because aerich and Tortoise leave contexts behind."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
@@ -63,7 +63,7 @@ def empty(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) 
     return empty_database(request.param)
 
 
-async def test_migrations_say_what_the_models_say(tmp_path: Path) -> None:
+async def test_migrations_match_the_models(tmp_path: Path) -> None:
     copy = tmp_path / "migrations"
     shutil.copytree(LOCATION, copy, ignore=shutil.ignore_patterns("__pycache__"))
 
@@ -72,58 +72,58 @@ async def test_migrations_say_what_the_models_say(tmp_path: Path) -> None:
         await command.init(offline=True)
         return await command.migrate("drift", no_input=True, offline=True)
 
-    assert not alone(drift()), "the models have changed: run `make migration`"
+    assert not in_new_loop(drift()), "the models have changed: run `make migration`"
     assert {path.name for path in (copy / "models").glob("[0-9]*.py")} == set(NAMES)
 
 
-async def test_an_empty_database_comes_up_and_a_second_time_changes_nothing(empty: str) -> None:
+async def test_an_empty_database_is_migrated_once(empty: str) -> None:
     async def missing() -> list[str]:
         async with open_database(empty):
             return await missing_migrations()
 
-    assert alone(missing()) == NAMES
-    assert alone(migrate(empty)) == NAMES
-    assert alone(migrate(empty)) == []
-    assert alone(missing()) == []
+    assert in_new_loop(missing()) == NAMES
+    assert in_new_loop(migrate(empty)) == NAMES
+    assert in_new_loop(migrate(empty)) == []
+    assert in_new_loop(missing()) == []
 
 
 @contextlib.asynccontextmanager
-async def held(url: str) -> AsyncIterator[None]:
-    """Somebody else has locked what tells of migrations, and a second is too long to wait for it."""
+async def migrations_locked(url: str) -> AsyncIterator[None]:
+    """Lock the table of migrations, so that a read of it exceeds its time limit."""
     if is_postgres(url):
-        stranger = await asyncpg.connect(url)
-        async with stranger.transaction():
-            await stranger.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
+        connection = await asyncpg.connect(url)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE aerich IN ACCESS EXCLUSIVE MODE")
             yield
-        await stranger.close()
+        await connection.close()
         return
-    await rows("PRAGMA journal_mode = DELETE")  # with a log written ahead, readers wait for nobody
+    await rows("PRAGMA journal_mode = DELETE")  # with a write-ahead log, readers would not wait
     await rows("PRAGMA busy_timeout = 0")
     with contextlib.closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as locking:
         locking.execute("BEGIN EXCLUSIVE")
         yield
 
 
-async def test_a_database_that_does_not_answer_is_not_said_to_be_empty(empty: str) -> None:
+async def test_an_unreadable_database_is_not_taken_for_an_empty_one(empty: str) -> None:
     async def locked() -> BaseException:
-        async with open_database(empty, limits=Limits(lock=0.1)), held(empty):
+        async with open_database(empty, limits=Limits(lock=0.1)), migrations_locked(empty):
             with pytest.raises((asyncpg.PostgresError, OperationalError)) as failed:
                 await missing_migrations()
             return failed.value
 
     async def unreadable() -> None:
         async with open_database(empty):
-            # What both databases answer with the class that they have for a table that is not there.
+            # An error of the same class as for a missing table, on both databases.
             await rows("ALTER TABLE aerich RENAME COLUMN app TO other")
             with pytest.raises(OperationalError):
                 await missing_migrations()
 
-    alone(migrate(empty))
-    assert is_outage(alone(locked()))
-    alone(unreadable())
+    in_new_loop(migrate(empty))
+    assert is_outage(in_new_loop(locked()))
+    in_new_loop(unreadable())
 
 
-async def test_of_processes_that_start_at_once_exactly_one_migrates(empty: str) -> None:
+async def test_exactly_one_of_concurrent_processes_migrates(empty: str) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", MIGRATING, empty,
@@ -134,16 +134,16 @@ async def test_of_processes_that_start_at_once_exactly_one_migrates(empty: str) 
     for process in processes:
         assert process.stdout
         assert await process.stdout.readline() == b"ready\n"
-    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0] * PROCESSES
-    applied = sorted(ast.literal_eval(out.decode()) for out, _ in answers)
+    applied = sorted(ast.literal_eval(out.decode()) for out, _ in outputs)
     assert applied == [[]] * (PROCESSES - 1) + [NAMES]
 
     async def recorded() -> list[str]:
         async with open_database(empty):
             return [row["version"] for row in await rows("SELECT version FROM aerich ORDER BY id")]
 
-    assert alone(recorded()) == NAMES
+    assert in_new_loop(recorded()) == NAMES
 
 
 Columns = dict[str, dict[str, tuple[Any, ...]]]  # table -> column -> type and nullability
@@ -157,8 +157,8 @@ async def columns_of_postgres() -> Columns:
     )
     tables: Columns = {}
     for row in found:
-        what = (row["data_type"], row["character_maximum_length"], row["is_nullable"])
-        tables.setdefault(row["table_name"], {})[row["column_name"]] = what
+        column = (row["data_type"], row["character_maximum_length"], row["is_nullable"])
+        tables.setdefault(row["table_name"], {})[row["column_name"]] = column
     return tables
 
 
@@ -246,34 +246,37 @@ async def test_migration_moves_job_runs_and_copies_idempotency_results(empty: st
             for hour in range(3):
                 assert await hourly_job.claim(job, noon + timedelta(hours=hour, minutes=5)) is None, "claimed before"
             assert await hourly_job.claim(job, noon + timedelta(hours=3))
-            # A server of the release before knows neither `result_id` nor the new table.
+            # A server of the previous release knows neither `result_id` nor the new table.
             await insert("idempotency_keys", {name: new_key[name] for name in new_key if name != "result_id"})
             await insert("external_events", factories.external_event(source=job, event_id=noon.isoformat()))
             for key in (old_key, new_key):
                 user, operation, name, digest = (key[c] for c in ("user_id", "operation", "key", "input_hash"))
                 assert await find_result(user, IdempotencyTicket(operation, name, digest)) == key["batch_id"]
 
-    alone(migrated_before(empty, migration, tmp_path / "before"))
-    alone(write_old_rows())
-    assert alone(migrate(empty)) == NAMES[NAMES.index(migration) :]
-    alone(check_new_rows())
+    in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
+    in_new_loop(write_old_rows())
+    assert in_new_loop(migrate(empty)) == NAMES[NAMES.index(migration) :]
+    in_new_loop(check_new_rows())
 
 
 async def generated(url: str) -> None:
-    """Make the tables from the models alone."""
+    """Create the tables from the models alone."""
     async with TortoiseContext() as context:
         await context.init(tortoise_config(url))
         await Tortoise.generate_schemas(safe=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_migrated_tables_are_those_that_the_models_describe(
+async def test_migrated_tables_equal_those_generated_from_the_models(
     kind: str, empty_database: Callable[[str], str]
 ) -> None:
     migrated, made = empty_database(kind), empty_database(kind)
-    alone(migrate(migrated))
-    alone(generated(made))
-    (ours, our_indexes), (theirs, their_indexes) = alone(described(migrated)), alone(described(made))
-    assert len(ours) >= 8
-    assert ours == theirs
-    assert their_indexes - our_indexes == set(), "the migration forgot an index or a unique"
+    in_new_loop(migrate(migrated))
+    in_new_loop(generated(made))
+    (tables, indexes), (expected_tables, expected_indexes) = (
+        in_new_loop(described(migrated)),
+        in_new_loop(described(made)),
+    )
+    assert len(tables) >= 8
+    assert tables == expected_tables
+    assert expected_indexes - indexes == set(), "a migration lacks an index or a unique constraint"

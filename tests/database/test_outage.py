@@ -1,4 +1,4 @@
-"""A database that stumbles for a moment costs no picture, and one that is away is told as an outage."""
+"""Errors of the database cost no generation, and an outage is reported as UNAVAILABLE."""
 
 import asyncio
 import time
@@ -15,33 +15,34 @@ from tests.support.servers import PostgresServer
 
 
 async def _fail(database: str, when: str) -> None:
-    """From now on, a write to a generation that makes `when` true is refused by the database itself."""
+    """Make the database refuse writes to a generation for which `when` is true."""
     if is_postgres(database):
         await rows(
-            "CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS"
+            "CREATE FUNCTION refuse_write() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$"
         )
         await rows(
-            f"CREATE TRIGGER stumble BEFORE UPDATE ON generations FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION stumble()"
+            f"CREATE TRIGGER refuse_write BEFORE UPDATE ON generations FOR EACH ROW WHEN ({when})"
+            " EXECUTE FUNCTION refuse_write()"
         )
     else:
         await rows(
-            f"CREATE TRIGGER stumble BEFORE UPDATE ON generations WHEN {when}"
+            f"CREATE TRIGGER refuse_write BEFORE UPDATE ON generations WHEN {when}"
             " BEGIN SELECT RAISE(ABORT, 'no space left on device'); END"
         )
 
 
 async def _recover(database: str) -> None:
-    await rows("DROP TRIGGER stumble" + (" ON generations" if is_postgres(database) else ""))
+    await rows("DROP TRIGGER refuse_write" + (" ON generations" if is_postgres(database) else ""))
 
 
-async def test_progress_that_cannot_be_written_is_left_out(server: Running, ada: Api, database: str) -> None:
+async def test_progress_that_cannot_be_written_is_skipped(server: Running, ada: Api, database: str) -> None:
     await _fail(database, "NEW.stage = 'GENERATING' AND NEW.progress > 0.1 OR NEW.stage = 'STORING'")
     (generation,) = (await ada.create(prompt="A red boat"))["generations"]
     assert (await ada.wait_for_end(generation["id"]))["status"] == "COMPLETED"
 
 
-async def test_an_end_that_cannot_be_written_is_written_later(server: Running, ada: Api, database: str) -> None:
+async def test_a_completion_that_cannot_be_written_is_retried(server: Running, ada: Api, database: str) -> None:
     await _fail(database, "NEW.status = 'COMPLETED'")
     (generation,) = (await ada.create(prompt="A red boat"))["generations"]
     deadline = time.monotonic() + PATIENCE
@@ -55,8 +56,8 @@ async def test_an_end_that_cannot_be_written_is_written_later(server: Running, a
 
 
 @pytest.fixture
-def mortal_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL that may be killed."""
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that tests may kill."""
     server = PostgresServer(own=True)
     server.start()
     server.create_database("darkroom")
@@ -64,20 +65,20 @@ def mortal_postgres() -> Iterator[PostgresServer]:
     server.stop()
 
 
-async def test_a_database_that_is_away_is_an_outage_and_comes_back(
-    mortal_postgres: PostgresServer, tmp_path: Path
+async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(
+    own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    settings = quick_settings(mortal_postgres.url("darkroom"), tmp_path)
+    settings = quick_settings(own_postgres.url("darkroom"), tmp_path)
     await asyncio.create_task(prepare(settings))
     async with running(settings) as server:
         ada = await server.api.sign_up()
-        await rows("CHECKPOINT")  # this cluster is careless about its log
-        mortal_postgres.kill()
+        await rows("CHECKPOINT")  # this cluster runs without fsync
+        own_postgres.kill()
         for query in ("{ viewer { id } }", "{ collections { slug } }"):
             refused = await ada.refused(query)
             assert (refused["code"], "reference" in refused) == ("UNAVAILABLE", False)
         assert (await server.api.http.get("/s/the-fox")).status_code == 503
-        mortal_postgres.start()
+        own_postgres.start()
         deadline = time.monotonic() + PATIENCE
         while "errors" in (body := (await ada.raw("{ viewer { credits } }")).json()):
             assert time.monotonic() < deadline, body
@@ -85,18 +86,18 @@ async def test_a_database_that_is_away_is_an_outage_and_comes_back(
         assert body["data"]["viewer"]["credits"] == 30
 
 
-async def test_a_server_that_starts_before_its_database_serves_when_it_comes(
-    mortal_postgres: PostgresServer, tmp_path: Path
+async def test_a_server_that_starts_before_its_database_serves_once_that_is_up(
+    own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    settings = quick_settings(mortal_postgres.url("darkroom"), tmp_path)
+    settings = quick_settings(own_postgres.url("darkroom"), tmp_path)
     await asyncio.create_task(prepare(settings))
-    mortal_postgres.kill()
+    own_postgres.kill()
     async with running(settings, idle=True) as server:
         query = "{ collections { slug } }"
         burst = await asyncio.gather(*(server.api.refused(query) for _ in range(20)))
         assert {refused["code"] for refused in burst} == {"UNAVAILABLE"}
-        mortal_postgres.start()
-        deadline = time.monotonic() + 10  # seconds: what was promised
+        own_postgres.start()
+        deadline = time.monotonic() + 10  # seconds: the promised limit
         while "errors" in (body := (await server.api.raw(query)).json()):
             assert time.monotonic() < deadline, body
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The queries that run all the time find their rows by an index, on both databases."""
+"""Frequent queries use an index, on both databases."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +20,7 @@ from tests.support import factories
 from tests.support.factories import NOW, insert
 
 ACCOUNTS = 20
-ENDED_EACH = 400  # so that reading the whole table is the dearer way
+ENDED_EACH = 400  # so that a scan of the whole table is more expensive
 
 _MULTIPLY = """
 WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < $2)
@@ -30,7 +30,7 @@ FROM generations, counted WHERE id = $1 RETURNING id"""
 
 @pytest.fixture
 async def user_id(database: str) -> AsyncIterator[str]:
-    """One of many accounts, each with many generations that have ended; a few of others wait and are worked on."""
+    """One of many accounts with many final generations each; a few are pending or processing."""
     async with open_database(database):
         for _ in range(ACCOUNTS):
             owner = (await insert("users", factories.user()))["id"]
@@ -41,22 +41,22 @@ async def user_id(database: str) -> AsyncIterator[str]:
             assert len(await rows(sql, model, ENDED_EACH)) == ENDED_EACH
         for _ in range(3):
             await insert("generations", factories.generation(owner))
-            worked_on = {"status": "PROCESSING", "stage": "GENERATING", "lease_until": NOW}
-            await insert("generations", factories.generation(owner, **worked_on))
+            processing = {"status": "PROCESSING", "stage": "GENERATING", "lease_until": NOW}
+            await insert("generations", factories.generation(owner, **processing))
         await rows("ANALYZE")
         yield owner
 
 
 @pytest.fixture
 def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable[object]], Awaitable[str]]:
-    """How the database does what a piece of our code asks it."""
+    """Return the database's plan for the one SELECT that a piece of code runs."""
 
     async def explain(work: Awaitable[object]) -> str:
         caplog.clear()
         with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
             await work
-        asked = [record.args for record in caplog.records if record.name == "tortoise.db_client"]
-        (statement,) = [args for args in asked if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
+        logged = [record.args for record in caplog.records if record.name == "tortoise.db_client"]
+        (statement,) = [args for args in logged if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
         sql, values = statement
         found = await rows(("EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN ") + str(sql), *values)  # type: ignore[misc]  # the values that the statement was logged with
         return "\n".join(str(row.get("QUERY PLAN") or row.get("detail")) for row in found)
@@ -67,65 +67,65 @@ def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable
 Plan = Callable[[Awaitable[object]], Awaitable[str]]
 
 
-def sorts(how: str) -> bool:
-    """Whether rows are sorted after they are read: an index has the order already."""
-    return "Sort" in how or "TEMP B-TREE FOR ORDER BY" in how
+def sorts(explained: str) -> bool:
+    """Whether a plan sorts the rows, which an index in that order avoids."""
+    return "Sort" in explained or "TEMP B-TREE FOR ORDER BY" in explained
 
 
-async def test_a_page_of_the_gallery_is_read_from_its_index(user_id: str, plan: Plan) -> None:
+async def test_a_page_of_the_gallery_uses_its_index(user_id: str, plan: Plan) -> None:
     page: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
-    how = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
-    assert "ix_generations_gallery" in how
-    assert "Seq Scan on generations" not in how
-    assert not sorts(how)
+    explained = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
+    assert "ix_generations_gallery" in explained
+    assert "Seq Scan on generations" not in explained
+    assert not sorts(explained)
 
 
-async def test_every_order_and_filter_of_the_gallery_has_its_index(user_id: str, plan: Plan, database: str) -> None:
+async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str, plan: Plan, database: str) -> None:
     gallery, newest, favorites = GalleryService(), GenerationOrder.NEWEST, GenerationOrder.FAVORITES_FIRST
-    somewhere: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
-    marked: PageRequest[GenerationKey] = PageRequest(first=20, after=FavoriteKey(False, "gen_zzzz"))
+    by_id: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
+    by_favorite: PageRequest[GenerationKey] = PageRequest(first=20, after=FavoriteKey(False, "gen_zzzz"))
     for request, wanted, order in (
-        (marked, GenerationFilter(), favorites),
-        (somewhere, GenerationFilter(is_favorite=False), newest),
-        (somewhere, GenerationFilter(status=(GenerationStatus.CANCELED,)), newest),
-        (somewhere, GenerationFilter(collection="plushify"), newest),
-        (somewhere, GenerationFilter(created_before=datetime.now(UTC)), newest),
+        (by_favorite, GenerationFilter(), favorites),
+        (by_id, GenerationFilter(is_favorite=False), newest),
+        (by_id, GenerationFilter(status=(GenerationStatus.CANCELED,)), newest),
+        (by_id, GenerationFilter(collection="plushify"), newest),
+        (by_id, GenerationFilter(created_before=datetime.now(UTC)), newest),
     ):
-        how = await plan(gallery.generations(user_id, request, wanted, order))
-        assert "Seq Scan on generations" not in how, how
-        assert not sorts(how), how
+        explained = await plan(gallery.generations(user_id, request, wanted, order))
+        assert "Seq Scan on generations" not in explained, explained
+        assert not sorts(explained), explained
     for wanted, index in (
         (GenerationFilter(is_favorite=True), "favorites"),
         (GenerationFilter(status=(GenerationStatus.FAILED,)), "status"),
         (GenerationFilter(style_id="sty_nothing"), "style"),
         (GenerationFilter(collection="nothing"), "collection"),
     ):
-        how = await plan(gallery.generations(user_id, somewhere, wanted, newest))
-        assert f"ix_generations_{index}" in how, how
+        explained = await plan(gallery.generations(user_id, by_id, wanted, newest))
+        assert f"ix_generations_{index}" in explained, explained
     if is_postgres(database):
-        how = await plan(Generation.filter(HasPairs(character_pairs(["fox"])), deleted_at__isnull=True))
-        assert "ix_generations_words" in how
+        explained = await plan(Generation.filter(HasPairs(character_pairs(["fox"])), deleted_at__isnull=True))
+        assert "ix_generations_words" in explained
 
 
-async def test_workers_find_whose_turn_it_is_by_a_partial_index(user_id: str, plan: Plan) -> None:
+async def test_the_next_generation_in_the_queue_is_found_by_a_partial_index(user_id: str, plan: Plan) -> None:
     assert len(await next_in_line(per_user=9)) == 3
-    how = await plan(next_in_line(per_user=9))
-    assert "ix_generations_waiting" in how
-    assert "ix_generations_leased" in how  # by which those who have enough are known
-    assert not sorts(how.partition("SubPlan")[0].partition("LIST SUBQUERY")[0])
+    explained = await plan(next_in_line(per_user=9))
+    assert "ix_generations_waiting" in explained
+    assert "ix_generations_leased" in explained  # for the accounts at their concurrency limit
+    assert not sorts(explained.partition("SubPlan")[0].partition("LIST SUBQUERY")[0])
 
 
-async def test_the_sweeper_finds_lapsed_leases_by_their_partial_index(user_id: str, plan: Plan) -> None:
+async def test_expired_leases_are_found_by_their_partial_index(user_id: str, plan: Plan) -> None:
     assert len(await expired_leases(100)) == 3
-    how = await plan(expired_leases(100))
-    assert "ix_generations_leased" in how
-    assert not sorts(how)
+    explained = await plan(expired_leases(100))
+    assert "ix_generations_leased" in explained
+    assert not sorts(explained)
 
 
-async def test_the_sweeper_finds_memberships_that_ran_out_by_their_partial_index(user_id: str, plan: Plan) -> None:
+async def test_expired_memberships_are_found_by_their_partial_index(user_id: str, plan: Plan) -> None:
     for _ in range(ENDED_EACH):
         await insert("users", factories.user())
     await rows("ANALYZE")
-    how = await plan(MembershipService(0, EventPublisher(Bus())).lapsed(100))
-    assert "ix_users_member_until" in how
-    assert not sorts(how)
+    explained = await plan(MembershipService(0, EventPublisher(Bus())).lapsed(100))
+    assert "ix_users_member_until" in explained
+    assert not sorts(explained)

@@ -1,4 +1,4 @@
-"""No list costs a statement for each of its rows: ten of anything are read with as many statements as one."""
+"""No list needs a statement per row: ten rows are read with as many statements as one."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,37 +19,39 @@ from tests.support.integrity import make_admin
 Count = Callable[[Api, str], Awaitable[int]]
 FEW, MANY = 1, 10
 
-# Everything of a generation that may have to be read or signed.
-WHOLE = GENERATION + (
+# All fields of a generation that need a read or a signature.
+ALL_FIELDS = GENERATION + (
     " queuePosition estimatedSeconds isFavorite shareUrl"
     " owner { id version stats { favorites } pass { plan { slug } images { used } } }"
     " style { id title cost locked collection { id title } } parent { id style { id } original { url } parent { id } }"
 )
-GALLERY = f"{{ viewer {{ generations(first: %d, filter: {{ %s }}) {{ totalCount nodes {{ {WHOLE} }} }} }} }}"
-LEDGER = "{ viewer { transactions(first: %d) { nodes { id description user { id } generation {" + WHOLE + "} } } } }"
+GALLERY = f"{{ viewer {{ generations(first: %d, filter: {{ %s }}) {{ totalCount nodes {{ {ALL_FIELDS} }} }} }} }}"
+LEDGER = (
+    "{ viewer { transactions(first: %d) { nodes { id description user { id } generation {" + ALL_FIELDS + "} } } } }"
+)
 STYLES = (
     "{ styles(first: %d) { totalCount nodes { id title cost locked isOwn variables { name } collection { id } } } }"
 )
 COLLECTIONS = "{ collections { id title styles { id title cost collection { id } } } }"
-EVERYBODYS = "{ admin { generations(first: %d) { nodes { providerCost " + WHOLE + " } } } }"
-EVERYBODYS_LEDGER = """{ admin { transactions(first: %d) { nodes {
+ADMIN_GENERATIONS = "{ admin { generations(first: %d) { nodes { providerCost " + ALL_FIELDS + " } } } }"
+ADMIN_LEDGER = """{ admin { transactions(first: %d) { nodes {
   id description user { id stats { favorites } } generation { id owner { id } }
 } } } }"""
-PEOPLE = """{ admin { users(first: %d) { totalCount nodes {
+ADMIN_USERS = """{ admin { users(first: %d) { totalCount nodes {
   email maxBatch membership { renewsAt } pass { plan { slug } } referralCode stats { favorites } apiKeys { id }
   billingPortalUrl
 } } } }"""
-ACTS = "{ admin { auditLog(first: %d) { nodes { id actor { id email } } } } }"
+AUDIT_LOG = "{ admin { auditLog(first: %d) { nodes { id actor { id email } } } } }"
 KEYS = "{ viewer { apiKeys { id name } } }"
 
 
 @pytest.fixture
 def count(caplog: pytest.LogCaptureFixture) -> Count:
-    """How many statements a query costs the database."""
+    """Count the statements that a query needs."""
 
     async def statements(api: Api, query: str) -> int:
         found = []
-        for _ in range(4):  # the least of them: some things are remembered for seconds, and somebody may just look
+        for _ in range(4):  # the minimum: some values are cached for seconds, and background tasks may query
             caplog.clear()
             with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
                 await api.ask(query)
@@ -61,7 +63,7 @@ def count(caplog: pytest.LogCaptureFixture) -> Count:
 
 
 async def fill(api: Api) -> list[str]:
-    """A gallery in which each generation has all that one can have, and one that waits has the place of another."""
+    """Fill a gallery with final and pending generations that have all optional relations."""
     user_id = str(api.user["id"])
     style = await api.style("noir", "avenger")
     await run_tx(passes.grant, user_id, await Plan.get(slug="flash"), "order")
@@ -70,14 +72,14 @@ async def fill(api: Api) -> list[str]:
         original = (await insert("files", factories.file(user_id)))["id"]
         result = (await insert("files", factories.file(user_id, kind="RESULT")))["id"]
         done = {"status": "COMPLETED", "stage": "COMPLETED", "completed_at": NOW, "result_id": result}
-        waits = number % 2 == 1  # the newest, too: where somebody waits, the queue is asked
+        is_pending = number % 2 == 1  # the newest, too, because pending ones need a query of the queue
         row = factories.generation(
             user_id,
             style_id=style,
             original_id=original,
             search_text="a fox",
             parent_id=made[-2] if len(made) > 1 else None,
-            **({} if waits else done),
+            **({} if is_pending else done),
         )
         made.append((await insert("generations", row))["id"])
         (newest,) = await rows("SELECT ledger_sequence AS number FROM users WHERE id = $1", user_id)
@@ -88,7 +90,7 @@ async def fill(api: Api) -> list[str]:
     return made
 
 
-async def test_a_list_costs_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+async def test_a_list_needs_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
     ada = await idle_server.api.sign_up()
     made = await fill(ada)
     for query in (
@@ -103,7 +105,7 @@ async def test_a_list_costs_as_many_statements_as_a_row(idle_server: Running, co
 
     def nodes(ids: list[str]) -> str:
         quoted = ", ".join(f'"{id}"' for id in ids)
-        return f"{{ nodes(ids: [{quoted}]) {{ __typename id ... on Generation {{ {WHOLE} }} }} }}"
+        return f"{{ nodes(ids: [{quoted}]) {{ __typename id ... on Generation {{ {ALL_FIELDS} }} }} }}"
 
     found = (await ada.one("{ styles(first: 10) { nodes { id collection { id } } } }"))["nodes"]
     lines = (await ada.one("{ viewer { transactions(first: 10) { nodes { id } } } }"))["transactions"]["nodes"]
@@ -118,26 +120,26 @@ async def test_a_list_costs_as_many_statements_as_a_row(idle_server: Running, co
     assert await count(ada, f"{{ {aliased} }}") == await count(ada, f'{{ node(id: "{made[-1]}") {{ id }} }}')
 
 
-async def test_what_admins_list_costs_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+async def test_admin_lists_need_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
     admin = await make_admin(idle_server.api)
     for number in range(MANY):
-        person = (await insert("users", factories.user(referral_code=f"code{number}", role="ADMIN")))["id"]
-        await insert("api_keys", factories.api_key(person))
-        await insert("generations", factories.generation(person, search_text="a fox"))
-        await insert("credit_transactions", factories.ledger_line(person, 1))
-        await audit_log.record(person, AdminAction.SET_MAINTENANCE, None)
-    for query in (EVERYBODYS, EVERYBODYS_LEDGER, PEOPLE, ACTS):
+        user = (await insert("users", factories.user(referral_code=f"code{number}", role="ADMIN")))["id"]
+        await insert("api_keys", factories.api_key(user))
+        await insert("generations", factories.generation(user, search_text="a fox"))
+        await insert("credit_transactions", factories.ledger_line(user, 1))
+        await audit_log.record(user, AdminAction.SET_MAINTENANCE, None)
+    for query in (ADMIN_GENERATIONS, ADMIN_LEDGER, ADMIN_USERS, AUDIT_LOG):
         few, many = [await count(admin, query % size) for size in (FEW, MANY)]
         assert few == many, query
-    everybody = [row["id"] for row in await rows("SELECT id FROM users ORDER BY id DESC")][:MANY]
+    user_ids = [row["id"] for row in await rows("SELECT id FROM users ORDER BY id DESC")][:MANY]
     few, many = [
         await count(admin, "{ nodes(ids: [" + ", ".join(f'"{id}"' for id in ids) + "]) { id ... on User { email } } }")
-        for ids in (everybody[:FEW], everybody)
+        for ids in (user_ids[:FEW], user_ids)
     ]
     assert few == many
 
 
-async def test_lists_without_pages_cost_as_many_statements_as_a_row(idle_server: Running, count: Count) -> None:
+async def test_lists_without_pages_need_as_many_statements_as_one_row(idle_server: Running, count: Count) -> None:
     ada = await idle_server.api.sign_up()
     await insert("api_keys", factories.api_key(str(ada.user["id"])))
     few = [await count(ada, query) for query in (KEYS, COLLECTIONS)]
@@ -148,7 +150,7 @@ async def test_lists_without_pages_cost_as_many_statements_as_a_row(idle_server:
     assert [await count(ada, query) for query in (KEYS, COLLECTIONS)] == few
 
 
-async def test_a_parent_is_shown_until_it_is_gone(idle_server: Running) -> None:
+async def test_a_parent_is_shown_to_its_owner_until_it_is_deleted(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     (hers,) = [(await ada.create(prompt="A fox"))["generations"][0]["id"]]
     child, theirs = [

@@ -1,4 +1,4 @@
-"""The door to the database: transactions end whole whatever happens around them, and SQL means the same on both."""
+"""Transactions are atomic under errors and cancellation, and hand-written SQL works on both databases."""
 
 import asyncio
 import contextlib
@@ -22,14 +22,14 @@ from tests.support import factories
 from tests.support.factories import insert
 
 CANCELS = (500, pytest.param(3_000, marks=pytest.mark.chaos))
-AT_ONCE = 30  # three times the pool
-TICKS = 60  # turns of the event loop that such a transaction takes, about
+CONCURRENCY = 30  # three times the pool
+TICKS = 60  # iterations of the event loop that such a transaction takes, roughly
 START = 100_000
 
 
 @pytest.fixture
 async def opened(database: str) -> AsyncIterator[str]:
-    """The URL of the database that is open."""
+    """The URL of the open database."""
     async with open_database(database):
         yield database
 
@@ -57,7 +57,7 @@ async def test_a_transaction_that_fails_leaves_nothing(opened: str) -> None:
     assert await emails() == []
 
 
-async def test_inside_another_transaction_it_is_a_savepoint(opened: str) -> None:
+async def test_a_nested_transaction_is_a_savepoint(opened: str) -> None:
     async def outer() -> None:
         await run_tx(sign_up, "ada@example.net")
         with pytest.raises(NotFoundError):
@@ -68,7 +68,7 @@ async def test_inside_another_transaction_it_is_a_savepoint(opened: str) -> None
     assert await emails() == ["ada@example.net", "bob@example.net"]
 
 
-async def test_the_outer_transaction_takes_the_inner_ones_with_it(opened: str) -> None:
+async def test_rolling_back_the_outer_transaction_rolls_back_nested_ones(opened: str) -> None:
     async def outer() -> None:
         await run_tx(sign_up, "ada@example.net")
         raise NotFoundError
@@ -93,7 +93,7 @@ async def test_sqlite_takes_its_write_lock_before_the_first_read(templates: Path
         await run_tx(reads)
 
 
-async def test_a_cancelled_transaction_still_commits_and_the_caller_learns_of_it(opened: str) -> None:
+async def test_a_cancelled_transaction_commits_before_the_caller_is_cancelled(opened: str) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
@@ -103,7 +103,7 @@ async def test_a_cancelled_transaction_still_commits_and_the_caller_learns_of_it
 
     task = asyncio.create_task(run_tx(slow))
     await begun.wait()
-    for _ in range(3):  # patience is not worn out by being asked again
+    for _ in range(3):  # repeated cancellations change nothing
         task.cancel()
         await asyncio.sleep(0)
     assert not task.done()
@@ -113,7 +113,7 @@ async def test_a_cancelled_transaction_still_commits_and_the_caller_learns_of_it
     assert await emails() == ["ada@example.net"]
 
 
-async def test_closing_the_database_waits_for_what_is_under_way(database: str) -> None:
+async def test_closing_the_database_waits_for_running_transactions(database: str) -> None:
     begun = asyncio.Event()
 
     async def slow() -> None:
@@ -132,7 +132,7 @@ async def test_closing_the_database_waits_for_what_is_under_way(database: str) -
         await task
 
 
-async def test_moments_are_the_databases_and_compare_with_the_orms(opened: str) -> None:
+async def test_timestamps_use_the_databases_clock_and_compare_with_the_orms(opened: str) -> None:
     user = await User.create(email="ada@example.net", password_hash="-")
     sql = "SELECT id FROM users WHERE id = $1 AND created_at > LATER($2) AND created_at < LATER($3)"
     assert len(await rows(sql, user.id, -60.0, 0.5)) == 1
@@ -143,28 +143,28 @@ async def test_moments_are_the_databases_and_compare_with_the_orms(opened: str) 
     assert timedelta(seconds=80) < written < timedelta(seconds=91)
 
 
-async def test_the_clock_goes_on_within_a_transaction(opened: str) -> None:
-    async def two_moments() -> None:
-        (first,) = await rows("SELECT NOW() AS moment")
+async def test_the_clock_advances_within_a_transaction(opened: str) -> None:
+    async def two_times() -> None:
+        (first,) = await rows("SELECT NOW() AS now")
         await asyncio.sleep(0.005)
-        (second,) = await rows("SELECT NOW() AS moment")
-        assert second["moment"] > first["moment"]
+        (second,) = await rows("SELECT NOW() AS now")
+        assert second["now"] > first["now"]
 
-    await run_tx(two_moments)
+    await run_tx(two_times)
 
 
-async def test_values_are_told_by_number_in_any_order(opened: str) -> None:
+async def test_placeholders_are_numbered_and_can_repeat_in_any_order(opened: str) -> None:
     sql = "SELECT CAST($2 AS TEXT) AS b, CAST($1 AS TEXT) AS a, CAST($2 AS TEXT) AS again"
     assert await rows(sql, "1", "2") == [{"b": "2", "a": "1", "again": "2"}]
 
 
 @pytest.mark.parametrize("cancels", CANCELS)
-async def test_random_cancels_cost_no_connection_no_lock_and_no_credit(
+async def test_random_cancellations_leak_no_connection_lock_or_credit(
     opened: str, pytestconfig: pytest.Config, cancels: int
 ) -> None:
     seed = pytestconfig.getoption("--seed") or random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - shown when this fails, so that it can be repeated
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     user = (await insert("users", factories.user(credits=START)))["id"]
     pool_before = await pool()
 
@@ -173,30 +173,30 @@ async def test_random_cancels_cost_no_connection_no_lock_and_no_credit(
 
     async def spend_and_be_cancelled() -> bool:
         task = asyncio.create_task(spend())
-        for _ in range(chance.randrange(1, TICKS)):
+        for _ in range(rng.randrange(1, TICKS)):
             await asyncio.sleep(0)
         task.cancel()
-        if chance.random() < 0.2:
+        if rng.random() < 0.2:
             await asyncio.sleep(0)
             task.cancel()
         await asyncio.wait([task])
         return task.cancelled()
 
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def one() -> bool:
+    async def limited() -> bool:
         async with slots:
             return await spend_and_be_cancelled()
 
-    cancelled = sum(await asyncio.gather(*(one() for _ in range(cancels))))
-    assert cancelled > cancels / 2, "most were not cancelled at all"
-    async with asyncio.timeout(10):  # more at once than there are connections: none is lost, nothing is locked
-        await asyncio.gather(*(spend() for _ in range(AT_ONCE)))
+    cancelled = sum(await asyncio.gather(*(limited() for _ in range(cancels))))
+    assert cancelled > cancels / 2, "most transactions were not cancelled"
+    async with asyncio.timeout(10):  # more than there are connections: none was leaked, nothing is locked
+        await asyncio.gather(*(spend() for _ in range(CONCURRENCY)))
     assert await pool() == pool_before
 
     lines = await CreditTransaction.filter(user_id=user).order_by("sequence")
     account = await User.get(id=user)
-    assert cancels - cancelled + AT_ONCE <= len(lines) <= cancels + AT_ONCE
+    assert cancels - cancelled + CONCURRENCY <= len(lines) <= cancels + CONCURRENCY
     assert [line.sequence for line in lines] == list(range(1, len(lines) + 1))
     assert [line.balance for line in lines] == [START - line.sequence for line in lines]
     assert {line.type for line in lines} == {TransactionType.DEDUCTION}
@@ -204,8 +204,8 @@ async def test_random_cancels_cost_no_connection_no_lock_and_no_credit(
 
 
 async def pool() -> tuple[object, ...]:
-    """What a lost connection or a forgotten transaction would change."""
-    connection: Any = get_connections().all()[0]  # its insides are what may be lost
+    """Return the state that a leaked connection or an open transaction would change."""
+    connection: Any = get_connections().all()[0]  # the test needs its internals
     if connection.capabilities.dialect == "sqlite":
         return (connection._lock.locked(), connection._connection.in_transaction)
     (open_,) = await rows(
@@ -215,7 +215,7 @@ async def pool() -> tuple[object, ...]:
     return (in_use, open_["n"])
 
 
-async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+async def test_the_folder_of_an_sqlite_file_may_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "what? a #1 %41 & more"
     async with open_database(f"sqlite://{folder}/darkroom.sqlite3"):
         assert await rows("SELECT 1 AS one") == [{"one": 1}]
