@@ -4,7 +4,7 @@ from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
-# `batch_id` stays for servers of the release before, which go on writing while this one comes up, and `result_id` is
+# `batch_id` stays for servers of the previous release, which keep writing during a rolling update, and `result_id` is
 # null in what they write. The next release drops the one and makes the other NOT NULL.
 _RESULT_ID = """
 ALTER TABLE "idempotency_keys" ADD COLUMN "result_id" VARCHAR(30);
@@ -44,7 +44,7 @@ INSERT INTO "job_runs" ({_COLUMNS}) SELECT "source", CAST("event_id" AS TIMESTAM
 """
 
 # executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
-# An hour is `2026-11-21T12:00:00+00:00` in an event's id; a moment in a column has a space for the T.
+# An hour is `2026-11-21T12:00:00+00:00` in an event's id; a timestamp in a column has a space for the T.
 _SQLITE = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE "job_runs" (
