@@ -22,11 +22,11 @@ run: .venv/run ## install, migrate, seed and serve on http://127.0.0.1:8000
 test: .venv/dev .venv/node .venv/graphiql ## run the default test suite, on SQLite and PostgreSQL; ARGS= for pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/dev ## check format, lint, types, import order, schema, migrations and translations
+check: .venv/dev ## format, lint, types, layout, wording; schema, messages, docs and migrations in step
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
-	@$(BIN)/python -m pytest -n 0 tests/repository/test_import_direction.py tests/schema/test_contract.py tests/database/test_migrations.py tests/repository/test_translations.py
+	@$(BIN)/python -m pytest -n 0 tests/repository/test_import_direction.py tests/repository/test_layout.py tests/repository/test_wording.py tests/repository/test_documents.py tests/repository/test_deployment.py tests/repository/test_translations.py tests/schema/test_contract.py tests/database/test_migrations.py
 
 browser: .venv/dev .venv/graphiql .venv/browser ## test GraphiQL in a real browser without network access
 	@$(BIN)/python -m pytest -n 0 tests/browser --database sqlite -m browser $(ARGS)

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 ROOMS = (
     "main",
@@ -79,7 +77,6 @@ QUERIES = {"all", "create", "exclude", "exists", "filter", "first", "get", "in_b
 QUERIES |= {"bulk_create", "bulk_update", "get_or_create", "get_or_none", "update_or_create"}
 OUTSIDE = {"strawberry", "graphql", "starlette", "cross_web", "uvicorn", "web", "schema", "resolvers"}
 OUTSIDE |= {"settings", "setting_types"}
-LONGEST = 400  # lines
 
 
 def modules(*rooms: str) -> list[Path]:
@@ -131,7 +128,7 @@ def breaches(paths: Iterable[Path], forbidden: set[str]) -> list[str]:
     ]
 
 
-def test_the_rooms_are_all_there() -> None:
+def test_every_room_is_in_the_order() -> None:
     assert {room_of(dotted(path)) for path in modules()} - {None} == set(ORDER)
 
 
@@ -168,7 +165,7 @@ def test_core_holds_only_what_at_least_two_groups_use() -> None:
     assert {module: groups for module, groups in users.items() if len(groups) < 2} == {}
 
 
-def test_settings_stand_alone_and_only_main_and_its_adapters_know_them() -> None:
+def test_only_the_composition_root_imports_settings() -> None:
     assert breaches([ROOT / "settings.py"], set(ROOMS) - {"setting_types"}) == []
     assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
     knowing = {ROOT / f"{name}.py" for name in ("main", "composition", "health_check", "logs", "adapters", "settings")}
@@ -181,28 +178,28 @@ def test_only_web_imports_the_root_of_the_schema() -> None:
     assert found == []
 
 
-def test_the_schema_package_itself_imports_nothing() -> None:
+def test_schema_package_imports_nothing() -> None:
     assert (ROOT / "schema" / "__init__.py").read_text() == ""
 
 
-def test_only_telemetry_knows_who_is_told() -> None:
+def test_only_telemetry_imports_metric_and_crash_report_clients() -> None:
     rest = set(modules()) - set(modules("telemetry"))
     assert breaches(rest, {"prometheus_client", "sentry_sdk"}) == []
     assert [name for path in rest for _, name in imports(path) if name.startswith("opentelemetry.sdk")] == []
 
 
-def test_services_and_models_know_nothing_of_graphql_and_http() -> None:
+def test_services_and_models_import_no_graphql_and_no_http() -> None:
     assert breaches(modules("services", "models"), OUTSIDE) == []
 
 
-def test_only_integrations_import_the_packages_of_vendors() -> None:
+def test_only_integrations_import_vendor_packages() -> None:
     inside = set((ROOT / "services" / "integrations").rglob("*.py"))
     assert breaches(set(modules()) - inside, VENDORS) == []
     used = {top(name) for path in inside for _, name in imports(path)} & VENDORS
     assert {"argon2", "broadcaster", "httpx2", "itsdangerous", "openai", "PIL", "redis"} <= used
 
 
-def test_only_models_and_services_know_the_database() -> None:
+def test_only_models_and_services_import_database_packages() -> None:
     assert breaches(set(modules()) - set(modules("models", "services")), DATABASE) == []
     assert breaches((ROOT / "services" / "integrations").rglob("*.py"), DATABASE) == []
     assert breaches(modules("services"), DATABASE - {"tortoise"}) == []
@@ -214,7 +211,7 @@ def tables() -> set[str]:
     return set(ast.literal_eval(listed.value))
 
 
-def test_resolvers_schema_and_web_ask_the_database_nothing() -> None:
+def test_resolvers_schema_and_web_run_no_queries() -> None:
     names, queries = tables(), []
     assert "Generation" in names
     for path in modules("resolvers", "schema", "web", "main", "composition"):
@@ -233,7 +230,7 @@ def test_resolvers_schema_and_web_ask_the_database_nothing() -> None:
     assert queries == []
 
 
-def test_only_settings_read_the_environment() -> None:
+def test_only_settings_reads_the_environment() -> None:
     readers = []
     for path in [*modules(), *(ROOT / "tools").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         for node in ast.walk(tree(path)):
@@ -247,7 +244,7 @@ def test_only_settings_read_the_environment() -> None:
     assert {reader.partition(":")[0] for reader in readers} == {"settings.py"}
 
 
-def test_every_module_says_first_what_lives_there() -> None:
+def test_every_module_opens_with_a_sentence() -> None:
     silent = []
     for path in modules():
         if path.name == "__init__.py" and path.read_text() == "":
@@ -258,12 +255,6 @@ def test_every_module_says_first_what_lives_there() -> None:
     assert silent == []
 
 
-def test_no_module_is_a_drawer_for_everything() -> None:
+def test_no_module_has_a_catch_all_name() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "misc", "base", "base_service"}
     assert [str(path.relative_to(ROOT)) for path in modules() if path.stem in drawers] == []
-
-
-@pytest.mark.parametrize("room", [*ROOMS, "tools", "benchmarks"])
-def test_no_file_is_longer_than_can_be_read(room: str) -> None:
-    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in modules(room)}
-    assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}
