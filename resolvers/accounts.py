@@ -40,7 +40,7 @@ async def revoke_api_key(info: Info, id: strawberry.ID) -> DeletedPayload:
 
 async def request_data_export(info: Info) -> DataExportPayload:
     exports = info.context.services.accounts.exports
-    row = await exports.request(info.context.require_viewer().id)
+    row = await exports.request(info.context.require_viewer())
     link = await exports.link(row)
     return DataExportPayload(data_export=DataExport(url=link.url if link else None, expires_at=row.expires_at))
 
@@ -138,7 +138,7 @@ async def verify_email(info: Info, token: str) -> UserPayload:
     # An API key does not prove that the client knows the password.
     signed_in = None if info.context.uses_api_key else viewer
     user = await info.context.services.accounts.verification.verify(
-        token, client=info.context.client, signed_in=signed_in
+        token, client=info.context.client, signed_in=signed_in, session=info.context.token
     )
     if viewer is None or viewer.id != user.id:
         return UserPayload(user=None)  # a link verifies an address; it does not sign in

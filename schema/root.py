@@ -117,7 +117,7 @@ class Mutation:
         resolvers.accounts.verify_email,
         ANYONE,
         "Verify an e-mail address by the token of a mailed link. Without errors it is verified; `user` is returned to "
-        "its owner only.",
+        "its owner only. The first time, all other sessions and all API keys of the account end.",
     )
     request_password_reset: SentPayload = mutation(
         resolvers.accounts.request_password_reset,
@@ -127,10 +127,13 @@ class Mutation:
     reset_password: SessionPayload = mutation(
         resolvers.accounts.reset_password,
         ANYONE,
-        "Set a new password by the token of a mailed link, end every session, and sign in.",
+        "Set a new password by the token of a mailed link, end every session, and sign in. API keys end, too, if this "
+        "is the first proof that the account's owner reads its address.",
     )
     create_api_key: ApiKeyPayload = mutation(
-        resolvers.accounts.create_api_key, SESSION, "Create a key with which a program signs in as this account."
+        resolvers.accounts.create_api_key,
+        SESSION,
+        "Create a key with which a program signs in as this account. FORBIDDEN until its address is verified.",
     )
     revoke_api_key: DeletedPayload = mutation(
         resolvers.accounts.revoke_api_key, SESSION, "Revoke an API key, effective at once."
@@ -164,7 +167,8 @@ class Mutation:
     request_data_export: DataExportPayload = mutation(
         resolvers.accounts.request_data_export,
         SIGNED_IN,
-        "Request a zip of all of the account's data, made in the background. Repeat the request for its URL.",
+        "Request a zip of all of the account's data, made in the background. Repeat the request for its URL. FORBIDDEN "
+        "until the account's address is verified.",
     )
     delete_account: DeletedPayload = mutation(
         resolvers.accounts.delete_account,

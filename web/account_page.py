@@ -34,11 +34,17 @@ async def verify(request: Request) -> Response:
         token = (await _read_form(request))["token"]
         # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie returns no token.
         # The Origin need not be checked here: a page of another site does not have the mailed token.
-        signed_in = await services.accounts.sessions.user_of(request.cookies.get(NAME, ""))
-        await services.accounts.verification.verify(token, client=request.state.client, signed_in=signed_in)
+        session = request.cookies.get(NAME, "")
+        signed_in = await services.accounts.sessions.user_of(session)
+        await services.accounts.verification.verify(
+            token, client=request.state.client, signed_in=signed_in, session=session
+        )
     except Refusal as refusal:
         return _refusal_page(request, _VERIFY_TITLE, refusal)
-    done = message("Your address is confirmed. Thank you!")
+    done = message(
+        "Your address is confirmed. Thank you! All other sessions and all API keys of the account have ended:"
+        " please sign in again in the app."
+    )
     return message_page(Reader.of(request), _VERIFY_TITLE, done, role="status")
 
 
@@ -69,7 +75,10 @@ async def reset(request: Request) -> Response:
                 status=400,
             )
         return _refusal_page(request, _RESET_TITLE, refusal)
-    done = message("Your new password is saved. Sign in with it in the app; all other sessions have ended.")
+    done = message(
+        "Your new password is saved. Sign in with it in the app; all other sessions have ended, and so have API keys"
+        " that were created before your address was confirmed."
+    )
     return message_page(Reader.of(request), _RESET_TITLE, done, role="status")
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from models import ApiKey, User
 from models.database.connection import run_tx
+from services.accounts.email_verification import VerificationService
 from services.accounts.secret_token import hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
 from services.core import idempotency
@@ -54,10 +55,13 @@ class ApiKeyService:
     If API access requires a plan, the keys of an account without it are kept, but refused.
     """
 
-    def __init__(self, secret: str, events: EventPublisher, entitlements: Entitlements) -> None:
+    def __init__(
+        self, secret: str, events: EventPublisher, entitlements: Entitlements, verification: VerificationService
+    ) -> None:
         self._secret = secret.encode()
         self._events = events
         self._entitlements = entitlements
+        self._verification = verification
 
     def _key(self, row: ApiKey) -> str:
         """Derive the key from its row and the secret, so that an idempotent replay can return it again."""
@@ -72,7 +76,9 @@ class ApiKeyService:
             ConflictError: the account has MAX_PER_ACCOUNT keys, the idempotency key was used with another name, or the
                 API key that it created was revoked.
             MembershipRequiredError: API access requires a plan that this account does not have.
+            UnverifiedEmailError: the account's address is not verified.
         """
+        self._verification.require(user)
         if not await self._has_access(user):
             raise MembershipRequiredError(text=message("API keys come with a plan that has API access."))
         clean_name = clean_text(name, NAME_MAX, field=("name",))

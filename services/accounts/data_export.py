@@ -10,6 +10,7 @@ from models import DataExport, User
 from models.database.connection import rows, run_tx
 from models.enum import ExportState
 from services.accounts.data_export_archive import Archive
+from services.accounts.email_verification import VerificationService
 from services.core.crashpoint import crashpoint
 from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
@@ -29,14 +30,20 @@ class ExportService:
     `lease`: seconds without a heartbeat after which the worker counts as dead.
     """
 
-    def __init__(self, storage: Storage, *, seconds: int, lease: float) -> None:
+    def __init__(self, storage: Storage, verification: VerificationService, *, seconds: int, lease: float) -> None:
         self._storage = storage
+        self._verification = verification
         self._seconds = seconds
         self._lease = lease
 
-    async def request(self, user_id: str) -> DataExport:
-        """Return the account's current export, ready or pending, or create one."""
-        return await run_tx(self._request, user_id)
+    async def request(self, user: User) -> DataExport:
+        """Return the account's current export, ready or pending, or create one.
+
+        Raises:
+            UnverifiedEmailError: the account's address is not verified.
+        """
+        self._verification.require(user)
+        return await run_tx(self._request, user.id)
 
     @staticmethod
     async def _request(user_id: str) -> DataExport:

@@ -1,14 +1,15 @@
 """Verification of e-mail addresses by mailed links."""
 
-from models import User
+from models import ApiKey, User
 from models.accounts import MailToken
 from models.database.connection import run_tx
 from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.mail import MailService
 from services.accounts.role import RoleService
+from services.accounts.session import SessionService
 from services.billing.referral import ReferralService
-from services.core.error import NotFoundError, QuotaExceededError, UnavailableError
+from services.core.error import NotFoundError, QuotaExceededError, UnavailableError, UnverifiedEmailError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -16,21 +17,32 @@ from services.events.publisher import EventPublisher
 
 
 class VerificationService:
-    """Sends verification links and accepts them."""
+    """Sends verification links, accepts them, and refuses what needs a verified address."""
 
     def __init__(
         self,
         mail: MailService,
+        sessions: SessionService,
         events: EventPublisher,
         rates: RateLimits,
         referrals: ReferralService,
         roles: RoleService,
     ) -> None:
         self._mail = mail
+        self._sessions = sessions
         self._events = events
         self._rates = rates
         self._referrals = referrals
         self._roles = roles
+
+    def require(self, user: User) -> None:
+        """Check that the address is verified; without mail, no address can be, and none needs to be.
+
+        Raises:
+            UnverifiedEmailError: it is not.
+        """
+        if self._mail.is_enabled and not user.email_verified:
+            raise UnverifiedEmailError
 
     async def request(self, user: User, locale: str) -> bool:
         """Send a link to the account's address; False if it is verified already.
@@ -72,11 +84,13 @@ class VerificationService:
         except (QuotaExceededError, NotFoundError):
             return  # the user requested links meanwhile, or the account is deleted
 
-    async def verify(self, token: str, *, client: str, signed_in: User | None) -> User:
+    async def verify(self, token: str, *, client: str, signed_in: User | None, session: str | None) -> User:
         """Mark the address that a link was sent to as verified and return its account.
 
-        `client`: the client's address. `signed_in`: the account of the request's session, if any; only if it is the
-        account of the link is it proven that the same human knows the password and reads the mail (`owner_proven`).
+        All sessions and API keys that the account had before end, because someone else may have signed up with the
+        address. `client`: the client's address. `signed_in`: the account of the request's session, if any, and
+        `session` the token of that session, which stays; only if it is the account of the link is it proven that the
+        same human knows the password and reads the mail (`owner_proven`).
 
         Raises:
             InvalidInputError: the link is invalid or expired.
@@ -85,16 +99,20 @@ class VerificationService:
         await self._rates.hit_email_link(client)
         row = await mail_token.find(token, MailPurpose.VERIFY)
         is_owner = signed_in is not None and signed_in.id == row.user_id
-        await self._events.account_changed(await run_tx(self._verify, row, is_owner=is_owner))
+        account = await run_tx(self._verify, row, session if is_owner else None, is_owner=is_owner)
+        await self._events.sign_ins_changed(row.user_id)
+        await self._events.account_changed(account)
         await self._referrals.settle(row.user_id)
         return await self._roles.apply_admin_emails(await User.get(id=row.user_id))
 
-    @staticmethod
-    async def _verify(row: MailToken, *, is_owner: bool) -> AccountChange:
+    async def _verify(self, row: MailToken, session: str | None, *, is_owner: bool) -> AccountChange:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
         unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
-        if not await unchanged.update(email_verified=True):
+        if await unchanged.filter(email_verified=False).update(email_verified=True):
+            await self._sessions.end_all(row.user_id, but=session)
+            await ApiKey.filter(user_id=row.user_id).delete()
+        elif not await unchanged.exists():
             raise mail_token.invalid_link()
         if is_owner:
             await unchanged.update(owner_proven=True)

@@ -33,12 +33,18 @@ def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
             message(
                 "There is a new account with this address. Confirm within {hours} h that it is yours:", hours=hours
             ),
-            message("If this was not you, you can ignore this mail."),
+            message(
+                "This ends all other sessions and all API keys of the account."
+                " If this was not you, you can ignore this mail."
+            ),
         )
     return (
         message("Choose a new password"),
         message("A new password was requested for your account. Choose one within {hours} h:", hours=hours),
-        message("If this was not you, you can ignore this mail: your password stays as it is."),
+        message(
+            "A new password ends all sessions, and API keys that were created before this address was confirmed."
+            " If this was not you, you can ignore this mail: your password stays as it is."
+        ),
     )
 
 

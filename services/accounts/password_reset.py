@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from models import User
+from models import ApiKey, User
 from models.accounts import MailToken
 from models.database.connection import run_tx
 from models.enum import MailPurpose
@@ -86,9 +86,11 @@ class PasswordResetService:
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
     async def reset(self, token: str, password: str, *, client: str) -> NewSession:
-        """Replace the password, end all sessions and open a new one. API keys stay; the address becomes verified.
+        """Replace the password, end all sessions and open a new one; the address becomes verified.
 
-        Failed sign-ins with the old password no longer count against the account. `client`: the client's address.
+        API keys stay if the account's owner was proven before. Otherwise they end: someone else may have signed up with
+        the address and created them. Failed sign-ins with the old password no longer count against the account.
+        `client`: the client's address.
 
         Raises:
             InvalidInputError: the link is invalid or expired, or the password is invalid.
@@ -108,6 +110,8 @@ class PasswordResetService:
         account = await account_change.bump_version(row.user_id)
         await mail_token.consume(row)
         unchanged = User.filter(id=row.user_id, email=row.email, deleted_at=None)
+        if await unchanged.filter(owner_proven=False).exists():
+            await ApiKey.filter(user_id=row.user_id).delete()
         if not await unchanged.update(password_hash=password_hash, email_verified=True, owner_proven=True):
             raise mail_token.invalid_link()
         await mail_token.revoke_all(row.user_id)

@@ -83,10 +83,10 @@ def build_accounts(
     publisher, rates, referrals = events.publisher, core.rates, billing.referrals
     passwords = PasswordChecks(outside.passwords, rates)
     sessions = SessionService(options.session_days)
-    api_keys = ApiKeyService(options.secret, publisher, billing.entitlements)
     mail = MailService(outside.mailer, core.translator, options.app_address)
     roles = RoleService(publisher, map(clean_email, options.admin_emails))
-    verification = VerificationService(mail, publisher, rates, referrals, roles)
+    verification = VerificationService(mail, sessions, publisher, rates, referrals, roles)
+    api_keys = ApiKeyService(options.secret, publisher, billing.entitlements, verification)
     return Accounts(
         users=UserService(
             passwords, sessions, publisher, verification, rates, referrals, roles, options.signup_credits
@@ -100,7 +100,9 @@ def build_accounts(
         roles=roles,
         suspensions=SuspensionService(sessions, publisher),
         lookup=UserLookup(),
-        exports=ExportService(outside.storage, seconds=options.export_seconds, lease=options.lease_seconds),
+        exports=ExportService(
+            outside.storage, verification, seconds=options.export_seconds, lease=options.lease_seconds
+        ),
         deletion=AccountDeletionService(
             passwords, gallery.deletion, media.uploads, payments.subscription_cancellation, publisher
         ),

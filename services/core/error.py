@@ -70,6 +70,15 @@ class SuspendedError(Refusal):
         super().__init__(message("This account is suspended."))
 
 
+class UnverifiedEmailError(Refusal):
+    """It needs a verified address, because the user who signed up with it may not be its owner."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(message("Please confirm your e-mail address first: open the link that was mailed to you."))
+
+
 class NotFoundError(Refusal):
     """It does not exist, or belongs to another user: one response for both."""
 

@@ -50,6 +50,7 @@ async def fill_account(api: Api) -> dict[str, Any]:
         input=STYLE,
     )
     assert made["errors"] == []
+    await api.verify_address()
     await api.ask('mutation { createApiKey(name: "Canary key") { key } }')
     announce = {"contentType": "image/jpeg", "byteSize": len(photo()), "idempotencyKey": "canary-upload"}
     announced = await api.one(
@@ -129,6 +130,7 @@ async def test_account_deletion_refuses_wrong_password_wrong_address_and_api_key
     ):
         refused = await ada.refused(DELETE_ACCOUNT, input={**CONFIRMATION, **wrong})
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", [field])
+    await ada.verify_address()
     key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
     assert (await Api(ada.http, ada.address, key).refused(DELETE_ACCOUNT, input=CONFIRMATION))["code"] == "FORBIDDEN"
     assert (await ada.one("{ viewer { email } }"))["email"] == EMAIL
@@ -168,7 +170,7 @@ async def test_requests_that_began_before_the_account_deletion_write_nothing(idl
         lambda: services.accounts.api_keys.revoke(before.id, key.id),
         lambda: services.catalogue.custom_styles.create(before, style),
         lambda: services.media.uploads.create(before.id, "image/jpeg", 1000, "canary-upload"),
-        lambda: services.accounts.exports.request(before.id),
+        lambda: services.accounts.exports.request(before),
         lambda: services.accounts.verification.request(before, "en"),
         lambda: services.gallery.favorites.set(before.id, made["id"], is_favorite=True),
         lambda: services.gallery.shares.share(before.id, made["id"], "late-canary"),

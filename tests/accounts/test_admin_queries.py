@@ -216,6 +216,7 @@ async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_
     eve = await idle_server.api.sign_up("eve@example.com")
     (hers,) = (await ada.create(prompt="A fox"))["generations"]
     (line,) = await rows("SELECT id FROM credit_transactions WHERE generation_id = $1", hers["id"])
+    await ada.verify_address()
     await ada.ask('mutation { createApiKey(name: "script") { key } }')
     (key,) = (await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]
     entry = await audit_log.record(admin.user["id"], AdminAction.GRANT_PASS, ada.user["id"])
@@ -229,6 +230,7 @@ async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_
         {"__typename": "AuditEntry", "id": entry.id, "action": "GRANT_PASS"},
     ]
     missing = [ids.new_id(id.split("_")[0]) for id in wanted]
+    await admin.verify_address()
     script = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for client, requested in ((admin, missing), (eve, wanted), (Api(ada.http, ada.address, script), wanted)):
         assert await client.one(NODES, ids=requested) == [None] * 5
@@ -238,6 +240,7 @@ async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_
 @pytest.mark.any_database
 async def test_admin_queries_are_refused_to_users_api_keys_and_former_admins(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     query = "{ admin { users { nodes { id } } } }"
     for client, code in (

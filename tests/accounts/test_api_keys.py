@@ -31,7 +31,8 @@ FORBIDDEN = {
 
 
 async def create_key(owner: Api, name: str = "my script", key: str | None = None) -> dict[str, Any]:
-    """Create a key and return the payload."""
+    """Create a key for an account with a verified address and return the payload."""
+    await owner.verify_address()
     made: dict[str, Any] = await owner.one(CREATE_KEY, name=name, idempotencyKey=key)
     assert made["errors"] == [], made
     return made
@@ -150,6 +151,7 @@ async def test_idempotent_replay_returns_the_same_api_key(server: Running, ada: 
 
 
 async def test_create_api_key_refuses_invalid_names_and_more_than_twenty_keys(ada: Api) -> None:
+    await ada.verify_address()
     for name in ("", "  ", "x" * 101, "a\nb", "a\x00b"):
         error = await ada.refused(CREATE_KEY, name=name)
         assert (error["code"], error["field"]) == ("INVALID_INPUT", ["name"]), name

@@ -25,6 +25,7 @@ CUSTOM_STYLE = {"title": "Mine", "prompt": "Paint it. {instruction}"}
 
 
 async def request_export(api: Api) -> dict[str, Any]:
+    await api.verify_address()
     payload = await api.one(EXPORT)
     assert payload["errors"] == []
     found: dict[str, Any] = payload["dataExport"]
@@ -36,6 +37,7 @@ async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_serv
     style = await ada.one(
         "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }", input=CUSTOM_STYLE
     )
+    await ada.verify_address()
     key = (await ada.one('mutation { createApiKey(name: "laptop") { key } }'))["key"]
     (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
     await idle_server.services.generations.worker.process(made["id"])
@@ -185,7 +187,7 @@ async def test_lease_is_renewed_while_the_storage_is_slow(idle_server: Running, 
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    exports = ExportService(storage, seconds=60, lease=0.2)
+    exports = ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=0.2)
     build = asyncio.create_task(exports.build_pending())
     await storage.requested.wait()
     for _ in range(8):  # together twice the lease
@@ -201,7 +203,9 @@ async def test_bytes_stored_after_their_export_was_removed_are_deleted(idle_serv
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    build = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
+    build = asyncio.create_task(
+        ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
+    )
     await storage.requested.wait()
     await rows("UPDATE data_exports SET state = 'DELETING' RETURNING id")  # removed before its bytes are stored
     storage.opened.set()
@@ -217,7 +221,9 @@ async def test_stopped_export_leaves_no_temporary_file_and_is_requeued(
     ada = await idle_server.api.sign_up()
     await request_export(ada)
     storage = BlockingStorage(tmp_path / "slow")
-    build = asyncio.create_task(ExportService(storage, seconds=60, lease=60).build_pending())
+    build = asyncio.create_task(
+        ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60).build_pending()
+    )
     await storage.requested.wait()
     assert list((tmp_path / "tmp").iterdir()) == []  # the temporary file is unnamed
     build.cancel()

@@ -31,6 +31,8 @@ SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {{ token {ER
 CHANGE = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ {ERRORS} }} }}"
 VIEWER = "{ viewer { id emailVerified version } }"
 SENT = {"sent": True, "errors": []}
+CREATE_KEY = f'mutation {{ createApiKey(name: "script") {{ key {ERRORS} }} }}'
+EXPORT = f"mutation {{ requestDataExport {{ dataExport {{ url }} {ERRORS} }} }}"
 
 
 @pytest.fixture
@@ -78,7 +80,81 @@ async def test_verification_works_signed_out_without_returning_the_account(
 ) -> None:
     token = await mailbox.token(1)
     assert await api.one(VERIFY, token=token) == {"user": None, "errors": []}
-    assert await is_verified(ada)
+    assert await is_verified(replace(ada, token=await sign_in(api)))
+
+
+async def sign_in(api: Api, password: str = PASSWORD) -> str:
+    made = await api.one(SIGN_IN, input={"email": "ada@example.com", "password": password})
+    return str(made["token"])
+
+
+async def unproven_key(api: Api) -> Api:
+    """Return a client with an API key that an earlier release created without a verified address."""
+    await api.verify_address()
+    made = await api.one(CREATE_KEY)
+    await rows(
+        "UPDATE users SET email_verified = FALSE, owner_proven = FALSE WHERE id = $1 RETURNING id", api.user["id"]
+    )
+    return replace(api, token=made["key"])
+
+
+async def are_signed_in(*clients: Api) -> list[bool]:
+    return [await client.one(VIEWER) is not None for client in clients]
+
+
+async def test_api_keys_and_exports_require_a_verified_address(ada: Api, mailbox: Mailbox) -> None:
+    for query in (CREATE_KEY, EXPORT):
+        assert (await ada.refused(query))["code"] == "FORBIDDEN"
+        response = await ada.raw(query, headers={"accept-language": "zh"})
+        assert "请先确认你的邮箱" in response.text
+    assert await rows("SELECT id FROM api_keys UNION ALL SELECT id FROM data_exports") == []
+    assert (await ada.one(VERIFY, token=await mailbox.token(1)))["errors"] == []
+    for query in (CREATE_KEY, EXPORT):
+        assert (await ada.one(query))["errors"] == []
+
+
+async def test_first_verification_ends_all_other_sessions_and_api_keys(ada: Api, mailbox: Mailbox) -> None:
+    script, other = await unproven_key(ada), replace(ada, token=await sign_in(ada))
+    async with other.socket() as socket:
+        stream = await socket.subscribe("subscription { creditsChanged { credits } }")
+        await stream.next()
+        assert (await ada.one(VERIFY, token=await mailbox.token(1)))["user"]["emailVerified"]
+        await asyncio.wait_for(socket.connection.wait_closed(), 20)
+    assert await are_signed_in(ada, other, script) == [True, False, False]
+    mail = mailbox.mails[0].get_content()
+    assert "This ends all other sessions and all API keys of the account." in " ".join(mail.split())
+
+
+async def test_verification_on_the_page_says_that_sessions_and_api_keys_ended(ada: Api, mailbox: Mailbox) -> None:
+    script = await unproven_key(ada)
+    page = await ada.http.post("/verify-email", data={"token": await mailbox.token(1)})
+    assert "All other sessions and all API keys of the account have ended" in page.text
+    assert await are_signed_in(ada, script) == [False, False]
+
+
+async def test_reset_by_the_owner_takes_the_account_from_a_stranger(ada: Api, api: Api, mailbox: Mailbox) -> None:
+    script, token = await unproven_key(ada), await mailbox.token(1)
+    await request_reset(api)
+    reset = await mailbox.token(2)
+    text = " ".join(mailbox.mails[1].get_content().split())
+    assert "all sessions, and API keys that were created before this address was confirmed" in text
+    made = await api.one(RESET, token=reset, password=NEW)
+    owner = replace(api, token=made["token"])
+    assert await are_signed_in(ada, script, owner) == [False, False, True]
+    assert await is_invalid(api, token)
+
+
+async def test_reset_ends_api_keys_of_a_stranger_whose_link_the_owner_opened(
+    ada: Api, api: Api, mailbox: Mailbox
+) -> None:
+    assert (await api.one(VERIFY, token=await mailbox.token(1)))["errors"] == []
+    stranger = replace(ada, token=await sign_in(api))
+    script = replace(ada, token=(await stranger.one(CREATE_KEY))["key"])
+    assert await are_signed_in(stranger, script) == [True, True]
+    await request_reset(api)
+    page = await ada.http.post("/reset-password", data={"token": await mailbox.token(2), "password": NEW})
+    assert "API keys that were created before your address was confirmed" in page.text
+    assert await are_signed_in(stranger, script) == [False, False]
 
 
 async def test_mails_are_in_the_language_of_the_recipient(api: Api, mailbox: Mailbox) -> None:
@@ -154,7 +230,8 @@ async def test_sign_up_succeeds_while_the_mail_server_refuses(api: Api, mailbox:
 
 async def test_password_reset_ends_all_sessions_and_verifies_the_address(ada: Api, mailbox: Mailbox) -> None:
     verification = await mailbox.token(1)
-    key = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
+    await ada.verify_address()
+    key = (await ada.one(CREATE_KEY))["key"]
     await request_reset(ada, "ADA@example.com")
     token = await mailbox.token(2)
     assert mailbox.mails[1]["Subject"] == "Choose a new password"

@@ -54,6 +54,7 @@ async def open_stream(socket: Socket, query: str, **variables: Any) -> None:
 async def test_suspension_ends_all_access_and_submitted_generations_are_completed(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up("ada@example.com"), await make_admin(idle_server.api)
     user_id = str(ada.user["id"])
+    await ada.verify_address()
     program = replace(ada, token=(await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"])
     (generation,) = (await ada.create(prompt="A fox"))["generations"]
     version = (await User.get(id=user_id)).version
@@ -113,6 +114,7 @@ async def test_suspension_is_refused_by_role_target_and_reason(idle_server: Runn
 @pytest.mark.any_database
 async def test_sockets_of_a_suspended_account_end_without_an_event(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up("ada@example.com")
+    await ada.verify_address()
     program = replace(ada, token=(await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"])
     async with ada.socket() as quiet, program.socket() as by_key:
         await User.filter(id=ada.user["id"]).update(suspended_at="2026-01-01T00:00:00+00:00")
@@ -122,6 +124,7 @@ async def test_sockets_of_a_suspended_account_end_without_an_event(idle_server: 
 @pytest.mark.any_database
 async def test_change_password_and_key_revocation_end_their_sockets_at_once(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up("ada@example.com")
+    await ada.verify_address()
     made = await ada.one('mutation { createApiKey(name: "script") { key apiKey { id } } }')
     elsewhere = replace(ada, token=(await idle_server.api.one(SIGN_IN, input=CREDENTIALS))["token"])
     async with ada.socket() as own, elsewhere.socket() as other, replace(ada, token=made["key"]).socket() as by_key:

@@ -150,6 +150,7 @@ async def test_balance_stays_within_32_bits(idle_server: Running) -> None:
 @pytest.mark.any_database
 async def test_only_admin_with_session_can_adjust(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for client, code in (
         (ada, "FORBIDDEN"),

@@ -149,6 +149,7 @@ async def test_refused_grant_changes_nothing(idle_server: Running) -> None:
     for user_id in (UNKNOWN_USER, deleted.user["id"], "x"):
         refused = await admin.refused(SET, userId=user_id, isMember=True)
         assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["userId"])
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for client in (ada, Api(idle_server.api.http, idle_server.api.address, key)):
         assert (await client.refused(GRANT, **lite))["code"] == "FORBIDDEN"

@@ -360,6 +360,7 @@ async def test_api_keys_that_require_a_plan_work_only_with_it(scripted_settings:
     async with running(settings, idle=True) as server:
         await server.services.billing.plans.seed()
         ada = await server.api.sign_up()
+        await ada.verify_address()
         refused = await ada.refused(CREATE_KEY)
         assert refused["code"] == "MEMBERSHIP_REQUIRED"
         pro, enterprise = await Plan.get(slug="pro"), await Plan.get(slug="enterprise")

@@ -87,6 +87,7 @@ class Campaign:
             styles = [await anonymous.style("cute", "plushify"), await anonymous.style("noir", "avenger")]
             for number in range(ACCOUNTS):
                 api = await anonymous.sign_up(f"customer-{number}@example.com")
+                await api.verify_address()
                 for _ in range(DEVICES):
                     self.customers.append(Customer(api, styles, random.Random(self.rng.random()), self.cancel_rate))
 

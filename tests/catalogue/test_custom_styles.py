@@ -221,6 +221,7 @@ async def test_custom_style_of_another_user_has_the_same_response_as_a_missing_o
 async def test_users_and_admin_api_keys_cannot_change_the_catalogue(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     noir = await ada.style("noir", "avenger")
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for client in (ada, replace(admin, token=key)):  # an admin's API key has no admin rights
         for query, variables in ((UPDATE_STYLE, {"input": {"title": "Mine"}}), (DELETE_STYLE, {})):

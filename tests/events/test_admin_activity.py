@@ -161,6 +161,7 @@ async def test_catalogue_changes_are_published_and_custom_styles_are_not(
 async def test_users_are_refused_and_former_admins_are_disconnected(server: Running) -> None:
     admin, suspended = await make_admin(server.api), await make_admin(server.api, "mallory@example.com")
     ada = await server.api.sign_up("ada@example.com")
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     for client, code in (
         (ada, "FORBIDDEN"),

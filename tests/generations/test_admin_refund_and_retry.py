@@ -242,6 +242,7 @@ async def test_admin_cancels_any_users_generation(idle_server: Running) -> None:
         await idle_server.api.sign_up("eve@example.com"),
         await make_admin(idle_server.api),
     )
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     script = Api(idle_server.api.http, idle_server.api.address, key)
     id, own = await submit(ada), await submit(admin)

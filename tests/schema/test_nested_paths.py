@@ -115,6 +115,7 @@ class Ada:
         again = "mutation($id: ID!) { regenerate(input: {id: $id}) { generations { id } } }"
         (second,) = (await ada.ask(again, id=first["id"]))["regenerate"]["generations"]
         await ada.wait_for_end(second["id"])
+        await ada.verify_address()
         await ada.ask('mutation { createApiKey(name: "script") { key } }')
         await ada.ask("mutation { requestDataExport { dataExport { url } } }")
         announced = {"contentType": "image/png", "byteSize": 1}
@@ -181,6 +182,7 @@ async def test_no_path_leads_to_another_users_objects(server: Running, api: Api)
     assert await ada.visible_to(suspended) == set()
     assert await ada.visible_to(admin, without=ADMIN_ROOTS) == set()  # admins use other root fields
     assert await ada.visible_to(admin) == own, "admins read through the admin fields what the owner reads"
+    await admin.verify_address()
     key = (await admin.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     assert await ada.visible_to(Api(api.http, api.address, key)) == set(), "an admin's API key has no admin rights"
 

@@ -171,6 +171,7 @@ class OwnedIds:
         await owner.ask(
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
         )
+        await owner.verify_address()
         await owner.ask('mutation { createApiKey(name: "script") { key } }')
         user, found = owner.user["id"], {}
         sources = {

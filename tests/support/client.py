@@ -12,6 +12,8 @@ import httpx
 import websockets
 from PIL import Image, ImageDraw
 
+from models.database.connection import rows
+
 PATIENCE = 20.0  # seconds; far longer than anything takes
 
 
@@ -159,6 +161,11 @@ class Api:
         made = await self.one(SIGN_UP, input={"email": email, "password": password, **more})
         assert made["errors"] == [], made
         return Api(self.http, self.address, made["token"], made["user"])
+
+    async def verify_address(self) -> None:
+        """Mark the account's address as verified, as API keys and exports require, without a mail."""
+        changed = "UPDATE users SET email_verified = TRUE, owner_proven = TRUE WHERE id = $1 RETURNING id"
+        assert await rows(changed, self.user["id"])
 
     async def style(self, slug: str, collection: str) -> str:
         """Return a style's id."""

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -72,7 +73,9 @@ async def test_submitting_the_form_verifies_the_address_and_opening_the_page_doe
     done = await submit(ada.http, page)
     assert (done.status_code, is_safe(done)) == (200, True)
     assert "Your address is confirmed." in done.text
-    assert (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
+    assert await ada.one("{ viewer { emailVerified } }") is None, "the first proof ends sessions of other browsers"
+    made = await ada.one(SIGN_IN, input={"email": "ada@example.com", "password": "correct horse"})
+    assert (await replace(ada, token=made["token"]).one("{ viewer { emailVerified } }"))["emailVerified"]
     again = await submit(ada.http, page)
     assert again.status_code == 400
     assert "This link does not work any more." in again.text
@@ -84,13 +87,18 @@ async def test_verification_appoints_a_configured_admin_only_if_that_account_is_
     names = ("ada@example.com", "bob@example.com", "eve@example.com")
     async with running(settings.model_copy(update={"admin_emails": names}), idle=True) as server:
         users: list[Api] = []
-        for number, name in enumerate(names, 1):
+        other = await server.api.sign_up("other@example.com")
+        await mailbox.wait_for(1)
+        for number, name in enumerate(names, 2):
             users.append(await server.api.sign_up(name))
             await mailbox.wait_for(number)
             page = await server.api.http.get(link(mailbox))
-            cookie = {"ada@example.com": None, "bob@example.com": users[0].token, "eve@example.com": users[-1].token}
+            cookie = {"ada@example.com": None, "bob@example.com": other.token, "eve@example.com": users[-1].token}
             assert (await submit(server.api.http, page, cookie=cookie[name])).status_code == 200
-        answers = [await user.one("{ viewer { emailVerified role } }") for user in users]
+        answers = []
+        for name, user in zip(names, users, strict=True):
+            made = await server.api.one(SIGN_IN, input={"email": name, "password": "correct horse"})
+            answers.append(await replace(user, token=made["token"]).one("{ viewer { emailVerified role } }"))
         assert all(answer["emailVerified"] for answer in answers)
         assert [answer["role"] for answer in answers] == ["USER", "USER", "ADMIN"]
 

@@ -127,6 +127,7 @@ async def test_admin_operations_are_served_to_signed_in_admins_only(server: Runn
     assert await tabs(server.api) == await tabs(visitor) == (everyone, everyone)
     await User.filter(email="ada@example.com").update(role=Role.ADMIN)
     assert await tabs(visitor) == (everyone | admin, admin)
+    await visitor.verify_address()
     key = await visitor.one('mutation { createApiKey(name: "script") { key } }')
     assert await tabs(Api(server.api.http, server.api.address, key["key"])) == (everyone, everyone)
 
@@ -166,6 +167,7 @@ async def test_cached_introspection_of_an_admin_is_not_served_to_others(settings
         await User.filter(email="ada@example.com").update(role=Role.ADMIN)
         assert await ada.one(INTROSPECTION) == {"name": "Admin"}
         assert (await server.api.refused(INTROSPECTION))["code"] == "INVALID_INPUT"
+        await ada.verify_address()
         key = (await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"]
         assert (await Api(ada.http, ada.address, key).refused(INTROSPECTION))["code"] == "INVALID_INPUT"
 
