@@ -12,7 +12,7 @@ from services.billing.referral import ReferralService
 from services.core.error import NotFoundError
 from services.core.message import message
 from services.events.publisher import EventPublisher
-from services.integrations.payments.polar.payload import Order, Refund
+from services.integrations.payments.polar.payload import Order, OwnerClaims, Refund
 from services.payments.purchase import MONTHS, OwnerError, Product, PurchaseUpdate, Settlement, UnchangedError, settle
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class PaymentService:
         return await self._settle(lambda: self._update_for_refund(refund), record)
 
     async def _settle(self, build_update: Callable[[], Awaitable[PurchaseUpdate]], record: Record) -> Settlement:
-        update, owner = await build_update(), None
+        update = await build_update()
         for _ in range(_TRIES):
             try:
                 settlement = await run_tx(_settle, update, record)
@@ -71,10 +71,7 @@ class PaymentService:
             except NotFoundError:  # the account was deleted just now
                 update = await build_update()
                 continue
-            except OwnerError as error:
-                if update.user is not None and update.user.id != error.user_id:
-                    owner = error.user_id
-                    break
+            except OwnerError as error:  # granted once, an order stays with its account
                 update = replace(await build_update(), user=await User.get(id=error.user_id), locks=True)
                 continue
             if settlement.outcome is EventOutcome.PARKED:
@@ -88,14 +85,13 @@ class PaymentService:
                     await self._events.payment(settlement.account, minor, settlement.currency)
                 await self._referrals.settle(settlement.account.user_id)
             return settlement
-        problem = f"it belongs to {owner} already" if owner else "its account keeps changing"
-        log.error("payment.needs_review", order=update.order_id, problem=problem)
-        settlement = Settlement(EventOutcome.PARKED, problem)
+        settlement = Settlement(EventOutcome.PARKED, "its account keeps changing")
+        log.error("payment.needs_review", order=update.order_id, problem=settlement.problem)
         await record(settlement)
         return settlement
 
     async def _update_for_order(self, order: Order, pays: bool) -> PurchaseUpdate:
-        buyer = await self.buyer_of(order.customer, order.claimed_user, order.checkout_id)
+        buyer = await self.buyer_of(order.owner)
         product = await self.product_of(order.product_id)
         problem = buyer.problem or _problem_of(order, product)
         locks = (pays and problem is None) or await _is_granted(order.id)
@@ -114,23 +110,32 @@ class PaymentService:
         return await CreditPackage.get_or_none(slug=slug) or await Plan.get_or_none(slug=slug)
 
     @staticmethod
-    async def buyer_of(customer: str | None, claimed: str | None, checkout_id: str | None) -> Buyer:
+    async def buyer_of(claims: OwnerClaims) -> Buyer:
         """Return the account that an order or a subscription belongs to.
 
-        `customer`: the external id of the provider's customer, which is our user id. `claimed`: the user id in the
-        metadata, which must be the same; alone it counts only with a checkout that we opened for that account.
+        The checkout that we opened decides, then the user id in the metadata, which our server wrote when it opened the
+        checkout, and only then the customer's external id.
         """
-        if customer is None and claimed is not None and checkout_id is not None:
-            opened = await Checkout.exists(provider_id=checkout_id, user_id=claimed)
-            customer = claimed if opened else None
-        if customer is None:
+        owner = await _opened_by(claims) or claims.metadata_user or claims.customer
+        if owner is None:
             return Buyer(None, "its customer is unknown")
-        if claimed is not None and claimed != customer:
-            return Buyer(None, f"its customer is {customer!r}, its metadata say {claimed!r}")
-        user = await User.get_or_none(id=customer) if ids.is_id(customer, ids.USER) else None
+        others = {claims.metadata_user, claims.customer} - {None, owner}
+        if others:
+            log.warning("payment.accounts_differ", user=owner, others=sorted(map(str, others)))
+        user = await User.get_or_none(id=owner) if ids.is_id(owner, ids.USER) else None
         if user is None:
-            return Buyer(None, f"there is no account {customer!r}")
+            return Buyer(None, f"there is no account {owner!r}")
         return Buyer(user, f"the account {user.id} is deleted" if user.deleted_at is not None else None)
+
+
+async def _opened_by(claims: OwnerClaims) -> str | None:
+    """Return the account that began the checkout; None if the checkout is none of ours."""
+    checkout = None
+    if claims.checkout_id is not None:
+        checkout = await Checkout.get_or_none(provider_id=claims.checkout_id)
+    if checkout is None and claims.our_checkout is not None and ids.is_id(claims.our_checkout, ids.CHECKOUT):
+        checkout = await Checkout.get_or_none(id=claims.our_checkout)
+    return checkout.user_id if checkout else None
 
 
 async def _settle(update: PurchaseUpdate, record: Record) -> Settlement:

@@ -86,8 +86,8 @@ async def settle(update: PurchaseUpdate) -> Settlement:
         if user and update.locks
         else None
     )
-    purchase = await _lock_purchase(update.order_id, user)
-    granted = purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
+    purchase = await _lock_purchase(update)
+    granted = _is_granted(purchase)
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
     before = _state(purchase)
@@ -179,23 +179,33 @@ def reference_of(order_id: str) -> str:
     return f"polar:order:{order_id}"
 
 
-async def _lock_purchase(order_id: str, user: User | None) -> Purchase:
-    """Return the order's row, inserted if missing, locked until the transaction ends."""
+async def _lock_purchase(update: PurchaseUpdate) -> Purchase:
+    """Return the order's row, inserted if missing, locked until the transaction ends.
+
+    An order that granted nothing yet may have been recorded for another account, which it named before its checkout
+    was known to us: the report decides again.
+    """
+    user = update.user
     await rows(
         "INSERT INTO purchases (id, order_id, user_id, status, is_paid, credits, reversed_credits, net_amount,"
         " refunded_amount, data, created_at, updated_at)"
         " VALUES ($1, $2, $3, 'REFUNDED', (1 = 0), 0, 0, 0, 0, '{}', NOW(), NOW())"
         " ON CONFLICT (order_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING id",
         ids.new_id(ids.PURCHASE),
-        order_id,
+        update.order_id,
         user.id if user else None,
     )
-    purchase = await Purchase.get(order_id=order_id)
-    if purchase.user_id is None and user is not None:
+    purchase = await Purchase.get(order_id=update.order_id)
+    decides = isinstance(update.payload, Order) and not _is_granted(purchase)
+    if user is not None and (purchase.user_id is None or decides):
         purchase.user_id = user.id
     elif purchase.user_id != (user.id if user else None):
         raise OwnerError(str(purchase.user_id))
     return purchase
+
+
+def _is_granted(purchase: Purchase) -> bool:
+    return purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
 
 
 def _state(purchase: Purchase) -> tuple[object, ...]:

@@ -44,9 +44,7 @@ class SubscriptionService:
         status = _STATUSES.get(subscription.status)
         if status is None:
             return await _recorded(Settlement(EventOutcome.IGNORED), record)
-        buyer = await self._payments.buyer_of(
-            subscription.customer, subscription.claimed_user, subscription.checkout_id
-        )
+        buyer = await self._payments.buyer_of(subscription.owner)
         plan = await self._payments.product_of(subscription.product_id)
         is_deleted = buyer.user is not None and buyer.problem is not None
         if is_deleted and status is MembershipStatus.ENDED:

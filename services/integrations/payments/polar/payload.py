@@ -25,6 +25,34 @@ class OrderStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class OwnerClaims:
+    """What a payload says about the account that it belongs to.
+
+    The provider finds its customers by their e-mail address: a customer may have the external id of an account that
+    was deleted, or of another account that used the address earlier. What our server sent with the checkout is
+    returned unchanged, also with later orders of the subscription.
+    """
+
+    checkout_id: str | None  # the provider's id of the checkout; renewals have only their subscription's
+    our_checkout: str | None  # our id of the checkout, in the metadata
+    metadata_user: str | None  # the user id in the metadata
+    customer: str | None  # the customer's external id: the user id when the customer was created
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> "OwnerClaims":
+        """Read the claims of an order or a subscription. Raises InvalidPayloadError."""
+        metadata = _object(data, "metadata")
+        checkout = _optional_text(data, "checkout_id")
+        our_checkout = metadata.get("checkout")
+        return cls(
+            checkout_id=checkout or _optional_text(_object(data, "subscription"), "checkout_id"),
+            our_checkout=our_checkout if isinstance(our_checkout, str) else None,
+            metadata_user=_optional_text(metadata, "user_id"),
+            customer=_optional_text(_object(data, "customer"), "external_id"),
+        )
+
+
+@dataclass(frozen=True)
 class Order:
     """One order. Amounts are in minor units before tax.
 
@@ -42,9 +70,7 @@ class Order:
     currency: str
     ordered_at: datetime
     product_id: str | None
-    checkout_id: str | None
-    customer: str | None  # the customer's external id: our user id
-    claimed_user: str | None  # the user id in the metadata
+    owner: OwnerClaims
     data: dict[str, Any] = field(repr=False)
 
     @classmethod
@@ -61,9 +87,7 @@ class Order:
             currency=_text(data, "currency").lower(),
             ordered_at=_timestamp(data, "created_at"),
             product_id=_optional_text(data, "product_id"),
-            checkout_id=_optional_text(data, "checkout_id"),
-            customer=_optional_text(_object(data, "customer"), "external_id"),
-            claimed_user=_optional_text(_object(data, "metadata"), "user_id"),
+            owner=OwnerClaims.of(data),
             data=data,
         )
         if order.refunded_amount > order.net_amount:
@@ -106,9 +130,7 @@ class Subscription:
     ends_at: datetime | None
     ended_at: datetime | None
     past_due_at: datetime | None
-    checkout_id: str | None
-    customer: str | None
-    claimed_user: str | None
+    owner: OwnerClaims
     reported_at: datetime
 
     @classmethod
@@ -124,9 +146,7 @@ class Subscription:
             ends_at=_optional_timestamp(data, "ends_at"),
             ended_at=_optional_timestamp(data, "ended_at"),
             past_due_at=_optional_timestamp(data, "past_due_at"),
-            checkout_id=_optional_text(data, "checkout_id"),
-            customer=_optional_text(_object(data, "customer"), "external_id"),
-            claimed_user=_optional_text(_object(data, "metadata"), "user_id"),
+            owner=OwnerClaims.of(data),
             reported_at=reported_at,
         )
 
