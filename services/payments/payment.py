@@ -149,15 +149,17 @@ async def _is_granted(order_id: str) -> bool:
 
 
 def _problem_of(order: Order, product: Product | None) -> str | None:
-    """Return why an order cannot be granted to any account."""
+    """Return why an order cannot be granted to any account.
+
+    Its currency does not matter: Polar has prices in several currencies, and chooses by the customer's country.
+    """
     if product is None:
         return f"its product {order.product_id!r} is unknown"
-    if product.currency is not None and order.currency != product.currency:
-        return f"it was paid in {order.currency!r}; {product.slug} is sold for {product.currency!r}"
     is_monthly = isinstance(product, Plan) and product.kind is PlanKind.SUBSCRIPTION
     if is_monthly is (order.billing_reason == _ONE_TIME):
         return f"{product.slug} is not paid for as {order.billing_reason!r}"
-    is_whole = not is_monthly or order.billing_reason in MONTHS  # a change of plans may cost nothing
+    # A change of plans may cost nothing, and a trial does.
+    is_whole = not is_monthly or (order.billing_reason in MONTHS and not order.is_trial)
     if is_whole and product.price and order.product_amount <= 0:  # discounts do not change this amount
         return f"{product.slug} was sold for nothing"
     return None

@@ -123,7 +123,7 @@ def _record(purchase: Purchase, update: PurchaseUpdate, granted: bool) -> None:
         purchase.refunded_amount = max(purchase.refunded_amount, payload.refunded_amount)
         if not granted:
             purchase.is_paid = purchase.is_paid or update.pays
-            purchase.net_amount, purchase.currency = payload.net_amount, payload.currency[:3]
+            purchase.net_amount, purchase.currency = payload.net_amount, payload.currency
             purchase.ordered_at = payload.ordered_at
     # Refunds are reported one by one, and as a sum in the order: the larger number is the more recent one.
     purchase.refunded_amount = max(purchase.refunded_amount, sum(purchase.data.get("refunds", {}).values()))
@@ -147,7 +147,7 @@ async def _grant(order: Order, product: Product | None, purchase: Purchase, acco
     purchase.plan_id = product.id
     if product.kind is PlanKind.PASS:
         return await passes.grant(account.user_id, product, reference, account=account)
-    if order.billing_reason in MONTHS:
+    if order.billing_reason in MONTHS and not order.is_trial:
         purchase.credits = product.credits_per_month or 0
         return await membership.grant_month(
             account.user_id, product, reference, order.net_amount, order.currency, account=account

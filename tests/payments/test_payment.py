@@ -122,7 +122,7 @@ async def test_unclear_orders_need_review(polar_store: Running, ada: Api) -> Non
         "no product": order(me, None),
         "nothing": order(me, FIFTY, 0),
         "less than nothing": order(me, FIFTY, -499),
-        "another currency": order(me, FIFTY, currency="eur"),
+        "no currency": order(me, FIFTY, currency="euro"),
         "no number": order(me, FIFTY, net_amount="499"),
         "not paid": order(me, FIFTY, paid=False, status="pending"),
         "more refunded than paid": order(me, FIFTY, refunded_amount=500),

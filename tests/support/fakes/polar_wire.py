@@ -54,6 +54,27 @@ def order(user_id: str | None, product_id: str | None, price: int = 499, **chang
     return {**made, **changes}
 
 
+def line_item(amount: int, price_id: str | None = None, *, proration: bool = False, **changes: Any) -> Json:
+    """One line of an order."""
+    made = {**_row(None), "label": "Basic", "amount": amount, "tax_amount": 0, "proration": proration}
+    return {**made, "product_price_id": price_id, "start_timestamp": None, "end_timestamp": None, **changes}
+
+
+def trial_order(user_id: str, product_id: str, **changes: Any) -> Json:
+    """The order that opens a trial: paid, for nothing, with one item that has no price."""
+    plan = subscription(user_id, product_id, status="trialing", trial_start=timestamp(NOW))
+    plan["trial_end"] = plan["current_period_end"]
+    changes = {"subscription": _in_order(plan), "subscription_id": plan["id"], **changes}
+    item = line_item(0, label="Trial period for Basic (Nov 21, 2026 - Dec 5, 2026)")
+    return order(user_id, product_id, 0, billing_reason="subscription_create", items=[item], **changes)
+
+
+def _in_order(plan: Json) -> Json:
+    """Return a subscription as an order has it: without its customer, product and prices."""
+    left_out = ("customer", "product", "discount", "prices", "meters", "pending_update")
+    return {name: value for name, value in plan.items() if name not in left_out}
+
+
 def refunded(paid: Json, amount: int) -> Json:
     """Return the same order after `amount` was refunded in total."""
     whole = amount == paid["net_amount"]

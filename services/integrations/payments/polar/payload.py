@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,9 @@ from typing import Any
 _MAX_TEXT = 100  # characters of an id
 _MAX_AMOUNT = 2**53  # minor units; the largest amount accepted
 _MAX_DEPTH = 32  # levels of objects and lists; Polar's have six
+_CURRENCY = re.compile("[a-z]{3}")
+_TRIAL_REASONS = ("subscription_create", "subscription_update")  # billing reasons of a trial's order
+_AMOUNTS = ("subtotal_amount", "discount_amount", "net_amount", "total_amount")
 
 
 class InvalidPayloadError(Exception):
@@ -58,7 +62,8 @@ class Order:
 
     `product_amount`: the price of its items before discounts, without prorations of a change of plans: a month that is
     covered by what was left of a more expensive plan has its full price here, and a `net_amount` of 0.
-    `net_amount`: what was paid. `refunded_amount`: what was refunded of that.
+    `net_amount`: what was paid. `refunded_amount`: what was refunded of that. `is_trial`: whether it opens the trial of
+    a subscription, which costs nothing.
     """
 
     id: str
@@ -67,7 +72,8 @@ class Order:
     product_amount: int
     net_amount: int
     refunded_amount: int
-    currency: str
+    is_trial: bool
+    currency: str  # ISO 4217, lower case
     ordered_at: datetime
     product_id: str | None
     owner: OwnerClaims
@@ -84,7 +90,8 @@ class Order:
             product_amount=_product_amount(data),
             net_amount=max(_amount(data, "net_amount", least=-_MAX_AMOUNT), 0),
             refunded_amount=_amount(data, "refunded_amount"),
-            currency=_text(data, "currency").lower(),
+            is_trial=_is_trial(data),
+            currency=_currency(data),
             ordered_at=_timestamp(data, "created_at"),
             product_id=_optional_text(data, "product_id"),
             owner=OwnerClaims.of(data),
@@ -228,12 +235,34 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _product_amount(data: dict[str, Any]) -> int:
+def _line_items(data: dict[str, Any]) -> list[dict[str, Any]]:
     items = data.get("items")
-    line_items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _product_amount(data: dict[str, Any]) -> int:
+    line_items = _line_items(data)
     if not line_items:
         return _amount(data, "subtotal_amount", least=-_MAX_AMOUNT)
     return sum(_amount(item, "amount", least=-_MAX_AMOUNT) for item in line_items if item.get("proration") is not True)
+
+
+def _is_trial(data: dict[str, Any]) -> bool:
+    """Whether an order opens a trial: it charges nothing, and its item is the trial itself, which has no price.
+
+    A product that is free by its price, or by a discount, is none.
+    """
+    if data.get("billing_reason") not in _TRIAL_REASONS or any(data.get(name) for name in _AMOUNTS):
+        return False
+    prices = [item for item in _line_items(data) if item.get("amount") or item.get("product_price_id") is not None]
+    return not prices or _object(data, "subscription").get("status") == "trialing"
+
+
+def _currency(data: dict[str, Any]) -> str:
+    currency = _text(data, "currency").lower()
+    if not _CURRENCY.fullmatch(currency):
+        raise InvalidPayloadError("currency is no ISO 4217 code")
+    return currency
 
 
 def _amount(data: dict[str, Any], name: str, *, least: int = 0) -> int:
