@@ -50,32 +50,12 @@ _sanitizer = ImageSanitizer(processes=1)  # shared by all servers, because a chi
 _MEMORY = Path("/dev/shm")  # noqa: S108 - fsync waits for no disk there; pytest creates its own folders in it
 HASH_KIB = 16  # memory of a password hash: with the default, hashing takes as long as the rest of a small test
 # The files that take longest run first, so that no process is left with one of them at the end.
-_LONGEST = (
-    *("sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed"),
-    *(
-        "cancellation",
-        "multipart_upload",
-        "worker",
-        "idempotency",
-        "payment",
-        "typescript_client",
-        "rate_limits",
-        "ledger",
-        "integrity_audit",
-    ),
-    *(
-        "worker_shutdown",
-        "provider_errors",
-        "gallery",
-        "share",
-        "regeneration",
-        "deletion",
-        "worker_pool",
-        "passes",
-        "refund_policy",
-        "profiles",
-    ),
-)
+_LONGEST = [
+    "sanitizer_process", "crash", "chaos", "demo_looks", "outage", "interleavings", "gallery_changed",
+    "cancellation", "multipart_upload", "worker", "idempotency", "payment", "typescript_client", "rate_limits",
+    "ledger", "integrity_audit", "worker_shutdown", "provider_errors", "gallery", "share", "regeneration",
+    "deletion", "worker_pool", "passes", "refund_policy", "profiles",
+]  # fmt: skip
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -5,7 +5,6 @@ import base64
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 
@@ -21,6 +20,7 @@ from services.integrations.providers.protocol import (
     ReferencePhoto,
 )
 from services.integrations.providers.safe_fetch import SafeFetch
+from tests.support.corpus.openrouter_cases import BAD_RESPONSES, BadResponse
 from tests.support.fakes import openrouter_response as scripted
 from tests.support.fakes.openrouter import KEY, ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import COST, GENERATION_ID, MODEL, Response, data_url, good_picture
@@ -29,10 +29,8 @@ PROMPT = "A fox in a red raincoat, oil on canvas"
 REQUEST = ImageRequest(generation_id="gen_1", prompt=PROMPT)
 
 MISCONFIGURED = ErrorCode.PROVIDER_MISCONFIGURED
-REJECTED = ErrorCode.CONTENT_REJECTED
 FAILED = ErrorCode.GENERATION_FAILED
 UNAVAILABLE = ErrorCode.PROVIDER_UNAVAILABLE
-TIMEOUT = ErrorCode.GENERATION_TIMEOUT
 
 
 @pytest.fixture
@@ -75,99 +73,13 @@ async def test_every_good_response_yields_image_cost_and_request_id(
     assert len(fake.calls) == 1
 
 
-@dataclass(frozen=True)
-class Row:
-    name: str
-    response: Response
-    code: ErrorCode
-    may_retry: bool = False
-    retry_after: float | None = None
-
-
-def guardrail() -> Response:
-    return scripted.status(403, "permission_denied", text="Request blocked: prompt injection patterns detected")
-
-
-def upstream_block() -> Response:
-    metadata = {"raw": '{"error":{"code":"moderation_blocked"}}', "provider_name": "OpenAI"}
-    return scripted.status(400, text="Provider returned error", metadata=metadata)
-
-
-ROWS = [
-    Row("401", scripted.status(401, "authentication"), MISCONFIGURED),
-    Row("402", scripted.status(402, "payment_required"), MISCONFIGURED),
-    Row("403 of the key", scripted.status(403, "permission_denied"), MISCONFIGURED),
-    Row("404 of the model", scripted.status(404, "not_found"), MISCONFIGURED),
-    Row("404 without a body text", scripted.status(404), MISCONFIGURED),
-    Row("404 of an image", scripted.status(404, "image_not_found"), FAILED),
-    Row("403 moderation", scripted.moderation(), REJECTED),
-    Row("403 guardrail", guardrail(), REJECTED),
-    Row("403 content policy", scripted.status(403, "content_policy_violation"), REJECTED),
-    Row("403 refusal", scripted.status(403, "refusal"), REJECTED),
-    Row("400 content policy", scripted.status(400, "content_policy_violation"), REJECTED),
-    Row("400 upstream's block", upstream_block(), REJECTED),
-    Row("a refusal", scripted.refusal(), REJECTED),
-    Row("content_filter", scripted.message(content=None, finish_reason="content_filter"), REJECTED),
-    Row("a native safety reason", scripted.message(content="", native_finish_reason="IMAGE_SAFETY"), REJECTED),
-    Row("moderation inside a 200", scripted.error_in_200(403, "content_policy_violation"), REJECTED),
-    Row("moderation inside a stream", scripted.sse_error(403, "content_policy_violation"), REJECTED),
-    Row("400", scripted.status(400, "invalid_request"), FAILED),
-    Row("413", scripted.status(413, "payload_too_large"), FAILED),
-    Row("422", scripted.status(422, "unprocessable"), FAILED),
-    Row("422 without a body text", scripted.status(422), FAILED),
-    Row("text only", scripted.text_only(), FAILED),
-    Row("no content", scripted.message(content=None), FAILED),
-    Row("invalid base64", scripted.not_an_image(), FAILED),
-    Row("a URL", scripted.remote_url("https://storage.example/a.png"), FAILED),
-    Row("an endless body", scripted.huge(), FAILED),
-    Row("a gzip bomb", scripted.gzip_bomb(), FAILED),
-    Row("408", scripted.status(408, "timeout"), UNAVAILABLE),
-    Row("409", scripted.status(409), UNAVAILABLE),
-    Row("524", scripted.status(524, "timeout"), UNAVAILABLE),
-    Row("429", scripted.status(429, "rate_limit_exceeded"), UNAVAILABLE, may_retry=True),
-    Row("429 in 7 s", scripted.status(429, retry_after="7"), UNAVAILABLE, may_retry=True, retry_after=7),
-    Row("429 some time", scripted.status(429, retry_after="soon"), UNAVAILABLE, may_retry=True),
-    Row("429 in the past", scripted.status(429, retry_after="-3"), UNAVAILABLE, may_retry=True),
-    Row("503", scripted.status(503, "provider_unavailable"), UNAVAILABLE, may_retry=True),
-    Row("503 in 2.5 s", scripted.status(503, retry_after="2.5"), UNAVAILABLE, may_retry=True, retry_after=2.5),
-    Row("500", scripted.status(500, "server"), UNAVAILABLE),
-    Row("500 with a hint", scripted.status(500, retry_after="7"), UNAVAILABLE),
-    Row("502", scripted.status(502, "provider_unavailable"), UNAVAILABLE),
-    Row("529", scripted.status(529, "provider_overloaded"), UNAVAILABLE),
-    Row("an error without an end", scripted.huge(500), UNAVAILABLE),
-    Row("an error inside a 200", scripted.error_in_200(502), UNAVAILABLE),
-    Row("an unnamed error inside a 200", scripted.error_in_200(None), UNAVAILABLE),
-    Row("429 inside a 200", scripted.error_in_200(429, "rate_limit_exceeded"), UNAVAILABLE),
-    Row("503 inside a 200", scripted.error_in_200(503), UNAVAILABLE),
-    Row("402 inside a 200", scripted.error_in_200(402), MISCONFIGURED),
-    Row("400 inside a 200", scripted.error_in_200(400), FAILED),
-    Row("a bare word as error inside a 200", scripted.json_200({"error": "oops"}), UNAVAILABLE),
-    Row("an error inside a stream", scripted.sse_error(502), UNAVAILABLE),
-    Row("429 inside a stream", scripted.sse_error(429), UNAVAILABLE),
-    Row("finish reason error", scripted.message(content="", finish_reason="error"), UNAVAILABLE),
-    Row("HTML", scripted.html_200(), UNAVAILABLE),
-    Row("nothing", scripted.empty_200(), UNAVAILABLE),
-    Row("choices null", scripted.json_200({"id": "gen-1", "choices": None}), UNAVAILABLE),
-    Row("no choices", scripted.json_200({"id": "gen-1", "choices": []}), UNAVAILABLE),
-    Row("JSON of something else", scripted.json_200([]), UNAVAILABLE),
-    Row("a cut body", scripted.truncated(), UNAVAILABLE),
-    Row("a cut stream", scripted.truncated(scripted.sse_picture()), UNAVAILABLE),
-    Row("cut within the head", scripted.truncated(keep=0.0005), UNAVAILABLE),
-    Row("a stream without its end", scripted.sse_cut(), UNAVAILABLE),
-    Row("a stream of nothing", scripted.sse(), UNAVAILABLE),
-    Row("a stream of something else", scripted.sse([1, 2]), UNAVAILABLE),
-    Row("a reset", scripted.reset(), UNAVAILABLE),
-    Row("a hang", scripted.hang(), TIMEOUT),
-]
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("bad", BAD_RESPONSES, ids=lambda bad: bad.name)
 async def test_every_bad_response_has_its_error_code_and_is_not_retried(
-    row: Row, fake: ScriptedOpenRouter, provider: OpenRouterProvider
+    bad: BadResponse, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
-    fake.script(row.response, scripted.picture())  # a retry would succeed, and be noticed
+    fake.script(bad.response, scripted.picture())  # a retry would succeed, and be noticed
     error = await failure(provider)
-    assert (error.code, error.may_retry, error.retry_after) == (row.code, row.may_retry, row.retry_after)
+    assert (error.code, error.may_retry, error.retry_after) == (bad.code, bad.may_retry, bad.retry_after)
     assert error.request_left
     assert len(fake.calls) == 1
 

@@ -1,0 +1,101 @@
+"""Responses of OpenRouter without an image, and the error that each of them must cause."""
+
+from dataclasses import dataclass
+
+from models.enum import ErrorCode
+from tests.support.fakes import openrouter_response as scripted
+from tests.support.fakes.openrouter_response import Response
+
+MISCONFIGURED = ErrorCode.PROVIDER_MISCONFIGURED
+REJECTED = ErrorCode.CONTENT_REJECTED
+FAILED = ErrorCode.GENERATION_FAILED
+UNAVAILABLE = ErrorCode.PROVIDER_UNAVAILABLE
+TIMEOUT = ErrorCode.GENERATION_TIMEOUT
+
+
+@dataclass(frozen=True)
+class BadResponse:
+    """A response without an image, and the error it must cause."""
+
+    name: str
+    response: Response
+    code: ErrorCode
+    may_retry: bool = False
+    retry_after: float | None = None
+
+
+def guardrail() -> Response:
+    return scripted.status(403, "permission_denied", text="Request blocked: prompt injection patterns detected")
+
+
+def upstream_block() -> Response:
+    metadata = {"raw": '{"error":{"code":"moderation_blocked"}}', "provider_name": "OpenAI"}
+    return scripted.status(400, text="Provider returned error", metadata=metadata)
+
+
+BAD_RESPONSES = [
+    BadResponse("401", scripted.status(401, "authentication"), MISCONFIGURED),
+    BadResponse("402", scripted.status(402, "payment_required"), MISCONFIGURED),
+    BadResponse("403 of the key", scripted.status(403, "permission_denied"), MISCONFIGURED),
+    BadResponse("404 of the model", scripted.status(404, "not_found"), MISCONFIGURED),
+    BadResponse("404 without a body text", scripted.status(404), MISCONFIGURED),
+    BadResponse("404 of an image", scripted.status(404, "image_not_found"), FAILED),
+    BadResponse("403 moderation", scripted.moderation(), REJECTED),
+    BadResponse("403 guardrail", guardrail(), REJECTED),
+    BadResponse("403 content policy", scripted.status(403, "content_policy_violation"), REJECTED),
+    BadResponse("403 refusal", scripted.status(403, "refusal"), REJECTED),
+    BadResponse("400 content policy", scripted.status(400, "content_policy_violation"), REJECTED),
+    BadResponse("400 upstream's block", upstream_block(), REJECTED),
+    BadResponse("a refusal", scripted.refusal(), REJECTED),
+    BadResponse("content_filter", scripted.message(content=None, finish_reason="content_filter"), REJECTED),
+    BadResponse("a native safety reason", scripted.message(content="", native_finish_reason="IMAGE_SAFETY"), REJECTED),
+    BadResponse("moderation inside a 200", scripted.error_in_200(403, "content_policy_violation"), REJECTED),
+    BadResponse("moderation inside a stream", scripted.sse_error(403, "content_policy_violation"), REJECTED),
+    BadResponse("400", scripted.status(400, "invalid_request"), FAILED),
+    BadResponse("413", scripted.status(413, "payload_too_large"), FAILED),
+    BadResponse("422", scripted.status(422, "unprocessable"), FAILED),
+    BadResponse("422 without a body text", scripted.status(422), FAILED),
+    BadResponse("text only", scripted.text_only(), FAILED),
+    BadResponse("no content", scripted.message(content=None), FAILED),
+    BadResponse("invalid base64", scripted.not_an_image(), FAILED),
+    BadResponse("a URL", scripted.remote_url("https://storage.example/a.png"), FAILED),
+    BadResponse("an endless body", scripted.huge(), FAILED),
+    BadResponse("a gzip bomb", scripted.gzip_bomb(), FAILED),
+    BadResponse("408", scripted.status(408, "timeout"), UNAVAILABLE),
+    BadResponse("409", scripted.status(409), UNAVAILABLE),
+    BadResponse("524", scripted.status(524, "timeout"), UNAVAILABLE),
+    BadResponse("429", scripted.status(429, "rate_limit_exceeded"), UNAVAILABLE, may_retry=True),
+    BadResponse("429 in 7 s", scripted.status(429, retry_after="7"), UNAVAILABLE, may_retry=True, retry_after=7),
+    BadResponse("429 some time", scripted.status(429, retry_after="soon"), UNAVAILABLE, may_retry=True),
+    BadResponse("429 in the past", scripted.status(429, retry_after="-3"), UNAVAILABLE, may_retry=True),
+    BadResponse("503", scripted.status(503, "provider_unavailable"), UNAVAILABLE, may_retry=True),
+    BadResponse("503 in 2.5 s", scripted.status(503, retry_after="2.5"), UNAVAILABLE, may_retry=True, retry_after=2.5),
+    BadResponse("500", scripted.status(500, "server"), UNAVAILABLE),
+    BadResponse("500 with a hint", scripted.status(500, retry_after="7"), UNAVAILABLE),
+    BadResponse("502", scripted.status(502, "provider_unavailable"), UNAVAILABLE),
+    BadResponse("529", scripted.status(529, "provider_overloaded"), UNAVAILABLE),
+    BadResponse("an error without an end", scripted.huge(500), UNAVAILABLE),
+    BadResponse("an error inside a 200", scripted.error_in_200(502), UNAVAILABLE),
+    BadResponse("an unnamed error inside a 200", scripted.error_in_200(None), UNAVAILABLE),
+    BadResponse("429 inside a 200", scripted.error_in_200(429, "rate_limit_exceeded"), UNAVAILABLE),
+    BadResponse("503 inside a 200", scripted.error_in_200(503), UNAVAILABLE),
+    BadResponse("402 inside a 200", scripted.error_in_200(402), MISCONFIGURED),
+    BadResponse("400 inside a 200", scripted.error_in_200(400), FAILED),
+    BadResponse("a bare word as error inside a 200", scripted.json_200({"error": "oops"}), UNAVAILABLE),
+    BadResponse("an error inside a stream", scripted.sse_error(502), UNAVAILABLE),
+    BadResponse("429 inside a stream", scripted.sse_error(429), UNAVAILABLE),
+    BadResponse("finish reason error", scripted.message(content="", finish_reason="error"), UNAVAILABLE),
+    BadResponse("HTML", scripted.html_200(), UNAVAILABLE),
+    BadResponse("nothing", scripted.empty_200(), UNAVAILABLE),
+    BadResponse("choices null", scripted.json_200({"id": "gen-1", "choices": None}), UNAVAILABLE),
+    BadResponse("no choices", scripted.json_200({"id": "gen-1", "choices": []}), UNAVAILABLE),
+    BadResponse("JSON of something else", scripted.json_200([]), UNAVAILABLE),
+    BadResponse("a cut body", scripted.truncated(), UNAVAILABLE),
+    BadResponse("a cut stream", scripted.truncated(scripted.sse_picture()), UNAVAILABLE),
+    BadResponse("cut within the head", scripted.truncated(keep=0.0005), UNAVAILABLE),
+    BadResponse("a stream without its end", scripted.sse_cut(), UNAVAILABLE),
+    BadResponse("a stream of nothing", scripted.sse(), UNAVAILABLE),
+    BadResponse("a stream of something else", scripted.sse([1, 2]), UNAVAILABLE),
+    BadResponse("a reset", scripted.reset(), UNAVAILABLE),
+    BadResponse("a hang", scripted.hang(), TIMEOUT),
+]
