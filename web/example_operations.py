@@ -7,38 +7,45 @@ from services.core.message import Message, message
 
 FOLDER = Path(__file__).parent / "graphiql" / "tabs"  # {audience}/{position}-{name}.graphql, and .json for variables
 
-# Line breaks fit the editor in half a window.
+# Line breaks fit the editor in half of a window 1280 pixels wide: 48 characters.
 _COMMENTS: Mapping[str, Message] = {
     "who-am-i": message(
-        "Your account and its credits.\nSign in at the top right. Ctrl-Enter runs a tab.\n"
-        "The next tabs create a picture and list your pictures."
+        "Your account and its credits. Sign in at the top\n"
+        "right. Ctrl-Enter runs a tab. The next tabs\n"
+        "create a picture and list your pictures."
     ),
     "quote": message("The price of a picture, before you create it.\n$style is filled in with an available style."),
     "create": message(
-        "Create a picture. Credits are spent now, and it is\nmade in the background. Follow it in the next tab.\n"
-        "A photo chosen at the top fills in $uploadId; styles\nwith referenceImage REQUIRED need one."
+        "Create a picture. Credits are spent now, and it\n"
+        "is made in the background. Follow it in the next\n"
+        "tab. A photo chosen at the top fills in\n"
+        "$uploadId; styles with referenceImage REQUIRED\n"
+        "need one."
     ),
     "progress": message(
-        "Follow a generation over a WebSocket. $generation is\nfilled in by the previous tab.\n"
+        "Follow a generation over a WebSocket.\n"
+        "$generation is filled in by the previous tab.\n"
         "The picture appears below the response."
     ),
     "gallery": message("Your pictures, newest first. Set $after to the\nendCursor of the previous page."),
     "find-user": message(
         "Find users by any part of their e-mail address.\nA single match fills in $user in the next tabs."
     ),
-    "ledger": message("A user's credit transactions with the balance after\neach, and their latest generations."),
+    "ledger": message("A user's credit transactions with the balance\nafter each, and their latest generations."),
     "adjust-credits": message(
-        "Add credits, or remove some with a negative amount.\nThe user sees the change at once, with the reason.\n"
-        "Requests with the same idempotencyKey apply once."
+        "Add credits, or remove some with a negative\n"
+        "amount. The user sees the change at once, with\n"
+        "the reason. Requests with the same\n"
+        "idempotencyKey apply once."
     ),
-    "refund": message("Refund the credits of a generation.\nTake $generation from the Ledger tab."),
+    "refund": message("Refund the credits of a generation. Take\n$generation from the Ledger tab."),
     "suspend": message(
-        "Suspend an account: its sessions and sockets end\nwithin seconds. Set $suspended to false to restore it."
+        "Suspend an account: its sessions and sockets end\nwithin seconds. Set $suspended to false to\nrestore it."
     ),
     "metrics": message(
-        "Statistics since midnight, or of any other window\nfrom $today to $to.\nproviderCost is in US dollars."
+        "Statistics since midnight, or of any other\nwindow from $today to $to. providerCost is in US\ndollars."
     ),
-    "live-activity": message("Activity of all users, live. Ctrl-Enter stops it."),
+    "live-activity": message("Activity of all users, live. Ctrl-Enter stops\nit."),
 }
 
 
