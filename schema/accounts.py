@@ -57,7 +57,9 @@ class UserStats:
     credits_spent: int = strawberry.field(
         description="Credits: deductions minus refunds, deleted generations included."
     )
-    last_generation_at: datetime | None
+    last_generation_at: datetime | None = strawberry.field(
+        description="When the newest completed generation was requested."
+    )
 
     @classmethod
     def of(cls, stats: Stats) -> Self:

@@ -17,7 +17,7 @@ SELECT id,
     (SELECT COALESCE(-SUM(amount), 0) FROM credit_transactions
         WHERE user_id = users.id AND type IN ('DEDUCTION', 'REFUND')) AS spent,
     (SELECT generations.created_at FROM generations WHERE user_id = users.id AND deleted_at IS NULL
-        ORDER BY generations.id DESC LIMIT 1) AS newest
+        AND status = 'COMPLETED' ORDER BY generations.id DESC LIMIT 1) AS newest
 FROM users WHERE id IN ({ids})
 """
 
@@ -30,7 +30,7 @@ class Stats:
     failed_generations: int = 0
     favorites: int = 0
     credits_spent: int = 0  # deductions less refunds
-    last_generation_at: datetime | None = None
+    last_generation_at: datetime | None = None  # creation time of the newest completed one
 
 
 class StatsService:

@@ -415,13 +415,15 @@ async def test_stats_exclude_deleted_generations_but_keep_their_cost(
     assert price > 0
     await set_favorite(ada, first)
     await set_favorite(ada, waiting)
-    newest = (await ada.generation(waiting))["createdAt"]
+    newest = (await ada.generation(second))["createdAt"]  # the later ones failed, or wait
     expected = {"totalGenerations": 2, "failedGenerations": 1, "favorites": 2, "creditsSpent": 3 * price}
     assert await stats() == {**expected, "lastGenerationAt": newest}
     await adjust_credits(str(ada.user["id"]), -5, "a gift that was revoked")  # not spent on generations
     await ada.one(DELETE, ids=[first, failed])
     rest = {"totalGenerations": 1, "failedGenerations": 0, "favorites": 1, "creditsSpent": 3 * price}
     assert await stats() == {**rest, "lastGenerationAt": newest}
+    await ada.one(DELETE, ids=[second])
+    assert (await stats())["lastGenerationAt"] is None, "no completed one is left"
     assert (await eve.one(query))["stats"] == zero
 
 
