@@ -94,7 +94,9 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         providers=Provider,
         heartbeat_seconds=settings.generation_sweep_seconds,
     )
-    billing = build_billing(events, products, secret=settings.secret())
+    billing = build_billing(
+        events, products, secret=settings.secret(), signup_credits=_signup_credits(settings, profile)
+    )
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
     media = build_media(
         storage,
@@ -132,6 +134,10 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         accounts=accounts,
         background=background,
     )
+
+
+def _signup_credits(settings: Settings, profile: Profile) -> int:
+    return profile.signup_credits if settings.signup_credits is None else settings.signup_credits
 
 
 def _generations_per_minute(settings: Settings, profile: Profile) -> int | None:
@@ -175,7 +181,6 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
         secret=settings.secret(),
         app_address=settings.app_address,
         admin_emails=settings.admin_emails,
-        signup_credits=profile.signup_credits if settings.signup_credits is None else settings.signup_credits,
         session_days=settings.session_days,
         sign_in_check_seconds=min(settings.subscription_reread_seconds, SESSION_CHECK_SECONDS),
         export_seconds=settings.data_export_seconds,

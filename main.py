@@ -83,7 +83,7 @@ async def seed(settings: Settings) -> None:
     """Do what every start does, and grant sign-up bonuses that are missing."""
     await prepare(settings)
     async with open_services(settings) as services:
-        granted = await services.billing.ledger.grant_missing_signup_bonuses(services.accounts.users.signup_credits)
+        granted = await services.billing.signup_bonuses.grant_missing()
         print(f"The catalogue matches the profile. Missing sign-up bonuses granted: {granted}.")
     if not settings.is_production:
         print(f"The demo account is {DEMO_EMAIL}, password {DEMO_PASSWORD}.")

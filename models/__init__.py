@@ -1,7 +1,7 @@
 """All tables of the database; Tortoise finds every model through this module."""
 
 from models.accounts import ApiKey, DataExport, MailToken, Session, User
-from models.billing import CreditTransaction, Membership, Pass, PassHour
+from models.billing import CreditTransaction, Membership, Pass, PassHour, SignupBonus
 from models.catalogue import Collection, Style
 from models.events import AuditEntry
 from models.generations import Generation, IdempotencyKey
@@ -31,6 +31,7 @@ __all__ = [
     "Plan",
     "Purchase",
     "Session",
+    "SignupBonus",
     "Style",
     "Upload",
     "User",

@@ -12,6 +12,18 @@ from models.enum import MembershipStatus, TransactionStatus, TransactionType
 from models.plan import Plan
 
 
+class SignupBonus(Model):
+    """The mailbox for which an account got the sign-up bonus; kept when the account is deleted."""
+
+    user_id = fields.CharField(max_length=ids.LENGTH, primary_key=True)
+    # A hash of the address, from services.billing.mailbox_identity; null until the sweeper has computed it for a bonus
+    # that an earlier release granted.
+    identity = fields.CharField(max_length=64, null=True, unique=True)
+
+    class Meta:
+        table = "signup_bonuses"
+
+
 class CreditTransaction(Model):
     """One line of the ledger; triggers refuse to change or delete it.
 

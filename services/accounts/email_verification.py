@@ -9,6 +9,7 @@ from services.accounts.mail import MailService
 from services.accounts.role import RoleService
 from services.accounts.session import SessionService
 from services.billing.referral import ReferralService
+from services.billing.signup_bonus import SignupBonusService
 from services.core.error import NotFoundError, QuotaExceededError, UnavailableError, UnverifiedEmailError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
@@ -26,6 +27,7 @@ class VerificationService:
         events: EventPublisher,
         rates: RateLimits,
         referrals: ReferralService,
+        bonuses: SignupBonusService,
         roles: RoleService,
     ) -> None:
         self._mail = mail
@@ -33,6 +35,7 @@ class VerificationService:
         self._events = events
         self._rates = rates
         self._referrals = referrals
+        self._bonuses = bonuses
         self._roles = roles
 
     def require(self, user: User) -> None:
@@ -112,6 +115,7 @@ class VerificationService:
         if await unchanged.filter(email_verified=False).update(email_verified=True):
             await self._sessions.end_all(row.user_id, but=session)
             await ApiKey.filter(user_id=row.user_id).delete()
+            account = await self._bonuses.grant(account, row.email, verified=True)
         elif not await unchanged.exists():
             raise mail_token.invalid_link()
         if is_owner:

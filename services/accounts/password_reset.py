@@ -15,6 +15,7 @@ from services.accounts.mail import MailService
 from services.accounts.password_check import PasswordChecks
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
+from services.billing.signup_bonus import SignupBonusService
 from services.core.error import NotFoundError, QuotaExceededError, RateLimitedError, UnavailableError
 from services.core.rate_limit import RateLimits
 from services.events import account_change
@@ -34,6 +35,7 @@ class PasswordResetService:
         sessions: SessionService,
         events: EventPublisher,
         rates: RateLimits,
+        bonuses: SignupBonusService,
         roles: RoleService,
     ) -> None:
         self._mail = mail
@@ -41,6 +43,7 @@ class PasswordResetService:
         self._sessions = sessions
         self._events = events
         self._rates = rates
+        self._bonuses = bonuses
         self._roles = roles
 
     async def request(self, email: str, locale: str, *, client: str) -> None:
@@ -116,4 +119,5 @@ class PasswordResetService:
             raise mail_token.invalid_link()
         await mail_token.revoke_all(row.user_id)
         await self._sessions.end_all(row.user_id)
+        account = await self._bonuses.grant(account, row.email, verified=True)
         return account, await self._sessions.open(await User.get(id=row.user_id))

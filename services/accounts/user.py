@@ -15,8 +15,8 @@ from services.accounts.email_verification import VerificationService
 from services.accounts.password_check import PasswordChecks
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
-from services.billing import ledger
 from services.billing.referral import ReferralService
+from services.billing.signup_bonus import SignupBonusService
 from services.core import locale
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
@@ -67,7 +67,7 @@ class UserService:
         rates: RateLimits,
         referrals: ReferralService,
         roles: RoleService,
-        signup_credits: int,
+        bonuses: SignupBonusService,
     ) -> None:
         self._passwords = passwords
         self._sessions = sessions
@@ -76,7 +76,7 @@ class UserService:
         self._rates = rates
         self._referrals = referrals
         self._roles = roles
-        self.signup_credits = signup_credits
+        self._bonuses = bonuses
 
     async def sign_up(
         self,
@@ -89,8 +89,9 @@ class UserService:
         request_locale: str = locale.DEFAULT,
         referral_code: str | None = None,
     ) -> NewSession:
-        """Create an account, grant its sign-up bonus, open a session, and mail a link that verifies its address.
+        """Create an account, open a session, and mail a link that verifies its address.
 
+        The account gets the sign-up bonus, unless its mailbox had one before or the profile requires verification.
         `wanted_locale`: the language that the user chose, if any. `request_locale`: the language of the request, used
         for the mail only. `client`: the client's address. `referral_code`: the code of the user who referred this one.
 
@@ -138,7 +139,8 @@ class UserService:
             referred_by_id=referrer_id,
             member_since=datetime.now(UTC) if is_member else None,
         )
-        account = await ledger.post(user.id, ledger.signup_bonus(user.id, self.signup_credits))
+        account = await account_change.bump_version(user.id)
+        account = await self._bonuses.grant(account, email, verified=False)
         user.credits, user.version = account.credits, account.version
         return user, account
 

@@ -63,7 +63,6 @@ class AccountOptions:
     secret: str  # API keys are derived with it
     app_address: str  # base URL of links in mails
     admin_emails: Iterable[str]
-    signup_credits: int
     session_days: int
     sign_in_check_seconds: float  # between two checks of the sessions of open sockets and streams
     export_seconds: int  # for which a data export is kept
@@ -85,18 +84,20 @@ def build_accounts(
     sessions = SessionService(options.session_days)
     mail = MailService(outside.mailer, core.translator, options.app_address)
     roles = RoleService(publisher, map(clean_email, options.admin_emails))
-    verification = VerificationService(mail, sessions, publisher, rates, referrals, roles)
+    verification = VerificationService(mail, sessions, publisher, rates, referrals, billing.signup_bonuses, roles)
     api_keys = ApiKeyService(options.secret, publisher, billing.entitlements, verification)
     return Accounts(
         users=UserService(
-            passwords, sessions, publisher, verification, rates, referrals, roles, options.signup_credits
+            passwords, sessions, publisher, verification, rates, referrals, roles, billing.signup_bonuses
         ),
         sessions=sessions,
         api_keys=api_keys,
         connections=ConnectionRegistry(outside.bus, sessions, api_keys, every=options.sign_in_check_seconds),
         mail=mail,
         verification=verification,
-        password_resets=PasswordResetService(mail, passwords, sessions, publisher, rates, roles),
+        password_resets=PasswordResetService(
+            mail, passwords, sessions, publisher, rates, billing.signup_bonuses, roles
+        ),
         roles=roles,
         suspensions=SuspensionService(sessions, publisher),
         lookup=UserLookup(),

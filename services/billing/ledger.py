@@ -1,16 +1,14 @@
 """Credits: every change is a line of the append-only ledger, written together with the resulting balance."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
 from models import CreditTransaction, User, ids
-from models.database.connection import rows, run_tx
+from models.database.connection import rows
 from models.enum import TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate
@@ -89,13 +87,16 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: boo
     return AccountChange(user_id, credits, version, newest, tuple(written))
 
 
+def signup_reference(user_id: str) -> str:
+    """Return the reference of an account's sign-up bonus."""
+    return f"signup:{user_id}"
+
+
 def signup_bonus(user_id: str, credits: int) -> list[LedgerLine]:
-    """Return the first line of a new account; none if the profile grants no credits."""
-    return (
-        [LedgerLine(TransactionType.BONUS, credits, f"signup:{user_id}", metadata={"reason": "signup"})]
-        if credits
-        else []
-    )
+    """Return the line of a sign-up bonus; none if the profile grants no credits."""
+    if not credits:
+        return []
+    return [LedgerLine(TransactionType.BONUS, credits, signup_reference(user_id), metadata={"reason": "signup"})]
 
 
 def deduction(generation_id: str, cost: int) -> list[LedgerLine]:
@@ -122,22 +123,7 @@ def _filter_types(query: QuerySet[CreditTransaction], wanted: TransactionFilter)
 
 
 class LedgerService:
-    """Reads the ledger, and grants missing sign-up bonuses."""
-
-    async def grant_missing_signup_bonuses(self, credits: int) -> int:
-        """Grant the bonus to accounts without a sign-up line, and return how many there were."""
-        if not credits:
-            return 0
-        missing = await rows(
-            "SELECT id FROM users WHERE deleted_at IS NULL AND NOT EXISTS"
-            " (SELECT 1 FROM credit_transactions WHERE reference = 'signup:' || users.id) ORDER BY id"
-        )
-        paid = 0
-        for row in missing:
-            with contextlib.suppress(IntegrityError, NotFoundError):  # granted elsewhere, or deleted
-                await run_tx(post, row["id"], signup_bonus(row["id"], credits))
-                paid += 1
-        return paid
+    """Reads the ledger."""
 
     async def transactions(
         self, user_id: str, request: PageRequest[int], wanted: TransactionFilter

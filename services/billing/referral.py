@@ -1,8 +1,6 @@
 """Referrals: who invited whom, and the bonus that both get once the invited user has paid for something."""
 
 import contextlib
-import hashlib
-import hmac
 from datetime import UTC, datetime
 
 import structlog
@@ -14,6 +12,7 @@ from models.database.connection import rows, run_tx
 from models.enum import PurchaseStatus, TransactionType
 from services.billing import ledger
 from services.billing.ledger import LedgerLine
+from services.billing.mailbox_identity import mailbox, mailbox_identity
 from services.core.error import InvalidInputError, NotFoundError
 from services.core.message import message
 from services.events import account_change
@@ -23,7 +22,6 @@ from services.products.profile import ReferralRules
 
 log = structlog.get_logger(__name__)
 
-_DOTLESS = ("gmail.com", "googlemail.com")  # one provider, which ignores dots before the @
 _MAX_CODE = 16  # characters; longer codes do not exist
 _MAX_REFERRAL_CHAIN = 20  # referrers that are checked, from one to the next
 _BATCH = 100  # accounts read at once
@@ -56,7 +54,7 @@ class ReferralService:
         for _ in range(_MAX_REFERRAL_CHAIN):
             if ancestor is None:
                 break
-            if _mailbox(ancestor.email) == _mailbox(email):
+            if mailbox(ancestor.email) == mailbox(email):
                 text = message("This code is for new users only.")
                 raise InvalidInputError(text, field=("referralCode",))
             ancestor = await User.get_or_none(id=ancestor.referred_by_id) if ancestor.referred_by_id else None
@@ -110,7 +108,7 @@ class ReferralService:
         paid = Purchase.filter(user_id=user_id, status=PurchaseStatus.PAID, net_amount__gt=0)
         if not user.email_verified or not await paid.exists():
             return []
-        identity = hmac.new(self._secret, _mailbox(user.email).encode(), hashlib.sha256).hexdigest()
+        identity = mailbox_identity(self._secret, user.email)
         try:
             return await run_tx(self._pay, self._rules, user.id, user.referred_by_id, identity)
         except (_NothingToPayError, NotFoundError):
@@ -149,10 +147,3 @@ async def _lock_and_bump(user_id: str) -> bool:
     except NotFoundError:
         return False
     return True
-
-
-def _mailbox(email: str) -> str:
-    """Return the mailbox of an address in one spelling: without a tag, and without dots that the provider ignores."""
-    local, _, domain = email.rpartition("@")
-    local = local.partition("+")[0] or local
-    return f"{local.replace('.', '')}@{_DOTLESS[0]}" if domain in _DOTLESS else f"{local}@{domain}"

@@ -10,6 +10,7 @@ from services.billing.ledger import LedgerService
 from services.billing.membership import MembershipService
 from services.billing.plan import PlanService
 from services.billing.referral import ReferralService
+from services.billing.signup_bonus import SignupBonusService
 from services.core.chore import Chore, Lane, chore_for_each
 from services.events.wiring import Events
 from services.products.wiring import Products
@@ -25,16 +26,21 @@ class Billing:
     memberships: MembershipService
     funding: FundingService
     referrals: ReferralService
+    signup_bonuses: SignupBonusService
     admin_grants: AdminGrantService
     admin_adjustments: AdminAdjustmentService
 
     @property
     def chores(self) -> tuple[Chore, ...]:
-        return (chore_for_each("membership", Lane.SETTLEMENT, self.memberships.lapsed, self.memberships.lapse),)
+        bonuses = self.signup_bonuses
+        return (
+            chore_for_each("membership", Lane.SETTLEMENT, self.memberships.lapsed, self.memberships.lapse),
+            chore_for_each("signup_bonus", Lane.CLEAN_UP, bonuses.unhashed, bonuses.record_identity, until_empty=True),
+        )
 
 
-def build_billing(events: Events, products: Products, *, secret: str) -> Billing:
-    """Build the group. `secret`: keys the hash of invited users' addresses."""
+def build_billing(events: Events, products: Products, *, secret: str, signup_credits: int) -> Billing:
+    """Build the group. `secret`: keys the hash of addresses. `signup_credits`: of the sign-up bonus."""
     profile = products.profile
     plans, entitlements = PlanService(profile), Entitlements(profile)
     return Billing(
@@ -44,6 +50,11 @@ def build_billing(events: Events, products: Products, *, secret: str) -> Billing
         memberships=MembershipService(profile.membership.grace_days, events.publisher),
         funding=FundingService(entitlements, sells_credits=profile.sells_credits),
         referrals=ReferralService(profile.referral, secret, events.publisher),
+        signup_bonuses=SignupBonusService(
+            signup_credits,
+            secret,
+            requires_verification=profile.signup_credits_require_verification,
+        ),
         admin_grants=AdminGrantService(plans, events.publisher),
         admin_adjustments=AdminAdjustmentService(events.publisher),
     )

@@ -74,6 +74,7 @@ class Profile(BaseModel):
     locale: Literal["en", "zh"] = "en"  # if the client asks for no language
     sells_credits: StrictBool = True  # whether credits pay for generations; else only passes and plans do
     signup_credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+    signup_credits_require_verification: StrictBool = False  # granted when the address is verified, not at sign-up
     max_batch: MaxBatch  # unless the account's plan overrides it
     models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)  # allowed; the first is the default
     upload: UploadRules

@@ -11,7 +11,8 @@ from models import CreditTransaction, User, ids
 from models.database.connection import open_database, rows, run_tx
 from models.enum import TransactionType
 from services.billing import ledger
-from services.billing.ledger import LedgerLine, LedgerService
+from services.billing.ledger import LedgerLine
+from services.billing.signup_bonus import SignupBonusService
 from services.core.error import InsufficientCreditsError, NotFoundError
 from services.events import account_change
 from tests.support import factories
@@ -192,11 +193,15 @@ async def test_transaction_bumps_version_once(opened: str) -> None:
     assert (found.version, lines[-1].account_version) == (2, 2)
 
 
+def signup_bonuses(credits: int) -> SignupBonusService:
+    return SignupBonusService(credits, "secret", requires_verification=False)
+
+
 async def test_missing_signup_bonuses_are_granted_once(opened: str) -> None:
-    service, users = LedgerService(), [await account(), await account(7)]
-    paid = await asyncio.gather(*(service.grant_missing_signup_bonuses(30) for _ in range(4)))
+    service, users = signup_bonuses(30), [await account(), await account(7)]
+    paid = await asyncio.gather(*(service.grant_missing() for _ in range(4)))
     assert sum(paid) == len(users)
-    assert await service.grant_missing_signup_bonuses(30) == 0
+    assert await service.grant_missing() == 0
     for user, credits in zip(users, (30, 37), strict=True):
         found, lines = await audited(user)
         assert (found.credits, lines[-1].type, lines[-1].reference) == (credits, "BONUS", f"signup:{user}")
@@ -204,7 +209,7 @@ async def test_missing_signup_bonuses_are_granted_once(opened: str) -> None:
 
 async def test_without_signup_bonus_no_account_is_changed(opened: str) -> None:
     user = await account()
-    assert await LedgerService().grant_missing_signup_bonuses(0) == 0
+    assert await signup_bonuses(0).grant_missing() == 0
     assert (await User.get(id=user)).version == 0
 
 

@@ -171,7 +171,7 @@ async def test_one_mailbox_is_referred_once(ada: Api, api: Api, referrals: Refer
     first, again = [await refer(api, by, email) for by, email in ((ada, "bob@b.example"), (eve, "bob+1@b.example"))]
     assert await referrals.settle(first.user["id"])
     assert not await referrals.settle(again.user["id"])
-    assert (await eve.credits(), await again.credits()) == (before, before)
+    assert (await eve.credits(), await again.credits()) == (before, 0), "nor does it get a second sign-up bonus"
 
 
 async def test_only_direct_referrer_gets_bonus(ada: Api, api: Api, referrals: ReferralService) -> None:

@@ -19,7 +19,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-from models import ExternalEvent, JobRun, ids
+from models import ExternalEvent, JobRun, SignupBonus, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
@@ -257,6 +257,31 @@ async def test_migration_moves_job_runs_and_copies_idempotency_results(empty: st
     in_new_loop(write_old_rows())
     assert in_new_loop(migrate(empty)) == NAMES[NAMES.index(migration) :]
     in_new_loop(check_new_rows())
+
+
+async def test_migration_keeps_bonuses_for_the_sweeper_to_hash(empty: str, tmp_path: Path) -> None:
+    migration = next(name for name in NAMES if name.endswith("_signup_bonuses.py"))
+    paid, unpaid, deleted = (
+        factories.user(deleted_at=NOW if name == "deleted" else None) for name in ("", "", "deleted")
+    )
+
+    async def write_old_rows() -> None:
+        async with open_database(empty):
+            for user in (paid, unpaid, deleted):
+                await insert("users", user)
+                if user is not unpaid:
+                    await insert(
+                        "credit_transactions", factories.ledger_line(user["id"], 1, reference=f"signup:{user['id']}")
+                    )
+
+    async def recorded() -> list[tuple[str, str | None]]:
+        async with open_database(empty):
+            return await SignupBonus.all().values_list("user_id", "identity")
+
+    in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
+    in_new_loop(write_old_rows())
+    assert migration in in_new_loop(migrate(empty))
+    assert in_new_loop(recorded()) == [(paid["id"], None)]
 
 
 async def generated(url: str) -> None:
