@@ -10,6 +10,7 @@ from models.enum import ReferenceImage
 from services.catalogue.style import prompt_of, search_text
 from services.core import locale
 from services.core.error import InvalidInputError
+from services.core.idempotency import STORED_AS
 from services.core.message import Message, message
 from services.core.text import clean_text
 from services.core.unset import UNSET, Unset, set_fields
@@ -67,7 +68,7 @@ class StyleFields:
 class StyleDraft:
     """A style to create. `wanted_locale`: the author's."""
 
-    fields: StyleFields
+    fields: StyleFields = dataclasses.field(metadata={STORED_AS: "words"})
     wanted_locale: str
     collection: str | None = None  # slug; None: a custom style of the user
     idempotency_key: str | None = None

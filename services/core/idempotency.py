@@ -20,7 +20,9 @@ from services.core.unset import set_fields
 
 MAX_KEY = 128  # characters
 
-_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+STORED_AS = "stored_as"  # in a request field's metadata: its name in stored fingerprints, where it was renamed since
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 _T = TypeVar("_T")
 
@@ -135,18 +137,24 @@ def fingerprint(request: Any) -> str:
     """
     if request.idempotency_key is None:
         return ""
-    given = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-    plain = {name: value for name, value in given.items() if value is not None and name != "idempotency_key"}
+    given = {
+        field.metadata.get(STORED_AS, field.name): getattr(request, field.name)
+        for field in dataclasses.fields(request)
+        if field.name != "idempotency_key"
+    }
+    plain = {
+        name: set_fields(value) if dataclasses.is_dataclass(value) else value
+        for name, value in given.items()
+        if value is not None
+    }
     try:
-        text = orjson.dumps(plain, default=_plain, option=_OPTIONS)
+        text = orjson.dumps(plain, default=_digest, option=_OPTIONS)
     except orjson.JSONEncodeError:  # lone surrogates, numbers over 64 bits
         raise InvalidInputError(message("This contains characters that cannot be used.")) from None
     return hashlib.sha256(text).hexdigest()
 
 
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value):
-        return set_fields(value)
+def _digest(value: object) -> str:
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
     raise TypeError

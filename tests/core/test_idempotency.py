@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 
 from models import User
+from models.enum import ReferenceImage
+from services.billing.admin_adjustment import AdjustmentRequest
+from services.billing.admin_grant import PassRequest
+from services.catalogue.style_input import StyleDraft, StyleFields, Translation, VariableDraft
+from services.core.idempotency import fingerprint
 from services.generations.generation import GenerationService
+from services.generations.regeneration import RefinementRequest, RegenerationRequest
 from services.generations.specification import GenerationRequest
+from services.payments.checkout import CheckoutRequest
 from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
@@ -215,3 +222,32 @@ async def test_an_invalid_key_is_refused_with_its_field(idle_server: Running) ->
         assert ids(await ada.create(prompt="A fox", idempotencyKey=key)) == ids(
             await ada.create(prompt="A fox", idempotencyKey=key)
         )
+
+
+VARIABLES = (VariableDraft("x", "X", ("b", "a")),)
+TRANSLATIONS = (Translation("zh-CN", "t"),)
+FINGERPRINTS = {
+    "d005771de0fd84c3": GenerationRequest("s", "x", b"123", variables={"b": 1, "a": None}, idempotency_key="k"),
+    "8d949165aa416543": RegenerationRequest("g", idempotency_key="k"),
+    "ca55ef0084d09f29": RefinementRequest("g", "i", idempotency_key="k"),
+    "056cccd9b93b91e9": CheckoutRequest("g", idempotency_key="k"),
+    "ee04441942ad45c8": AdjustmentRequest("u", 3, "r", idempotency_key="k"),
+    "8b1eabc553820e7b": PassRequest("u", "p", idempotency_key="k"),
+    "271dd2125a2c213d": StyleDraft(
+        StyleFields(title="a", prompt="p {x}", reference_image=ReferenceImage.OPTIONAL, variables=VARIABLES),
+        "en",
+        idempotency_key="k",
+    ),
+    "38a5084699ea9e18": StyleDraft(
+        StyleFields(title="a", prompt="p", members_only=True, translations=TRANSLATIONS),
+        "en",
+        "c",
+        idempotency_key="k",
+    ),
+}
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("stored", FINGERPRINTS)
+def test_fingerprints_are_those_that_the_release_before_stored(stored: str) -> None:
+    assert fingerprint(FINGERPRINTS[stored])[:16] == stored, "a request repeated across the update would be a conflict"
