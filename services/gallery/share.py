@@ -1,5 +1,6 @@
 """Sharing: a public address for a completed picture, readable without sign-in until it is revoked."""
 
+import itertools
 import re
 import secrets
 import string
@@ -24,11 +25,15 @@ from services.media.file import EXTENSIONS
 SLUG_MIN, SLUG_MAX = 3, 64  # characters of a slug that a user chooses
 _RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which look like letters
 _ALPHABET = string.ascii_lowercase + "234567"
-# Slugs that would seem to be official pages of the product.
-_RESERVED = {
-    "about", "account", "admin", "administrator", "api", "app", "billing", "darkroom", "help", "home", "index", "legal",
-    "login", "news", "official", "privacy", "root", "security", "share", "shared", "sign-in", "sign-up", "signin",
-    "signup", "staff", "status", "studio", "support", "system", "team", "terms", "www",
+# With any of these words a slug would seem to be an official page of the product ("darkroom-support").
+_RESERVED_WORDS = {
+    "account", "accounts", "admin", "administrator", "administrators", "admins", "billing", "darkroom", "login",
+    "official", "password", "payment", "payments", "privacy", "security", "signin", "signup", "staff", "support",
+}  # fmt: skip
+# So would a slug of nothing but these words ("help-team"); with others they are harmless ("my-new-home").
+_RESERVED_ALONE = _RESERVED_WORDS | {
+    "about", "api", "app", "help", "home", "index", "legal", "news", "root", "share", "shared", "status", "studio",
+    "system", "team", "terms", "us", "www",
 }  # fmt: skip
 
 
@@ -79,9 +84,16 @@ def _validate_slug(slug: str) -> str:
         )
         raise InvalidInputError(text, field=("slug",))
     # A revoked random slug must never work again, and a chosen slug must not look as if it were secret.
-    if normalized in _RESERVED or _RANDOM_SLUG.fullmatch(normalized):
+    if _is_reserved(normalized) or _RANDOM_SLUG.fullmatch(normalized):
         raise InvalidInputError(message("This address is reserved. Please choose another one."), field=("slug",))
     return normalized
+
+
+def _is_reserved(slug: str) -> bool:
+    """Whether a slug seems official by its words; "sign-in" and "dark-room" are read as one word, too."""
+    words = [word.rstrip("0123456789") or word for word in slug.split("-")]
+    joined = {first + second for first, second in itertools.pairwise(words)}
+    return not _RESERVED_WORDS.isdisjoint({*words, *joined}) or _RESERVED_ALONE.issuperset(words)
 
 
 def _normalize_slug(slug: str) -> str | None:
@@ -134,11 +146,16 @@ class ShareService:
                 return await self._get(user_id, generation_id)
 
     async def find(self, slug: str) -> SharedPicture | None:
-        """Return the picture shared under a slug; None if there is none, it was deleted, or the slug is malformed."""
+        """Return the picture shared under a slug; None if there is none, it was deleted, or the slug is malformed.
+
+        The shares of a suspended account are closed, and open again when the suspension is lifted.
+        """
         normalized = _normalize_slug(slug)
         if normalized is None:
             return None
-        query = Generation.present().filter(share_slug=normalized, user__deleted_at__isnull=True)
+        query = Generation.present().filter(
+            share_slug=normalized, user__deleted_at__isnull=True, user__suspended_at__isnull=True
+        )
         found = await query.select_related("user").first()
         if found is None or found.result is None:
             return None

@@ -13,6 +13,7 @@ from tests.conftest import Running
 from tests.support.client import GENERATION, Api
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import picture, status
+from tests.support.integrity import make_admin
 
 PAYLOAD = "{ generation { id shareUrl version isFavorite } errors { code message field } }"
 SHARE = f"mutation($id: ID!, $slug: String) {{ shareGeneration(id: $id, slug: $slug) {PAYLOAD} }}"
@@ -23,6 +24,10 @@ query($slug: String!) {
     title createdAt sharedBy
     result { url downloadUrl thumbnailUrl expiresAt contentType byteSize width height placeholder }
   }
+}"""
+SUSPEND = """
+mutation($userId: ID!, $suspended: Boolean!) {
+  adminSetSuspended(userId: $userId, suspended: $suspended, reason: "Copied pictures") { errors { code } }
 }"""
 RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 26 of 32 characters: 130 bits
 
@@ -126,7 +131,9 @@ async def test_refused_slug_changes_nothing(idle_server: Running) -> None:
         refused = await ada.refused(SHARE, id=id, slug=slug)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["slug"]), slug
         assert "3 to 64" in refused["message"]
-    for slug in ("admin", "Support", made, "a" * 26):  # the last two have the format of random slugs
+    official = ["admin", "Support", "darkroom-support", "admin-team", "the-darkroom", "sign-in", "log-in-here"]
+    official += ["dark-room-fox", "help-team", "about-us", "admin2", "team", "official-fox-7", "staff1-fox"]
+    for slug in (*official, made, "a" * 26):  # the last two have the format of random slugs
         refused = await ada.refused(SHARE, id=other, slug=slug)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["slug"]), slug
         assert "reserved" in refused["message"]
@@ -134,7 +141,15 @@ async def test_refused_slug_changes_nothing(idle_server: Running) -> None:
     assert (refused["code"], refused["field"]) == ("CONFLICT", ["slug"])
     assert await versions(ada, id) == before
     assert await share(ada, id) == made
-    for slug in ("abc", "a" * 64, "123", "a-b-c", "a" * 25, "z" * 27):
+    harmless = (
+        "administration-of-foxes",
+        "my-new-home",
+        "supporters",
+        "a-fox-of-the-red-team",
+        "sign-of-spring",
+        "solar-system",
+    )
+    for slug in ("abc", "a" * 64, "123", "a-b-c", "a" * 25, "z" * 27, *harmless):
         assert await share(ada, id, slug) == slug
 
 
@@ -171,6 +186,18 @@ async def test_shares_of_a_deleted_account_are_not_found(idle_server: Running) -
     slug = await share(ada, await create_completed(idle_server, ada))
     await rows("UPDATE users SET deleted_at = NOW() WHERE id = $1 RETURNING id", ada.user["id"])
     assert not await is_shared(idle_server, slug)
+
+
+async def test_shares_of_a_suspended_account_are_closed_until_it_is_unsuspended(idle_server: Running) -> None:
+    ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
+    slug = await share(ada, await create_completed(idle_server, ada), "the-fox")
+    paths = [f"/s/{slug}", f"/s/{slug}/picture", f"/s/{slug}/thumbnail"]
+    for suspended, found in ((True, False), (False, True)):
+        payload = await admin.one(SUSPEND, userId=ada.user["id"], suspended=suspended)
+        assert payload["errors"] == []
+        assert await is_shared(idle_server, slug) is found
+        codes = [(await idle_server.api.http.get(path)).status_code for path in paths]
+        assert codes == [200 if found else 404] * 3
 
 
 async def test_every_change_of_a_share_is_published_once(idle_server: Running) -> None:
