@@ -11,6 +11,7 @@ from models.enum import TransactionType
 from services.core.message import Message
 
 CHANNEL = "activity"
+ACTIVITIES = "told"  # the field of a message that holds its activities; processes of other releases read it, too
 
 
 class ActivityKind(StrEnum):

@@ -7,7 +7,7 @@ from babel.numbers import get_currency_precision
 
 from models.enum import AdminAction, GenerationStatus, TransactionType
 from services.core.message import Message, message
-from services.events.activity import Activity, ActivityKind
+from services.events.activity import ACTIVITIES, Activity, ActivityKind
 
 _ADMIN_ACTIONS = {
     AdminAction.ADJUST_CREDITS: message("An admin adjusted credits."),
@@ -28,7 +28,7 @@ _ADMIN_ACTIONS = {
 
 def describe(payload: dict[str, Any]) -> list[tuple[Activity, Message]]:
     """Decode a message of the channel, each activity with its text; those of an unknown format are skipped."""
-    items = payload.get("activities")
+    items = payload.get(ACTIVITIES)
     found = []
     for item in items if isinstance(items, list) else ():
         try:

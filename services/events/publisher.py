@@ -100,7 +100,7 @@ class EventPublisher:
     async def _notify_admins(self, make: Callable[[], Sequence[Activity]]) -> None:
         """Publish one message for all that one commit did; without subscribers `make` is not even called."""
         if self._bus.may_have_subscribers(activity.CHANNEL) and (activities := make()):
-            await self._bus.publish(activity.CHANNEL, {"activities": activities})
+            await self._bus.publish(activity.CHANNEL, {activity.ACTIVITIES: activities})
 
 
 def _account_activities(account: AccountChange) -> list[Activity]:

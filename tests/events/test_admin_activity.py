@@ -9,7 +9,7 @@ import pytest
 from models import Purchase, User
 from models.enum import AdminAction, Role, TransactionType
 from services.core.message import message
-from services.events.activity import CHANNEL, Activity, ActivityKind
+from services.events.activity import ACTIVITIES, CHANNEL, Activity, ActivityKind
 from services.events.activity_message import describe
 from services.integrations.messaging.bus import Bus
 from services.integrations.payments.polar.payload import Order, Refund
@@ -188,9 +188,9 @@ async def test_gaps_and_messages_of_another_release_do_not_end_the_feed(server: 
     alert = Activity.alert(message("Please sign in."))
     async with subscribed(server, admin) as stream:
         unknown: list[Any] = [{"kind": "ECLIPSE"}, {}, {"kind": "PAYMENT", "at": "2026-01-01", "values": {}}, None]
-        await bus.publish(CHANNEL, {"activities": [*unknown, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
+        await bus.publish(CHANNEL, {ACTIVITIES: [*unknown, {"kind": "SIGN_UP", "at": "2026-01-01", "new": 1}, alert]})
         assert (await stream.until(message="Please sign in."))["id"] == alert.id
-        await bus.publish(CHANNEL, {"activities": 7})
+        await bus.publish(CHANNEL, {ACTIVITIES: 7})
         await bus._backend.publish(CHANNEL, "[]")  # counts as a gap
         missed = await stream.next()
     assert (missed["kind"], missed["message"]) == (
@@ -211,7 +211,7 @@ async def test_a_channel_has_subscribers_while_one_is_subscribed() -> None:
 def text_of(kind: ActivityKind, **values: Any) -> str:
     """Return the English text of an activity."""
     activity = {"kind": kind, "at": "2026-01-01T00:00:00Z", "values": values}
-    ((_, text),) = describe({"activities": [activity]})
+    ((_, text),) = describe({ACTIVITIES: [activity]})
     return text.text.format_map(dict(text.values))
 
 

@@ -12,6 +12,7 @@ PRIVATE_WORDS = re.compile(
     r"\b(told|tells?|whoever|nobody(?:'s)?|somebody(?:'s)?|anybody's|becomes of|one's own)\b", re.IGNORECASE
 )
 UNIX_USER = 'getpwnam("nobody")'
+MESSAGE_FIELD = 'ACTIVITIES = "told"'  # renaming it would hide activities during a rolling update
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -58,7 +59,7 @@ def test_code_uses_standard_terms() -> None:
         for path in sources()
         if path != this
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if PRIVATE_WORDS.search(line.replace(UNIX_USER, ""))
+        if PRIVATE_WORDS.search(line.replace(UNIX_USER, "").replace(MESSAGE_FIELD, ""))
     ]
     assert found == []
 
