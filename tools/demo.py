@@ -75,7 +75,7 @@ async def find_style(api: DemoApi, path: str) -> dict[str, Any]:
         RefusedError: with the list of styles, if it does not exist.
     """
     collection, _, slug = path.partition("/")
-    found = await api.ask(STYLE, slug=slug, collection=collection)
+    found = await api.execute(STYLE, slug=slug, collection=collection)
     if found["style"] is None:
         names = [f"{group['slug']}/{style['slug']}" for group in found["collections"] for style in group["styles"]]
         raise RefusedError(f"There is no style {path}. Choose one of: {', '.join(names)}")
@@ -154,7 +154,7 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
             prompt=arguments.prompt,
             quality=arguments.quality,
         )
-        viewer = (await api.ask(PICTURES, id=generation_id))["viewer"]
+        viewer = (await api.execute(PICTURES, id=generation_id))["viewer"]
         found = viewer["generation"]
         name = f"{arguments.style.replace('/', '-')}-{generation_id[-6:]}"
         paths = await save_pictures(api, found, arguments.folder, name)

@@ -115,7 +115,7 @@ class DemoApi:
             "password": secrets.token_urlsafe(12),
             "name": "Demo",
         }
-        made = (await self.ask(SIGN_UP, input=account))["signUp"]
+        made = (await self.execute(SIGN_UP, input=account))["signUp"]
         if made["errors"]:
             raise RefusedError(made["errors"][0]["message"])
         self._token = made["token"]
@@ -141,7 +141,7 @@ class DemoApi:
         generation_id: str = made["generations"][0]["id"]
         return generation_id
 
-    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def execute(self, query: str, **variables: Any) -> dict[str, Any]:
         """Send one operation and return its `data`."""
         return await self._post(json={"query": query, "variables": variables})
 

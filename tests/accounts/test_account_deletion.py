@@ -51,7 +51,7 @@ async def fill_account(api: Api) -> dict[str, Any]:
     )
     assert made["errors"] == []
     await api.verify_address()
-    await api.ask('mutation { createApiKey(name: "Canary key") { key } }')
+    await api.execute('mutation { createApiKey(name: "Canary key") { key } }')
     announce = {"contentType": "image/jpeg", "byteSize": len(photo()), "idempotencyKey": "canary-upload"}
     announced = await api.one(
         "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { url } } }", input=announce
@@ -101,7 +101,7 @@ async def test_account_deletion_ends_all_sessions_and_frees_the_address(idle_ser
     async with Api(ada.http, ada.address, elsewhere["token"]).socket() as socket:
         stream = await socket.subscribe(CREDITS)
         await stream.next()
-        await ada.ask(DELETE_ACCOUNT, input=CONFIRMATION)
+        await ada.execute(DELETE_ACCOUNT, input=CONFIRMATION)
         while (message := await stream.message())["type"] == "next" and "errors" not in message["payload"]:
             pass
         (error,) = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
@@ -138,7 +138,7 @@ async def test_account_deletion_refuses_wrong_password_wrong_address_and_api_key
 
 async def test_sweeper_finishes_an_interrupted_account_deletion(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up(EMAIL, PASSWORD)
-    await ada.ask(DELETE_ACCOUNT, input=CONFIRMATION)
+    await ada.execute(DELETE_ACCOUNT, input=CONFIRMATION)
     ended = {"status": "CANCELED", "stage": "CANCELED", "completed_at": NOW, "cost": 0}
     for _ in range(120):  # more than one batch
         await insert("generations", factories.generation(ada.user["id"], search_text="canary", **ended))
@@ -153,7 +153,7 @@ async def test_requests_that_began_before_the_account_deletion_write_nothing(idl
     made = await fill_account(ada)
     before = await User.get(id=ada.user["id"])  # as loaded by such a request
     (key,) = (await idle_server.services.accounts.api_keys.by_users([before.id]))[before.id]
-    await ada.ask(DELETE_ACCOUNT, input=CONFIRMATION)
+    await ada.execute(DELETE_ACCOUNT, input=CONFIRMATION)
     deleted_row = await rows("SELECT * FROM users WHERE id = $1", before.id)
     services, photo_and_prompt = idle_server.services, GenerationRequest(prompt="A late canary", image=photo())
     style = StyleDraft(fields=StyleFields(title="Late canary", prompt="Canary"), wanted_locale="en")

@@ -217,7 +217,7 @@ async def test_admin_can_refetch_listed_nodes_by_id_and_other_users_cannot(idle_
     (hers,) = (await ada.create(prompt="A fox"))["generations"]
     (line,) = await rows("SELECT id FROM credit_transactions WHERE generation_id = $1", hers["id"])
     await ada.verify_address()
-    await ada.ask('mutation { createApiKey(name: "script") { key } }')
+    await ada.execute('mutation { createApiKey(name: "script") { key } }')
     (key,) = (await ada.one("{ viewer { apiKeys { id } } }"))["apiKeys"]
     entry = await audit_log.record(admin.user["id"], AdminAction.GRANT_PASS, ada.user["id"])
     owner = {"id": ada.user["id"]}

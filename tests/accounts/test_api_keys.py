@@ -98,7 +98,7 @@ async def test_revocation_ends_the_sockets_of_an_api_key(ada: Api) -> None:
     async with with_key(ada, made).socket() as socket:
         stream = await socket.subscribe(CREDITS)
         await stream.next()
-        await ada.ask(REVOKE, id=made["apiKey"]["id"])
+        await ada.execute(REVOKE, id=made["apiKey"]["id"])
         message: dict[str, Any] = {"payload": {}}
         while "errors" not in message["payload"]:  # the event of the account's change may come first
             message = await stream.message()
@@ -145,7 +145,7 @@ async def test_idempotent_replay_returns_the_same_api_key(server: Running, ada: 
     text = f"api-key:{row['id']}:{row['salt']}".encode()
     digest = hmac.digest(server.settings.secret().encode(), text, "sha256")
     assert made[0]["key"] == "dk_" + base64.urlsafe_b64encode(digest).decode()[:43], "derived from SECRET_KEY"
-    await ada.ask(REVOKE, id=row["id"])
+    await ada.execute(REVOKE, id=row["id"])
     error = await ada.refused(CREATE_KEY, name="my script", idempotencyKey="k1")
     assert (error["code"], error["field"]) == ("CONFLICT", ["idempotencyKey"])
 

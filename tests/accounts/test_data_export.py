@@ -42,7 +42,7 @@ async def test_export_contains_everything_the_user_sees_and_no_secrets(idle_serv
     (made,) = (await ada.create(photo(), styleId=style["style"]["id"], prompt="A fox"))["generations"]
     await idle_server.services.generations.worker.process(made["id"])
     (deleted, kept) = (await ada.create(photo(colour="#00ff00"), prompt="A bear", count=2))["generations"]
-    await ada.ask("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[deleted["id"]])
+    await ada.execute("mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }", ids=[deleted["id"]])
     await eve.create(photo(), prompt="Private to Eve")
 
     assert await request_export(ada) == await request_export(ada) == {"url": None, "expiresAt": None}

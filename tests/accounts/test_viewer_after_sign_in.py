@@ -66,7 +66,7 @@ async def test_refused_mutation_returns_the_balance_after_earlier_mutations(ada:
       first: createGeneration(input: {prompt: "A red boat", count: 2}) { viewer { credits } }
       second: createGeneration(input: {prompt: "A red boat", count: 9}) { viewer { credits } errors { code } }
     }"""
-    data = await ada.ask(query)
+    data = await ada.execute(query)
     assert (data["first"]["viewer"]["credits"], data["second"]["viewer"]["credits"]) == (28, 28)
     assert data["second"]["errors"] == [{"code": "INVALID_INPUT"}]
 

@@ -109,7 +109,7 @@ async def test_refused_adjustment_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     deleted = await idle_server.api.sign_up("deleted@example.com")
     leave = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-    await deleted.ask(leave, input={"password": "correct horse", "confirmEmail": "deleted@example.com"})
+    await deleted.execute(leave, input={"password": "correct horse", "confirmEmail": "deleted@example.com"})
     lines = await CreditTransaction.all().count()
     version = (await User.get(id=ada.user["id"])).version
     for input, code, field in (

@@ -127,7 +127,7 @@ async def test_pass_starts_at_once_or_after_last_one_and_is_granted_once(idle_se
 async def test_refused_grant_changes_nothing(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     deleted = await idle_server.api.sign_up("deleted@example.com")
-    await deleted.ask(LEAVE, input={"password": "correct horse", "confirmEmail": "deleted@example.com"})
+    await deleted.execute(LEAVE, input={"password": "correct horse", "confirmEmail": "deleted@example.com"})
     monthly = (await Plan.filter(kind=PlanKind.SUBSCRIPTION, is_active=True).first()) or await Plan.create(
         slug="monthly", title={"en": "Monthly"}, kind=PlanKind.SUBSCRIPTION, position=900, max_batch=2
     )

@@ -97,7 +97,7 @@ async def test_a_sockets_language_is_used_after_the_saved_one_and_before_the_bro
         protocols = [websockets.Subprotocol("graphql-transport-ws")]
         headers = {"accept-language": handshake}
         async with websockets.connect(url, subprotocols=protocols, additional_headers=headers) as connection:
-            return await ask(connection, payload, query)
+            return await execute(connection, payload, query)
 
     assert await title("en", locale="zh-CN") == "可爱"
     assert await title("zh-CN", locale="en") == "Cute"
@@ -109,7 +109,7 @@ async def test_a_sockets_language_is_used_after_the_saved_one_and_before_the_bro
     assert await title("zh-CN", locale="zh-CN", token=ada.token) == "Cute"
 
 
-async def ask(connection: websockets.ClientConnection, payload: dict[str, Any], query: str) -> Any:
+async def execute(connection: websockets.ClientConnection, payload: dict[str, Any], query: str) -> Any:
     """Return the title that a query over a new connection responds with."""
     await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
     await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))

@@ -54,7 +54,7 @@ def count(caplog: pytest.LogCaptureFixture) -> Count:
         for _ in range(4):  # the minimum: some values are cached for seconds, and background tasks may query
             caplog.clear()
             with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
-                await api.ask(query)
+                await api.execute(query)
             found.append(len([record for record in caplog.records if record.name == "tortoise.db_client"]))
         assert min(found) > 0
         return min(found)

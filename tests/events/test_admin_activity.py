@@ -82,14 +82,14 @@ async def test_sign_up_and_a_generations_life_are_published(idle_server: Running
         assert activities[4]["generation"]["status"] == "COMPLETED"
         # A favorite mark on a final generation is not published.
         mark = "mutation($id: ID!) { setFavorite(id: $id, isFavorite: true) { errors { code } } }"
-        await ada.ask(mark, id=made["id"])
+        await ada.execute(mark, id=made["id"])
         (next_one,) = (await ada.create(prompt="A hare"))["generations"]
         assert (await received(stream, 1))[0]["generation"]["id"] == next_one["id"]
 
 
 async def test_cancels_and_deletions_are_published_in_the_admins_language(idle_server: Running) -> None:
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
-    await admin.ask('mutation { updateProfile(input: { locale: "zh" }) { user { id } } }')
+    await admin.execute('mutation { updateProfile(input: { locale: "zh" }) { user { id } } }')
     first, second = [(await ada.create(prompt="A fox"))["generations"][0]["id"] for _ in range(2)]
     async with subscribed(idle_server, admin) as stream:
         await ada.one(CANCEL, id=first)
@@ -131,7 +131,7 @@ async def test_an_admin_action_is_published_with_its_admin(idle_server: Running)
     admin, ada = await make_admin(idle_server.api), await idle_server.api.sign_up("ada@example.com")
     other = await make_admin(idle_server.api, "other@example.com")
     async with subscribed(idle_server, other) as stream:
-        await admin.ask(ADJUST, input={"userId": ada.user["id"], "amount": -25, "reason": "A test"})
+        await admin.execute(ADJUST, input={"userId": ada.user["id"], "amount": -25, "reason": "A test"})
         by_kind = {activity["kind"]: activity for activity in await received(stream, 2)}
     assert by_kind["TRANSACTION"]["message"] == "Credits adjusted by -25; the balance is 9975."
     assert by_kind["TRANSACTION"]["user"]["id"] == ada.user["id"]

@@ -47,7 +47,7 @@ async def test_deleted_generation_is_hidden_from_every_read_and_its_files_are_re
     assert shown["status"] == "COMPLETED"
     ledger = await ada.ledger()
     assert await delete(ada, made["id"]) == {"deletedIds": [made["id"]], "errors": []}
-    found = await ada.ask(READS, id=made["id"], batch=made["batchId"])
+    found = await ada.execute(READS, id=made["id"], batch=made["batchId"])
     assert (found["node"], found["nodes"], found["viewer"]["generation"]) == (None, [None], None)
     assert found["viewer"]["all"] == {"nodes": [], "totalCount": 0}
     assert found["viewer"]["batch"] == {"totalCount": 0}

@@ -255,7 +255,7 @@ async def test_shared_generation_does_not_reveal_the_title_of_a_custom_style(idl
     slug = await share(ada, id)
     for deleted in (False, True):
         if deleted:
-            await ada.ask("mutation($id: ID!) { deleteStyle(id: $id) { deletedIds } }", id=style["style"]["id"])
+            await ada.execute("mutation($id: ID!) { deleteStyle(id: $id) { deletedIds } }", id=style["style"]["id"])
         assert (await idle_server.api.one(SHARED, slug=slug))["title"] is None
         assert "Canary" not in await page_of(idle_server, slug)
         assert (await ada.generation(id))["styleTitle"] == "Canary style"

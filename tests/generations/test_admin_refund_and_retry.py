@@ -70,7 +70,7 @@ async def test_ended_generation_is_refunded_once_with_its_reason(
     claim = await Claim.take(off, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
-    await ada.ask(CANCEL, id=off)
+    await ada.execute(CANCEL, id=off)
     assert await ada.credits() == 9_970
     for number, (id, end) in enumerate(((lost, "FAILED"), (waiting, "COMPLETED"), (off, "CANCELED")), 1):
         before = await ada.generation(id)
@@ -159,7 +159,7 @@ async def test_deleted_generation_is_refunded_and_not_returned(idle_server: Runn
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     id = await submit(ada)
     await idle_server.services.generations.worker.process(id)
-    await ada.ask(DELETE, ids=[id])
+    await ada.execute(DELETE, ids=[id])
     assert await admin.one(REFUND, id=id, reason=WHY) == {"generation": None, "errors": []}
     assert await ada.credits() == 10_000
     assert (await admin.refused(RETRY, id=id, reason=WHY))["code"] == "NOT_FOUND"
@@ -217,14 +217,14 @@ async def test_retry_is_refused_while_a_retry_is_in_progress_or_has_succeeded(
     responses = await asyncio.gather(*(admin.one(RETRY, id=lost, reason=WHY) for _ in range(4)))
     (first,) = [response["generation"]["id"] for response in responses if not response["errors"]]
     assert "in progress or has succeeded" in await conflict(admin, RETRY, lost)
-    await ada.ask(CANCEL, id=first)
+    await ada.execute(CANCEL, id=first)
     second = (await admin.one(RETRY, id=lost, reason=WHY))["generation"]["id"]
     await idle_server.services.generations.worker.process(second)
     for each in (lost, first):
         assert "in progress or has succeeded" in await conflict(admin, RETRY, each), "a retry has succeeded"
     other = await failed(idle_server, openrouter, ada)
     third = (await admin.one(RETRY, id=other, reason=WHY))["generation"]["id"]
-    await ada.ask(CANCEL, id=third)
+    await ada.execute(CANCEL, id=third)
     fourth = (await admin.one(RETRY, id=third, reason=WHY))["generation"]["id"]
     for each in (other, third):
         assert "in progress or has succeeded" in await conflict(admin, RETRY, each), (

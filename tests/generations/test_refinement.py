@@ -154,7 +154,7 @@ async def test_only_a_completed_generation_can_be_refined(idle_server: Running, 
     not_found = await eve.refused(REFINE, input={"id": done, "instruction": "A hat"})
     assert (not_found["code"], not_found["field"]) == ("NOT_FOUND", ["id"])
     assert (await count_rows(), await ada.credits()) == before
-    await ada.ask(DELETE, ids=[done])
+    await ada.execute(DELETE, ids=[done])
     assert await ada.refused(REFINE, input={"id": done, "instruction": "A hat"}) == not_found
 
 
@@ -186,7 +186,7 @@ async def test_twenty_concurrent_refinements_with_one_key_are_one_request(idle_s
     assert await ada.credits() == 10_000 - 2
     refused = await ada.refused(REFINE, input={"id": id, "instruction": "Now in red", "idempotencyKey": "key"})
     assert (refused["code"], refused["field"]) == ("CONFLICT", ["idempotencyKey"])
-    await ada.ask(DELETE, ids=[found[0][0]["id"], id])
+    await ada.execute(DELETE, ids=[found[0][0]["id"], id])
     credits = await ada.credits()  # deleting canceled the waiting one
     assert await refine(ada, id, idempotencyKey="key") == []
     assert await ada.credits() == credits == 10_000 - 1

@@ -176,7 +176,7 @@ async def test_regenerating_another_users_or_a_deleted_generation_is_not_found(i
     for variation in (False, True):
         refused = await eve.refused(REGENERATE, input={"id": id, "asVariation": variation})
         assert (refused["code"], refused["field"]) == ("NOT_FOUND", ["id"])
-    await ada.ask(DELETE, ids=[id])
+    await ada.execute(DELETE, ids=[id])
     assert await ada.refused(REGENERATE, input={"id": id}) == refused
     assert await eve.credits() == 10_000
 
@@ -342,10 +342,10 @@ async def test_key_of_deleted_generations_submits_nothing_again(idle_server: Run
     ada = await idle_server.api.sign_up()
     id = await completed(idle_server, ada)
     first, second = await regenerate(ada, id, count=2, idempotencyKey="key")
-    await ada.ask(DELETE, ids=[first["id"], id])
+    await ada.execute(DELETE, ids=[first["id"], id])
     left = await regenerate(ada, id, count=2, idempotencyKey="key")
     assert [one["id"] for one in left] == [second["id"]]
-    await ada.ask(DELETE, ids=[second["id"]])
+    await ada.execute(DELETE, ids=[second["id"]])
     credits = await ada.credits()
     assert await regenerate(ada, id, count=2, idempotencyKey="key") == []
     assert await ada.credits() == credits

@@ -51,7 +51,7 @@ async def submit(api: Api, count: int = 1) -> list[str]:
 
 
 async def waiting_state(api: Api, id: str) -> Any:
-    return (await api.ask(WAITING, id=id))["viewer"]["generation"]
+    return (await api.execute(WAITING, id=id))["viewer"]["generation"]
 
 
 async def test_members_are_claimed_first_and_then_by_age(idle_server: Running) -> None:
@@ -132,7 +132,7 @@ async def test_page_of_waiting_generations_shows_every_position(idle_server: Run
     ada = await idle_server.api.sign_up()
     await adjust_credits(str(ada.user["id"]), 100, "many")
     ids = await submit(ada, 12)
-    page = await ada.ask("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
+    page = await ada.execute("{ viewer { generations(first: 20, orderBy: OLDEST) { nodes { id queuePosition } } } }")
     nodes = page["viewer"]["generations"]["nodes"]
     assert nodes == [{"id": id, "queuePosition": number} for number, id in enumerate(ids)]
 

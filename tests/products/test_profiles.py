@@ -117,7 +117,7 @@ async def test_deployment_serves_the_product_of_its_profile(
         catalogue = await ada.one(CATALOGUE)
         assert [collection["slug"] for collection in catalogue] == collections
         assert catalogue[0]["title"] == title  # in the product's default language
-        offered = await ada.ask(OFFERS)
+        offered = await ada.execute(OFFERS)
         assert [offer["slug"] for offer in offered["creditPackages"] + offered["plans"]] == offers
         made = await ada.create(PHOTO, styleId=await ada.style(picture, collections[0]))
         assert made["errors"] == []
@@ -133,7 +133,7 @@ async def test_flash_grants_no_credits_and_offers_only_passes(settings: Settings
         (sandbox,) = await ada.one(CATALOGUE)
         (free,) = sandbox["styles"]
         assert (sandbox["slug"], free["slug"], free["referenceImage"]) == ("sandbox", "free", "UNUSED")
-        offered = await ada.ask(OFFERS)
+        offered = await ada.execute(OFFERS)
         assert (offered["creditPackages"], [plan["slug"] for plan in offered["plans"]]) == ([], PASSES)
         allowed = [(plan["imagesPerHour"], plan["kind"]) for plan in offered["plans"]]
         assert allowed == [(3, "PASS"), (8, "PASS"), (15, "PASS")]
@@ -143,7 +143,7 @@ async def test_flash_grants_no_credits_and_offers_only_passes(settings: Settings
 
 async def test_offers_are_localized_and_found_by_id(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
-        offered = await server.api.ask(OFFERS)
+        offered = await server.api.execute(OFFERS)
         assert offered["creditPackages"][0] == {
             "id": offered["creditPackages"][0]["id"],
             "slug": "credits-50",
@@ -240,7 +240,7 @@ async def test_changing_the_product_does_not_rewrite_history(settings: Settings,
     (tmp_path / "dearer.toml").write_text(f'{dearer}base_cost = 7\nrefund_policy = "NEVER"\n', encoding="utf-8")
     async with running(settings, idle=True) as server:
         ada = await server.api.sign_up()
-        offers = await ada.ask(OFFERS)
+        offers = await ada.execute(OFFERS)
         catalogue = await ada.one(CATALOGUE)
         cute, beach = await ada.style("cute", "plushify"), await ada.style("quiet-beach", "scenes")
         (plush,) = (await ada.create(PHOTO, styleId=cute))["generations"]
@@ -261,7 +261,7 @@ async def test_changing_the_product_does_not_rewrite_history(settings: Settings,
             scene["id"]: (5, "Quiet Beach"),
         }
         # A package that is no longer on sale can still be read by id.
-        assert [package["slug"] for package in (await ada.ask(OFFERS))["creditPackages"]] == ["credits-200"]
+        assert [package["slug"] for package in (await ada.execute(OFFERS))["creditPackages"]] == ["credits-200"]
         deactivated = next(package for package in offers["creditPackages"] if package["slug"] == "credits-50")
         assert (await ada.one(NODE, id=deactivated["id"]))["price"] == 499
         # Each is canceled by the refund policy of its submission.
@@ -274,17 +274,17 @@ async def test_changing_the_product_does_not_rewrite_history(settings: Settings,
     async with running(await restarted(settings, "studio"), idle=True) as server:
         ada = Api(server.api.http, server.api.address, token)
         assert await ada.one(CATALOGUE) == catalogue
-        assert await ada.ask(OFFERS) == offers
+        assert await ada.execute(OFFERS) == offers
         found = await gallery(ada)
         assert {id: node["cost"] for id, node in found.items()} == {plush["id"]: 1, scene["id"]: 5, now["id"]: 7}
 
 
 async def test_processes_starting_concurrently_seed_the_catalogue_once(settings: Settings) -> None:
     async with running(settings, idle=True) as server:
-        catalogue, offers = await server.api.one(CATALOGUE), await server.api.ask(OFFERS)
+        catalogue, offers = await server.api.one(CATALOGUE), await server.api.execute(OFFERS)
         for table in (Style, Collection, Plan, CreditPackage):
             await table.all().delete()
         styles, plans = server.services.catalogue.styles, server.services.billing.plans
         await asyncio.gather(*(seed() for _ in range(4) for seed in (styles.seed, plans.seed)))
         assert without_ids(await server.api.one(CATALOGUE)) == without_ids(catalogue)
-        assert without_ids(await server.api.ask(OFFERS)) == without_ids(offers)
+        assert without_ids(await server.api.execute(OFFERS)) == without_ids(offers)

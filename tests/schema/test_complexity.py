@@ -172,10 +172,10 @@ def test_documents_of_real_clients_stay_far_below_the_limits(query: str, variabl
 
 
 async def test_introspection_and_a_full_gallery_are_executed(api: Api) -> None:
-    assert (await api.ask(INTROSPECTION))["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
-    assert len((await api.ask(CATALOGUE))["collections"]) > 1
+    assert (await api.execute(INTROSPECTION))["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
+    assert len((await api.execute(CATALOGUE))["collections"]) > 1
     ada = await api.sign_up()
-    assert (await ada.ask(GALLERY, first=100))["viewer"]["generations"]["totalCount"] == 0
+    assert (await ada.execute(GALLERY, first=100))["viewer"]["generations"]["totalCount"] == 0
 
 
 async def test_circular_introspection_is_refused(api: Api) -> None:

@@ -103,9 +103,9 @@ class Ada:
     @classmethod
     async def make(cls, api: Api) -> "Ada":
         ada = await api.sign_up("ada@example.com")
-        await ada.ask("mutation($name: String) { updateProfile(input: {name: $name}) { user { id } } }", name=NAME)
+        await ada.execute("mutation($name: String) { updateProfile(input: {name: $name}) { user { id } } }", name=NAME)
         style = (
-            await ada.ask(
+            await ada.execute(
                 "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } } }",
                 input={"title": TITLE, "prompt": TEMPLATE},
             )
@@ -113,13 +113,13 @@ class Ada:
         (first,) = (await ada.create(photo(64, 64), styleId=style, prompt=PROMPT))["generations"]
         await ada.wait_for_end(first["id"])
         again = "mutation($id: ID!) { regenerate(input: {id: $id}) { generations { id } } }"
-        (second,) = (await ada.ask(again, id=first["id"]))["regenerate"]["generations"]
+        (second,) = (await ada.execute(again, id=first["id"]))["regenerate"]["generations"]
         await ada.wait_for_end(second["id"])
         await ada.verify_address()
-        await ada.ask('mutation { createApiKey(name: "script") { key } }')
-        await ada.ask("mutation { requestDataExport { dataExport { url } } }")
+        await ada.execute('mutation { createApiKey(name: "script") { key } }')
+        await ada.execute("mutation { requestDataExport { dataExport { url } } }")
         announced = {"contentType": "image/png", "byteSize": 1}
-        await ada.ask(
+        await ada.execute(
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
         )
         user = str(ada.user["id"])
@@ -190,7 +190,7 @@ async def test_no_path_leads_to_another_users_objects(server: Running, api: Api)
 async def test_shared_generation_reveals_only_its_owners_name(server: Running, api: Api) -> None:
     ada = await Ada.make(api)
     share = 'mutation($id: ID!) { shareGeneration(id: $id, slug: "pelican") { generation { shareUrl } } }'
-    await ada.api.ask(share, id=ada.of[ids.GENERATION])
+    await ada.api.execute(share, id=ada.of[ids.GENERATION])
     assert BUILT.query_type
     kind = get_named_type(BUILT.query_type.fields["sharedGeneration"].type)
     assert isinstance(kind, Composite)

@@ -168,11 +168,11 @@ class OwnedIds:
         (generation,) = (await owner.create(photo(64, 64), styleId=style_id))["generations"]
         await owner.wait_for_end(generation["id"])
         announced = {"contentType": "image/png", "byteSize": 1}
-        await owner.ask(
+        await owner.execute(
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) { upload { id } } }", input=announced
         )
         await owner.verify_address()
-        await owner.ask('mutation { createApiKey(name: "script") { key } }')
+        await owner.execute('mutation { createApiKey(name: "script") { key } }')
         user, found = owner.user["id"], {}
         sources = {
             ids.TRANSACTION: "SELECT id FROM credit_transactions WHERE user_id = $1",
@@ -205,7 +205,7 @@ async def test_fields_for_accounts_answer_unauthenticated_when_signed_out(api: A
 
 async def test_ended_session_is_unauthenticated(server: Running, api: Api) -> None:
     ada = await api.sign_up()
-    await ada.ask("mutation { signOut { sessionsEnded } }")
+    await ada.execute("mutation { signOut { sessionsEnded } }")
     operation = Operation("Mutation.cancelGeneration")
     assert refusal(await operation.response(ada)) == UNAUTHENTICATED
 

@@ -133,7 +133,7 @@ class Api:
         }
         return await self.http.post("/graphql", data=form, files=parts, headers=self.headers(**(headers or {})))
 
-    async def ask(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
+    async def execute(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
         """Execute an operation that must succeed, and return its `data`."""
         response = await self.raw(query, files, **variables)
         body = response.json()
@@ -143,7 +143,7 @@ class Api:
 
     async def one(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> Any:
         """Execute an operation that must succeed, and return the value of its only root field."""
-        (value,) = (await self.ask(query, files, **variables)).values()
+        (value,) = (await self.execute(query, files, **variables)).values()
         return value
 
     async def refused(self, query: str, files: dict[str, Any] | None = None, **variables: Any) -> dict[str, Any]:

@@ -73,4 +73,4 @@ async def test_introspection_is_refused_when_it_is_switched_off(settings: Settin
         assert {error["extensions"]["code"] for error in body["errors"]} == {"INVALID_INPUT"}
         async with server.api.socket() as socket:
             assert (await (await socket.subscribe(query)).message())["type"] == "error"
-        assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
+        assert await server.api.execute("{ __typename }") == {"__typename": "Query"}

@@ -105,7 +105,7 @@ async def test_verification_appoints_a_configured_admin_only_if_that_account_is_
 
 async def test_reset_form_saves_the_password_without_signing_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
-    await ada.ask(FORGOT)
+    await ada.execute(FORGOT)
     await mailbox.wait_for(2)
     page = await ada.http.get(link(mailbox))
     short = await submit(ada.http, page, password="short")

@@ -176,7 +176,7 @@ async def test_graphiql_can_be_switched_off(settings: Settings) -> None:
     async with running(settings.model_copy(update={"graphiql": Access.OFF})) as server:
         for path in ("/", "/graphql", "/graphiql/tabs", "/graphiql/index.js"):
             assert (await server.api.http.get(path, headers=HTML)).status_code == 404
-        assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
+        assert await server.api.execute("{ __typename }") == {"__typename": "Query"}
 
 
 async def test_missing_build_is_503_with_instructions_and_the_api_works(settings: Settings, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ async def test_missing_build_is_503_with_instructions_and_the_api_works(settings
         assert page.status_code == 503
         assert "make graphiql" in page.text
         assert page.headers["refresh"] == "5", "`make run` builds it while the server runs"
-        assert await server.api.ask("{ __typename }") == {"__typename": "Query"}
+        assert await server.api.execute("{ __typename }") == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize(

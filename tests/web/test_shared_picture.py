@@ -49,7 +49,7 @@ async def hare(ada: Api) -> AsyncIterator[str]:
     id = await finished(ada)
     await ada.one(SHARE, id=id, slug="the-hare")
     yield id
-    await ada.ask(DELETE, ids=[id])
+    await ada.execute(DELETE, ids=[id])
 
 
 OWN = {"date": "", "x-request-id": ""}  # headers that differ between any two responses
@@ -240,7 +240,7 @@ async def test_deleting_ends_page_and_images_at_once(module_server: Running, ada
     id = await finished(ada)
     await ada.one(SHARE, id=id, slug="the-wolf")
     assert (await get(module_server, "the-wolf/picture")).status_code == 200
-    await ada.ask(DELETE, ids=[id])
+    await ada.execute(DELETE, ids=[id])
     for path in ("the-wolf", "the-wolf/picture", "the-wolf/thumbnail"):
         assert (await get(module_server, path)).status_code == 404
 
@@ -287,7 +287,7 @@ async def test_thumbnails_are_served_by_width_each_with_its_own_etag(module_serv
     }"""
     tags = {(await get(module_server, "the-lynx/picture")).headers["etag"]}
     for width in widths:
-        found = await ada.ask(query, id=made["id"], width=width)
+        found = await ada.execute(query, id=made["id"], width=width)
         signed = await module_server.api.http.get(found["viewer"]["generation"]["result"]["thumbnailUrl"])
         response = await module_server.api.http.get(found["sharedGeneration"]["result"]["thumbnailUrl"])
         assert response.content == signed.content
@@ -295,7 +295,7 @@ async def test_thumbnails_are_served_by_width_each_with_its_own_etag(module_serv
         assert response.headers["content-type"] == "image/webp"
         tags.add(response.headers["etag"])
     assert len(tags) == len(widths) + 1
-    widest = (await ada.ask(query, id=made["id"], width=4096))["sharedGeneration"]["result"]
+    widest = (await ada.execute(query, id=made["id"], width=4096))["sharedGeneration"]["result"]
     assert widest["thumbnailUrl"] == widest["url"]
     default = (await get(module_server, "the-lynx/thumbnail")).content
     for other in ("0", "-1", "x", "", "9" * 5000, "321", "0320", "٣٢٠"):
