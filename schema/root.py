@@ -151,7 +151,7 @@ class Mutation:
     regenerate: GenerationsPayload = mutation(
         resolvers.generations.regenerate,
         SIGNED_IN,
-        "Request the same again, whatever its status, or variations of a completed generation, at today's price.",
+        "Request the same again, in any status, or variations of a completed generation, at today's price.",
     )
     refine_generation: GenerationsPayload = mutation(
         resolvers.generations.refine_generation,
@@ -222,8 +222,8 @@ class Mutation:
     admin_refund_generation: GenerationPayload = mutation(
         resolvers.generations.admin_refund_generation,
         ADMIN,
-        "Refund an ended generation once, whatever its refund policy. `generation` is null without errors where its "
-        "owner has deleted it.",
+        "Refund an ended generation once, regardless of its refund policy. `generation` is null without "
+        "errors where its owner has deleted it.",
     )
     admin_retry_generation: GenerationPayload = mutation(
         resolvers.generations.admin_retry_generation,

@@ -1,4 +1,4 @@
-"""Every service of the application, one field per group, in one frozen bundle."""
+"""Every service of the application, one field per group."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from services.products.wiring import Products
 
 @dataclass(frozen=True)
 class Services:
-    """The application behind its transports."""
+    """The services of the application, independent of HTTP and GraphQL."""
 
     integrations: Integrations
     core: Core

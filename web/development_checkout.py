@@ -1,4 +1,4 @@
-"""The checkout page of a development deployment: it takes no money, and its button simulates a payment."""
+"""The checkout page of a development deployment: its button simulates a payment, and nothing is charged."""
 
 from babel.numbers import format_currency, get_currency_precision
 from starlette.requests import Request

@@ -20,7 +20,7 @@ _HANDLING_TIMEOUT = 1.5  # seconds to handle an event before the response; after
 
 
 async def receive_polar(request: Request) -> Response:
-    """Store an event and answer 202, whatever it means; 401 for an invalid signature, of which nothing is stored.
+    """Store an event and answer 202, whatever its type; 401 for an invalid signature, and then nothing is stored.
 
     The size of the body is limited by the route: Starlette answers 413.
     """

@@ -1,11 +1,11 @@
-"""The first tables, with the constraints and triggers that aerich cannot see (reviewed by hand, both databases)."""
+"""The first tables, with constraints and triggers that aerich cannot generate (written by hand for both databases)."""
 
 from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
 _SHARED = """
--- Partial indexes: what the sweeper looks for, and money that moves once per generation.
+-- Partial indexes: for the sweeper's queries, and to allow one deduction and one refund per generation.
 CREATE INDEX "ix_generations_waiting" ON "generations" ("id") WHERE "status" = 'PENDING';
 CREATE INDEX "ix_generations_leased" ON "generations" ("lease_until") WHERE "status" = 'PROCESSING';
 CREATE INDEX "ix_files_unsettled" ON "files" ("updated_at") WHERE "state" <> 'LIVE';
@@ -205,7 +205,7 @@ CREATE TRIGGER "tr_generations_final" BEFORE UPDATE ON "generations"
     EXECUTE FUNCTION "refuse_change"();
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 _SQLITE = """
 PRAGMA foreign_keys=OFF;
 BEGIN IMMEDIATE;

@@ -1,4 +1,4 @@
-"""Which collections and styles an admin has changed, so that the profile no longer does."""
+"""A mark of collections and styles that an admin has edited, which the profile then no longer updates."""
 
 from tortoise import BaseDBAsyncClient
 

@@ -1,4 +1,4 @@
-"""Whose address the one who knows the password has read, and an audit log that nobody rewrites."""
+"""A mark of accounts whose owner is proven to control the address, and an append-only audit log."""
 
 from tortoise import BaseDBAsyncClient
 
@@ -11,7 +11,7 @@ CREATE TRIGGER "tr_audit_entries_append_only" BEFORE UPDATE OR DELETE ON "audit_
     FOR EACH ROW EXECUTE FUNCTION "refuse_change"();
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 _SQLITE = """
 BEGIN IMMEDIATE;
 ALTER TABLE "users" ADD COLUMN "owner_proven" INT NOT NULL DEFAULT 0;

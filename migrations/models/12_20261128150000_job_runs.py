@@ -43,7 +43,7 @@ INSERT INTO "job_runs" ({_COLUMNS}) SELECT "source", CAST("event_id" AS TIMESTAM
 {_RESULT_ID}
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 # An hour is `2026-11-21T12:00:00+00:00` in an event's id; a timestamp in a column has a space for the T.
 _SQLITE = f"""
 BEGIN IMMEDIATE;

@@ -1,14 +1,14 @@
-"""Several processes: uploads sent ahead, the workers that have reported, and who is made first (both databases)."""
+"""Several processes: direct uploads, the worker registry, and the priority of generations (both databases)."""
 
 from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
-# The default is for servers of the release before, which go on selling while this one comes up.
+# The default is for servers of the previous release, which continue to insert rows during a rolling update.
 _SHARED = """
 ALTER TABLE "generations" ADD COLUMN "priority" INT NOT NULL DEFAULT 0
     CONSTRAINT "ck_generations_priority" CHECK ("priority" >= 0);
--- The queue: what waits, in the order in which it is made; and what was made lately, for estimates.
+-- The queue: pending generations in the order of claiming; and recently completed ones, for estimates.
 DROP INDEX "ix_generations_waiting";
 CREATE INDEX "ix_generations_waiting" ON "generations" ("priority" DESC, "id") WHERE "status" = 'PENDING';
 CREATE INDEX "ix_generations_recent" ON "generations" ("media", "quality", "completed_at") WHERE "status" = 'COMPLETED';
@@ -34,7 +34,7 @@ CREATE TABLE "workers" (
 );
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 _SQLITE = """
 PRAGMA foreign_keys=OFF;
 BEGIN IMMEDIATE;

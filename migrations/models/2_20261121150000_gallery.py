@@ -1,4 +1,4 @@
-"""The gallery: favorites, shares, own styles, search, deleted rows that keep the figures; mails, keys and exports."""
+"""The gallery: favorites, shares, custom styles, search, soft-deleted rows; mail tokens, API keys and data exports."""
 
 from tortoise import BaseDBAsyncClient
 
@@ -50,7 +50,7 @@ ALTER TABLE "generations" ADD CONSTRAINT "ck_generations_result"
     CHECK (("status" = 'COMPLETED' AND "deleted_at" IS NULL) = ("result_id" IS NOT NULL));
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 _SQLITE = """
 PRAGMA foreign_keys=OFF;
 BEGIN IMMEDIATE;
@@ -103,7 +103,7 @@ UPDATE sqlite_master SET sql = replace(sql, '("status" = ''COMPLETED'') = ("resu
 PRAGMA writable_schema=RESET;
 """
 
-# The defaults are for servers of the release before, which go on writing while this one comes up.
+# The defaults are for servers of the previous release, which continue to insert rows during a rolling update.
 _SHARED = """
 ALTER TABLE "generations" ADD COLUMN "parent_id" VARCHAR(30);
 ALTER TABLE "generations" ADD COLUMN "share_slug" VARCHAR(64);
@@ -129,7 +129,7 @@ UPDATE "generations" SET "search_text" = lower(concat_ws(E'\\n', "prompt",
     (SELECT string_agg("value", E'\\n') FROM jsonb_each_text("style_title")), "id"));
 """
 
-# lower() folds ASCII only here, so the older rows of an embedded server are found less generously than new ones.
+# SQLite's lower() folds ASCII only, so searches ignore the case of other letters in new rows, but not in existing ones.
 _FILL_SQLITE = """
 UPDATE "generations" SET "search_text" = lower(coalesce("prompt" || char(10), '') ||
     coalesce((SELECT group_concat("value", char(10)) FROM json_each("style_title")) || char(10), '') || "id");

@@ -1,13 +1,14 @@
-"""An index of words on PostgreSQL; what a search looks through is case-folded as the server does it."""
+"""A search index of character pairs on PostgreSQL, over text that is case-folded like the server does."""
 
 from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
-# Every two neighbouring characters, and every single one that is no letter or digit of ASCII (an id has those), as
-# numbers: smaller than texts, and compared alike under every collation. models/database/search_index.py makes the same ones. Only
-# names of pg_catalog: a restore runs it with an empty search_path. Its cost is measured, in comparisons.
-# Only what has ended is indexed, because while one is under way each sign of life would write all its pairs again.
+# All pairs of adjacent characters, and all single characters except ASCII letters and digits (every id contains those),
+# as numbers: smaller than text, and compared in the same way under every collation. models/database/search_index.py
+# computes the same numbers. Uses names of pg_catalog only: a restore runs it with an empty search_path. Its COST was
+# measured, in comparisons. Only ended generations are indexed: during processing, each progress update would write all
+# pairs again.
 _POSTGRES = """
 CREATE FUNCTION "character_pairs"(text) RETURNS bigint[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 20000 AS $$
     SELECT coalesce(array_agg(DISTINCT "pair"), '{}') FROM (

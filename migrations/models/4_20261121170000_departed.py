@@ -1,4 +1,4 @@
-"""An index of the accounts that are gone, for whoever looks whether anything of theirs is left."""
+"""An index of deleted accounts, by which the sweeper finds unfinished account deletions."""
 
 from tortoise import BaseDBAsyncClient
 

@@ -1,4 +1,4 @@
-"""Billing: plans, packages, memberships, passes and their hours, checkouts, purchases, events from outside, referrals."""
+"""Billing: plans, packages, memberships, passes and their hours, checkouts, purchases, external events, referrals."""
 
 from tortoise import BaseDBAsyncClient
 
@@ -130,7 +130,7 @@ ALTER TABLE "users" ADD COLUMN "referral_paid_at" TIMESTAMPTZ;
 ALTER TABLE "users" ADD COLUMN "suspended_at" TIMESTAMPTZ;
 """
 
-# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+# executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
 _SQLITE = """
 PRAGMA foreign_keys=OFF;
 BEGIN IMMEDIATE;

@@ -1,4 +1,4 @@
-"""For which proven address an account's referral was paid, so that nobody is new twice."""
+"""The verified address for which a referral was paid, so that each address counts as a new user once."""
 
 from tortoise import BaseDBAsyncClient
 
@@ -6,7 +6,7 @@ RUN_IN_TRANSACTION = True
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
-    # SQLite adds no column that is unique.
+    # SQLite cannot add a UNIQUE column, so the index is created separately.
     return """
         ALTER TABLE "users" ADD COLUMN "referral_identity" VARCHAR(64);
         CREATE UNIQUE INDEX "uid_users_referra_93f161" ON "users" ("referral_identity");

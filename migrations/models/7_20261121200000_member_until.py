@@ -1,4 +1,4 @@
-"""An index by which the sweeper finds memberships that have run out."""
+"""An index by which the sweeper finds expired memberships."""
 
 from tortoise import BaseDBAsyncClient
 

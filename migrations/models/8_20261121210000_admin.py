@@ -1,10 +1,10 @@
-"""The audit log of admins, what is switched off for maintenance, and an index of what the providers cost."""
+"""The audit log of admins, the maintenance switches, and an index of provider costs."""
 
 from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
-# SQLite has no JSONB, and keeps moments as text.
+# SQLite has no JSONB, and stores timestamps as text.
 _TABLES = """
 CREATE TABLE "maintenance" (
     "id" INT NOT NULL PRIMARY KEY,

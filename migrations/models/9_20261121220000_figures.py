@@ -1,4 +1,4 @@
-"""Indexes that the figures of a window are read from, so that no row of a generation has to be."""
+"""Covering indexes for the statistics of a time window, which then read no rows of generations."""
 
 from tortoise import BaseDBAsyncClient
 
@@ -16,7 +16,7 @@ def _names(columns: tuple[str, ...]) -> str:
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
-    # SQLite has no columns that are only read from an index: there they are part of its key.
+    # SQLite has no INCLUDE columns, so they are part of the index's key.
     if db.capabilities.dialect == "postgres":
         figures, ledger = f"({_names(_KEY)}) INCLUDE ({_names(_READ)})", '("created_at") INCLUDE ("type", "amount")'
     else:

@@ -207,7 +207,7 @@ def check(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str,
             if value > limit:
                 raise TooComplexError(f"This document has too many {name}: at most {limit}.")
         if found.cost > MAX_COST:
-            raise TooComplexError(f"This document may cost more than {MAX_COST}; ask for less at a time.")
+            raise TooComplexError(f"This document may cost more than {MAX_COST}; request less at a time.")
 
 
 def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:

@@ -80,7 +80,7 @@ class ApiKeyService:
         """
         self._verification.require(user)
         if not await self._has_access(user):
-            raise MembershipRequiredError(text=message("API keys come with a plan that has API access."))
+            raise MembershipRequiredError(text=message("API keys require a plan with API access."))
         clean_name = clean_text(name, NAME_MAX, field=("name",))
         if clean_name is None:
             raise InvalidInputError(message("A key needs a name."), field=("name",))
@@ -118,11 +118,11 @@ class ApiKeyService:
         return found
 
     async def all_by_ids(self, key_ids: list[str]) -> dict[str, ApiKey]:
-        """Return those of these keys that exist, any account's, for admins."""
+        """Return the given keys that exist, of any account, for admins."""
         return {row.id: row for row in await ApiKey.filter(id__in=key_ids)}
 
     async def by_ids(self, user_id: str, key_ids: list[str]) -> dict[str, ApiKey]:
-        """Return those of these keys that belong to the user."""
+        """Return the given keys that belong to the user."""
         return {row.id: row for row in await ApiKey.filter(id__in=key_ids, user_id=user_id)}
 
     async def revoke(self, user_id: str, key_id: str) -> None:

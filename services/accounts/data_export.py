@@ -47,7 +47,7 @@ class ExportService:
 
     @staticmethod
     async def _request(user_id: str) -> DataExport:
-        # The account's row first, as everywhere; its version does not move, because an account does not show exports.
+        # Locks the account's row first, as everywhere; the version stays the same, because it does not cover exports.
         await account_change.lock_account(user_id)
         existing = await rows(
             "SELECT id FROM data_exports WHERE owner_id = $1"

@@ -15,7 +15,7 @@ WINDOW = timedelta(hours=1)  # no longer than the shortest lifetime, so that no 
 
 def invalid_link() -> InvalidInputError:
     """Return the same error for tokens that are wrong, used, superseded or expired."""
-    return InvalidInputError(message("This link does not work any more. Ask for a new one."), field=("token",))
+    return InvalidInputError(message("This link is invalid or has expired. Request a new one."), field=("token",))
 
 
 async def issue(user_id: str, email: str, purpose: MailPurpose) -> str:

@@ -110,7 +110,7 @@ class UserService:
         password_hash = await self._passwords.hash(password, client=client)
         try:
             user, account = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
-        except IntegrityError:  # a concurrent request was faster
+        except IntegrityError:  # a concurrent request inserted it first
             raise self._address_in_use() from None
         await self._events.signed_up(account)
         self._verification.request_in_background(user, request_locale)
@@ -249,7 +249,7 @@ class UserService:
         user = await User.get_or_none(email=DEMO_EMAIL)
         if user is None:
             password_hash = await self._passwords.hash(DEMO_PASSWORD, client="")
-            with contextlib.suppress(IntegrityError):  # another process was faster
+            with contextlib.suppress(IntegrityError):  # another process inserted it first
                 await run_tx(self._create, DEMO_EMAIL, password_hash, DEMO_NAME, None, is_member=True)
         # No mail can verify this address, and API keys and exports need a verified one.
         await User.filter(email=DEMO_EMAIL, email_verified=False).update(email_verified=True)

@@ -48,5 +48,5 @@ class UserLookup:
             return None  # malformed, so no account has it
 
     async def by_ids(self, user_ids: list[str]) -> dict[str, User]:
-        """Return those of these accounts that exist, deleted or not."""
+        """Return the given accounts that exist, deleted or not."""
         return {user.id: user for user in await User.filter(id__in=user_ids)}

@@ -1,4 +1,4 @@
-"""The services of the accounts group and how they are built."""
+"""Builds the services of the accounts group."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The parts of the background group."""
+"""Builds the services of the background group."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from services.core.chore import Chore
 
 @dataclass(frozen=True)
 class Background:
-    """Work that no request waits for."""
+    """The services of the background group: work that runs outside of requests."""
 
     sweeper: Sweeper
 

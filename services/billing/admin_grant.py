@@ -61,7 +61,7 @@ class AdminGrantService:
             is_member=is_member, member_since=datetime.now(UTC) if is_member else None
         )
         if not changed:
-            return None  # the account's version moves only with a change
+            return None  # the account's version increases only with a change
         entry = await audit_log.record(admin_id, AdminAction.SET_MEMBERSHIP, user_id, isMember=is_member)
         return (await account_change.bump_version(user_id)).with_entitlements(), entry
 

@@ -48,7 +48,7 @@ class Funding:
 
 
 class FundingService:
-    """Choose the funding source of a charge. `sells_credits`: whether credits pay for anything in this product."""
+    """Chooses the funding source of a charge. `sells_credits`: whether credits pay for anything in this product."""
 
     def __init__(self, entitlements: Entitlements, *, sells_credits: bool) -> None:
         self._entitlements = entitlements

@@ -112,7 +112,7 @@ class MembershipService:
     async def _lapse(self, user_id: str) -> AccountChange | None:
         over = User.filter(id=user_id, member_until__lte=self._now())
         if not await over.update(plan_id=None, member_until=None):
-            return None  # another worker was faster, or it was renewed just now
+            return None  # another worker cleared it first, or it was just renewed
         await self._settle(user_id)
         return (await account_change.bump_version(user_id, include_deleted=True)).with_entitlements()
 
@@ -169,7 +169,7 @@ async def grant_month(
 
 
 async def _write(state: SubscriptionState) -> bool:
-    """Update a subscription's row, and return whether anything changed that the account shows.
+    """Update a subscription's row, and return whether the account's visible membership changed.
 
     Raises:
         NotFoundError: it belongs to another account.
@@ -194,7 +194,7 @@ async def _write(state: SubscriptionState) -> bool:
 
 
 def _shown(row: Membership) -> tuple[object, ...]:
-    """Return what the account shows, and what decides until when; empty for a new row."""
+    """Return the fields on which the account's visible membership depends; empty for a new row."""
     return (row.plan_id, row.status, row.started_at, row.renews_at, row.ends_at, row.past_due_at) if row.told_at else ()
 
 

@@ -129,7 +129,7 @@ class ReferralService:
         now = datetime.now(UTC)
         unpaid = User.filter(id=user_id, referral_paid_at=None)
         if not await unpaid.update(referral_paid_at=now, referral_identity=identity):
-            raise _NothingToPayError  # a concurrent duplicate was faster
+            raise _NothingToPayError  # a concurrent duplicate paid it first
         if await User.filter(referred_by_id=referrer_id, referral_paid_at__isnull=False).count() > rules.cap:
             raise _NothingToPayError
         accounts = []

@@ -1,4 +1,4 @@
-"""Builds the billing group."""
+"""Builds the services of the billing group."""
 
 from dataclasses import dataclass
 

@@ -145,12 +145,12 @@ class StyleService:
         return await query.order_by("position").first()
 
     async def by_ids(self, style_ids: list[str], viewer: User | None) -> dict[str, Style]:
-        """Return those of these styles that are in the catalogue or belong to the viewer."""
+        """Return the given styles that are in the catalogue or belong to the viewer."""
         found = await self._usable().filter(id__in=style_ids)
         return {style.id: style for style in found if style.owner_id is None or is_own(style, viewer)}
 
     async def collections_by_ids(self, collection_ids: list[str]) -> dict[str, Collection]:
-        """Return those of these collections that are active."""
+        """Return the given collections that are active."""
         return {found.id: found for found in await Collection.filter(id__in=collection_ids, is_active=True)}
 
     async def style(self, style_id: str, viewer: User | None = None) -> Style:
@@ -191,8 +191,8 @@ class StyleService:
             raise InvalidInputError(message("Only images can be made here."), field=("media",))
         limit = entitlement.max_batch
         if not 1 <= count <= limit:
-            text = message("Ask for 1 to {limit} pictures at a time.", limit=limit)
-            text = text if limit > 1 else message("Ask for one picture at a time.")
+            text = message("Request 1 to {limit} pictures at a time.", limit=limit)
+            text = text if limit > 1 else message("Request one picture at a time.")
             raise InvalidInputError(text, field=("count",))
         if model is not None and model not in self._profile.models:
             raise InvalidInputError(message("This model is not offered here."), field=("model",))

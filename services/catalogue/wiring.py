@@ -1,4 +1,4 @@
-"""The services of the catalogue group and how they are built."""
+"""Builds the services of the catalogue group."""
 
 from dataclasses import dataclass
 

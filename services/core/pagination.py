@@ -23,9 +23,9 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 
 
 def check_size(size: int, field: str) -> None:
-    """Raises InvalidInputError, with the argument's name, unless 1 to MAX_SIZE items are asked for."""
+    """Raises InvalidInputError, with the argument's name, unless 1 to MAX_SIZE items are requested."""
     if not 1 <= size <= MAX_SIZE:
-        raise InvalidInputError(message("Ask for 1 to {limit} at a time.", limit=MAX_SIZE), field=(field,))
+        raise InvalidInputError(message("Request 1 to {limit} at a time.", limit=MAX_SIZE), field=(field,))
 
 
 @dataclass(frozen=True)

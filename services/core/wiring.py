@@ -1,4 +1,4 @@
-"""The parts of the core group."""
+"""Builds the services of the core group."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from services.core.rate_limit import RateLimits
 
 @dataclass(frozen=True)
 class Core:
-    """Parts that every group may use."""
+    """Services that every group may use."""
 
     translator: Translator
     rates: RateLimits

@@ -21,7 +21,7 @@ class ActivityKind(StrEnum):
     GENERATION_CREATED = "GENERATION_CREATED"
     GENERATION_FINISHED = "GENERATION_FINISHED"  # with any final status
     TRANSACTION = "TRANSACTION"  # any line of the ledger
-    PAYMENT = "PAYMENT"  # an order at the payment provider was paid, or money was given back
+    PAYMENT = "PAYMENT"  # an order at the payment provider was paid or refunded
     ADMIN_ACT = "ADMIN_ACT"
     ALERT = "ALERT"  # needs an operator's attention
 

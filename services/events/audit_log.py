@@ -11,8 +11,8 @@ from services.core.pagination import Page, PageRequest, paginate
 async def record(actor_id: str | None, action: AdminAction, target: str | None, **detail: Any) -> AuditEntry:
     """Write one entry, inside the transaction of the action.
 
-    `actor_id`: None for the command line and the settings; `target`: the id of what was changed; `detail`: what was
-    asked for, the reason, and the earlier state: plain values, nothing secret.
+    `actor_id`: None for the command line and the settings; `target`: the id of what was changed; `detail`: the
+    request, the reason, and the earlier state: plain values, nothing secret.
 
     Raises:
         ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several actions,

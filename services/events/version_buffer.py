@@ -33,7 +33,7 @@ class VersionBuffer:
         return self._due()
 
     def resync(self, version: int) -> list[Step]:
-        """Give up what was missed: return one step that asks to read everything again, up to the row's `version`."""
+        """Discard what was missed: return one step that requests a new read, up to the row's `version`."""
         self.version = max(version, self.version)
         self._early.clear()  # published after their commits, so the row that was read includes them all
         return [(self.version, None)]

@@ -1,4 +1,4 @@
-"""The parts of the events group."""
+"""Builds the services of the events group."""
 
 from dataclasses import dataclass
 

@@ -71,7 +71,7 @@ class DeletionService:
             await account_change.bump_version(user_id, include_deleted=True), known
         )
         if not found:
-            raise _NothingDeletedError  # the account's version moves only with a change
+            raise _NothingDeletedError  # the account's version increases only with a change
         crashpoint("delete.before_commit")
         return found, canceled, account
 
@@ -85,7 +85,7 @@ _CLEARED_REFERENCES = "original_id = NULL, result_id = NULL, preview = NULL, sha
 async def soft_delete(
     account: AccountChange, generation_ids: Sequence[str]
 ) -> tuple[list[str], list[str], AccountChange]:
-    """Soft-delete those of these generations that exist, in a transaction that holds the account's lock.
+    """Soft-delete the given generations that exist, in a transaction that holds the account's lock.
 
     Generations that have not ended are canceled first, and refunded as a cancellation would. Files that no other
     generation refers to are marked for the sweeper; the account's lock serializes this with requests that are about to

@@ -9,7 +9,7 @@ from services.events.publisher import EventPublisher
 
 
 class _UnchangedError(Exception):
-    """Rolls back after a concurrent request did the same, because a version must not move without a change."""
+    """Rolls back after a concurrent request did the same, because a version must not increase without a change."""
 
 
 class FavoriteService:
@@ -19,7 +19,7 @@ class FavoriteService:
         self._events = events
 
     async def set(self, user_id: str, generation_id: str, *, is_favorite: bool) -> Generation:
-        """Set or clear the mark. If nothing changes, no version moves.
+        """Set or clear the mark. If nothing changes, no version increases.
 
         Raises:
             NotFoundError: the generation does not exist or belongs to another user.

@@ -51,12 +51,12 @@ class GalleryService:
     """Loads and lists generations."""
 
     async def by_ids(self, user_id: str, generation_ids: list[str]) -> dict[str, Generation]:
-        """Return those of these generations that belong to the user."""
+        """Return the given generations that belong to the user."""
         found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
         return {generation.id: generation for generation in await found}
 
     async def all_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
-        """Return those of these generations that exist, any account's, for admins."""
+        """Return the given generations that exist, of any account, for admins."""
         return {generation.id: generation for generation in await Generation.present().filter(id__in=generation_ids)}
 
     async def generations(

@@ -37,7 +37,7 @@ class StatsService:
     """Computes accounts' statistics."""
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, Stats]:
-        """Return the statistics of those of these accounts that exist."""
+        """Return the statistics of the given accounts that exist, by account."""
         found = await rows(_STATS.format(ids=placeholders(user_ids)), *user_ids)
         return {row["id"]: _stats(row) for row in found}
 

@@ -1,4 +1,4 @@
-"""The services of the gallery group and how they are built."""
+"""Builds the services of the gallery group."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from services.integrations.storage.protocol import Storage
 
 @dataclass(frozen=True)
 class Gallery:
-    """What users do with finished generations."""
+    """Services for finished generations: lists, search, favorites, shares, deletion, statistics."""
 
     lists: GalleryService
     favorites: FavoriteService
@@ -23,7 +23,7 @@ class Gallery:
 
 
 def build_gallery(events: Events, storage: Storage, *, address: str) -> Gallery:
-    """`address`: this server's public one, for share links."""
+    """Build the group. `address`: PUBLIC_URL, with which share links start."""
     return Gallery(
         lists=GalleryService(),
         favorites=FavoriteService(events.publisher),

@@ -25,8 +25,8 @@ class QueueEstimator:
         """Return how many generations are ahead of each waiting one, by id, without those that are not waiting."""
         found = await rows(
             "SELECT id, (SELECT COUNT(*) FROM generations AS ahead WHERE ahead.status = 'PENDING'"  # noqa: S608 - placeholders
-            " AND (ahead.priority > asked.priority OR ahead.priority = asked.priority AND ahead.id < asked.id))"
-            f" AS ahead FROM generations AS asked WHERE status = 'PENDING' AND id IN ({placeholders(generation_ids)})",
+            " AND (ahead.priority > own.priority OR ahead.priority = own.priority AND ahead.id < own.id))"
+            f" AS ahead FROM generations AS own WHERE status = 'PENDING' AND id IN ({placeholders(generation_ids)})",
             *generation_ids,
         )
         return {row["id"]: int(row["ahead"]) for row in found}

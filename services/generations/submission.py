@@ -74,7 +74,7 @@ class SubmissionService:
 
         Raises:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no charge.
-            UsedKeyError: a concurrent duplicate was faster; see `run_once`.
+            UsedKeyError: a concurrent duplicate stored the key first; see `run_once`.
         """
         batch_id = ids.new_id(ids.BATCH)
         account = await run_tx(self._write, user_id, batch_id, spec, funding, ticket, lock_references)

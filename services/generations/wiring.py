@@ -1,4 +1,4 @@
-"""Wiring of the generations group."""
+"""Builds the services of the generations group."""
 
 from dataclasses import dataclass
 

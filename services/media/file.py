@@ -96,7 +96,7 @@ class FileService:
             await self.discard(file.id)
             raise self._not_stored() from None
         if not await File.exists(id=file.id, state=FileState.PENDING):
-            # This process stalled until the sweeper discarded the row, which alone knew of the bytes.
+            # This process stalled until the sweeper deleted the row, which was the only record of the bytes.
             log.warning("file.swept_while_storing", file=file.id)
             await self._remove_bytes(file)
             raise self._not_stored()

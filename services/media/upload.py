@@ -23,7 +23,7 @@ _MISSING = ("uploadId",)
 class UploadService:
     """Creates, reads and removes uploads. One exists for `seconds`, and accepts bytes for the first half of them.
 
-    So even a slow client has finished before the sweeper comes, and no bytes arrive after their row was deleted.
+    So even a slow client finishes before the sweeper removes the upload: no bytes arrive after their row was deleted.
     """
 
     def __init__(self, storage: Storage, limits: UploadLimits, seconds: int) -> None:
@@ -65,7 +65,7 @@ class UploadService:
         return upload, target
 
     async def _create_row(self, user_id: str, content_type: str, byte_size: int, key: str | None) -> Upload:
-        # The account's row is locked first, as everywhere; its version stays, because the account shows no uploads.
+        # Locks the account's row first, as everywhere; the version stays the same, because it does not cover uploads.
         # The lock serializes concurrent duplicates, which counting in the INSERT statement would not.
         await account_change.lock_account(user_id)
         known = await Upload.get_or_none(owner_id=user_id, idempotency_key=key) if key is not None else None

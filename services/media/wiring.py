@@ -1,4 +1,4 @@
-"""The parts of the media group."""
+"""Builds the services of the media group."""
 
 from dataclasses import dataclass
 

@@ -41,7 +41,7 @@ async def claim(job: str, now: datetime) -> JobRun | None:
         return None
     try:
         await run.save(force_create=True)
-    except IntegrityError:  # another worker was faster
+    except IntegrityError:  # another worker claimed it first
         return None
     return run
 

@@ -1,4 +1,4 @@
-"""The parts of the operations group."""
+"""Builds the services of the operations group."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from services.operations.worker_registry import WorkerRegistry
 
 @dataclass(frozen=True)
 class Operations:
-    """Running the deployment: maintenance, workers, hourly audit, analytics, gauges."""
+    """Services for running the deployment: maintenance, workers, hourly audit, analytics, gauges."""
 
     maintenance: MaintenanceService
     worker_registry: WorkerRegistry

@@ -97,7 +97,7 @@ class CheckoutService:
 
     async def _replay(self, user_id: str, checkout_id: str) -> Checkout:
         checkout = await Checkout.get(id=checkout_id)
-        if not _is_open(checkout):  # it expired, or the provider did not answer: it is going to be opened again
+        if not _is_open(checkout):  # it expired, or the provider did not answer: open it again
             await self._rates.hit_checkout(user_id)
         return checkout
 
@@ -137,7 +137,7 @@ class CheckoutService:
 
 
 async def _create_row(user_id: str, slug: str, ticket: IdempotencyTicket) -> Checkout:
-    # The account's row first, as everywhere; its version does not move, for an account does not show its checkouts.
+    # Locks the account's row first, as everywhere; the version stays the same, because it does not cover checkouts.
     await account_change.lock_account(user_id)
     checkout = await Checkout.create(user_id=user_id, slug=slug)
     await idempotency.store_result(user_id, ticket, checkout.id)

@@ -16,7 +16,7 @@ _MONTH = timedelta(days=30)  # the period of a subscription here, which is paid 
 
 
 class DevelopmentCheckout:
-    """Pays checkouts without money. Built only in development."""
+    """Simulates the payment of checkouts. Built only in development."""
 
     def __init__(self, payments: PaymentService, webhooks: WebhookService) -> None:
         self._payments = payments

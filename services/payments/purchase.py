@@ -36,7 +36,7 @@ class Settlement:
 
 
 class UnchangedError(Exception):
-    """Rolls back a transaction that changed nothing: an account's version moves only with a change."""
+    """Rolls back a transaction that changed nothing: an account's version increases only with a change."""
 
     def __init__(self, settlement: Settlement) -> None:
         super().__init__(settlement.outcome)
@@ -56,7 +56,7 @@ class PurchaseUpdate:
     """A report about an order, with everything about it that can be read without a lock.
 
     `user`: the buyer, if known. `problem`: why it cannot be granted. `pays`: whether the report says that it was paid;
-    else only refunds count. `locks`: whether to lock the account's row, because it is going to change.
+    else only refunds count. `locks`: whether to lock the account's row, because the caller changes it.
     """
 
     payload: Order | Refund

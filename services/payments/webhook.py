@@ -29,7 +29,7 @@ from services.payments.subscription import SubscriptionService
 log = structlog.get_logger(__name__)
 
 POLAR = "polar"
-DEVELOPMENT = "development"  # the checkout page that takes no money
+DEVELOPMENT = "development"  # the simulated checkout, which charges nothing
 
 _SOURCES = (POLAR, DEVELOPMENT)
 _GRACE = 10.0  # seconds within which the process that stored an event handles it

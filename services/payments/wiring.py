@@ -1,4 +1,4 @@
-"""Builds the payments group."""
+"""Builds the services of the payments group."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from services.payments.webhook import WebhookService
 
 @dataclass(frozen=True)
 class Payments:
-    """Money from outside: checkouts, webhooks, purchases, subscriptions, reconciliation."""
+    """Services for payments: checkouts, webhooks, purchases, subscriptions, reconciliation."""
 
     checkouts: CheckoutService
     recorder: PaymentService
     webhooks: WebhookService
     subscription_cancellation: SubscriptionCancellation
     reconciliation: Reconciliation
-    development_checkout: DevelopmentCheckout | None  # None where checkouts take money
+    development_checkout: DevelopmentCheckout | None  # None if checkouts are charged by a provider
 
     @property
     def chores(self) -> tuple[Chore, ...]:

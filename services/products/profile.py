@@ -71,7 +71,7 @@ class Profile(BaseModel):
 
     name: Slug
     title: Localised
-    locale: Literal["en", "zh"] = "en"  # if the client asks for no language
+    locale: Literal["en", "zh"] = "en"  # if the client requests no language
     sells_credits: StrictBool = True  # whether credits pay for generations; else only passes and plans do
     signup_credits: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
     signup_credits_require_verification: StrictBool = False  # granted when the address is verified, not at sign-up

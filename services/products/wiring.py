@@ -1,4 +1,4 @@
-"""The parts of the products group."""
+"""Builds the services of the products group."""
 
 from dataclasses import dataclass
 

@@ -132,7 +132,7 @@ async def test_verification_on_the_page_says_that_sessions_and_api_keys_ended(ad
     assert await are_signed_in(ada, script) == [False, False]
 
 
-async def test_reset_by_the_owner_takes_the_account_from_a_stranger(ada: Api, api: Api, mailbox: Mailbox) -> None:
+async def test_password_reset_by_the_owner_ends_the_access_of_a_stranger(ada: Api, api: Api, mailbox: Mailbox) -> None:
     script, token = await unproven_key(ada), await mailbox.token(1)
     await request_reset(api)
     reset = await mailbox.token(2)
@@ -164,7 +164,7 @@ async def test_mails_are_in_the_language_of_the_recipient(api: Api, mailbox: Mai
     await mailbox.wait_for(1)
     bob = await api.sign_up("用户@例子.广告", locale="zh")
     await mailbox.wait_for(2)
-    assert [mail["Subject"] for mail in mailbox.mails] == ["请确认您的电子邮箱"] * 2
+    assert [mail["Subject"] for mail in mailbox.mails] == ["请确认你的电子邮箱"] * 2
     assert "打开链接" in mailbox.mails[1].get_content()
     assert mailbox.envelopes[1][1] == ["用户@例子.广告"]
     assert not await is_verified(bob)

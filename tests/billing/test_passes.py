@@ -178,7 +178,7 @@ async def test_unlimited_plan_pays_what_the_pass_does_not(idle_server: Running) 
     await assert_invariants(idle_server.services)
 
 
-async def test_regenerations_are_funded_alike(idle_server: Running) -> None:
+async def test_regenerations_have_the_same_funding_source(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     await grant(ada)
     (first,) = await order(ada)
@@ -374,7 +374,7 @@ async def test_concurrent_requests_failures_cancels_and_deletions_leave_no_drift
             try:
                 await claim.fail(ErrorCode.GENERATION_FAILED, called=False)
             except LeaseLostError:
-                return  # the cancel was faster
+                return  # the cancel came first
 
     for _ in range(3):
         accepted = [one["generations"] for one in await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(8)))]
@@ -433,8 +433,8 @@ class RolledBackError(Exception):
     """Rolls back a transaction of a test."""
 
 
-# Damage to a pass with one canceled and one pending generation, and the invariants that it violates.
-DAMAGE = [
+# Corruptions of a pass with one canceled and one pending generation, and the invariants that each violates.
+CORRUPTIONS = [
     ("UPDATE pass_hours SET images = images + 1", {"A1"}),
     ("UPDATE pass_hours SET videos = 1", {"A1"}),
     ("UPDATE passes SET images_used = images_used + 1", {"A1"}),
@@ -459,7 +459,7 @@ async def test_every_allowance_invariant_detects_its_violation(idle_server: Runn
     audit = IntegrityAudit(
         idle_server.services.integrations.storage.keys, generation_seconds=3600, file_seconds=3600, upload_seconds=3600
     )
-    for statement, invariants in DAMAGE:
+    for statement, invariants in CORRUPTIONS:
         broken: set[str] = set()
 
         async def work(statement: str = statement, broken: set[str] = broken) -> None:

@@ -346,7 +346,7 @@ async def test_gallery_contains_only_the_users_own_generations(idle_server: Runn
 # Favorites and statistics
 
 
-async def test_set_favorite_moves_versions_only_when_the_mark_changes(idle_server: Running) -> None:
+async def test_set_favorite_increases_versions_only_when_the_mark_changes(idle_server: Running) -> None:
     ada, eve = await idle_server.api.sign_up(), await idle_server.api.sign_up("eve@example.com")
     kept, other = await create(ada, 2)
 

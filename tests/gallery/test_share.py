@@ -78,7 +78,7 @@ async def test_share_without_a_slug_assigns_a_random_one_and_keeps_it(idle_serve
     assert await versions(ada, first) == (account + 1, generation + 1)
     assert await share(ada, first) == slug == await share(ada, first, slug=None)
     assert (await ada.one(query, id=first))["generation"]["shareUrl"] == f"{ada.address}/s/{slug}"
-    assert await versions(ada, first) == (account + 1, generation + 1), "no version moves without a change"
+    assert await versions(ada, first) == (account + 1, generation + 1), "no version increases without a change"
     assert await share(ada, second) != slug
     assert await is_shared(idle_server, slug)
 

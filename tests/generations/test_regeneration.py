@@ -212,7 +212,7 @@ async def test_deletion_between_check_and_submission_refuses_without_a_charge(
 # Variations
 
 
-async def test_variation_sends_the_result_and_asks_for_a_similar_image(
+async def test_variation_sends_the_result_and_requests_a_similar_image(
     idle_server: Running, openrouter: ScriptedOpenRouter
 ) -> None:
     ada = await idle_server.api.sign_up()
@@ -338,7 +338,7 @@ async def test_twenty_concurrent_regenerations_with_one_key_are_one_request(
     await assert_invariants(idle_server.services)
 
 
-async def test_key_of_deleted_generations_submits_nothing_again(idle_server: Running) -> None:
+async def test_idempotent_replay_of_deleted_generations_submits_nothing(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await completed(idle_server, ada)
     first, second = await regenerate(ada, id, count=2, idempotencyKey="key")

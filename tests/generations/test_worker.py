@@ -164,7 +164,7 @@ async def test_next_server_runs_what_was_submitted_before_a_crash(scripted_setti
         await assert_invariants(server.services, all_ended=True, all_swept=True)
 
 
-async def test_lost_wake_up_is_made_up_for_by_polling(scripted: Running) -> None:
+async def test_generation_is_claimed_by_polling_after_a_lost_wake_up(scripted: Running) -> None:
     ada, services = await scripted.api.sign_up(), scripted.services
     async with another_process(services) as other_process:
         user = await User.get(id=ada.user["id"])

@@ -236,7 +236,7 @@ async def test_burst_of_wake_ups_is_one_slot_reading_the_table(idle_server: Runn
 
 
 @pytest.mark.any_database
-async def test_wake_up_while_the_table_is_read_has_it_read_again(idle_server: Running) -> None:
+async def test_wake_up_while_the_table_is_read_causes_another_read(idle_server: Running) -> None:
     services, worker = idle_server.services, CountingWorker()
     async with Bus.open(None) as bus:
         wake_ups = WakeUps(bus)

@@ -31,8 +31,8 @@ def deleted_account(**kept: str) -> str:
     return "UPDATE users SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # noqa: S608 - constants
 
 
-# Damage to the database of one account with one completed generation, and all invariants that it violates.
-DAMAGE = [
+# Corruptions of the database of one account with one completed generation, and all invariants that each violates.
+CORRUPTIONS = [
     ("UPDATE users SET credits = credits + 1", {"M1", "M6"}),
     ("UPDATE users SET credits = -1, overdraft_allowed = (1 = 1)", {"M1", "M6"}),
     ("UPDATE users SET ledger_sequence = ledger_sequence + 1", {"M6"}),
@@ -135,9 +135,9 @@ async def violated_by(audit: IntegrityAudit, statement: str) -> set[str]:
     return found
 
 
-async def test_each_damage_violates_exactly_the_expected_invariants(audit: IntegrityAudit) -> None:
+async def test_each_corruption_violates_exactly_the_expected_invariants(audit: IntegrityAudit) -> None:
     assert [result.name for result in await audit.run() if result.violations] == []
-    for statement, expected in DAMAGE:
+    for statement, expected in CORRUPTIONS:
         assert (statement, await violated_by(audit, statement)) == (statement, expected)
     for values, expected in LINES:
         statement = (
@@ -149,7 +149,7 @@ async def test_each_damage_violates_exactly_the_expected_invariants(audit: Integ
         assert (values, await violated_by(audit, statement)) == (values, expected)
 
 
-async def test_damage_to_purchases_violates_exactly_the_expected_invariants(server: Running, ada: Api) -> None:
+async def test_corrupted_purchases_violate_exactly_the_expected_invariants(server: Running, ada: Api) -> None:
     await buy(ada, package="credits-50")
     await buy(ada, plan="basic")
     (bought,) = await Purchase.filter(plan_id=None)

@@ -72,7 +72,9 @@ async def test_refund_of_old_order_is_found(polar_store: Running, ada: Api, pola
     await assert_invariants(polar_store.services)
 
 
-async def test_failed_run_is_recorded_and_made_up_for(polar_store: Running, ada: Api, polar: PolarServer) -> None:
+async def test_failed_run_is_recorded_and_repeated_by_the_next(
+    polar_store: Running, ada: Api, polar: PolarServer
+) -> None:
     now = datetime.now(UTC)
     polar.orders = [order(user_of(ada), FIFTY, created_at=timestamp(now - timedelta(days=20)))]
     polar.fail(500)

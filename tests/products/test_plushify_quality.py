@@ -21,12 +21,12 @@ async def test_higher_quality_costs_its_multiple_and_is_refunded_in_full(
     product: Running, openrouter: ScriptedOpenRouter, quality: str, cost: int
 ) -> None:
     ada = await product.api.sign_up()
-    asked = {"styleId": await ada.style("cute", "plushify"), "quality": quality}
-    assert (await ada.one(QUOTE, input=asked))["cost"] == cost
-    toy = await ada.wait_for_end((await ada.create(PHOTO, **asked))["generations"][0]["id"])
+    request = {"styleId": await ada.style("cute", "plushify"), "quality": quality}
+    assert (await ada.one(QUOTE, input=request))["cost"] == cost
+    toy = await ada.wait_for_end((await ada.create(PHOTO, **request))["generations"][0]["id"])
     assert (toy["status"], toy["cost"], toy["quality"]) == ("COMPLETED", cost, quality)
     openrouter.script(text_only())
-    made = await ada.create(PHOTO, **asked)
+    made = await ada.create(PHOTO, **request)
     assert made["viewer"]["credits"] == 10 - 2 * cost
     failed = await ada.wait_for_end(made["generations"][0]["id"])
     assert (failed["errorCode"], failed["refunded"]) == ("GENERATION_FAILED", True)
@@ -53,10 +53,10 @@ async def test_provider_timeout_costs_nothing(product: Running, openrouter: Scri
 async def test_every_refusal_has_its_error_code(product: Running) -> None:
     ada = await product.api.sign_up()
     style = await ada.style("cute", "plushify")
-    asked = {"styleId": style, "quality": "ULTRA"}
-    assert (await product.api.refused(CREATE, input=asked))["code"] == "UNAUTHENTICATED"
-    assert (await ada.refused(CREATE, {"input.image": b"no picture"}, input={**asked}))["code"] == "INVALID_INPUT"
+    request = {"styleId": style, "quality": "ULTRA"}
+    assert (await product.api.refused(CREATE, input=request))["code"] == "UNAUTHENTICATED"
+    assert (await ada.refused(CREATE, {"input.image": b"no picture"}, input={**request}))["code"] == "INVALID_INPUT"
     for _ in range(2):
-        await ada.create(PHOTO, **asked)
-    short = await ada.refused(CREATE, {"input.image": PHOTO}, input=asked)
+        await ada.create(PHOTO, **request)
+    short = await ada.refused(CREATE, {"input.image": PHOTO}, input=request)
     assert (short["code"], short["required"], short["balance"]) == ("INSUFFICIENT_CREDITS", 4, 2)

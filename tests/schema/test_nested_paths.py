@@ -160,10 +160,10 @@ class Ada:
                 found |= self._in(await viewer.raw(f"{{ {name}{text} }}"), name)
         return found
 
-    def _in(self, response: httpx.Response, asked: str) -> set[str]:
+    def _in(self, response: httpx.Response, query: str) -> set[str]:
         body = response.json()
         codes = {error["extensions"]["code"] for error in body.get("errors", [])}
-        assert codes <= {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"}, (asked, body["errors"][:2])
+        assert codes <= {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"}, (query, body["errors"][:2])
         text = json.dumps(body.get("data"), ensure_ascii=False)
         return {secret for secret in self.secrets if secret in text}
 

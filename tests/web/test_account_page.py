@@ -78,7 +78,7 @@ async def test_submitting_the_form_verifies_the_address_and_opening_the_page_doe
     assert (await replace(ada, token=made["token"]).one("{ viewer { emailVerified } }"))["emailVerified"]
     again = await submit(ada.http, page)
     assert again.status_code == 400
-    assert "This link does not work any more." in again.text
+    assert "This link is invalid or has expired." in again.text
 
 
 async def test_verification_appoints_a_configured_admin_only_if_that_account_is_signed_in(

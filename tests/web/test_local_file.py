@@ -101,11 +101,11 @@ async def test_thumbnail_is_the_narrowest_sufficient_one_or_the_image_itself(ada
     picture = generation["result"]
     assert widths == [320, *(width for width in (640, 1280) if width < picture["width"])]
     assert 640 in widths
-    for asked, expected in ((None, 320), (1, 320), (320, 320), (321, 640), (640, 640), (4096, picture["width"])):
-        found = (await ada.one(THUMBNAIL, id=generation["id"], width=asked))["generation"]["result"]
+    for width, expected in ((None, 320), (1, 320), (320, 320), (321, 640), (640, 640), (4096, picture["width"])):
+        found = (await ada.one(THUMBNAIL, id=generation["id"], width=width))["generation"]["result"]
         response = await ada.http.get(found["thumbnailUrl"])
         assert Image.open(io.BytesIO(response.content)).width == expected
-        assert (found["thumbnailUrl"] == found["url"]) is (asked == 4096)
+        assert (found["thumbnailUrl"] == found["url"]) is (width == 4096)
         assert "immutable" in response.headers["cache-control"]
         cached = {"if-none-match": response.headers["etag"]}
         assert (await ada.http.get(found["thumbnailUrl"], headers=cached)).status_code == 304
@@ -121,10 +121,10 @@ async def test_thumbnail_width_out_of_range_is_refused(ada: Api, generation: Any
 
 
 async def test_links_are_stable_within_their_time_window(ada: Api, generation: Any) -> None:
-    asked = [(await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"] for _ in range(3)]
+    responses = [(await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"] for _ in range(3)]
     again = (await ada.one(THUMBNAIL, id=generation["id"]))["generation"]["result"]
     # One window may end during the test, but not several.
-    assert again in asked
+    assert again in responses
 
 
 async def test_range_and_head_requests(ada: Api, generation: Any) -> None:

@@ -82,7 +82,7 @@ def check_size(size: tuple[int, int], limits: Limits) -> None:
 
 
 def detect_format(data: bytes, formats: list[str]) -> str:
-    """Return which of `formats` the data is, by its first bytes."""
+    """Return the one of `formats` that the first bytes of the data identify."""
     for name in formats:
         if data.startswith(MAGIC[name]) and (name != "WEBP" or data[8:12] == b"WEBP"):
             return name

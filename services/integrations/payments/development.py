@@ -1,4 +1,4 @@
-"""A payment provider that takes no money, for development: its payment page is served by this server."""
+"""A simulated payment provider for development, which charges nothing; its payment page is served by this server."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime

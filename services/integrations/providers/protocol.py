@@ -85,8 +85,8 @@ class ProviderError(Exception):
 
     `code`: the ErrorCode shown to the user, one of GENERATION_FAILED, GENERATION_TIMEOUT, CONTENT_REJECTED,
     PROVIDER_UNAVAILABLE, PROVIDER_MISCONFIGURED. `detail`: for the log only; never shown, contains no secret.
-    `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds that the provider
-    asked for. `request_left`: False only if provably no byte of the request reached the provider.
+    `may_retry`: the work provably never started (connect error, 429, 503). `retry_after`: seconds of the
+    provider's Retry-After. `request_left`: False only if provably no byte of the request reached the provider.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 _PAGE = 100  # rows of one response, Polar's maximum
 _TIMEOUT = 8.0  # seconds for one call, its retry included
 _SHORT_TIMEOUT = 3.0  # seconds; a user is waiting for something else
-_MAX_RETRY_AFTER = 2.0  # seconds that Polar may ask us to wait before the one retry
+_MAX_RETRY_AFTER = 2.0  # seconds: the longest Retry-After of Polar that is waited for, before the one retry
 _MAX_LOGGED = 500  # characters of a response in the log
 _RETRY_PAUSE = 0.3  # seconds before the retry, if Polar does not say how long
 
@@ -131,7 +131,7 @@ class PolarPaymentProvider:
 
 
 def _retry_pause(error: PolarNetworkError | PolarServerError | PolarRateLimitError) -> float | None:
-    """Return seconds; None if the call may have been carried out, or Polar asks to wait for too long."""
+    """Return seconds; None if the call may have been carried out, or Polar's Retry-After is too long."""
     if isinstance(error, PolarRateLimitError):
         pause = _RETRY_PAUSE if error.retry_after is None else float(error.retry_after)
         return pause if pause <= _MAX_RETRY_AFTER else None

@@ -11,18 +11,18 @@ from PIL import Image
 
 from models.enum import ErrorCode, Quality
 from services.integrations.providers.demo.looks.develop import STEPS, previews
-from services.integrations.providers.demo.looks.gallery import make
-from services.integrations.providers.demo.looks.photo import UnreadablePhotoError, open_photo
-from services.integrations.providers.demo.looks.revision import refine, vary
-from services.integrations.providers.demo.looks.sheet import (
+from services.integrations.providers.demo.looks.drawing import (
     WORKING_SIDE,
-    Sheet,
+    Drawing,
     clamp_ratio,
     crop_to,
     fit_side,
     read_ratio,
     user_words,
 )
+from services.integrations.providers.demo.looks.gallery import make
+from services.integrations.providers.demo.looks.photo import UnreadablePhotoError, open_photo
+from services.integrations.providers.demo.looks.revision import refine, vary
 from services.integrations.providers.protocol import (
     FinalImage,
     ImageRequest,
@@ -97,11 +97,11 @@ def _draw(request: ImageRequest, rng: random.Random) -> Image.Image:
     photo = None if request.reference is None else open_photo(request.reference.data, WORKING_SIDE)
     photo_ratio = 1.0 if photo is None else photo.width / photo.height
     width, height = fit_side(read_ratio(request.aspect_ratio) or clamp_ratio(photo_ratio), WORKING_SIDE)
-    sheet = Sheet(width, height, rng, request.size, user_words(request.prompt), dict(request.variables))
+    drawing = Drawing(width, height, rng, request.size, user_words(request.prompt), dict(request.variables))
     framed = None if photo is None else crop_to(photo, width, height)
     if framed is not None and request.reference is not None and request.reference.is_result:
-        return (refine if request.earlier_prompts else vary)(sheet, framed)
-    return make(request.style, sheet, framed)
+        return (refine if request.earlier_prompts else vary)(drawing, framed)
+    return make(request.style, drawing, framed)
 
 
 def _encode(picture: Image.Image, long_side: int) -> bytes:

@@ -7,13 +7,13 @@ from PIL import Image, ImageChops, ImageFilter
 
 from models.enum import Size
 from services.integrations.providers.demo.looks.canvas import Canvas, Point
-from services.integrations.providers.demo.looks.sheet import Sheet
+from services.integrations.providers.demo.looks.drawing import Drawing
 from services.integrations.providers.demo.looks.smooth import outline, shifted, smooth
 from services.integrations.providers.demo.looks.subject import subject_mask
 from services.integrations.providers.demo.looks.texture import fibres
 from services.integrations.providers.demo.looks.tone import Colour, apply_curve, flat, grade, mix, saturate, scale_mask
 
-_SHARES = {Size.SMALL: 0.58, Size.MEDIUM: 0.76, Size.LARGE: 0.9}  # of the sheet
+_SHARES = {Size.SMALL: 0.58, Size.MEDIUM: 0.76, Size.LARGE: 0.9}  # of the drawing
 
 _PASTELS: tuple[tuple[Colour, Colour, Colour], ...] = (  # ground above, ground below, felt
     ((255, 214, 226), (255, 238, 222), (255, 178, 200)),
@@ -24,19 +24,19 @@ _PASTELS: tuple[tuple[Colour, Colour, Colour], ...] = (  # ground above, ground 
 )
 
 
-def cute(sheet: Sheet, photo: Image.Image) -> Image.Image:
+def cute(drawing: Drawing, photo: Image.Image) -> Image.Image:
     """The subject in pastel felt, sewn on a cushion, stitched all around."""
-    above, below, felt = sheet.rng.choice(_PASTELS)
-    half = _SHARES[sheet.size] / 2
+    above, below, felt = drawing.rng.choice(_PASTELS)
+    half = _SHARES[drawing.size] / 2
     middle = 0.54 - 0.02 * half
     hem = 0.08 * half
-    canvas = Canvas(sheet.width, sheet.height)
+    canvas = Canvas(drawing.width, drawing.height)
     rim = _rounded(middle, half, half)
     field = _rounded(middle, half - hem * canvas.across, half - hem * canvas.down)
     canvas.wash([(0, above), (1, below)])
-    _pattern(canvas, 0.13, sheet.rng.random(), mix(above, (255, 255, 255), 0.62), lambda x, y: True)
+    _pattern(canvas, 0.13, drawing.rng.random(), mix(above, (255, 255, 255), 0.62), lambda x, y: True)
     for _ in range(26):
-        canvas.star(sheet.rng.random(), sheet.rng.random(), sheet.rng.uniform(0.012, 0.034), (255, 255, 255))
+        canvas.star(drawing.rng.random(), drawing.rng.random(), drawing.rng.uniform(0.012, 0.034), (255, 255, 255))
     for layer in range(12):  # a soft shadow
         grown = half * (1.06 - layer * 0.008)
         canvas.shape(_rounded(middle + 0.03, grown, grown), (*mix(felt, (90, 40, 80), 0.6), 11))
@@ -46,13 +46,13 @@ def cute(sheet: Sheet, photo: Image.Image) -> Image.Image:
     _pattern(
         canvas,
         0.1,
-        sheet.rng.random(),
+        drawing.rng.random(),
         mix(felt, (255, 255, 255), 0.45),
         lambda x, y: ((x - 0.5) / half) ** 4 + ((y - middle) / half) ** 4 < 0.6,
     )
-    toy = _applique(canvas.finish(), sheet, photo, (half * 2, middle), _mask(sheet, field), felt)
-    toy = _felted(toy, sheet, _mask(sheet, rim))
-    thread = Canvas(sheet.width, sheet.height)
+    toy = _applique(canvas.finish(), drawing, photo, (half * 2, middle), _mask(drawing, field), felt)
+    toy = _felted(toy, drawing, _mask(drawing, rim))
+    thread = Canvas(drawing.width, drawing.height)
     seam = _rounded(middle, half - hem / 2 * canvas.across, half - hem / 2 * canvas.down)
     _stitches(thread, seam)
     return _lay(toy, (255, 252, 248), thread.finish().convert("L"))
@@ -60,7 +60,7 @@ def cute(sheet: Sheet, photo: Image.Image) -> Image.Image:
 
 def _applique(
     toy: Image.Image,
-    sheet: Sheet,
+    drawing: Drawing,
     photo: Image.Image,
     place: tuple[float, float],
     window: Image.Image,
@@ -68,15 +68,15 @@ def _applique(
 ) -> Image.Image:
     """The cut-out subject with its shadow and a white felt edge, laid into the window."""
     share, middle = place
-    size = (max(1, round(sheet.width * share * 0.96)), max(1, round(sheet.height * share * 0.96)))
-    corner = (round((sheet.width - size[0]) / 2), round(sheet.height * middle - size[1] / 2))
+    size = (max(1, round(drawing.width * share * 0.96)), max(1, round(drawing.height * share * 0.96)))
+    corner = (round((drawing.width - size[0]) / 2), round(drawing.height * middle - size[1] / 2))
     cut = Image.new("L", toy.size, 0)
     cut.paste(subject_mask(photo).resize(size, Image.Resampling.BICUBIC), corner)
-    cut = cut.filter(ImageFilter.GaussianBlur(sheet.unit * 0.004))
+    cut = cut.filter(ImageFilter.GaussianBlur(drawing.unit * 0.004))
     cloth = flat(photo, felt)
     cloth.paste(_pastel(photo, felt).resize(size, Image.Resampling.LANCZOS), corner)
-    edge = outline(cut, max(3, round(sheet.unit * 0.017 * share)))
-    below = shifted(edge, 0, max(1, sheet.unit // 110)).filter(ImageFilter.GaussianBlur(sheet.unit * 0.008))
+    edge = outline(cut, max(3, round(drawing.unit * 0.017 * share)))
+    below = shifted(edge, 0, max(1, drawing.unit // 110)).filter(ImageFilter.GaussianBlur(drawing.unit * 0.008))
     toy = _lay(toy, mix(felt, (90, 40, 80), 0.5), ImageChops.multiply(scale_mask(below, 0.6), window))
     toy = _lay(toy, (255, 253, 250), ImageChops.multiply(edge, window))
     return Image.composite(cloth, toy, ImageChops.multiply(cut, window))
@@ -86,8 +86,8 @@ def _lay(picture: Image.Image, colour: Colour, mask: Image.Image) -> Image.Image
     return Image.composite(flat(picture, colour), picture, mask)
 
 
-def _mask(sheet: Sheet, points: list[Point]) -> Image.Image:
-    canvas = Canvas(sheet.width, sheet.height)
+def _mask(drawing: Drawing, points: list[Point]) -> Image.Image:
+    canvas = Canvas(drawing.width, drawing.height)
     canvas.shape(points, (255, 255, 255))
     return canvas.finish().convert("L")
 
@@ -98,13 +98,13 @@ def _pastel(photo: Image.Image, felt: Colour) -> Image.Image:
     return grade(light, mix(felt, (96, 50, 110), 0.5), (255, 250, 244), 0.22)
 
 
-def _felted(toy: Image.Image, sheet: Sheet, body: Image.Image) -> Image.Image:
+def _felted(toy: Image.Image, drawing: Drawing, body: Image.Image) -> Image.Image:
     """Wool texture everywhere, plump shading over the cushion."""
-    wool = fibres(toy.size, sheet.rng)
+    wool = fibres(toy.size, drawing.rng)
     woolly = ImageChops.soft_light(toy, Image.merge("RGB", (wool, wool, wool)))
     woolly = Image.blend(woolly, ImageChops.overlay(toy, Image.merge("RGB", (wool, wool, wool))), 0.5)
-    swell = body.filter(ImageFilter.GaussianBlur(sheet.unit * 0.05))
-    lift = max(1, round(sheet.unit * 0.035))
+    swell = body.filter(ImageFilter.GaussianBlur(drawing.unit * 0.05))
+    lift = max(1, round(drawing.unit * 0.035))
     relief = ImageChops.subtract(shifted(swell, -lift, -lift), shifted(swell, lift, lift), 1.4, 128)
     plump = ImageChops.soft_light(woolly, Image.merge("RGB", (relief, relief, relief)))
     return Image.composite(plump, woolly, body)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from services.integrations.providers.demo.looks.drawing import Drawing
 from services.integrations.providers.demo.looks.light import glow, ramp, sparkle
 from services.integrations.providers.demo.looks.scene import draw_backdrop, scene_for
-from services.integrations.providers.demo.looks.sheet import Sheet
 from services.integrations.providers.demo.looks.smooth import outline
 from services.integrations.providers.demo.looks.tone import Colour, dye, mix, read_colours, scale_mask, screen_tint
 
@@ -50,15 +50,15 @@ def power_colour(variables: Mapping[str, str]) -> Colour | None:
     return next(iter(read_colours(wanted)), _OTHERWISE)
 
 
-def backdrop(sheet: Sheet) -> Image.Image | None:
+def backdrop(drawing: Drawing) -> Image.Image | None:
     """Draw the requested background; None if none is requested that can be drawn."""
-    scene = scene_for(sheet.variables.get("background", ""))
-    return None if scene is None else draw_backdrop(scene, sheet)
+    scene = scene_for(drawing.variables.get("background", ""))
+    return None if scene is None else draw_backdrop(scene, drawing)
 
 
-def behind(sheet: Sheet, otherwise: Image.Image, share: float) -> Image.Image:
+def behind(drawing: Drawing, otherwise: Image.Image, share: float) -> Image.Image:
     """Blend the requested background into the look's own backdrop by `share`."""
-    place = backdrop(sheet)
+    place = backdrop(drawing)
     return otherwise if place is None else Image.blend(otherwise, place, share)
 
 
@@ -85,16 +85,16 @@ def aura(
     return screen_tint(lit, mix(colour, (255, 255, 255), 0.4), scale_mask(soft, 0.45 * strength))
 
 
-def particles(picture: Image.Image, sheet: Sheet, colour: Colour, count: int, *, stars: bool) -> Image.Image:
-    """Add sparks around the edges of the sheet, as glints or as four-pointed stars."""
+def particles(picture: Image.Image, drawing: Drawing, colour: Colour, count: int, *, stars: bool) -> Image.Image:
+    """Add sparks around the edges of the drawing, as glints or as four-pointed stars."""
     lit = picture.copy()
     pen = ImageDraw.Draw(lit)
     for _ in range(count):
-        x, y = sheet.rng.random(), sheet.rng.random()
+        x, y = drawing.rng.random(), drawing.rng.random()
         if abs(x - 0.5) < 0.24 and y > 0.1:
             x = (x + 0.5) % 1.0  # away from the face
-        radius = sheet.unit * sheet.rng.uniform(0.008, 0.026)
-        glow(lit, x * sheet.width, y * sheet.height, radius * 1.6, colour)
+        radius = drawing.unit * drawing.rng.uniform(0.008, 0.026)
+        glow(lit, x * drawing.width, y * drawing.height, radius * 1.6, colour)
         if stars:
-            sparkle(pen, x * sheet.width, y * sheet.height, radius, mix(colour, (255, 255, 255), 0.6))
+            sparkle(pen, x * drawing.width, y * drawing.height, radius, mix(colour, (255, 255, 255), 0.6))
     return lit

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageOps
 
+from services.integrations.providers.demo.looks.drawing import Drawing
 from services.integrations.providers.demo.looks.light import glow, vignette
-from services.integrations.providers.demo.looks.sheet import Sheet
 from services.integrations.providers.demo.looks.tone import (
     Colour,
     apply_curve,
@@ -27,9 +27,9 @@ _HOURS: tuple[tuple[Colour, Colour], ...] = (
 _WARM, _COLD, _NIGHT = _HOURS[2], _HOURS[1], ((4, 8, 34), (168, 190, 240))
 
 
-def vary(sheet: Sheet, picture: Image.Image) -> Image.Image:
+def vary(drawing: Drawing, picture: Image.Image) -> Image.Image:
     """Draw a variation: another crop of the same subject, at another time of day, lit from another side."""
-    rng = sheet.rng
+    rng = drawing.rng
     share = rng.uniform(0.78, 0.9)  # of each side; a tighter crop would cut faces
     left, top = rng.uniform(0, 1 - share), rng.uniform(0, 1 - share)
     width, height = picture.size
@@ -39,20 +39,20 @@ def vary(sheet: Sheet, picture: Image.Image) -> Image.Image:
         framed = ImageOps.mirror(framed)
     shadow, light = rng.choice(_HOURS)
     framed = saturate(grade(framed, shadow, light, rng.uniform(0.28, 0.4)), 1.35)
-    glow(framed, rng.choice((0.05, 0.95)) * width, rng.uniform(0.0, 0.35) * height, 0.7 * sheet.unit, light, 0.4)
+    glow(framed, rng.choice((0.05, 0.95)) * width, rng.uniform(0.0, 0.35) * height, 0.7 * drawing.unit, light, 0.4)
     return vignette(framed, 0.3)
 
 
-def refine(sheet: Sheet, picture: Image.Image) -> Image.Image:
+def refine(drawing: Drawing, picture: Image.Image) -> Image.Image:
     """Draw a refinement: the changes of light or colour that the prompt names, else a general enhancement."""
-    words = sheet.prompt.lower()
+    words = drawing.prompt.lower()
     changed = False
     for names, change in _CHANGES:
         if any(name in words for name in names):
             picture, changed = change(picture), True
     colours = read_colours(words)
     if changed or not colours:
-        return picture if changed else contrast(saturate(grade(picture, *sheet.rng.choice(_HOURS), 0.3), 1.3), 5)
+        return picture if changed else contrast(saturate(grade(picture, *drawing.rng.choice(_HOURS), 0.3), 1.3), 5)
     shadow = mix(colours[0], (0, 0, 0), 0.75)
     light = mix(colours[-1] if len(colours) > 1 else colours[0], (255, 255, 255), 0.45)
     return saturate(grade(picture, shadow, light, 0.6), 1.3)

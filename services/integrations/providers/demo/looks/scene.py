@@ -9,8 +9,8 @@ from PIL import Image, ImageChops, ImageFilter
 
 from services.integrations.providers.demo.looks import abstract, city, heights, shore, woods
 from services.integrations.providers.demo.looks.canvas import Canvas
+from services.integrations.providers.demo.looks.drawing import Drawing
 from services.integrations.providers.demo.looks.light import pool
-from services.integrations.providers.demo.looks.sheet import Sheet
 from services.integrations.providers.demo.looks.subject import subject_mask
 from services.integrations.providers.demo.looks.texture import grain
 from services.integrations.providers.demo.looks.tone import Colour, contrast, grade, scale_mask, screen_tint
@@ -85,31 +85,31 @@ def matches(text: str, words: tuple[str, ...]) -> bool:
     )
 
 
-def draw_scene(scene: Scene, sheet: Sheet) -> Image.Image:
+def draw_scene(scene: Scene, drawing: Drawing) -> Image.Image:
     """Draw the scene without a photo."""
-    canvas = Canvas(sheet.width, sheet.height)
-    scene.back(canvas, sheet.rng)
-    scene.front(canvas, sheet.rng)
-    return grain(canvas.finish(), sheet.rng, 0.05)
+    canvas = Canvas(drawing.width, drawing.height)
+    scene.back(canvas, drawing.rng)
+    scene.front(canvas, drawing.rng)
+    return grain(canvas.finish(), drawing.rng, 0.05)
 
 
-def draw_backdrop(scene: Scene, sheet: Sheet) -> Image.Image:
+def draw_backdrop(scene: Scene, drawing: Drawing) -> Image.Image:
     """Draw the scene without its foreground, as a background for a subject."""
-    canvas = Canvas(sheet.width, sheet.height)
-    scene.back(canvas, sheet.rng)
+    canvas = Canvas(drawing.width, drawing.height)
+    scene.back(canvas, drawing.rng)
     return canvas.finish()
 
 
-def compose_scene(scene: Scene, sheet: Sheet, photo: Image.Image) -> Image.Image:
+def compose_scene(scene: Scene, drawing: Drawing, photo: Image.Image) -> Image.Image:
     """Draw the photo's subject, relit, between the scene's backdrop and its foreground."""
     mask = subject_mask(photo)
-    canvas = Canvas(sheet.width, sheet.height)
-    scene.back(canvas, sheet.rng)
+    canvas = Canvas(drawing.width, drawing.height)
+    scene.back(canvas, drawing.rng)
     canvas.place(relight(photo, mask, scene), ImageChops.multiply(mask, margins(mask.size)))
     bare = canvas.finish()
-    scene.front(canvas, sheet.rng)
+    scene.front(canvas, drawing.rng)
     face = scale_mask(ImageChops.multiply(mask, pool(mask.size, 2.0)), 0.94)  # kept free of foreground
-    return grain(Image.composite(bare, canvas.finish(), face), sheet.rng, 0.05)
+    return grain(Image.composite(bare, canvas.finish(), face), drawing.rng, 0.05)
 
 
 def margins(size: tuple[int, int]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The sheet that a look draws on: its size, its random generator and the request's parameters."""
+"""The drawing that a look makes: its size, its random generator and the request's parameters."""
 
 import random
 import re
@@ -19,7 +19,7 @@ _RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Drawing:
     """One image to draw. `rng` is seeded, and the only source of randomness that a look may use."""
 
     width: int  # pixels
