@@ -92,7 +92,7 @@ async def _next_update(services: Services, reader: ChannelReader, known: _Snapsh
         return _Update(known, lines, benefits_changed=False)
     fresh = await _read(services, known.user.id, None if changed else known)
     newest = lines[-1].sequence if lines else seen
-    is_complete = fresh.user.ledger_sequence == newest  # else lines written meanwhile come first
+    is_complete = fresh.user.ledger_sequence == newest  # else lines that were written since come first
     return _Update(
         fresh,
         (lines or []) if is_complete else None,

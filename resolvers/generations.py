@@ -91,7 +91,7 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
             if updated is None:  # a timeout, a gap, or a final status, whose row has more fields than a message
                 updated = await services.generations.requests.get_including_deleted(viewer.id, generation_id)
                 if updated.deleted_at is not None and updated.status is not enum.GenerationStatus.CANCELED:
-                    return  # ended and deleted meanwhile: there is nothing to show
+                    return  # ended and then deleted: there is nothing to show
             if updated.version > row.version:
                 row = updated
                 yield Generation.of(row)

@@ -169,7 +169,7 @@ class Metrics:
     async def returning_users(self) -> int:
         return (await self.window.users).returning
 
-    @strawberry.field(description="Generations queued now, whatever the window.")
+    @strawberry.field(description="Generations queued now, regardless of the window.")
     async def queue_depth(self) -> int:
         return await self.window.queue_depth()
 

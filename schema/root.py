@@ -151,7 +151,7 @@ class Mutation:
     regenerate: GenerationsPayload = mutation(
         resolvers.generations.regenerate,
         SIGNED_IN,
-        "Request the same again, in any status, or variations of a completed generation, at today's price.",
+        "Request a generation again, in any status, or variations of a completed one, at today's price.",
     )
     refine_generation: GenerationsPayload = mutation(
         resolvers.generations.refine_generation,

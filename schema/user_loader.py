@@ -21,7 +21,7 @@ async def load_user(info: Info, user_id: str) -> "User":
     """Return the account that an object names: the viewer's, or for admins any account.
 
     Raises:
-        NotFoundError: it is another account; another user has signed in on the same WebSocket meanwhile.
+        NotFoundError: it is another account, because another user has signed in on the same WebSocket.
     """
     viewer = info.context.viewer
     row = viewer if viewer and viewer.id == user_id else await info.context.user_by_id.load(user_id)

@@ -25,7 +25,7 @@ _MOVED = """
     CASE WHEN "outcome" IN ('HANDLED', 'FAILED') THEN COALESCE("handled_at", "received_at") END
 """
 
-# One statement moves the rows, so that none that a worker writes meanwhile is deleted without having been copied.
+# One statement moves the rows, so that no row that a worker writes concurrently is deleted without being copied.
 _POSTGRES = f"""
 CREATE TABLE "job_runs" (
     "id" BIGSERIAL NOT NULL PRIMARY KEY,

@@ -20,7 +20,7 @@ class ConnectionQueue:
     `stall_timeout`: seconds without that. `wait_limit`: seconds that no waiter exceeds, even while others are served.
 
     Time is counted in the seconds that the event loop was responsive: while it handles a thousand requests, the
-    database's responses lie unread, which is not the database's fault.
+    database's responses are waiting to be read, and do not count as a stall.
     """
 
     def __init__(self, slots: int, *, stall_timeout: float, wait_limit: float) -> None:

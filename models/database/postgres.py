@@ -133,7 +133,7 @@ class _SingleStatement(PoolConnectionWrapper[Connection]):
 
 
 class _Transaction(TransactionContextPooled):
-    """A connection for one transaction; returned also if BEGIN fails, which Tortoise 1.1.9 forgets."""
+    """A connection for one transaction; returned also if BEGIN fails, where Tortoise 1.1.9 leaks it."""
 
     client: TransactionWrapper
 

@@ -14,7 +14,7 @@ class _Immediate(SqliteTransactionWrapper):
 
 
 class _Transaction(SqliteTransactionContext):
-    """Releases the process's lock also if BEGIN fails, which Tortoise 1.1.9 forgets."""
+    """Releases the process's lock also if BEGIN fails, where Tortoise 1.1.9 keeps it."""
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self._trxlock.acquire()

@@ -195,7 +195,7 @@ def _clamped(size: int) -> int:
 
 
 def check(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None) -> None:
-    """Raises TooComplexError where an operation of the document exceeds one of the limits above."""
+    """Raises TooComplexError if an operation of the document exceeds one of the limits above."""
     for operation in _operations(document):
         found = ComplexityVisitor(schema, document, operation, variables or {}).complexity()
         for name, value, limit in (

@@ -58,7 +58,7 @@ class AccountDeletionService:
         ):
             raise self._wrong_password()
         account = await run_tx(self._anonymize, user)
-        if account is None:  # the password was changed or the account deleted meanwhile
+        if account is None:  # a concurrent request changed the password or deleted the account
             raise self._wrong_password()
         crashpoint("account_deletion.committed")
         log.info("account.deleted", user=user.id)

@@ -85,7 +85,7 @@ class VerificationService:
         try:
             await self.request(user, locale)
         except (QuotaExceededError, NotFoundError):
-            return  # the user requested links meanwhile, or the account is deleted
+            return  # the user has requested links since, or the account is deleted
 
     async def verify(self, token: str, *, client: str, signed_in: User | None, session: str | None) -> User:
         """Mark the address that a link was sent to as verified and return its account.

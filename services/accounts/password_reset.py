@@ -85,7 +85,7 @@ class PasswordResetService:
         try:
             await account_change.lock_account(user.id)
         except NotFoundError:
-            return None  # deleted meanwhile; nothing else changes an account's address
+            return None  # the account was deleted since; nothing else changes its address
         return await mail_token.issue(user.id, user.email, MailPurpose.RESET)
 
     async def reset(self, token: str, password: str, *, client: str) -> NewSession:

@@ -222,7 +222,7 @@ class UserService:
         account = await account_change.bump_version(user.id)
         unchanged = User.filter(id=user.id, password_hash=user.password_hash)
         if not await unchanged.update(password_hash=password_hash):
-            return None  # changed meanwhile, so that `current` is outdated
+            return None  # changed by a concurrent request: `current` is outdated
         await self._sessions.end_all(user.id, but=token)
         await mail_token.revoke_all(user.id)
         return account

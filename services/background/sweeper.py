@@ -36,7 +36,7 @@ class Sweeper:
             await self.sweep_lane(lane)
 
     async def sweep_lane(self, lane: Lane) -> None:
-        """Run the chores of one lane once, in the order in which the groups offer them."""
+        """Run the chores of one lane once, in the order in which the groups list them."""
         for chore in self._chores:
             if chore.lane is lane:
                 await chore.run()

@@ -37,7 +37,7 @@ def is_member(user: User | None, now: datetime | None = None) -> bool:
 def entitlement_of(user: User | None, plan: Plan | None, profile: Profile) -> Entitlement:
     """Return the entitlement of an account with this plan, or of an anonymous viewer.
 
-    A paid plan decides about priority: a cheaper plan must not include what a more expensive one is bought for. For
+    A paid plan decides about priority: a cheaper plan must not include a benefit of a more expensive one. For
     members by an admin's grant, the profile decides.
     """
     granted = user is not None and user.is_member

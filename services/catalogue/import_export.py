@@ -13,7 +13,7 @@ from services.catalogue.style import FIRST_ADDED_POSITION, search_text, variable
 from services.events import account_change, audit_log
 from services.events.publisher import EventPublisher
 
-_GENERATED_PREFIX = "added-"  # of slugs generated from ids, which are of no use in a search
+_GENERATED_PREFIX = "added-"  # of slugs generated from ids, which no user would search for
 _COLLECTION_FIELDS = ("title", "description", "base_cost", "refund_policy", "qualities", "sizes")
 _STYLE_FIELDS = (
     "title",

@@ -16,7 +16,7 @@ from services.core.text import clean_text
 from services.core.unset import UNSET, Unset, set_fields
 from services.products.prompt import MAX_OPTIONS, MAX_VARIABLES, check_prompt, template_problems
 
-TITLE_MAX = 100  # characters, as of the next two
+TITLE_MAX = 100  # characters; likewise the next two
 DESCRIPTION_MAX = 500
 CATEGORY_MAX = 50
 COST_MAX = 1_000_000  # credits
@@ -101,7 +101,7 @@ def apply_style_input(style: Style, fields: StyleFields, author_language: str, *
     if not texts["title"]:
         raise _empty("title")
     style.title, style.description, style.category = texts["title"], texts["description"], texts["category"] or None
-    # A slug generated from the id is of no use in a search.
+    # A slug generated from the id is left out: no user would search for it.
     slug = () if style.slug.endswith(style.id.partition("_")[2]) else (style.slug,)
     style.search_text = search_text(style.title, style.description, style.category, *slug)
     if fields.reference_image is not UNSET:

@@ -1,4 +1,4 @@
-"""Chores: the recurring work of every worker's sweeper; each group's wiring offers its own."""
+"""Chores: the recurring work of every worker's sweeper; each group's wiring lists its own."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

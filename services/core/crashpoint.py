@@ -14,7 +14,7 @@ Point = Literal[
     "generation.wake_up_published",  # paid for, and the client has no response
     "claim.before_commit",
     "worker.claimed",  # attempts counted, nothing called: back to the queue
-    "worker.before_call",  # the call written down, not made: counts as made
+    "worker.before_call",  # the call recorded, not made: counts as made
     "worker.generated",  # the picture paid for and only in memory
     "worker.stored",  # the result PENDING with its bytes
     "worker.before_completion",
@@ -27,10 +27,10 @@ Point = Literal[
     "delete.before_commit",  # soft-deleted and perhaps refunded, rolled back by the kill
     "delete.committed",  # deleted, and neither subscribers nor its worker notified
     "account_deletion.before_commit",
-    "account_deletion.committed",  # all sessions ended, and every picture still there
+    "account_deletion.committed",  # all sessions ended, no picture deleted yet
     "account_deletion.begun",  # some of the pictures deleted
     "export.claimed",  # attempts counted, nothing written
-    "export.stored",  # the zip is there, its row PENDING
+    "export.stored",  # the zip is stored, its row PENDING
     "export.bytes_removed",  # the row of an old export without its bytes
     "sweeper.claimed",  # a dead worker's generation is claimed by a sweeper that is killed, too
     "requeue.before_commit",

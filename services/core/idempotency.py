@@ -71,7 +71,7 @@ async def run_once(
     """Return `replay(result id)` if the ticket's key was used before, else `work()`.
 
     `work` calls `store_result` in its transaction. If it fails, the key is looked up again: a concurrent duplicate may
-    have stored it meanwhile, and used up what `work` was refused.
+    have stored it in the meantime, and spent the credits or the quota that `work` lacked.
 
     Raises:
         InvalidInputError: the key is empty, too long or unprintable.

@@ -1,4 +1,4 @@
-"""Retries by admins: a failed or canceled generation is made again at no charge."""
+"""Retries by admins: a failed or canceled generation is generated again at no charge."""
 
 from models import AuditEntry, Generation, User, ids
 from models.database.connection import run_tx

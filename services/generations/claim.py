@@ -106,7 +106,7 @@ class Claim:
             returning="version, updated_at, is_favorite",
         )
         self.generation.version = int(row["version"])
-        self.generation.is_favorite = bool(row["is_favorite"])  # the user may have changed it meanwhile
+        self.generation.is_favorite = bool(row["is_favorite"])  # the user may have changed it since
         self.generation.updated_at = as_datetime(row["updated_at"])
 
     async def complete(self, file_id: str, final: FinalImage) -> Generation:

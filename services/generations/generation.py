@@ -151,7 +151,7 @@ class GenerationService:
     ) -> tuple[AccountChange, AuditEntry | None]:
         canceled, account = await cancel(await account_change.bump_version(user_id), [generation_id])
         if not canceled:
-            raise _EndedAlreadyError  # without a change, the account's version must not move
+            raise _EndedAlreadyError  # without a change, the account's version must not increase
         entry = None
         if admin_id is not None:
             entry = await audit_log.record(admin_id, AdminAction.CANCEL_GENERATION, generation_id, user=user_id)

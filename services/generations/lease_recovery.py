@@ -31,7 +31,7 @@ class LeaseRecovery:
         crashpoint("sweeper.claimed")
         try:
             row = await claim.release_or_fail(died=True)
-        except LeaseLostError:  # canceled meanwhile
+        except LeaseLostError:  # canceled by a concurrent request
             return True
         crashpoint("sweeper.settled")
         log.warning("generation.abandoned", generation=row.id, status=row.status, refunded=row.refunded)

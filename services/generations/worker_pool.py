@@ -69,7 +69,7 @@ class WorkerPool:
             await asyncio.wait(tasks, timeout=_RELEASE_SECONDS)
 
     def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
-        # However many wake-ups arrive, one slot reads the table for all of them: again, if one arrived meanwhile. It
+        # One slot reads the table for all wake-ups, and reads it again if another arrives during the read. It
         # wakes the next slot when it has claimed something. Busy slots read the table by themselves when they are done.
         self._wake_count += 1
         if not self._stopping and not self._claiming and len(self._slots) < concurrency:
@@ -80,7 +80,7 @@ class WorkerPool:
 
     async def _run_slot(self, worker: GenerationWorker, concurrency: int) -> None:
         while (claim := await self._claim_next(worker)) is not None:
-            self._wake(worker, concurrency)  # where one was waiting, another may be
+            self._wake(worker, concurrency)  # more generations may be waiting
             await self._run(worker, claim)
             self._claiming += 1
 
@@ -111,7 +111,7 @@ class WorkerPool:
         finally:
             self._running.pop(generation_id, None)
         if running.cancelled():
-            await self._wake_ups.publish(generation_id)  # it may be waiting again: for other processes, if this stops
+            await self._wake_ups.publish(generation_id)  # it may be requeued: other processes run it if this one stops
         elif error := running.exception():
             log.error("worker_pool.generation_crashed", generation=generation_id, exc_info=error)
             crash.report(error, generation=generation_id)
@@ -155,6 +155,6 @@ class WorkerPool:
 
 def _report_crash(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        # A bug, which loses nothing: the table is polled, and claims are checked at every write.
+        # A bug, but nothing is lost: the table is polled, and claims are checked at every write.
         log.error("worker_pool.task_crashed", task=task.get_name(), exc_info=error)
         crash.report(error, task=task.get_name())

@@ -123,7 +123,7 @@ class AnalyticsWindow:
         return asyncio.create_task(self._plans())
 
     async def queue_depth(self) -> int:
-        """Count the pending generations right now, whatever the window."""
+        """Count the pending generations right now, regardless of the window."""
         return int((await rows(_QUEUE))[0]["waiting"])
 
     async def _outcomes(self) -> Outcomes:

@@ -73,7 +73,7 @@ class PurchaseUpdate:
 
 
 async def settle(update: PurchaseUpdate) -> Settlement:
-    """Grant or take back what is due for an order by what is known of it now, inside a transaction.
+    """Grant or reverse what an order's known payments and refunds require, inside a transaction.
 
     Raises:
         UnchangedError: nothing was due; the transaction must be rolled back.

@@ -21,7 +21,7 @@ JOB = "reconciliation"
 
 _OVERLAP = timedelta(days=3)  # orders may be paid, and reported, some time after they were created
 _FIRST_WINDOW = timedelta(days=30)  # how far back the first run lists orders
-_REFUND_WINDOW = timedelta(days=30)  # how far back every run lists refunds: a bank takes its time
+_REFUND_WINDOW = timedelta(days=30)  # how far back every run lists refunds, which banks may report late
 
 
 class Reconciliation:

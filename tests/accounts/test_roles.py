@@ -112,7 +112,7 @@ async def test_of_two_super_admins_who_demote_each_other_one_remains(idle_server
         await User.filter(id=remaining.id).update(role=Role.USER)
 
 
-async def test_admin_actions_are_refused_if_the_role_or_account_was_revoked_meanwhile(
+async def test_admin_actions_are_refused_after_the_role_or_account_was_revoked(
     idle_server: Running,
 ) -> None:
     ada, services = await idle_server.api.sign_up("ada@example.com"), idle_server.services

@@ -242,7 +242,7 @@ class S3Storage:
 
     async def _credentials(self) -> ReadOnlyCredentials:
         async with self._operation("sign"):
-            found = await self._session.get_credentials()  # type: ignore[misc]  # its stub forgets that it is a coroutine
+            found = await self._session.get_credentials()  # type: ignore[misc]  # its stub does not declare it as a coroutine
             if found is None:
                 raise StorageError("S3 sign: no credentials")
             frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
