@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from models import CreditTransaction, Membership, Plan, User
+from models import CreditTransaction, Membership, Plan, Purchase, User
 from models.database.connection import run_tx
-from models.enum import MembershipStatus, TransactionType
+from models.enum import MembershipStatus, PurchaseStatus, TransactionType
 from services.billing import ledger
 from services.billing.entitlement import active_plan_id
 from services.billing.ledger import LedgerLine
@@ -14,6 +14,9 @@ from services.core.error import NotFoundError
 from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
+
+PAID_PERIOD = "paid_period"  # in an order's data: which subscription's period it paid for, and the end of it
+_MAX_PURCHASES = 100  # of the account, newest first, that may have paid for the current period
 
 # Of two events with the same timestamp, the more final one wins, so that any order of arrival has the same result.
 _FINALITY = {MembershipStatus.ACTIVE: 0, MembershipStatus.PAST_DUE: 1, MembershipStatus.ENDED: 2}
@@ -59,7 +62,8 @@ class MembershipService:
 
         An event older than the row changes nothing, so that events may arrive late, twice, and in any order. Of several
         subscriptions of one account, the best running plan counts: the last in the list of plans, and of the same plan
-        the one that runs longer.
+        the one that runs longer. A plan that was paid for a period stays until the end of the period, whatever plan is
+        reported meanwhile: a downgrade takes effect then.
 
         Raises:
             NotFoundError: there is no such account, it was deleted, or the subscription belongs to another account.
@@ -69,6 +73,23 @@ class MembershipService:
             return None
         account = await account_change.bump_version(state.user_id)
         await self._settle(state.user_id)
+        return account.with_entitlements()
+
+    async def apply_paid_plan(self, account: AccountChange, subscription_id: str) -> AccountChange:
+        """Open a plan that an order has paid for the subscription's current period, inside the order's transaction.
+
+        The subscription may have been reported with a lower plan before its order arrived.
+        """
+        row = await Membership.get_or_none(subscription_id=subscription_id, user_id=account.user_id).select_related(
+            "plan"
+        )
+        if row is None or row.status is MembershipStatus.ENDED:
+            return account
+        plan = await _plan_of_period(account.user_id, subscription_id, row.renews_at, row.plan)
+        if plan.id == row.plan_id:
+            return account
+        await Membership.filter(id=row.id).update(plan_id=plan.id)
+        await self._settle(account.user_id)
         return account.with_entitlements()
 
     @staticmethod
@@ -144,22 +165,25 @@ async def grant_month(
     price: int | None,
     currency: str | None,
     *,
+    credits: int | None = None,
     account: AccountChange | None = None,
 ) -> AccountChange:
-    """Write the line of a paid month, inside a transaction; none if the plan grants no credits.
+    """Write the line of a paid month, inside a transaction; none if it grants no credits.
 
     `reference` names the payment: the same one grants nothing again. `price` is in minor units of `currency`.
-    `account`: the change of the account, if this transaction has bumped its version already.
+    `credits`: None for the plan's month. `account`: the change of the account, if this transaction has bumped its
+    version already.
 
     Raises:
         NotFoundError: there is no such account, or it was deleted.
     """
     account = account or await account_change.bump_version(user_id)
-    if not plan.credits_per_month or await CreditTransaction.exists(reference=reference):
+    granted = plan.credits_per_month if credits is None else credits
+    if not granted or await CreditTransaction.exists(reference=reference):
         return account
     line = LedgerLine(
         TransactionType.SUBSCRIPTION,
-        plan.credits_per_month,
+        granted,
         reference,
         metadata={"plan": plan.slug},
         price=price,
@@ -186,11 +210,30 @@ async def _write(state: SubscriptionState) -> bool:
         row.past_due_at = None
     else:  # reported repeatedly, it is late since the first report
         row.past_due_at = state.past_due_at or row.past_due_at or state.reported_at
-    row.plan_id, row.status = state.plan.id, state.status
+    plan = await _plan_of_period(state.user_id, state.subscription_id, state.renews_at, state.plan)
+    row.plan_id, row.status = plan.id, state.status
     row.started_at, row.renews_at, row.ends_at = state.started_at, state.renews_at, state.ends_at
     row.told_at = state.reported_at
     await row.save()
     return _shown(row) != before
+
+
+async def _plan_of_period(user_id: str, subscription_id: str, period_end: datetime | None, reported: Plan) -> Plan:
+    """Return the best of the reported plan and those that were paid for the subscription's period ending then."""
+    paid = Purchase.filter(user_id=user_id, plan_id__isnull=False).select_related("plan").order_by("-created_at")
+    best = reported
+    for purchase in await paid.limit(_MAX_PURCHASES):
+        period = purchase.data.get(PAID_PERIOD)
+        if period is None or purchase.plan is None or _is_refunded(purchase):
+            continue
+        is_same = period["subscription"] == subscription_id and datetime.fromisoformat(period["end"]) == period_end
+        if is_same and purchase.plan.position > best.position:
+            best = purchase.plan
+    return best
+
+
+def _is_refunded(purchase: Purchase) -> bool:
+    return purchase.status is PurchaseStatus.REFUNDED and purchase.refunded_amount >= purchase.net_amount
 
 
 def _shown(row: Membership) -> tuple[object, ...]:

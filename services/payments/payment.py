@@ -8,11 +8,13 @@ import structlog
 from models import Checkout, CreditPackage, Plan, Purchase, User, ids
 from models.database.connection import run_tx
 from models.enum import EventOutcome, PlanKind, PurchaseStatus
+from services.billing.membership import MembershipService
 from services.billing.referral import ReferralService
 from services.core.error import NotFoundError
 from services.core.message import message
 from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import Order, OwnerClaims, Refund
+from services.payments import plan_change
 from services.payments.purchase import MONTHS, OwnerError, Product, PurchaseUpdate, Settlement, UnchangedError, settle
 
 log = structlog.get_logger(__name__)
@@ -38,8 +40,15 @@ async def no_record(settlement: Settlement) -> None:
 class PaymentService:
     """Settles orders. `products`: the slug of a package or plan by the provider's product id."""
 
-    def __init__(self, products: Mapping[str, str], referrals: ReferralService, events: EventPublisher) -> None:
+    def __init__(
+        self,
+        products: Mapping[str, str],
+        memberships: MembershipService,
+        referrals: ReferralService,
+        events: EventPublisher,
+    ) -> None:
         self._products = products
+        self._memberships = memberships
         self._referrals = referrals
         self._events = events
 
@@ -63,7 +72,7 @@ class PaymentService:
         update = await build_update()
         for _ in range(_TRIES):
             try:
-                settlement = await run_tx(_settle, update, record)
+                settlement = await run_tx(self._settle_once, update, record)
             except UnchangedError as unchanged:
                 settlement = unchanged.settlement
                 await record(settlement)
@@ -87,6 +96,16 @@ class PaymentService:
             return settlement
         settlement = Settlement(EventOutcome.PARKED, "its account keeps changing")
         log.error("payment.needs_review", order=update.order_id, problem=settlement.problem)
+        await record(settlement)
+        return settlement
+
+    async def _settle_once(self, update: PurchaseUpdate, record: Record) -> Settlement:
+        settlement = await settle(update)
+        order, account = update.payload, settlement.account
+        is_current = update.user is not None and update.user.deleted_at is None
+        if isinstance(order, Order) and order.subscription_id is not None and account is not None and is_current:
+            account = await self._memberships.apply_paid_plan(account, order.subscription_id)
+            settlement = replace(settlement, account=account)
         await record(settlement)
         return settlement
 
@@ -138,12 +157,6 @@ async def _opened_by(claims: OwnerClaims) -> str | None:
     return checkout.user_id if checkout else None
 
 
-async def _settle(update: PurchaseUpdate, record: Record) -> Settlement:
-    settlement = await settle(update)
-    await record(settlement)
-    return settlement
-
-
 async def _is_granted(order_id: str) -> bool:
     return await Purchase.filter(order_id=order_id, is_paid=True).exclude(status=PurchaseStatus.PARKED).exists()
 
@@ -162,4 +175,4 @@ def _problem_of(order: Order, product: Product | None) -> str | None:
     is_whole = not is_monthly or (order.billing_reason in MONTHS and not order.is_trial)
     if is_whole and product.price and order.product_amount <= 0:  # discounts do not change this amount
         return f"{product.slug} was sold for nothing"
-    return None
+    return plan_change.problem_of(order, product) if isinstance(product, Plan) else None

@@ -13,6 +13,7 @@ from services.events import account_change
 from services.events.account_change import AccountChange
 from services.integrations.payments.polar.payload import Order, Refund
 from services.integrations.payments.polar.redaction import redact_customer
+from services.payments import plan_change
 
 log = structlog.get_logger(__name__)
 
@@ -147,12 +148,26 @@ async def _grant(order: Order, product: Product | None, purchase: Purchase, acco
     purchase.plan_id = product.id
     if product.kind is PlanKind.PASS:
         return await passes.grant(account.user_id, product, reference, account=account)
-    if order.billing_reason in MONTHS and not order.is_trial:
-        purchase.credits = product.credits_per_month or 0
-        return await membership.grant_month(
-            account.user_id, product, reference, order.net_amount, order.currency, account=account
-        )
-    return account
+    purchase.credits = await _monthly_credits(order, product, purchase)
+    if (period := plan_change.paid_period(order)) is not None:
+        purchase.data = {**purchase.data, membership.PAID_PERIOD: period}
+    return await membership.grant_month(
+        account.user_id,
+        product,
+        reference,
+        order.net_amount,
+        order.currency,
+        credits=purchase.credits,
+        account=account,
+    )
+
+
+async def _monthly_credits(order: Order, plan: Plan, purchase: Purchase) -> int:
+    if order.is_trial or order.billing_reason not in (*MONTHS, plan_change.CHANGE):
+        return 0
+    if order.billing_reason == plan_change.CHANGE:
+        return await plan_change.settle_change(order, plan, purchase)
+    return (plan.credits_per_month or 0) + plan_change.carried_credits(order, plan)
 
 
 async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:

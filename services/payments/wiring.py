@@ -52,7 +52,7 @@ def build_payments(
 ) -> Payments:
     """Build the services of the payments group; `provider` None: nothing can be bought."""
     slugs = {product: slug for slug, product in options.product_ids.items()}
-    recorder = PaymentService(slugs, billing.referrals, events.publisher)
+    recorder = PaymentService(slugs, billing.memberships, billing.referrals, events.publisher)
     subscriptions = SubscriptionService(recorder, billing.memberships, events.publisher)
     webhooks = WebhookService(recorder, subscriptions, options.webhook_secrets)
     cancellation = SubscriptionCancellation(provider)

@@ -10,7 +10,8 @@ from tests.support.fakes.polar_wire import Json, event, sign
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 PRODUCTS = {"credits-50": "11111111-1111", "credits-500": "22222222-2222", "basic": "33333333-3333", "flash": "4444-4"}
-FIFTY, FIVE_HUNDRED, BASIC, FLASH = PRODUCTS.values()
+PRODUCTS |= {"pro": "55555555-5555"}
+FIFTY, FIVE_HUNDRED, BASIC, FLASH, PRO = PRODUCTS.values()
 LEDGER = "{ viewer { transactions(last: 100) { nodes { type amount balance price currency } } } }"
 
 

@@ -11,17 +11,28 @@ from typing import Any
 
 import httpx
 import pytest
+from polar.v2026_10.webhooks import validate_event
 
 from models import ExternalEvent, Purchase
 from services.core.chore import Lane
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
-from tests.support.fakes.polar_wire import event, order, sign
+from tests.support.fakes.polar_wire import (
+    NOW,
+    event,
+    line_item,
+    order,
+    plan_change,
+    sign,
+    subscription,
+    trial_order,
+)
 
 SECRET, NEXT = "whsec_0123456789abcdef0123456789abcdef", "whsec_fedcba9876543210fedcba9876543210"
 FORMER = "whsec_ffffffffffffffffffffffffffffffff"
 PRODUCT = "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a01"
+MONTHLY = "5f0f1b5e-41f0-4a9e-8a0b-1c1e1f8a7a02"
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 Forgery = tuple[str, bytes, dict[str, str]]
@@ -30,7 +41,7 @@ Forgery = tuple[str, bytes, dict[str, str]]
 @pytest.fixture
 def polar_settings(settings: Settings) -> Settings:
     return settings.model_copy(
-        update={"polar_webhook_secret": (SECRET, NEXT), "polar_products": (f"credits-50={PRODUCT}",)}
+        update={"polar_webhook_secret": (SECRET, NEXT), "polar_products": (f"credits-50={PRODUCT}", f"basic={MONTHLY}")}
         | {"polar_access_token": "polar_oat_1", "polar_base_url": "http://127.0.0.1:9"}
     )
 
@@ -185,6 +196,34 @@ async def test_without_secrets_every_delivery_is_refused(settings: Settings) -> 
         body = event("order.paid", order(None, PRODUCT))
         for headers in (sign("", body), sign(SECRET, body)):
             assert (await deliver(found.api, body, headers)).status_code == 401
+
+
+def wire_events(user_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return one event of each kind that grants or settles something."""
+    plan = subscription(user_id, MONTHLY)
+    prices = ((1500, "price-1"), (500, "price-2"))
+    return {
+        "package": ("order.paid", order(user_id, PRODUCT, items=[line_item(499, "price-3")])),
+        "package in euros": ("order.paid", order(user_id, PRODUCT, 449, currency="eur")),
+        "trial": ("order.paid", trial_order(user_id, MONTHLY)),
+        "change by invoice": ("order.paid", plan_change(user_id, plan, NOW, *prices)),
+        "change by reset": ("order.paid", plan_change(user_id, plan, NOW, prices[0], None)),
+        "subscription": ("subscription.updated", plan),
+    }
+
+
+@pytest.mark.any_database
+async def test_events_in_wire_format_of_polar_are_settled(polar_store: Running) -> None:
+    """Polar's own SDK, which parses strictly, accepts what is delivered here."""
+    ada = await polar_store.api.sign_up()
+    for name, (kind, data) in wire_events(str(ada.user["id"])).items():
+        body = event(kind, data)
+        headers = sign(SECRET, body)
+        assert validate_event(body, headers, SECRET).type == kind, name
+        assert (await deliver(polar_store.api, body, headers)).status_code == 202
+        stored = await ExternalEvent.get(event_id=headers["webhook-id"])
+        assert (stored.outcome, stored.problem) == ("HANDLED", None), name
+    assert await Purchase.filter(status="PAID").count() == 5
 
 
 async def test_sweeper_handles_stored_events_that_were_not_handled(polar_store: Running) -> None:

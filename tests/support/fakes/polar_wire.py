@@ -69,6 +69,22 @@ def trial_order(user_id: str, product_id: str, **changes: Any) -> Json:
     return order(user_id, product_id, 0, billing_reason="subscription_create", items=[item], **changes)
 
 
+def plan_change(
+    user_id: str, plan: Json, at: datetime, charge: tuple[int, str], credit: tuple[int, str] | None, **changes: Any
+) -> Json:
+    """The order of a change of plans: amounts, and ids of the prices.
+
+    `plan`: the subscription afterwards. `credit`: for the rest of the old plan; None where Polar restarts the period.
+    """
+    during = {"start_timestamp": timestamp(at), "end_timestamp": plan["current_period_end"], "proration": True}
+    items = [line_item(-credit[0], credit[1], label="Remaining time on Basic", **during)] if credit else []
+    items.append(line_item(*charge, **during))
+    due = sum(item["amount"] for item in items)
+    made: Json = {"billing_reason": "subscription_update", "created_at": timestamp(at), "items": items}
+    made |= {"subscription_id": plan["id"], "subscription": _in_order(plan)}
+    return order(user_id, plan["product_id"], due, **made, **changes)
+
+
 def _in_order(plan: Json) -> Json:
     """Return a subscription as an order has it: without its customer, product and prices."""
     left_out = ("customer", "product", "discount", "prices", "meters", "pending_update")

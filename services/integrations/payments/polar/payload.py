@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from services.integrations.payments.polar.proration import Period, Proration
+
 _MAX_TEXT = 100  # characters of an id
 _MAX_AMOUNT = 2**53  # minor units; the largest amount accepted
 _MAX_DEPTH = 32  # levels of objects and lists; Polar's have six
@@ -76,6 +78,9 @@ class Order:
     currency: str  # ISO 4217, lower case
     ordered_at: datetime
     product_id: str | None
+    subscription_id: str | None
+    proration: Proration
+    period: Period | None  # that the subscription is in when the order is reported
     owner: OwnerClaims
     data: dict[str, Any] = field(repr=False)
 
@@ -94,6 +99,9 @@ class Order:
             currency=_currency(data),
             ordered_at=_timestamp(data, "created_at"),
             product_id=_optional_text(data, "product_id"),
+            subscription_id=_optional_text(data, "subscription_id"),
+            proration=_proration(data),
+            period=_period(_object(data, "subscription")),
             owner=OwnerClaims.of(data),
             data=data,
         )
@@ -236,15 +244,18 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
 
 
 def _line_items(data: dict[str, Any]) -> list[dict[str, Any]]:
-    items = data.get("items")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    found = data.get("items")
+    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    for item in items:
+        _amount(item, "amount", least=-_MAX_AMOUNT)
+    return items
 
 
 def _product_amount(data: dict[str, Any]) -> int:
     line_items = _line_items(data)
     if not line_items:
         return _amount(data, "subtotal_amount", least=-_MAX_AMOUNT)
-    return sum(_amount(item, "amount", least=-_MAX_AMOUNT) for item in line_items if item.get("proration") is not True)
+    return sum(item["amount"] for item in line_items if item.get("proration") is not True)
 
 
 def _is_trial(data: dict[str, Any]) -> bool:
@@ -256,6 +267,19 @@ def _is_trial(data: dict[str, Any]) -> bool:
         return False
     prices = [item for item in _line_items(data) if item.get("amount") or item.get("product_price_id") is not None]
     return not prices or _object(data, "subscription").get("status") == "trialing"
+
+
+def _proration(data: dict[str, Any]) -> Proration:
+    items, subtotal = _line_items(data), _amount(data, "subtotal_amount", least=-_MAX_AMOUNT)
+    if items or data.get("billing_reason") != "subscription_update":
+        return Proration.of(items)
+    return Proration.of([{"amount": subtotal, "proration": True}]) if subtotal > 0 else Proration.of([])
+
+
+def _period(subscription: dict[str, Any]) -> Period | None:
+    start = _optional_timestamp(subscription, "current_period_start")
+    end = _optional_timestamp(subscription, "current_period_end")
+    return Period(start, end) if start and end and start < end else None
 
 
 def _currency(data: dict[str, Any]) -> str:
