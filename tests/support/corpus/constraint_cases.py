@@ -139,6 +139,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("key_hash", "api_keys", lambda a, n: factories.api_key(a.user, key_hash="same")),
     ("referral_code", "users", lambda a, n: factories.user(referral_code="same")),
     ("referral_identity", "users", lambda a, n: factories.user(referral_identity="same")),
+    ("identity", "signup_bonuses", lambda a, n: {"user_id": ids.new_id(ids.USER), "identity": "same"}),
     ("slug", "plans", lambda a, n: factories.plan(slug="same")),
     ("slug", "credit_packages", lambda a, n: factories.credit_package(slug="same")),
     ("subscription_id", "memberships", lambda a, n: factories.membership(a.user, a.plan, subscription_id="same")),
