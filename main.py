@@ -97,7 +97,7 @@ async def make_admin(settings: Settings, email: str, role: Role) -> int:
         except Refusal:
             print(f"No account has the address {email}. Sign up first.", file=sys.stderr)
             return 1
-    print(f"{user.email} is {user.role}.")
+    print(f"{user.address} is {user.role}.")
     return 0
 
 

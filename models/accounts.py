@@ -26,8 +26,11 @@ class User(Model):
     """
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.USER))
-    # Case-folded, domain lower-cased; a deleted account has an address under `deleted.invalid`.
+    # The key by which the address is compared: the part before the @ in lower case, the domain in ASCII by IDNA 2008.
+    # A deleted account has one under `deleted.invalid`.
     email = fields.CharField(max_length=320, unique=True)
+    # As typed, the domain in Unicode. Null for accounts of earlier releases, which kept only the folded address.
+    mail_address = fields.CharField(max_length=320, null=True)
     email_verified = fields.BooleanField(default=False)
     # The owner of the password has proved to read mail to this address. This is more than `email_verified`, which says
     # only that the reader of the address opened a link, perhaps one from a sign-up by someone else.
@@ -58,6 +61,16 @@ class User(Model):
     deleted_at = fields.DatetimeField(null=True)  # deleted; the row is kept for the ledger, without personal data
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
+
+    @property
+    def address(self) -> str:
+        """The e-mail address as its owner wrote it."""
+        return self.mail_address or self.email
+
+    @property
+    def mailbox(self) -> str:
+        """The address to send mail to: as written, with the domain in ASCII, for servers without SMTPUTF8."""
+        return f"{self.address.rpartition('@')[0]}@{self.email.rpartition('@')[2]}"
 
     @property
     def may_sign_in(self) -> bool:
@@ -138,7 +151,7 @@ class MailToken(Model):
     )
     user_id: str
     purpose = fields.CharEnumField(MailPurpose, "models/enum.py", max_length=16)
-    email = fields.CharField(max_length=320)  # the address it was sent to
+    email = fields.CharField(max_length=320)  # the key of the address it was sent to
     token_hash = fields.CharField(max_length=64, unique=True)  # hex
     expires_at = fields.DatetimeField(db_index=True)
     used_at = fields.DatetimeField(null=True)

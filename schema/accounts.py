@@ -191,7 +191,7 @@ class User(Node):
         return cls(
             id=strawberry.ID(row.id),
             row=row,
-            email=row.email if row.deleted_at is None else None,
+            email=row.address if row.deleted_at is None else None,
             email_verified=row.email_verified,
             name=row.name,
             image=None,

@@ -1,6 +1,5 @@
 """Account deletion: the account's personal data is removed, its ledger is kept."""
 
-import unicodedata
 from datetime import UTC, datetime
 
 import structlog
@@ -8,6 +7,7 @@ import structlog
 from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Session, Style, Upload, User
 from models.database.connection import rows, run_tx
 from models.enum import ExportState, Role
+from services.accounts.credential import parse_email
 from services.accounts.password_check import PasswordChecks
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
@@ -51,7 +51,7 @@ class AccountDeletionService:
             InvalidInputError: the address is not the account's, or the password is wrong.
             RateLimitedError: there were too many wrong passwords, for this account or from this client.
         """
-        if unicodedata.normalize("NFC", confirm_email).strip().casefold() != user.email:
+        if not self._is_confirmed(user, confirm_email):
             raise InvalidInputError(message("This is not the account's address."), field=("confirmEmail",))
         if user.password_hash and not await self._passwords.verify(
             user.email, user.password_hash, password or "", client=client
@@ -72,6 +72,13 @@ class AccountDeletionService:
             log.warning("account.deletion_incomplete", user=user.id, exc_info=True)
 
     @staticmethod
+    def _is_confirmed(user: User, confirm_email: str) -> bool:
+        try:
+            return parse_email(confirm_email.strip()).is_of(user)
+        except InvalidInputError:
+            return False
+
+    @staticmethod
     def _wrong_password() -> InvalidInputError:
         return InvalidInputError(message("The password is wrong."), field=("password",))
 
@@ -81,6 +88,7 @@ class AccountDeletionService:
         unchanged = User.filter(id=user.id, password_hash=user.password_hash, email=user.email)
         updated = await unchanged.update(
             email=f"{user.id}@deleted.invalid",
+            mail_address=None,
             email_verified=False,
             owner_proven=False,
             password_hash="",  # matches no password

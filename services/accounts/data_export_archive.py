@@ -113,7 +113,7 @@ def path_in_archive(file: File) -> str:
 def _account(row: User) -> dict[str, Any]:
     return {
         "id": row.id,
-        "email": row.email,
+        "email": row.address,
         "emailVerified": row.email_verified,
         "name": row.name,
         "locale": row.locale,

@@ -59,7 +59,7 @@ class VerificationService:
         if token is None:
             return False
         try:
-            await self._mail.send(MailPurpose.VERIFY, user.email, token, user.locale or locale)
+            await self._mail.send(MailPurpose.VERIFY, user.mailbox, token, user.locale or locale)
         except UnavailableError:
             await mail_token.discard(token)
             raise

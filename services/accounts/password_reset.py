@@ -74,7 +74,7 @@ class PasswordResetService:
         if token is None:
             return
         try:
-            await self._mail.send(MailPurpose.RESET, email, token, user.locale or locale)
+            await self._mail.send(MailPurpose.RESET, user.mailbox, token, user.locale or locale)
         except UnavailableError:
             await mail_token.discard(token)
             raise

@@ -7,7 +7,7 @@ import structlog
 from models import AuditEntry, User
 from models.database.connection import run_tx
 from models.enum import AdminAction, Role
-from services.accounts.credential import clean_email
+from services.accounts.credential import find_user, parse_email
 from services.core.error import ConflictError, ForbiddenError, NotFoundError
 from services.core.message import message
 from services.events import account_change, audit_log
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class RoleService:
     """Sets roles and records each change in the audit log.
 
-    `admin_emails`: normalized addresses whose accounts become ADMIN once it is proven that the same human knows the
+    `admin_emails`: keys of the addresses whose accounts become ADMIN once it is proven that the same human knows the
     password and reads the mail. This happens only once per account, so that a role that was revoked stays revoked.
     """
 
@@ -69,7 +69,7 @@ class RoleService:
             InvalidInputError: the address is malformed.
             NotFoundError: no account has it.
         """
-        user = await User.get_or_none(email=clean_email(email))
+        user = await find_user(parse_email(email))
         if user is None:
             raise NotFoundError
         if user.role is Role.USER or role is Role.SUPER_ADMIN:

@@ -10,7 +10,7 @@ from tortoise.exceptions import IntegrityError
 from models import User
 from models.database.connection import run_tx
 from services.accounts import mail_token
-from services.accounts.credential import check_password, clean_email
+from services.accounts.credential import EmailAddress, check_password, find_user, parse_email
 from services.accounts.email_verification import VerificationService
 from services.accounts.password_check import PasswordChecks
 from services.accounts.role import RoleService
@@ -100,16 +100,16 @@ class UserService:
             RateLimitedError: the client created too many accounts.
             ConflictError: there is an account with this address.
         """
-        email = clean_email(email)
+        address = parse_email(email)
         check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
         await self._rates.hit_sign_up(client)
-        if await User.filter(email=email).exists():
+        if await User.filter(email=address.key).exists():
             raise self._address_in_use()
-        referrer_id = await self._referrals.referrer(referral_code, email) if referral_code else None
+        referrer_id = await self._referrals.referrer(referral_code, address.key) if referral_code else None
         password_hash = await self._passwords.hash(password, client=client)
         try:
-            user, account = await run_tx(self._create, email, password_hash, name, chosen, referrer_id=referrer_id)
+            user, account = await run_tx(self._create, address, password_hash, name, chosen, referrer_id=referrer_id)
         except IntegrityError:  # a concurrent request inserted it first
             raise self._address_in_use() from None
         await self._events.signed_up(account)
@@ -122,7 +122,7 @@ class UserService:
 
     async def _create(
         self,
-        email: str,
+        address: EmailAddress,
         password_hash: str,
         name: str | None,
         chosen: str | None,
@@ -131,7 +131,8 @@ class UserService:
         referrer_id: str | None = None,
     ) -> tuple[User, AccountChange]:
         user = await User.create(
-            email=email,
+            email=address.key,
+            mail_address=address.text,
             password_hash=password_hash,
             name=name,
             locale=chosen,
@@ -140,7 +141,7 @@ class UserService:
             member_since=datetime.now(UTC) if is_member else None,
         )
         account = await account_change.bump_version(user.id)
-        account = await self._bonuses.grant(account, email, verified=False)
+        account = await self._bonuses.grant(account, address.key, verified=False)
         user.credits, user.version = account.credits, account.version
         return user, account
 
@@ -155,11 +156,13 @@ class UserService:
             SuspendedError: both are right, but the account is suspended.
         """
         try:
-            email, is_address = clean_email(email), True
+            address = parse_email(email)
         except InvalidInputError:
-            is_address = False  # so there is no such account
-        user = await User.get_or_none(email=email) if is_address else None
-        if not await self._passwords.verify(email, user.password_hash if user else None, password, client=client):
+            user, key = None, email  # so there is no such account
+        else:
+            user = await find_user(address)
+            key = user.email if user else address.key
+        if not await self._passwords.verify(key, user.password_hash if user else None, password, client=client):
             raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
         session = await run_tx(self._open_if_unchanged, user)
@@ -250,7 +253,7 @@ class UserService:
         if user is None:
             password_hash = await self._passwords.hash(DEMO_PASSWORD, client="")
             with contextlib.suppress(IntegrityError):  # another process inserted it first
-                await run_tx(self._create, DEMO_EMAIL, password_hash, DEMO_NAME, None, is_member=True)
+                await run_tx(self._create, parse_email(DEMO_EMAIL), password_hash, DEMO_NAME, None, is_member=True)
         # No mail can verify this address, and API keys and exports need a verified one.
         await User.filter(email=DEMO_EMAIL, email_verified=False).update(email_verified=True)
         return await User.get(email=DEMO_EMAIL)

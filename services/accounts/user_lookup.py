@@ -1,7 +1,9 @@
 """Lookup of any account, for admins; other users can only see their own."""
 
+from tortoise.expressions import Q
+
 from models import User, ids
-from services.accounts.credential import clean_email
+from services.accounts.credential import find_user, parse_email
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate
@@ -24,12 +26,7 @@ class UserLookup:
         query = User.filter(deleted_at__isnull=True)
         wanted = clean_text(search, _MAX_SEARCH_LENGTH, field=("search",))
         if wanted is not None:
-            # Addresses are stored case-folded; the ORM escapes % and _.
-            query = (
-                query.filter(id=wanted)
-                if ids.is_id(wanted, ids.USER)
-                else query.filter(email__contains=wanted.casefold())
-            )
+            query = query.filter(id=wanted) if ids.is_id(wanted, ids.USER) else query.filter(_contains(wanted))
         return await paginate(query, request, key="id", descending=True)
 
     async def user(self, user_id: str | None, email: str | None) -> User | None:
@@ -43,10 +40,18 @@ class UserLookup:
         if user_id is not None:
             return await User.get_or_none(id=user_id) if ids.is_id(user_id, ids.USER) else None
         try:
-            return await User.get_or_none(email=clean_email(email or ""), deleted_at__isnull=True)
+            user = await find_user(parse_email(email or ""))
         except InvalidInputError:
             return None  # malformed, so no account has it
+        return user if user and user.deleted_at is None else None
 
     async def by_ids(self, user_ids: list[str]) -> dict[str, User]:
         """Return the given accounts that exist, deleted or not."""
         return {user.id: user for user in await User.filter(id__in=user_ids)}
+
+
+def _contains(wanted: str) -> Q:
+    """Return the filter for a part of an address; the ORM escapes % and _."""
+    keys = Q(email__contains=wanted.lower())
+    # A key has its domain in ASCII.
+    return keys if wanted.isascii() else keys | Q(mail_address__icontains=wanted)

@@ -89,7 +89,7 @@ class CheckoutService:
                 product_id=product_id,
                 slug=product.slug,
                 user_id=user.id,
-                email=user.email if user.email_verified else None,
+                email=user.mailbox if user.email_verified else None,
                 success_url=request.success_url,
                 client=_address(client),
             )

@@ -22,7 +22,7 @@ CHANGE = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $inpu
 
 VALID_EMAILS = {
     "ada@example.com": "ada@example.com",
-    "Ada.Lovelace+notes@Example.COM": "ada.lovelace+notes@example.com",
+    "Ada.Lovelace+notes@Example.COM": "Ada.Lovelace+notes@example.com",
     "用户@例子.广告": "用户@例子.广告",
 }
 INVALID_EMAILS = [

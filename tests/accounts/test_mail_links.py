@@ -166,7 +166,7 @@ async def test_mails_are_in_the_language_of_the_recipient(api: Api, mailbox: Mai
     await mailbox.wait_for(2)
     assert [mail["Subject"] for mail in mailbox.mails] == ["请确认你的电子邮箱"] * 2
     assert "打开链接" in mailbox.mails[1].get_content()
-    assert mailbox.envelopes[1][1] == ["用户@例子.广告"]
+    assert mailbox.envelopes[1][1] == ["用户@xn--fsqu00a.xn--4rr70v"]
     assert not await is_verified(bob)
 
 

@@ -19,7 +19,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 
-from models import ExternalEvent, JobRun, SignupBonus, ids
+from models import ExternalEvent, JobRun, MailToken, SignupBonus, User, ids
 from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
@@ -282,6 +282,36 @@ async def test_migration_keeps_bonuses_for_the_sweeper_to_hash(empty: str, tmp_p
     in_new_loop(write_old_rows())
     assert migration in in_new_loop(migrate(empty))
     assert in_new_loop(recorded()) == [(paid["id"], None)]
+
+
+async def test_migration_makes_keys_of_addresses_that_are_not_ascii(empty: str, tmp_path: Path) -> None:
+    migration = next(name for name in NAMES if name.endswith("_mail_address.py"))
+    old = [
+        "ada@example.com",
+        "o'neil@例子.广告",
+        "strasse@example.com",
+        "änne@example.com",
+        "o'neil@xn--fsqu00a.xn--4rr70v",
+    ]
+    new = [(email, None) for email in old]
+    key = "用户@xn--fsqu00a.xn--4rr70v"
+
+    async def write_old_rows() -> None:
+        async with open_database(empty):
+            for email in (*old, "用户@例子.广告"):
+                user = await insert("users", factories.user(email=email))
+                await insert("mail_tokens", factories.mail_token(user["id"], email=email))
+
+    async def check_new_rows() -> None:
+        async with open_database(empty):
+            found = await User.all().order_by("id").values_list("email", "mail_address")
+            assert set(found) == {*new, (key, "用户@例子.广告")}, "the key of o'neil is in use, so the row stays"
+            assert await MailToken.filter(email=key).count() == 1
+
+    in_new_loop(migrated_before(empty, migration, tmp_path / "before"))
+    in_new_loop(write_old_rows())
+    assert migration in in_new_loop(migrate(empty))
+    in_new_loop(check_new_rows())
 
 
 async def generated(url: str) -> None:
