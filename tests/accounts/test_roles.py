@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from main import prepare
-from models import AuditEntry, Generation, User
+from models import AuditEntry, Generation, MailToken, User
 from models.database.connection import rows
 from models.enum import ErrorCode, Role
 from services.billing.admin_adjustment import AdjustmentRequest
@@ -17,7 +17,7 @@ from services.core.error import Refusal
 from services.operations.maintenance import MaintenanceChange
 from settings import Settings
 from tests.conftest import Running, running
-from tests.support.client import Api
+from tests.support.client import Api, until
 from tests.support.mail_server import Mailbox
 
 SET = (
@@ -48,6 +48,7 @@ async def audit_entries() -> list[tuple[str | None, str | None, Any]]:
 
 async def unproven_key(api: Api) -> str:
     """Return an API key that an earlier release created for an account without a verified address."""
+    await until(lambda: MailToken.exists(user_id=api.user["id"]))  # none is issued for a verified address
     await api.verify_address()
     key = (await api.one('mutation { createApiKey(name: "script") { key } }'))["key"]
     unproven = "UPDATE users SET email_verified = FALSE, owner_proven = FALSE WHERE id = $1 RETURNING id"

@@ -37,9 +37,9 @@ async def deliver(api: Api, kind: str, data: Json, at: datetime | None = None) -
 
 
 async def lines(api: Api) -> list[tuple[str, int]]:
-    """Return the ledger lines after the sign-up bonus, oldest first."""
+    """Return the ledger lines without the sign-up bonus, oldest first."""
     found = (await api.one(LEDGER))["transactions"]["nodes"]
-    return [(line["type"], line["amount"]) for line in reversed(found)][1:]
+    return [(line["type"], line["amount"]) for line in reversed(found) if line["type"] != "BONUS"]
 
 
 def user_of(api: Api) -> str:
