@@ -44,9 +44,9 @@ log = structlog.get_logger(__name__)
 
 READ_ONLY_SECONDS = 60.0  # timeout of each statement of the hourly audit and of admin analytics
 LISTING_SECONDS = 600.0  # timeout of the audit's storage listing, which has a thousand objects per page
-STUCK_SECONDS = 300  # overdue by which the audit reports a generation that has not ended, or a file not removed
-SESSION_CHECK_SECONDS = 2.0  # between checks of the sessions of open connections, which close within five
-SWEEP_GRACE_SECONDS = 5  # for the running sweep when the process stops
+STUCK_SECONDS = 300  # past the time by which a generation must end, or a file be removed: the audit then reports it
+SESSION_CHECK_SECONDS = 2.0  # between checks of open connections: those of ended sessions close within 5 s
+SWEEP_GRACE_SECONDS = 5  # that a running sweep gets to finish when the process stops
 _AUDIENCES = {Access.ON: Audience.EVERYONE, Access.ADMINS: Audience.ADMINS, Access.OFF: Audience.NONE}
 
 

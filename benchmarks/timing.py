@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: a temporary PostgreSQL, and timing."""
+"""A temporary PostgreSQL and the timing of calls, used by the benchmarks."""
 
 import contextlib
 import statistics

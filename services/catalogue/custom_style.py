@@ -26,8 +26,8 @@ _ADMIN_FIELDS = {"members_only": "membersOnly", "cost": "cost"}  # column -> the
 class CustomStyleService:
     """Creates, updates and deletes styles.
 
-    No account's version moves with them: an account shows no styles, and its generations keep the title, the prompt and
-    the price of their submission. So nothing is published but admin actions.
+    Changes of styles increase no account's version: an account shows no styles, and its generations keep the title, the
+    prompt and the price of their submission. So only admin actions are published.
     """
 
     def __init__(self, limits: Limits, events: EventPublisher) -> None:

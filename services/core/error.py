@@ -11,7 +11,7 @@ from models.enum import ErrorCode
 from services.core.message import Message, message
 
 
-class Refusal(Exception):  # noqa: N818 - the house's word; `...Error` is what a client sees
+class Refusal(Exception):  # noqa: N818 - the project's term for an expected outcome; `...Error` types are what a client sees
     """Base class of all refusals.
 
     `field` is the path within the input, in the API's spelling (`("variables", "costumeColor")`).

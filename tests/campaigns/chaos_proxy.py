@@ -1,4 +1,4 @@
-"""A seeded proxy between the deployment and S3 that fails a failure_rate of the requests, or refuses connections."""
+"""A seeded proxy between the deployment and S3 that fails a share of the requests, or refuses connections."""
 
 import asyncio
 import contextlib
@@ -17,9 +17,9 @@ _FAILURE = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 @dataclass
 class FaultyProxy:
-    """One request per connection, so that every request is decided on separately.
+    """A proxy that serves one request per connection, so that each request succeeds or fails independently.
 
-    A share of `failure_rate` fails: half with a 500 before the store is called, half with a reset after the store has
+    `failure_rate`: the share of requests that fail: half with a 500 before the store is called, half with a reset after the store has
     carried the request out.
     """
 

@@ -25,7 +25,7 @@ NEWEST_LINE = "{ viewer { transactions(first: 1) { nodes { id sequence } } } }"
 
 
 def seconds_since(moment: str) -> float:
-    """Return the seconds since a timestamp of the server; both clocks are this machine's."""
+    """Return the seconds since a timestamp of the server, whose clock is that of this machine."""
     return time.time() - datetime.fromisoformat(moment).timestamp()
 
 

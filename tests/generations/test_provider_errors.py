@@ -95,7 +95,7 @@ CASES = (
     unavailable("an error in the stream", answer.sse_error()),
     unavailable("a truncated body", answer.truncated()),
     unavailable("a truncated stream", answer.truncated(answer.sse_picture())),
-    unavailable("a stream without its end", answer.sse_cut()),
+    unavailable("a stream without [DONE]", answer.sse_cut()),
     unavailable("an HTML page", answer.html_200()),
     unavailable("an empty body", answer.empty_200()),
     unavailable("unrelated JSON", answer.json_200({"hello": LEAK})),

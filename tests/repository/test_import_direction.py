@@ -1,4 +1,4 @@
-"""The house's rooms: which way imports run, who may know whom, and that modules stay small and say what they are."""
+"""The import order of rooms and groups, the packages that each may import, and the size and docstring of modules."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ OUTSIDE |= {"settings", "setting_types"}
 
 
 def modules(*rooms: str) -> list[Path]:
-    """The source files of rooms, every room when none is named."""
+    """Return the source files of these rooms; without arguments, of all rooms."""
     found: list[Path] = []
     for room in rooms or ROOMS:
         single = ROOT / f"{room}.py"
@@ -94,12 +94,12 @@ def tree(path: Path) -> ast.Module:
 
 
 def dotted(path: Path) -> str:
-    """`services/credit.py` as Python names it."""
+    """Return the dotted name of a module: `services.billing.ledger` for `services/billing/ledger.py`."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and name of everything a module imports; names taken from a package are spelled out (`models.enum`)."""
+    """Yield line and full name of everything that a module imports, such as `models.enum.Role`."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -109,7 +109,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def room_of(name: str) -> str | None:
-    """The line of ORDER that a module or an imported name belongs to; None: not ours, or `settings`."""
+    """Return the entry of ORDER that a module or an imported name belongs to; None: another package, or `settings`."""
     matching = [room for room in ORDER if name == room or name.startswith(f"{room}.")]
     return max(matching, key=len, default=None)
 
@@ -119,7 +119,7 @@ def top(name: str) -> str:
 
 
 def breaches(paths: Iterable[Path], forbidden: set[str]) -> list[str]:
-    """Where one of these modules imports a package that it must not know."""
+    """Return each import of a forbidden package in these modules, with its file and line."""
     return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in paths
@@ -168,8 +168,8 @@ def test_core_holds_only_what_at_least_two_groups_use() -> None:
 def test_only_the_composition_root_imports_settings() -> None:
     assert breaches([ROOT / "settings.py"], set(ROOMS) - {"setting_types"}) == []
     assert breaches([ROOT / "setting_types.py"], set(ROOMS)) == []
-    knowing = {ROOT / f"{name}.py" for name in ("main", "composition", "health_check", "logs", "adapters", "settings")}
-    assert breaches(set(modules()) - knowing, {"settings", "setting_types"}) == []
+    allowed = {ROOT / f"{name}.py" for name in ("main", "composition", "health_check", "logs", "adapters", "settings")}
+    assert breaches(set(modules()) - allowed, {"settings", "setting_types"}) == []
 
 
 def test_only_web_imports_the_root_of_the_schema() -> None:
@@ -206,7 +206,7 @@ def test_only_models_and_services_import_database_packages() -> None:
 
 
 def tables() -> set[str]:
-    """The names of the ORM's classes."""
+    """Return the names of the ORM's classes."""
     listed = next(node for node in tree(ROOT / "models" / "__init__.py").body if isinstance(node, ast.Assign))
     return set(ast.literal_eval(listed.value))
 
