@@ -144,7 +144,7 @@ class PurchaseStatus(StrEnum):
 
 
 class EventOutcome(StrEnum):
-    """The outcome of a webhook event; events are kept whatever the outcome."""
+    """The outcome of a webhook event; events are kept with every outcome."""
 
     RECEIVED = "RECEIVED"  # stored, not handled yet
     HANDLED = "HANDLED"

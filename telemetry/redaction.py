@@ -100,7 +100,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def text(self, text: str) -> str:
-        """Return `text` without known secrets and without whatever looks like one."""
+        """Return `text` without known secrets, and without texts that match the pattern of one."""
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         for pattern, replacement in _PATTERNS:

@@ -51,7 +51,7 @@ def decode_json(data: str | bytes) -> object:
     """Parse JSON, without NaN and Infinity.
 
     Raises:
-        json.JSONDecodeError: for whatever is wrong with it, because every caller expects this class.
+        json.JSONDecodeError: for every kind of invalid text, because all callers expect this class.
     """
     try:
         return json.loads(data, parse_constant=_refuse_constant)

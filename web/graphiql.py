@@ -50,7 +50,7 @@ def policy(store: str | None) -> str:
 class GraphiQL:
     """The page is served to everyone, because it contains the sign-in; admin operations only to admins.
 
-    `address`: PUBLIC_URL, by which the page recognizes this server's links whatever host it was opened at.
+    `address`: PUBLIC_URL, by which the page recognizes this server's links, even if it was opened at another host name.
     """
 
     def __init__(self, audience: Audience, address: str, build: Path) -> None:

@@ -60,7 +60,7 @@ class RegenerationService:
         self._submissions = submissions
 
     async def regenerate(self, user: User, request: RegenerationRequest) -> list[Generation]:
-        """Submit the same request again, whatever its outcome was, or variations of its result.
+        """Submit the same request again, with any outcome, or variations of its result.
 
         Raises:
             InvalidInputError: `count` or the key is invalid.

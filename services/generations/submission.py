@@ -40,7 +40,7 @@ class SubmissionService:
 
         Raises:
             InvalidInputError, ConflictError: the key is invalid, or was used with another input.
-            Refusal: whatever `submit` raises.
+            Refusal: as raised by `submit`.
         """
         async with self._locks.of(user_id, ticket):
             return await idempotency.run_once(user_id, ticket, partial(self._batch, user_id), submit)

@@ -1,4 +1,4 @@
-"""Hourly jobs: every hour one worker, whichever is first, claims the hour's row and does the job."""
+"""Hourly jobs: every hour the first worker that claims the hour's row does the job."""
 
 import asyncio
 import random

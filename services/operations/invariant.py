@@ -1,4 +1,4 @@
-"""The invariants: what must hold in every database, whatever crashed; for each, the query that finds violations.
+"""The invariants: what must hold in every database, also after any crash; for each, the query that finds violations.
 
 Every query reads one snapshot and returns the ids of violating rows, so it may run while the server works.
 """

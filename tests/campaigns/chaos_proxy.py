@@ -19,8 +19,8 @@ _FAILURE = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 class FaultyProxy:
     """A proxy that serves one request per connection, so that each request succeeds or fails independently.
 
-    `failure_rate`: the share of requests that fail: half with a 500 before the store is called, half with a reset after the store has
-    carried the request out.
+    `failure_rate`: the share of requests that fail, half with a 500 before the store is called, half with a reset after
+    the store has carried the request out.
     """
 
     target: str

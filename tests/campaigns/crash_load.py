@@ -120,7 +120,7 @@ class Customer:
             await self._delete_guest_account()
 
     async def _delete(self, ids: list[str]) -> None:
-        """Delete generations: whatever the response, they must no longer be visible."""
+        """Delete generations; with any response, they must no longer be visible."""
         value = await self._ask(DELETE, None, ids=ids)
         assert {error["code"] for error in value["errors"]} <= {"NOT_FOUND"}, value
         self.deleted.update(ids)
