@@ -16,7 +16,8 @@ class ClientAddress:
     """Middleware that stores the client's address in `request.state.client`.
 
     uvicorn's ProxyHeadersMiddleware finds it: the socket's peer or, if that is a trusted proxy, the last hop in
-    X-Forwarded-For that is not one; hops further left are sent by the client and not trusted. Stricter than uvicorn alone:
+    X-Forwarded-For that is not one; hops further left come from the client and are ignored.
+    Stricter than uvicorn alone:
 
     - IPv4 proxies are also recognized by their IPv4-mapped IPv6 address (::ffff:10.0.0.1);
     - a hop that is not an IP address is never used, the peer is used instead;
