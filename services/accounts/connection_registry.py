@@ -59,7 +59,7 @@ class ConnectionRegistry:
             self._connections.discard(connection)
 
     async def aclose(self) -> None:
-        """Stop checking."""
+        """Remove the connection, which is then no longer checked."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])

@@ -20,7 +20,7 @@ _Suspension = tuple[AccountChange, AuditEntry]
 class SuspensionService:
     """Suspends and reinstates accounts.
 
-    Sessions end in the same transaction and do not come back; API keys are kept, but refused during the suspension.
+    Sessions end in the same transaction, permanently; API keys are kept, but refused during the suspension.
     Submitted generations are completed, because they are paid for.
     """
 

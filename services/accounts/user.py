@@ -221,7 +221,7 @@ class UserService:
         return ended
 
     async def _replace_password(self, user: User, password_hash: str, token: str | None) -> AccountChange | None:
-        # In one transaction: a crash in between must not leave a thief of the old password signed in.
+        # In one transaction: a crash in between must not leave an attacker with the old password signed in.
         account = await account_change.bump_version(user.id)
         unchanged = User.filter(id=user.id, password_hash=user.password_hash)
         if not await unchanged.update(password_hash=password_hash):

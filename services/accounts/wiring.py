@@ -30,7 +30,7 @@ from services.payments.wiring import Payments
 
 @dataclass(frozen=True)
 class Accounts:
-    """Users, sessions, API keys, mail, data exports, account deletion."""
+    """Services for users, sessions, API keys, mail, data exports and account deletion."""
 
     users: UserService
     sessions: SessionService

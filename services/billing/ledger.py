@@ -111,7 +111,7 @@ def refund(generation_id: str, cost: int) -> list[LedgerLine]:
 
 @dataclass(frozen=True)
 class TransactionFilter:
-    """Which lines of a ledger to show."""
+    """Conditions for a list of ledger lines."""
 
     types: tuple[TransactionType, ...] | None = None
     created_after: datetime | None = None

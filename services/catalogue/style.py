@@ -30,7 +30,7 @@ _DEFAULT_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: 
 
 @dataclass(frozen=True)
 class StyleFilter:
-    """Which styles to show. `collection` is a slug, `category` a name in any language."""
+    """Conditions for a list of styles. `collection` is a slug, `category` a name in any language."""
 
     collection: str | None = None
     category: str | None = None
@@ -173,12 +173,12 @@ class StyleService:
         return found
 
     def _active(self) -> QuerySet[Style]:
-        """Select the catalogue."""
+        """Return the query of the catalogue's styles."""
         return self._usable().filter(owner_id__isnull=True)
 
     @staticmethod
     def _usable() -> QuerySet[Style]:
-        """Select the catalogue and all custom styles."""
+        """Return the query of the catalogue's styles and all custom styles."""
         return Style.filter(is_active=True, collection__is_active=True).select_related("collection")
 
     def check_request(self, entitlement: Entitlement, media: MediaKind, count: int, model: str | None) -> None:

@@ -11,7 +11,7 @@ from services.products.wiring import Products
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Styles and collections."""
+    """Services for styles and collections."""
 
     styles: StyleService
     custom_styles: CustomStyleService

@@ -62,7 +62,7 @@ class ForbiddenError(Refusal):
 
 
 class SuspendedError(Refusal):
-    """The account is suspended. Shown only after the correct password, so that strangers do not learn it."""
+    """The account is suspended. Shown only after the correct password, so that it is not revealed to others."""
 
     code = ErrorCode.FORBIDDEN
 

@@ -15,7 +15,7 @@ ACTIVITIES = "told"  # the field of a message that holds its activities; process
 
 
 class ActivityKind(StrEnum):
-    """What happened."""
+    """The kind of an activity."""
 
     SIGN_UP = "SIGN_UP"
     GENERATION_CREATED = "GENERATION_CREATED"
@@ -28,7 +28,7 @@ class ActivityKind(StrEnum):
 
 @dataclass(frozen=True)
 class Activity:
-    """One thing that happened: ids and plain values, nothing secret. The reader's process renders the message."""
+    """An event in the deployment: ids and plain values, nothing secret. The reader's process renders the message."""
 
     kind: ActivityKind
     user_id: str | None = None  # the account; of an admin's action, the admin
@@ -41,24 +41,24 @@ class Activity:
 
     @classmethod
     def created(cls, user_id: str, generation_id: str) -> Self:
-        """A generation was created."""
+        """Return the activity of a generation that was created."""
         return cls(ActivityKind.GENERATION_CREATED, user_id, generation_id)
 
     @classmethod
     def finished(cls, generation: Generation) -> Self:
-        """A generation has ended."""
+        """Return the activity of a generation that has ended."""
         values = {"status": generation.status, "code": generation.error_code}
         return cls(ActivityKind.GENERATION_FINISHED, generation.user_id, generation.id, values=values)
 
     @classmethod
     def ledger_line(cls, line: CreditTransaction) -> Self:
-        """A ledger line was written."""
+        """Return the activity of a ledger line that was written."""
         values = {"type": line.type, "amount": line.amount, "balance": line.balance}
         return cls(ActivityKind.TRANSACTION, line.user_id, line.generation_id, line.id, values)
 
     @classmethod
     def payment(cls, user_id: str, lines: Iterable[CreditTransaction], minor: int, currency: str | None) -> Self:
-        """An order was paid, or refunded if `minor` is negative; with the ledger line that it caused, if any.
+        """Return the activity of an order that was paid (refunded if `minor` is negative), with its ledger line, if any.
 
         `minor`: in minor units of `currency`, ISO 4217.
         """
@@ -69,12 +69,12 @@ class Activity:
 
     @classmethod
     def admin_action(cls, entry: AuditEntry) -> Self:
-        """An admin performed an action."""
+        """Return the activity of an admin's action."""
         target = entry.target
         generation_id = target if target is not None and ids.is_id(target, ids.GENERATION) else None
         return cls(ActivityKind.ADMIN_ACT, entry.actor_id, generation_id, values={"action": entry.action})
 
     @classmethod
     def alert(cls, text: Message) -> Self:
-        """Something needs an operator's attention."""
+        """Return the activity of an alert, which needs an operator's attention."""
         return cls(ActivityKind.ALERT, values={"text": text.text, "values": dict(text.values)})

@@ -26,7 +26,7 @@ async def record(actor_id: str | None, action: AdminAction, target: str | None, 
 
 
 class AuditLog:
-    """Reads the entries."""
+    """Reads the audit log."""
 
     async def entries(self, request: PageRequest[str]) -> Page[AuditEntry, str]:
         """A page of all entries, newest first."""

@@ -9,7 +9,7 @@ Step = tuple[int, tuple[GenerationChange, ...] | None]  # the account's version 
 
 
 class VersionBuffer:
-    """The version that a subscriber has received, and the messages that arrived ahead of their turn.
+    """The version that a subscriber has received, and the messages that arrived out of order.
 
     Processes publish in another order than they commit: a message that arrives early waits for those before it.
     """

@@ -15,7 +15,7 @@ from services.gallery.search import search_page, search_words
 
 
 class GenerationOrder(StrEnum):
-    """Which generations come first."""
+    """The order of a list of generations."""
 
     NEWEST = "NEWEST"
     OLDEST = "OLDEST"

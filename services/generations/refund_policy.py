@@ -1,4 +1,4 @@
-"""The refund policy: whether a generation without a result gives its credits back."""
+"""The refund policy: whether a generation without a result is refunded."""
 
 from models.enum import RefundPolicy
 

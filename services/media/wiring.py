@@ -12,7 +12,7 @@ from services.media.upload import UploadService
 
 @dataclass(frozen=True)
 class Media:
-    """Files and uploads."""
+    """Services for files and uploads."""
 
     files: FileService
     uploads: UploadService

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bucket:
-    """A group of generations."""
+    """Statistics of generations that share one property."""
 
     key: str
     count: int

@@ -215,7 +215,7 @@ INVARIANTS = (
     ),
     Invariant(
         "A2",
-        "an allowance is given back once, exactly when the policy or an admin says so",
+        "an allowance is returned once, exactly when the policy or an admin says so",
         # A recorded call may not have reached the provider: a refund by the policy in that case is not checked here.
         """
         SELECT id FROM (

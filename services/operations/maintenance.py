@@ -103,7 +103,7 @@ class MaintenanceService:
         return await self.read()
 
     def _validate(self, change: MaintenanceChange) -> dict[str, Any]:
-        """Return the columns to write."""
+        """Return the columns to write, validated."""
         for value, field in ((change.read_only, "readOnly"), (change.providers_off, "providersOff")):
             if value is None:
                 raise InvalidInputError(message("This must not be empty."), field=(field,))

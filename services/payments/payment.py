@@ -65,7 +65,7 @@ class PaymentService:
         return await self._settle(lambda: self._update_for_order(order, pays), record)
 
     async def record_refund(self, refund: Refund, *, record: Record = no_record) -> Settlement:
-        """Take back what one refund is for, or store it until its payment is reported."""
+        """Reverse what one refund is for, or store it until its payment is reported."""
         return await self._settle(lambda: self._update_for_refund(refund), record)
 
     async def _settle(self, build_update: Callable[[], Awaitable[PurchaseUpdate]], record: Record) -> Settlement:

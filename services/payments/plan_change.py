@@ -1,7 +1,7 @@
 """Changes of plans: how many credits an order of billing reason `subscription_update` grants.
 
 A whole new period grants the new plan's month. A difference grants the difference of the months, in proportion to the
-rest of the period. Nothing is taken back within a period.
+rest of the period. Nothing is reversed within a period.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""One order's row: what was paid for is granted once, what was refunded is taken back, in any order of reports."""
+"""One order's row: what was paid for is granted once, what was refunded is reversed, in any order of reports."""
 
 from dataclasses import dataclass, replace
 
@@ -171,7 +171,7 @@ async def _monthly_credits(order: Order, plan: Plan, purchase: Purchase) -> int:
 
 
 async def _reverse(purchase: Purchase, account: AccountChange) -> AccountChange:
-    """Take back the refunded share of the credits, rounded down over all refunds together."""
+    """Reverse the refunded share of the credits, rounded down over all refunds together."""
     if not purchase.net_amount or not purchase.refunded_amount:
         return account
     due = purchase.credits * min(purchase.refunded_amount, purchase.net_amount) // purchase.net_amount

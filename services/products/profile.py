@@ -28,7 +28,7 @@ from services.products.toml_file import (
 
 
 class UploadRules(BaseModel):
-    """Which photos are accepted."""
+    """The limits of uploaded photos."""
 
     model_config = ENTRY
 

@@ -79,7 +79,7 @@ async def test_suspension_ends_all_access_and_submitted_generations_are_complete
     assert (await program.generation(generation["id"]))["status"] == "COMPLETED", (
         "it was paid for, and API keys work again"
     )
-    assert await ada.one(VIEWER) is None, "ended sessions do not come back"
+    assert await ada.one(VIEWER) is None, "ended sessions stay ended"
     assert (await idle_server.api.one(SIGN_IN, input=CREDENTIALS))["token"] is not None
     entries = await AuditEntry.filter(target=user_id).order_by("id")
     assert [(entry.actor_id, entry.action.value, entry.detail) for entry in entries] == [

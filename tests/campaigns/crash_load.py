@@ -108,9 +108,9 @@ class Customer:
             self.submissions.append(submission)
             await self._send(submission)
         if rng.random() < FAVORITE_RATE:
-            await self._ask(FAVORITE, None, id=first)
+            await self._execute(FAVORITE, None, id=first)
             if self.final_statuses.get(first) == "COMPLETED":
-                await self._ask(SHARE, None, id=first)
+                await self._execute(SHARE, None, id=first)
         if rng.random() < DELETE_RATE:
             await self._delete(ids)
             await self._send(batch)  # an idempotent replay after the deletion
@@ -121,15 +121,15 @@ class Customer:
 
     async def _delete(self, ids: list[str]) -> None:
         """Delete generations; with any response, they must no longer be visible."""
-        value = await self._ask(DELETE, None, ids=ids)
+        value = await self._execute(DELETE, None, ids=ids)
         assert {error["code"] for error in value["errors"]} <= {"NOT_FOUND"}, value
         self.deleted.update(ids)
         for id in ids:
-            if (await self._ask(READ_STATUS, None, id=id))["generation"] is not None:
+            if (await self._execute(READ_STATUS, None, id=id))["generation"] is not None:
                 self.reversals.append(id)
 
     async def _export(self) -> None:
-        value = await self._ask(EXPORT, None)
+        value = await self._execute(EXPORT, None)
         assert value["errors"] == [], value
         if (url := value["dataExport"]["url"]) is None:
             return
@@ -144,30 +144,30 @@ class Customer:
             self.exports += 1
 
     async def _delete_guest_account(self) -> None:
-        """Sign up a guest, create generations, and delete the account while they are being made."""
-        email = f"guest-{secrets.token_hex(8)}@example.com"
-        made = await self._ask(SIGN_UP, None, input={"email": email, "password": PASSWORD})
+        """Sign up a temporary account, create generations, and delete the account while they are in progress."""
+        email = f"temporary-{secrets.token_hex(8)}@example.com"
+        made = await self._execute(SIGN_UP, None, input={"email": email, "password": PASSWORD})
         if made["errors"]:  # the account was created, but the response was lost
             assert [error["code"] for error in made["errors"]] == ["CONFLICT"], made
             return
-        guest = Customer(Api(self._api.http, self._api.address, made["token"]), self._styles, self._rng)
+        temporary = Customer(Api(self._api.http, self._api.address, made["token"]), self._styles, self._rng)
         for _ in range(2):
-            await guest._ask(CREATE, None, input={"prompt": "a farewell", "idempotencyKey": secrets.token_hex(8)})
+            await temporary._execute(CREATE, None, input={"prompt": "a sunset", "idempotencyKey": secrets.token_hex(8)})
         confirmation = {"password": PASSWORD, "confirmEmail": email}
         # UNAUTHENTICATED means that the account was deleted, but the response was lost.
-        await guest._ask(DELETE_ACCOUNT, None, input=confirmation)
+        await temporary._execute(DELETE_ACCOUNT, None, input=confirmation)
         self.deleted_accounts.append(made["user"]["id"])
-        self.unanswered, self.refused = self.unanswered + guest.unanswered, self.refused + guest.refused
+        self.unanswered, self.refused = self.unanswered + temporary.unanswered, self.refused + temporary.refused
 
     async def _send(self, submission: Submission) -> None:
         files = {"input.image": submission.image} if submission.image and not submission.upload_first else None
         if submission.upload_first and "uploadId" not in submission.input:
             await self._upload(submission)
-        value = await self._ask(submission.query, files, input=submission.input)
+        value = await self._execute(submission.query, files, input=submission.input)
         while submission.upload_first and [error["code"] for error in value["errors"]] == ["NOT_FOUND"]:
             # The upload expired before a server lived long enough to accept the request.
             await self._upload(submission)
-            value = await self._ask(CREATE, files, input=submission.input)
+            value = await self._execute(CREATE, files, input=submission.input)
         assert value["errors"] == [], value
         submission.responses.append([generation["id"] for generation in value["generations"]])
 
@@ -176,7 +176,7 @@ class Customer:
         assert submission.image is not None
         input = {"contentType": "image/jpeg", "byteSize": len(submission.image), "idempotencyKey": submission.key}
         while True:
-            value = await self._ask(CREATE_UPLOAD, None, input=input)
+            value = await self._execute(CREATE_UPLOAD, None, input=input)
             assert value["errors"] == [], value
             target = value["upload"]
             try:
@@ -190,7 +190,7 @@ class Customer:
             assert sent.status_code == 404, sent.text
 
     async def _cancel(self, generation_id: str) -> None:
-        value = await self._ask(CANCEL, None, id=generation_id)
+        value = await self._execute(CANCEL, None, id=generation_id)
         if value["errors"]:
             assert [error["code"] for error in value["errors"]] == ["CONFLICT"], value
         else:
@@ -200,7 +200,7 @@ class Customer:
         """Poll the generations for a while; do not wait for the lease of a killed worker to expire."""
         for generation_id in generation_ids:
             for _ in range(8):
-                value = await self._ask(READ_STATUS, None, id=generation_id)
+                value = await self._execute(READ_STATUS, None, id=generation_id)
                 self._record_status(generation_id, value["generation"]["status"])
                 if generation_id in self.final_statuses:
                     break
@@ -210,7 +210,7 @@ class Customer:
         if status in FINAL and self.final_statuses.setdefault(generation_id, status) != status:
             self.reversals.append(generation_id)
 
-    async def _ask(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> Any:
+    async def _execute(self, query: str, files: dict[str, bytes] | None, **variables: Any) -> Any:
         """Return the value of the only root field; retry until there is a response."""
         while True:
             try:

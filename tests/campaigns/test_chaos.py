@@ -106,14 +106,14 @@ async def test_redis_outage_refuses_no_request_and_delays_no_update_beyond_the_l
         async with load:
             await asyncio.sleep(0.5)  # the load is under way
             await deployment.run_in_thread(deployment.redis.kill)
-            gone = time.time()
+            down_since = time.time()
             made = 0  # during the outage, which lasts longer where a busy machine has completed none
-            while time.time() < gone + outage_seconds or (made == 0 and time.time() < gone + PATIENCE):
+            while time.time() < down_since + outage_seconds or (made == 0 and time.time() < down_since + PATIENCE):
                 client = rng.choice(load.clients)
                 for id in await client.create(with_photo=False):
                     group.add(ProgressSubscriber(client.apis, random.Random(rng.random()), generation_id=id))
                 await asyncio.sleep(outage_seconds / 12)
-                made = await completed_between(gone, time.time())
+                made = await completed_between(down_since, time.time())
             back = time.time()
             await deployment.run_in_thread(deployment.redis.start)
             await asyncio.sleep(1)
@@ -122,9 +122,9 @@ async def test_redis_outage_refuses_no_request_and_delays_no_update_beyond_the_l
                 client.accepted_count for client in load.clients if client.apis is reader.apis
             )
         await group.wait_until_done(60 if budget else 15)
-    during = load.responses(gone, back)
+    during = load.responses(down_since, back)
     report(
-        f"Redis down for {back - gone:.1f} s: {dict(codes(during))}, slowest {slowest(during):.2f} s",
+        f"Redis down for {back - down_since:.1f} s: {dict(codes(during))}, slowest {slowest(during):.2f} s",
         f"{made} completed during the outage",
         f"{len(group.delays)} live updates, the slowest after {max(group.delays):.2f} s",
     )
@@ -142,20 +142,20 @@ async def test_postgresql_outage_is_reported_at_once_and_recovered_from(
     async with load:
         for _ in range(amount(1, 10)):
             await asyncio.sleep(0.5)
-            gone = time.time()
+            down_since = time.time()
             await deployment.run_in_thread(deployment.postgres.kill)
             await asyncio.sleep(rng.uniform(0.8, 2.0))
             start = time.time()
             await deployment.run_in_thread(deployment.postgres.start)
-            outages.append((gone, start, time.time()))
+            outages.append((down_since, start, time.time()))
             await asyncio.sleep(amount(2, 12))
     recoveries, slow, seen = [], 0.0, []
-    for (gone, _start, back), (next_gone, *_) in zip(outages, [*outages[1:], (float("inf"),)], strict=True):
-        during = load.responses(gone - 0.2, back)
+    for (down_since, _start, back), (next_down_since, *_) in zip(outages, [*outages[1:], (float("inf"),)], strict=True):
+        during = load.responses(down_since - 0.2, back)
         seen += during
         slow = max(slow, slowest(during))
         # Requests that ended later met the next outage.
-        after = [response for response in load.responses(back) if response.ended < next_gone]
+        after = [response for response in load.responses(back) if response.ended < next_down_since]
         refused = [response.ended - back for response in after if response.code is not None]
         recoveries.append(max(refused, default=0.0))
     report(

@@ -161,7 +161,7 @@ async def test_delete_races_with_cancel(race: Race) -> None:
         assert row.deleted_at is not None
         assert await race.refunds(id) == 1
         assert canceled is NotFoundError or canceled.status == "CANCELED"
-        return "gone" if canceled is NotFoundError else "canceled first"
+        return "not found" if canceled is NotFoundError else "canceled first"
 
     await race.repeat(interleave, all_published=True)
     assert race.unpublished == set()
@@ -177,7 +177,7 @@ async def test_delete_races_with_favorite(race: Race) -> None:
         row = await Generation.get(id=id)
         assert (deleted.deleted, row.is_favorite) == ([id], False)
         assert marked is NotFoundError or marked.is_favorite
-        return "gone" if marked is NotFoundError else "marked first"
+        return "not found" if marked is NotFoundError else "marked first"
 
     await race.repeat(interleave, all_published=True)
     assert race.unpublished == set()

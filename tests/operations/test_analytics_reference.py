@@ -34,7 +34,7 @@ WINDOWS = [
 
 
 class Data:
-    """The rows that were written."""
+    """The rows that the fixture has inserted."""
 
     def __init__(self) -> None:
         self.generations: list[Row] = []

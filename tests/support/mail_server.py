@@ -31,7 +31,7 @@ class Mailbox:
         self.url = ""
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        """Handler that the server calls."""
+        """Handle a command; called by aiosmtpd."""
         if self.refusal:
             return self.refusal
         assert isinstance(envelope.content, bytes)
@@ -45,7 +45,7 @@ class Mailbox:
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
     ) -> AuthResult:
-        """Handler that the server calls."""
+        """Handle a command; called by aiosmtpd."""
         assert isinstance(given, LoginPassword)
         self.passwords.append(given.password)
         return AuthResult(success=given == LoginPassword(USER, PASSWORD), handled=False)

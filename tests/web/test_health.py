@@ -1,4 +1,4 @@
-"""Liveness and readiness."""
+"""The liveness and readiness endpoints."""
 
 import asyncio
 from collections.abc import Callable

@@ -161,7 +161,7 @@ def decode(image: Image.Image, side: int) -> Image.Image:
     size = fit(image.size, (side, side))
     image.draft(None, size)  # JPEG can decode at 1/2, 1/4 or 1/8; the other formats ignore this
     image.load()
-    icc, turn = image.info.get("icc_profile"), read_orientation(image.info.get("exif"))
+    icc, orientation = image.info.get("icc_profile"), read_orientation(image.info.get("exif"))
     image = to_basic_mode(image)
     if image.size != size:  # HAMMING takes a third of LANCZOS's time; at 4096 pixels the difference is not visible
         image = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
@@ -173,8 +173,8 @@ def decode(image: Image.Image, side: int) -> Image.Image:
             image.putalpha(alpha)
     else:
         image = to_srgb(image, icc)
-    if turn in UPRIGHT:
-        image = image.transpose(UPRIGHT[turn])
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
     image.info.clear()  # Pillow's writers would copy comments and profiles out of it
     return image
 

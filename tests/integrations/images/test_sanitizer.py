@@ -94,9 +94,9 @@ async def test_hostile_preview_is_refused(sanitizer: ImageSanitizer, case: Refus
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("turn", range(1, 9))
-async def test_every_exif_orientation_is_applied(sanitizer: ImageSanitizer, name: str, turn: int) -> None:
-    clean = await sanitizer.clean(make.oriented(name, turn), max_bytes=LIMIT)
+@pytest.mark.parametrize("orientation", range(1, 9))
+async def test_every_exif_orientation_is_applied(sanitizer: ImageSanitizer, name: str, orientation: int) -> None:
+    clean = await sanitizer.clean(make.oriented(name, orientation), max_bytes=LIMIT)
     assert is_the_scene(picture(clean).convert("RGB"))
 
 

@@ -113,9 +113,9 @@ ORDINARY = (
     Accepted("webp, exif, xmp, icc", saved("WEBP", exif=make.exif(), xmp=make.xmp(), icc_profile=SECRET), "WEBP"),
     Accepted("webp, html appended", lambda: make.webp() + SCRIPT, "WEBP"),
     *(
-        Accepted(f"{name.lower()}, orientation {turn}", partial(make.oriented, name, turn), name)
+        Accepted(f"{name.lower()}, orientation {orientation}", partial(make.oriented, name, orientation), name)
         for name in ("JPEG", "PNG", "WEBP")
-        for turn in range(1, 9)
+        for orientation in range(1, 9)
     ),
 )
 
