@@ -23,7 +23,7 @@ from tools.demo_portrait import draw_portrait  # noqa: E402 - the path comes fir
 ADDRESS = "http://127.0.0.1:8000"
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 SIDE = 720  # pixels: the height of the side-by-side picture
-GAP = 16
+GAP = 16  # pixels between the two pictures
 
 
 class Screen:

@@ -17,7 +17,7 @@ from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import FinalImage, ImageRequest, ReferencePhoto
 
 WIDTH = 900  # pixels, both pictures together
-GAP = 12
+GAP = 12  # pixels between the two pictures
 QUALITY = 82  # keeps each file under 150 KB
 
 

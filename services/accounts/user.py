@@ -27,7 +27,7 @@ from services.events import account_change
 from services.events.account_change import AccountChange
 from services.events.publisher import EventPublisher
 
-NAME_MAX = 100
+NAME_MAX = 100  # characters
 
 DEMO_EMAIL, DEMO_NAME = "demo@example.com", "演示用户"
 DEMO_PASSWORD = "darkroom-demo"  # noqa: S105 - public, for development servers only

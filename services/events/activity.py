@@ -58,7 +58,7 @@ class Activity:
 
     @classmethod
     def payment(cls, user_id: str, lines: Iterable[CreditTransaction], minor: int, currency: str | None) -> Self:
-        """Return the activity of an order that was paid (refunded if `minor` is negative), with its ledger line, if any.
+        """Return the activity of an order that was paid, or refunded if `minor` is negative, with its ledger line.
 
         `minor`: in minor units of `currency`, ISO 4217.
         """

@@ -19,7 +19,7 @@ _MAX_WORDS = 10
 # Generations scanned in the list's order for each one that a page holds, before the index is used. For a word in more
 # than one of that many, the scan fills the page; for any rarer word, the index finds few enough to sort, unless the
 # matches are concentrated at the far end of the list.
-_SCANNED_PER_ROW = 200
+_SCANNED_PER_ROW = 200  # generations
 
 # The index excludes generations that have not ended, because each heartbeat would write all their pairs again.
 _NOT_INDEXED = (GenerationStatus.PENDING, GenerationStatus.PROCESSING)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 _STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage; doubled up to the longest
 _DATABASE_PAUSE = 0.1  # the same, of the database
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 5.0  # seconds
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ MISSED = ""  # delivered where messages of a channel may have been lost; no JSON
 TIMEOUT = 1.0  # seconds for every wait on Redis
 KEEPALIVE = 2.0  # seconds without a reply before a ping, and then until the connection counts as dead
 MIN_PAUSE = 0.1  # seconds between attempts to connect, doubling up to the maximum
-MAX_PAUSE = 5.0
+MAX_PAUSE = 5.0  # seconds
 BATCH = 256  # messages published in one round trip
 
 

@@ -30,7 +30,7 @@ from services.integrations.providers.protocol import (
 )
 from services.integrations.providers.safe_fetch import FetchError, SafeFetch, UnsafeUrlError
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0  # to establish a connection
 READ_SECONDS = 60.0  # between two chunks of a response; the caller's deadline limits the total
 _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_SECONDS = 2.0
