@@ -27,7 +27,7 @@ async def bonus_of(api: Api, email: str) -> int:
     return await (await api.sign_up(email)).credits()
 
 
-async def test_deleted_account_that_comes_back_gets_no_second_bonus(idle_server: Running) -> None:
+async def test_new_account_with_the_mailbox_of_a_deleted_one_gets_no_second_bonus(idle_server: Running) -> None:
     api = idle_server.api
     for expected in (idle_server.settings.signup_credits, 0, 0):
         ada = await api.sign_up()

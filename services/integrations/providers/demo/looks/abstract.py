@@ -15,7 +15,7 @@ _PALETTES: tuple[tuple[Colour, ...], ...] = (
 
 
 def ribbons(canvas: Canvas, rng: random.Random) -> None:
-    """Layer over layer of slow waves, one large disc behind them."""
+    """Draw layers of slow waves with one large disc behind them."""
     palette = rng.choice(_PALETTES)
     canvas.wash([(0, palette[4]), (0.5, mix(palette[3], palette[4], 0.4)), (1, palette[2])])
     x, y = rng.uniform(0.3, 0.7), rng.uniform(0.26, 0.4)
@@ -39,7 +39,7 @@ def ribbons(canvas: Canvas, rng: random.Random) -> None:
 
 
 def ribbons_front(canvas: Canvas, rng: random.Random) -> None:
-    """Thin rings and dust in the air."""
+    """Draw thin rings and dust in the air."""
     for _ in range(5):
         canvas.ring(rng.random(), rng.random(), rng.uniform(0.03, 0.12), (255, 255, 255, 110), 0.003)
     for _ in range(70):

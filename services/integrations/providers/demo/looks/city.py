@@ -12,7 +12,7 @@ _NEON: tuple[Colour, ...] = ((255, 40, 150), (40, 226, 255), (255, 190, 60), (15
 
 
 def future(canvas: Canvas, rng: random.Random) -> None:
-    """Slim towers in three depths, lit windows, a ringed planet, traffic in the air."""
+    """Draw slim towers in three depths, lit windows, a ringed planet, traffic in the air."""
     top = rng.choice(((16, 18, 62), (30, 14, 70), (10, 34, 72)))
     canvas.wash(
         [
@@ -64,7 +64,7 @@ def future(canvas: Canvas, rng: random.Random) -> None:
 
 
 def future_front(canvas: Canvas, rng: random.Random) -> None:
-    """Two dark towers at the edges with strips of light, and passing hovercars."""
+    """Draw two dark towers at the edges with strips of light, and passing hovercars."""
     for side, way in ((0.0, 1), (1.0, -1)):
         top, wide = rng.uniform(0.16, 0.34), rng.uniform(0.06, 0.1)
         points = [
@@ -124,7 +124,7 @@ def _car(canvas: Canvas, rng: random.Random, x: float, y: float, long: float) ->
 
 
 def street(canvas: Canvas, rng: random.Random) -> None:
-    """House fronts running to a bright vanishing point, signs in neon, everything mirrored on wet ground."""
+    """Draw house fronts that lead to a bright vanishing point, and neon signs, mirrored on wet ground."""
     canvas.wash([(0, (10, 6, 30)), (0.45, (50, 20, 84)), (0.62, (150, 40, 130)), (1, (20, 8, 40))])
     canvas.lamp(0.5, 0.56, 0.55, rng.choice(((255, 80, 190), (80, 190, 255), (255, 130, 110))), 0.95)
     for depth in range(6):
@@ -157,7 +157,7 @@ def street(canvas: Canvas, rng: random.Random) -> None:
 
 
 def _mirror(canvas: Canvas, level: float) -> None:
-    """Turn everything below `level` into wet asphalt that shows what stands above it."""
+    """Draw wet asphalt below `level` that mirrors the picture above it."""
     line = round(level * canvas.height)
     tall = canvas.height - line
     above = canvas.image.crop((0, line - tall, canvas.width, line))
@@ -167,7 +167,7 @@ def _mirror(canvas: Canvas, level: float) -> None:
 
 
 def street_front(canvas: Canvas, rng: random.Random) -> None:
-    """Two large signs at the sides, a lantern, and rain."""
+    """Draw two large signs at the sides, a lantern, and rain."""
     for x in (rng.uniform(0.04, 0.09), rng.uniform(0.91, 0.96)):
         _sign(canvas, rng, x, rng.uniform(0.2, 0.34), 0.115)
     for x in (0.16, 0.84):
@@ -182,7 +182,7 @@ def street_front(canvas: Canvas, rng: random.Random) -> None:
 
 
 def _sign(canvas: Canvas, rng: random.Random, x: float, y: float, size: float) -> None:
-    """A neon board with strokes that only look like writing."""
+    """Draw a neon sign with strokes that only resemble writing."""
     colour = rng.choice(_NEON)
     half, tall = size * 0.36 * canvas.across, size * rng.uniform(0.9, 1.5) * canvas.down
     canvas.lamp(x, y, size * 2.3, colour, 0.85)

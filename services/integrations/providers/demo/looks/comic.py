@@ -54,7 +54,7 @@ def classic(drawing: Drawing, photo: Image.Image) -> Image.Image:
 
 
 def _wedges(drawing: Drawing, one: Stops, other: Stops, count: int) -> Image.Image:
-    """Rays of two gradients around a point a little above the middle."""
+    """Draw rays of two gradients around a point a little above the middle."""
     canvas = Canvas(drawing.width, drawing.height)
     canvas.wash([(0, (0, 0, 0)), (1, (0, 0, 0))])
     turn = drawing.rng.random()

@@ -66,7 +66,7 @@ def _applique(
     window: Image.Image,
     felt: Colour,
 ) -> Image.Image:
-    """The cut-out subject with its shadow and a white felt edge, laid into the window."""
+    """Paste the cut-out subject with its shadow and a white felt edge."""
     share, middle = place
     size = (max(1, round(drawing.width * share * 0.96)), max(1, round(drawing.height * share * 0.96)))
     corner = (round((drawing.width - size[0]) / 2), round(drawing.height * middle - size[1] / 2))
@@ -99,7 +99,7 @@ def _pastel(photo: Image.Image, felt: Colour) -> Image.Image:
 
 
 def _felted(toy: Image.Image, drawing: Drawing, body: Image.Image) -> Image.Image:
-    """Wool texture everywhere, plump shading over the cushion."""
+    """Add a wool texture everywhere, and plump shading over the cushion."""
     wool = fibres(toy.size, drawing.rng)
     woolly = ImageChops.soft_light(toy, Image.merge("RGB", (wool, wool, wool)))
     woolly = Image.blend(woolly, ImageChops.overlay(toy, Image.merge("RGB", (wool, wool, wool))), 0.5)
@@ -121,7 +121,7 @@ def _ears(canvas: Canvas, top: float, share: float, felt: Colour) -> None:
 
 
 def _rounded(middle: float, half_x: float, half_y: float) -> list[Point]:
-    """A superellipse: a square as a cushion is square."""
+    """Return the points of a superellipse, the shape of a cushion."""
     points = []
     for step in range(180):
         angle = math.tau * step / 180
@@ -136,7 +136,7 @@ def _rounded(middle: float, half_x: float, half_y: float) -> list[Point]:
 
 
 def _stitches(canvas: Canvas, path: list[Point]) -> None:
-    """White dashes along a path."""
+    """Draw white dashes along a path."""
     length, on = 0.0, True
     start = path[0]
     dash: list[Point] = [start]
@@ -154,7 +154,7 @@ def _stitches(canvas: Canvas, path: list[Point]) -> None:
 
 
 def _pattern(canvas: Canvas, step: float, shift: float, colour: Colour, wanted: Callable[[float, float], bool]) -> None:
-    """Hearts and dots in a loose grid, `step` short sides apart, at the places that are `wanted`."""
+    """Draw hearts and dots in a loose grid, `step` short sides apart, at the places that are `wanted`."""
     step_x, step_y = step * canvas.across, step * canvas.down
     for row in range(math.ceil(1 / step_y) + 1):
         for column in range(math.ceil(1 / step_x) + 1):

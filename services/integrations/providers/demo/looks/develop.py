@@ -18,7 +18,7 @@ def previews(picture: Image.Image, rng: random.Random) -> list[bytes]:
     """Return one small JPEG for each of STEPS."""
     small = picture.copy()
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    patches = clouds(small.size, rng, 4)  # the developer never reaches all of the paper at once
+    patches = clouds(small.size, rng, 4)  # the developer does not reach all of the paper at once
     return [_encode(_tray(small, patches, rng, step)) for step in STEPS]
 
 

@@ -91,7 +91,7 @@ def _one_colour(grey: Image.Image, accent: Colour) -> Image.Image:
 
 
 def _redness(photo: Image.Image, mask: Image.Image) -> Image.Image:
-    """Where the photo is truly red: red far above both green and blue, skin and wood left out."""
+    """Return a mask of the saturated red parts of the photo, without skin and wood."""
     red, green, blue = photo.filter(ImageFilter.GaussianBlur(1.5)).split()
     above = ImageChops.subtract(red, ImageChops.lighter(green, blue))
     strong = above.point([max(0, min(255, (value - 88) * 7)) for value in range(256)])
@@ -144,7 +144,7 @@ def realistic(drawing: Drawing, photo: Image.Image) -> Image.Image:
 
 
 def _bolts(frame: Image.Image, drawing: Drawing, power: Colour) -> Image.Image:
-    """Lightning from the upper edge down both sides."""
+    """Draw lightning from the upper edge down both sides."""
     dark = Image.new("L", frame.size, 0)
     pen = ImageDraw.Draw(dark)
     for side in (0.1, 0.9, drawing.rng.choice((0.2, 0.8))):

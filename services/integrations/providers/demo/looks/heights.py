@@ -8,7 +8,7 @@ from services.integrations.providers.demo.looks.tone import Colour, mix
 
 
 def mountain(canvas: Canvas, rng: random.Random) -> None:
-    """Ridge behind ridge in morning haze, snow on the far one, the sun between them."""
+    """Draw ridges in morning haze, snow on the farthest one, the sun between them."""
     top = rng.choice(((58, 72, 140), (76, 66, 148), (48, 88, 150)))
     canvas.wash(
         [(0, top), (0.3, (226, 130, 138)), (0.5, (255, 190, 112)), (0.62, (255, 232, 170)), (1, (255, 236, 190))]
@@ -27,7 +27,7 @@ def mountain(canvas: Canvas, rng: random.Random) -> None:
     far = skyline(rng, 0.46, 0.17, 0.5)
     canvas.ridge(far, (168, 128, 160))
     peaks = sorted(range(6, 123), key=lambda step: far[step])[:46]
-    for step in peaks:  # snow lies where the ridge is highest
+    for step in peaks:  # snow at the highest parts of the ridge
         x, y = step / 128, far[step]
         canvas.shape(
             [
@@ -45,7 +45,7 @@ def mountain(canvas: Canvas, rng: random.Random) -> None:
 
 
 def mountain_front(canvas: Canvas, rng: random.Random) -> None:
-    """Firs at both sides and along the bottom, a few birds against the light."""
+    """Draw firs at both sides and along the bottom, a few birds against the light."""
     for _ in range(30):
         x = rng.random()
         tall = 0.08 + 0.24 * (abs(x - 0.5) * 2) ** 2 * rng.uniform(0.7, 1.2)
@@ -65,7 +65,7 @@ def _fir(canvas: Canvas, rng: random.Random, x: float, foot: float, tall: float,
 
 
 def night(canvas: Canvas, rng: random.Random) -> None:
-    """A turning sky in short strokes, stars with halos, a moon, a sleeping village."""
+    """Draw a swirling sky in short strokes, stars with halos, a moon, a sleeping village."""
     deep = rng.choice(((12, 20, 66), (20, 16, 72), (8, 30, 70)))
     canvas.wash(
         [
@@ -101,7 +101,7 @@ def night(canvas: Canvas, rng: random.Random) -> None:
 
 
 def night_front(canvas: Canvas, rng: random.Random) -> None:
-    """Roofs with lit windows along the bottom, a cypress at one side, a shooting star."""
+    """Draw roofs with lit windows along the bottom, a cypress at one side, a shooting star."""
     canvas.ridge(skyline(rng, 0.93, 0.012), (10, 16, 38))
     for place in range(12):
         x = (place + rng.uniform(0.1, 0.7)) / 12
@@ -128,7 +128,7 @@ def night_front(canvas: Canvas, rng: random.Random) -> None:
 
 
 def castle(canvas: Canvas, rng: random.Random) -> None:
-    """Towers with pointed roofs on a rock above the clouds, under an aurora and a large moon."""
+    """Draw towers with pointed roofs on a rock above the clouds, under an aurora and a large moon."""
     sky = rng.choice(((64, 40, 130), (84, 36, 124), (44, 52, 140)))
     canvas.wash(
         [
@@ -186,7 +186,7 @@ def castle(canvas: Canvas, rng: random.Random) -> None:
 
 
 def castle_front(canvas: Canvas, rng: random.Random) -> None:
-    """Clouds along the bottom and up the sides, sparkles and fairy dust."""
+    """Draw clouds along the bottom and up the sides, sparkles and fairy dust."""
     for _ in range(90):
         x = rng.random()
         y = 1.02 - rng.random() * (0.05 + 0.13 * (abs(x - 0.5) * 2) ** 2)

@@ -22,7 +22,7 @@ _EVEN = _falloff(0.8)  # a spotlight's pool
 
 
 def gradient(size: tuple[int, int], stops: Stops) -> Image.Image:
-    """Top to bottom through all stops."""
+    """Return a vertical gradient through all stops."""
     strip = Image.new("RGB", (1, 256))
     for row in range(256):
         strip.putpixel((0, row), colour_at(stops, row / 255))
@@ -30,7 +30,7 @@ def gradient(size: tuple[int, int], stops: Stops) -> Image.Image:
 
 
 def colour_at(stops: Stops, place: float) -> Colour:
-    """The colour of a gradient at 0..1."""
+    """Return the colour of a gradient at 0..1."""
     before = stops[0]
     for stop in stops:
         if stop[0] >= place:
@@ -41,7 +41,7 @@ def colour_at(stops: Stops, place: float) -> Colour:
 
 
 def ramp(size: tuple[int, int], top: int, bottom: int) -> Image.Image:
-    """A mask from one brightness at the top to another at the bottom."""
+    """Return a mask that changes from one brightness at the top to another at the bottom."""
     strip = Image.new("L", (1, 256))
     for row in range(256):
         strip.putpixel((0, row), round(top + (bottom - top) * row / 255))
@@ -72,20 +72,20 @@ def glow(picture: Image.Image, x: float, y: float, radius: float, colour: Colour
 
 
 def pool(size: tuple[int, int], stretch: float = 1.0) -> Image.Image:
-    """A mask: bright in the middle, dark at the corners; `stretch` above 1 leaves more of it bright."""
+    """Return a mask, bright in the middle and dark at the corners; `stretch` above 1 leaves more of it bright."""
     mask = _EVEN.resize(size, Image.Resampling.BILINEAR)
     return mask.point([min(255, round(value * stretch)) for value in range(256)])
 
 
 def vignette(picture: Image.Image, strength: float, colour: Colour = (0, 0, 0)) -> Image.Image:
-    """Corners sink into `colour`; `strength` 0..1 is how deep."""
+    """Fade the corners to `colour`; `strength`: 0..1."""
     table = [round(255 * (1 - strength * (value / 255) ** 2.4)) for value in range(256)]
     mask = Image.radial_gradient("L").resize(picture.size, Image.Resampling.BICUBIC).point(table)
     return Image.composite(picture, Image.new("RGB", picture.size, colour), mask)
 
 
 def sparkle(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: Colour, turn: float = 0.0) -> None:
-    """A four-pointed star of `radius` pixels."""
+    """Draw a four-pointed star of `radius` pixels."""
     points = []
     for corner in range(8):
         reach = radius if corner % 2 == 0 else radius * 0.16
@@ -95,7 +95,7 @@ def sparkle(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour:
 
 
 def flare(picture: Image.Image, x: float, y: float, colour: Colour, strength: float) -> None:
-    """The streak and ghosts of a wide-screen lens pointed at a lamp, in place; `x`, `y` in pixels."""
+    """Draw the streak and ghosts of a wide-screen lens flare, in place; `x`, `y` in pixels."""
     unit = min(picture.size)
     thickness = max(2, unit // 26)
     streak = _SOFT.resize((round(picture.width * 1.8), thickness), Image.Resampling.BILINEAR)

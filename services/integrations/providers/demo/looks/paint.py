@@ -44,7 +44,7 @@ def oil(drawing: Drawing, photo: Image.Image) -> Image.Image:
 def _strokes(
     ground: Image.Image, picture: Image.Image, drawing: Drawing, spacing: float, length: float, width: float
 ) -> None:
-    """One layer over `ground` (twice the drawing's size); all three measures in short sides."""
+    """Paint one layer of strokes over `ground` (twice the drawing's size); all three measures in short sides."""
     columns = max(2, round(drawing.width / (drawing.unit * spacing)))
     rows = max(2, round(drawing.height / (drawing.unit * spacing)))
     few = picture.resize((columns, rows), Image.Resampling.BOX)
@@ -122,7 +122,7 @@ def pencil(drawing: Drawing, photo: Image.Image) -> Image.Image:
 
 
 def _slanted(specks: Image.Image, size: tuple[int, int], angle: float) -> Image.Image:
-    """Noise drawn out into parallel lines at an angle in degrees, as large as `size`."""
+    """Return noise stretched into parallel lines at an angle in degrees, of this `size`."""
     long = max(size) * 3 // 2
     lines = specks.crop((0, 0, min(specks.width, long // 14), min(specks.height, long)))
     lines = lines.resize((long, long), Image.Resampling.BICUBIC).rotate(angle, Image.Resampling.BILINEAR)

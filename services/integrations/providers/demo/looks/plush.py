@@ -121,7 +121,7 @@ def cartoon(drawing: Drawing, photo: Image.Image) -> Image.Image:
 
 
 def _checks(picture: Image.Image, side: int) -> Image.Image:
-    """A chessboard, which cuts any line into stitches."""
+    """Return a chessboard mask, which cuts any line into stitches."""
     few = (picture.width // side + 2, picture.height // side + 2)
     board = Image.frombytes("L", few, bytes(255 * ((x + y) % 2) for y in range(few[1]) for x in range(few[0])))
     large = board.resize((few[0] * side, few[1] * side), Image.Resampling.NEAREST)

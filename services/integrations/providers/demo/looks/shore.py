@@ -8,7 +8,7 @@ from services.integrations.providers.demo.looks.tone import Colour, mix
 
 
 def beach(canvas: Canvas, rng: random.Random) -> None:
-    """A low sun, a calm sea with a golden path, foam on the sand, one sail."""
+    """Draw a low sun, a calm sea with a golden path, foam on the sand, one sail."""
     horizon = rng.uniform(0.44, 0.5)
     high = rng.choice(((64, 156, 214), (88, 140, 206), (52, 168, 196)))
     canvas.wash([(0, high), (0.55, (176, 220, 232)), (1, (255, 226, 186))], 0, horizon)
@@ -51,7 +51,7 @@ def beach(canvas: Canvas, rng: random.Random) -> None:
 
 
 def beach_front(canvas: Canvas, rng: random.Random) -> None:
-    """Palm leaves from the upper corners, shells and a starfish below, gulls."""
+    """Draw palm leaves from the upper corners, shells and a starfish below, gulls."""
     for x, y, first in ((-0.03, 0.02, 0.0), (1.03, -0.02, 1.7)):
         for leaf in range(5):
             _palm(canvas, x, y, first + leaf * 0.36, rng.uniform(0.36, 0.5))
@@ -88,7 +88,7 @@ def _palm(canvas: Canvas, x: float, y: float, angle: float, length: float) -> No
 
 
 def underwater(canvas: Canvas, rng: random.Random) -> None:
-    """Light through the surface, shoals of fish, coral on the sea floor."""
+    """Draw light through the surface, shoals of fish, coral on the sea floor."""
     deep = rng.choice(((4, 40, 92), (6, 48, 84), (20, 36, 98)))
     canvas.wash([(0, (140, 236, 236)), (0.18, (44, 176, 206)), (0.6, mix(deep, (30, 130, 190), 0.5)), (1, deep)])
     for _ in range(9):
@@ -114,7 +114,7 @@ def underwater(canvas: Canvas, rng: random.Random) -> None:
 
 
 def underwater_front(canvas: Canvas, rng: random.Random) -> None:
-    """Weed at both sides, bubbles rising, two bright fish close by."""
+    """Draw weed at both sides, rising bubbles, two bright fish close by."""
     for _ in range(16):
         side = rng.choice((rng.uniform(-0.01, 0.16), rng.uniform(0.84, 1.01)))
         tall, phase, wide = rng.uniform(0.2, 0.5), rng.random() * 7, rng.uniform(0.007, 0.014)

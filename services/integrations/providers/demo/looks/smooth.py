@@ -12,7 +12,7 @@ from services.integrations.providers.demo.looks.tone import curve
 
 
 def follow(picture: Image.Image, guide: Image.Image, cell: int, tolerance: float = 60.0) -> Image.Image:
-    """`picture` (one band) smoothed over about `cell` pixels, its edges moved onto those of `guide` (one band).
+    """Smooth `picture` (one band) over about `cell` pixels, and move its edges onto those of `guide` (one band).
 
     `tolerance` is a variance in grey levels squared: contrast below its root counts as texture.
     """
@@ -40,12 +40,12 @@ def follow(picture: Image.Image, guide: Image.Image, cell: int, tolerance: float
 
 
 def smooth(picture: Image.Image, cell: int, tolerance: float = 300.0) -> Image.Image:
-    """An RGB picture with its texture gone and its edges kept; arguments as of `follow`."""
+    """Return an RGB picture with its texture removed and its edges kept; arguments as of `follow`."""
     return Image.merge("RGB", [follow(band, band, cell, tolerance) for band in picture.split()])
 
 
 def cel(picture: Image.Image, levels: int, sharpness: float = 9.0) -> Image.Image:
-    """Flat tones: every band in `levels` steps whose borders stay a little soft, so that they do not look jagged."""
+    """Return flat tones: every band in `levels` steps with slightly soft borders, so that they do not look jagged."""
 
     def steps(value: float) -> float:
         scaled = value * (levels - 1)
@@ -57,7 +57,7 @@ def cel(picture: Image.Image, levels: int, sharpness: float = 9.0) -> Image.Imag
 
 
 def ink(grey: Image.Image, thickness: float, boldness: float = 1.0) -> Image.Image:
-    """Lines where brightness drops, black on white; `thickness` in pixels, `boldness` lets fainter edges in.
+    """Return black lines on white where brightness drops; `thickness` in pixels, `boldness` lets fainter edges in.
 
     The difference of two blurs (Winnemöller's extended difference of Gaussians), cut by a steep curve.
     """
@@ -69,13 +69,13 @@ def ink(grey: Image.Image, thickness: float, boldness: float = 1.0) -> Image.Ima
 
 
 def outline(mask: Image.Image, width: int) -> Image.Image:
-    """The mask grown by `width` pixels all around, with a smooth rim."""
+    """Return the mask grown by `width` pixels on all sides, with a smooth edge."""
     grown = mask.filter(ImageFilter.GaussianBlur(width * 0.75))
     return grown.point(curve(lambda value: (value - 0.08) * 12))
 
 
 def shifted(mask: Image.Image, right: int, down: int) -> Image.Image:
-    """A mask moved by whole pixels, black moving in."""
+    """Return a mask moved by whole pixels; uncovered pixels are black."""
     moved = Image.new("L", mask.size, 0)
     moved.paste(mask, (right, down))
     return moved
