@@ -20,18 +20,23 @@ _POLL_SECONDS = 60.0  # between two checks whether a new hour has begun
 _MAX_PROBLEM = 500  # characters
 
 
-async def run_every_hour(job: str, run_when_due: Callable[[datetime], Awaitable[object]]) -> None:
+async def run_every_hour(
+    job: str, run_when_due: Callable[[datetime], Awaitable[object]], *, at_once: bool = False
+) -> None:
     """Call `run_when_due` with the time about once a minute, until cancelled; it claims the hour or does nothing.
 
-    An error is logged and ends one call only. Any number of workers may do this at once.
+    An error is logged and ends one call only. Any number of workers may do this at once. `at_once`: the first call
+    does not wait; without it, a process that has just started does its more urgent work first.
     """
+    is_due = at_once
     while True:
-        # Before the first call, too: a process that has just started has more urgent work.
+        if is_due:
+            try:
+                await run_when_due(datetime.now(UTC))
+            except Exception:
+                log.warning("hourly_job.failed", job=job, exc_info=True)
         await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.0))
-        try:
-            await run_when_due(datetime.now(UTC))
-        except Exception:
-            log.warning("hourly_job.failed", job=job, exc_info=True)
+        is_due = True
 
 
 async def claim(job: str, now: datetime) -> JobRun | None:

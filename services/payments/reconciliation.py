@@ -44,7 +44,7 @@ class Reconciliation:
     async def run(self) -> None:
         """Reconcile every hour until cancelled. Every worker runs this."""
         if self._provider is not None:
-            await hourly_job.run_every_hour(JOB, self.reconcile_when_due)
+            await hourly_job.run_every_hour(JOB, self.reconcile_when_due, at_once=True)
 
     async def reconcile_when_due(self, now: datetime) -> int | None:
         """Do this hour's run, and return how many orders and refunds changed anything; None if it is claimed already.
