@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from models import CreditTransaction, Membership, Purchase
+from models import CreditTransaction, Membership, Plan, Purchase
+from models.enum import PlanKind
 from tests.conftest import Running
 from tests.support.client import Api
 from tests.support.fakes.polar_wire import (
@@ -191,6 +192,22 @@ async def test_upgrade_without_period_follows_price_or_needs_review(polar_store:
     stored = await deliver(ada.api, "order.paid", foreign)
     assert (stored.outcome, stored.problem) == ("PARKED", "its share of the month is unknown")
     assert len(await lines(ada.api)) == 2
+    await assert_invariants(polar_store.services)
+
+
+async def test_old_plan_is_known_by_its_purchase_or_by_its_price(polar_store: Running, ada: Customer) -> None:
+    """Both bought Basic at an earlier price, which is nearer to that of another plan; one first month is known."""
+    texts, kind = {"en": "Plus", "zh": "Plus"}, PlanKind.SUBSCRIPTION
+    await Plan.create(
+        slug="plus", title=texts, kind=kind, price=1799, currency="usd", credits_per_month=200, max_batch=4, position=9
+    )
+    for email, is_known, credits in (("bob@example.com", True, 100), ("eve@example.com", False, 50)):
+        customer = Customer(await polar_store.api.sign_up(email), email)
+        if is_known:
+            await report(customer, ("order.paid", customer.month(BASIC, 1799, "former-price"), START))
+        change = plan_change(user_of(customer.api), customer.plan(PRO), NOW, (1500, PRO_PRICE), (900, "former-price"))
+        await report(customer, ("order.paid", change, NOW))
+        assert (await lines(customer.api))[-1] == ("SUBSCRIPTION", credits), email
     await assert_invariants(polar_store.services)
 
 
