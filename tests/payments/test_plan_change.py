@@ -1,5 +1,6 @@
 """Changes of plans in Polar's portal: what each kind of proration grants, once, and which plan the account has."""
 
+import asyncio
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -145,6 +146,15 @@ async def test_moving_between_two_plans_grants_the_difference_once(polar_store: 
         ("order.paid", ada.upgrade(NOW + 2 * DAY, 1300, 433, applied_balance_amount=-867), NOW + 2 * DAY),
     )
     assert await lines(ada.api) == [("SUBSCRIPTION", 100), ("SUBSCRIPTION", 100)]
+    await assert_invariants(polar_store.services)
+
+
+async def test_concurrent_orders_of_one_change_grant_the_difference_once(polar_store: Running, ada: Customer) -> None:
+    """Two orders of the same levels, each delivered four times at once."""
+    orders = [ada.upgrade(), ada.upgrade()]
+    await asyncio.gather(*(report(ada, ("order.paid", bought, NOW)) for bought in orders * 4))
+    assert await lines(ada.api) == [("SUBSCRIPTION", 100), ("SUBSCRIPTION", 100)]
+    assert await Purchase.filter(status="PAID").count() == 3
     await assert_invariants(polar_store.services)
 
 
