@@ -41,7 +41,7 @@ async def receive_polar(request: Request) -> Response:
         return _response("The signature is wrong.", 401)
     except InvalidPayloadError as error:
         log.error("webhook.payload_invalid", problem=str(error))
-        return _response("This is no event.", 400)
+        return _response("This is not an event.", 400)
     except HTTPException as error:
         return _response(error.reason, error.status_code)
     except ClientDisconnect:

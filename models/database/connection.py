@@ -122,8 +122,8 @@ _running: set[asyncio.Task[Any]] = set()
 async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in one transaction, in a task of its own that is shielded from cancellation.
 
-    A cancelled Tortoise transaction leaks its connection for good (on SQLite: its lock). So when the caller is
-    cancelled, the transaction is committed or rolled back first, and then the cancellation continues.
+    A canceled Tortoise transaction leaks its connection for good (on SQLite: its lock). So when the caller is
+    canceled, the transaction is committed or rolled back first, and then the cancellation continues.
     Inside another transaction it becomes a savepoint.
 
     After a deadlock or a serialization failure `work` is run again, so it must not keep state from its first run. After

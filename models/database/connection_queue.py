@@ -1,4 +1,4 @@
-"""The queue for connections: first come, first served, and given up when no connection is served any more."""
+"""The queue for connections: first come, first served; all waits fail when no connection becomes available."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ class ConnectionQueue:
             await slot
         except asyncio.CancelledError:
             if slot.done() and not slot.cancelled() and slot.exception() is None:
-                self.release()  # it was given to a waiter that has been cancelled
+                self.release()  # it was given to a waiter that has been canceled
             raise
         return max(arrived, self._served_at) + self._stall_timeout
 
@@ -79,7 +79,7 @@ class ConnectionQueue:
         """Return a slot, which goes to the next waiter."""
         while self._waiters:
             _, slot = self._waiters.popleft()
-            if not slot.done():  # else its waiter was cancelled
+            if not slot.done():  # else its waiter was canceled
                 slot.set_result(None)
                 return
         self._free += 1

@@ -19,7 +19,7 @@ from tortoise.backends.base.client import (
 from models.database.connection_queue import ConnectionQueue, QueueStalledError
 
 _STALL_TIMEOUT = 2.0  # seconds without a served connection; requests are refused within 3 s of an outage
-_CONNECT_TIMEOUT = 10.0  # seconds, in case no request waits for the connection any more
+_CONNECT_TIMEOUT = 10.0  # seconds, in case no request is still waiting for the connection
 _WAIT_LIMIT = 60.0  # seconds in a moving queue; reverse proxies usually wait as long for a response
 _IDLE = 300.0  # seconds after which an unused connection is closed
 

@@ -34,7 +34,7 @@ def parse_email(email: str) -> EmailAddress:
     """Return a valid address.
 
     Raises:
-        InvalidInputError: it is no address; with the field `email`.
+        InvalidInputError: it is not an address; with the field `email`.
     """
     valid = _validate(email)
     key, folded = _key(valid), valid.normalized.casefold()

@@ -19,7 +19,7 @@ class Sweeper:
         self._every = every
 
     async def run(self) -> None:
-        """Sweep until cancelled; an error is logged and ends one pass of one lane."""
+        """Sweep until canceled; an error is logged and ends one pass of one lane."""
         await asyncio.gather(*(self._repeat(lane) for lane in Lane), *(job() for job in self._jobs))
 
     async def _repeat(self, lane: Lane) -> None:

@@ -103,7 +103,7 @@ class MembershipService:
         await _write(state)
 
     async def current_memberships(self, users: Sequence[User]) -> dict[str, CurrentMembership]:
-        """Return the current memberships of these accounts, by account; accounts that are no members are left out."""
+        """Return the current memberships of these accounts, by account; accounts that are not members are left out."""
         now = self._now()
         paying = [user.id for user in users if active_plan_id(user, now)]
         found = Membership.filter(user_id__in=paying).exclude(status=MembershipStatus.ENDED).select_related("plan")

@@ -156,11 +156,11 @@ async def grant(
 
     Raises:
         NotFoundError: there is no such account, or it was deleted.
-        ValueError: the plan is no pass.
+        ValueError: the plan is not a pass.
     """
     duration = plan.duration_hours if hours is None else hours
     if duration is None or plan.images_per_hour is None or plan.videos_per_hour is None:
-        raise ValueError(f"{plan.slug} is no pass")
+        raise ValueError(f"{plan.slug} is not a pass")
     account = account or await account_change.bump_version(user_id)
     if await Pass.filter(reference=reference).exists():
         return account

@@ -21,7 +21,7 @@ class CachedValue(Generic[T]):
         """Return the value. Raises what `read` raises."""
         if self._reading is None or (self._reading.done() and time.monotonic() >= self._expires_at):
             self._reading = asyncio.create_task(self._refresh())
-        return await asyncio.shield(self._reading)  # a caller that is cancelled does not cancel it for the others
+        return await asyncio.shield(self._reading)  # a caller that is canceled does not cancel it for the others
 
     async def _refresh(self) -> T:
         self._expires_at = 0.0

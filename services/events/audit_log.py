@@ -15,7 +15,7 @@ async def record(actor_id: str | None, action: AdminAction, target: str | None, 
     request, the reason, and the earlier state: plain values, nothing secret.
 
     Raises:
-        ForbiddenError: the actor is no admin any more; the transaction must end. One request may hold several actions,
+        ForbiddenError: the actor is no longer an admin; the transaction must end. One request may hold several actions,
             and its permissions were checked when it began.
     """
     if actor_id is not None:

@@ -133,7 +133,7 @@ class ShareService:
                 return await self._get(user_id, generation_id)
 
     async def unshare(self, user_id: str, generation_id: str) -> Generation:
-        """Revoke the share, so that its address is not found any more. Has no effect if the picture is not shared.
+        """Revoke the share, so that its address is no longer found. Has no effect if the picture is not shared.
 
         Raises:
             NotFoundError: the generation does not exist or belongs to another user.

@@ -28,7 +28,7 @@ class AdminRetryService:
     async def retry(self, admin: User, generation_id: str, reason: str) -> Generation:
         """Submit a generation without a result as a new one, with the same prompt and photo, at no charge.
 
-        Everything is copied from the old row, so its style need not be offered any more. It may be retried again if
+        Everything is copied from the old row, so its style may no longer be offered. It may be retried again if
         its last retry has no result either.
 
         Raises:

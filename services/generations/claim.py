@@ -41,7 +41,7 @@ class Claim:
 
     @classmethod
     async def take(cls, generation_id: str, worker: str, lease_seconds: float, per_user: int) -> Self | None:
-        """Claim a waiting generation; None if it is not waiting any more, or its account has reached its limit.
+        """Claim a waiting generation; None if it is no longer waiting, or its account has reached its limit.
 
         `per_user`: how many generations of one account run at once.
         """
@@ -203,7 +203,7 @@ class Claim:
 
     @classmethod
     async def take_over(cls, generation_id: str, lease_seconds: float) -> Self | None:
-        """Claim a generation whose lease has expired, to release or fail it; None if it is not expired any more."""
+        """Claim a generation whose lease has expired, to release or fail it; None if it is no longer expired."""
         found = await rows(
             "UPDATE generations SET fence = fence + 1, version = version + 1, lease_until = LATER($2),"
             " updated_at = NOW() WHERE id = $1 AND status = 'PROCESSING' AND lease_until < NOW() RETURNING id",

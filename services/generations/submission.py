@@ -68,7 +68,7 @@ class SubmissionService:
         """Charge the account and write the rows in one transaction, then wake workers.
 
         `funding`: as `check` returned it. Credits are charged as found; a pass or a plan is checked again once the
-        account's row is locked, and if it cannot pay any more, credits do in products that sell them.
+        account's row is locked, and if it can no longer pay, credits do in products that sell them.
         `lock_references` checks what the rows refer to, in the transaction and with the account's row locked; if it
         raises, nothing is submitted.
 

@@ -87,7 +87,7 @@ class GenerationWorker:
         return await Claim.take_next(self.name, self._times.lease, self._per_user)
 
     async def run(self, claim: Claim) -> None:
-        """Run a claimed generation to its end. When cancelled, release it first."""
+        """Run a claimed generation to its end. When canceled, release it first."""
         crashpoint("worker.claimed")
         generation = claim.generation
         bound = log.bind(generation=generation.id, user=generation.user_id, attempt=generation.attempts)

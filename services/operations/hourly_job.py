@@ -23,7 +23,7 @@ _MAX_PROBLEM = 500  # characters
 async def run_every_hour(
     job: str, run_when_due: Callable[[datetime], Awaitable[object]], *, at_once: bool = False
 ) -> None:
-    """Call `run_when_due` with the time about once a minute, until cancelled; it claims the hour or does nothing.
+    """Call `run_when_due` with the time about once a minute, until canceled; it claims the hour or does nothing.
 
     An error is logged and ends one call only. Any number of workers may do this at once. `at_once`: the first call
     does not wait; without it, a process that has just started does its more urgent work first.

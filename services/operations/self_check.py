@@ -29,7 +29,7 @@ class SelfCheck:
         self._started_at = datetime.now(UTC)
 
     async def run(self) -> None:
-        """Audit every hour until cancelled; runs in every worker."""
+        """Audit every hour until canceled; runs in every worker."""
         await hourly_job.run_every_hour(JOB, self.check_when_due)
 
     async def check_when_due(self, now: datetime) -> dict[str, int] | None:

@@ -42,7 +42,7 @@ class Reconciliation:
         self._referrals = referrals
 
     async def run(self) -> None:
-        """Reconcile every hour until cancelled. Every worker runs this."""
+        """Reconcile every hour until canceled. Every worker runs this."""
         if self._provider is not None:
             await hourly_job.run_every_hour(JOB, self.reconcile_when_due, at_once=True)
 

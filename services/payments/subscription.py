@@ -50,7 +50,7 @@ class SubscriptionService:
         if is_deleted and status is MembershipStatus.ENDED:
             return await _recorded(Settlement(EventOutcome.IGNORED), record)  # nothing is left to cancel
         if not isinstance(plan, Plan) or plan.kind is not PlanKind.SUBSCRIPTION:
-            return await self._needs_review(subscription, f"{subscription.product_id!r} is no monthly plan", record)
+            return await self._needs_review(subscription, f"{subscription.product_id!r} is not a monthly plan", record)
         if buyer.user is None:
             return await self._needs_review(subscription, buyer.problem or "", record)
         state = _state_of(subscription, buyer.user.id, plan, status)

@@ -75,7 +75,7 @@ class WebhookService:
         """Store an authenticated event, and return our id of it; None if it is stored already.
 
         Raises:
-            InvalidPayloadError: the body is no event; nothing is stored.
+            InvalidPayloadError: the body is not an event; nothing is stored.
         """
         data = read_event(body)
         event = ExternalEvent(source=source, event_id=event_id, type=data["type"], data=data)

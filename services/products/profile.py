@@ -90,7 +90,7 @@ def load_profile(path: Path) -> Profile:
     """Load the profile in the file at `path`, with the shared collections and offers that it names.
 
     Raises:
-        ProfileError: with all problems that were found; the file is missing, no TOML, or inconsistent.
+        ProfileError: with all problems that were found; the file is missing, is not TOML, or is inconsistent.
     """
     return _load(path, tuple(_read_files(path)))
 

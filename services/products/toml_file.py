@@ -27,7 +27,7 @@ class ProfileError(Exception):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse the file at `path`. Raises ProfileError if it is missing or no TOML."""
+    """Parse the file at `path`. Raises ProfileError if it is missing or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

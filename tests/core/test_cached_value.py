@@ -26,7 +26,7 @@ async def test_concurrent_callers_share_one_read() -> None:
     cached = CachedValue(source.read, seconds=60)
     callers = [asyncio.create_task(cached.get()) for _ in range(20)]
     await asyncio.sleep(0)
-    callers[0].cancel()  # the first caller is cancelled
+    callers[0].cancel()  # the first caller is canceled
     source.open.set()
     results = await asyncio.gather(*callers, return_exceptions=True)
     assert [type(results[0]), *results[1:]] == [asyncio.CancelledError, *[1] * 19]

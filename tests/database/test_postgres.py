@@ -80,7 +80,7 @@ async def test_requests_wait_longer_while_the_queue_moves(opened: str) -> None:
     assert time.monotonic() - started > 2.4, "no request waited longer than the stall timeout"
 
 
-async def test_cancelled_waiters_leak_no_connection(opened: str) -> None:
+async def test_canceled_waiters_leak_no_connection(opened: str) -> None:
     waiting = [asyncio.create_task(rows("SELECT pg_sleep(0.05)")) for _ in range(20)]
     await asyncio.sleep(0.02)
     for task in waiting:

@@ -93,7 +93,7 @@ async def test_sqlite_takes_its_write_lock_before_the_first_read(templates: Path
         await run_tx(reads)
 
 
-async def test_a_cancelled_transaction_commits_before_the_caller_is_cancelled(opened: str) -> None:
+async def test_a_canceled_transaction_commits_before_the_caller_is_canceled(opened: str) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
@@ -188,15 +188,15 @@ async def test_random_cancellations_leak_no_connection_lock_or_credit(
         async with slots:
             return await spend_and_be_cancelled()
 
-    cancelled = sum(await asyncio.gather(*(limited() for _ in range(cancels))))
-    assert cancelled > cancels / 2, "most transactions were not cancelled"
+    canceled = sum(await asyncio.gather(*(limited() for _ in range(cancels))))
+    assert canceled > cancels / 2, "most transactions were not canceled"
     async with asyncio.timeout(10):  # more than there are connections: none was leaked, nothing is locked
         await asyncio.gather(*(spend() for _ in range(CONCURRENCY)))
     assert await pool() == pool_before
 
     lines = await CreditTransaction.filter(user_id=user).order_by("sequence")
     account = await User.get(id=user)
-    assert cancels - cancelled + CONCURRENCY <= len(lines) <= cancels + CONCURRENCY
+    assert cancels - canceled + CONCURRENCY <= len(lines) <= cancels + CONCURRENCY
     assert [line.sequence for line in lines] == list(range(1, len(lines) + 1))
     assert [line.balance for line in lines] == [START - line.sequence for line in lines]
     assert {line.type for line in lines} == {TransactionType.DEDUCTION}

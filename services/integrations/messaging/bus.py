@@ -47,7 +47,7 @@ class Subscription:
         self._queue = queue
 
     async def get(self, timeout: float | None = None) -> dict[str, object] | Gap | None:  # noqa: ASYNC109 - a timeout is a result here, not an error
-        """Return the next message, GAP, or None after `timeout` seconds without one. Loses nothing when cancelled.
+        """Return the next message, GAP, or None after `timeout` seconds without one. Loses nothing when canceled.
 
         Every subscriber gets its own objects, in memory too. Anything but a JSON object is returned as GAP: a newer
         release may have published it.
@@ -145,7 +145,7 @@ class Bus(Broadcast):
                 del self._subscribers[channel]
                 await self._backend.unsubscribe(
                     channel
-                )  # suspends in neither backend, so it completes in a cancelled task
+                )  # suspends in neither backend, so it completes in a canceled task
 
     async def _listener(self) -> None:
         while True:

@@ -63,7 +63,7 @@ class RedisBackend(BroadcastBackend):
     """One connection for all subscriptions, and one for all publishing.
 
     Only the backend's own tasks write to them: redis-py drops a connection when the task that is writing to it is
-    cancelled, and callers are cancelled often. No call waits longer than TIMEOUT.
+    canceled, and callers are canceled often. No call waits longer than TIMEOUT.
     `keepalive`: seconds; a server that hangs is detected after twice as long.
     """
 
@@ -135,7 +135,7 @@ class RedisBackend(BroadcastBackend):
         raise ConnectionError("Redis has not acknowledged the subscription")
 
     async def unsubscribe(self, group: str) -> None:
-        """Unsubscribe from the channel. Never suspends, so it is safe in a task that is being cancelled."""
+        """Unsubscribe from the channel. Never suspends, so it is safe in a task that is being canceled."""
         self._command("UNSUBSCRIBE", self._channels.pop(group))
 
     async def publish(self, channel: str, message: str) -> None:

@@ -30,7 +30,7 @@ class WakeUps:
         )
 
     async def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` for every message, and where messages may have been lost, until cancelled."""
+        """Call `wake` for every message, and where messages may have been lost, until canceled."""
         async with self._bus.subscribe(WAITING_CHANNEL) as messages:
             while True:
                 message = await messages.get()

@@ -108,7 +108,7 @@ async def test_get_without_timeout_returns_a_queued_message(bus: Bus) -> None:
         assert await subscription.get(0) == {"n": 1}
 
 
-async def test_cancelled_get_loses_no_message(bus: Bus) -> None:
+async def test_canceled_get_loses_no_message(bus: Bus) -> None:
     async with bus.subscribe("cancel") as subscription:
         received: list[object] = []
         for n in range(50):
@@ -139,7 +139,7 @@ async def test_publishing_a_payload_that_is_not_json_raises(bus: Bus) -> None:
         await bus.publish("bug", {"n": object()})
 
 
-async def test_cancelled_publishers_and_subscribers_affect_no_other_subscriber(bus: Bus) -> None:
+async def test_canceled_publishers_and_subscribers_affect_no_other_subscriber(bus: Bus) -> None:
     async def publish_and_receive(n: int) -> None:
         async with bus.subscribe(f"crowd:{n % 7}") as subscription:
             await bus.publish(f"crowd:{n % 7}", {"n": n})
@@ -149,7 +149,7 @@ async def test_cancelled_publishers_and_subscribers_affect_no_other_subscriber(b
     async with bus.subscribe("calm") as calm, assert_no_leaks():
         for round_ in range(100):
             crowd = [asyncio.create_task(publish_and_receive(n)) for n in range(10)]
-            for _ in range(round_ % 12):  # cancelled at a different step each time
+            for _ in range(round_ % 12):  # canceled at a different step each time
                 await asyncio.sleep(0)
             for task in crowd:
                 task.cancel()

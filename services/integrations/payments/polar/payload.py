@@ -173,7 +173,7 @@ def read_event(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):  # UnicodeDecodeError and numbers of too many digits are ValueErrors
         raise InvalidPayloadError("it is not JSON") from None
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
-        raise InvalidPayloadError("it is no event")
+        raise InvalidPayloadError("it is not an event")
     if not _is_storable(event):
         raise InvalidPayloadError("it contains what cannot be stored")
     _text(event, "type")
@@ -239,7 +239,7 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise InvalidPayloadError(f"{name} is no text")
+        raise InvalidPayloadError(f"{name} is not a string")
     return value
 
 
@@ -292,7 +292,7 @@ def _currency(data: dict[str, Any]) -> str:
 def _amount(data: dict[str, Any], name: str, *, least: int = 0) -> int:
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MAX_AMOUNT:
-        raise InvalidPayloadError(f"{name} is no amount of money")
+        raise InvalidPayloadError(f"{name} is not an amount of money")
     return value
 
 
@@ -310,7 +310,7 @@ def _optional_timestamp(data: dict[str, Any], name: str) -> datetime | None:
     try:
         timestamp = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise InvalidPayloadError(f"{name} is no timestamp") from None
+        raise InvalidPayloadError(f"{name} is not a timestamp") from None
     if timestamp.tzinfo is None:
         raise InvalidPayloadError(f"{name} has no time zone")
     return timestamp
