@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ async def test_sockets_of_a_suspended_account_end_without_an_event(idle_server: 
     await ada.verify_address()
     program = replace(ada, token=(await ada.one('mutation { createApiKey(name: "script") { key } }'))["key"])
     async with ada.socket() as quiet, program.socket() as by_key:
-        await User.filter(id=ada.user["id"]).update(suspended_at="2026-01-01T00:00:00+00:00")
+        await User.filter(id=ada.user["id"]).update(suspended_at=datetime.now(UTC))
         assert [await close_code(socket.connection) for socket in (quiet, by_key)] == [4401] * 2
 
 

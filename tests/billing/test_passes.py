@@ -1,84 +1,40 @@
 """Passes: hourly allowances are exact, returned on failure, and used before any other funding source."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
-from models import Collection, Generation, Pass, PassHour, Plan
+from models import Collection, Generation, Pass, Plan
 from models.database.connection import as_datetime, rows, run_tx
 from models.enum import ErrorCode, MediaKind, MembershipStatus, RefundPolicy
 from services.billing import passes
 from services.billing.membership import SubscriptionState
 from services.billing.passes import HOUR
 from services.core.error import NotFoundError
-from services.core.lease import LeaseLostError
 from services.generations.claim import Claim
 from services.operations.integrity_audit import IntegrityAudit
-from settings import Settings
-from tests.conftest import Running, running
-from tests.support.client import CANCEL, CREATE, REFINE, REGENERATE, Api
+from tests.conftest import Running
+from tests.support.client import CANCEL, CREATE, REFINE, REGENERATE
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import status
 from tests.support.integrity import assert_invariants, make_member
-
-PASS = """{ viewer { credits version pass {
-  plan { slug } startedAt expiresAt
-  images { perHour used remaining resetsAt usedInTotal } videos { perHour used remaining resetsAt usedInTotal }
-} } }"""
-QUOTE = "query($input: QuoteInput!) { quote(input: $input) { cost paidBy affordable balanceAfter } }"
-QUOTA = """
-mutation($input: CreateGenerationInput!) {
-  createGeneration(input: $input) { errors { code message field ... on QuotaExceededError { resetsAt } } }
-}"""
-DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds errors { code } } }"
-LEAVE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
-LITE, EIGHT = "flash-lite", "flash"  # 3 and 8 images per hour
-
-
-async def grant(api: Api, slug: str = LITE, reference: str | None = None) -> Pass:
-    """Grant a pass as a paid order does."""
-    reference = reference or f"polar:order:{api.user['id']}"
-    await run_tx(passes.grant, api.user["id"], await Plan.get(slug=slug), reference)
-    return await Pass.get(reference=reference)
-
-
-async def advance(held: Pass, hours: float) -> None:
-    """Shift a pass into the past by this many hours."""
-    row = await Pass.get(id=held.id)
-    past = timedelta(hours=hours)
-    await Pass.filter(id=held.id).update(started_at=row.started_at - past, expires_at=row.expires_at - past)
-
-
-async def active_pass(api: Api) -> Any:
-    return (await api.one(PASS))["pass"]
-
-
-async def order(api: Api, count: int = 1, **more: Any) -> list[dict[str, Any]]:
-    made = await api.create(prompt="A fox", count=count, **more)
-    assert made["errors"] == []
-    return list(made["generations"])
-
-
-async def paid(api: Api, count: int = 1) -> list[tuple[str, int]]:
-    """Request images, and return the funding source and the credits of each."""
-    return [(one["paidBy"], one["cost"]) for one in await order(api, count)]
-
-
-async def hours(held: Pass) -> dict[int, int]:
-    """Return how many images were used in each hour of a pass."""
-    return {row.hour: row.images for row in await PassHour.filter(holder_id=held.id)}
-
-
-@pytest.fixture
-async def creditless(scripted_settings: Settings) -> AsyncIterator[Running]:
-    """A server of the product that sells no credits, without background work."""
-    async with running(scripted_settings.model_copy(update={"profile": "flash", "signup_credits": 0}), idle=True) as it:
-        yield it
+from tests.support.passes import (
+    DELETE,
+    EIGHT,
+    LEAVE,
+    LITE,
+    PASS,
+    QUOTA,
+    QUOTE,
+    active_pass,
+    advance,
+    grant,
+    hours,
+    order,
+    paid,
+)
 
 
 async def test_pass_pays_first_then_credits(idle_server: Running) -> None:
@@ -343,65 +299,6 @@ async def test_video_allowance_is_counted_separately(idle_server: Running) -> No
     assert (shown["images"]["used"], shown["images"]["remaining"]) == (0, 3)
     await run_tx(passes.give_back, held.id, 0, MediaKind.VIDEO, 1)
     assert (await active_pass(ada))["videos"]["used"] == 0
-
-
-async def test_allowance_of_eight_accepts_eight_of_fifty_concurrent_requests(creditless: Running) -> None:
-    ada = await creditless.api.sign_up()
-    held = await grant(ada, EIGHT)
-    made = await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(50)))
-    codes = Counter(one["errors"][0]["code"] if one["errors"] else None for one in made)
-    assert codes == {None: 8, "QUOTA_EXCEEDED": 42}
-    assert await hours(held) == {0: 8}
-    await assert_invariants(creditless.services)
-
-
-async def test_concurrent_requests_continue_with_credits(idle_server: Running) -> None:
-    ada = await idle_server.api.sign_up()
-    held = await grant(ada, EIGHT)
-    made = await asyncio.gather(*(paid(ada) for _ in range(20)))
-    assert Counter(made_of for (made_of,) in made) == {("PASS", 0): 8, ("CREDITS", 1): 12}
-    assert (await hours(held), await ada.credits()) == ({0: 8}, 10_000 - 12)
-    await assert_invariants(idle_server.services)
-
-
-async def test_concurrent_requests_failures_cancels_and_deletions_leave_no_drift(creditless: Running) -> None:
-    ada = await creditless.api.sign_up()
-    held = await grant(ada, EIGHT)
-
-    async def fail(id: str) -> None:
-        claim = await Claim.take(id, "worker", 60, 100)
-        if claim is not None:
-            try:
-                await claim.fail(ErrorCode.GENERATION_FAILED, called=False)
-            except LeaseLostError:
-                return  # the cancel came first
-
-    for _ in range(3):
-        accepted = [one["generations"] for one in await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(8)))]
-        waiting = [one[0]["id"] for one in accepted if one]
-        assert len(waiting) == 8
-        await asyncio.gather(
-            *(fail(id) for id in waiting[:6]),
-            *(ada.one(CANCEL, id=id) for id in waiting[3:7]),
-            ada.one(DELETE, ids=waiting[5:7]),
-            *(ada.create(prompt="A fox") for _ in range(4)),
-        )
-        await assert_invariants(creditless.services)
-        await ada.one(DELETE, ids=[one.id for one in await Generation.filter(deleted_at__isnull=True)])
-        assert await hours(held) == {0: 0}
-    await assert_invariants(creditless.services, all_ended=True)
-
-
-async def test_requests_around_hour_boundary_use_both_hours(creditless: Running) -> None:
-    ada = await creditless.api.sign_up()
-    held = await grant(ada)
-    await advance(held, 1 - 0.4 / 3600)  # the next hour begins in 0.4 seconds
-    async with asyncio.timeout(20):
-        while sum((await hours(held)).values()) < 6:
-            await asyncio.gather(*(ada.create(prompt="A fox") for _ in range(4)))
-    assert await hours(held) == {0: 3, 1: 3}
-    assert (await ada.refused(QUOTA, input={"prompt": "A fox"}))["code"] == "QUOTA_EXCEEDED"
-    await assert_invariants(creditless.services)
 
 
 async def test_account_deletion_ends_passes(creditless: Running) -> None:
