@@ -16,7 +16,8 @@ from tests.support.server_process import free_port
 POOL = 3
 ANSWER_SECONDS = 3.0  # the promised limit of any response during an outage
 
-pytestmark = pytest.mark.filterwarnings("error")
+# Not the temporary file of another test's upload, which the garbage collector may close during one of these.
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Unclosed file <tempfile:ResourceWarning")
 
 
 @pytest.fixture
