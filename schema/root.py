@@ -166,9 +166,9 @@ class Mutation:
     )
     request_data_export: DataExportPayload = mutation(
         resolvers.accounts.request_data_export,
-        SIGNED_IN,
+        SESSION,
         "Request a zip of all of the account's data, made in the background. Repeat the request for its URL. FORBIDDEN "
-        "until the account's address is verified.",
+        "to API keys, and until the account's address is verified.",
     )
     delete_account: DeletedPayload = mutation(
         resolvers.accounts.delete_account,

@@ -6,16 +6,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from schema.runtime.access import Audience
 from services.services import Services
@@ -30,6 +29,7 @@ from web.local_file import serve_file
 from web.local_upload import receive_upload
 from web.metrics import show_metrics
 from web.request_log import RequestLog
+from web.security_headers import SecurityHeaders
 from web.shared_picture import send_picture, send_thumbnail, show_not_found, show_page
 from web.webhook import MAX_BODY_BYTES, receive_polar
 
@@ -58,22 +58,15 @@ class WebOptions:
     graphiql_files: Path = BUILD
 
 
-class SecurityHeaders:
-    """Middleware that adds security headers to every response."""
+class Application(Starlette):
+    """Starlette with the security headers outermost, so that they are also on its own 404, 405 and 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, address: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._address = address
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("X-Frame-Options", "DENY")
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack(), self._address)
 
 
 async def home(request: Request) -> Response:
@@ -124,7 +117,6 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
     middleware = [
         Middleware(RequestLog, [route.path for route in routes]),
-        Middleware(SecurityHeaders),
         Middleware(ClientAddress, options.trusted_proxies),
     ]
     if options.cors_origins:
@@ -137,6 +129,6 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
                 allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
             )
         )
-    application = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    application = Application(options.address, routes=routes, middleware=middleware, lifespan=lifespan)
     application.router.redirect_slashes = False  # redirects would contain the request's unchecked Host header
     return application

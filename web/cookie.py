@@ -10,6 +10,9 @@ from starlette.responses import Response
 from schema.runtime.context import Context
 
 NAME = "darkroom_session"
+# Browsers accept this prefix only from an https host itself, for the path / and without a domain (RFC 6265bis, 4.1.3):
+# neither a sibling subdomain nor a page over http can plant a session.
+_HOST_PREFIX = "__Host-"
 
 
 def _host(origin: str) -> str | None:
@@ -21,7 +24,7 @@ def _host(origin: str) -> str | None:
 
 
 class SessionCookie:
-    """HttpOnly, SameSite=Lax, and Secure if PUBLIC_URL is https.
+    """HttpOnly, SameSite=Lax; Secure and with the prefix __Host- if PUBLIC_URL is https.
 
     A browser sends the cookie with requests of any page. Three things prevent cross-site requests: a GraphQL request is
     JSON or has a custom header, so browsers send a CORS preflight; SameSite; and the Origin, which is checked here.
@@ -31,11 +34,12 @@ class SessionCookie:
     def __init__(self, address: str, origins: Iterable[str]) -> None:
         own = urlsplit(address)
         self._secure = own.scheme == "https"
+        self._name = _HOST_PREFIX + NAME if self._secure else NAME
         self._origins = {f"{own.scheme}://{own.netloc}", *origins} - {"*"}
 
     def token(self, connection: HTTPConnection) -> str | None:
         """Return the token of a request or socket, or None if its page may not use the cookie."""
-        found = connection.cookies.get(NAME)
+        found = connection.cookies.get(self._name)
         origin = connection.headers.get("origin")
         if origin is None:
             # Not from a page, or a same-origin GET. A page's WebSocket always has an Origin, and no other protection.
@@ -49,7 +53,7 @@ class SessionCookie:
             return
         session = context.cookie
         response.set_cookie(
-            NAME,
+            self._name,
             session.token if session else "",
             max_age=int((session.expires_at - datetime.now(UTC)).total_seconds()) if session else 0,
             path="/",

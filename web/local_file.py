@@ -44,7 +44,7 @@ async def serve_file(request: Request) -> Response:
         return PlainTextResponse("Not found.", status_code=404)
     headers = {
         "Cache-Control": f"private, max-age={found.seconds_left}, immutable",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",  # frontends on other origins embed it
     }
     if found.download_as is not None:

@@ -25,7 +25,7 @@ _CHUNK = 2**20  # bytes read from the storage at once: a slow client holds no st
 # A short max-age: caches may show a picture for that long after its share was revoked.
 _HEADERS = {
     "Cache-Control": "public, max-age=300",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",  # other sites embed it
 }
 

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "{ errors { code } } }",
     "createApiKey": 'mutation { createApiKey(name: "another") { errors { code } } }',
     "revokeApiKey": f'mutation {{ revokeApiKey(id: "{ids.new_id(ids.API_KEY)}") {{ errors {{ code }} }} }}',
+    "requestDataExport": "mutation { requestDataExport { dataExport { url } errors { code } } }",
     "signOut": "mutation { signOut(everywhere: true) { sessionsEnded } }",
 }
 

@@ -15,7 +15,7 @@ from tests.support.client import Api, photo
 
 pytestmark = pytest.mark.any_database
 
-NAME = "darkroom_session"
+NAME, HOST_NAME = "darkroom_session", "__Host-darkroom_session"
 PAGE, EVIL = "https://app.example.com", "https://evil.example.com"
 VIEWER = "{ viewer { email } }"
 ADA = {"data": {"viewer": {"email": "ada@example.com"}}}
@@ -44,13 +44,13 @@ async def viewer(api: Api, **headers: str) -> Any:
     return (await api.raw(VIEWER, headers=headers)).json()
 
 
-async def socket_viewer(api: Api, cookie: str, **headers: str) -> Any:
+async def socket_viewer(api: Api, cookie: str, name: str = NAME, **headers: str) -> Any:
     """Return the same over a socket that sends only the cookie; None if the socket is refused."""
     try:
         async with websockets.connect(
             api.address.replace("http", "ws", 1) + "/graphql",
             subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
-            additional_headers={"cookie": f"{NAME}={cookie}", **headers},
+            additional_headers={"cookie": f"{name}={cookie}", **headers},
         ) as connection:
             await connection.send(json.dumps({"type": "connection_init"}))
             assert json.loads(await connection.recv())["type"] == "connection_ack"
@@ -136,15 +136,20 @@ async def test_cors_origins_can_use_the_cookie_and_https_makes_it_secure(setting
     async with running(settings.model_copy(update=public)) as server:
         await server.api.sign_up()
         response = await server.api.raw(SIGN_IN, headers={"origin": PAGE}, input=INPUT)
-        assert "; Secure" in response.headers["set-cookie"]
+        assert response.headers["set-cookie"].startswith(f"{HOST_NAME}=")
+        attributes = {part.strip().casefold() for part in response.headers["set-cookie"].split(";")[1:]}
+        assert {"httponly", "path=/", "samesite=lax", "secure"} < attributes
+        assert not any(attribute.startswith("domain") for attribute in attributes), "browsers would refuse the prefix"
         assert response.headers["access-control-allow-credentials"] == "true"
         assert response.headers["access-control-allow-origin"] == PAGE
         value = response.headers["set-cookie"].split(";")[0].split("=", 1)[1]
-        sent = {"cookie": f"{NAME}={value}"}
+        sent = {"cookie": f"{HOST_NAME}={value}"}
         assert await viewer(server.api, origin=PAGE, **sent) == ADA
         assert await viewer(server.api, origin="https://api.example.com", **sent) == ADA
         assert await viewer(server.api, origin=EVIL, **sent) == SIGNED_OUT
-        assert await socket_viewer(server.api, value, origin=PAGE) == ADA
+        assert await socket_viewer(server.api, value, HOST_NAME, origin=PAGE) == ADA
+        planted = {"cookie": f"{NAME}={value}"}
+        assert await viewer(server.api, **planted) == SIGNED_OUT, "a sibling subdomain can set a cookie of this name"
 
 
 async def test_wildcard_origin_cannot_use_the_cookie(settings: Settings) -> None:

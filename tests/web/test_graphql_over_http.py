@@ -229,10 +229,3 @@ async def test_refusals_are_logged_without_traceback_or_warning(api: Api, caplog
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert [line for line in logs if "exc_info" in line or line["log_level"] in ("error", "warning")] == []
     assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
-
-
-async def test_every_response_has_security_headers(api: Api) -> None:
-    for response in (await post(api, VALID), await post(api, b"null"), await api.http.get("/nowhere")):
-        assert response.headers["x-content-type-options"] == "nosniff"
-        assert response.headers["x-frame-options"] == "DENY"
-        assert response.headers["referrer-policy"] == "no-referrer"

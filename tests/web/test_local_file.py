@@ -50,7 +50,7 @@ async def test_signed_link_serves_the_stored_bytes_with_security_headers(
         assert Image.open(io.BytesIO(response.content)).size == (picture["width"], picture["height"])
         assert response.headers["content-type"] == picture["contentType"]
         assert response.headers["x-content-type-options"] == "nosniff"
-        assert response.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
         assert response.headers["cross-origin-resource-policy"] == "cross-origin"
         assert "content-disposition" not in response.headers
         age = re.fullmatch(r"private, max-age=(\d+), immutable", response.headers["cache-control"])

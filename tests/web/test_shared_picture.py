@@ -262,7 +262,7 @@ async def test_picture_is_served_with_security_headers(module_server: Running, a
     for path in ("the-fox/picture", "the-fox/thumbnail"):
         headers = (await get(module_server, path)).headers
         assert headers["cache-control"] == "public, max-age=300"
-        assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "cross-origin"
         assert "x-robots-tag" not in headers

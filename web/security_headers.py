@@ -1,0 +1,52 @@
+"""Security headers of every response, by the rules of Mozilla's HTTP Observatory."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+DEFAULTS: Mapping[str, str] = {
+    # For responses that are no page: should a browser render one all the same, nothing in it loads or runs.
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",  # images override it, because frontends on other origins embed them
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",  # answers contain tokens and personal data; what may be cached overrides it
+}
+_HSTS = "max-age=31536000"  # a year, without the subdomains, which may be other services
+_STARTS = {"http.response.start", "websocket.http.response.start"}
+
+
+class SecurityHeaders:
+    """ASGI wrapper that adds each header of DEFAULTS that the response does not set itself.
+
+    `address` is PUBLIC_URL: with https, browsers are also instructed to use https only (HSTS, RFC 6797).
+    """
+
+    def __init__(self, app: ASGIApp, address: str) -> None:
+        self._app = app
+        self._defaults = dict(DEFAULTS)
+        if urlsplit(address).scheme == "https":
+            self._defaults["Strict-Transport-Security"] = _HSTS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A handshake that the application refuses without a response is answered by the server, without our headers.
+        is_unanswered = scope["type"] == "websocket" and "websocket.http.response" in scope.get("extensions", {})
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal is_unanswered
+            if is_unanswered and message["type"] == "websocket.close":
+                await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
+                message = {"type": "websocket.http.response.body", "body": b""}
+            is_unanswered = False
+            if message["type"] in _STARTS:
+                headers = MutableHeaders(scope=message)
+                for name, value in self._defaults.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send if scope["type"] == "lifespan" else send_with_headers)
