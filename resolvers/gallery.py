@@ -122,6 +122,18 @@ async def unshare_generation(info: Info, id: strawberry.ID) -> GenerationPayload
     return GenerationPayload(generation=Generation.of(row))
 
 
+async def admin_unshare_generation(info: Info, id: strawberry.ID, reason: str) -> GenerationPayload:
+    viewer, moderation = info.context.require_viewer(), info.context.services.gallery.moderation
+    row = await moderation.unshare(viewer, known_id(id, ids.GENERATION), reason)
+    return GenerationPayload(generation=Generation.of(row))
+
+
+async def admin_delete_generation(info: Info, id: strawberry.ID, reason: str) -> DeletedPayload:
+    viewer, known = info.context.require_viewer(), known_id(id, ids.GENERATION)
+    await info.context.services.gallery.moderation.delete(viewer, known, reason)
+    return DeletedPayload(deleted_ids=[strawberry.ID(known)])
+
+
 async def shared_generation(info: Info, slug: str) -> SharedGeneration | None:
     shared = await info.context.services.gallery.shares.find(slug)
     return SharedGeneration.of(shared) if shared else None

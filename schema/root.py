@@ -230,6 +230,18 @@ class Mutation:
         ADMIN,
         "Repeat a failed or canceled generation for its owner, free of charge, as a new generation.",
     )
+    admin_unshare_generation: GenerationPayload = mutation(
+        resolvers.gallery.admin_unshare_generation,
+        ADMIN,
+        "Stop sharing any user's generation; its page and image URLs stop working at once. Without effect where it is "
+        "not shared.",
+    )
+    admin_delete_generation: DeletedPayload = mutation(
+        resolvers.gallery.admin_delete_generation,
+        ADMIN,
+        "Delete any user's generation with its files; one in progress is canceled first. Without effect where it was "
+        "deleted before. A completed generation is not refunded.",
+    )
     admin_set_membership: UserPayload = mutation(
         resolvers.billing.admin_set_membership,
         ADMIN,

@@ -97,9 +97,11 @@ ID_ARGUMENTS: dict[str, dict[str, str]] = {
     "Mutation.adminAdjustCredits": {"input.userId": "any user's; else NOT_FOUND"},
     "Mutation.adminRefundGeneration": {"id": "any user's, deleted or not; else NOT_FOUND"},
     "Mutation.adminRetryGeneration": {"id": "any user's; else NOT_FOUND"},
+    "Mutation.adminUnshareGeneration": {"id": "any user's; else NOT_FOUND"},
     "Mutation.adminSetMembership": {"userId": "any user's; else NOT_FOUND"},
     "Mutation.adminGrantPass": {"userId": "any user's; else NOT_FOUND"},
     "Admin.generations": {"filter.styleId": "any user's", "filter.batchId": "any user's"},
     # Last, after everything that needs a generation.
+    "Mutation.adminDeleteGeneration": {"id": "any user's, deleted or not; else NOT_FOUND"},
     "Mutation.deleteGenerations": {"ids": "the viewer's; else NOT_FOUND, and the others are deleted"},
 }

@@ -14,6 +14,8 @@ _ADMIN_ACTIONS = {
     AdminAction.REFUND_GENERATION: message("An admin refunded a picture."),
     AdminAction.RETRY_GENERATION: message("An admin retried a picture."),
     AdminAction.CANCEL_GENERATION: message("An admin canceled a picture."),
+    AdminAction.UNSHARE_GENERATION: message("An admin stopped sharing a picture."),
+    AdminAction.DELETE_GENERATION: message("An admin deleted a picture."),
     AdminAction.SET_ROLE: message("An admin changed an account's role."),
     AdminAction.SET_MEMBERSHIP: message("An admin granted or ended a membership."),
     AdminAction.GRANT_PASS: message("An admin granted a pass."),

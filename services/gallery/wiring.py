@@ -6,6 +6,7 @@ from services.events.wiring import Events
 from services.gallery.deletion import DeletionService
 from services.gallery.favorite import FavoriteService
 from services.gallery.gallery import GalleryService
+from services.gallery.moderation import ModerationService
 from services.gallery.share import ShareService
 from services.gallery.user_stats import StatsService
 from services.integrations.storage.protocol import Storage
@@ -13,12 +14,13 @@ from services.integrations.storage.protocol import Storage
 
 @dataclass(frozen=True)
 class Gallery:
-    """Services for finished generations: lists, search, favorites, shares, deletion, statistics."""
+    """Services for finished generations: lists, search, favorites, shares, deletion, moderation, statistics."""
 
     lists: GalleryService
     favorites: FavoriteService
     shares: ShareService
     deletion: DeletionService
+    moderation: ModerationService
     stats: StatsService
 
 
@@ -29,5 +31,6 @@ def build_gallery(events: Events, storage: Storage, *, address: str) -> Gallery:
         favorites=FavoriteService(events.publisher),
         shares=ShareService(storage, events.publisher, address),
         deletion=DeletionService(events.publisher),
+        moderation=ModerationService(events.publisher),
         stats=StatsService(),
     )
