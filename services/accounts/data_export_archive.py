@@ -14,6 +14,7 @@ from tortoise.queryset import QuerySet
 from models import ApiKey, CreditTransaction, File, Generation, Membership, Pass, Purchase, Style, User
 from models.enum import FileKind, FileState
 from services.billing.entitlement import is_member
+from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import MissingObjectError, Storage
 
 log = structlog.get_logger(__name__)
@@ -22,7 +23,6 @@ M = TypeVar("M", bound=Model)
 
 _PAGE = 100  # rows in memory at once; pictures are read one at a time
 _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "results"}
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Archive:
@@ -107,7 +107,7 @@ def _json(value: object) -> bytes:
 
 def path_in_archive(file: File) -> str:
     """Return the path of a picture in the zip: by its kind and the day of its creation."""
-    return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{_EXTENSIONS[file.content_type]}"
+    return f"files/{_FOLDERS[file.kind]}/{file.created_at:%Y-%m-%d}-{file.id[-12:]}.{EXTENSIONS[file.content_type]}"
 
 
 def _account(row: User) -> dict[str, Any]:

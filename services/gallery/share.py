@@ -19,8 +19,8 @@ from services.core.text import is_slug
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import Storage
-from services.media.file import EXTENSIONS
 
 SLUG_MIN, SLUG_MAX = 3, 64  # characters of a slug that a user chooses
 _RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which look like letters

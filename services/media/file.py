@@ -11,6 +11,7 @@ from models.enum import FileKind, FileState
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, UnavailableError, UploadFailedError
 from services.core.message import message
+from services.integrations.images.formats import EXTENSIONS
 from services.integrations.images.sanitizer import (
     BadImage,
     BadImageError,
@@ -25,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 MAX_WIDTH = 4096  # pixels, of a stored picture
 THUMBNAIL_TYPE = "image/webp"
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True)

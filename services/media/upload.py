@@ -11,6 +11,7 @@ from services.core.error import InvalidInputError, NotFoundError, QuotaExceededE
 from services.core.idempotency import check_key, key_conflict
 from services.core.message import message
 from services.events import account_change
+from services.integrations.images.formats import CONTENT_TYPES, normalize_content_type
 from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError, Target, TooLargeError
 from services.media.file import UploadLimits
 
@@ -29,7 +30,7 @@ class UploadService:
     def __init__(self, storage: Storage, limits: UploadLimits, seconds: int) -> None:
         self._storage = storage
         self._limits = limits
-        self._types = sorted(f"image/{name.lower()}" for name in limits.formats)
+        self._types = sorted(CONTENT_TYPES[name] for name in limits.formats)
         self.seconds = seconds
 
     async def create(
@@ -42,6 +43,7 @@ class UploadService:
         Raises:
             InvalidInputError, ConflictError, QuotaExceededError, UnavailableError: no upload was created.
         """
+        content_type = normalize_content_type(content_type)
         if content_type not in self._types:
             text = message("The content type must be one of: {types}.", types=", ".join(self._types))
             raise InvalidInputError(text, field=("contentType",))

@@ -122,7 +122,8 @@ async def test_the_original_is_sanitized_and_the_upload_is_removed_when_it_expir
     ("input", "field"),
     [
         ({"contentType": "image/gif", "byteSize": 100}, "contentType"),
-        ({"contentType": "image/JPEG", "byteSize": 100}, "contentType"),
+        ({"contentType": "image/jpeg2000", "byteSize": 100}, "contentType"),
+        ({"contentType": "image/jpeg, image/png", "byteSize": 100}, "contentType"),
         ({"contentType": "text/html\u0000", "byteSize": 100}, "contentType"),
         ({"contentType": "image/png", "byteSize": 0}, "byteSize"),
         ({"contentType": "image/png", "byteSize": -1}, "byteSize"),
@@ -137,6 +138,20 @@ async def test_an_invalid_upload_is_refused_before_it_is_created(ada: Api, input
     refused = await ada.refused(CREATE_UPLOAD, input=input)
     assert (refused["__typename"], refused["code"], refused["field"]) == ("InputError", "INVALID_INPUT", [field])
     assert await Upload.all().count() == 0
+
+
+@pytest.mark.any_database
+async def test_content_type_is_understood_in_every_spelling(idle_server: Running) -> None:
+    ada = await idle_server.api.sign_up()
+    spellings = {
+        "image/jpeg": ("image/jpg", "IMAGE/JPEG", "Image/JPEG; charset=binary", "image/pjpeg", " image/jpeg ;q=1"),
+        "image/png": ("image/PNG", "image/x-png", "image/png;name=a.png"),
+        "image/webp": ("Image/WebP",),
+    }
+    for stored, given in spellings.items():
+        made = [await create_upload(ada, b"x", spelling, idempotencyKey=stored) for spelling in (stored, *given)]
+        assert len({upload["id"] for upload in made}) == 1, given
+        assert (await Upload.get(id=made[0]["id"])).content_type == stored
 
 
 async def test_the_same_key_returns_the_same_upload_while_that_accepts_bytes(idle_server: Running) -> None:

@@ -16,12 +16,14 @@ from typing import Any, Self
 
 import structlog
 
+from services.integrations.images.formats import CONTENT_TYPES
+
 CHILD = Path(__file__).with_name("sanitizer_process.py")
-CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 ALL_FORMATS = frozenset(CONTENT_TYPES)
 THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, ascending: galleries on any screen, and full screen on a phone
 MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: a PNG of 4096 x 4096 pixels is rarely larger
 MAX_HEADER_BYTES = 4096
+REDUCED_QUALITIES = (92, 80)  # of JPEG and WebP, tried in this order before the size is reduced
 MAX_RESPONSE_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise are 64 MiB as a PNG
 PIPE_BUFFER = 1 << 20  # bytes read ahead; with asyncio's 64 KiB, one response would pause the pipe hundreds of times
 EXIT_SECONDS = 1.0  # a child exits within milliseconds after its input has ended
@@ -72,6 +74,16 @@ class CleanImage:
     sha256: str
     placeholder: str
     thumbnails: dict[int, bytes]
+
+
+@dataclass(frozen=True)
+class ReducedImage:
+    """A smaller copy of an image: JPEG, or WebP if it is transparent."""
+
+    data: bytes
+    content_type: str
+    width: int  # pixels
+    height: int
 
 
 class _ChildLostError(Exception):
@@ -158,6 +170,28 @@ class ImageSanitizer:
         """
         job = {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
         return _data_uri((await self._run(job, data, MAX_PREVIEW_BYTES)).parts[0])
+
+    async def reduce(
+        self,
+        data: bytes,
+        *,
+        max_bytes: int,
+        box: tuple[int, int] | None = None,
+        opaque: bool = False,
+        qualities: tuple[int, ...] = REDUCED_QUALITIES,
+    ) -> ReducedImage:
+        """Return a copy of a stored image of at most `max_bytes`: the quality is reduced first, then the size.
+
+        `box`: the largest width and height in pixels; never enlarged. `opaque`: transparency becomes white.
+
+        Raises:
+            BadImageError: the image is refused.
+            SanitizerUnavailableError: the sanitizer cannot work at the moment.
+        """
+        job = {"task": "reduce", "formats": sorted(ALL_FORMATS), "max_bytes": max_bytes, "qualities": qualities}
+        response = await self._run(job | {"box": box, "opaque": opaque}, data, MAX_RESPONSE_BYTES)
+        (reduced,) = response.parts
+        return ReducedImage(reduced, CONTENT_TYPES[response.format], response.width, response.height)
 
     async def aclose(self) -> None:
         """Finish running images, refuse waiting ones, and stop every child."""

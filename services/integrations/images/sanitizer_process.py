@@ -4,6 +4,7 @@ Started by sanitizer.py as a plain file with `python -I`, so it imports only the
 A frame is a length (4 bytes, big endian), that many bytes of JSON, then the bytes whose size the JSON states:
 
     job       {"task": "clean" | "preview", "size": bytes, "formats": [...], "widths": [pixels, ...]}  the image
+              {"task": "reduce", "size", "formats", "max_bytes", "box": null | [width, height], "opaque", "qualities"}
     response  {"format", "width", "height", "widths", "parts": [bytes, ...]}  the parts, one after another
     refusal   {"reason": a BadImage}
 """
@@ -27,6 +28,9 @@ PLACEHOLDER_SIDE = 16  # pixels
 MAX_HEIGHT_RATIO = 4  # height of a thumbnail or preview at most, as a multiple of its width limit
 MAX_PLACEHOLDER_BYTES = 126  # 191 characters as a data URI; a photo takes about 60
 MAX_PREVIEW_BYTES = 9_000  # 12,000 characters as a data URI
+# Of copies that are sent elsewhere. 4:2:0 is what half the bytes of a photo are spent on otherwise.
+REDUCED: dict[str, dict[str, Any]] = {"JPEG": {"subsampling": "4:2:0"}, "WEBP": {"alpha_quality": 50, "method": 0}}
+MAX_TRANSPARENT_SIDE = 2048  # pixels, of such copies
 MAX_WEBP_PIXELS = 24_000_000  # libwebp and Pillow hold 16 to 20 bytes per pixel at once, other decoders 4 to 12
 
 # EXIF 2.32, tag 0x0112: the transposition that makes the stored pixels upright.
@@ -195,6 +199,13 @@ def encode_small_webp(image: Image.Image, limit: int, qualities: tuple[int, ...]
         image = resize(image, (max(1, image.width // 2), max(1, image.height // 2)))
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Return the image without transparency."""
+    if image.mode != "RGBA":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def encode_stored(image: Image.Image, name: str) -> bytes:
     """Encode the file to store; RefusedError if there is not enough memory."""
     attempts = [SAVE[name]]
@@ -223,9 +234,8 @@ def clean(data: bytes, formats: list[str], widths: list[int], limits: Limits) ->
         # Method 2 takes half the time of method 4, for 4 % more bytes.
         thumbnails.insert(0, encode(image, "WEBP", quality=80, method=2))
     tiny = resize(image, fit(image.size, (PLACEHOLDER_SIDE, PLACEHOLDER_SIDE)))
-    if tiny.mode == "RGBA":  # an alpha channel would double its size
-        tiny = Image.alpha_composite(Image.new("RGBA", tiny.size, "white"), tiny).convert("RGB")
-    placeholder = encode_small_webp(tiny, MAX_PLACEHOLDER_BYTES, (20, 0))
+    # Without an alpha channel, which would double its size.
+    placeholder = encode_small_webp(on_white(tiny), MAX_PLACEHOLDER_BYTES, (20, 0))
     return head | {"widths": made}, [picture, placeholder, *thumbnails]
 
 
@@ -238,9 +248,36 @@ def preview(data: bytes, formats: list[str], widths: list[int], limits: Limits) 
     return {"format": "WEBP", "width": image.width, "height": image.height}, [webp]
 
 
+def reduce(data: bytes, job: dict[str, Any], limits: Limits) -> Response:
+    """Return a copy of at most `max_bytes`, as JPEG, or as WebP if it is transparent."""
+    box = tuple(job["box"] or (MAX_STORED_SIDE, MAX_STORED_SIDE))
+    image = decode(open_image(data, detect_format(data, job["formats"]), limits), max(box))
+    image = resize(image, fit(image.size, box))
+    if job["opaque"]:
+        image = on_white(image)
+    name = "WEBP" if image.mode == "RGBA" else "JPEG"
+    if name == "WEBP":  # noise as alpha of 16 megapixels takes too much memory and time
+        image = resize(image, fit(image.size, (MAX_TRANSPARENT_SIDE, MAX_TRANSPARENT_SIDE)))
+    while True:
+        scale = 0.7  # if there is not enough memory: half of the pixels
+        for quality in job["qualities"]:
+            try:
+                copy = encode(image, name, quality=quality, **REDUCED[name])
+            except (MemoryError, OSError, ValueError):
+                break
+            if len(copy) <= job["max_bytes"]:
+                return {"format": name, "width": image.width, "height": image.height}, [copy]
+            scale = 0.95 * (job["max_bytes"] / len(copy)) ** 0.5  # the bytes grow with the pixels, or slower
+        if image.size == (1, 1):
+            raise RefusedError("TOO_MANY_BYTES")
+        image = resize(image, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+
+
 def run_job(job: dict[str, Any], data: bytes, limits: Limits) -> Response:
     """Do one job; every problem with its image becomes the reason of a refusal."""
     try:
+        if job["task"] == "reduce":
+            return reduce(data, job, limits)
         work = preview if job["task"] == "preview" else clean
         return work(data, job["formats"], job["widths"], limits)
     except RefusedError as refused:

@@ -1,0 +1,32 @@
+"""The picture formats: the one table of their content types, the other spellings of these, and file name endings."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """How a format is named outside: in headers, and at the end of file names."""
+
+    content_type: str
+    extension: str
+    aliases: tuple[str, ...] = ()  # unregistered content types that clients send for it
+
+
+FORMATS = {
+    "JPEG": PictureFormat("image/jpeg", "jpg", ("image/jpg", "image/pjpeg", "image/jfif")),
+    "PNG": PictureFormat("image/png", "png", ("image/x-png",)),
+    "WEBP": PictureFormat("image/webp", "webp", ("image/x-webp",)),
+}
+CONTENT_TYPES = {name: known.content_type for name, known in FORMATS.items()}
+EXTENSIONS = {known.content_type: known.extension for known in FORMATS.values()}
+_ALIASES = {alias: known.content_type for known in FORMATS.values() for alias in known.aliases}
+
+
+def normalize_content_type(text: str) -> str:
+    """Return a content type as the table spells it: without parameters, in lower case, aliases replaced.
+
+    Case and parameters mean nothing in a picture's content type (RFC 9110, section 8.3.1), and clients send both:
+    "Image/JPEG; charset=binary" is "image/jpeg". An unknown type is returned without them.
+    """
+    media_type = text.partition(";")[0].strip(" \t").lower()
+    return _ALIASES.get(media_type, media_type)
