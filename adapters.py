@@ -19,9 +19,9 @@ from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import Storage
 from services.integrations.wiring import Integrations
-from services.products.profile import Profile
+from services.products.profile import Profile, load_profile
 from setting_types import Provider, Switch
-from settings import Settings
+from settings import PROFILES, Settings
 
 
 def make_provider(settings: Settings) -> ImageProvider:
@@ -29,7 +29,9 @@ def make_provider(settings: Settings) -> ImageProvider:
     if settings.provider is Provider.DEMO:
         return DemoProvider(settings.demo_seconds)
     from services.integrations.providers.openrouter.client import OpenRouterProvider  # a slow import: 0.5 s
+    from services.integrations.providers.openrouter.model import ModelLimits
 
+    profile = load_profile(PROFILES / f"{settings.profile}.toml")
     hosts = frozenset(settings.provider_image_hosts)
     return OpenRouterProvider(
         settings.openrouter_api_key or "",
@@ -37,6 +39,10 @@ def make_provider(settings: Settings) -> ImageProvider:
         model=settings.openrouter_model,
         app_url=settings.address,
         fetch=SafeFetch(hosts) if hosts else None,
+        limits={
+            model: ModelLimits(reference=rules.reference_max_bytes, request=rules.request_max_bytes)
+            for model, rules in profile.model_limits.items()
+        },
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+from dataclasses import replace
 
 import structlog
 
@@ -20,6 +21,7 @@ from services.integrations.images.sanitizer import (
     SanitizerUnavailableError,
 )
 from services.integrations.providers.protocol import (
+    MAX_ANSWER_BYTES,
     FinalImage,
     ImageProvider,
     ImageRequest,
@@ -34,7 +36,6 @@ log = structlog.get_logger(__name__)
 _MAX_CALLS = 3  # of one generation, the first included; repeated only where the provider's work never started
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
 _PROGRESS_INTERVAL = 0.2  # seconds between progress messages of one generation; previews are published at once
-_RESULT_MAX_BYTES = 24 * 2**20
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
 _GENERATING, _GENERATED, _STORING = 0.1, 0.9, 0.95  # on the generation's scale of 0 to 1
 
@@ -70,12 +71,13 @@ class Renderer:
             GenerationFailedError: there is no image.
             LeaseLostError: the claim was lost.
         """
+        request = await self._fit_reference(_request_of(claim, reference))
         await self._advance(claim, GenerationStage.GENERATING, _GENERATING)
-        final = await self._call_provider(claim, _request_of(claim, reference))
+        final = await self._call_provider(claim, request)
         crashpoint("worker.generated")
         await self._advance(claim, GenerationStage.STORING, _STORING)
         try:
-            clean = await self._sanitizer.clean(final.data, max_bytes=_RESULT_MAX_BYTES, formats=_RESULT_FORMATS)
+            clean = await self._sanitizer.clean(final.data, max_bytes=MAX_ANSWER_BYTES, formats=_RESULT_FORMATS)
         except BadImageError as error:
             log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
             raise _failed_after_call(ErrorCode.GENERATION_FAILED, final) from None
@@ -83,6 +85,31 @@ class Renderer:
             log.exception("generation.sanitizer_unavailable", generation=claim.generation.id)
             raise _failed_after_call(ErrorCode.UNAVAILABLE, final) from None
         return final, clean
+
+    async def _fit_reference(self, request: ImageRequest) -> ImageRequest:
+        """Replace a reference that is larger than the model takes by a smaller copy; the stored file stays as it is.
+
+        Raises:
+            GenerationFailedError: it cannot be made; the provider was not called.
+        """
+        reference, max_bytes = request.reference, self._provider.max_reference_bytes(request)
+        if reference is None or max_bytes is None or len(reference.data) <= max_bytes:
+            return request
+        try:
+            copy = await self._sanitizer.reduce(reference.data, max_bytes=max_bytes)
+        except (BadImageError, SanitizerUnavailableError):
+            log.exception("generation.reference_not_reduced", generation=request.generation_id, max_bytes=max_bytes)
+            raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=False) from None
+        log.info(
+            "generation.reference_reduced",
+            generation=request.generation_id,
+            bytes=len(reference.data),
+            sent=len(copy.data),
+        )
+        smaller = replace(
+            reference, data=copy.data, content_type=copy.content_type, width=copy.width, height=copy.height
+        )
+        return replace(request, reference=smaller)
 
     async def _call_provider(self, claim: Claim, request: ImageRequest) -> FinalImage:
         called = in_flight = False  # whether any request has, or may have, left; and whether one is in flight

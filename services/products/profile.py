@@ -36,6 +36,15 @@ class UploadRules(BaseModel):
     formats: tuple[Literal["JPEG", "PNG", "WEBP"], ...] = Field(min_length=1)
 
 
+class ModelRules(BaseModel):
+    """What one model takes, where that differs from what is known about models; in bytes."""
+
+    model_config = ENTRY
+
+    reference_max_bytes: Annotated[StrictInt, Field(ge=10_000, le=2**31 - 1)] = 7_000_000  # of the reference picture
+    request_max_bytes: Annotated[StrictInt, Field(ge=100_000, le=2**31 - 1)] = 20_000_000  # with it, as Base64
+
+
 class Limits(BaseModel):
     """How much an account may request at once."""
 
@@ -77,6 +86,7 @@ class Profile(BaseModel):
     signup_credits_require_verification: StrictBool = False  # granted when the address is verified, not at sign-up
     max_batch: MaxBatch  # unless the account's plan overrides it
     models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)  # allowed; the first is the default
+    model_limits: dict[str, ModelRules] = {}  # by model
     upload: UploadRules
     limits: Limits
     membership: MembershipRules = MembershipRules()
@@ -185,6 +195,9 @@ def _fill_offers(path: Path, data: dict[str, Any]) -> Iterator[str]:
 def _problems(profile: Profile) -> Iterator[Problem]:
     yield from text_problems("title", profile.title)
     yield from duplicates("models", profile.models)
+    for model in profile.model_limits:
+        if model not in profile.models:
+            yield f"model_limits.{model}", "is none of models"
     yield from duplicates("upload.formats", profile.upload.formats)
     yield from duplicates("collections", [collection.slug for collection in profile.collections])
     for collection in profile.collections:

@@ -59,6 +59,9 @@ class QuickProvider:
         Image.new("RGB", (64, 48), "#806040").save(picture, "JPEG")
         self._picture = picture.getvalue()
 
+    def max_reference_bytes(self, request: ImageRequest) -> None:
+        return
+
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         os.write(self._calls, f"{request.generation_id}\n".encode())
         yield Progress(0.5)

@@ -101,6 +101,9 @@ class ScriptedProvider:
         Image.new("RGB", (64, 48), "#806040").save(picture, "JPEG")
         self._picture = picture.getvalue()
 
+    def max_reference_bytes(self, request: ImageRequest) -> None:
+        return
+
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         os.write(
             self._calls, f"{request.generation_id} {os.getpid()}\n".encode()

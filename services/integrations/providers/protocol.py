@@ -6,6 +6,8 @@ from typing import Protocol
 
 from models.enum import ErrorCode, Quality, Size
 
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a provider's whole answer; more is not read
+
 
 @dataclass(frozen=True)
 class ReferencePhoto:
@@ -66,6 +68,10 @@ class ImageProvider(Protocol):
     """Generates images. `generate` yields any number of Progress and PartialImage, then exactly one FinalImage."""
 
     name: str
+
+    def max_reference_bytes(self, request: ImageRequest) -> int | None:
+        """Return how many bytes the reference of this request may have; None: any number."""
+        ...
 
     def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         """Make one call; the implementation never retries it.

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
+from services.integrations.providers.protocol import MAX_ANSWER_BYTES
+
 Resolver = Callable[[str], Awaitable[Sequence[str]]]
 
-MAX_BYTES = 12 * 1024 * 1024
-TOTAL_SECONDS = 10.0
+TOTAL_SECONDS = 30.0  # for an answer of the largest size, 18 Mbit/s
 _CONNECT_SECONDS = 3.0  # per address
 _MAX_ADDRESSES = 4
 _MAX_URL = 2048  # characters
@@ -68,7 +69,7 @@ class SafeFetch:
         allowed_hosts: frozenset[str],
         *,
         resolver: Resolver = resolve,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int = MAX_ANSWER_BYTES,
         seconds: float = TOTAL_SECONDS,
         network: httpcore2.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
@@ -146,6 +147,9 @@ class SafeFetch:
             headers = {name.lower(): value for name, value in response.headers}
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise FetchError(f"{host} sent a compressed response")
+            announced = headers.get(b"content-length", b"")
+            if announced.isdigit() and int(announced[:19]) > self._max_bytes:
+                raise FetchError(f"{host} announced more than {self._max_bytes} bytes")
             body = bytearray()
             async for chunk in response.aiter_stream():
                 body += chunk

@@ -4,13 +4,14 @@ import asyncio
 import base64
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from models.enum import ErrorCode, Quality
 from services.integrations.providers.openrouter.client import OpenRouterProvider
 from services.integrations.providers.protocol import (
+    MAX_ANSWER_BYTES,
     FinalImage,
     ImageRequest,
     PartialImage,
@@ -236,7 +237,7 @@ async def test_error_with_endless_body_is_reported_soon(fake: ScriptedOpenRouter
     assert time.monotonic() - started < 5  # seconds; the body is given 2
 
 
-@pytest.mark.parametrize(("code", "megabytes"), [(200, 24), (500, 1)])
+@pytest.mark.parametrize(("code", "megabytes"), [(200, 64), (500, 1)])
 async def test_endless_body_is_closed_at_the_limit(
     code: int, megabytes: int, fake: ScriptedOpenRouter, provider: OpenRouterProvider
 ) -> None:
@@ -244,6 +245,26 @@ async def test_endless_body_is_closed_at_the_limit(
     await failure(provider)
     await asyncio.wait_for(fake.client_disconnected.wait(), 5)
     assert fake.sent < (megabytes + 16) * 2**20  # 16: bytes that the kernel may have buffered
+
+
+async def test_body_that_is_announced_over_the_limit_is_not_read(
+    fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    fake.script(scripted.announced(MAX_ANSWER_BYTES + 1))
+    assert (await failure(provider)).code is FAILED
+    await asyncio.wait_for(fake.client_disconnected.wait(), 5)
+    assert fake.sent < 16 * 2**20  # bytes that the kernel may have buffered
+
+
+@pytest.mark.parametrize("make", [scripted.picture, lambda png: scripted.sse_picture((png[:1000],), png)])
+async def test_answer_of_almost_the_limit_is_read(
+    make: Callable[[bytes], Response], fake: ScriptedOpenRouter, provider: OpenRouterProvider
+) -> None:
+    data = good_picture() + bytes(MAX_ANSWER_BYTES // 4 * 3 - 10_000)
+    fake.script(make(data))
+    *_, final = await collect(provider)
+    assert isinstance(final, FinalImage)
+    assert final.data == data
 
 
 async def test_redirect_is_not_followed(fake: ScriptedOpenRouter, provider: OpenRouterProvider) -> None:

@@ -74,6 +74,16 @@ def test_image_is_found_in_a_stream(body: dict[str, Any]) -> None:
     assert reader.image() == PNG
 
 
+def test_base64_longer_than_one_piece_is_decoded_with_white_space_at_any_place() -> None:
+    data = bytes(range(256)) * 9000  # three pieces
+    text = base64.b64encode(data).decode()
+    for width in (76, 1_000_003, len(text)):
+        lines = "\r\n".join(text[at : at + width] for at in range(0, len(text), width))
+        assert decode_image(f"data:image/png;base64,{lines}\n") == data, width
+    for wrong in (f"{text[:8]}={text}", f"{text[:1_500_000]}={text}", text + "@"):
+        assert decode_image(f"data:image/png;base64,{wrong}") is None
+
+
 def test_percent_encoded_image_without_base64_is_decoded() -> None:
     assert decode_image("data:image/svg+xml,%3Csvg%2F%3E") == b"<svg/>"
 

@@ -348,6 +348,12 @@ async def test_endless_body_is_closed_at_the_limit(site: Site, wire: RecordingNe
     await asyncio.wait_for(site.disconnected.wait(), 5)
 
 
+async def test_body_that_is_announced_over_the_limit_is_not_read(site: Site, wire: RecordingNetwork) -> None:
+    site.wire, site.repeat = b"HTTP/1.1 200 OK\r\nContent-Length: 10001\r\n\r\n", b""
+    with pytest.raises(FetchError, match="announced more than 10000 bytes"):
+        await fetcher(wire).get(URL)
+
+
 async def test_slow_body_is_closed_at_the_deadline(site: Site, wire: RecordingNetwork) -> None:
     site.wire, site.repeat = b"HTTP/1.1 200 OK\r\n\r\n", b"."
     with pytest.raises(FetchError, match=r"longer than 0\.3 s"):

@@ -185,7 +185,13 @@ def huge(code: int = 200) -> Response:
     return Response(_head(code, "application/json") + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
 
 
-def gzip_bomb(megabytes: int = 64) -> Response:
+def announced(length: int) -> Response:
+    """A body of `length` bytes by its head, which the server goes on sending."""
+    head = _head(200, "application/json", **{"Content-Length": str(length)})
+    return Response(head + b'{"choices":[{"message":{"content":"', repeat=b"A" * 65536)
+
+
+def gzip_bomb(megabytes: int = 80) -> Response:
     """`megabytes` of JSON white space, compressed by a factor of about a thousand."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)  # + 16: with gzip's head
     body = b"".join(packer.compress(b" " * 2**20) for _ in range(megabytes)) + packer.flush()

@@ -54,6 +54,10 @@ class DemoProvider:
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="demo-picture")
 
+    def max_reference_bytes(self, request: ImageRequest) -> None:
+        """None: nothing is sent anywhere."""
+        return
+
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         """Yield progress and four previews that develop like a photographic print, then the image as a JPEG.
 

@@ -4,8 +4,9 @@ import asyncio
 import functools
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 
 import httpx2
 import openai
@@ -18,6 +19,7 @@ from services.integrations.providers.openrouter.error import (
     error_object,
     status_error,
 )
+from services.integrations.providers.openrouter.model import ModelLimits, limits_of, max_reference_bytes
 from services.integrations.providers.openrouter.request import image_fields, messages
 from services.integrations.providers.openrouter.response import ResponseReader, read_object
 from services.integrations.providers.protocol import (
@@ -54,6 +56,9 @@ _SENT_HEADERS = {
 }
 
 
+T = TypeVar("T")
+
+
 class _StatusError(Exception):
     """A response with a status other than 200; raised past the SDK, which would read its body without a limit."""
 
@@ -73,8 +78,9 @@ def _trusted_certificates() -> ssl.SSLContext:
 class OpenRouterProvider:
     """An ImageProvider that sends one request per `generate` and never retries.
 
-    `fetch`: for models that respond with an https URL; None: such a response is a failure. `read_seconds`: the
-    longest pause within a response. `transport`: replaces the network in tests.
+    `fetch`: for models that respond with an https URL; None: such a response is a failure. `limits`: of models that
+    differ from ModelLimits' defaults. `read_seconds`: the longest pause within a response. `transport`: replaces the
+    network in tests.
     """
 
     name = "openrouter"
@@ -88,12 +94,14 @@ class OpenRouterProvider:
         app_url: str | None,
         app_title: str = "Darkroom",
         fetch: SafeFetch | None = None,
+        limits: Mapping[str, ModelLimits] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._key = api_key.strip()
         self._model = model
         self._fetch = fetch
+        self._limits = limits or {}
         titles = {"HTTP-Referer": app_url or "", "X-OpenRouter-Title": app_title, "X-Title": app_title}
         # Header values are ASCII: a title in other letters is omitted rather than refused.
         self._headers = {name: value for name, value in titles.items() if value and _is_header_value(value)}
@@ -120,6 +128,10 @@ class OpenRouterProvider:
         """Close connections."""
         await self._client.close()
 
+    def max_reference_bytes(self, request: ImageRequest) -> int | None:
+        """Return how many bytes the reference of this request may have; None: any number."""
+        return max_reference_bytes(request, limits_of(request.model or self._model, self._limits))
+
     async def generate(self, request: ImageRequest) -> AsyncIterator[ProviderEvent]:
         """Make one call. Progress rises and stays below 1; only some models stream previews.
 
@@ -141,8 +153,9 @@ class OpenRouterProvider:
                 extra_headers={**self._headers, "Accept": "text/event-stream, application/json"},
             ) as response:
                 reader = ResponseReader(response.headers.get("content-type", ""))
+                reader.expect(response.headers.get("content-length", ""))
                 async for chunk in response.iter_bytes():
-                    previews = reader.feed(chunk)
+                    previews = await _parse(reader, reader.feed, chunk) if b"\n" in chunk else reader.feed(chunk)
                     estimated = _PROGRESS_CEILING * -math.expm1(-reader.data_bytes / _EXPECTED_BYTES)
                     if previews or estimated >= fraction + _PROGRESS_STEP:
                         fraction = max(fraction, estimated)
@@ -160,8 +173,8 @@ class OpenRouterProvider:
         except (httpx2.RequestError, OSError) as connection_lost:
             if reader is None or not reader.response.ended:  # a disconnect after the last chunk is no failure
                 raise connection_error(connection_lost) from None
-        parsed = reader.finish(secrets)
-        data = reader.image() or await self._fetch_remote_image(reader)
+        parsed = await _parse(reader, reader.finish, secrets)
+        data = await _parse(reader, reader.image) or await self._fetch_remote_image(reader)
         yield FinalImage(data, parsed.model or model, parsed.cost, parsed.request_id)
 
     async def _fetch_remote_image(self, reader: ResponseReader) -> bytes:
@@ -181,6 +194,11 @@ class OpenRouterProvider:
         for name in set(request.headers) - _SENT_HEADERS:
             del request.headers[name]
         request.headers["Authorization"] = f"Bearer {self._key}"
+
+
+async def _parse(reader: ResponseReader, work: Callable[..., T], *arguments: object) -> T:
+    """Run a method of the reader; in a thread for a large answer, which would stop the event loop for too long."""
+    return await asyncio.to_thread(work, *arguments) if reader.is_large else work(*arguments)
 
 
 async def _raise_for_status(response: httpx2.Response) -> None:

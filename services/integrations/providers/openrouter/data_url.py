@@ -5,11 +5,11 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
-_WHITESPACE = re.compile(r"\s+")
 _END_OF_BARE_URL = re.compile(r"[\s\"'<>)\]]")
 _REMOTE_MARKDOWN = re.compile(r"!\[[^\]]{0,200}\]\((https://[^\s)]{1,2000})\)")
 _MAX_MARKDOWN = 100_000  # characters that are searched for links: bounds the regex's worst case
 _MAX_IMAGES_IN_TEXT = 8
+_PIECE = 1 << 20  # characters that are decoded at once: copies stay small, and other threads run in between
 
 
 def is_remote(url: str) -> bool:
@@ -25,13 +25,13 @@ def decode_image(url: str) -> bytes | None:
     """
     if url[:5].lower() != "data:":
         return None if is_remote(url) else _decode_base64(url)
-    head, comma, payload = url.partition(",")
-    media_type, _, parameters = head[5:].partition(";")
-    if not comma or not media_type.strip().lower().startswith("image/"):
+    comma = url.find(",")
+    media_type, _, parameters = url[5 : max(comma, 0)].partition(";")
+    if comma < 0 or not media_type.strip().lower().startswith("image/"):
         return None
-    decoded = _decode_base64(payload)
+    decoded = _decode_base64(url, comma + 1)
     if decoded is None and "base64" not in parameters.lower():
-        decoded = unquote_to_bytes(payload) or None
+        decoded = unquote_to_bytes(url[comma + 1 :]) or None
     return decoded
 
 
@@ -52,11 +52,23 @@ def find_image_urls(text: str) -> list[str]:
     return found
 
 
-def _decode_base64(payload: str) -> bytes | None:
-    if "%" in payload:
-        payload = unquote_to_bytes(payload).decode("latin-1")
-    compact = _WHITESPACE.sub("", payload).rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True) or None
-    except (binascii.Error, ValueError):  # ValueError: a character outside ASCII
-        return None
+def _decode_base64(text: str, start: int = 0) -> bytes | None:
+    """Decode `text` from `start` on, piece by piece; None if it is not base64."""
+    if "%" in text:
+        text, start = unquote_to_bytes(text[start:]).decode("latin-1"), 0
+    end = len(text)
+    while end > start and (text[end - 1] == "=" or text[end - 1].isspace()):
+        end -= 1
+    decoded: list[bytes] = []
+    rest = ""
+    for at in range(start, end, _PIECE):
+        piece = rest + "".join(text[at : min(at + _PIECE, end)].split()).replace("-", "+").replace("_", "/")
+        whole = len(piece) - len(piece) % 4 if at + _PIECE < end else len(piece)
+        piece, rest = piece[:whole], piece[whole:]
+        try:
+            decoded.append(base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True))
+        except (binascii.Error, ValueError):  # ValueError: a character outside ASCII
+            return None
+        if "=" in piece:
+            return None  # padding before the end
+    return b"".join(decoded) or None

@@ -20,27 +20,30 @@ class EventStream:
         """The bytes of data so far, including the unfinished line; comments do not count."""
         return self._finished_bytes + (len(self._line) if self._line.startswith(b"data") else 0)
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: bytes) -> list[bytearray]:
         """Process the next chunk; return the data of the events that it completes."""
         self._line += chunk
-        events: list[bytes] = []
+        events: list[bytearray] = []
         start = 0
         while (end := self._line.find(b"\n", max(start, self._searched))) >= 0:
-            line = bytes(self._line[start:end]).removesuffix(b"\r")
+            first, last = start, end - self._line.endswith(b"\r", start, end)
             start = end + 1
-            if line.startswith(b"data:"):
-                self._add_line(line[len(b"data:") :].removeprefix(b" "))
-            elif not line and self._has_data:
-                events.append(bytes(self._data))
-                self._data.clear()
+            if self._line.startswith(b"data:", first, last):
+                first += len(b"data:")
+                self._add_line(first + self._line.startswith(b" ", first, last), last)
+            elif first == last and self._has_data:
+                events.append(self._data)
+                self._data = bytearray()
                 self._has_data = False
         del self._line[:start]
         self._searched = len(self._line)
         return events
 
-    def _add_line(self, value: bytes) -> None:
+    def _add_line(self, first: int, last: int) -> None:
+        """Add a part of `_line` to the event's data, with no further copy: it may have 64 MiB."""
         if self._has_data:
             self._data += b"\n"
-        self._data += value
+        with memoryview(self._line) as line:
+            self._data += line[first:last]
         self._has_data = True
-        self._finished_bytes += len(value)
+        self._finished_bytes += last - first

@@ -10,9 +10,9 @@ from models.enum import ErrorCode
 from services.integrations.providers.openrouter.data_url import decode_image, find_image_urls, is_remote
 from services.integrations.providers.openrouter.error import Secrets, embedded_error, error_object
 from services.integrations.providers.openrouter.event_stream import EventStream
-from services.integrations.providers.protocol import ProviderError
+from services.integrations.providers.protocol import MAX_ANSWER_BYTES, ProviderError
 
-MAX_BODY_BYTES = 24 * 1024 * 1024  # decoded; a 4K PNG in base64 is about 20 MB
+_LARGE_BYTES = 4_000_000  # parsing more takes tens of milliseconds
 _MAX_MARKS = 200_000  # brackets and commas; parsed, "[[],[],…" takes twenty times its size
 _MAX_NAME = 200  # characters of an id or a model name that are kept
 
@@ -120,7 +120,7 @@ class ParsedResponse:
 class ResponseReader:
     """Parses a body into a ParsedResponse while it arrives, holding at most `max_bytes` of it."""
 
-    def __init__(self, content_type: str, max_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, content_type: str, max_bytes: int = MAX_ANSWER_BYTES) -> None:
         self.response = ParsedResponse()
         self._content_type = content_type.partition(";")[0].strip().lower()
         self._events = EventStream() if self._content_type == "text/event-stream" else None
@@ -134,6 +134,23 @@ class ResponseReader:
         """The bytes that carry data; the comments of a stream are only keep-alives."""
         return len(self._body) if self._events is None else self._events.data_bytes
 
+    @property
+    def is_large(self) -> bool:
+        """Whether what has arrived takes long to parse."""
+        return self._received > _LARGE_BYTES
+
+    def expect(self, content_length: str) -> None:
+        """Check the announced length, so that nothing of a body that is too long is read.
+
+        Raises:
+            ProviderError: GENERATION_FAILED over `max_bytes`.
+        """
+        if content_length.isascii() and content_length.isdigit() and int(content_length[:19]) > self._max_bytes:
+            raise self._too_long()
+
+    def _too_long(self) -> ProviderError:
+        return self.response.failed(ErrorCode.GENERATION_FAILED, f"the body is over {self._max_bytes} bytes")
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Process the next chunk; return the preview images that a later image has replaced.
 
@@ -142,7 +159,8 @@ class ResponseReader:
         """
         self._received += len(chunk)
         if self._received > self._max_bytes:
-            raise self.response.failed(ErrorCode.GENERATION_FAILED, f"the body is over {self._max_bytes} bytes")
+            self._body.clear()
+            raise self._too_long()
         if self._events is None:
             self._body += chunk
             return []
