@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     )
     mail_from: Sender | None = Field(None, description="The sender of mails: an address, or Name <address>.")
     app_url: WebAddress | None = Field(
-        None, description="The app's address for links in mails: /verify-email and /reset-password."
+        None, description="The app's address for links in mails: /verify-email, /reset-password and /change-email."
     )
 
     polar_access_token: str | None = Field(None, description="The access token of the Polar organization.")

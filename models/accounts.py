@@ -151,7 +151,9 @@ class MailToken(Model):
     )
     user_id: str
     purpose = fields.CharEnumField(MailPurpose, "models/enum.py", max_length=16)
-    email = fields.CharField(max_length=320)  # the key of the address it was sent to
+    email = fields.CharField(max_length=320)  # the key of the account's address when the mail was sent
+    # Of CHANGE: the address that replaces it, as typed, to which the link was sent.
+    new_address = fields.CharField(max_length=320, null=True)
     token_hash = fields.CharField(max_length=64, unique=True)  # hex
     expires_at = fields.DatetimeField(db_index=True)
     used_at = fields.DatetimeField(null=True)

@@ -166,6 +166,7 @@ class MailPurpose(StrEnum):
 
     VERIFY = "VERIFY"  # verifies the address
     RESET = "RESET"  # resets the password
+    CHANGE = "CHANGE"  # changes the address
 
 
 class ExportState(StrEnum):
@@ -189,6 +190,7 @@ class AdminAction(StrEnum):
     SET_MEMBERSHIP = "SET_MEMBERSHIP"
     GRANT_PASS = "GRANT_PASS"  # noqa: S105 - a time-boxed purchase, not a password
     SET_SUSPENDED = "SET_SUSPENDED"
+    CHANGE_EMAIL = "CHANGE_EMAIL"  # by its user: an account left an address that ADMIN_EMAILS lists
     CREATE_STYLE = "CREATE_STYLE"  # in the catalogue; custom styles are private
     UPDATE_STYLE = "UPDATE_STYLE"
     DELETE_STYLE = "DELETE_STYLE"

@@ -2,6 +2,7 @@
 
 import strawberry
 
+import models
 from models import ids
 from schema.accounts import (
     ApiKey,
@@ -10,6 +11,7 @@ from schema.accounts import (
     DataExport,
     DataExportPayload,
     DeleteAccountInput,
+    RequestEmailChangeInput,
     SentPayload,
     SessionPayload,
     SignInInput,
@@ -104,6 +106,29 @@ async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload
     return UserPayload(user=User.of(user))
 
 
+async def request_email_change(info: Info, input: RequestEmailChangeInput) -> SentPayload:
+    await info.context.services.accounts.email_changes.request(
+        info.context.require_viewer(),
+        input.email,
+        given(input.password, None),
+        session=info.context.token,
+        client=info.context.client,
+        locale=info.context.locale,
+    )
+    return SentPayload(sent=True)
+
+
+async def change_email(info: Info, token: str) -> UserPayload:
+    user = await info.context.services.accounts.email_changes.change(
+        token,
+        client=info.context.client,
+        signed_in=_signed_in_user(info),
+        session=info.context.token,
+        locale=info.context.locale,
+    )
+    return _for_owner(info, user)
+
+
 async def request_password_reset(info: Info, email: str) -> SentPayload:
     await info.context.services.accounts.password_resets.request(email, info.context.locale, client=info.context.client)
     return SentPayload(sent=True)
@@ -134,12 +159,19 @@ async def request_email_verification(info: Info) -> SentPayload:
 
 
 async def verify_email(info: Info, token: str) -> UserPayload:
-    viewer = info.context.viewer
-    # An API key does not prove that the client knows the password.
-    signed_in = None if info.context.uses_api_key else viewer
     user = await info.context.services.accounts.verification.verify(
-        token, client=info.context.client, signed_in=signed_in, session=info.context.token
+        token, client=info.context.client, signed_in=_signed_in_user(info), session=info.context.token
     )
+    return _for_owner(info, user)
+
+
+def _signed_in_user(info: Info) -> models.User | None:
+    """Return the viewer of a session: an API key does not prove that the client knows the password."""
+    return None if info.context.uses_api_key else info.context.viewer
+
+
+def _for_owner(info: Info, user: models.User) -> UserPayload:
+    viewer = info.context.viewer
     if viewer is None or viewer.id != user.id:
         return UserPayload(user=None)  # a link verifies an address; it does not sign in
     info.context.set_viewer(user)

@@ -237,6 +237,14 @@ class ChangePasswordInput:
     new: str
 
 
+@strawberry.input
+class RequestEmailChangeInput:
+    email: str = strawberry.field(description="The new address, to which a link is mailed.")
+    password: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Required unless this session began within the last 15 minutes."
+    )
+
+
 @strawberry.type
 class SessionPayload(Payload):
     token: str | None = strawberry.field(

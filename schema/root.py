@@ -119,6 +119,19 @@ class Mutation:
         "Verify an e-mail address by the token of a mailed link. Without errors it is verified; `user` is returned to "
         "its owner only. The first time, all other sessions and all API keys of the account end.",
     )
+    request_email_change: SentPayload = mutation(
+        resolvers.accounts.request_email_change,
+        SESSION,
+        "Mail a link to a new address, and a notice to the present one. The result is the same whether the new address "
+        "has an account or not.",
+    )
+    change_email: UserPayload = mutation(
+        resolvers.accounts.change_email,
+        ANYONE,
+        "Change the account's address by the token of the link that was mailed to the new one. Without errors it is "
+        "changed; `user` is returned to its owner only. All other sessions of the account and its other mailed links "
+        "end. CONFLICT: another account has the address by now.",
+    )
     request_password_reset: SentPayload = mutation(
         resolvers.accounts.request_password_reset,
         ANYONE,

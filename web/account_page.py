@@ -19,6 +19,7 @@ _MAX_TOKEN = 100  # characters
 
 _VERIFY_TITLE = message("Confirm your e-mail address")
 _RESET_TITLE = message("Choose a new password")
+_CHANGE_TITLE = message("Confirm your new e-mail address")
 
 
 async def show_verification(request: Request) -> Response:
@@ -32,9 +33,7 @@ async def verify(request: Request) -> Response:
     try:
         services.operations.maintenance.check_writable()
         token = (await _read_form(request))["token"]
-        # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie returns no token.
-        # The Origin need not be checked here: a page of another site does not have the mailed token.
-        session = request.cookies.get(NAME, "")
+        session = _session(request)
         signed_in = await services.accounts.sessions.user_of(session)
         await services.accounts.verification.verify(
             token, client=request.state.client, signed_in=signed_in, session=session
@@ -46,6 +45,38 @@ async def verify(request: Request) -> Response:
         " please sign in again in the app."
     )
     return message_page(Reader.of(request), _VERIFY_TITLE, done, role="status")
+
+
+def _session(request: Request) -> str:
+    # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie returns no token.
+    # The Origin need not be checked here: a page of another site does not have the mailed token.
+    return request.cookies.get(NAME, "")
+
+
+async def show_change(request: Request) -> Response:
+    """Show a button that confirms the new address."""
+    return _form_page(request, _CHANGE_TITLE, message("Confirm"))
+
+
+async def change(request: Request) -> Response:
+    """Change the account's address with the token of the submitted form."""
+    services: Services = request.state.services
+    try:
+        services.operations.maintenance.check_writable()
+        token = (await _read_form(request))["token"]
+        session = _session(request)
+        signed_in = await services.accounts.sessions.user_of(session)
+        await services.accounts.email_changes.change(
+            token,
+            client=request.state.client,
+            signed_in=signed_in,
+            session=session,
+            locale=Reader.of(request).locale,
+        )
+    except Refusal as refusal:
+        return _refusal_page(request, _CHANGE_TITLE, refusal)
+    done = message("Your new address is confirmed: sign in with it from now on. All other sessions have ended.")
+    return message_page(Reader.of(request), _CHANGE_TITLE, done, role="status")
 
 
 async def show_reset(request: Request) -> Response:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from schema.runtime.access import Audience
 from services.services import Services
-from web.account_page import reset, show_reset, show_verification, verify
+from web.account_page import change, reset, show_change, show_reset, show_verification, verify
 from web.client_address import ClientAddress
 from web.cookie import SessionCookie
 from web.development_checkout import pay, show_checkout
@@ -104,6 +104,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{rest:path}", show_not_found),
         Route("/verify-email", show_verification, methods=["GET"]),
         Route("/verify-email", verify, methods=["POST"]),
+        Route("/change-email", show_change, methods=["GET"]),
+        Route("/change-email", change, methods=["POST"]),
         Route("/reset-password", show_reset, methods=["GET"]),
         Route("/reset-password", reset, methods=["POST"]),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),

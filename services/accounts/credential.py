@@ -25,6 +25,11 @@ class EmailAddress:
     key: str  # the part before the @ in lower case, the domain in ASCII by IDNA 2008
     folded_keys: tuple[str, ...] = ()  # other keys under which earlier releases, which folded more, stored it
 
+    @property
+    def mailbox(self) -> str:
+        """The address to send mail to, as User.mailbox."""
+        return f"{self.text.rpartition('@')[0]}@{self.key.rpartition('@')[2]}"
+
     def is_of(self, user: User) -> bool:
         """Whether it is the account's address."""
         return user.email == self.key or (user.mail_address is None and user.email in self.folded_keys)

@@ -1,8 +1,9 @@
-"""Mails with a link: their texts in the recipient's language, and sending them in the background."""
+"""Mails with a link, and notices: their texts in the recipient's language, and sending them in the background."""
 
 import asyncio
 from collections.abc import Coroutine
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,12 +17,28 @@ from services.integrations.mail.protocol import Mail, Mailer, MailError
 
 log = structlog.get_logger(__name__)
 
-LIFETIMES = {MailPurpose.VERIFY: timedelta(hours=24), MailPurpose.RESET: timedelta(hours=1)}
+LIFETIMES = {
+    MailPurpose.VERIFY: timedelta(hours=24),
+    MailPurpose.RESET: timedelta(hours=1),
+    MailPurpose.CHANGE: timedelta(hours=1),
+}
 _MAX_IN_BACKGROUND = 1000  # queued mails; more requests are refused as unavailable
 _MAX_CONNECTIONS = 8  # to the mail server
 _GRACE = 10.0  # seconds for mails that are being sent when the process stops
 
-_PATHS = {MailPurpose.VERIFY: "/verify-email", MailPurpose.RESET: "/reset-password"}
+_PATHS = {
+    MailPurpose.VERIFY: "/verify-email",
+    MailPurpose.RESET: "/reset-password",
+    MailPurpose.CHANGE: "/change-email",
+}
+
+
+class Notice(StrEnum):
+    """A mail without a link."""
+
+    CHANGE_REQUESTED = "CHANGE_REQUESTED"  # to the present address
+    CHANGED = "CHANGED"  # to the former address
+    ADDRESS_IN_USE = "ADDRESS_IN_USE"  # to the account that has the address which another account asked for
 
 
 def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
@@ -38,12 +55,46 @@ def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
                 " If this was not you, you can ignore this mail."
             ),
         )
+    if purpose is MailPurpose.CHANGE:
+        return (
+            message("Confirm your new e-mail address"),
+            message("An account wants to use this address from now on. Confirm within {hours} h:", hours=hours),
+            message("This ends all other sessions of the account. If this was not you, you can ignore this mail."),
+        )
     return (
         message("Choose a new password"),
         message("A new password was requested for your account. Choose one within {hours} h:", hours=hours),
         message(
             "A new password ends all sessions, and API keys that were created before this address was confirmed."
             " If this was not you, you can ignore this mail: your password stays as it is."
+        ),
+    )
+
+
+def _notice_texts(notice: Notice) -> tuple[Message, Message]:
+    """Return the subject and the text."""
+    if notice is Notice.CHANGE_REQUESTED:
+        return (
+            message("A new e-mail address was requested"),
+            message(
+                "A new e-mail address was requested for your account. It takes effect when the link that was mailed to"
+                " it is opened. If this was not you, sign in and change your password now, or request a new one:"
+                " this cancels the change and ends all other sessions."
+            ),
+        )
+    if notice is Notice.CHANGED:
+        return (
+            message("Your e-mail address was changed"),
+            message(
+                "The e-mail address of your account was changed, and all other sessions have ended. You can no longer"
+                " sign in with this address. If this was not you, write to us at once."
+            ),
+        )
+    return (
+        message("There is an account with your e-mail address"),
+        message(
+            "Another account asked to use this e-mail address, but you have an account with it. Nothing was changed."
+            " If this was you, sign in with this address, or delete this account first."
         ),
     )
 
@@ -74,15 +125,23 @@ class MailService:
         Raises:
             UnavailableError: mail is not configured, or sending failed.
         """
-        self.require()
-        assert self._mailer is not None  # noqa: S101 - just required
         subject, before, after = (self._translator.translate(text, locale) for text in _texts(purpose))
         link = f"{self._app_url}{_PATHS[purpose]}?{urlencode({'token': token})}"
+        await self._send(purpose.value, Mail(to, subject, f"{before}\n\n{link}\n\n{after}\n"))
+
+    async def notify(self, notice: Notice, to: str, locale: str) -> None:
+        """Send a mail without a link. Raises as `send`."""
+        subject, text = (self._translator.translate(text, locale) for text in _notice_texts(notice))
+        await self._send(notice.value, Mail(to, subject, f"{text}\n"))
+
+    async def _send(self, purpose: str, mail: Mail) -> None:
+        if self._mailer is None:
+            raise UnavailableError
         try:
             async with self._slots:
-                await self._mailer.send(Mail(to, subject, f"{before}\n\n{link}\n\n{after}\n"))
+                await self._mailer.send(mail)
         except MailError as error:
-            log.warning("mail.send_failed", purpose=purpose.value, error=str(error))
+            log.warning("mail.send_failed", purpose=purpose, error=str(error))
             raise UnavailableError from None
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:

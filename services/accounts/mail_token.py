@@ -18,8 +18,10 @@ def invalid_link() -> InvalidInputError:
     return InvalidInputError(message("This link is invalid or has expired. Request a new one."), field=("token",))
 
 
-async def issue(user_id: str, email: str, purpose: MailPurpose) -> str:
+async def issue(user_id: str, email: str, purpose: MailPurpose, new_address: str | None = None) -> str:
     """Create a token, in a transaction that holds the account's lock; revokes earlier ones for the same purpose.
+
+    `email`: the key of the account's address. `new_address`: the one that a change replaces it with.
 
     Raises:
         QuotaExceededError: MAX_PER_WINDOW mails were sent within WINDOW.
@@ -34,7 +36,12 @@ async def issue(user_id: str, email: str, purpose: MailPurpose) -> str:
     await revoke_all(user_id, purpose)
     token = new_token()
     await MailToken.create(
-        user_id=user_id, purpose=purpose, email=email, token_hash=hash_token(token), expires_at=now + LIFETIMES[purpose]
+        user_id=user_id,
+        purpose=purpose,
+        email=email,
+        new_address=new_address,
+        token_hash=hash_token(token),
+        expires_at=now + LIFETIMES[purpose],
     )
     return token
 

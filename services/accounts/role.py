@@ -8,6 +8,7 @@ from models import AuditEntry, User
 from models.database.connection import run_tx
 from models.enum import AdminAction, Role
 from services.accounts.credential import find_user, parse_email
+from services.billing.mailbox_identity import mailbox_identity
 from services.core.error import ConflictError, ForbiddenError, NotFoundError
 from services.core.message import message
 from services.events import account_change, audit_log
@@ -25,12 +26,14 @@ class RoleService:
     """Sets roles and records each change in the audit log.
 
     `admin_emails`: keys of the addresses whose accounts become ADMIN once it is proven that the same human knows the
-    password and reads the mail. This happens only once per account, so that a role that was revoked stays revoked.
+    password and reads the mail. This happens only once per account, so that a role that was revoked stays revoked,
+    and never again for an address that an account had and replaced. `secret`: keys the hash of such an address.
     """
 
-    def __init__(self, events: EventPublisher, admin_emails: Iterable[str]) -> None:
+    def __init__(self, events: EventPublisher, admin_emails: Iterable[str], secret: str) -> None:
         self._events = events
         self._admin_emails = frozenset(admin_emails)
+        self._secret = secret.encode()
 
     async def set(self, actor: User, user_id: str, role: Role) -> User:
         """Set an account's role, effective from its next operation on. Setting the current role changes nothing.
@@ -98,13 +101,24 @@ class RoleService:
         log.info("role.admin_email_applied", user=user.id)
         return await User.get(id=user.id)
 
-    @staticmethod
-    async def _apply_admin_emails(user: User) -> _RoleChange | None:
+    async def _apply_admin_emails(self, user: User) -> _RoleChange | None:
         await account_change.lock_account(user.id)
         unchanged = User.filter(id=user.id, email=user.email, **_PROVEN_OWNER, suspended_at__isnull=True)
         if not await unchanged.exists() or await AuditEntry.exists(target=user.id, action=AdminAction.SET_ROLE):
             return None
+        used = {entry.detail.get("address") for entry in await AuditEntry.filter(action=AdminAction.CHANGE_EMAIL)}
+        if mailbox_identity(self._secret, user.email) in used:
+            return None
         return await _change(None, user.id, Role.ADMIN)
+
+    async def keep_used_admin_email(self, before: User) -> None:
+        """Record, in the transaction that replaces an account's address, that ADMIN_EMAILS has used it up.
+
+        Otherwise its owner could appoint one admin after the other: sign up with it, and then replace it.
+        """
+        if before.email in self._admin_emails:
+            address = mailbox_identity(self._secret, before.email)
+            await audit_log.record(None, AdminAction.CHANGE_EMAIL, before.id, address=address)
 
     async def apply_admin_emails_to_all(self) -> None:
         """Apply ADMIN_EMAILS to accounts that were proven before the setting listed them; runs at every start."""

@@ -8,6 +8,8 @@ from models import Session, User
 from services.accounts.secret_token import hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
 
+RECENT = timedelta(minutes=15)  # for which a sign-in replaces the password where that is asked for again
+
 
 @dataclass(frozen=True)
 class NewSession:
@@ -49,6 +51,11 @@ class SessionService:
         by_hash = {hash_token(token): token for token in tokens}
         found = Session.filter(token_hash__in=list(by_hash), expires_at__gt=datetime.now(UTC)).select_related("user")
         return {by_hash[row.token_hash]: row.user for row in await found if row.user.may_sign_in}
+
+    async def is_recent(self, user_id: str, token: str | None) -> bool:
+        """Whether the account signed in with this session within the last RECENT, so that it need not sign in again."""
+        opened = Session.filter(user_id=user_id, created_at__gt=datetime.now(UTC) - RECENT)
+        return token is not None and await opened.filter(token_hash=hash_token(token)).exists()
 
     async def end(self, user_id: str, token: str) -> int:
         """End one session and return the number of ended sessions."""

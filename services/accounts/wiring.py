@@ -9,6 +9,7 @@ from services.accounts.api_key import ApiKeyService
 from services.accounts.connection_registry import ConnectionRegistry
 from services.accounts.credential import clean_email
 from services.accounts.data_export import ExportService
+from services.accounts.email_change import EmailChangeService
 from services.accounts.email_verification import VerificationService
 from services.accounts.mail import MailService
 from services.accounts.password_check import PasswordChecks
@@ -39,6 +40,7 @@ class Accounts:
     mail: MailService
     verification: VerificationService
     password_resets: PasswordResetService
+    email_changes: EmailChangeService
     roles: RoleService
     suspensions: SuspensionService
     lookup: UserLookup
@@ -83,7 +85,7 @@ def build_accounts(
     passwords = PasswordChecks(outside.passwords, rates)
     sessions = SessionService(options.session_days)
     mail = MailService(outside.mailer, core.translator, options.app_address)
-    roles = RoleService(publisher, map(clean_email, options.admin_emails))
+    roles = RoleService(publisher, map(clean_email, options.admin_emails), options.secret)
     verification = VerificationService(mail, sessions, publisher, rates, referrals, billing.signup_bonuses, roles)
     api_keys = ApiKeyService(options.secret, publisher, billing.entitlements, verification)
     return Accounts(
@@ -97,6 +99,9 @@ def build_accounts(
         verification=verification,
         password_resets=PasswordResetService(
             mail, passwords, sessions, publisher, rates, billing.signup_bonuses, roles
+        ),
+        email_changes=EmailChangeService(
+            mail, passwords, sessions, publisher, rates, referrals, billing.signup_bonuses, roles
         ),
         roles=roles,
         suspensions=SuspensionService(sessions, publisher),

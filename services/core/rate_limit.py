@@ -34,6 +34,8 @@ CLIENT_SUCCESSES = Limit("signed-in-client", 600, 15 * 60)  # correct passwords 
 LINKS = Limit("link", 60, 15 * 60)  # mailed links tried by one client
 SIGN_UPS = Limit("sign-up", 20, 3600)  # sign-ups from one client
 RESETS = Limit("password-reset", 20, 3600)  # reset mails requested by one client
+EMAIL_CHANGES = Limit("email-change", 20, 3600)  # changes of an address requested by one client
+EMAIL_CHANGES_TO = Limit("email-change-to", 5, 3600)  # changes to one mailbox, which gets a mail for each
 CHECKOUTS = Limit("checkout", 30, 3600)  # checkouts of one account
 
 ACCOUNT_IN_FLIGHT = 16  # passwords of one account that one process checks at once, those that wait included
@@ -113,6 +115,11 @@ class RateLimits:
     async def hit_password_reset(self, client: str) -> None:
         """Count a request for a password reset mail. Raises RateLimitedError."""
         await self._hit(RESETS, client)
+
+    async def hit_email_change(self, client: str, mailbox: str) -> None:
+        """Count a request to change an account's address to that of `mailbox`. Raises RateLimitedError."""
+        await self._hit(EMAIL_CHANGES, client)
+        await self._hit(EMAIL_CHANGES_TO, mailbox)
 
     async def hit_checkout(self, user_id: str) -> None:
         """Count a checkout. Raises RateLimitedError."""

@@ -20,6 +20,7 @@ _ADMIN_ACTIONS = {
     AdminAction.SET_MEMBERSHIP: message("An admin granted or ended a membership."),
     AdminAction.GRANT_PASS: message("An admin granted a pass."),
     AdminAction.SET_SUSPENDED: message("An admin suspended or reinstated an account."),
+    AdminAction.CHANGE_EMAIL: message("An account left an address that ADMIN_EMAILS lists."),
     AdminAction.CREATE_STYLE: message("An admin added a style to the catalogue."),
     AdminAction.UPDATE_STYLE: message("An admin changed a style of the catalogue."),
     AdminAction.DELETE_STYLE: message("An admin removed a style from the catalogue."),

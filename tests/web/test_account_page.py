@@ -15,6 +15,7 @@ from tests.support.mail_server import Mailbox
 pytestmark = pytest.mark.any_database
 
 FORGOT = 'mutation { requestPasswordReset(email: "ada@example.com") { sent } }'
+CHANGE_EMAIL = 'mutation { requestEmailChange(input: {email: "new@example.com"}) { sent } }'
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { token errors { code } } }"
 EVIL = "\"><script>alert('x')</script>"
 
@@ -103,6 +104,23 @@ async def test_verification_appoints_a_configured_admin_only_if_that_account_is_
         assert [answer["role"] for answer in answers] == ["USER", "USER", "ADMIN"]
 
 
+async def test_submitting_the_form_changes_the_address_and_opening_the_page_does_not(
+    ada: Api, mailbox: Mailbox
+) -> None:
+    await ada.execute(CHANGE_EMAIL)
+    await mailbox.wait_for(3)
+    mailbox.mails = [mail for mail in mailbox.mails if mail["To"] == "new@example.com"]
+    for _ in range(2):
+        page = await ada.http.get(link(mailbox))
+        assert (page.status_code, is_safe(page)) == (200, True)
+    assert (await ada.one("{ viewer { email } }"))["email"] == "ada@example.com"
+    done = await submit(ada.http, page, cookie=ada.token)
+    assert (done.status_code, is_safe(done)) == (200, True)
+    assert "Your new address is confirmed" in done.text
+    assert await ada.one("{ viewer { email emailVerified } }") == {"email": "new@example.com", "emailVerified": True}
+    assert (await submit(ada.http, page)).status_code == 400
+
+
 async def test_reset_form_saves_the_password_without_signing_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
     await mailbox.wait_for(1)
     await ada.execute(FORGOT)
@@ -120,7 +138,7 @@ async def test_reset_form_saves_the_password_without_signing_in(server: Running,
 
 
 async def test_invalid_tokens_are_refused_without_echoing_them(api: Api) -> None:
-    for path in ("/verify-email", "/reset-password"):
+    for path in ("/verify-email", "/reset-password", "/change-email"):
         page = await api.http.get(path, params={"token": EVIL})
         assert (page.status_code, is_safe(page)) == (200, True)
         for data in ({}, {"token": EVIL, "password": "battery staple"}, {"token": "x" * 9000}, {"token": "\x00"}):
