@@ -11,7 +11,7 @@ from services.core.error import RateLimitedError, Refusal, UnavailableError
 from services.core.message import Message, message
 from services.services import Services
 from web.body import limited
-from web.cookie import NAME
+from web.cookie import SessionCookie
 from web.html import Reader, message_page, render_private_page
 
 _MAX_BYTES = 4 * 1024  # of a form with a token and a password
@@ -27,13 +27,13 @@ async def show_verification(request: Request) -> Response:
     return _form_page(request, _VERIFY_TITLE, message("Confirm"))
 
 
-async def verify(request: Request) -> Response:
+async def verify(request: Request, cookie: SessionCookie) -> Response:
     """Confirm the address with the token of the submitted form."""
     services: Services = request.state.services
     try:
         services.operations.maintenance.check_writable()
         token = (await _read_form(request))["token"]
-        session = _session(request)
+        session = _session(request, cookie)
         signed_in = await services.accounts.sessions.user_of(session)
         await services.accounts.verification.verify(
             token, client=request.state.client, signed_in=signed_in, session=session
@@ -47,10 +47,10 @@ async def verify(request: Request) -> Response:
     return message_page(Reader.of(request), _VERIFY_TITLE, done, role="status")
 
 
-def _session(request: Request) -> str:
-    # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie returns no token.
+def _session(request: Request, cookie: SessionCookie) -> str:
+    # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie.token returns none.
     # The Origin need not be checked here: a page of another site does not have the mailed token.
-    return request.cookies.get(NAME, "")
+    return cookie.token_of_form(request)
 
 
 async def show_change(request: Request) -> Response:
@@ -58,13 +58,13 @@ async def show_change(request: Request) -> Response:
     return _form_page(request, _CHANGE_TITLE, message("Confirm"))
 
 
-async def change(request: Request) -> Response:
+async def change(request: Request, cookie: SessionCookie) -> Response:
     """Change the account's address with the token of the submitted form."""
     services: Services = request.state.services
     try:
         services.operations.maintenance.check_writable()
         token = (await _read_form(request))["token"]
-        session = _session(request)
+        session = _session(request, cookie)
         signed_in = await services.accounts.sessions.user_of(session)
         await services.accounts.email_changes.change(
             token,

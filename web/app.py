@@ -74,6 +74,18 @@ async def home(request: Request) -> Response:
     return RedirectResponse("/graphql")
 
 
+def _account_pages(cookie: SessionCookie) -> list[Route]:
+    """Return the routes of the pages behind mailed links."""
+    return [
+        Route("/verify-email", show_verification, methods=["GET"]),
+        Route("/verify-email", partial(verify, cookie=cookie), methods=["POST"]),
+        Route("/change-email", show_change, methods=["GET"]),
+        Route("/change-email", partial(change, cookie=cookie), methods=["POST"]),
+        Route("/reset-password", show_reset, methods=["GET"]),
+        Route("/reset-password", reset, methods=["POST"]),
+    ]
+
+
 def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
     """Return the application; `open_services` is entered when it starts and exited when it stops."""
 
@@ -85,13 +97,14 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     graphiql = None
     if options.graphiql is not Audience.NONE:
         graphiql = GraphiQL(options.graphiql, options.address, options.graphiql_files)
+    cookie = SessionCookie(options.address, options.cors_origins)
     endpoint = GraphQLEndpoint(
         graphiql=graphiql,
         introspection=options.introspection,
         allowed_origins=options.cors_origins,
         init_seconds=options.init_seconds,
         heartbeat_seconds=options.heartbeat_seconds,
-        cookie=SessionCookie(options.address, options.cors_origins),
+        cookie=cookie,
     )
     routes: list[Route | WebSocketRoute] = [
         Route("/graphql", endpoint),
@@ -102,12 +115,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),
         Route("/s/{rest:path}", show_not_found),
-        Route("/verify-email", show_verification, methods=["GET"]),
-        Route("/verify-email", verify, methods=["POST"]),
-        Route("/change-email", show_change, methods=["GET"]),
-        Route("/change-email", change, methods=["POST"]),
-        Route("/reset-password", show_reset, methods=["GET"]),
-        Route("/reset-password", reset, methods=["POST"]),
+        *_account_pages(cookie),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),
         Route("/checkout/{id}", pay, methods=["POST"]),
         Route("/webhooks/polar", receive_polar, methods=["POST"], max_body_size=MAX_BODY_BYTES),

@@ -47,6 +47,10 @@ class SessionCookie:
         is_own = _host(origin) == connection.headers.get("host")
         return found if found and (is_own or origin in self._origins) else None
 
+    def token_of_form(self, request: HTTPConnection) -> str:
+        """Return the token that the browser sent with a form whose Origin need not be checked, or ""."""
+        return request.cookies.get(self._name, "")
+
     def write(self, response: Response, context: Context) -> None:
         """Set or clear the cookie as the operation requires."""
         if not context.changes_cookie:

@@ -47,6 +47,7 @@ EXPECTED_ERRORS = {
     "CancelGeneration": "CONFLICT",
     "VerifyEmail": "INVALID_INPUT",
     "ResetPassword": "INVALID_INPUT",
+    "ChangeEmail": "INVALID_INPUT",
     "AdminRetryGeneration": "CONFLICT",
     "AdminSetRole": "CONFLICT",  # the admin's own role, as the guide says
     "AdminSetSuspended": "CONFLICT",

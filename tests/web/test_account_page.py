@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from models import User
 from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import Api
@@ -119,6 +120,17 @@ async def test_submitting_the_form_changes_the_address_and_opening_the_page_does
     assert "Your new address is confirmed" in done.text
     assert await ada.one("{ viewer { email emailVerified } }") == {"email": "new@example.com", "emailVerified": True}
     assert (await submit(ada.http, page)).status_code == 400
+
+
+async def test_pages_behind_https_use_the_prefixed_cookie_only(settings: Settings, mailbox: Mailbox) -> None:
+    """A page of a sibling subdomain can plant the other one, with its own session."""
+    async with running(settings.model_copy(update={"public_url": "https://api.example.com"}), idle=True) as server:
+        for number, name in enumerate(("darkroom_session", "__Host-darkroom_session"), 1):
+            user = await server.api.sign_up(f"user{number}@example.com")
+            token = await mailbox.token(number)
+            headers = {"origin": "null", "cookie": f"{name}={user.token}"}
+            assert (await user.http.post("/verify-email", data={"token": token}, headers=headers)).status_code == 200
+            assert (await User.get(id=user.user["id"])).owner_proven is (number == 2)
 
 
 async def test_reset_form_saves_the_password_without_signing_in(server: Running, ada: Api, mailbox: Mailbox) -> None:
