@@ -17,6 +17,7 @@ from schema.runtime.context import Context
 from schema.runtime.instrumentation import count_error
 from services.core.error import Refusal, UnavailableError
 from services.core.message import message
+from services.core.text import cut, shortened
 from services.integrations.storage.protocol import StorageError
 from telemetry import crash
 
@@ -26,7 +27,6 @@ TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the documen
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: names of a schema that may be secret
 # Also graphql-core's: it repeats an invalid value in full, even a password.
 _INVALID_VALUE = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
-_MAX_MESSAGE = 500  # characters of a message that quotes the request
 # Raised by Strawberry, on streams, for a document without an operation to execute.
 _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
@@ -48,14 +48,14 @@ def _format(error: GraphQLError, context: Context | None) -> None:
     if isinstance(original, Refusal):
         _set(error, original.code, context.translate(original.message) if context else original.message.text)
         if original.field:
-            error.extensions = {**(error.extensions or {}), "field": list(original.field)}
+            error.extensions = {**(error.extensions or {}), "field": [cut(part) for part in original.field]}
     elif (error.extensions or {}).pop(TOO_COMPLEX, False):
-        _set(error, ErrorCode.TOO_COMPLEX, error.message)
+        _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
     elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NO_OPERATION))):
         # The document or its variables are invalid; graphql-core's message says where.
         text = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")
         text = _INVALID_VALUE.sub(".", text)
-        _set(error, ErrorCode.INVALID_INPUT, text[:_MAX_MESSAGE])
+        _set(error, ErrorCode.INVALID_INPUT, shortened(text))
     elif error.path is None and isinstance(original, ValueError) and error.nodes:
         _set(error, ErrorCode.INVALID_INPUT, "A value in this document cannot be read.")  # int() of 5,000 digits
     elif is_outage(original) or isinstance(original, StorageError):

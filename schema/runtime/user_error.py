@@ -9,6 +9,7 @@ from schema.runtime.context import Context
 from schema.runtime.enum import ErrorCode
 from schema.runtime.instrumentation import count_error
 from services.core import error
+from services.core.text import cut
 
 
 @strawberry.interface(description="A refusal that the user or the client can fix.")
@@ -51,7 +52,7 @@ def _user_error(refusal: error.Refusal, context: Context) -> UserError:
     code: enum.ErrorCode = refusal.code
     count_error(code)
     message = context.translate(refusal.message)
-    field = list(refusal.field) if refusal.field else None
+    field = [cut(part) for part in refusal.field] if refusal.field else None
     if isinstance(refusal, error.InsufficientCreditsError):
         return InsufficientCreditsError(
             code=code, message=message, field=field, required=refusal.required, balance=refusal.balance

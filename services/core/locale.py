@@ -8,6 +8,7 @@ from pathlib import Path
 from babel.messages.pofile import read_po
 
 from services.core.message import Message
+from services.core.text import cut
 
 DEFAULT = "en"  # the language the messages are written in
 SUPPORTED = ("en", "zh-CN")  # BCP 47, as the API spells them
@@ -66,7 +67,9 @@ def _localized(value: object, locale: str) -> object:
     """Return a message's value for `locale`."""
     if isinstance(value, tuple):
         return _COMMAS[locale].join(str(_localized(one, locale)) for one in value)
-    return choose(value, locale) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return choose(value, locale)
+    return cut(value) if isinstance(value, str) else value  # it may be a client's text
 
 
 @functools.cache

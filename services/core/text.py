@@ -13,6 +13,10 @@ _REFUSED_IN_PARAGRAPHS = {"Cc", "Cs"}
 # They reverse the text after them on pages shown to other users (Unicode TR 9); right-to-left letters need none.
 _BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_MAX_QUOTED = 100  # characters of a client's text that a message repeats
+_MAX_MESSAGE = 300  # characters of a message that repeats one
+_UNQUOTED = re.compile(r"[^'\"]+")  # a quoted text, or what stands between two of them
+
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -24,6 +28,17 @@ def is_slug(text: str) -> bool:
 def slug_or_empty(text: str) -> str:
     """Return `text` if it is a valid slug, else an empty one, by which a filter finds nothing."""
     return text if is_slug(text) else ""
+
+
+def shortened(text: str, max_length: int = _MAX_MESSAGE) -> str:
+    """Return a message that may repeat a client's text, with each quoted text cut, in characters of one line."""
+    brief = _UNQUOTED.sub(lambda found: cut(found[0]), text[: 10 * max_length])
+    return cut("".join("\ufffd" if is_unusable(character) else character for character in brief), max_length)
+
+
+def cut(text: str, max_length: int = _MAX_QUOTED) -> str:
+    """Return the beginning of a text that is longer than `max_length` characters, ending in an ellipsis."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def is_unusable(text: str, *, multiline: bool = False) -> bool:
