@@ -34,11 +34,12 @@ from services.payments.wiring import PaymentOptions, build_payments
 from services.products.profile import Profile, load_profile
 from services.products.wiring import Products
 from services.services import Services
-from setting_types import Access, Provider
+from setting_types import Access, Provider, Switch
 from settings import LOCALES, PROFILES, Settings
 from telemetry import crash
 from telemetry.trace import tracing
 from web.app import WebOptions
+from web.connection_limit import Pace
 
 log = structlog.get_logger(__name__)
 
@@ -235,4 +236,6 @@ def web_options(settings: Settings) -> WebOptions:
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
         metrics_token=settings.metrics_token,
+        sockets_per_client=settings.max_sockets_per_client,
+        pace=Pace() if settings.rate_limits is Switch.ON else None,
     )

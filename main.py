@@ -24,6 +24,7 @@ from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
 from web.metrics import serving_metrics
+from web.socket_protocol import SocketProtocol
 
 log = structlog.get_logger("darkroom")
 
@@ -52,8 +53,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=64 * 1024,
+        ws=SocketProtocol,
         ws_ping_interval=20,
         timeout_graceful_shutdown=5,
         server_header=False,

@@ -170,6 +170,12 @@ class Settings(BaseSettings):
     rate_limit_generations_per_minute: int | None = Field(
         None, ge=0, le=1_000_000, description="Images that an account may request per minute; 0: unlimited."
     )
+    max_sockets_per_client: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Open WebSockets and event streams of one client address, per process; 0: unlimited.",
+    )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         (), description="Networks of the proxies whose X-Forwarded-For is trusted."
     )

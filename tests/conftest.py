@@ -38,6 +38,7 @@ from tests.support.polar_store import paid_by
 from tests.support.reused_database import ReusedDatabase
 from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
+from web.socket_protocol import SocketLimits, SocketProtocol
 
 # Every other environment variable is removed, so that no test depends on the shell.
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}
@@ -188,10 +189,12 @@ async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, idle: bool = False, **options: Any) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, *, idle: bool = False, sockets: SocketLimits | None = None, **options: Any
+) -> AsyncIterator[Running]:
     """Run a server while the body runs. `options`: fields of WebOptions that override those from the settings.
 
-    `idle`: without worker and sweeper, as on a server whose workers are other processes.
+    `idle`: without worker and sweeper, as on a server whose workers are other processes. `sockets`: their limits.
     """
     opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) if idle else open_server_and_worker
     # The protocol is explicit because asyncio otherwise does not set TCP_NODELAY, which delays every response by 40 ms.
@@ -211,7 +214,7 @@ async def running(settings: Settings, *, idle: bool = False, **options: Any) -> 
     config = uvicorn.Config(
         app,
         log_config=None,
-        ws="websockets-sansio",
+        ws=type("LimitedSocketProtocol", (SocketProtocol,), {"limits": sockets}) if sockets else SocketProtocol,
         lifespan="on",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=60,  # otherwise a slow test may reuse a connection that is just being closed

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
@@ -21,18 +22,22 @@ from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
+from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from services.core import locale
+from services.core.text import shortened
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, negotiate
 from web.body import MAX_JSON_BYTES, TOO_LARGE, TooLargeError, decode_json, limited
+from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
 from web.multipart import MULTIPART_OVERHEAD_BYTES, read_multipart
-from web.socket import MAX_OPERATIONS, SocketHandler
+from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, SocketHandler
+from web.socket_protocol import TOO_MANY
 
 
 class _SubscriptionError(HTTPException):
@@ -71,6 +76,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     request_adapter_class = _RequestAdapter
     graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = SocketAdapter
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         init_seconds: float,
         heartbeat_seconds: float,
         cookie: SessionCookie,
+        connections: ConnectionLimits,
     ) -> None:
         class HeartbeatSSE(LineFeedSSE):
             """The transport with its heartbeat interval bound: Strawberry instantiates it without arguments."""
@@ -92,6 +99,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._graphiql = graphiql
         self._introspection = introspection
         self._cookie = cookie
+        self.connections = connections
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
@@ -104,21 +112,41 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "websocket":
+            with suppress(WebSocketDisconnect):  # during the handshake
+                await self._serve_socket(scope, receive, send)
             return
         request = Request(scope)
         services: Services = request.state.services
         is_multipart = request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
         max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
+        with ExitStack() as request.state.stack:
+            try:
+                request = Request(scope, limited(receive, request.headers, max_bytes))
+                response: Response = await self.run(request)
+            except HTTPException as error:
+                response = self._error_response(request, error)
+            except ClientDisconnect:
+                return  # in the middle of the body: a response could not be delivered
+            await response(scope, receive, send)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_paced() -> Message:
+            message = await receive()
+            if "text" in message:
+                await self.connections.wait(client, len(message["text"]))
+            return message
+
+        socket = WebSocket(scope, receive_paced, send)
+        client: str = socket.state.client
         try:
-            request = Request(scope, limited(receive, request.headers, max_bytes))
-            response: Response = await self.run(request)
-        except HTTPException as error:
-            response = self._error_response(request, error)
-        except ClientDisconnect:
-            return  # in the middle of the body: a response could not be delivered
-        await response(scope, receive, send)
+            with self.connections.client(client):
+                await self.connections.wait_to_connect(client)
+                await self.run(socket)
+        except TooManyConnectionsError:
+            # Accepted first: browsers hide the status of a refused handshake, and clients try again.
+            await socket.accept(subprotocol=await self.pick_websocket_subprotocol(socket))
+            await socket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         authorization = request.headers.get("authorization")
@@ -197,9 +225,25 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 )
             except _SubscriptionError:
                 pass
+        if isinstance(request_data, GraphQLRequestData) and request_data.protocol == "sse":
+            await self._count_stream(request, context)
         return await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
+
+    async def _count_stream(self, request: Request, context: Context) -> None:
+        """Count an event stream until its response has ended. Raises TooManyConnectionsError."""
+        stack: ExitStack = request.state.stack
+        stack.enter_context(self.connections.client(context.client))
+        try:
+            viewer = await context.authenticate()
+        except Exception as error:
+            if not is_outage(error):  # which the operation then reports
+                raise
+            viewer = None
+        if viewer is not None:
+            most = context.services.products.profile.limits.connections_per_account
+            stack.enter_context(self.connections.account(viewer.id, most))
 
     async def execute_single(
         self,
@@ -255,11 +299,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def _error_response(self, request: Request, error: HTTPException) -> Response:
         """Return `error` in the form of a GraphQL error response."""
         services: Services = request.state.services
-        text = error.reason
+        text = shortened(error.reason)
         if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
             wanted = locale.from_header(request.headers.get("accept-language", ""))
             default = locale.match(services.products.profile.locale) or locale.DEFAULT
             text = services.core.translator.translate(TOO_LARGE, wanted or default)
-        body = self.encode_json({"errors": [{"message": text, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}]})
+        code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
+        body = self.encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
         media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")

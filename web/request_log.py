@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry import crash, metric
@@ -58,6 +59,8 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # before the response, or in the middle of it
         except Exception as error:
             status = 500  # sent by Starlette; uvicorn logs the traceback
             crash.report(error, request=request_id)

@@ -1,10 +1,15 @@
 """The graphql-transport-ws handler: follows the specification where Strawberry's is stricter or laxer."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnected as ClosedError
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
@@ -17,16 +22,42 @@ from models.enum import ErrorCode
 from schema.runtime.context import Context
 from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
+from services.core.text import shortened
+from web.connection_limit import TooManyConnectionsError
+from web.socket_protocol import TOO_MANY
+
+if TYPE_CHECKING:
+    from web.graphql import GraphQLEndpoint
 
 # The close code after which clients do not reconnect.
 SIGNED_OUT = 4401
 _GRACE_SECONDS = 2.0  # for running operations when the session ends: signOut is answered, streams get their error
 MAX_OPERATIONS = 20  # concurrent operations per socket
+TOO_MANY_CONNECTIONS = "Too many connections"  # the reason of a close with TOO_MANY
+_MAX_ID = 255  # characters of an operation's id, which every message about it repeats
+_MAX_REASON = 123  # bytes of the reason in a close frame (RFC 6455, 5.5)
 _TOO_MANY_OPERATIONS = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
+
+
+class SocketAdapter(ASGIWebSocketAdapter):
+    """Strawberry's adapter, to which a client that is gone is never an error."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        try:
+            await super().send_json(message)
+        except ClosedError as error:  # closed by this server, while an operation was running
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        text = shortened(reason).encode()[:_MAX_REASON].decode(errors="ignore")
+        with suppress(WebSocketDisconnect, ClosedError):
+            await super().close(code, text)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket, which is closed when the session that opened it ends, even while it is idle."""
+
+    view: "GraphQLEndpoint"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,9 +77,15 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_connection_init(message)
         token, viewer = self.context.token, self.context.viewer
         if self.connection_acknowledged and self._open_connection is None and token is not None and viewer is not None:
-            connections = self.context.services.accounts.connections
+            services = self.context.services
+            most = services.products.profile.limits.connections_per_account
+            try:
+                self._exit_stack.enter_context(self.view.connections.account(viewer.id, most))
+            except TooManyConnectionsError:
+                await self.websocket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
+                return
             self._open_connection = self._exit_stack.enter_context(
-                connections.register(token, viewer, self._check_session)
+                services.accounts.connections.register(token, viewer, self._check_session)
             )
 
     def _check_session(self) -> None:
@@ -58,8 +95,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def _close(self) -> None:
         if running := [operation.task for operation in self.operations.values() if operation.task]:
             await asyncio.wait(running, timeout=_GRACE_SECONDS)
-        with suppress(RuntimeError):  # the client closed it first
-            await self.websocket.close(code=SIGNED_OUT, reason="Unauthorized")
+        await self.websocket.close(code=SIGNED_OUT, reason="Unauthorized")
 
     async def shutdown(self) -> None:
         self._exit_stack.close()
@@ -80,25 +116,36 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         payload = message.get("payload")
         await self.send_message({"type": "pong", "payload": payload} if payload else {"type": "pong"})
 
+    async def handle_task_exception(self, error: Exception) -> None:
+        if not isinstance(error, WebSocketDisconnected):  # a client may leave at any time
+            await super().handle_task_exception(error)
+
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
         return None  # an invalid document ends only its own operation, not the socket
 
 
 def _is_message(message: Any) -> bool:
-    """Return whether the message has the shape that the specification requires for its type."""
+    """Return whether the message has the shape that the specification requires for its type.
+
+    The rules are those of graphql-ws, and one more: ids have a maximum length.
+    """
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
     payload = message.get("payload")
     if message["type"] == "subscribe":
         return (
-            isinstance(message.get("id"), str)
-            and bool(message["id"])
+            _is_id(message.get("id"))
             and isinstance(payload, dict)
             and isinstance(payload.get("query"), str)
             and isinstance(payload.get("variables"), dict | None)
             and isinstance(payload.get("operationName"), str | None)
+            and isinstance(payload.get("extensions"), dict | None)
         )
     if message["type"] == "complete":
-        return isinstance(message.get("id"), str)
+        return _is_id(message.get("id"))
     return isinstance(payload, dict | None)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID

@@ -148,7 +148,29 @@ async def test_id_can_be_reused_after_its_operation_completes(module_server: Run
         '{"type": "subscribe", "id": "1", "payload": {"query": 7}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "variables": []}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "operationName": 7}}',
+        '{"type": "subscribe", "id": null, "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "' + "x" * 256 + '", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": "1", "payload": []}',
+        '{"type": "subscribe", "id": "1", "payload": {}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": null}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "variables": "{}"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "operationName": false}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "extensions": []}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "extensions": "text"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "extensions": 0}}',
         '{"type": "complete"}',
+        '{"type": "complete", "id": ""}',
+        '{"type": "complete", "id": 7}',
+        '{"type": ""}',
+        '{"type": null}',
+        '{"type": "connection_ack"}',
+        '{"type": "next", "id": "1", "payload": {"data": {}}}',
+        '{"type": "error", "id": "1", "payload": []}',
+        '{"type": "connection_init", "payload": 7}',
+        '{"type": "pong", "payload": []}',
+        '{"type": "' + "x" * 50_000 + '"}',
         '{"type": "ping", "payload": "text"}',
         b'{"type": "ping"}',
     ],
@@ -161,6 +183,13 @@ async def test_invalid_message_closes_with_4400(module_server: Running, raw: str
             assert (await receive(connection))["type"] == "connection_ack"
         await connection.send(raw)
         assert await closing(connection) == 4400
+        assert len((connection.close_reason or "").encode()) <= 123
+
+
+async def test_null_members_of_a_subscribe_payload_are_accepted(module_server: Running) -> None:
+    async with connected(module_server) as connection:
+        await send(connection, SIGNED_OUT, subscribe(VIEWER, variables=None, operationName=None, extensions=None))
+        assert [(await receive(connection))["type"] for _ in range(3)] == ["connection_ack", "next", "complete"]
 
 
 @pytest.mark.parametrize(

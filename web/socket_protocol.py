@@ -1,0 +1,201 @@
+"""The server's WebSocket protocol: a budget of frames for each socket, and memory that no client can make grow.
+
+uvicorn's own protocol parses everything that has arrived in one step, answers every ping whether the client reads or
+not, and waits without a limit for a client to read the last bytes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import WebSocketException
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.server import ServerProtocol
+
+# After this close code, which graphql-ws treats as final, clients do not reconnect.
+TOO_MANY = 4429
+TOO_MANY_REQUESTS = "Too many requests"
+_CLOSE_SECONDS = 5.0  # in which the client confirms that the socket is closed
+_LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, before its connection is cut
+_MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
+
+
+@dataclass(frozen=True)
+class SocketLimits:
+    """What a client may send over one socket: a bucket of frames and one of bytes, each refilled at a steady rate.
+
+    Every frame counts: messages, their fragments, pings and pongs.
+    """
+
+    frames: int = 200
+    frames_per_second: float = 50.0
+    bytes: int = 512 * 1024
+    bytes_per_second: float = 128 * 1024
+    message_bytes: int = 64 * 1024
+    fragments: int = 128  # frames of one message
+
+
+class _LimitExceededError(WebSocketException):
+    """The client has sent more than its socket's limits allow."""
+
+
+class _Budget:
+    """The two buckets of one socket."""
+
+    def __init__(self, limits: SocketLimits) -> None:
+        self._limits = limits
+        self._frames: float = limits.frames
+        self._bytes: float = limits.bytes
+        self._filled = time.monotonic()
+
+    def take(self, size: int) -> bool:
+        """Take a frame of `size` bytes; return whether it was still covered."""
+        limits, now = self._limits, time.monotonic()
+        passed, self._filled = now - self._filled, now
+        self._frames = min(limits.frames, self._frames + passed * limits.frames_per_second) - 1
+        self._bytes = min(limits.bytes, self._bytes + passed * limits.bytes_per_second) - size
+        return self._frames >= 0 and self._bytes >= 0
+
+
+class _Frames(ServerProtocol):
+    """The parser of one socket, which stops at the first frame beyond the limits."""
+
+    def __init__(self, limits: SocketLimits, can_write: Callable[[], bool]) -> None:
+        super().__init__(max_size=limits.message_bytes, logger=logging.getLogger("uvicorn.error"))
+        self.late_pong: bytes | None = None  # to be sent when the client reads again
+        self._limits = limits
+        self._budget = _Budget(limits)
+        self._can_write = can_write
+        self._fragments = 0
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode not in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
+            self._fragments = self._fragments + 1 if frame.opcode is Opcode.CONT else 1
+        if not self._budget.take(len(frame.data)):
+            self._stop(TOO_MANY, TOO_MANY_REQUESTS)
+        elif self._fragments > self._limits.fragments:
+            self._stop(CloseCode.MESSAGE_TOO_BIG, "Too many fragments")
+        else:
+            super().recv_frame(frame)
+            if frame.opcode is Opcode.PING and not self._can_write():
+                # RFC 6455, 5.5.3: only the last of several pings needs a pong.
+                self.late_pong = self.writes.pop()
+
+    def _stop(self, code: int, reason: str) -> None:
+        self.fail(code, reason)
+        self.parser_exc = _LimitExceededError(reason)
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it."""
+
+    limits: ClassVar[SocketLimits] = SocketLimits()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._frames = _Frames(self.limits, self.writable.is_set)
+        self.conn = self._frames
+        self._has_failed = False
+        self._discarded = 0  # bytes
+
+    def data_received(self, data: bytes) -> None:
+        if self._has_failed:
+            self._discarded += len(data)
+            if self._discarded > _MAX_DISCARDED:
+                self.transport.pause_reading()
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None:  # its head is unreadable or too large
+            self._fail()
+
+    def handle_parser_exception(self) -> None:
+        while not self.queue.empty():  # messages of a client that broke a rule are not worth an answer
+            self.queue.get_nowait()
+        close = self.conn.close_sent
+        code, reason = (close.code, close.reason) if close else (CloseCode.ABNORMAL_CLOSURE, "")
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": reason})
+        self._fail()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn would log a traceback
+                self.conn.fail(CloseCode.INVALID_DATA, "Text must be UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        if not self._has_failed:
+            super().handle_ping()
+
+    def handle_close(self, event: Frame) -> None:
+        if not self._has_failed:
+            super().handle_close(event)
+            self._abort_after(_CLOSE_SECONDS)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._abort_after(_LINGER_SECONDS)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._frames.late_pong is not None and not self._has_failed:
+            self.transport.write(self._frames.late_pong)
+            self._frames.late_pong = None
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.close_timer is None:
+            self._abort_after(_CLOSE_SECONDS)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        is_close = message["type"] == "websocket.close"
+        if is_close:
+            self.writable.set()  # do not wait for a client that does not read
+        else:
+            await self.writable.wait()
+        if self.close_sent and self.initial_response is None:
+            raise ClientDisconnected
+        await super().send(message)
+        if is_close:
+            self._abort_after(_CLOSE_SECONDS)
+
+    def _fail(self) -> None:
+        """Send what is left to be sent, and cut the connection a moment later.
+
+        Closing at once would reset it, and the client might never read the close code.
+        """
+        self._has_failed = self.close_sent = self.handshake_complete = True
+        self.stop_keepalive()
+        self.read_paused = False
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        self._abort_after(_LINGER_SECONDS)
+
+    def _abort_after(self, seconds: float) -> None:
+        """Cut the connection if it is still open then: closing alone waits until the client has read everything."""
+        if self.disconnected:
+            return
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(seconds, self.transport.abort)
