@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.mail.console import ConsoleMailer
 from services.integrations.mail.protocol import Mailer
 from services.integrations.mail.smtp import SmtpMailer
@@ -22,6 +22,8 @@ from services.integrations.wiring import Integrations
 from services.products.profile import Profile, load_profile
 from setting_types import Provider, Switch
 from settings import PROFILES, Settings
+
+_UPLOAD_WAIT = 10.0  # seconds that a picture waits for its turn to be decoded; then it is refused
 
 
 def make_provider(settings: Settings) -> ImageProvider:
@@ -44,6 +46,12 @@ def make_provider(settings: Settings) -> ImageProvider:
             for model, rules in profile.model_limits.items()
         },
     )
+
+
+def make_sanitizers(settings: Settings) -> Sanitizers:
+    """Return the sanitizers of uploads and of results; without rate limits, an upload waits for any time."""
+    max_wait = None if settings.rate_limits is Switch.OFF else _UPLOAD_WAIT
+    return Sanitizers.of(settings.image_processes, max_wait=max_wait)
 
 
 def make_mailer(settings: Settings) -> Mailer | None:
@@ -116,25 +124,25 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
 
 @contextlib.asynccontextmanager
 async def open_integrations(
-    settings: Settings, *, hash_kib: int, shared_sanitizer: ImageSanitizer | None = None
+    settings: Settings, *, hash_kib: int, shared_sanitizers: Sanitizers | None = None
 ) -> AsyncIterator[Integrations]:
     """Connect every external system but the database, and close them in reverse order.
 
-    `hash_kib`: memory of one password hash in KiB; `shared_sanitizer`: one that the caller closes.
+    `hash_kib`: memory of one password hash in KiB; `shared_sanitizers`: those that the caller closes.
     """
     async with contextlib.AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
         bus = await stack.enter_async_context(Bus.open(settings.redis_url))
-        sanitizer = shared_sanitizer or ImageSanitizer(processes=settings.image_processes)
-        if sanitizer is not shared_sanitizer:
-            stack.push_async_callback(sanitizer.aclose)
+        sanitizers = shared_sanitizers or make_sanitizers(settings)
+        if sanitizers is not shared_sanitizers:
+            stack.push_async_callback(sanitizers.aclose)
         provider = make_provider(settings)
         stack.push_async_callback(provider.aclose)
         yield Integrations(
             bus=bus,
             wake_ups=WakeUps(bus),
             storage=storage,
-            sanitizer=sanitizer,
+            sanitizers=sanitizers,
             provider=provider,
             payments=await stack.enter_async_context(open_payments(settings)),
             mailer=make_mailer(settings),

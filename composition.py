@@ -22,8 +22,9 @@ from services.events.wiring import build_events
 from services.gallery.wiring import build_gallery
 from services.generations.wiring import WorkerOptions, build_generations
 from services.generations.worker import Times
-from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.password_hashing import HASH_KIB
+from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.protocol import Storage
 from services.integrations.wiring import Integrations
 from services.media.file import UploadLimits
@@ -57,12 +58,12 @@ async def open_services(
     database_limits: Limits = REQUEST_LIMITS,
     *,
     hash_kib: int = HASH_KIB,
-    shared_sanitizer: ImageSanitizer | None = None,
+    shared_sanitizers: Sanitizers | None = None,
 ) -> AsyncIterator[Services]:
     """Connect everything, and close it in reverse order.
 
-    `database_limits`: PostgreSQL's timeouts; `hash_kib`: memory of one password hash in KiB; `shared_sanitizer`: one
-    that the caller closes.
+    `database_limits`: PostgreSQL's timeouts; `hash_kib`: memory of one password hash in KiB; `shared_sanitizers`:
+    those that the caller closes.
     """
     async with contextlib.AsyncExitStack() as stack:
         # Not in main: uvicorn re-raises the signal that stopped it, so nothing in main would run after it.
@@ -70,7 +71,7 @@ async def open_services(
         stack.enter_context(crash.reporting(settings.sentry_dsn, settings.environment.value))
         database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
         await stack.enter_async_context(database)
-        opening = open_integrations(settings, hash_kib=hash_kib, shared_sanitizer=shared_sanitizer)
+        opening = open_integrations(settings, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers)
         services = build_services(settings, await stack.enter_async_context(opening))
         await stack.enter_async_context(services.operations.maintenance.watching())
         stack.push_async_callback(services.accounts.mail.aclose)
@@ -84,7 +85,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     bus, storage = integrations.bus, integrations.storage
     read_only = ReadOnlyDatabase(settings.database, READ_ONLY_SECONDS)
     products = Products(profile)
-    core = Core(Translator(LOCALES), RateLimits(integrations.limiter, _generations_per_minute(settings, profile)))
+    core = Core(Translator(LOCALES), _rate_limits(settings, profile, integrations.limiter))
     events = build_events(bus, settings.subscription_reread_seconds)
     operations = build_operations(
         bus,
@@ -100,8 +101,9 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     )
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
     media = build_media(
+        core,
         storage,
-        integrations.sanitizer,
+        integrations.sanitizers.uploads,
         _upload_limits(settings, profile),
         upload_seconds=settings.upload_seconds,
         orphan_seconds=settings.file_orphan_seconds,
@@ -141,9 +143,14 @@ def _signup_credits(settings: Settings, profile: Profile) -> int:
     return profile.signup_credits if settings.signup_credits is None else settings.signup_credits
 
 
-def _generations_per_minute(settings: Settings, profile: Profile) -> int | None:
-    override = settings.rate_limit_generations_per_minute
-    return profile.limits.generations_per_minute if override is None else override
+def _rate_limits(settings: Settings, profile: Profile, limiter: RateLimiter | None) -> RateLimits:
+    limits, generations = profile.limits, settings.rate_limit_generations_per_minute
+    refused = settings.rate_limit_refused_pictures
+    return RateLimits(
+        limiter,
+        generations_per_minute=limits.generations_per_minute if generations is None else generations,
+        refused_pictures=limits.refused_pictures if refused is None else refused,
+    )
 
 
 def _payment_options(settings: Settings, profile: Profile) -> PaymentOptions:
@@ -215,10 +222,10 @@ async def running_worker(services: Services, concurrency: int) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def open_server(
-    settings: Settings, *, hash_kib: int = HASH_KIB, shared_sanitizer: ImageSanitizer | None = None
+    settings: Settings, *, hash_kib: int = HASH_KIB, shared_sanitizers: Sanitizers | None = None
 ) -> AsyncIterator[Services]:
     """Open the services of a server; without Redis, the server is also the worker."""
-    opening = open_services(settings, hash_kib=hash_kib, shared_sanitizer=shared_sanitizer)
+    opening = open_services(settings, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers)
     async with opening as services, contextlib.AsyncExitStack() as stack:
         if settings.redis_url is None:
             await stack.enter_async_context(running_worker(services, settings.worker_concurrency))

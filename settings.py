@@ -112,7 +112,9 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(
         25.0, ge=0, le=3600, description="How long a stopping worker lets running generations finish."
     )
-    image_processes: int = Field(2, ge=1, le=32, description="Child processes that decode images, per process.")
+    image_processes: int = Field(
+        2, ge=1, le=32, description="Child processes that decode uploads, and as many that decode results, per process."
+    )
 
     upload_max_bytes: int | None = Field(
         None, ge=1024, description="Maximum size of an uploaded image; default: the profile's."
@@ -169,6 +171,12 @@ class Settings(BaseSettings):
     rate_limits: Switch = Field(Switch.ON, description="Whether rate limits apply; off for load tests.")
     rate_limit_generations_per_minute: int | None = Field(
         None, ge=0, le=1_000_000, description="Images that an account may request per minute; 0: unlimited."
+    )
+    rate_limit_refused_pictures: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="Refused pictures of an account in 15 minutes, after which it waits; 0: unlimited.",
     )
     max_sockets_per_client: int = Field(
         100,

@@ -26,7 +26,7 @@ from redis import Redis
 from composition import open_server, open_services, running_worker, web_options
 from main import prepare
 from models.database.connection import is_postgres
-from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.images.sanitizer import Sanitizers
 from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
@@ -47,7 +47,7 @@ _postgres = PostgresServer(autovacuum=False)
 _template = "darkroom_template"
 _reused = ReusedDatabase(_postgres, _template)
 _numbers = itertools.count()
-_sanitizer = ImageSanitizer(processes=1)  # shared by all servers, because a child takes 0.1 s to start
+_sanitizers = Sanitizers.of(1, max_wait=None)  # shared by all servers, because a child takes 0.1 s to start
 _MEMORY = Path("/dev/shm")  # noqa: S108 - fsync waits for no disk there; pytest creates its own folders in it
 HASH_KIB = 16  # memory of a password hash: with the default, hashing takes as long as the rest of a small test
 # The files that take longest run first, so that no process is left with one of them at the end.
@@ -57,7 +57,7 @@ _LONGEST = [
     "ledger", "integrity_audit", "worker_shutdown", "provider_errors", "gallery", "share", "regeneration",
     "deletion", "worker_pool", "passes", "refund_policy", "profiles",
 ]  # fmt: skip
-_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default ones take 30 ms to load
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -156,9 +156,9 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _closed_sanitizer() -> AsyncIterator[None]:
+async def _closed_sanitizers() -> AsyncIterator[None]:
     yield
-    await _sanitizer.aclose()
+    await _sanitizers.aclose()
 
 
 @dataclass
@@ -177,10 +177,10 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
+async def open_server_and_worker(settings: Settings, shared_sanitizers: Sanitizers) -> AsyncIterator[Services]:
     """Open a server with a worker in one process; with Redis, which implies separate workers, it still uses Redis."""
     async with (
-        open_server(settings, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) as services,
+        open_server(settings, hash_kib=HASH_KIB, shared_sanitizers=shared_sanitizers) as services,
         contextlib.AsyncExitStack() as stack,
     ):
         if settings.redis_url is not None:
@@ -190,13 +190,18 @@ async def open_server_and_worker(settings: Settings) -> AsyncIterator[Services]:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, idle: bool = False, sockets: SocketLimits | None = None, **options: Any
+    settings: Settings,
+    *,
+    idle: bool = False,
+    sockets: SocketLimits | None = None,
+    sanitizers: Sanitizers = _sanitizers,
+    **options: Any,
 ) -> AsyncIterator[Running]:
     """Run a server while the body runs. `options`: fields of WebOptions that override those from the settings.
 
     `idle`: without worker and sweeper, as on a server whose workers are other processes. `sockets`: their limits.
     """
-    opener = partial(open_services, hash_kib=HASH_KIB, shared_sanitizer=_sanitizer) if idle else open_server_and_worker
+    opener = partial(open_services, hash_kib=HASH_KIB) if idle else open_server_and_worker
     # The protocol is explicit because asyncio otherwise does not set TCP_NODELAY, which delays every response by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -206,7 +211,7 @@ async def running(
 
     @contextlib.asynccontextmanager
     async def open_and_keep() -> AsyncIterator[Services]:
-        async with opener(settings) as services:
+        async with opener(settings, shared_sanitizers=sanitizers) as services:
             opened.append(services)
             yield services
 
@@ -228,7 +233,6 @@ async def running(
                 await task
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.005)
-        # Without certificates, which take 30 ms to load and are not used here.
         async with httpx.AsyncClient(base_url=address, timeout=30, verify=_NO_CERTIFICATES) as http:
             yield Running(Api(http, address), opened[0], settings)
     finally:

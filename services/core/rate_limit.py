@@ -1,4 +1,4 @@
-"""Rate limits: password and link guesses, new accounts, mails, checkouts and generations."""
+"""Rate limits: password and link guesses, new accounts, mails, checkouts, generations and refused pictures."""
 
 import contextlib
 import hashlib
@@ -41,18 +41,25 @@ CHECKOUTS = Limit("checkout", 30, 3600)  # checkouts of one account
 ACCOUNT_IN_FLIGHT = 16  # passwords of one account that one process checks at once, those that wait included
 CLIENT_IN_FLIGHT = 32  # passwords of one client that one process checks or hashes at once
 _IN_FLIGHT_RETRY = 1.0  # seconds; that many passwords take less
+PICTURES_IN_FLIGHT = 4  # pictures of one account in one process: one is decoded, the others wait for it
+_PICTURE_RETRY = 5.0  # seconds; that many ordinary pictures take less
+REFUSED_PICTURES_SECONDS = 15 * 60
 
 
 class RateLimits:
     """Refuses requests that exceed a limit. `client`: the network address of a request; no limiter: no limits.
 
-    `generations_per_minute`: generations of one account; None or 0: unlimited.
+    `generations_per_minute`: generations of one account; None or 0: unlimited. `refused_pictures`: those of one account
+    in 15 minutes; 0: unlimited.
     """
 
-    def __init__(self, limiter: RateLimiter | None, generations_per_minute: int | None) -> None:
+    def __init__(self, limiter: RateLimiter | None, generations_per_minute: int | None, refused_pictures: int) -> None:
         self._limiter = limiter
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._generations = Limit("generations", generations_per_minute, 60) if generations_per_minute else None
+        self._refused_pictures = (
+            Limit("refused-pictures", refused_pictures, REFUSED_PICTURES_SECONDS) if refused_pictures else None
+        )
 
     @contextlib.contextmanager
     def hashing(self, client: str, email: str | None = None) -> Iterator[None]:
@@ -61,20 +68,40 @@ class RateLimits:
         Raises:
             RateLimitedError: as many are in flight already.
         """
-        subjects = [("client", client, CLIENT_IN_FLIGHT), ("account", email, ACCOUNT_IN_FLIGHT)]
-        counted = [(kind, key, most) for kind, key, most in subjects if self._limiter is not None and key is not None]
-        for kind, key, most in counted:
-            if self._in_flight[kind, key] >= most:
-                _refuse(f"password-in-flight-{kind}", _IN_FLIGHT_RETRY)
-        for kind, key, _ in counted:
-            self._in_flight[kind, key] += 1
+        subjects = [("password-in-flight-client", client, CLIENT_IN_FLIGHT)]
+        if email is not None:
+            subjects.append(("password-in-flight-account", email, ACCOUNT_IN_FLIGHT))
+        with self._counted(subjects, _IN_FLIGHT_RETRY):
+            yield
+
+    @contextlib.contextmanager
+    def decoding(self, user_id: str) -> Iterator[None]:
+        """Count a picture of an account that is being decoded, or waits for that.
+
+        Raises:
+            RateLimitedError: as many are in flight already.
+        """
+        with self._counted([("pictures-in-flight", user_id, PICTURES_IN_FLIGHT)], _PICTURE_RETRY):
+            yield
+
+    @contextlib.contextmanager
+    def _counted(self, subjects: list[tuple[str, str, int]], retry_after: float) -> Iterator[None]:
+        """Count one more in flight for each (limit, subject, maximum). Raises RateLimitedError."""
+        if self._limiter is None:
+            yield
+            return
+        for limit, subject, most in subjects:
+            if self._in_flight[limit, subject] >= most:
+                _refuse(limit, retry_after)
+        for limit, subject, _ in subjects:
+            self._in_flight[limit, subject] += 1
         try:
             yield
         finally:
-            for kind, key, _ in counted:
-                self._in_flight[kind, key] -= 1
-                if not self._in_flight[kind, key]:
-                    del self._in_flight[kind, key]
+            for limit, subject, _ in subjects:
+                self._in_flight[limit, subject] -= 1
+                if not self._in_flight[limit, subject]:
+                    del self._in_flight[limit, subject]
 
     async def check_password(self, email: str, client: str) -> None:
         """Raises RateLimitedError after too many wrong or correct passwords, whether the account exists or not."""
@@ -133,6 +160,17 @@ class RateLimits:
         """
         if self._generations is not None:
             await self._hit(self._generations, user_id, count)
+
+    async def check_refused_pictures(self, user_id: str) -> None:
+        """Raises RateLimitedError after too many refused pictures of the account."""
+        if self._refused_pictures is not None:
+            await self._check(self._refused_pictures, user_id)
+
+    async def hit_refused_picture(self, user_id: str) -> None:
+        """Count a picture that was refused."""
+        if self._refused_pictures is not None:
+            with contextlib.suppress(RateLimitedError):  # concurrent ones have reached the limit already
+                await self._hit(self._refused_pictures, user_id)
 
     async def _hit(self, limit: Limit, subject: str, cost: int = 1) -> None:
         if self._limiter is not None:

@@ -23,6 +23,7 @@ from services.generations.submission import SubmissionService
 from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
+from services.media.picture_check import PictureChecks
 from services.media.upload import UploadService
 from services.products.profile import Limits
 
@@ -41,6 +42,7 @@ class GenerationService:
         styles: StyleService,
         entitlements: Entitlements,
         files: FileService,
+        pictures: PictureChecks,
         submissions: SubmissionService,
         events: EventPublisher,
         limits: Limits,
@@ -50,6 +52,7 @@ class GenerationService:
         self._styles = styles
         self._entitlements = entitlements
         self._files = files
+        self._pictures = pictures
         self._uploads = uploads
         self._events = events
         self._limits = limits
@@ -87,8 +90,8 @@ class GenerationService:
     async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
         if request.upload_id is not None:
             data = await self._uploads.read(user_id, request.upload_id)
-            return await self._files.check_upload(data, field="uploadId")
-        return await self._files.check_upload(request.image) if request.image is not None else None
+            return await self._pictures.check(user_id, data, field="uploadId")
+        return await self._pictures.check(user_id, request.image) if request.image is not None else None
 
     async def get(self, user_id: str, generation_id: str) -> Generation:
         """Return the user's generation. Raises NotFoundError if it does not exist or belongs to another user."""

@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 _MAX_CALLS = 3  # of one generation, the first included; repeated only where the provider's work never started
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
 _PROGRESS_INTERVAL = 0.2  # seconds between progress messages of one generation; previews are published at once
+_PREVIEW_SECONDS = 5.0  # in which a preview is shown or left out
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
 _GENERATING, _GENERATED, _STORING = 0.1, 0.9, 0.95  # on the generation's scale of 0 to 1
 
@@ -71,22 +72,27 @@ class Renderer:
             GenerationFailedError: there is no image.
             LeaseLostError: the claim was lost.
         """
-        request = await self._fit_reference(_request_of(claim, reference))
+        request = await self._fit_reference(_request_of(claim, reference), claim.generation.user_id)
         await self._advance(claim, GenerationStage.GENERATING, _GENERATING)
         final = await self._call_provider(claim, request)
         crashpoint("worker.generated")
         await self._advance(claim, GenerationStage.STORING, _STORING)
         try:
-            clean = await self._sanitizer.clean(final.data, max_bytes=MAX_ANSWER_BYTES, formats=_RESULT_FORMATS)
+            clean = await self._sanitizer.clean(
+                final.data,
+                max_bytes=MAX_ANSWER_BYTES,
+                formats=_RESULT_FORMATS,
+                account=claim.generation.user_id,
+            )
         except BadImageError as error:
             log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
             raise _failed_after_call(ErrorCode.GENERATION_FAILED, final) from None
-        except SanitizerUnavailableError:
-            log.exception("generation.sanitizer_unavailable", generation=claim.generation.id)
+        except SanitizerUnavailableError as error:
+            log.error("generation.sanitizer_unavailable", generation=claim.generation.id, error=repr(error))
             raise _failed_after_call(ErrorCode.UNAVAILABLE, final) from None
         return final, clean
 
-    async def _fit_reference(self, request: ImageRequest) -> ImageRequest:
+    async def _fit_reference(self, request: ImageRequest, account: str) -> ImageRequest:
         """Replace a reference that is larger than the model takes by a smaller copy; the stored file stays as it is.
 
         Raises:
@@ -96,7 +102,7 @@ class Renderer:
         if reference is None or max_bytes is None or len(reference.data) <= max_bytes:
             return request
         try:
-            copy = await self._sanitizer.reduce(reference.data, max_bytes=max_bytes)
+            copy = await self._sanitizer.reduce(reference.data, max_bytes=max_bytes, account=account)
         except (BadImageError, SanitizerUnavailableError):
             log.exception("generation.reference_not_reduced", generation=request.generation_id, max_bytes=max_bytes)
             raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=False) from None
@@ -160,7 +166,7 @@ class Renderer:
             async for event in events:
                 if isinstance(event, FinalImage):
                     return event
-                preview = await self._preview(event) if isinstance(event, PartialImage) else None
+                preview = await self._preview(claim, event) if isinstance(event, PartialImage) else None
                 if preview is not None or time.monotonic() - published_at >= _PROGRESS_INTERVAL:
                     published_at = time.monotonic()
                     fraction = min(max(event.fraction, 0.0), 1.0)
@@ -168,10 +174,11 @@ class Renderer:
                     await self._advance(claim, GenerationStage.GENERATING, progress, preview)
         raise ProviderError(ErrorCode.GENERATION_FAILED, "the stream ended without an image")
 
-    async def _preview(self, event: PartialImage) -> str | None:
+    async def _preview(self, claim: Claim, event: PartialImage) -> str | None:
         try:
-            return await self._sanitizer.preview(event.data)
-        except (BadImageError, SanitizerUnavailableError):
+            async with asyncio.timeout(_PREVIEW_SECONDS):  # the provider's deadline goes on meanwhile
+                return await self._sanitizer.preview(event.data, account=claim.generation.user_id)
+        except (BadImageError, SanitizerUnavailableError, TimeoutError):
             return None  # a preview that cannot be shown does not fail the generation
 
     async def _advance(self, claim: Claim, stage: GenerationStage, progress: float, preview: str | None = None) -> None:

@@ -13,6 +13,11 @@ class FairSlots:
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn it is comes first
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return sum(map(len, self._waiting.values()))
+
     async def acquire(self, key: str) -> None:
         """Wait for a slot; the caller must `release` it with the same key."""
         if self._free and self._held[key] < self._per_key and key not in self._waiting:
@@ -30,11 +35,13 @@ class FairSlots:
             raise
 
     def release(self, key: str) -> None:
-        """Return a slot and hand it to the key whose turn it is."""
+        """Return a slot and hand it to the key whose turn it is; this key comes last."""
         self._free += 1
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
+        if key in self._waiting:
+            self._waiting[key] = self._waiting.pop(key)
         while self._free and (following := self._next_key()) is not None:
             turn = self._waiting[following].popleft()
             turns = self._waiting.pop(following)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.integrations.images.sanitizer import ImageSanitizer
+from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.mail.protocol import Mailer
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.wake_up import WakeUps
@@ -20,7 +20,7 @@ class Integrations:
     bus: Bus
     wake_ups: WakeUps
     storage: Storage
-    sanitizer: ImageSanitizer
+    sanitizers: Sanitizers
     provider: ImageProvider
     payments: PaymentProvider | None  # None: payments are off
     mailer: Mailer | None  # None: no mail is sent

@@ -9,7 +9,7 @@ from models import File
 from models.database.connection import rows
 from models.enum import FileKind, FileState
 from services.core.crashpoint import crashpoint
-from services.core.error import InvalidInputError, UnavailableError, UploadFailedError
+from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
 from services.core.message import message
 from services.integrations.images.formats import EXTENSIONS
 from services.integrations.images.sanitizer import (
@@ -17,6 +17,7 @@ from services.integrations.images.sanitizer import (
     BadImageError,
     CleanImage,
     ImageSanitizer,
+    SanitizerBusyError,
     SanitizerUnavailableError,
 )
 from services.integrations.storage.protocol import Link, Storage, StorageError
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 MAX_WIDTH = 4096  # pixels, of a stored picture
 THUMBNAIL_TYPE = "image/webp"
+_BUSY_RETRY = 5.0  # seconds after which a client whose turn did not come may try again
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,25 @@ class FileService:
         self._sanitizer = sanitizer
         self.limits = limits
 
-    async def check_upload(self, data: bytes, *, field: str = "image") -> CleanImage:
+    async def check_upload(self, data: bytes, *, account: str, field: str = "image") -> CleanImage:
         """Return a client's picture, decoded and sanitized; nothing is stored. `field`: of the input that names it.
+
+        `account`: the id of the client's account, whose pictures are decoded one after another.
 
         Raises:
             InvalidInputError: it is not an accepted picture.
+            RateLimitedError: its turn did not come in time.
             UnavailableError: it cannot be decoded right now.
         """
         try:
-            return await self._sanitizer.clean(data, max_bytes=self.limits.max_bytes, formats=self.limits.formats)
-        except SanitizerUnavailableError:
-            log.exception("sanitizer.unavailable")
+            return await self._sanitizer.clean(
+                data, max_bytes=self.limits.max_bytes, formats=self.limits.formats, account=account
+            )
+        except SanitizerBusyError:
+            log.warning("sanitizer.busy", account=account)
+            raise RateLimitedError(_BUSY_RETRY) from None
+        except SanitizerUnavailableError as error:
+            log.error("sanitizer.unavailable", error=str(error))
             raise UnavailableError from None
         except BadImageError as error:
             raise self._refusal(error.reason, field) from None
@@ -67,6 +77,7 @@ class FileService:
             BadImage.TOO_MANY_BYTES: message("The picture is larger than {megabytes} MiB.", megabytes=megabytes),
             BadImage.UNSUPPORTED_FORMAT: message("The picture must be one of: {formats}.", formats=formats),
             BadImage.TOO_MANY_PIXELS: message("The picture has too many pixels."),
+            BadImage.TOO_SLOW: message("The picture takes too long to decode. Please save it in another way."),
             BadImage.DAMAGED: message("The picture is damaged or incomplete."),
         }
         return InvalidInputError(texts[reason], field=(field,))

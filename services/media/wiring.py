@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 from models import File
 from services.core.chore import Chore, Lane, chore_for_each
+from services.core.wiring import Core
 from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.storage.protocol import Storage
 from services.media.file import FileService, UploadLimits
+from services.media.picture_check import PictureChecks
 from services.media.upload import UploadService
 
 
 @dataclass(frozen=True)
 class Media:
-    """Services for files and uploads."""
+    """Services for files, pictures and uploads."""
 
     files: FileService
+    pictures: PictureChecks
     uploads: UploadService
     orphan_seconds: float  # after which a PENDING file is removed
 
@@ -31,11 +34,19 @@ class Media:
 
 
 def build_media(
-    storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, *, upload_seconds: int, orphan_seconds: float
+    core: Core,
+    storage: Storage,
+    sanitizer: ImageSanitizer,
+    limits: UploadLimits,
+    *,
+    upload_seconds: int,
+    orphan_seconds: float,
 ) -> Media:
-    """Build the group. `upload_seconds`: how long an upload can be used."""
+    """Build the group. `sanitizer`: of uploads. `upload_seconds`: how long an upload can be used."""
+    files = FileService(storage, sanitizer, limits)
     return Media(
-        files=FileService(storage, sanitizer, limits),
+        files=files,
+        pictures=PictureChecks(files, core.rates),
         uploads=UploadService(storage, limits, upload_seconds),
         orphan_seconds=orphan_seconds,
     )

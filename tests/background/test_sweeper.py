@@ -19,7 +19,7 @@ from tests.support.integrity import adjust_credits, assert_invariants, count_row
 
 async def make_orphan(server: Running, api: Api, age: float, kind: FileKind = FileKind.ORIGINAL) -> File:
     """Return a file that a process stored `age` seconds ago, before it was killed without using it."""
-    image = await server.services.media.files.check_upload(photo(64, 48))
+    image = await server.services.media.files.check_upload(photo(64, 48), account="usr_ada")
     file = await server.services.media.files.store(str(api.user["id"]), kind, image)
     await rows("UPDATE files SET updated_at = LATER($2) WHERE id = $1 RETURNING id", file.id, -age)
     return file

@@ -136,7 +136,7 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
         worker = GenerationWorker(
             provider,
             services.media.files,
-            services.integrations.sanitizer,
+            services.integrations.sanitizers.results,
             services.events.publisher,
             times,
             services.operations.maintenance,

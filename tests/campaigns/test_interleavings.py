@@ -125,7 +125,11 @@ async def race(idle_server: "Running", rng: random.Random, pytestconfig: pytest.
     user = await User.get(id=ada.user["id"])
     rounds = max(SHORT, round(LONG * float(pytestconfig.getoption("--budget"))))
     return Race(
-        idle_server.services, user, await idle_server.services.media.files.check_upload(photo(64, 48)), rng, rounds
+        idle_server.services,
+        user,
+        await idle_server.services.media.files.check_upload(photo(64, 48), account="usr_ada"),
+        rng,
+        rounds,
     )
 
 

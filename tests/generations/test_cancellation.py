@@ -84,7 +84,7 @@ async def test_result_stored_before_the_cancel_is_swept_with_its_bytes(idle_serv
     claim = await Claim.take(id, "worker", 60, 4)
     assert claim is not None
     await claim.record_call("openrouter")
-    image = await idle_server.services.media.files.check_upload(photo(64, 48))
+    image = await idle_server.services.media.files.check_upload(photo(64, 48), account="usr_ada")
     stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     assert stored.key in await stored_keys(idle_server.services)
     assert (await ada.one(CANCEL, id=id))["errors"] == []
@@ -156,7 +156,7 @@ async def test_concurrent_cancel_complete_fail_and_sweep_leave_one_status_and_a_
     ada = await idle_server.api.sign_up()
     services, rng = idle_server.services, random.Random(4)
     styles = [await ada.style("noir", "avenger"), await ada.style("free", "sandbox")]
-    image = await services.media.files.check_upload(photo(64, 48))
+    image = await services.media.files.check_upload(photo(64, 48), account="usr_ada")
     statuses = set()
     for number in range(60):
         (created,) = (await ada.create(photo(64, 48), styleId=styles[number % 2], prompt="A fox"))["generations"]

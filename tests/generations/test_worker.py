@@ -103,12 +103,12 @@ class SlowStorage:
 def another_worker(services: Services, times: Times, storage: Storage | None = None) -> GenerationWorker:
     """Return a worker on the same database, as in another process."""
     files = FileService(
-        storage or services.integrations.storage, services.integrations.sanitizer, services.media.files.limits
+        storage or services.integrations.storage, services.integrations.sanitizers.uploads, services.media.files.limits
     )
     return GenerationWorker(
         services.integrations.provider,
         files,
-        services.integrations.sanitizer,
+        services.integrations.sanitizers.results,
         services.events.publisher,
         times,
         services.operations.maintenance,
@@ -321,7 +321,7 @@ async def test_every_write_with_an_older_fence_is_refused(idle_server: Running) 
     current = await Claim.take(id, "current", 60, 4)
     assert current is not None
     assert current.lease.fence > stale.lease.fence
-    image = await idle_server.services.media.files.check_upload(photo(64, 48))
+    image = await idle_server.services.media.files.check_upload(photo(64, 48), account="usr_ada")
     stored = await idle_server.services.media.files.store(str(ada.user["id"]), FileKind.RESULT, image)
     before = await row_of(id)
     for write in (

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,6 @@ from services.background.sweeper import Sweeper
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import StorageError
 from services.media.upload import MAX_UPLOADS, UploadService
-from services.media.wiring import Media
 from tests.conftest import Running
 from tests.support.client import CREATE, Api, photo
 from tests.support.corpus import pictures
@@ -299,7 +299,7 @@ async def test_a_sweep_stops_removing_after_three_failures_of_the_storage(idle_s
     storage = DeadStorage(tmp_path / "dead", address="http://localhost", secret="x" * 32, link_seconds=60)
     services = idle_server.services
     uploads = UploadService(storage, services.media.files.limits, 3600)
-    chores = Media(services.media.files, uploads, orphan_seconds=900.0).chores
+    chores = replace(services.media, uploads=uploads).chores
     sweeper = Sweeper(chores, (), every=1.0)
     await sweeper.sweep()
     assert storage.calls == 3

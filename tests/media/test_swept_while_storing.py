@@ -26,8 +26,10 @@ async def test_bytes_are_removed_when_their_row_was_swept_while_storing(settings
         storage = SlowStorage(
             server.settings.data_dir / "files", address="http://localhost", secret="x" * 32, link_seconds=60
         )
-        files = FileService(storage, server.services.integrations.sanitizer, server.services.media.files.limits)
-        image = await files.check_upload(photo())
+        files = FileService(
+            storage, server.services.integrations.sanitizers.uploads, server.services.media.files.limits
+        )
+        image = await files.check_upload(photo(), account="usr_ada")
         with pytest.raises(UploadFailedError):
             await files.store(ada.user["id"], FileKind.ORIGINAL, image)
         assert await storage.keys() == set()
@@ -36,5 +38,5 @@ async def test_bytes_are_removed_when_their_row_was_swept_while_storing(settings
 
 async def _check_other_files_are_kept(server: Running, owner: str) -> None:
     files = server.services.media.files
-    await files.store(owner, FileKind.ORIGINAL, await files.check_upload(photo()))
+    await files.store(owner, FileKind.ORIGINAL, await files.check_upload(photo(), account=owner))
     assert len(await server.services.integrations.storage.keys()) == 2

@@ -25,6 +25,7 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
             services.catalogue.styles,
             services.billing.entitlements,
             services.media.files,
+            services.media.pictures,
             SubmissionService(
                 funding,
                 WakeUps(bus),

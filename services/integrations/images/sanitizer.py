@@ -2,31 +2,31 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
-import json
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
+from services.integrations.fair_slots import FairSlots
+from services.integrations.images.child import MAX_RESPONSE_BYTES, Child, ChildError, Response
 from services.integrations.images.formats import CONTENT_TYPES
 
 CHILD = Path(__file__).with_name("sanitizer_process.py")
 ALL_FORMATS = frozenset(CONTENT_TYPES)
 THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, ascending: galleries on any screen, and full screen on a phone
 MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: a PNG of 4096 x 4096 pixels is rarely larger
-MAX_HEADER_BYTES = 4096
 REDUCED_QUALITIES = (92, 80)  # of JPEG and WebP, tried in this order before the size is reduced
-MAX_RESPONSE_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise are 64 MiB as a PNG
-PIPE_BUFFER = 1 << 20  # bytes read ahead; with asyncio's 64 KiB, one response would pause the pipe hundreds of times
-EXIT_SECONDS = 1.0  # a child exits within milliseconds after its input has ended
+_NICENESS_OF_UPLOADS = 5  # on a busy CPU they get a third of the time that other processes get
+_PROBE_SECONDS = 5.0  # in which a fresh child cleans the probe, where the machine is not overloaded
+_PROBE = base64.b64decode(  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 
 # Signals of a crash inside a decoder, which an image can cause. SIGXCPU, the CPU limit, is handled separately.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
@@ -40,7 +40,8 @@ class BadImage(StrEnum):
     EMPTY = "EMPTY"
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
     UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"  # by its first bytes; file names and declared types are ignored
-    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"  # by its header, or it exceeded the memory or CPU limit
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"  # by its header, or it exceeded the memory limit
+    TOO_SLOW = "TOO_SLOW"  # it exceeded the CPU limit, or its child did not respond while others do
     DAMAGED = "DAMAGED"  # truncated, malformed, or it crashed the decoder
 
 
@@ -53,8 +54,12 @@ class BadImageError(Exception):
 
 
 class SanitizerUnavailableError(Exception):
-    """An outage, not a bad image: no child could be started, two in a row were killed from outside, a child did not
-    respond in time with CPU time left, or the sanitizer is closed."""
+    """An outage, not a bad image: no child could be started, two in a row were killed from outside, no child responds,
+    or the sanitizer is closed."""
+
+
+class SanitizerBusyError(SanitizerUnavailableError):
+    """No slot became free in time."""
 
 
 @dataclass(frozen=True)
@@ -90,44 +95,43 @@ class _ChildLostError(Exception):
     """A child exited for a reason other than its image."""
 
 
-@dataclass(frozen=True)
-class _Response:
-    """A child's response: the reason of a refusal, or an image and its parts."""
-
-    reason: BadImage | None
-    format: str
-    width: int
-    height: int
-    widths: list[int]
-    parts: list[bytes]
-
-
 class ImageSanitizer:
     """A pool of up to `processes` children, started on demand and reused, each with one image at a time.
 
+    Accounts take turns, and one account uses at most `per_account` children at a time (None: all). An image waits at
+    most `max_wait` seconds for its turn (None: any time). `niceness`: how far the children's CPU priority is below this
+    process's.
+
     `memory_mib` limits a child's address space, and so its resident memory. `cpu_seconds` is the CPU time that one
-    image may use (up to one second more, because the kernel counts whole seconds); `timeout` is wall-clock time and
-    must be longer: a slow image hits the CPU limit first, so exceeding `timeout` means an overloaded machine.
+    image may use (up to one second more, because the kernel counts whole seconds); `timeout` is wall-clock time from
+    the start of the decoding, and must be longer: a slow image hits the CPU limit first, unless the machine is busy.
     WebP is limited to 24 megapixels within `max_pixels`, because its decoder holds several copies.
+    `program`: what a child runs; tests pass others.
     """
 
     def __init__(
         self,
         *,
         processes: int = 2,
+        per_account: int | None = None,
+        max_wait: float | None = None,
+        niceness: int = 0,
         max_pixels: int = 40_000_000,
         max_side: int = 8192,
         memory_mib: int = 600,
         cpu_seconds: int = 5,
-        timeout: float = 10.0,
+        timeout: float = 30.0,
+        program: Path = CHILD,
     ) -> None:
         if timeout <= cpu_seconds + 1:
-            raise ValueError("timeout must exceed cpu_seconds + 1, or a slow picture would look like an outage")
-        self._arguments = [str(number) for number in (memory_mib, cpu_seconds, max_pixels, max_side)]
+            raise ValueError("timeout must exceed cpu_seconds + 1, or the CPU limit would never be reached")
+        arguments = [str(number) for number in (memory_mib, cpu_seconds, max_pixels, max_side)]
+        self._start = partial(Child.start, program, arguments, niceness=niceness)
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(processes)
-        self._idle: list[Process] = []
-        self._jobs: set[asyncio.Task[_Response]] = set()
+        self._max_wait = max_wait
+        self._slots = FairSlots(processes, per_account or processes)
+        self._idle: list[Child] = []
+        self._jobs: set[asyncio.Task[Response]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -138,16 +142,25 @@ class ImageSanitizer:
     ) -> None:
         await self.aclose()
 
-    async def clean(self, data: bytes, *, max_bytes: int, formats: frozenset[str] = ALL_FORMATS) -> CleanImage:
+    @property
+    def waiting(self) -> int:
+        """How many images wait for a child."""
+        return self._slots.waiting
+
+    async def clean(
+        self, data: bytes, *, max_bytes: int, formats: frozenset[str] = ALL_FORMATS, account: str = ""
+    ) -> CleanImage:
         """Decode `data` and re-encode it in its own format; only `formats` (JPEG, PNG, WEBP) are accepted.
+
+        `account`: the id of the account that it is done for, here and below.
 
         Raises:
             BadImageError: the image is refused.
+            SanitizerBusyError: the wait for a slot was too long.
             SanitizerUnavailableError: the sanitizer cannot work at the moment.
         """
-        response = await self._run(
-            {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}, data, max_bytes
-        )
+        job = {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}
+        response = await self._run(job, data, max_bytes, account)
         stored, placeholder, *thumbnails = response.parts
         digest = await asyncio.to_thread(hashlib.sha256, stored)  # tens of milliseconds for the largest
         return CleanImage(
@@ -160,16 +173,15 @@ class ImageSanitizer:
             thumbnails=dict(zip(response.widths, thumbnails, strict=True)),
         )
 
-    async def preview(self, data: bytes, *, width: int = 256) -> str:
+    async def preview(self, data: bytes, *, width: int = 256, account: str = "") -> str:
         """Return a small WebP of a provider's partial image as a data URI: at most `width` pixels wide and about 12,000
         characters long.
 
         Raises:
-            BadImageError: the image is refused.
-            SanitizerUnavailableError: the sanitizer cannot work at the moment.
+            BadImageError, SanitizerBusyError, SanitizerUnavailableError: as `clean`.
         """
-        job = {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
-        return _data_uri((await self._run(job, data, MAX_PREVIEW_BYTES)).parts[0])
+        response = await self._run(_preview_job(width), data, MAX_PREVIEW_BYTES, account)
+        return _data_uri(response.parts[0])
 
     async def reduce(
         self,
@@ -179,17 +191,17 @@ class ImageSanitizer:
         box: tuple[int, int] | None = None,
         opaque: bool = False,
         qualities: tuple[int, ...] = REDUCED_QUALITIES,
+        account: str = "",
     ) -> ReducedImage:
         """Return a copy of a stored image of at most `max_bytes`: the quality is reduced first, then the size.
 
         `box`: the largest width and height in pixels; never enlarged. `opaque`: transparency becomes white.
 
         Raises:
-            BadImageError: the image is refused.
-            SanitizerUnavailableError: the sanitizer cannot work at the moment.
+            BadImageError, SanitizerBusyError, SanitizerUnavailableError: as `clean`.
         """
         job = {"task": "reduce", "formats": sorted(ALL_FORMATS), "max_bytes": max_bytes, "qualities": qualities}
-        response = await self._run(job | {"box": box, "opaque": opaque}, data, MAX_RESPONSE_BYTES)
+        response = await self._run(job | {"box": box, "opaque": opaque}, data, MAX_RESPONSE_BYTES, account)
         (reduced,) = response.parts
         return ReducedImage(reduced, CONTENT_TYPES[response.format], response.width, response.height)
 
@@ -198,33 +210,36 @@ class ImageSanitizer:
         self._closed = True
         await asyncio.gather(*self._jobs, return_exceptions=True)
         while self._idle:
-            process = self._idle.pop()
-            if process.stdin is not None:
-                process.stdin.close()
-            await _wait_for_exit(process)
+            child = self._idle.pop()
+            child.end_input()
+            await child.wait_for_exit()
 
-    async def _run(self, job: dict[str, Any], data: bytes, max_bytes: int) -> _Response:
+    async def _run(self, job: dict[str, Any], data: bytes, max_bytes: int, account: str) -> Response:
         if not data:
             raise BadImageError(BadImage.EMPTY)
         if len(data) > max_bytes:
             raise BadImageError(BadImage.TOO_MANY_BYTES)
-        await self._slots.acquire()
+        try:
+            async with asyncio.timeout(self._max_wait):
+                await self._slots.acquire(account)
+        except TimeoutError:
+            raise SanitizerBusyError from None
         if self._closed:
-            self._slots.release()
+            self._slots.release(account)
             raise SanitizerUnavailableError("the sanitizer is closed")
         # In a separate task, so that a canceled caller neither loses the child nor leaves its response half read.
         task = asyncio.create_task(self._run_job(job, data))
         self._jobs.add(task)
-        task.add_done_callback(self._finish_job)
+        task.add_done_callback(partial(self._finish_job, account))
         return await asyncio.shield(task)
 
-    def _finish_job(self, task: asyncio.Task[_Response]) -> None:
+    def _finish_job(self, account: str, task: asyncio.Task[Response]) -> None:
         self._jobs.discard(task)
-        self._slots.release()
+        self._slots.release(account)
         if not task.cancelled():
             task.exception()  # retrieved, even if the caller was canceled
 
-    async def _run_job(self, job: dict[str, Any], data: bytes) -> _Response:
+    async def _run_job(self, job: dict[str, Any], data: bytes) -> Response:
         try:
             return await self._run_job_on(self._pop_idle_child() or await self._start_child(), job, data)
         except _ChildLostError:
@@ -234,115 +249,100 @@ class ImageSanitizer:
         except _ChildLostError as error:
             raise SanitizerUnavailableError(str(error)) from None
 
-    def _pop_idle_child(self) -> Process | None:
+    def _pop_idle_child(self) -> Child | None:
         while self._idle:
-            process = self._idle.pop()
-            if process.returncode is None:
-                return process
+            child = self._idle.pop()
+            if child.is_running:
+                return child
         return None
 
-    async def _start_child(self) -> Process:
+    async def _start_child(self) -> Child:
         try:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                str(CHILD),
-                *self._arguments,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env={},
-                limit=PIPE_BUFFER,
-                start_new_session=True,  # Ctrl-C in a terminal goes to the server only, which then stops its children
-            )
+            return await self._start()
         except OSError as error:
             raise SanitizerUnavailableError(f"no child could be started: {error}") from error
 
-    async def _run_job_on(self, process: Process, job: dict[str, Any], data: bytes) -> _Response:
+    async def _run_job_on(self, child: Child, job: dict[str, Any], data: bytes) -> Response:
         """Exchange one job for its response; afterwards the child is idle again, or stopped."""
-        healthy = False
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await _exchange(process, job, data)
-            healthy = True
+            response = await self._exchange(child, job, data, self._timeout)
         except TimeoutError:
-            log.warning("sanitizer.process_timed_out", seconds=self._timeout)
-            raise SanitizerUnavailableError("a child did not respond in time") from None
-        except (ConnectionError, asyncio.IncompleteReadError):
-            code = await _wait_for_exit(process)
+            is_healthy = await self._is_healthy()
+            log.warning(
+                "sanitizer.process_timed_out", seconds=self._timeout, bytes=len(data), others_respond=is_healthy
+            )
+            if is_healthy:
+                raise BadImageError(BadImage.TOO_SLOW) from None
+            raise SanitizerUnavailableError("no child responds in time") from None
+        except ChildError:
+            code = await child.wait_for_exit()
             log.warning("sanitizer.process_died", code=code, task=job["task"], bytes=len(data))
             if -code == signal.SIGXCPU:
-                raise BadImageError(BadImage.TOO_MANY_PIXELS) from None
+                raise BadImageError(BadImage.TOO_SLOW) from None
             if -code in CRASHES:
                 raise BadImageError(BadImage.DAMAGED) from None
             raise _ChildLostError(f"a child exited with code {code}") from None
-        finally:
-            if healthy:
-                self._idle.append(process)
-            else:
-                await _wait_for_exit(process, patience=0)
         if response.reason is not None:
-            raise BadImageError(response.reason)
+            raise BadImageError(BadImage(response.reason))
         return response
 
+    async def _exchange(self, child: Child, job: dict[str, Any], data: bytes, seconds: float) -> Response:
+        healthy = exited = False
+        try:
+            async with asyncio.timeout(seconds):
+                response = await child.exchange(job, data)
+            if response.reason is not None:
+                BadImage(response.reason)
+            healthy = True
+            return response
+        except (ChildError, ValueError) as error:
+            exited = True  # the caller needs its exit code
+            raise ChildError from error
+        finally:
+            if healthy:
+                self._idle.append(child)
+            elif not exited:
+                await child.wait_for_exit(patience=0)
 
-async def _exchange(process: Process, job: dict[str, Any], data: bytes) -> _Response:
-    """Send one frame and read one frame (sanitizer_process.py describes them).
-
-    A child is trusted no more than the images it decodes: lengths are bounded, and a malformed response is handled
-    like an exit of the child.
-    """
-    writer, reader = process.stdin, process.stdout
-    if writer is None or reader is None:
-        raise ConnectionError
-    header = json.dumps(job | {"size": len(data)}).encode()
-    writer.write(len(header).to_bytes(4, "big") + header)
-    writer.write(data)
-    await writer.drain()
-    size = int.from_bytes(await reader.readexactly(4), "big")
-    if size > MAX_HEADER_BYTES:
-        raise ConnectionError
-    try:
-        response = json.loads(await reader.readexactly(size))
-        reason = BadImage(response["reason"]) if "reason" in response else None
-        sizes = [int(size) for size in response["parts"]]
-        result = _Response(
-            reason,
-            response.get("format", ""),
-            response.get("width", 0),
-            response.get("height", 0),
-            response.get("widths", []),
-            [],
-        )
-    except (ValueError, KeyError, TypeError):
-        raise ConnectionError from None
-    if sum(sizes) > MAX_RESPONSE_BYTES or min(sizes, default=0) < 0:
-        raise ConnectionError
-    for size in sizes:
-        result.parts.append(await reader.readexactly(size))
-    return result
+    async def _is_healthy(self) -> bool:
+        """Whether a fresh child responds: then the one that did not was slow because of its image."""
+        try:
+            await self._exchange(await self._start_child(), _preview_job(1), _PROBE, _PROBE_SECONDS)
+        except (TimeoutError, ChildError, SanitizerUnavailableError):
+            return False
+        return True
 
 
-async def _wait_for_exit(process: Process, patience: float = EXIT_SECONDS) -> int:
-    """Return the exit code of a child; kill it if it does not exit by itself within `patience` seconds."""
-    if process.returncode is None and process.stdout is not None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await _drain(process)
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await _drain(process)
-    return process.returncode if process.returncode is not None else await process.wait()
-
-
-async def _drain(process: Process) -> None:
-    """Wait for the exit; asyncio reports it only after the pipe has been read to its end."""
-    if process.stdout is not None:
-        while await process.stdout.read(PIPE_BUFFER):
-            pass
-    await process.wait()
+def _preview_job(width: int) -> dict[str, Any]:
+    return {"task": "preview", "formats": sorted(ALL_FORMATS), "widths": [width]}
 
 
 def _data_uri(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+@dataclass(frozen=True)
+class Sanitizers:
+    """Two sanitizers with children of their own: results of providers never wait for uploads."""
+
+    uploads: ImageSanitizer
+    results: ImageSanitizer
+
+    @classmethod
+    def of(cls, processes: int, *, max_wait: float | None) -> Self:
+        """Return sanitizers with up to `processes` children each.
+
+        An account decodes one upload at a time, and leaves one child to the results of others. `max_wait`: seconds that
+        an upload waits for its turn.
+        """
+        return cls(
+            uploads=ImageSanitizer(
+                processes=processes, per_account=1, max_wait=max_wait, niceness=_NICENESS_OF_UPLOADS
+            ),
+            results=ImageSanitizer(processes=processes, per_account=max(1, processes - 1)),
+        )
+
+    async def aclose(self) -> None:
+        """Close both."""
+        await self.uploads.aclose()
+        await self.results.aclose()

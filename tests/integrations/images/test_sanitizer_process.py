@@ -16,9 +16,12 @@ from services.integrations.images.sanitizer import (
     BadImageError,
     CleanImage,
     ImageSanitizer,
+    SanitizerBusyError,
+    Sanitizers,
     SanitizerUnavailableError,
 )
 from tests.support.corpus import pictures as make
+from tests.support.fakes.held_pictures import SCRIPTED_CHILD, held, holding, release
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and the memory limit are Linux")
 
@@ -166,7 +169,7 @@ async def test_image_over_the_cpu_limit_is_refused() -> None:
         started = time.monotonic()
         with pytest.raises(BadImageError) as refusal:
             await sanitizer.clean(ENDLESS(), max_bytes=ANY_SIZE)
-        assert refusal.value.reason is BadImage.TOO_MANY_PIXELS
+        assert refusal.value.reason is BadImage.TOO_SLOW
         assert time.monotonic() - started < 10
         assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
 
@@ -181,14 +184,72 @@ async def test_cpu_limit_applies_per_image_not_per_child() -> None:
         assert own_children() == [pid]
 
 
-async def test_unresponsive_child_is_an_outage_and_is_replaced() -> None:
+async def test_image_is_too_slow_if_its_child_does_not_respond_but_another_does() -> None:
     async with ImageSanitizer(processes=1, cpu_seconds=1, timeout=2.5) as sanitizer:
         task, pid = await start_decoding(sanitizer, make.many_scans(3000, 60))
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(SanitizerUnavailableError):
+        with pytest.raises(BadImageError) as refusal:
             await task
-        assert own_children() == []
+        assert refusal.value.reason is BadImage.TOO_SLOW
+        assert pid not in own_children()
         assert await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
+
+
+async def test_unresponsive_child_is_an_outage_if_no_other_responds(tmp_path: Path) -> None:
+    program = tmp_path / "first_sleeps.py"  # the first child never responds, later ones exit at once
+    program.write_text(f"import pathlib, time\npathlib.Path({str(tmp_path)!r}, 'started').mkdir()\ntime.sleep(600)\n")
+    async with ImageSanitizer(processes=1, cpu_seconds=0, timeout=1.1, program=program) as sanitizer:
+        with pytest.raises(SanitizerUnavailableError):
+            await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)
+        assert own_children() == []
+
+
+async def test_waiting_for_a_slot_does_not_count_towards_the_timeout(tmp_path: Path) -> None:
+    async with ImageSanitizer(processes=1, cpu_seconds=0, timeout=1.1, program=SCRIPTED_CHILD) as sanitizer:
+        slow = asyncio.create_task(sanitizer.clean(held(tmp_path / "never"), max_bytes=ANY_SIZE))
+        await asyncio.sleep(0)
+        assert (await sanitizer.clean(make.png(), max_bytes=ANY_SIZE)).width == 64, "it waited for longer than that"
+        with pytest.raises(BadImageError) as refusal:
+            await slow
+        assert refusal.value.reason is BadImage.TOO_SLOW
+
+
+async def test_account_uses_no_more_children_than_its_share(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with ImageSanitizer(processes=2, per_account=1, timeout=PATIENCE, program=SCRIPTED_CHILD) as sanitizer:
+        clean = partial(sanitizer.clean, max_bytes=ANY_SIZE)
+        ada = [asyncio.create_task(clean(held(gate), account="ada")) for _ in range(3)]
+        await until(lambda: len(holding(gate)) == 1)
+        assert (await clean(make.png(), account="bob")).width == 64
+        assert len(holding(gate)) == 1
+        release(gate, "DAMAGED")
+        outcomes = await asyncio.gather(*ada, return_exceptions=True)
+        assert [str(outcome) for outcome in outcomes] == ["DAMAGED"] * 3
+
+
+async def test_image_whose_turn_does_not_come_is_refused_as_busy(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with ImageSanitizer(processes=1, max_wait=0.01, timeout=PATIENCE, program=SCRIPTED_CHILD) as sanitizer:
+        slow = asyncio.create_task(sanitizer.clean(held(gate), max_bytes=ANY_SIZE, account="ada"))
+        await until(lambda: holding(gate))
+        with pytest.raises(SanitizerBusyError):
+            await sanitizer.clean(make.png(), max_bytes=ANY_SIZE, account="bob")
+        release(gate, "DAMAGED")
+        with pytest.raises(BadImageError):
+            await slow
+        assert (await sanitizer.clean(make.png(), max_bytes=ANY_SIZE, account="bob")).width == 64
+
+
+async def test_children_of_uploads_yield_the_cpu_to_this_process() -> None:
+    sanitizers = Sanitizers.of(1, max_wait=None)
+    await sanitizers.uploads.clean(make.png(), max_bytes=ANY_SIZE)
+    (upload,) = own_children()
+    await sanitizers.results.clean(make.png(), max_bytes=ANY_SIZE)
+    (result,) = set(own_children()) - {upload}
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, result) == here < os.getpriority(os.PRIO_PROCESS, upload)
+    await sanitizers.aclose()
+    assert own_children() == []
 
 
 def test_timeout_below_the_cpu_limit_is_rejected() -> None:
@@ -274,6 +335,7 @@ async def test_child_has_no_environment_only_pipes_and_limited_memory() -> None:
 PARENT = """
 import asyncio, sys, uvloop
 from tests.support.corpus import pictures as make
+from tests.support.fakes.held_pictures import SCRIPTED_CHILD, held, holding, release
 from services.integrations.images.sanitizer import ImageSanitizer
 async def main():
     sanitizer = ImageSanitizer(processes=1)

@@ -1,0 +1,132 @@
+"""One child process of the image sanitizer: its start, the exchange of a job for a response, and its exit."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+MAX_HEADER_BYTES = 4096
+MAX_RESPONSE_BYTES = 128 << 20  # 4096 x 4096 pixels of RGBA noise are 64 MiB as a PNG
+PIPE_BUFFER = 1 << 20  # bytes read ahead; with asyncio's 64 KiB, one response would pause the pipe hundreds of times
+EXIT_SECONDS = 1.0  # a child exits within milliseconds after its input has ended
+
+
+class ChildError(Exception):
+    """The child exited, or its response is malformed."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """A child's response: the reason of a refusal, or an image and its parts."""
+
+    reason: str | None
+    format: str
+    width: int
+    height: int
+    widths: list[int]
+    parts: list[bytes]
+
+
+class Child:
+    """A running child; it does one job at a time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, program: Path, arguments: list[str], *, niceness: int) -> Self:
+        """Start a child. `niceness`: how far its CPU priority is below this process's, 0 to 19. Raises OSError."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(program),
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env={},
+            limit=PIPE_BUFFER,
+            start_new_session=True,  # Ctrl-C in a terminal goes to the server only, which then stops its children
+        )
+        if niceness:
+            with contextlib.suppress(OSError):  # it has exited already: the first exchange notices
+                os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+        return cls(process)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.returncode is None
+
+    async def exchange(self, job: dict[str, Any], data: bytes) -> Response:
+        """Send one frame and read one frame (sanitizer_process.py describes them).
+
+        A child is trusted no more than the images it decodes: lengths are bounded, and a malformed response is handled
+        like an exit of the child.
+
+        Raises:
+            ChildError: there is no valid response; the child must be stopped.
+        """
+        try:
+            return await self._exchange(job, data)
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            raise ChildError from error
+
+    async def _exchange(self, job: dict[str, Any], data: bytes) -> Response:
+        writer, reader = self._process.stdin, self._process.stdout
+        if writer is None or reader is None:
+            raise ConnectionError
+        header = json.dumps(job | {"size": len(data)}).encode()
+        writer.write(len(header).to_bytes(4, "big") + header)
+        writer.write(data)
+        await writer.drain()
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        if size > MAX_HEADER_BYTES:
+            raise ConnectionError
+        try:
+            response = json.loads(await reader.readexactly(size))
+            sizes = [int(size) for size in response["parts"]]
+            result = Response(
+                response.get("reason"),
+                response.get("format", ""),
+                response.get("width", 0),
+                response.get("height", 0),
+                response.get("widths", []),
+                [],
+            )
+        except (ValueError, KeyError, TypeError):
+            raise ConnectionError from None
+        if sum(sizes) > MAX_RESPONSE_BYTES or min(sizes, default=0) < 0:
+            raise ConnectionError
+        for size in sizes:
+            result.parts.append(await reader.readexactly(size))
+        return result
+
+    def end_input(self) -> None:
+        """Close the child's input, after which it exits by itself."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def wait_for_exit(self, patience: float = EXIT_SECONDS) -> int:
+        """Return the exit code; kill the child if it does not exit by itself within `patience` seconds."""
+        process = self._process
+        if process.returncode is None and process.stdout is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._drain()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await self._drain()
+        return process.returncode if process.returncode is not None else await process.wait()
+
+    async def _drain(self) -> None:
+        """Wait for the exit; asyncio reports it only after the pipe has been read to its end."""
+        if self._process.stdout is not None:
+            while await self._process.stdout.read(PIPE_BUFFER):
+                pass
+        await self._process.wait()
