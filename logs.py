@@ -19,6 +19,11 @@ from telemetry.redaction import Redactor
 _EVENT_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 # Fields that the processors below set, not the caller.
 _STANDARD_FIELDS = {"event", "level", "timestamp", "logger"}
+_MAX_FIELD = 2000  # characters of a text in an event
+_MAX_TRACEBACK = 20_000  # characters of a traceback, of which the end says most
+_TRACEBACKS = {"exception", "stack"}
+# Controls, line separators and what reverses text: with them, a client could forge lines or hide what follows.
+_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
 def configure_logs(settings: Settings) -> Redactor:
@@ -32,6 +37,7 @@ def configure_logs(settings: Settings) -> Redactor:
         # Plain tracebacks: rich ones show local variables, including passwords and tokens.
         structlog.processors.format_exc_info,
         _redact(redactor),
+        _limit,
     ]
     last: Processor = (
         structlog.processors.JSONRenderer(default=str)
@@ -76,6 +82,30 @@ def _redact(redactor: Redactor) -> Processor:
         return {**standard, **fields}
 
     return process
+
+
+def _limit(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
+    """Cut long texts and escape control characters, because a client may have written them."""
+    if event.get("event") == MAIL_PRINTED:
+        return event
+    return {name: value if name.startswith("_") else _limited(value, name) for name, value in event.items()}
+
+
+def _limited(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _limited(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_limited(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if name in _TRACEBACKS:
+        text = value if len(value) <= _MAX_TRACEBACK else "[...]\n" + value[-_MAX_TRACEBACK:]
+        return "\n".join(_escaped(line) for line in text.split("\n"))
+    return _escaped(value if len(value) <= _MAX_FIELD else value[:_MAX_FIELD] + "[...]")
+
+
+def _escaped(text: str) -> str:
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def configured_secrets(settings: Settings) -> list[str]:

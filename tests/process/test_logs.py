@@ -54,6 +54,35 @@ def test_tracebacks_show_no_values_and_libraries_use_the_same_format(format: str
         assert (theirs["event"], theirs["logger"]) == (f"a library says Bearer {HIDDEN}", "uvicorn.error")
 
 
+FORGED = """
+import logging
+import structlog
+from logs import configure_logs
+from settings import load_settings
+
+configure_logs(load_settings(_env_file=None, log_format={format!r}))
+written = "a\\n2026-11-28 [info] forged\\r\\x1b[31m\\u2028\\u202e\\ud800" + "long " * 100_000
+structlog.get_logger().info("ours", value=written, nested=[{{"key": written}}])
+logging.getLogger("library").warning(written)
+try:
+    raise RuntimeError(written)
+except RuntimeError:
+    structlog.get_logger().exception("crashed")
+"""
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_texts_of_clients_are_cut_and_cannot_forge_lines(format: str) -> None:
+    done = subprocess.run(  # noqa: S603 - a constant program
+        [sys.executable, "-c", FORGED.format(format=format)], cwd=ROOT, capture_output=True, check=True
+    )
+    lines = done.stderr.decode().split("\n")
+    assert not any(character in done.stderr.decode() for character in "\r\x1b\u2028\u202e\x85")
+    assert len([line for line in lines if "ours" in line or "library" in line]) == 2
+    assert max(len(line) for line in lines[:2]) < 15_000
+    assert len(done.stderr) < 80_000
+
+
 @pytest.mark.parametrize(
     ("text", "secret"),
     [
