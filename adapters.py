@@ -22,6 +22,7 @@ from services.integrations.wiring import Integrations
 from services.products.profile import Profile, load_profile
 from setting_types import Provider, Switch
 from settings import PROFILES, Settings
+from web.open_connections import ServerLimits, max_backlog, max_connections
 
 _UPLOAD_WAIT = 10.0  # seconds that a picture waits for its turn to be decoded; then it is refused
 
@@ -149,3 +150,14 @@ async def open_integrations(
             limiter=await stack.enter_async_context(open_rate_limiter(settings)),
             passwords=Passwords(hash_kib),
         )
+
+
+def server_limits(settings: Settings, descriptors: int) -> ServerLimits:
+    """Return the limits of a process that may open `descriptors` files."""
+    return ServerLimits(
+        total=min(settings.max_connections, max_connections(descriptors, settings.database_pool_size)),
+        per_client=settings.max_connections_per_client if settings.rate_limits is Switch.ON else None,
+        trusted_proxies=settings.trusted_proxies,
+        idle=settings.keep_alive_seconds,
+        backlog=max_backlog(descriptors),
+    )

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from adapters import open_storage, product_ids
+from adapters import open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from services.integrations.messaging.redis_pubsub import ping
 from services.products.profile import load_profile
 from settings import PROFILES, Settings
+from web.open_connections import raise_descriptor_limit
 
 _TIMEOUT = 10  # seconds for each part
 
@@ -39,6 +40,7 @@ async def check(settings: Settings) -> int:
     ]
     failures = 0
     print(f"ok    settings   {settings.environment}, profile {settings.profile}")
+    print(connections_line(settings, raise_descriptor_limit()))
     for name, place, probe in parts:
         try:
             problem = await asyncio.wait_for(probe(), timeout=_TIMEOUT)
@@ -54,6 +56,16 @@ async def check(settings: Settings) -> int:
     print(f"{status:5} payments   {settings.payments_summary}{problem}")
     print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_summary}")
     return 1 if failures else 0
+
+
+def connections_line(settings: Settings, descriptors: int) -> str:
+    """Return the line about the number of connections, for a process that may open `descriptors` files."""
+    limits = server_limits(settings, descriptors)
+    low = limits.total < settings.max_connections
+    problem = f": MAX_CONNECTIONS={settings.max_connections} needs a higher RLIMIT_NOFILE" if low else ""
+    per_client = "any number" if limits.per_client is None else limits.per_client
+    place = f"at most {limits.total} connections, {per_client} per client; {descriptors} file descriptors"
+    return f"{'low' if low else 'ok':5} {'clients':10} {place}{problem}"
 
 
 def missing_products(settings: Settings) -> list[str]:

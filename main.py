@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 import uvicorn
 
+from adapters import server_limits
 from composition import build_audit, open_server, open_services, running_worker, web_options
 from health_check import check
 from logs import configure_logs
@@ -24,7 +25,8 @@ from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
 from web.metrics import serving_metrics
-from web.socket_protocol import SocketProtocol
+from web.open_connections import raise_descriptor_limit
+from web.server import uvicorn_options
 
 log = structlog.get_logger("darkroom")
 
@@ -47,19 +49,19 @@ def serve(settings: Settings) -> None:
         log.warning(
             "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
         )
-    log.info("server.starting", address=settings.address, database=settings.database.split("://")[0])
+    limits = server_limits(settings, raise_descriptor_limit())
+    log.info(
+        "server.starting",
+        address=settings.address,
+        database=settings.database.split("://")[0],
+        max_connections=limits.total,
+    )
     uvicorn.run(
         create_app(partial(open_server, settings), web_options(settings)),
         host=settings.host,
         port=settings.port,
-        http="httptools",
-        ws=SocketProtocol,
-        ws_ping_interval=20,
         timeout_graceful_shutdown=5,
-        server_header=False,
-        proxy_headers=False,  # web/client_address.py applies TRUSTED_PROXIES; uvicorn would trust localhost
-        log_config=None,
-        access_log=False,
+        **uvicorn_options(settings.address, limits),
     )
 
 
@@ -68,10 +70,11 @@ async def run_worker(settings: Settings, concurrency: int) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    limits = server_limits(settings, raise_descriptor_limit())
     port, token = settings.worker_metrics_port, settings.metrics_token
     async with (
         open_services(settings) as services,
-        serving_metrics(services, settings.host, port, token),
+        serving_metrics(services, settings.host, port, token, uvicorn_options(settings.address, limits)),
         running_worker(services, concurrency),
     ):
         log.info("worker.started", name=services.generations.worker.name, concurrency=concurrency)

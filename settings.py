@@ -187,6 +187,15 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         (), description="Networks of the proxies whose X-Forwarded-For is trusted."
     )
+    max_connections: int = Field(
+        10_000, ge=16, le=1_000_000, description="Open connections per process; fewer if RLIMIT_NOFILE is too low."
+    )
+    max_connections_per_client: int = Field(
+        256, ge=1, le=1_000_000, description="Open connections from one client address; trusted proxies are exempt."
+    )
+    keep_alive_seconds: float = Field(
+        5.0, gt=0, le=3600, description="How long a connection may be idle between two requests."
+    )
 
     cors_origins: Annotated[Origins, NoDecode] = Field(
         (), description="Browser origins that may send requests, also over WebSockets."

@@ -25,6 +25,12 @@ http_seconds = Histogram(
     buckets=_QUICK,
     registry=REGISTRY,
 )
+connections_refused = Counter(
+    "darkroom_connections_refused",
+    "Connections and requests that a limit of number, size or time refused before the application.",
+    ["reason"],
+    registry=REGISTRY,
+)
 sockets_open = Gauge("darkroom_sockets_open", "Open WebSockets.", registry=REGISTRY)
 
 operations = Counter(

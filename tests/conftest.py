@@ -23,6 +23,7 @@ import structlog
 import uvicorn
 from redis import Redis
 
+from adapters import server_limits
 from composition import open_server, open_services, running_worker, web_options
 from main import prepare
 from models.database.connection import is_postgres
@@ -38,7 +39,9 @@ from tests.support.polar_store import paid_by
 from tests.support.reused_database import ReusedDatabase
 from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
-from web.socket_protocol import SocketLimits, SocketProtocol
+from web.open_connections import ServerLimits
+from web.server import uvicorn_options
+from web.socket_protocol import SocketLimits
 
 # Every other environment variable is removed, so that no test depends on the shell.
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}
@@ -189,17 +192,13 @@ async def open_server_and_worker(settings: Settings, shared_sanitizers: Sanitize
 
 
 @contextlib.asynccontextmanager
-async def running(
-    settings: Settings,
-    *,
-    idle: bool = False,
-    sockets: SocketLimits | None = None,
-    sanitizers: Sanitizers = _sanitizers,
-    **options: Any,
-) -> AsyncIterator[Running]:
+async def running(settings: Settings, *, idle: bool = False, limits: ServerLimits | None = None,
+                  sockets: SocketLimits | None = None, sanitizers: Sanitizers = _sanitizers,
+                  **options: Any) -> AsyncIterator[Running]:  # fmt: skip
     """Run a server while the body runs. `options`: fields of WebOptions that override those from the settings.
 
-    `idle`: without worker and sweeper, as on a server whose workers are other processes. `sockets`: their limits.
+    `idle`: without worker and sweeper, as on a server whose workers are other processes. `limits`: by default those of
+    the settings, but idle connections stay open: a slow test could reuse one that is just being closed.
     """
     opener = partial(open_services, hash_kib=HASH_KIB) if idle else open_server_and_worker
     # The protocol is explicit because asyncio otherwise does not set TCP_NODELAY, which delays every response by 40 ms.
@@ -216,14 +215,12 @@ async def running(
             yield services
 
     app = create_app(open_and_keep, replace(web_options(settings), **options))
+    limits = limits or replace(server_limits(settings, 20_000), idle=60.0)
     config = uvicorn.Config(
         app,
-        log_config=None,
-        ws=type("LimitedSocketProtocol", (SocketProtocol,), {"limits": sockets}) if sockets else SocketProtocol,
         lifespan="on",
         timeout_graceful_shutdown=1,
-        timeout_keep_alive=60,  # otherwise a slow test may reuse a connection that is just being closed
-        proxy_headers=False,
+        **uvicorn_options(settings.address, limits, sockets or SocketLimits()),
     )
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

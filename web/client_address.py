@@ -1,7 +1,7 @@
 """The client's address, by which rate limits count: resolved through trusted proxies only."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
@@ -27,7 +27,7 @@ class ClientAddress:
 
     def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
         self._app = app
-        trusted = [network for proxy in proxies for network in _networks(proxy)]
+        trusted = [str(network) for proxy in proxies for network in networks(proxy)]
         self._resolve = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, _no_app), trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,28 +39,30 @@ class ClientAddress:
         """Return an IPv4 address, or the /64 network of an IPv6 address."""
         resolved = dict(scope)  # the middleware replaces `client` and `scheme`
         await self._resolve(resolved, _no_receive, _no_send)
-        address = _address(resolved) or _address(scope)
-        if address is None:
-            return _UNKNOWN
-        return str(address) if address.version == 4 else str(ip_network((address, _IPV6_PREFIX), strict=False))
+        address = parse_address(resolved.get("client")) or parse_address(scope.get("client"))
+        return _UNKNOWN if address is None else client_key(address)
 
 
-def _networks(proxy: str) -> Iterator[str]:
+def networks(proxy: str) -> Iterator[IPv4Network | IPv6Network]:
     """Yield a trusted network, and its IPv4-mapped equivalent if it is one of IPv4."""
     network = ip_network(proxy)
-    yield str(network)
+    yield network
     if network.version == 4:
-        yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        yield ip_network(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
 
 
-def _address(scope: Scope) -> IPv4Address | IPv6Address | None:
-    """Return the address in `scope["client"]`, without its zone; an IPv4-mapped one as IPv4."""
-    client = scope.get("client")
+def parse_address(client: tuple[str, int | None] | None) -> IPv4Address | IPv6Address | None:
+    """Return the address of a peer, without its zone; an IPv4-mapped one as IPv4. None if it has no IP address."""
     try:
         found = ip_address(client[0].partition("%")[0]) if client else None
     except ValueError:
         return None
     return (found.ipv4_mapped or found) if found is not None and found.version == 6 else found
+
+
+def client_key(address: IPv4Address | IPv6Address) -> str:
+    """Return what a client is counted by: its IPv4 address, or the /64 network of its IPv6 address."""
+    return str(address) if address.version == 4 else str(ip_network((address, _IPV6_PREFIX), strict=False))
 
 
 async def _no_app(scope: Scope, receive: Receive, send: Send) -> None:

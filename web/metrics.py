@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import hmac
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -30,7 +31,9 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving_metrics(services: Services, host: str, port: int | None, token: str | None) -> AsyncIterator[None]:
+async def serving_metrics(
+    services: Services, host: str, port: int | None, token: str | None, uvicorn_options: Mapping[str, Any]
+) -> AsyncIterator[None]:
     """Serve only /metrics while the body runs, for a worker; `port` None disables it.
 
     Raises:
@@ -46,7 +49,7 @@ async def serving_metrics(services: Services, host: str, port: int | None, token
 
     listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     app = Starlette(routes=[Route("/metrics", partial(show_metrics, token=token))], lifespan=lifespan)
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False))
+    server = _Server(uvicorn.Config(app, **uvicorn_options))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
     try:
         yield

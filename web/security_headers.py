@@ -21,17 +21,18 @@ _HSTS = "max-age=31536000"  # a year, without the subdomains, which may be other
 _STARTS = {"http.response.start", "websocket.http.response.start"}
 
 
-class SecurityHeaders:
-    """ASGI wrapper that adds each header of DEFAULTS that the response does not set itself.
+def default_headers(address: str) -> dict[str, str]:
+    """Return DEFAULTS, and HSTS if `address`, PUBLIC_URL, has https: then browsers use nothing else (RFC 6797)."""
+    hsts = {"Strict-Transport-Security": _HSTS} if urlsplit(address).scheme == "https" else {}
+    return {**DEFAULTS, **hsts}
 
-    `address` is PUBLIC_URL: with https, browsers are also instructed to use https only (HSTS, RFC 6797).
-    """
+
+class SecurityHeaders:
+    """ASGI wrapper that adds each of the default headers that the response does not set itself."""
 
     def __init__(self, app: ASGIApp, address: str) -> None:
         self._app = app
-        self._defaults = dict(DEFAULTS)
-        if urlsplit(address).scheme == "https":
-            self._defaults["Strict-Transport-Security"] = _HSTS
+        self._defaults = default_headers(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A handshake that the application refuses without a response is answered by the server, without our headers.

@@ -20,6 +20,8 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from web.open_connections import WriteDeadline
+
 # After this close code, which graphql-ws treats as final, clients do not reconnect.
 TOO_MANY = 4429
 TOO_MANY_REQUESTS = "Too many requests"
@@ -94,7 +96,7 @@ class _Frames(ServerProtocol):
         self.parser_exc = _LimitExceededError(reason)
 
 
-class SocketProtocol(WebSocketsSansIOProtocol):
+class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it."""
 
     limits: ClassVar[SocketLimits] = SocketLimits()

@@ -38,7 +38,8 @@ from tests.campaigns.crash_mutants import MUTANTS
 from tests.campaigns.crash_plan import HALF_WRITTEN, SERVER, STANDALONE, WORKER
 from tests.campaigns.fork_server import serve_forks
 from web.app import create_app
-from web.socket_protocol import SocketProtocol
+from web.open_connections import ServerLimits
+from web.server import uvicorn_options
 
 LEASE, SWEEP, ORPHAN = 0.5, 0.1, 1.5  # seconds
 UPLOAD_SECONDS = 3  # lifetime of an upload: its target takes bytes for the first half
@@ -192,7 +193,7 @@ def run(spec: ProcessSpec) -> int:
         asyncio.run(run_worker(settings, folder))
     asyncio.run(prepare(settings))
     app = create_app(partial(open_scripted, settings, folder, spec.role), web_options(settings))
-    config = uvicorn.Config(app, log_config=None, access_log=False, http="httptools", ws=SocketProtocol)
+    config = uvicorn.Config(app, **uvicorn_options(settings.address, ServerLimits()))
     uvicorn.Server(config).run([socket.socket(fileno=spec.listener)])
     return 1  # not reached: these processes only end by being killed
 

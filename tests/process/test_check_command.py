@@ -2,7 +2,8 @@
 
 import pytest
 
-from health_check import check
+from health_check import check, connections_line
+from setting_types import Switch
 from settings import Settings
 
 pytestmark = pytest.mark.any_database
@@ -28,3 +29,11 @@ async def test_check_fails_if_a_sold_item_has_no_product_at_the_payment_provider
     assert line.endswith(": POLAR_PRODUCTS has no product for credits-500, basic")
     complete = {"polar_products": (*products, "credits-500=p4", "basic=p6")}
     assert (await run_check(at_polar.model_copy(update=complete), capsys))[0] == 0
+
+
+def test_check_reports_how_many_connections_the_file_descriptors_allow(settings: Settings) -> None:
+    unlimited = "ok    clients    at most 10000 connections, any number per client; 65536 file descriptors"
+    assert connections_line(settings, 65_536) == unlimited
+    limited = settings.model_copy(update={"rate_limits": Switch.ON})
+    low = "low   clients    at most 384 connections, 256 per client; 1024 file descriptors: MAX_CONNECTIONS=10000 needs"
+    assert connections_line(limited, 1024).startswith(low)

@@ -187,7 +187,7 @@ async def test_forged_links_are_404(ada: Api, module_server: Running, generation
         "..%2F..%2Fsecret-key",
         "%00",
         "%ff%fe",
-        "x" * 20_000,
+        "x" * 4000,
     ]
     for forgery in invalid:
         response = await ada.http.get(f"{ada.address}/files/{forgery}")

@@ -13,8 +13,11 @@ from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.openrouter_response import status
 from tests.support.server_process import free_port
 from web.metrics import serving_metrics
+from web.open_connections import ServerLimits
+from web.server import uvicorn_options
 
 TOKEN = "a-token-for-prometheus"
+OPTIONS = uvicorn_options("http://localhost", ServerLimits())
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -135,14 +138,14 @@ async def test_metrics_token_protects_servers_and_workers(guarded: Running) -> N
     assert await read_metrics(http, TOKEN)
     port = free_port()
     async with (
-        serving_metrics(guarded.services, "127.0.0.1", port, TOKEN),
+        serving_metrics(guarded.services, "127.0.0.1", port, TOKEN, OPTIONS),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as worker,
     ):
         assert (await worker.get("/metrics")).status_code == 401
         assert (await worker.get("/graphql")).status_code == 404
         assert await read_metrics(worker, TOKEN)
         with pytest.raises(OSError, match="in use"):
-            async with serving_metrics(guarded.services, "127.0.0.1", port, TOKEN):
+            async with serving_metrics(guarded.services, "127.0.0.1", port, TOKEN, OPTIONS):
                 pass
     with pytest.raises(httpx.ConnectError):
         async with httpx.AsyncClient() as late:

@@ -1,0 +1,266 @@
+"""uvicorn's HTTP protocol with limits of size and time for every stage of a connection.
+
+httptools itself limits nothing: without this, a head may have any size and a half-sent request stays open for ever.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from telemetry import metric
+from web.open_connections import WriteDeadline
+
+MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
+MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
+MAX_HEADERS = 100
+MAX_HEAD_BYTES = 16 * 1024
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a body after its response: browsers show a response only when all is sent
+_MAX_PIPELINED = 16  # requests that wait for an earlier one on the same connection
+_RETRY_AFTER_SECONDS = 5
+
+
+class Stage(Enum):
+    """What the server waits for."""
+
+    START = auto()  # the first byte of a request
+    HEAD = auto()
+    BODY = auto()
+    UPGRADED = auto()  # nothing: it is a WebSocket
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """The response to a request that is not passed to the application, and the label of its metric."""
+
+    status: HTTPStatus
+    text: str
+    reason: str
+
+    def response(self, headers: Mapping[str, str]) -> bytes:
+        """Return the bytes of the response, with `headers` added to those that it needs."""
+        body = self.text.encode() + b"\n"
+        lines = [
+            f"HTTP/1.1 {self.status} {self.status.phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        ]
+        if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            lines.append(f"Retry-After: {_RETRY_AFTER_SECONDS}")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+NOT_HTTP = Rejection(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.", "not_http")
+URL_TOO_LONG = Rejection(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.", "url_size")
+HEAD_TOO_LARGE = Rejection(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers of the request are too large.", "head_size"
+)
+TOO_MANY_HEADERS = Rejection(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many headers.", "head_size"
+)
+HEAD_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "head_time")
+BODY_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "body_time")
+TOO_MANY_REQUESTS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests on one connection.", "pipelined")
+TOO_MANY_CONNECTIONS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.", "connections")
+
+
+class _RejectedError(Exception):
+    """Stops the parser."""
+
+
+class HttpProtocol(WriteDeadline, HttpToolsProtocol):
+    """One connection, until it becomes a WebSocket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = self.open_connections.limits
+        self._stage = Stage.START
+        self._timer: asyncio.TimerHandle | None = None  # of the head or body that is being received, or of the end
+        self._rejection: Rejection | None = None
+        self._received = 0  # bytes since the end of the request before
+        self._head_bytes = 0  # parsed
+        self._header_count = 0
+        self._body_bytes = 0  # without the framing of chunks
+        self._body_started = 0.0
+        self._idle_bytes = 0  # received since the parser last made progress with a body
+        self._discarded_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        if self.open_connections.admit(transport, self.client):
+            self.open_connections.wait(self, transport)
+            self._start_timer(self._limits.head, self._end_head)
+        elif self.open_connections.may_linger():
+            self._reject(TOO_MANY_CONNECTIONS)
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self.open_connections.stop_waiting(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._rejection is not None:
+            return  # read and discarded until the client has read the response
+        size, body_bytes = len(data), self._body_bytes if self._stage is Stage.BODY else 0
+        self._received += size
+        super().data_received(data)
+        if self._rejection is not None or self.transport.is_closing() or self._stage is Stage.UPGRADED:
+            return
+        if self._stage is Stage.BODY:
+            self._idle_bytes = self._idle_bytes + size if self._body_bytes == body_bytes else 0
+            self._watch_body(size)
+        elif self._received > MAX_HEAD_BYTES:
+            self._reject(HEAD_TOO_LARGE)
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._stop_timer()
+        elif self._timer is None:
+            self._start_timer(self._limits.head, self._end_head)
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._stop_parser(TOO_MANY_REQUESTS)
+        super().on_message_begin()
+        self._stage = Stage.HEAD
+        self._head_bytes = self._header_count = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            self._stop_parser(URL_TOO_LONG)
+        self._head_bytes += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        size = len(name) + len(value)
+        self._head_bytes += size
+        self._header_count += 1
+        if size > MAX_HEADER_BYTES or self._head_bytes > MAX_HEAD_BYTES:
+            self._stop_parser(HEAD_TOO_LARGE)
+        if self._header_count > MAX_HEADERS:
+            self._stop_parser(TOO_MANY_HEADERS)
+        if self._stage is Stage.HEAD:  # otherwise it is a trailer: the application has got the headers already
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._stage = Stage.BODY
+        self._stop_timer()
+        self._body_bytes = self._idle_bytes = self._discarded_bytes = 0
+        self.open_connections.stop_waiting(self)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stage = Stage.START
+        self._received = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_after(self._limits.write)
+        elif self.cycle.response_complete:
+            self.open_connections.wait(self, self.transport)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stage = Stage.UPGRADED
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        self._reject(self._rejection or NOT_HTTP)
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._abort_after(self._limits.write)
+
+    def make_room(self) -> None:
+        """Close this connection, because a newer one takes its place."""
+        if self.cycle is None:
+            self.transport.write(TOO_MANY_CONNECTIONS.response(self.open_connections.headers))
+        self.transport.close()
+        self._abort_after(self._limits.linger)
+
+    def _watch_body(self, size: int) -> None:
+        """Limit what is not part of a body, what follows after the response, and the time for the whole."""
+        if (
+            self._idle_bytes > 2 * MAX_HEAD_BYTES
+        ):  # the head that came with it, or an endless chunk extension or trailer
+            self._reject(HEAD_TOO_LARGE)
+            return
+        if self.cycle.response_complete:
+            self._discarded_bytes += size
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+                self.transport.abort()
+                return
+        if self._timer is None:
+            self._body_started = self.loop.time()
+            self._start_timer(self._limits.body, self._end_body)
+
+    def _end_head(self) -> None:
+        self._timer = None
+        if self._received:
+            self._reject(HEAD_TOO_SLOW)
+        else:
+            self.transport.close()  # without a response: a browser would take it for that to its first request
+
+    def _end_body(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        if self.flow.read_paused:  # the application is slow, not the client
+            self._body_started = now
+        due = self._body_started + self._limits.body + self._body_bytes / self._limits.body_rate
+        if due > now:
+            self._start_timer(due - now, self._end_body)
+        else:
+            self._reject(BODY_TOO_SLOW)
+
+    def _stop_parser(self, rejection: Rejection) -> None:
+        """Make the parser fail, after which uvicorn calls `send_400_response`."""
+        self._rejection = rejection
+        raise _RejectedError
+
+    def _reject(self, rejection: Rejection) -> None:
+        """Answer, let the client read the response, and close the connection."""
+        self._rejection = rejection
+        if rejection is not TOO_MANY_CONNECTIONS:
+            metric.connections_refused.labels(rejection.reason).inc()
+        self._stop_timer()
+        cycle = self.cycle
+        is_answering = cycle is not None and not cycle.response_complete
+        if self._stage is Stage.BODY and (not is_answering or cycle.response_started or self.pipeline):
+            self.transport.close()  # too late for a response
+            self._abort_after(self._limits.write)
+        elif self._stage is not Stage.BODY and is_answering:
+            cycle.keep_alive = False  # close after the response to the request before
+        else:
+            if is_answering:
+                cycle.disconnected = True
+                cycle.message_event.set()
+            self.transport.write(rejection.response(self.open_connections.headers))
+            # Closing with unread bytes would reset the connection, and the client would not get the response.
+            self.flow.resume_reading()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._abort_after(self._limits.linger)
+
+    def _abort_after(self, seconds: float) -> None:
+        self._start_timer(seconds, self.transport.abort)
+
+    def _start_timer(self, seconds: float, action: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, action)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
