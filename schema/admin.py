@@ -119,7 +119,8 @@ class Admin:
         from_: Annotated[datetime | None, strawberry.argument(name="from")] = None,
         to: datetime | None = None,
     ) -> Metrics:
-        return Metrics(window=info.context.services.operations.analytics.between(from_, to))
+        admin_id = info.context.require_viewer().id
+        return Metrics(window=info.context.services.operations.analytics.between(from_, to, admin_id=admin_id))
 
     @strawberry.field(description="All active collections and styles, in the format of adminImportCatalogue.")
     async def catalogue(self, info: Info) -> JSON:

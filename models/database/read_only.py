@@ -6,6 +6,7 @@ The pool's connections are for short statements, and SQLite's single connection 
 import asyncio
 import contextlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ import asyncpg
 from models.database.connection import in_dialect, is_postgres, sqlite_path
 
 _CONNECT = 10.0  # seconds
+_THREADS = 4  # of SQLite: the queries of analytics, and one of the audit
 _BUSY = 5.0  # seconds that SQLite waits for a checkpoint of the write-ahead log
 
 
@@ -26,6 +28,8 @@ class ReadOnlyDatabase:
     def __init__(self, url: str, seconds: float) -> None:
         self._url = url
         self._seconds = seconds
+        # Threads of their own: these queries take up to a minute, and the event loop's threads read and write files.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="read-only")
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Return the rows of one SELECT.
@@ -59,7 +63,9 @@ class ReadOnlyDatabase:
         address = f"{sqlite_path(self._url).absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        reading = asyncio.create_task(asyncio.to_thread(lambda: [*map(dict, connection.execute(sql, values))]))
+        reading = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: [*map(dict, connection.execute(sql, values))]
+        )
         try:
             done, _ = await asyncio.wait([reading], timeout=self._seconds)
             if not done:

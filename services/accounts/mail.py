@@ -13,6 +13,7 @@ from models.enum import MailPurpose
 from services.core.error import UnavailableError
 from services.core.locale import Translator
 from services.core.message import Message, message
+from services.integrations.fair_slots import FairSlots
 from services.integrations.mail.protocol import Mail, Mailer, MailError
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,7 @@ LIFETIMES = {
 }
 _MAX_IN_BACKGROUND = 1000  # queued mails; more requests are refused as unavailable
 _MAX_CONNECTIONS = 8  # to the mail server
+_MAX_PER_RECIPIENT = 2  # of these, so that mails to one address do not delay all others
 _GRACE = 10.0  # seconds for mails that are being sent when the process stops
 
 _PATHS = {
@@ -106,7 +108,7 @@ class MailService:
         self._mailer = mailer
         self._translator = translator
         self._app_url = app_url
-        self._slots = asyncio.Semaphore(_MAX_CONNECTIONS)
+        self._slots = FairSlots(_MAX_CONNECTIONS, _MAX_PER_RECIPIENT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -138,7 +140,7 @@ class MailService:
         if self._mailer is None:
             raise UnavailableError
         try:
-            async with self._slots:
+            async with self._slots.slot(mail.to.casefold()):
                 await self._mailer.send(mail)
         except MailError as error:
             log.warning("mail.send_failed", purpose=purpose, error=str(error))

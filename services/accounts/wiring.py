@@ -52,6 +52,7 @@ class Accounts:
         return (
             chore_for_each("account", Lane.CLEAN_UP, self.deletion.unfinished, self.deletion.finish),
             Chore(Lane.DATA_EXPORT, self.exports.build_pending),
+            Chore(Lane.SECOND_DATA_EXPORT, self.exports.build_pending),
             chore_for_each("export", Lane.CLEAN_UP, self.exports.expired, self.exports.remove),
             Chore(Lane.CLEAN_UP, self.sessions.remove_expired),
             Chore(Lane.CLEAN_UP, mail_token.remove_expired),

@@ -1,7 +1,9 @@
 """Slots of a scarce resource, shared fairly between keys: clients or accounts take turns, and none holds them all."""
 
 import asyncio
+import contextlib
 from collections import Counter, deque
+from collections.abc import AsyncIterator
 
 
 class FairSlots:
@@ -17,6 +19,15 @@ class FairSlots:
     def waiting(self) -> int:
         """How many wait for a slot."""
         return sum(map(len, self._waiting.values()))
+
+    @contextlib.asynccontextmanager
+    async def slot(self, key: str) -> AsyncIterator[None]:
+        """Hold a slot while the body runs."""
+        await self.acquire(key)
+        try:
+            yield
+        finally:
+            self.release(key)
 
     async def acquire(self, key: str) -> None:
         """Wait for a slot; the caller must `release` it with the same key."""

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -34,6 +35,8 @@ class Passwords:
     def __init__(self, kib: int) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kib, parallelism=1)
         self._slots = FairSlots(_MAX_CONCURRENT, _MAX_PER_CLIENT)
+        # Threads of their own: hashes would fill the event loop's, which read and write files.
+        self._threads = ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="password")
 
     async def hash(self, password: str, *, client: str) -> str:
         """Return the argon2id hash, including its parameters and salt."""
@@ -45,7 +48,7 @@ class Passwords:
 
     async def _run(self, client: str, work: Callable[[], _T]) -> _T:
         await self._slots.acquire(client)
-        running = asyncio.get_running_loop().run_in_executor(None, work)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
         # A canceled request does not stop its thread: the slot is free when the thread has ended.
         running.add_done_callback(lambda _: self._slots.release(client))
         return await asyncio.shield(running)

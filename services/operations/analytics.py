@@ -4,17 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from models.database.connection import dialect, rows
 from models.database.read_only import QueryTimeoutError, ReadOnlyDatabase
 from services.core.error import InvalidInputError, UnavailableError
 from services.core.message import message
+from services.integrations.fair_slots import FairSlots
 from services.operations.analytics_report import Bucket, Durations, Ledger, Outcomes, PlanSales, Users
 
 DAY = timedelta(days=1)  # the default window
 _CONCURRENCY = 3  # queries of one process: each has a connection of its own, of which a database has few
+_PER_ADMIN = 2  # of these; admins take turns
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + DAY  # no window begins before it
 MAX_BUCKETS = 50  # of one kind: those with most generations
 
@@ -179,10 +181,12 @@ class AnalyticsService:
 
     def __init__(self, database: ReadOnlyDatabase) -> None:
         self._database = database
-        self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self._slots = FairSlots(_CONCURRENCY, _PER_ADMIN)
 
-    def between(self, start: datetime | None, end: datetime | None) -> AnalyticsWindow:
+    def between(self, start: datetime | None, end: datetime | None, *, admin_id: str) -> AnalyticsWindow:
         """Return the window from `start` to `end`; by default the 24 hours before `end`, and until now.
+
+        `admin_id`: the admin that reads it.
 
         Raises:
             InvalidInputError: it ends before it begins.
@@ -191,10 +195,10 @@ class AnalyticsService:
         since = start or max(until, _EARLIEST) - DAY
         if since > until:
             raise InvalidInputError(message("The window ends before it begins."), field=("to",))
-        return AnalyticsWindow(since, until, self._rows)
+        return AnalyticsWindow(since, until, partial(self._rows, admin_id))
 
-    async def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        async with self._slots:
+    async def _rows(self, admin_id: str, sql: str, *values: Any) -> list[dict[str, Any]]:
+        async with self._slots.slot(admin_id):
             try:
                 return await self._database.rows(sql, *values)
             except QueryTimeoutError:

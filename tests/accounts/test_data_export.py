@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,10 +14,11 @@ import pytest
 from models import DataExport
 from models.database.connection import rows
 from services.accounts.data_export import ExportService
+from services.background.sweeper import Sweeper
 from services.core.chore import Lane
 from services.integrations.storage.local import LocalStorage
 from tests.conftest import Running
-from tests.support.client import Api, photo
+from tests.support.client import Api, photo, until
 from tests.support.development_checkout import buy
 from tests.support.integrity import assert_invariants, stored_keys
 
@@ -171,15 +173,18 @@ async def test_account_deletion_during_an_export_leaves_no_export(idle_server: R
 
 
 class BlockingStorage(LocalStorage):
-    """A local storage that stores a file only after `opened` is set."""
+    """A local storage that stores a file only after `opened` is set. `blocked`: the first files that wait for it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, blocked: int = 1000) -> None:
         super().__init__(folder, address="", secret="unused", link_seconds=60)
+        self.blocked = blocked
         self.requested, self.opened = asyncio.Event(), asyncio.Event()
 
     async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
         self.requested.set()
-        await self.opened.wait()
+        self.blocked -= 1
+        if self.blocked >= 0:
+            await self.opened.wait()
         await super().put_file(key, file, content_type)
 
 
@@ -197,6 +202,27 @@ async def test_lease_is_renewed_while_the_storage_is_slow(idle_server: Running, 
     await build
     (row,) = await DataExport.all()
     assert (row.state, row.attempts) == ("READY", 1)
+
+
+async def test_large_export_of_one_account_does_not_delay_another_accounts(
+    idle_server: Running, tmp_path: Path
+) -> None:
+    ada, bob = await idle_server.api.sign_up(), await idle_server.api.sign_up("bob@example.com")
+    storage = BlockingStorage(tmp_path / "slow", blocked=1)
+    exports = ExportService(storage, idle_server.services.accounts.verification, seconds=60, lease=60)
+    sweeper = Sweeper(replace(idle_server.services.accounts, exports=exports).chores, (), every=0.01)
+    await request_export(ada)
+    sweeping = asyncio.create_task(sweeper.run())
+    await storage.requested.wait()
+    await request_export(bob)
+
+    async def is_ready() -> bool:
+        return await DataExport.filter(owner_id=bob.user["id"], state="READY").exists()
+
+    await until(is_ready)
+    assert not await DataExport.filter(owner_id=ada.user["id"], state="READY").exists()
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
 
 
 async def test_bytes_stored_after_their_export_was_removed_are_deleted(idle_server: Running, tmp_path: Path) -> None:

@@ -235,5 +235,7 @@ async def test_queue_depth_is_independent_of_the_window(data: Data) -> None:
 async def test_a_window_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
     windows = AnalyticsService(ReadOnlyDatabase(f"sqlite://{tmp_path}/nothing.sqlite3", 1.0))
     with pytest.raises(InvalidInputError):
-        windows.between(BEGIN, BEGIN - timedelta(seconds=1))
-    windows.between(None, datetime.min.replace(tzinfo=UTC))  # the first datetime has no day before it
+        windows.between(BEGIN, BEGIN - timedelta(seconds=1), admin_id="usr_ada")
+    windows.between(
+        None, datetime.min.replace(tzinfo=UTC), admin_id="usr_ada"
+    )  # the first datetime has no day before it

@@ -99,6 +99,8 @@ INVALID: list[tuple[str, str]] = [
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
+    ("RATE_LIMIT_REFUSED_PICTURES", "-1"),
+    ("MAX_SOCKETS_PER_CLIENT", "-1"),
     ("ADMIN_EMAILS", "ada@example.com,bob"),
     ("MAX_CONNECTIONS", "15"),
     ("MAX_CONNECTIONS_PER_CLIENT", "0"),
