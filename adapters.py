@@ -20,7 +20,7 @@ from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import Storage
 from services.integrations.wiring import Integrations
 from services.products.profile import Profile, load_profile
-from setting_types import Provider, Switch
+from setting_types import Provider, Switch, UploadMethod
 from settings import PROFILES, Settings
 from web.open_connections import ServerLimits, max_backlog, max_connections
 
@@ -105,6 +105,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
             address=settings.address,
             secret=settings.secret(),
             link_seconds=settings.file_url_seconds,
+            puts_uploads=settings.upload_method is UploadMethod.PUT,
         )
         return
     from services.integrations.storage.s3 import S3Storage  # a slow import: 0.3 s
@@ -119,6 +120,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
         access_key_id=settings.aws_access_key_id,
         secret_access_key=settings.aws_secret_access_key,
         session_token=settings.aws_session_token,
+        puts_uploads=settings.upload_method is UploadMethod.PUT,
     ) as storage:
         yield storage
 

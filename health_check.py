@@ -7,7 +7,9 @@ from adapters import open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from services.integrations.messaging.redis_pubsub import ping
+from services.integrations.storage.upload_probe import find_upload_problem
 from services.products.profile import load_profile
+from setting_types import UploadMethod
 from settings import PROFILES, Settings
 from web.open_connections import raise_descriptor_limit
 
@@ -27,6 +29,9 @@ async def check(settings: Settings) -> int:
             await opened.check()
         return ""
 
+    async def uploads() -> str:
+        return await _check_uploads(settings)
+
     async def redis() -> str:
         if settings.redis_url is not None:
             await ping(settings.redis_url)
@@ -36,6 +41,7 @@ async def check(settings: Settings) -> int:
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
         ("storage", settings.storage_summary, storage),
+        ("uploads", settings.upload_method, uploads),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
     failures = 0
@@ -66,6 +72,27 @@ def connections_line(settings: Settings, descriptors: int) -> str:
     per_client = "any number" if limits.per_client is None else limits.per_client
     place = f"at most {limits.total} connections, {per_client} per client; {descriptors} file descriptors"
     return f"{'low' if low else 'ok':5} {'clients':10} {place}{problem}"
+
+
+async def _check_uploads(settings: Settings) -> str:
+    """Try how clients send photos ahead; if the store does not take it, try the other way and name the setting.
+
+    Nothing is sent to a local storage. S3_PUBLIC_URL is left out: it may not be reachable from here.
+    """
+    if settings.s3_bucket is None:
+        return ""
+    problems: dict[UploadMethod, str] = {}
+    for method in sorted(UploadMethod, key=lambda method: method is not settings.upload_method):
+        tried = settings.model_copy(update={"s3_public_url": None, "s3_upload_method": method})
+        async with open_storage(tried) as storage:
+            problems[method] = await find_upload_problem(storage)
+        if not problems[method]:
+            break
+    else:
+        return "the store takes no uploads: " + ", ".join(f"{method}: {what}" for method, what in problems.items())
+    if method is settings.upload_method:
+        return ""
+    return f"the store does not take it ({problems[settings.upload_method]}), set S3_UPLOAD_METHOD={method}"
 
 
 def missing_products(settings: Settings) -> list[str]:

@@ -47,6 +47,11 @@ class Access(StrEnum):
     OFF = "off"
 
 
+class UploadMethod(StrEnum):
+    POST = "post"
+    PUT = "put"
+
+
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"

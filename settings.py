@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,6 +31,7 @@ from setting_types import (
     SentryAddress,
     StoreAddress,
     Switch,
+    UploadMethod,
     WebAddress,
     is_placeholder,
 )
@@ -144,6 +146,9 @@ class Settings(BaseSettings):
     )
     s3_public_url: StoreAddress | None = Field(
         None, description="The store's address as clients reach it; links are signed for it."
+    )
+    s3_upload_method: UploadMethod | None = Field(
+        None, description="How clients send photos ahead: post (a form) or put; `main.py check` tries both."
     )
     aws_access_key_id: str | None = Field(None, description="The id of an access key for the bucket.")
     aws_secret_access_key: str | None = Field(None, description="The secret of that access key.")
@@ -276,6 +281,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """DATABASE_URL, or the SQLite file in DATA_DIR."""
         return self.database_url or f"sqlite://{self.data_dir.absolute()}/darkroom.sqlite3"
+
+    @property
+    def upload_method(self) -> UploadMethod:
+        """S3_UPLOAD_METHOD, or what the store is known to take: Cloudflare R2 has no POST forms."""
+        host = urlsplit(self.s3_endpoint_url or "").hostname or ""
+        is_r2 = host.endswith(".r2.cloudflarestorage.com")
+        return self.s3_upload_method or (UploadMethod.PUT if is_r2 else UploadMethod.POST)
 
     @property
     def storage_summary(self) -> str:

@@ -64,7 +64,7 @@ class Upload(Model):
     )
     owner_id: str
     content_type = fields.CharField(max_length=32)  # as declared
-    byte_size = fields.BigIntField()  # as declared; larger ones are refused
+    byte_size = fields.BigIntField()  # as declared; any other size is refused
     idempotency_key = fields.CharField(max_length=128, null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 

@@ -78,7 +78,8 @@ class MediaFile:
 
 
 @strawberry.type(
-    description="Where to send an image: as multipart/form-data, `fields` first, then a part named `file`."
+    description="Where to send an image. With `fields`: as multipart/form-data, `fields` first, then a part named "
+    "`file`. With `fields` null: the image itself as the body of the request."
 )
 class UploadTarget:
     id: strawberry.ID = strawberry.field(description="For `uploadId`, once the image is sent.")
@@ -86,7 +87,7 @@ class UploadTarget:
     method: str
     headers: JSON = strawberry.field(description="Request headers to send, as an object of names and values.")
     fields: JSON | None = strawberry.field(
-        description="Form fields to send, as an object of names and values; null: none."
+        description="Form fields to send, as an object of names and values; null: no form, the image is the body."
     )
     expires_at: datetime = strawberry.field(description="When the address expires.")
 
@@ -104,8 +105,12 @@ class UploadTarget:
 
 @strawberry.input
 class CreateUploadInput:
-    content_type: str = strawberry.field(description="`image/jpeg`, `image/png` or `image/webp`.")
-    byte_size: int = strawberry.field(description="The size of the image in bytes; a larger one is refused.")
+    content_type: str = strawberry.field(
+        description="`image/jpeg`, `image/png` or `image/webp`, in any case, with or without parameters."
+    )
+    byte_size: int = strawberry.field(
+        description="The size of the image in bytes; an image of another size is refused."
+    )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The same key with the same input returns the same upload; with another input, CONFLICT.",

@@ -114,7 +114,9 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
-        Route("/uploads/{token}", partial(receive_upload, base_timeout=options.upload_seconds), methods=["POST"]),
+        Route(
+            "/uploads/{token}", partial(receive_upload, base_timeout=options.upload_seconds), methods=["POST", "PUT"]
+        ),
         Route("/s/{slug}", show_page),
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),

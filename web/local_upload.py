@@ -1,4 +1,4 @@
-"""The local storage's upload endpoint: it accepts the same form as an S3 bucket's presigned POST."""
+"""The local storage's upload endpoint: a form, as for a bucket's presigned POST, or the file itself, as for its PUT."""
 
 import asyncio
 
@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from services.core.error import UnavailableError
-from services.integrations.storage.local import LocalStorage
+from services.integrations.images.formats import normalize_content_type
+from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import StorageError
 from services.services import Services
 from web.body import TooLargeError, limited
@@ -20,9 +21,9 @@ _MIN_BYTES_PER_SECOND = 64 * 1024  # the slowest upload that is accepted, after 
 
 
 async def receive_upload(request: Request, base_timeout: float) -> Response:
-    """Store the form's `file`, replacing an earlier upload; 204 on success, as S3 answers.
+    """Store the form's `file`, or the body of a PUT, replacing an earlier upload; 204 on success.
 
-    The whole body must arrive within `base_timeout` seconds plus one second for each 64 KiB of the size limit, or the
+    The whole body must arrive within `base_timeout` seconds plus one second for each 64 KiB of the size, or the
     response is 408.
     """
     services: Services = request.state.services
@@ -35,10 +36,15 @@ async def receive_upload(request: Request, base_timeout: float) -> Response:
     if target is None or not isinstance(storage, LocalStorage):
         return PlainTextResponse("Not found.", status_code=404)
     # One deadline for the whole body: a timeout between bytes would let a client send one at a time for ever.
-    seconds = min(base_timeout + target.max_bytes / _MIN_BYTES_PER_SECOND, services.media.uploads.seconds / 2)
+    seconds = min(base_timeout + target.byte_size / _MIN_BYTES_PER_SECOND, services.media.uploads.seconds / 2)
+    read = _read_body if request.method == "PUT" else _read_form
     try:
         async with asyncio.timeout(seconds):
-            data = await _read_file(request, target.max_bytes)
+            data = await read(request, target)
+        if len(data) > target.byte_size:
+            raise TooLargeError
+        if len(data) < target.byte_size:
+            raise HTTPException(400, "The file is smaller than declared.")
         # Checked again: storing after the token has expired could come after the sweeper's cleanup.
         if storage.resolve_upload(token) is None:
             return PlainTextResponse("Not found.", status_code=404)
@@ -55,24 +61,38 @@ async def receive_upload(request: Request, base_timeout: float) -> Response:
     return Response(status_code=204)
 
 
-async def _read_file(request: Request, max_bytes: int) -> bytes:
-    """Return the bytes of the form's only file.
+async def _read_body(request: Request, target: LocalUpload) -> bytes:
+    """Return the body of a PUT, whose length and type must be announced, because an S3 store signs both.
+
+    Raises:
+        HTTPException: 400, 411, 413 or 415.
+    """
+    announced = request.headers.get("content-length", "")
+    if not (announced.isascii() and announced.isdigit()):
+        raise HTTPException(411, "A Content-Length is required.")
+    if normalize_content_type(request.headers.get("content-type", "")) != target.content_type:
+        raise HTTPException(415, f"The Content-Type must be {target.content_type}.")
+    if int(announced[:12]) < target.byte_size:
+        raise HTTPException(400, "The file is smaller than declared.")
+    return await Request(request.scope, limited(request.receive, request.headers, target.byte_size)).body()
+
+
+async def _read_form(request: Request, target: LocalUpload) -> bytes:
+    """Return the form's only file.
 
     Raises:
         HTTPException: 400 or 413.
     """
     limited_request = Request(
-        request.scope, limited(request.receive, request.headers, max_bytes + MULTIPART_OVERHEAD_BYTES)
+        request.scope, limited(request.receive, request.headers, target.byte_size + MULTIPART_OVERHEAD_BYTES)
     )
     try:
         async with limited_request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise HTTPException(400, "The form has no file in a part named `file`.")
-            if (file.size or 0) > max_bytes:
+            if (file.size or 0) > target.byte_size:
                 raise TooLargeError
-            if not file.size:
-                raise HTTPException(400, "The file is empty.")
             return await file.read()
     except (FormError, ValueError):
         raise HTTPException(400, "Unable to parse the multipart body") from None

@@ -58,7 +58,7 @@ class UploadService:
             target = await self._storage.upload_target(
                 upload.key,
                 upload.content_type,
-                max_bytes=upload.byte_size,
+                byte_size=upload.byte_size,
                 seconds=max(self._seconds_to_send(upload), 1),
             )
         except StorageError:
@@ -109,7 +109,7 @@ class UploadService:
 
         Raises:
             NotFoundError: it does not exist, belongs to another user, has expired, or has no bytes yet.
-            InvalidInputError: more bytes were sent than declared.
+            InvalidInputError: another number of bytes was sent than declared.
             UnavailableError: the storage does not respond.
         """
         found = await rows(
@@ -122,8 +122,7 @@ class UploadService:
         if upload is None:
             raise NotFoundError(_MISSING)
         try:
-            # The storage may have accepted more than the declared size.
-            return await self._storage.get(upload.key, max_bytes=upload.byte_size)
+            data = await self._storage.get(upload.key, max_bytes=upload.byte_size)
         except MissingObjectError:
             raise NotFoundError(_MISSING, message("The picture has not arrived yet.")) from None
         except TooLargeError:
@@ -131,6 +130,9 @@ class UploadService:
         except StorageError:
             log.exception("upload.read_failed", upload=upload.id)
             raise UnavailableError from None
+        if len(data) < upload.byte_size:  # not every store enforces the size
+            raise InvalidInputError(message("The file is smaller than declared."), field=_MISSING)
+        return data
 
     async def expired(self, limit: int) -> list[Upload]:
         """Return expired uploads, used or not."""

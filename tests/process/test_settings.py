@@ -89,6 +89,7 @@ INVALID: list[tuple[str, str]] = [
     ("S3_ENDPOINT_URL", "http://admin:hush@minio:9000"),
     ("S3_PUBLIC_URL", "https://pictures.example.com/?of=us"),
     ("S3_REGION", "the moon"),
+    ("S3_UPLOAD_METHOD", "patch"),
     ("S3_PREFIX", "../everything"),
     ("S3_PREFIX", "/darkroom"),
     ("CORS_ORIGINS", "app.example.com"),

@@ -18,7 +18,7 @@ MIB = 2**20
 
 async def target(server: Running, size: int, seconds: int = 60, key: str = "uploads/usr_1/upl_1") -> str:
     """Return an upload URL that accepts `size` bytes."""
-    made = await server.services.integrations.storage.upload_target(key, "image/jpeg", max_bytes=size, seconds=seconds)
+    made = await server.services.integrations.storage.upload_target(key, "image/jpeg", byte_size=size, seconds=seconds)
     return made.url
 
 
@@ -29,8 +29,9 @@ async def post(api: Api, url: str, *parts: Part, closed: bool = True) -> tuple[i
 
 
 async def test_upload_is_stored_under_its_key_and_replaced_by_the_next(module_server: Running) -> None:
-    first, second, key = photo(), photo(64, 64), "uploads/usr_1/upl_twice"
-    url = await target(module_server, max(len(first), len(second)), key=key)
+    first, key = photo(), "uploads/usr_1/upl_twice"
+    second = first[::-1]
+    url = await target(module_server, len(first), key=key)
     for data in (first, second):
         noise = Part(b"key", b"originals/usr_2/fil_2")
         assert await post(module_server.api, url, noise, replace(HEAD, body=data)) == (204, "")
@@ -55,7 +56,7 @@ async def test_only_valid_upload_urls_are_accepted(module_server: Running) -> No
 async def test_upload_that_outlasts_its_url_is_not_stored(module_server: Running) -> None:
     storage = module_server.services.integrations.storage
     assert isinstance(storage, LocalStorage)
-    url, key = await target(module_server, 100, seconds=1, key="uploads/usr_1/upl_slow"), "uploads/usr_1/upl_slow"
+    url, key = await target(module_server, 10, seconds=1, key="uploads/usr_1/upl_slow"), "uploads/usr_1/upl_slow"
     body = form([replace(HEAD, body=b"x" * 10)])
 
     async def has_expired() -> bool:
@@ -73,7 +74,7 @@ async def test_upload_that_outlasts_its_url_is_not_stored(module_server: Running
 
 async def test_body_that_is_not_a_form_with_one_file_is_refused(module_server: Running) -> None:
     url = await target(module_server, 100, key="uploads/usr_1/upl_odd")
-    whole = replace(HEAD, body=b"x" * 10)
+    whole = replace(HEAD, body=b"x" * 100)
     for parts, status in (
         ([], 400),
         ([Part(b"file", b"no file")], 400),
@@ -81,6 +82,7 @@ async def test_body_that_is_not_a_form_with_one_file_is_refused(module_server: R
         ([HEAD], 400),
         ([whole, whole], 400),
         ([Part(b"a", b"b")] * 21, 400),
+        ([replace(HEAD, body=b"x" * 99)], 400),
         ([replace(HEAD, body=b"x" * 101)], 413),
     ):
         assert (await post(module_server.api, url, *parts))[0] == status, parts

@@ -13,25 +13,26 @@ from tests.support.raw_multipart import CONTENT_TYPE, Part, form
 
 pytestmark = pytest.mark.any_database
 
-BODY = form([Part(b"file", bytes(100), b"photo.jpg")])
+PIECES = 300  # of a body
 KEY = "uploads/usr_1/upl_slow"
 
 
 async def upload_slowly(server: Running, size: int, seconds: float) -> bytes:
-    """Send the body byte by byte over `seconds` and return the response; `size`: the limit of the upload URL."""
-    made = await server.services.integrations.storage.upload_target(KEY, "image/jpeg", max_bytes=size, seconds=60)
+    """Send a file of `size` bytes piece by piece over `seconds` and return the response."""
+    body = form([Part(b"file", bytes(size), b"photo.jpg")])
+    made = await server.services.integrations.storage.upload_target(KEY, "image/jpeg", byte_size=size, seconds=60)
     address = made.url.removeprefix(server.api.address)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.api.address.rsplit(":", 1)[1]))
-    length = f"Content-Length: {len(BODY)}"
+    length = f"Content-Length: {len(body)}"
     lines = [f"POST {address} HTTP/1.1", "Host: localhost", f"Content-Type: {CONTENT_TYPE}", length, "", ""]
     writer.write("\r\n".join(lines).encode())
     answer, started = asyncio.create_task(reader.read(4096)), time.monotonic()
-    for number, byte in enumerate(BODY):
-        due = started + seconds * number / len(BODY)
+    for number in range(PIECES):
+        due = started + seconds * number / PIECES
         await asyncio.wait([answer], timeout=max(due - time.monotonic(), 0))
         if answer.done():
             break
-        writer.write(bytes([byte]))
+        writer.write(body[len(body) * number // PIECES : len(body) * (number + 1) // PIECES])
     response = await asyncio.wait_for(answer, 20)
     if b"connection: close" in response.lower():
         with contextlib.suppress(ConnectionError):

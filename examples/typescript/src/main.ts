@@ -41,12 +41,18 @@ async function sendAhead(photo: Blob): Promise<string> {
   refuse(createUpload.errors);
   const target = createUpload.upload;
   if (!target) throw new Error("no upload");
-  const form = new FormData();
-  for (const [name, value] of Object.entries(target.fields ?? {})) form.set(name, String(value));
-  form.set("file", photo);
-  const answer = await fetch(target.url, { method: target.method, headers: target.headers as Record<string, string>, body: form });
+  const headers = target.headers as Record<string, string>;
+  const body = target.fields ? formOf(target.fields, photo) : photo;
+  const answer = await fetch(target.url, { method: target.method, headers, body });
   if (!answer.ok) throw new Error(`the upload was answered ${answer.status}`);
   return target.id;
+}
+
+function formOf(fields: object, photo: Blob): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, String(value));
+  form.set("file", photo);
+  return form;
 }
 
 async function main(): Promise<void> {

@@ -40,11 +40,14 @@ class LocalUpload:
 
     key: str
     content_type: str
-    max_bytes: int
+    byte_size: int  # no more and no less
 
 
 class LocalStorage:
-    """A local folder; `web` serves it through signed links."""
+    """A local folder; `web` serves it through signed links.
+
+    `puts_uploads`: upload targets ask for PUT instead of a form; either is accepted.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class LocalStorage:
         address: str,
         secret: str,
         link_seconds: int,
+        puts_uploads: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,7 @@ class LocalStorage:
         self._address = address
         self._signer = URLSafeSerializer(secret, salt="darkroom-files")
         self._upload_signer = URLSafeSerializer(secret, salt="darkroom-uploads")
+        self._puts_uploads = puts_uploads
         # A link stays the same for half of its lifetime, so that browsers can cache the file.
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
@@ -164,19 +169,21 @@ class LocalStorage:
             return None
         return LocalFile(path, content_type, download_as, seconds_left)
 
-    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
+    async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
         expires_at = int(self._clock()) + seconds
-        token = self._upload_signer.dumps([key, content_type, max_bytes, expires_at])
-        return Target(f"{self._address}/uploads/{token}", "POST", expires_at)
+        url = f"{self._address}/uploads/{self._upload_signer.dumps([key, content_type, byte_size, expires_at])}"
+        if self._puts_uploads:
+            return Target(url, "PUT", expires_at, headers={"Content-Type": content_type}, fields=None)
+        return Target(url, "POST", expires_at)
 
     def resolve_upload(self, token: str) -> LocalUpload | None:
         """Return the upload of a signed upload URL; None if it is forged or expired."""
         try:
-            key, content_type, max_bytes, expires_at = self._upload_signer.loads(token)
+            key, content_type, byte_size, expires_at = self._upload_signer.loads(token)
             self._path(key)
         except (BadSignature, StorageError, ValueError, TypeError):
             return None
-        return LocalUpload(key, content_type, max_bytes) if self._clock() < expires_at else None
+        return LocalUpload(key, content_type, byte_size) if self._clock() < expires_at else None
 
     async def check(self) -> None:
         try:

@@ -29,13 +29,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a client uploads bytes: as multipart/form-data, `fields` first, then a part named `file`."""
+    """Where a client uploads bytes.
+
+    With `fields`, as multipart/form-data, `fields` first, then a part named `file`; with None, as the whole body.
+    """
 
     url: str
     method: str
     expires_at: int  # Unix seconds
     headers: dict[str, str] = field(default_factory=dict)
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] | None = field(default_factory=dict)
 
 
 class Storage(Protocol):
@@ -73,8 +76,8 @@ class Storage(Protocol):
         """
         ...
 
-    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
-        """Return where a client may upload 1 to `max_bytes` bytes of this type for `seconds`. Raises StorageError.
+    async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
+        """Return where a client may upload `byte_size` bytes of this type for `seconds`. Raises StorageError.
 
         Validate the uploaded object before use: not every store enforces type and size.
         """

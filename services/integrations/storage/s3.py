@@ -23,7 +23,7 @@ from services.integrations.storage.protocol import (
     TooLargeError,
     check_key,
 )
-from services.integrations.storage.s3_presigning import sign_form, sign_link
+from services.integrations.storage.s3_presigning import sign_form, sign_link, sign_put
 
 if TYPE_CHECKING:
     from aiobotocore.response import StreamingBody
@@ -40,7 +40,8 @@ _CONNECTIONS = 50  # concurrent, per process
 class S3Storage:
     """One bucket, with one client for the lifetime of the process; entered with `async with`.
 
-    `endpoint_url`: of a store other than AWS. `public_url`: the URL of that store for clients.
+    `endpoint_url`: of a store other than AWS. `public_url`: the URL of that store for clients. `puts_uploads`: clients
+    upload with PUT, because the store takes no forms.
     Without `access_key_id`, credentials come from boto's default chain, including an instance's role.
     """
 
@@ -56,6 +57,7 @@ class S3Storage:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         session_token: str | None = None,
+        puts_uploads: bool = False,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -70,6 +72,7 @@ class S3Storage:
             aws_session_token=session_token,
             region_name=region,
         )
+        self._puts_uploads = puts_uploads
         self._deadline = deadline
         # A link stays the same for half of its lifetime, so that browsers can cache the object.
         self._window = max(link_seconds // 2, 1)
@@ -192,18 +195,29 @@ class S3Storage:
             sign_link(url, parameters, credentials, self._region, moment=start, seconds=lifetime), start + lifetime
         )
 
-    async def upload_target(self, key: str, content_type: str, *, max_bytes: int, seconds: int) -> Target:
-        expires_at = int(self._clock()) + seconds
+    async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
+        now, name, credentials = int(self._clock()), self._name(key), await self._credentials()
+        if self._puts_uploads:
+            url = sign_put(
+                f"{self._address()}/{name}",
+                content_type,
+                byte_size,
+                credentials,
+                self._region,
+                moment=now,
+                seconds=seconds,
+            )
+            return Target(url, "PUT", now + seconds, headers={"Content-Type": content_type}, fields=None)
         fields = sign_form(
             self._bucket,
-            self._name(key),
+            name,
             content_type,
-            await self._credentials(),
+            credentials,
             self._region,
-            max_bytes=max_bytes,
-            expires_at=expires_at,
+            byte_size=byte_size,
+            expires_at=now + seconds,
         )
-        return Target(self._address(), "POST", expires_at, fields=fields)
+        return Target(self._address(), "POST", now + seconds, fields=fields)
 
     async def check(self) -> None:
         async with self._operation("check"):

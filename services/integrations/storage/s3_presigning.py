@@ -1,4 +1,4 @@
-"""Presigned S3 URLs, made without a request to S3: links to read objects, and forms to upload them."""
+"""Presigned S3 URLs, made without a request to S3: links to read objects, forms and links to upload them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,6 +37,27 @@ def sign_link(
     return str(request.url)
 
 
+def sign_put(
+    url: str,
+    content_type: str,
+    byte_size: int,
+    credentials: ReadOnlyCredentials,
+    region: str,
+    *,
+    moment: int,
+    seconds: int,
+) -> str:
+    """Sign a PUT of exactly `byte_size` bytes of this type, valid from `moment` (Unix seconds) for `seconds`.
+
+    Both headers are part of the signature, so that the store refuses a body of any other length or type. Every client
+    sends Content-Length by itself, unless it sends in chunks.
+    """
+    headers = {"Content-Type": content_type, "Content-Length": str(byte_size)}
+    request = AWSRequest(method="PUT", url=url, headers=headers)
+    _LinkAuth(credentials, region, datetime.fromtimestamp(moment, UTC), seconds).add_auth(request)
+    return str(request.url)
+
+
 def sign_form(
     bucket: str,
     key: str,
@@ -44,7 +65,7 @@ def sign_form(
     credentials: ReadOnlyCredentials,
     region: str,
     *,
-    max_bytes: int,
+    byte_size: int,
     expires_at: int,
 ) -> dict[str, str]:
     """Return the form fields for an upload by any client until `expires_at`, for this key, type and size only."""
@@ -57,7 +78,7 @@ def sign_form(
             {"bucket": bucket},
             {"key": key},
             {"Content-Type": content_type},
-            ["content-length-range", 1, max_bytes],
+            ["content-length-range", byte_size, byte_size],
         ],
     }
     S3SigV4PostAuth(credentials, "s3", region).add_auth(request)

@@ -162,7 +162,7 @@ async def test_parts_are_read_separately(storage: LocalStorage) -> None:
 
 
 async def test_upload_target_resolves_until_it_expires(storage: LocalStorage, clock: Clock) -> None:
-    target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+    target = await storage.upload_target(KEY, "image/png", byte_size=1000, seconds=60)
     assert (target.method, target.headers, target.fields) == ("POST", {}, {})
     assert target.expires_at == clock.now + 60
     address, _, token = target.url.rpartition("/")

@@ -155,7 +155,7 @@ async def test_invalid_key_is_refused_without_a_request(fake: ScriptedS3, script
         scripted.get_part(key, 0, 1),
         scripted.delete(key),
         scripted.link(key, "image/png"),
-        scripted.upload_target(key, "image/png", max_bytes=1, seconds=60),
+        scripted.upload_target(key, "image/png", byte_size=1, seconds=60),
     ]
     for operation in operations:
         with pytest.raises(StorageError, match="invalid key"):
@@ -243,7 +243,7 @@ async def test_store_that_is_down_fails_fast_and_links_are_still_signed(
         with caplog.at_level(logging.WARNING), pytest.raises(StorageError, match="S3 put: EndpointConnectionError"):
             await storage.put(KEY, b"bytes", "image/png")
         assert (await storage.link(KEY, "image/png")).url.startswith(unreachable)
-        target = await storage.upload_target(KEY, "image/png", max_bytes=9, seconds=60)
+        target = await storage.upload_target(KEY, "image/png", byte_size=9, seconds=60)
         assert target.url.startswith(unreachable)
     assert SECRET not in caplog.text
 

@@ -164,22 +164,22 @@ async def test_links_and_forms_equal_those_of_botocore(clock: Clock, options: di
 
     async with make_storage(clock, **options) as storage:
         assert (await storage.link(KEY, "image/png")).url.partition("?")[0] == plain == f"{address}darkroom/{KEY}"
-        target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+        target = await storage.upload_target(KEY, "image/png", byte_size=1000, seconds=60)
         assert address.startswith(f"{storage.origin}/")
         assert storage.origin.count("/") == 2, "as a Content-Security-Policy names it"
     form = botocore_client.generate_presigned_post(bucket, f"darkroom/{KEY}")
     assert target.url.rstrip("/") == form["url"].rstrip("/")
+    assert target.fields is not None
     assert target.fields.keys() == form["fields"].keys() | {"Content-Type"}
     assert target.fields.get("x-amz-security-token") == options.get("session_token")
 
 
-async def test_form_allows_one_key_one_type_and_a_maximum_size_until_it_expires(
-    storage: S3Storage, clock: Clock
-) -> None:
-    target = await storage.upload_target(KEY, "image/webp", max_bytes=1000, seconds=60)
+async def test_form_allows_one_key_one_type_and_one_size_until_it_expires(storage: S3Storage, clock: Clock) -> None:
+    target = await storage.upload_target(KEY, "image/webp", byte_size=1000, seconds=60)
     assert (target.method, target.url, target.headers) == ("POST", "http://minio:9000/pictures", {})
     assert target.expires_at == clock.now + 60
     fields = target.fields
+    assert fields is not None
     assert (fields["key"], fields["Content-Type"]) == (f"darkroom/{KEY}", "image/webp")
     date = fields["x-amz-date"][:8]
     assert fields["x-amz-signature"] == signature_v4(fields["policy"], date)
@@ -189,7 +189,7 @@ async def test_form_allows_one_key_one_type_and_a_maximum_size_until_it_expires(
             {"bucket": BUCKET},
             {"key": f"darkroom/{KEY}"},
             {"Content-Type": "image/webp"},
-            ["content-length-range", 1, 1000],
+            ["content-length-range", 1000, 1000],
             {"x-amz-algorithm": "AWS4-HMAC-SHA256"},
             {"x-amz-credential": f"{KEY_ID}/{date}/{REGION}/s3/aws4_request"},
             {"x-amz-date": fields["x-amz-date"]},
@@ -225,7 +225,7 @@ async def test_form_upload_is_stored_and_link_sets_the_content_type(s3: S3Server
         secret_access_key=SECRET,
     )
     async with storage, httpx.AsyncClient() as browser:
-        target = await storage.upload_target(KEY, "image/png", max_bytes=1000, seconds=60)
+        target = await storage.upload_target(KEY, "image/png", byte_size=17, seconds=60)
         sent = await browser.post(target.url, data=target.fields, files={"file": ("photo", b"sent by a browser")})
         assert sent.is_success
         assert await storage.get(KEY) == b"sent by a browser"

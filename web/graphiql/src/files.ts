@@ -33,15 +33,19 @@ export async function uploadPhoto(file: File, failureText: string): Promise<stri
   );
   const { upload, errors } = createUpload;
   if (!upload) throw new Error(errors.map((error) => error.message).join(" "));
-  const form = new FormData();
-  for (const [name, value] of Object.entries(upload.fields ?? {})) form.append(name, value);
-  form.append("file", file);
-  const { method, headers } = upload;
+  const { method, headers, fields } = upload;
   // The target authorizes by itself, so the session cookie is not sent.
-  const options = { method, headers, body: form, credentials: "omit" } as const;
+  const options = { method, headers, body: fields ? formOf(fields, file) : file, credentials: "omit" } as const;
   const response = await fetch(loadable(upload.url) ?? upload.url, options).catch(() => null);
   if (!response?.ok) throw new Error(failureText);
   return upload.id;
+}
+
+function formOf(fields: Record<string, string>, file: File): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append("file", file); // last, as S3 requires
+  return form;
 }
 
 const SIDE = 72; // pixels, twice the displayed size
