@@ -23,7 +23,8 @@ from telemetry import crash
 
 log = structlog.get_logger(__name__)
 
-TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document exceeds a limit
+TOO_COMPLEX = "too_complex"  # a key in a GraphQLError's extensions: the document exceeds a limit, which is its value
+MAX_ERRORS = 10  # of a document or its variables: enough to fix them, too few for a large response
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: names of a schema that may be secret
 # Also graphql-core's: it repeats an invalid value in full, even a password.
 _INVALID_VALUE = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
@@ -33,6 +34,14 @@ _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperatio
 
 class DarkroomSchema(Schema):
     """Strawberry's schema with errors formatted as the API documents them."""
+
+    def _get_custom_context_kwargs(
+        self, operation_extensions: dict[str, Any] | None = None, *, sync: bool = False
+    ) -> dict[str, Any]:
+        """Return further arguments of graphql-core's executor, which Strawberry has no public way to set."""
+        options: dict[str, Any] = super()._get_custom_context_kwargs(operation_extensions, sync=sync)
+        # Of variables. Suggestions are searched for even where the text is removed later.
+        return {**options, "max_coercion_errors": MAX_ERRORS - 1, "hide_suggestions": True}
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Format the errors of a response; called on every transport before they are sent."""
@@ -49,8 +58,9 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         _set(error, original.code, context.translate(original.message) if context else original.message.text)
         if original.field:
             error.extensions = {**(error.extensions or {}), "field": [cut(part) for part in original.field]}
-    elif (error.extensions or {}).pop(TOO_COMPLEX, False):
+    elif (limit := (error.extensions or {}).pop(TOO_COMPLEX, None)) is not None:
         _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
+        error.extensions = {**(error.extensions or {}), **limit}
     elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NO_OPERATION))):
         # The document or its variables are invalid; graphql-core's message says where.
         text = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")

@@ -1,17 +1,36 @@
 """Schema extensions, which run around every operation."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
+from typing import Any
 
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    validate,
+)
+from graphql.validation import validation_context
+from graphql.validation.rules import overlapping_fields_can_be_merged
+from strawberry.extensions import ParserCache, SchemaExtension
 
 from schema.runtime import complexity
-from schema.runtime.error_formatting import TOO_COMPLEX
+from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.instrumentation import Instrumentation
+from schema.runtime.variables import TooComplexError
 
-MAX_TOKENS = 2000  # of a document; the largest of real clients have a few hundred
-_MAX_ERRORS = 10  # of validation: enough to fix a document, too few for a small request to cause a large response
+MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
+MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
+_CACHED_DOCUMENTS = 128
+
+# Validation compares the fields of one name with each other, and each fragment with each. Documents of real clients
+# need about none of these steps; graphql-core's defaults allow for seconds.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 2_000
+validation_context.MAX_FRAGMENT_WORK = 2_000  # fragments and variables, for each operation that uses them
 
 
 class AuthenticateViewer(SchemaExtension):
@@ -32,40 +51,11 @@ class GuardIntrospection(SchemaExtension):
         yield
 
 
-class LimitDocument(SchemaExtension):
-    """Refuses documents that are too large or too complex, before they are executed."""
-
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
-        yield
-
-    def on_parse(self) -> Iterator[None]:
-        yield
-        for error in self.execution_context.pre_execution_errors or ():
-            # graphql-core has one class for all syntax errors; only those of its limits end like this.
-            if error.message.endswith("Parsing aborted."):
-                error.extensions = {TOO_COMPLEX: True}
-
-    def on_validate(self) -> Iterator[None]:
-        operation = self.execution_context
-        # The public property makes up a name where none was given.
-        if operation.graphql_document is not None and operation._provided_operation_name is None:
-            definitions = operation.graphql_document.definitions
-            if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > 1:
-                # GraphQL specification, 6.1: the operation to execute is ambiguous.
-                operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
-        if operation.graphql_document is not None:
-            try:
-                complexity.check(operation.schema._schema, operation.graphql_document, operation.variables)
-            except complexity.TooComplexError as error:
-                operation.pre_execution_errors = [GraphQLError(str(error), extensions={TOO_COMPLEX: True})]
-        yield
-        if operation.pre_execution_errors:
-            del operation.pre_execution_errors[_MAX_ERRORS:]
-
-
 class CacheParsing(ParserCache):
     """Caches parsed documents; syntax errors are not cached."""
+
+    def __init__(self) -> None:
+        super().__init__(_CACHED_DOCUMENTS)
 
     def on_parse(self) -> Iterator[None]:
         operation = self.execution_context
@@ -75,19 +65,83 @@ class CacheParsing(ParserCache):
         yield
 
 
-class CacheValidation(ValidationCache):
-    """Caches that a document is valid; errors are not cached, because their messages depend on the language."""
+class LimitDocument(SchemaExtension):
+    """Refuses documents that are too large or too complex, before they are validated."""
+
+    def on_operation(self) -> Iterator[None]:
+        options: dict[str, Any] = self.execution_context.parse_options  # type: ignore[assignment]  # lacks the second
+        options.update(max_tokens=MAX_TOKENS, max_source_length=MAX_LENGTH)
+        yield
+
+    def on_parse(self) -> Iterator[None]:
+        yield
+        for error in self.execution_context.pre_execution_errors or ():
+            # graphql-core has one class for all syntax errors; only those of its limits end like this.
+            if error.message.endswith("Parsing aborted."):
+                error.extensions = {TOO_COMPLEX: {}}
+
+    def on_validate(self) -> Iterator[None]:
+        operation = self.execution_context
+        document = operation.graphql_document
+        # The public property makes up a name where none was given.
+        if document is not None:
+            # The public property makes up a name where none was given.
+            if operation._provided_operation_name is None and _count_operations(document) > 1:
+                # GraphQL specification, 6.1: the operation to execute is ambiguous.
+                operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
+            is_signed_in = operation.context.viewer is not None
+            try:
+                complexity.check(operation.schema._schema, document, operation.variables, is_signed_in=is_signed_in)
+            except TooComplexError as error:
+                operation.pre_execution_errors = [GraphQLError(str(error), extensions={TOO_COMPLEX: error.extensions})]
+        yield
+
+
+def _count_operations(document: DocumentNode) -> int:
+    return sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
+
+
+class _InvalidError(Exception):
+    """The document is invalid; raised because exceptions are not cached."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+@lru_cache(maxsize=_CACHED_DOCUMENTS)
+def _validate(schema: GraphQLSchema, document: DocumentNode, rules: tuple[type[ASTValidationRule], ...]) -> None:
+    """Raise _InvalidError if the document is invalid.
+
+    Without suggestions, which reveal names of a schema that may be secret, and whose search takes longer than the rest.
+    """
+    if errors := validate(schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=True):
+        raise _InvalidError(errors)
+
+
+class CacheValidation(SchemaExtension):
+    """Validates a document, and caches that it is valid; errors are new for each request, which formats them."""
 
     def on_validate(self) -> Iterator[None]:
         operation = self.execution_context
         if operation.graphql_document is not None and operation.pre_execution_errors is None:
-            key = (operation.schema._schema, operation.graphql_document, operation.validation_rules)
-            if not self.cached_validate_document(*key):
+            try:
+                _validate(operation.schema._schema, operation.graphql_document, operation.validation_rules)
                 operation.pre_execution_errors = []
+            except _InvalidError as invalid:
+                operation.pre_execution_errors = _limited(invalid.errors)
         yield
 
 
-EXTENSIONS: list[type[SchemaExtension] | Callable[[], SchemaExtension]] = [
+def _limited(errors: list[GraphQLError]) -> list[GraphQLError]:
+    """Return the first errors, or the one that graphql-core's limits ended the validation with."""
+    if errors[-1].message == "Validation aborted.":
+        text = "This document compares too many fields or fragments with each other."
+        return [GraphQLError(text, extensions={TOO_COMPLEX: {}})]
+    return errors[:MAX_ERRORS]
+
+
+EXTENSIONS: list[type[SchemaExtension]] = [
     Instrumentation,
     AuthenticateViewer,
     GuardIntrospection,

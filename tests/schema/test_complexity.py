@@ -6,9 +6,11 @@ import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
 from schema.root import schema
+from schema.runtime import complexity as complexity_module
 from schema.runtime.complexity import (
     MAX_ALIASES,
     MAX_COST,
+    MAX_COST_SIGNED_OUT,
     MAX_DEPTH,
     MAX_DIRECTIVES,
     MAX_FIELDS,
@@ -108,7 +110,68 @@ def test_each_nested_fragment_is_visited_once() -> None:
 )
 async def test_document_over_a_limit_is_refused_without_data(api: Api, query: str) -> None:
     error = await refusal(api, query)
+    assert error["extensions"]["code"] == "TOO_COMPLEX"
+    assert set(error["extensions"]) in ({"code"}, {"code", "price", "limit"})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'sharedGeneration(slug: "pelican") { slug }',
+        "quote(input: {}) { cost }",
+        'style(slug: "noir") { id }',
+        "collections { id }",
+        "plans { id }",
+        "styles(first: 1) { totalCount }",
+        'requestPasswordReset(email: "ada@example.com") { sent }',
+    ],
+)
+async def test_many_statements_are_refused_when_signed_out_with_price_and_limit(api: Api, field: str) -> None:
+    kind = "mutation" if field.startswith("request") else "query"
+    query = f"{kind} {{" + " ".join(f"a{number}: {field}" for number in range(MAX_ALIASES)) + "}"
+    found = (await refusal(api, query))["extensions"]
+    assert found["code"] == "TOO_COMPLEX"
+    assert found["price"] > found["limit"] in (MAX_COST, MAX_COST_SIGNED_OUT)
+    few = query.replace(field + " a1", field + "} #")
+    assert all("TOO_COMPLEX" not in str(error) for error in (await api.raw(few)).json().get("errors", []))
+
+
+async def test_limit_is_higher_when_signed_in(api: Api) -> None:
+    query = "{" + " ".join(f"a{number}: plans {{ id }}" for number in range(MAX_COST_SIGNED_OUT // 100)) + "}"
+    assert (await refusal(api, query))["extensions"]["limit"] == MAX_COST_SIGNED_OUT
+    ada = await api.sign_up("bob@example.com")
+    assert "errors" not in (await ada.raw(query)).json()
+
+
+def test_catalogue_sign_in_and_introspection_fit_the_limit_for_signed_out_callers() -> None:
+    sign_in = """mutation($input: SignInInput!) { signIn(input: $input) { token expiresAt errors { code message }
+      user { id email name credits maxBatch stats { favorites } pass { expiresAt } membership { renewsAt } } } }"""
+    for query in (INTROSPECTION, CATALOGUE, client.SIGN_UP, sign_in):
+        document = parse(query)
+        complexity_module.check(schema._schema, document, {}, is_signed_in=False)
+
+
+@pytest.mark.parametrize("variables", [{"ids": ["x"] * 20_000}, {"ids": [{}] * 20_000}])
+async def test_variables_with_too_many_values_are_refused(api: Api, variables: dict[str, Any]) -> None:
+    error = await refusal(api, "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", **variables)
     assert error["extensions"] == {"code": "TOO_COMPLEX"}
+
+
+async def test_long_list_is_not_read_again_for_each_alias(api: Api) -> None:
+    uses = " ".join(f"a{number}: nodes(ids: $ids) {{ id }}" for number in range(20))
+    ada = await api.sign_up("carol@example.com")
+    error = await refusal(ada, f"query($ids: [ID!]!) {{ {uses} }}", ids=["x"] * 9_000)
+    assert error["extensions"]["code"] == "TOO_COMPLEX"
+
+
+async def test_refusal_is_the_same_on_a_socket_and_in_a_stream(api: Api) -> None:
+    query = "{" + " ".join(f'a{n}: sharedGeneration(slug: "pelican") {{ slug }}' for n in range(30)) + "}"
+    async with api.socket() as socket:
+        message = await (await socket.subscribe(query)).message()
+        assert message["type"] == "error"
+        assert message["payload"][0]["extensions"]["code"] == "TOO_COMPLEX"
+    streamed = await api.raw(query, headers={"accept": "text/event-stream"})
+    assert "TOO_COMPLEX" in streamed.text
 
 
 async def test_page_sizes_multiply_as_literal_variable_and_default(api: Api) -> None:
@@ -168,7 +231,7 @@ def test_documents_of_real_clients_stay_far_below_the_limits(query: str, variabl
     assert found.fields <= MAX_FIELDS / 4
     assert found.aliases <= MAX_ALIASES / 4
     assert found.directives <= MAX_DIRECTIVES / 4
-    assert found.cost <= MAX_COST * 0.75
+    assert found.total_cost <= MAX_COST * 0.75
 
 
 async def test_introspection_and_a_full_gallery_are_executed(api: Api) -> None:

@@ -88,8 +88,8 @@ def document(name: str, field: GraphQLField, argument: str) -> str:
 
 
 def batches(values: list[str]) -> list[list[str]]:
-    """Return the values in batches of three, so that no query exceeds the complexity limits."""
-    return [values[start : start + 3] for start in range(0, len(values), 3)]
+    """Return the values in batches of one, so that no query exceeds the complexity limits."""
+    return [[value] for value in values]
 
 
 @dataclass

@@ -1,0 +1,88 @@
+"""The prices of fields: the statements that their resolvers run, in comparison with a value that is already loaded.
+
+tests/database/test_prices.py counts the statements of every field, and fails where a field has no price here.
+"""
+
+from dataclasses import dataclass
+
+STATEMENT_PRICE = 100  # a statement takes about as long as 100 values
+
+
+WRITE_STATEMENTS = 10  # of each mutation; below are those that need more
+
+
+@dataclass(frozen=True)
+class Price:
+    """The statements of a field."""
+
+    statements: int = 0
+    is_batched: bool = False  # a data loader runs them once for all objects of a list, not for each object
+    extra: int = 0  # for work other than statements
+
+    @property
+    def total(self) -> int:
+        """The price in values."""
+        return self.statements * STATEMENT_PRICE + self.extra
+
+
+FREE = Price()
+_BATCHED = Price(1, is_batched=True)
+
+PRICES: dict[str, Price] = {
+    "Query.node": Price(1, is_batched=True),
+    "Query.nodes": Price(9, is_batched=True),  # one for each type of object, and at most one for each ID
+    "Query.viewer": FREE,
+    "Query.collections": Price(1),
+    "Query.style": Price(1),
+    "Query.styles": Price(1),
+    "Query.quote": Price(3),
+    "Query.sharedGeneration": Price(1),
+    "Query.creditPackages": Price(1),
+    "Query.plans": Price(1),
+    "Query.admin": FREE,
+    "Collection.styles": _BATCHED,
+    "StyleConnection.totalCount": Price(1),
+    "Pass.plan": _BATCHED,
+    "User.maxBatch": FREE,  # the plan is cached
+    "User.membership": _BATCHED,
+    "User.referralCode": FREE,  # written once for each account
+    "User.pass": _BATCHED,
+    "User.stats": _BATCHED,
+    "User.apiKeys": _BATCHED,
+    "User.generation": Price(1),
+    "User.generations": Price(1),
+    "User.transactions": Price(1),
+    "User.billingPortalUrl": Price(1, extra=100),  # calls the payment provider
+    "UserConnection.totalCount": Price(1),
+    "Generation.queuePosition": _BATCHED,
+    "Generation.estimatedSeconds": _BATCHED,
+    "Generation.parent": _BATCHED,
+    "Generation.owner": _BATCHED,
+    "GenerationConnection.totalCount": Price(1),
+    "CreditTransaction.user": _BATCHED,
+    "CreditTransaction.generation": _BATCHED,
+    "CreditTransactionConnection.totalCount": Price(1),
+    "MediaFile.url": FREE,  # signed here
+    "MediaFile.downloadUrl": FREE,
+    "MediaFile.thumbnailUrl": FREE,
+    "MediaFile.expiresAt": FREE,
+    "AuditEntry.actor": _BATCHED,
+    "Admin.users": Price(1),
+    "Admin.user": Price(1),
+    "Admin.generations": Price(1),
+    "Admin.transactions": Price(1),
+    "Admin.auditLog": Price(1),
+    "Admin.metrics": Price(7, extra=800),  # reads whole tables
+    "Admin.catalogue": Price(2),
+    "Admin.maintenance": Price(2),
+    "Admin.ledgerCheck": Price(5, extra=2500),  # reads whole tables, and lists all stored objects
+    "AdminActivity.user": _BATCHED,
+    "AdminActivity.generation": _BATCHED,
+    "AdminActivity.transaction": _BATCHED,
+    "Mutation.adminSetMaintenance": Price(5),
+    "Subscription.generationProgress": Price(2),  # until the first message
+    "Subscription.galleryChanged": Price(2),
+    "Subscription.favoriteChanged": Price(2),
+    "Subscription.creditsChanged": Price(3),
+    "Subscription.adminActivity": Price(2),
+}
