@@ -35,7 +35,7 @@ from services.payments.wiring import PaymentOptions, build_payments
 from services.products.profile import Profile, load_profile
 from services.products.wiring import Products
 from services.services import Services
-from setting_types import Access, Provider, Switch
+from setting_types import Access, Provider, SignupVerification, Switch
 from settings import LOCALES, PROFILES, Settings
 from telemetry import crash
 from telemetry.trace import tracing
@@ -190,6 +190,7 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
         app_address=settings.app_address,
         admin_emails=settings.admin_emails,
         session_days=settings.session_days,
+        requires_verification=settings.signup_verification is SignupVerification.REQUIRED,
         sign_in_check_seconds=min(settings.subscription_reread_seconds, SESSION_CHECK_SECONDS),
         export_seconds=settings.data_export_seconds,
         lease_seconds=settings.generation_lease_seconds,

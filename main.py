@@ -49,6 +49,8 @@ def serve(settings: Settings) -> None:
         log.warning(
             "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
         )
+    if not settings.has_mail:
+        log.warning("mail.not_configured", hint=settings.mail_summary)
     limits = server_limits(settings, raise_descriptor_limit())
     log.info(
         "server.starting",

@@ -41,6 +41,11 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+class SignupVerification(StrEnum):
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 class Access(StrEnum):
     ON = "on"
     ADMINS = "admins"

@@ -29,6 +29,7 @@ from setting_types import (
     Secrets,
     Sender,
     SentryAddress,
+    SignupVerification,
     StoreAddress,
     Switch,
     UploadMethod,
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
     signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits of a new account.")
     admin_emails: Annotated[Addresses, NoDecode] = Field(
         (), description="Addresses whose accounts become ADMIN, once each, as soon as their owner is verified by mail."
+    )
+    signup_verification: SignupVerification = Field(
+        SignupVerification.OPTIONAL,
+        description="required: an account signs in only after its address is verified, and sign-up does not reveal "
+        "whether an address has an account; or optional.",
     )
     session_days: int = Field(30, ge=1, le=365, description="How long a session lasts.")
 
@@ -246,6 +252,8 @@ class Settings(BaseSettings):
             problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: payments arrive by webhook")
         if self.smtp_url and not self.mail_from:
             problems.append("MAIL_FROM is required with SMTP_URL: the sender of mails")
+        if self.signup_verification is SignupVerification.REQUIRED and not self.has_mail:
+            problems.append("SMTP_URL is required with SIGNUP_VERIFICATION=required: the link arrives by mail")
         problems += self._storage_problems()
         if problems:
             raise ValueError("\n".join(problems))

@@ -1,5 +1,7 @@
 """Resolvers of accounts: sign-up, sessions, profile, mail links, API keys, roles, suspension, export and deletion."""
 
+from dataclasses import replace
+
 import strawberry
 
 import models
@@ -26,6 +28,7 @@ from schema.runtime.enum import Role
 from schema.runtime.input import changed, given
 from schema.runtime.node import known_id
 from schema.runtime.payload import DeletedPayload
+from services.accounts.password_check import DeviceProof
 from services.accounts.session import NewSession
 from services.accounts.user import ProfileChange
 
@@ -61,25 +64,38 @@ async def sign_up(info: Info, input: SignUpInput) -> SessionPayload:
         request_locale=info.context.locale,
         referral_code=given(input.referral_code, None),
     )
-    return _signed_in(info, session)
+    return _signed_in(info, session) if session else SessionPayload(must_verify_email=True)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
     if input.cookie:
         info.context.require_cookies()
+    viewer, proof = info.context.viewer, _device_proof(info, input.device_token)
+    if viewer is not None and not info.context.uses_api_key:
+        proof = replace(proof, session=info.context.token, session_user=viewer.id)
     session = await info.context.services.accounts.users.sign_in(
-        input.email, input.password, client=info.context.client
+        input.email, input.password, client=info.context.client, proof=proof
     )
     payload = _signed_in(info, session)
     if input.cookie:
         info.context.set_cookie(session)
-        payload.token = None  # scripts of the page must not read it
+        info.context.set_device_cookie(session.device_token)
+        payload.token = payload.device_token = None  # scripts of the page must not read them
     return payload
+
+
+def _device_proof(info: Info, token: str | None) -> DeviceProof:
+    return DeviceProof(given(token, None) or info.context.device_cookie)
 
 
 def _signed_in(info: Info, session: NewSession) -> SessionPayload:
     info.context.set_viewer(session.user)
-    return SessionPayload(token=session.token, expires_at=session.expires_at, user=User.of(session.user))
+    return SessionPayload(
+        token=session.token,
+        expires_at=session.expires_at,
+        user=User.of(session.user),
+        device_token=session.device_token,
+    )
 
 
 async def sign_out(info: Info, everywhere: bool | None = False) -> SignOutPayload:
@@ -101,8 +117,15 @@ async def update_profile(info: Info, input: UpdateProfileInput) -> UserPayload:
 
 async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload:
     user = await info.context.services.accounts.users.change_password(
-        info.context.require_viewer(), info.context.token, input.current, input.new, client=info.context.client
+        info.context.require_viewer(),
+        info.context.token,
+        input.current,
+        input.new,
+        client=info.context.client,
+        proof=_device_proof(info, input.device_token),
     )
+    if info.context.device_cookie is not None and info.context.takes_cookies:  # the new password ended the old one
+        info.context.set_device_cookie(info.context.services.accounts.devices.issue(user.id, user.password_hash))
     return UserPayload(user=User.of(user))
 
 
@@ -113,6 +136,7 @@ async def request_email_change(info: Info, input: RequestEmailChangeInput) -> Se
         given(input.password, None),
         session=info.context.token,
         client=info.context.client,
+        proof=_device_proof(info, input.device_token),
         locale=info.context.locale,
     )
     return SentPayload(sent=True)
@@ -181,7 +205,11 @@ def _for_owner(info: Info, user: models.User) -> UserPayload:
 async def delete_account(info: Info, input: DeleteAccountInput) -> DeletedPayload:
     viewer = info.context.require_viewer()
     await info.context.services.accounts.deletion.delete(
-        viewer, given(input.password, None), input.confirm_email, client=info.context.client
+        viewer,
+        given(input.password, None),
+        input.confirm_email,
+        client=info.context.client,
+        proof=_device_proof(info, input.device_token),
     )
     info.context.set_viewer(None)
     return DeletedPayload(deleted_ids=[strawberry.ID(viewer.id)])

@@ -21,6 +21,11 @@ from services.core.error import NotFoundError
 from services.gallery import gallery
 from services.gallery.user_stats import Stats
 
+_DEVICE = (
+    "The newest `deviceToken` that this device got for the account: then wrong passwords that others send do not lock "
+    "it out. Browsers need none: `cookie` sets one, too."
+)
+
 
 @strawberry.type(description="A key that authenticates a program as its owner.")
 class ApiKey(Node):
@@ -223,6 +228,7 @@ class SignInInput:
     cookie: bool | None = strawberry.field(
         default=False, description="Set the session token in an HttpOnly cookie; `token` is then null."
     )
+    device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 
 @strawberry.input(description="Omitted fields stay unchanged.")
@@ -235,6 +241,7 @@ class UpdateProfileInput:
 class ChangePasswordInput:
     current: str
     new: str
+    device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 
 @strawberry.input
@@ -243,6 +250,7 @@ class RequestEmailChangeInput:
     password: str | None = strawberry.field(
         default=strawberry.UNSET, description="Required unless this session began within the last 15 minutes."
     )
+    device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 
 @strawberry.type
@@ -252,6 +260,16 @@ class SessionPayload(Payload):
     )
     expires_at: datetime | None = None
     user: User | None = None
+    device_token: str | None = strawberry.field(
+        default=None,
+        description="To be kept when signed out, and sent with this device's next sign-in. Valid for a year, and until "
+        "the password changes. It does not sign in.",
+    )
+    must_verify_email: bool = strawberry.field(
+        default=False,
+        description="No session was opened: a mail says how to continue. It is the same whether the address has an "
+        "account or not.",
+    )
     errors: list[UserError] = strawberry.field(default_factory=list)
 
 
@@ -272,6 +290,7 @@ class DeleteAccountInput:
         default=strawberry.UNSET, description="Required unless the account has no password."
     )
     confirm_email: str = strawberry.field(description="The account's e-mail address.")
+    device_token: str | None = strawberry.field(default=strawberry.UNSET, description=_DEVICE)
 
 
 @strawberry.type(description="A zip of all of an account's data: data.json and the images.")

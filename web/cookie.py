@@ -1,4 +1,4 @@
-"""The session cookie: which pages may use it, and how it is set and cleared."""
+"""The cookies of sessions and known devices: which pages may use them, and how they are set and cleared."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,8 +8,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from schema.runtime.context import Context
+from services.integrations.device_token import DEVICE_LIFETIME
 
 NAME = "darkroom_session"
+DEVICE_NAME = "darkroom_device"  # stays when the session ends, so that the device is known when it signs in again
 # Browsers accept this prefix only from an https host itself, for the path / and without a domain (RFC 6265bis, 4.1.3):
 # neither a sibling subdomain nor a page over http can plant a session.
 _HOST_PREFIX = "__Host-"
@@ -34,12 +36,20 @@ class SessionCookie:
     def __init__(self, address: str, origins: Iterable[str]) -> None:
         own = urlsplit(address)
         self._secure = own.scheme == "https"
-        self._name = _HOST_PREFIX + NAME if self._secure else NAME
+        prefix = _HOST_PREFIX if self._secure else ""
+        self._name, self._device_name = prefix + NAME, prefix + DEVICE_NAME
         self._origins = {f"{own.scheme}://{own.netloc}", *origins} - {"*"}
 
     def token(self, connection: HTTPConnection) -> str | None:
-        """Return the token of a request or socket, or None if its page may not use the cookie."""
-        found = connection.cookies.get(self._name)
+        """Return the session token of a request or socket, or None if its page may not use the cookie."""
+        return self._read(connection, self._name)
+
+    def device_token(self, connection: HTTPConnection) -> str | None:
+        """Return the device token, under the same rules."""
+        return self._read(connection, self._device_name)
+
+    def _read(self, connection: HTTPConnection, name: str) -> str | None:
+        found = connection.cookies.get(name)
         origin = connection.headers.get("origin")
         if origin is None:
             # Not from a page, or a same-origin GET. A page's WebSocket always has an Origin, and no other protection.
@@ -52,16 +62,13 @@ class SessionCookie:
         return request.cookies.get(self._name, "")
 
     def write(self, response: Response, context: Context) -> None:
-        """Set or clear the cookie as the operation requires."""
-        if not context.changes_cookie:
-            return
-        session = context.cookie
-        response.set_cookie(
-            self._name,
-            session.token if session else "",
-            max_age=int((session.expires_at - datetime.now(UTC)).total_seconds()) if session else 0,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        """Set or clear the cookies as the operation requires."""
+        if context.changes_cookie:
+            session = context.cookie
+            seconds = int((session.expires_at - datetime.now(UTC)).total_seconds()) if session else 0
+            self._set(response, self._name, session.token if session else "", seconds)
+        if context.new_device_cookie is not None:
+            self._set(response, self._device_name, context.new_device_cookie, int(DEVICE_LIFETIME.total_seconds()))
+
+    def _set(self, response: Response, name: str, value: str, seconds: int) -> None:
+        response.set_cookie(name, value, max_age=seconds, path="/", secure=self._secure, httponly=True, samesite="lax")

@@ -155,6 +155,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request.state.services,
             token=cookie or bearer(authorization),
             is_cookie=cookie is not None,
+            device_cookie=self._cookie.device_token(request),
             client=request.state.client,
             accept_language=request.headers.get("accept-language", ""),
             is_socket=isinstance(request, WebSocket),

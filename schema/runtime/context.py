@@ -39,14 +39,17 @@ class Context:
         accept_language: str,
         is_socket: bool,
         introspection: Audience,
+        device_cookie: str | None = None,
     ) -> None:
         self.services = services
         self._introspection = introspection
         self.token = token
         self.is_cookie = is_cookie  # the token was sent in a cookie
+        self.device_cookie = device_cookie  # the device token that was sent in a cookie
         self.client = client  # the IP address of the client
         self.takes_cookies = False  # whether the response can set a cookie; set by web/
         self.changes_cookie = False
+        self.new_device_cookie: str | None = None  # to be set
         self.cookie: NewSession | None = None  # to be set; None clears it, where `changes_cookie`
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)
@@ -133,6 +136,10 @@ class Context:
     def set_cookie(self, session: NewSession | None) -> None:
         """Let the response set the session cookie; None clears it."""
         self.cookie, self.changes_cookie = session, True
+
+    def set_device_cookie(self, device_token: str) -> None:
+        """Let the response set the cookie by which this device is known when it signs in again."""
+        self.new_device_cookie = device_token
 
     @property
     def locale(self) -> str:

@@ -8,7 +8,7 @@ from models import ApiKey, DataExport, Generation, IdempotencyKey, MailToken, Se
 from models.database.connection import rows, run_tx
 from models.enum import ExportState, Role
 from services.accounts.credential import parse_email
-from services.accounts.password_check import PasswordChecks
+from services.accounts.password_check import NO_PROOF, DeviceProof, PasswordChecks
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -41,7 +41,9 @@ class AccountDeletionService:
         self._subscriptions = subscriptions
         self._events = events
 
-    async def delete(self, user: User, password: str | None, confirm_email: str, *, client: str) -> None:
+    async def delete(
+        self, user: User, password: str | None, confirm_email: str, *, client: str, proof: DeviceProof = NO_PROOF
+    ) -> None:
         """Delete an account: end its sessions, API keys and shares at once, then delete its pictures.
 
         Its subscriptions are canceled, too: now, or by the hourly job if the payment provider does not respond.
@@ -54,7 +56,7 @@ class AccountDeletionService:
         if not self._is_confirmed(user, confirm_email):
             raise InvalidInputError(message("This is not the account's address."), field=("confirmEmail",))
         if user.password_hash and not await self._passwords.verify(
-            user.email, user.password_hash, password or "", client=client
+            user.email, user, password or "", client=client, proof=proof
         ):
             raise self._wrong_password()
         account = await run_tx(self._anonymize, user)

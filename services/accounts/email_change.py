@@ -11,7 +11,7 @@ from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, find_user, parse_email
 from services.accounts.mail import MailService, Notice
-from services.accounts.password_check import PasswordChecks
+from services.accounts.password_check import DeviceProof, PasswordChecks
 from services.accounts.role import RoleService
 from services.accounts.session import SessionService
 from services.billing.mailbox_identity import mailbox
@@ -49,7 +49,15 @@ class EmailChangeService:
         self._roles = roles
 
     async def request(
-        self, user: User, email: str, password: str | None, *, session: str | None, client: str, locale: str
+        self,
+        user: User,
+        email: str,
+        password: str | None,
+        *,
+        session: str | None,
+        client: str,
+        proof: DeviceProof,
+        locale: str,
     ) -> None:
         """Mail a link to a new address, and a notice to the present one; the address stays until the link is opened.
 
@@ -67,7 +75,7 @@ class EmailChangeService:
         address = parse_email(email)
         if address.text == user.address:
             raise InvalidInputError(message("The account has this address already."), field=("email",))
-        await self._authenticate(user, password, session, client)
+        await self._authenticate(user, password, session, client, proof)
         await self._rates.hit_email_change(client, mailbox(address.key))
         token = await run_tx(self._issue, user, address)
         try:
@@ -76,11 +84,13 @@ class EmailChangeService:
             await mail_token.discard(token)
             raise
 
-    async def _authenticate(self, user: User, password: str | None, session: str | None, client: str) -> None:
+    async def _authenticate(
+        self, user: User, password: str | None, session: str | None, client: str, proof: DeviceProof
+    ) -> None:
         if password is None:
             if not await self._sessions.is_recent(user.id, session):
                 raise InvalidInputError(message("Please enter your password."), field=("password",))
-        elif not await self._passwords.verify(user.email, user.password_hash, password, client=client):
+        elif not await self._passwords.verify(user.email, user, password, client=client, proof=proof):
             raise self._wrong_password()
 
     @staticmethod

@@ -77,11 +77,12 @@ class VerificationService:
         """Send a new account its first link without delaying the response; never raises."""
         if self._mail.is_enabled:
             try:
-                self._mail.in_background(self._request_quietly(user, locale))
+                self._mail.in_background(self.request_quietly(user, locale))
             except UnavailableError:
                 return
 
-    async def _request_quietly(self, user: User, locale: str) -> None:
+    async def request_quietly(self, user: User, locale: str) -> None:
+        """Send a new account its first link. Raises UnavailableError if it was not sent."""
         try:
             await self.request(user, locale)
         except (QuotaExceededError, NotFoundError):

@@ -43,7 +43,7 @@ class Notice(StrEnum):
     ADDRESS_IN_USE = "ADDRESS_IN_USE"  # to the account that has the address which another account asked for
 
 
-def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
+def _texts(purpose: MailPurpose, *, at_sign_up: bool) -> tuple[Message, Message, Message]:
     """Return the subject, the text before the link and the text after it."""
     hours = int(LIFETIMES[purpose].total_seconds() / 3600)
     if purpose is MailPurpose.VERIFY:
@@ -63,9 +63,22 @@ def _texts(purpose: MailPurpose) -> tuple[Message, Message, Message]:
             message("An account wants to use this address from now on. Confirm within {hours} h:", hours=hours),
             message("This ends all other sessions of the account. If this was not you, you can ignore this mail."),
         )
-    return (
+    subject, before = (
         message("Choose a new password"),
         message("A new password was requested for your account. Choose one within {hours} h:", hours=hours),
+    )
+    if at_sign_up:
+        subject, before = (
+            message("You have an account already"),
+            message(
+                "There was a sign-up with this address, but you have an account with it. Sign in with its password, or"
+                " choose a new one within {hours} h, which also confirms your address:",
+                hours=hours,
+            ),
+        )
+    return (
+        subject,
+        before,
         message(
             "A new password ends all sessions, and API keys that were created before this address was confirmed."
             " If this was not you, you can ignore this mail: your password stays as it is."
@@ -121,13 +134,15 @@ class MailService:
         if self._mailer is None:
             raise UnavailableError
 
-    async def send(self, purpose: MailPurpose, to: str, token: str, locale: str) -> None:
-        """Send a mail with the link for `token`.
+    async def send(self, purpose: MailPurpose, to: str, token: str, locale: str, *, at_sign_up: bool = False) -> None:
+        """Send a mail with the link for `token`; `at_sign_up`: a reset that a sign-up with the address caused.
 
         Raises:
             UnavailableError: mail is not configured, or sending failed.
         """
-        subject, before, after = (self._translator.translate(text, locale) for text in _texts(purpose))
+        subject, before, after = (
+            self._translator.translate(text, locale) for text in _texts(purpose, at_sign_up=at_sign_up)
+        )
         link = f"{self._app_url}{_PATHS[purpose]}?{urlencode({'token': token})}"
         await self._send(purpose.value, Mail(to, subject, f"{before}\n\n{link}\n\n{after}\n"))
 

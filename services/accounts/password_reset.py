@@ -64,8 +64,18 @@ class PasswordResetService:
 
     async def _send(self, email: str, locale: str) -> None:
         user = await User.get_or_none(email=email, deleted_at=None)
-        if user is None:
-            return
+        if user is not None:
+            await self._send_to(user, locale)
+
+    async def send_at_sign_up(self, user: User, locale: str) -> None:
+        """Send a link to the owner of an address with which someone signs up, though it has an account.
+
+        Raises:
+            UnavailableError: the mail was not sent.
+        """
+        await self._send_to(user, locale, at_sign_up=True)
+
+    async def _send_to(self, user: User, locale: str, *, at_sign_up: bool = False) -> None:
         try:
             token = await run_tx(self._issue, user)
         except QuotaExceededError:
@@ -74,7 +84,7 @@ class PasswordResetService:
         if token is None:
             return
         try:
-            await self._mail.send(MailPurpose.RESET, user.mailbox, token, user.locale or locale)
+            await self._mail.send(MailPurpose.RESET, user.mailbox, token, user.locale or locale, at_sign_up=at_sign_up)
         except UnavailableError:
             await mail_token.discard(token)
             raise

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from models import Session, User
 from services.accounts.secret_token import hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
+from services.integrations.device_token import DeviceTokens
 
 RECENT = timedelta(minutes=15)  # for which a sign-in replaces the password where that is asked for again
 
@@ -18,13 +19,15 @@ class NewSession:
     user: User
     token: str
     expires_at: datetime
+    device_token: str = ""  # by which the device is known at its next sign-in
 
 
 class SessionService:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, days: int) -> None:
+    def __init__(self, days: int, devices: DeviceTokens) -> None:
         self._lifetime = timedelta(days=days)
+        self._devices = devices
 
     async def open(self, user: User) -> NewSession:
         """Open a session for an authenticated user. Raises SuspendedError."""
@@ -33,7 +36,7 @@ class SessionService:
         token = new_token()
         expires_at = datetime.now(UTC) + self._lifetime
         await Session.create(user_id=user.id, token_hash=hash_token(token), expires_at=expires_at)
-        return NewSession(user, token, expires_at)
+        return NewSession(user, token, expires_at, self._devices.issue(user.id, user.password_hash))
 
     async def user_of(self, token: str) -> User | None:
         """Return the user of a token; None if it is unknown, ended or expired, or the account may not sign in."""

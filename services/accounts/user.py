@@ -12,7 +12,9 @@ from models.database.connection import run_tx
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, check_password, find_user, parse_email
 from services.accounts.email_verification import VerificationService
-from services.accounts.password_check import PasswordChecks
+from services.accounts.mail import MailService
+from services.accounts.password_check import DeviceProof, PasswordChecks
+from services.accounts.password_reset import PasswordResetService
 from services.accounts.role import RoleService
 from services.accounts.session import NewSession, SessionService
 from services.billing.referral import ReferralService
@@ -56,7 +58,11 @@ class ProfileChange:
 
 
 class UserService:
-    """What users do with their own account."""
+    """What users do with their own account.
+
+    `requires_verification`: an account cannot sign in before its address is verified, and no response reveals whether
+    an address has an account.
+    """
 
     def __init__(
         self,
@@ -68,6 +74,10 @@ class UserService:
         referrals: ReferralService,
         roles: RoleService,
         bonuses: SignupBonusService,
+        mail: MailService,
+        password_resets: PasswordResetService,
+        *,
+        requires_verification: bool,
     ) -> None:
         self._passwords = passwords
         self._sessions = sessions
@@ -77,6 +87,9 @@ class UserService:
         self._referrals = referrals
         self._roles = roles
         self._bonuses = bonuses
+        self._mail = mail
+        self._password_resets = password_resets
+        self._requires_verification = requires_verification
 
     async def sign_up(
         self,
@@ -88,8 +101,12 @@ class UserService:
         client: str,
         request_locale: str = locale.DEFAULT,
         referral_code: str | None = None,
-    ) -> NewSession:
+    ) -> NewSession | None:
         """Create an account, open a session, and mail a link that verifies its address.
+
+        Where verification is required, return None: the mail says how to continue, and if there is an account with this
+        address already, its owner gets a link for a new password. All that depends on it happens after the response, so
+        that its time reveals nothing.
 
         The account gets the sign-up bonus, unless its mailbox had one before or the profile requires verification.
         `wanted_locale`: the language that the user chose, if any. `request_locale`: the language of the request, used
@@ -98,12 +115,22 @@ class UserService:
         Raises:
             InvalidInputError: email, password, name, locale or referral code is invalid.
             RateLimitedError: the client created too many accounts.
-            ConflictError: there is an account with this address.
+            ConflictError: there is an account with this address, and verification is not required.
+            UnavailableError: too many mails are waiting.
         """
         address = parse_email(email)
         check_password(password, "password")
         name, chosen = _clean_name(name), _clean_locale(wanted_locale)
         await self._rates.hit_sign_up(client)
+        if self._requires_verification:
+            if referral_code:
+                await self._referrals.find(referral_code)
+            password_hash = await self._passwords.hash(password, client=client)
+            signing_up = self._sign_up_after_response(
+                address, password_hash, name, chosen, request_locale=request_locale, referral_code=referral_code
+            )
+            self._mail.in_background(signing_up)
+            return None
         if await User.filter(email=address.key).exists():
             raise self._address_in_use()
         referrer_id = await self._referrals.referrer(referral_code, address.key) if referral_code else None
@@ -115,6 +142,34 @@ class UserService:
         await self._events.signed_up(account)
         self._verification.request_in_background(user, request_locale)
         return await self._sessions.open(user)
+
+    async def _sign_up_after_response(
+        self,
+        address: EmailAddress,
+        password_hash: str,
+        name: str | None,
+        chosen: str | None,
+        *,
+        request_locale: str,
+        referral_code: str | None,
+    ) -> None:
+        referrer_id = None
+        if referral_code:
+            with contextlib.suppress(InvalidInputError):  # the code of an account with the same mailbox
+                referrer_id = await self._referrals.referrer(referral_code, address.key)
+        existing = await find_user(address)
+        if existing is None:
+            try:
+                user, account = await run_tx(
+                    self._create, address, password_hash, name, chosen, referrer_id=referrer_id
+                )
+            except IntegrityError:  # a concurrent request inserted it first
+                existing = await User.get(email=address.key)
+            else:
+                await self._events.signed_up(account)
+                await self._verification.request_quietly(user, request_locale)
+        if existing is not None:
+            await self._password_resets.send_at_sign_up(existing, request_locale)
 
     @staticmethod
     def _address_in_use() -> ConflictError:
@@ -145,10 +200,10 @@ class UserService:
         user.credits, user.version = account.credits, account.version
         return user, account
 
-    async def sign_in(self, email: str, password: str, *, client: str) -> NewSession:
+    async def sign_in(self, email: str, password: str, *, client: str, proof: DeviceProof) -> NewSession:
         """Sign in. An unknown address and a wrong password have the same error, after the same time.
 
-        `client`: the client's address.
+        So has an address that is not verified, where that is required. `client`: the client's address.
 
         Raises:
             InvalidInputError: the address or the password is wrong.
@@ -162,7 +217,9 @@ class UserService:
         else:
             user = await find_user(address)
             key = user.email if user else address.key
-        if not await self._passwords.verify(key, user.password_hash if user else None, password, client=client):
+        if self._requires_verification and user is not None and not user.email_verified:
+            user = None  # wrong passwords count in the same way, and the correct one does not reset them
+        if not await self._passwords.verify(key, user, password, client=client, proof=proof):
             raise self._wrong_credentials()
         assert user is not None  # noqa: S101 - only an existing account's hash can match
         session = await run_tx(self._open_if_unchanged, user)
@@ -170,9 +227,11 @@ class UserService:
             raise self._wrong_credentials()
         return replace(session, user=await self._roles.apply_admin_emails(session.user))
 
-    @staticmethod
-    def _wrong_credentials() -> InvalidInputError:
-        return InvalidInputError(message("E-mail address or password is wrong."), field=("password",))
+    def _wrong_credentials(self) -> InvalidInputError:
+        text = message("E-mail address or password is wrong.")
+        if self._requires_verification:
+            text = message("E-mail address or password is wrong, or the address is not confirmed yet.")
+        return InvalidInputError(text, field=("password",))
 
     async def _open_if_unchanged(self, user: User) -> NewSession | None:
         # The update locks the row, so that a concurrent change of the password is either seen here or waits.
@@ -196,7 +255,9 @@ class UserService:
             await self._events.account_changed(await run_tx(self._change, user.id, columns))
         return await self.get(user.id)
 
-    async def change_password(self, user: User, token: str | None, current: str, new: str, *, client: str) -> User:
+    async def change_password(
+        self, user: User, token: str | None, current: str, new: str, *, client: str, proof: DeviceProof
+    ) -> User:
         """Change the password and end all other sessions. `client`: the client's address.
 
         Raises:
@@ -204,7 +265,7 @@ class UserService:
             RateLimitedError: there were too many wrong passwords, for this account or from this client.
         """
         check_password(new, "new")
-        matches = await self._passwords.verify(user.email, user.password_hash, current, client=client)
+        matches = await self._passwords.verify(user.email, user, current, client=client, proof=proof)
         password_hash = await self._passwords.hash(new, client=client) if matches else ""
         account = await run_tx(self._replace_password, user, password_hash, token) if matches else None
         if account is None:

@@ -24,6 +24,7 @@ from services.core.chore import Chore, Lane, chore_for_each
 from services.core.wiring import Core
 from services.events.wiring import Events
 from services.gallery.wiring import Gallery
+from services.integrations.device_token import DeviceTokens
 from services.integrations.wiring import Integrations
 from services.media.wiring import Media
 from services.payments.wiring import Payments
@@ -35,6 +36,7 @@ class Accounts:
 
     users: UserService
     sessions: SessionService
+    devices: DeviceTokens
     api_keys: ApiKeyService
     connections: ConnectionRegistry
     mail: MailService
@@ -67,6 +69,7 @@ class AccountOptions:
     app_address: str  # base URL of links in mails
     admin_emails: Iterable[str]
     session_days: int
+    requires_verification: bool  # before the first sign-in
     sign_in_check_seconds: float  # between two checks of the sessions of open sockets and streams
     export_seconds: int  # for which a data export is kept
     lease_seconds: float  # without a heartbeat, after which the worker of a data export counts as dead
@@ -83,27 +86,37 @@ def build_accounts(
     options: AccountOptions,
 ) -> Accounts:
     publisher, rates, referrals = events.publisher, core.rates, billing.referrals
-    passwords = PasswordChecks(outside.passwords, rates)
-    sessions = SessionService(options.session_days)
+    devices = DeviceTokens(options.secret)
+    passwords = PasswordChecks(outside.passwords, rates, devices)
+    sessions = SessionService(options.session_days, devices)
     mail = MailService(outside.mailer, core.translator, options.app_address)
     roles = RoleService(publisher, map(clean_email, options.admin_emails), options.secret)
     verification = VerificationService(mail, sessions, publisher, rates, referrals, billing.signup_bonuses, roles)
     api_keys = ApiKeyService(options.secret, publisher, billing.entitlements, verification)
+    bonuses = billing.signup_bonuses
+    password_resets = PasswordResetService(mail, passwords, sessions, publisher, rates, bonuses, roles)
     return Accounts(
         users=UserService(
-            passwords, sessions, publisher, verification, rates, referrals, roles, billing.signup_bonuses
+            passwords,
+            sessions,
+            publisher,
+            verification,
+            rates,
+            referrals,
+            roles,
+            bonuses,
+            mail,
+            password_resets,
+            requires_verification=options.requires_verification,
         ),
+        devices=devices,
         sessions=sessions,
         api_keys=api_keys,
         connections=ConnectionRegistry(outside.bus, sessions, api_keys, every=options.sign_in_check_seconds),
         mail=mail,
         verification=verification,
-        password_resets=PasswordResetService(
-            mail, passwords, sessions, publisher, rates, billing.signup_bonuses, roles
-        ),
-        email_changes=EmailChangeService(
-            mail, passwords, sessions, publisher, rates, referrals, billing.signup_bonuses, roles
-        ),
+        password_resets=password_resets,
+        email_changes=EmailChangeService(mail, passwords, sessions, publisher, rates, referrals, bonuses, roles),
         roles=roles,
         suspensions=SuspensionService(sessions, publisher),
         lookup=UserLookup(),

@@ -45,11 +45,7 @@ class ReferralService:
         Raises:
             InvalidInputError: the code does not exist, or its chain of referrers leads back to the same mailbox.
         """
-        code = code.strip().lower()
-        usable = len(code) <= _MAX_CODE and code.isprintable()
-        found = await User.get_or_none(referral_code=code) if usable else None
-        if found is None or not found.may_sign_in:
-            raise InvalidInputError(message("This code does not exist."), field=("referralCode",))
+        found = await self.find(code)
         ancestor: User | None = found
         for _ in range(_MAX_REFERRAL_CHAIN):
             if ancestor is None:
@@ -59,6 +55,16 @@ class ReferralService:
                 raise InvalidInputError(text, field=("referralCode",))
             ancestor = await User.get_or_none(id=ancestor.referred_by_id) if ancestor.referred_by_id else None
         return found.id
+
+    @staticmethod
+    async def find(code: str) -> User:
+        """Return the account with this code. Raises InvalidInputError if it does not exist."""
+        code = code.strip().lower()
+        usable = len(code) <= _MAX_CODE and code.isprintable()
+        found = await User.get_or_none(referral_code=code) if usable else None
+        if found is None or not found.may_sign_in:
+            raise InvalidInputError(message("This code does not exist."), field=("referralCode",))
+        return found
 
     async def code_of(self, user: User) -> str:
         """Return an account's code, created now if a server of the previous release created the account."""

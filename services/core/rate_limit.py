@@ -27,6 +27,7 @@ class Limit:
 ACCOUNT_FAILURES = Limit(
     "sign-in-account", 10, 15 * 60
 )  # wrong passwords for one email address, wherever they are sent
+DEVICE_FAILURES = Limit("sign-in-device", 10, 15 * 60)  # wrong passwords from one known device for its account
 CLIENT_FAILURES = Limit("sign-in-client", 100, 15 * 60)  # wrong passwords from one client
 # A correct password costs a hash, too, and a sign-in a row; a program needs one sign-in a month.
 ACCOUNT_SUCCESSES = Limit("signed-in-account", 60, 15 * 60)  # correct passwords for one email address
@@ -103,33 +104,44 @@ class RateLimits:
                 if not self._in_flight[limit, subject]:
                     del self._in_flight[limit, subject]
 
-    async def check_password(self, email: str, client: str) -> None:
-        """Raises RateLimitedError after too many wrong or correct passwords, whether the account exists or not."""
-        await self._check(ACCOUNT_FAILURES, email)
-        await self._check(CLIENT_FAILURES, client)
+    async def check_password(self, email: str, client: str, device: str | None = None) -> None:
+        """Raises RateLimitedError after too many wrong or correct passwords, whether the account exists or not.
+
+        `device`: the account's known device that sends it, if any: then only wrong passwords of this device count.
+        """
+        if device is not None:
+            await self._check(DEVICE_FAILURES, device)
+        else:
+            await self._check(ACCOUNT_FAILURES, email)
+            await self._check(CLIENT_FAILURES, client)
         await self._check(ACCOUNT_SUCCESSES, email)
         await self._check(CLIENT_SUCCESSES, client)
 
-    async def hit_wrong_password(self, email: str, client: str) -> None:
+    async def hit_wrong_password(self, email: str, client: str, device: str | None = None) -> None:
         """Count a wrong password. Raises RateLimitedError if concurrent ones have reached the limit already."""
+        if device is not None:
+            await self._hit(DEVICE_FAILURES, device)
+            return
         await self._hit(ACCOUNT_FAILURES, email)
         await self._hit(CLIENT_FAILURES, client)
 
-    async def hit_correct_password(self, email: str, client: str) -> None:
-        """Accept a correct password: check the limits again, count it, and reset the account's failures.
+    async def hit_correct_password(self, email: str, client: str, device: str | None = None) -> None:
+        """Accept a correct password: check the limits again, count it, and reset the failures.
+
+        A known device resets its own failures only: otherwise each of its sign-ins would allow others new guesses.
 
         Raises:
             RateLimitedError: a limit was reached while this password was being verified.
         """
-        await self._check(ACCOUNT_FAILURES, email)
+        failures, subject = (ACCOUNT_FAILURES, email) if device is None else (DEVICE_FAILURES, device)
+        await self._check(failures, subject)
         await self._hit(ACCOUNT_SUCCESSES, email)
         await self._hit(CLIENT_SUCCESSES, client)
-        await self.reset_sign_in_failures(email)
+        await self._reset(failures, subject)
 
     async def reset_sign_in_failures(self, email: str) -> None:
         """Reset an account's wrong passwords: its owner has proved the identity otherwise."""
-        if self._limiter is not None:
-            await self._limiter.reset(_key(ACCOUNT_FAILURES, email), ACCOUNT_FAILURES.times, ACCOUNT_FAILURES.seconds)
+        await self._reset(ACCOUNT_FAILURES, email)
 
     async def hit_sign_up(self, client: str) -> None:
         """Count an attempt to create an account. Raises RateLimitedError."""
@@ -176,6 +188,10 @@ class RateLimits:
         if self._limiter is not None:
             wait = await self._limiter.hit(_key(limit, subject), limit.times, limit.seconds, cost)
             _refuse(limit.name, wait)
+
+    async def _reset(self, limit: Limit, subject: str) -> None:
+        if self._limiter is not None:
+            await self._limiter.reset(_key(limit, subject), limit.times, limit.seconds)
 
     async def _check(self, limit: Limit, subject: str) -> None:
         if self._limiter is not None:

@@ -124,6 +124,14 @@ async def test_invalid_settings_stop_a_command_with_one_line_per_problem(main: C
     assert list(main.folder.iterdir()) == []
 
 
+async def test_production_without_a_mail_server_says_at_start_what_does_not_work(main: Commands) -> None:
+    production = {"ENVIRONMENT": "production", "IMAGE_PROVIDER": "demo", "SECRET_KEY": "0123456789abcdef" * 2}
+    async with main.running(until="mail.not_configured", PORT=str(free_port()), **production):
+        pass
+    ended = await main.run("check", **production)
+    assert "SMTP_URL is not set: addresses cannot be verified, passwords cannot be reset" in ended.out
+
+
 async def test_production_without_secrets_does_not_start(main: Commands) -> None:
     ended = await main.run("serve", ENVIRONMENT="production")
     assert (ended.code, ended.out) == (2, "")

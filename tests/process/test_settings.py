@@ -24,6 +24,7 @@ INVALID: list[tuple[str, str]] = [
     ("PUBLIC_URL", "https://"),
     ("PUBLIC_URL", "https://darkroom.example.com:port"),
     ("DATA_DIR", __file__),
+    ("SIGNUP_VERIFICATION", "yes"),
     ("SMTP_URL", "mail.example.com"),
     ("SMTP_URL", "https://mail.example.com"),
     ("SMTP_URL", "smtp://ada:hush@mail.example.com:port"),

@@ -66,7 +66,8 @@ async def test_sign_in_with_cookie_sets_it_instead_of_returning_a_token(browser:
     assert made["token"] is None
     assert made["expiresAt"]
     assert made["user"] == {"email": "ada@example.com"}
-    (kept,) = response.headers.get_list("set-cookie")
+    kept, device = response.headers.get_list("set-cookie")
+    assert device.startswith("darkroom_device=")
     parts = {part.strip().casefold() for part in kept.split(";")[1:]}
     assert kept.startswith(f"{NAME}=")
     assert {"httponly", "samesite=lax", "path=/"} < parts

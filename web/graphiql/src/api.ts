@@ -63,14 +63,17 @@ export async function signIn(email: string, password: string): Promise<void> {
   throwErrors(signIn);
 }
 
-export async function signUp(email: string, password: string): Promise<void> {
+/** Sign up and in; false if a mail has to be read first. */
+export async function signUp(email: string, password: string): Promise<boolean> {
   const locale = document.documentElement.lang;
-  const { signUp } = await request<{ signUp: Payload }>(
-    "mutation($input: SignUpInput!) { signUp(input: $input) { errors { message } } }",
+  const { signUp } = await request<{ signUp: Payload & { mustVerifyEmail: boolean } }>(
+    "mutation($input: SignUpInput!) { signUp(input: $input) { mustVerifyEmail errors { message } } }",
     { input: { email, password, locale } },
   );
   throwErrors(signUp);
+  if (signUp.mustVerifyEmail) return false;
   await signIn(email, password); // only signIn can set the session cookie
+  return true;
 }
 
 export async function signOut(): Promise<void> {

@@ -23,7 +23,12 @@ export function SignIn({ text, note, maySignUp, onDone }: Props) {
     setIsBusy(true);
     setProblem("");
     try {
-      await (isNew ? signUp : signIn)(email, password);
+      if (isNew && !(await signUp(email, password))) {
+        setIsNew(false);
+        setProblem(text.checkMail);
+        return;
+      }
+      if (!isNew) await signIn(email, password);
       await onDone();
     } catch (error) {
       setProblem(error instanceof TypeError || !(error instanceof Error) ? text.unreachable : error.message);
