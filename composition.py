@@ -40,7 +40,7 @@ from settings import LOCALES, PROFILES, Settings
 from telemetry import crash
 from telemetry.trace import tracing
 from web.app import WebOptions
-from web.connection_limit import Pace
+from web.connection_limit import ConnectionLimits, Pace
 
 log = structlog.get_logger(__name__)
 
@@ -191,6 +191,7 @@ def _account_options(settings: Settings, profile: Profile) -> AccountOptions:
         admin_emails=settings.admin_emails,
         session_days=settings.session_days,
         requires_verification=settings.signup_verification is SignupVerification.REQUIRED,
+        max_subscriptions=profile.limits.subscriptions_per_account if settings.rate_limits is Switch.ON else None,
         sign_in_check_seconds=min(settings.subscription_reread_seconds, SESSION_CHECK_SECONDS),
         export_seconds=settings.data_export_seconds,
         lease_seconds=settings.generation_lease_seconds,
@@ -244,6 +245,7 @@ def web_options(settings: Settings) -> WebOptions:
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
         metrics_token=settings.metrics_token,
-        sockets_per_client=settings.max_sockets_per_client,
-        pace=Pace() if settings.rate_limits is Switch.ON else None,
+        connection_limits=ConnectionLimits(settings.max_sockets_per_client, Pace())
+        if settings.rate_limits is Switch.ON
+        else ConnectionLimits.off(),
     )

@@ -6,7 +6,7 @@ from typing import Self
 from models.enum import Role
 from schema.runtime.context import Context
 from services.accounts.connection_registry import OpenConnection
-from services.core.error import UnauthenticatedError
+from services.core.error import TooManySubscriptionsError, UnauthenticatedError
 from services.integrations.messaging.bus import Gap, Subscription
 
 
@@ -26,7 +26,12 @@ class ChannelReader:
         viewer, connections = context.require_viewer(), context.services.accounts.connections
         messages = await self._stack.enter_async_context(context.services.integrations.bus.subscribe(self._channel))
         assert context.token is not None  # noqa: S101 - there is a viewer
-        self._connection = self._stack.enter_context(connections.register(context.token, viewer, messages.interrupt))
+        subscription = connections.subscription(context.token, viewer, messages.interrupt)
+        try:
+            self._connection = self._stack.enter_context(subscription)
+        except TooManySubscriptionsError:
+            await self._stack.aclose()
+            raise
         self._messages, self._role = messages, viewer.role
         return self
 

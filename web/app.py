@@ -20,7 +20,7 @@ from schema.runtime.access import Audience
 from services.services import Services
 from web.account_page import change, reset, show_change, show_reset, show_verification, verify
 from web.client_address import ClientAddress
-from web.connection_limit import ConnectionLimits, Pace
+from web.connection_limit import ConnectionLimits
 from web.cookie import SessionCookie
 from web.development_checkout import pay, show_checkout
 from web.graphiql import BUILD, GraphiQL
@@ -55,8 +55,7 @@ class WebOptions:
     init_seconds: float = 3.0  # until a socket without connection_init is closed with 4408
     health_seconds: float = 2.0  # timeout of each health check
     upload_seconds: float = 60.0  # base timeout of an upload, to which its maximum size adds
-    sockets_per_client: int = 100  # WebSockets and event streams of one client address; 0: any number
-    pace: Pace | None = field(default_factory=Pace)  # at which one client may send over its sockets
+    connection_limits: ConnectionLimits = field(default_factory=ConnectionLimits.off)  # of sockets and streams
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
 
@@ -108,7 +107,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         init_seconds=options.init_seconds,
         heartbeat_seconds=options.heartbeat_seconds,
         cookie=cookie,
-        connections=ConnectionLimits(options.sockets_per_client, options.pace),
+        connections=options.connection_limits,
     )
     routes: list[Route | WebSocketRoute] = [
         Route("/graphql", endpoint),

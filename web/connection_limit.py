@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from cross_web import HTTPException
 
@@ -44,13 +45,20 @@ class ConnectionLimits:
     """Counts open connections, and slows down clients whose messages keep the process busy.
 
     `per_client`: connections of one address, 0 for any number. `pace`: None to slow down no client.
+    `limits_accounts`: whether an account's connections are limited.
     """
 
-    def __init__(self, per_client: int, pace: Pace | None) -> None:
+    def __init__(self, per_client: int, pace: Pace | None, *, limits_accounts: bool = True) -> None:
         self._per_client = per_client
         self._pace = pace
+        self._limits_accounts = limits_accounts
         self._clients: dict[str, _Client] = {}
         self._accounts: Counter[str] = Counter()
+
+    @classmethod
+    def off(cls) -> Self:
+        """Return limits that allow everything."""
+        return cls(0, None, limits_accounts=False)
 
     @contextlib.contextmanager
     def client(self, address: str) -> Iterator[None]:
@@ -76,7 +84,7 @@ class ConnectionLimits:
         Raises:
             TooManyConnectionsError: it has `most` open.
         """
-        if self._accounts[user_id] >= most:
+        if self._limits_accounts and self._accounts[user_id] >= most:
             raise TooManyConnectionsError
         self._accounts[user_id] += 1
         try:

@@ -1,6 +1,7 @@
 """The sockets and streams that are open in this process, and whether their sessions are still valid."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import structlog
 from models import User
 from services.accounts.api_key import ApiKeyService, is_api_key
 from services.accounts.session import SessionService
+from services.core.error import TooManySubscriptionsError
 from services.events.payload import SIGN_INS_CHANNEL
 from services.integrations.messaging.bus import Bus
 
@@ -36,15 +38,46 @@ class ConnectionRegistry:
 
     A service that ends sessions publishes it on the bus, and that account's connections are checked at once. Messages
     may be lost, so all connections are checked every `every` seconds, hundreds with one statement.
+
+    `max_subscriptions`: of one account, because each reads its rows again every few seconds; None: any number.
     """
 
-    def __init__(self, bus: Bus, sessions: SessionService, api_keys: ApiKeyService, *, every: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        sessions: SessionService,
+        api_keys: ApiKeyService,
+        *,
+        every: float,
+        max_subscriptions: int | None,
+    ) -> None:
         self._bus = bus
         self._sessions = sessions
         self._api_keys = api_keys
         self._every = every
+        self._max_subscriptions = max_subscriptions
+        self._subscriptions: Counter[str] = Counter()
         self._connections: set[OpenConnection] = set()
         self._checking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def subscription(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:
+        """Count a subscription of an account, and check it like a connection, for the length of the block.
+
+        Raises:
+            TooManySubscriptionsError: the account has as many open as it may.
+        """
+        most = self._max_subscriptions
+        if most is not None and self._subscriptions[user.id] >= most:
+            raise TooManySubscriptionsError(most)
+        self._subscriptions[user.id] += 1
+        try:
+            with self.register(token, user, notify) as connection:
+                yield connection
+        finally:
+            self._subscriptions[user.id] -= 1
+            if not self._subscriptions[user.id]:
+                del self._subscriptions[user.id]
 
     @contextmanager
     def register(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:

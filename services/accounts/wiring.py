@@ -70,6 +70,7 @@ class AccountOptions:
     admin_emails: Iterable[str]
     session_days: int
     requires_verification: bool  # before the first sign-in
+    max_subscriptions: int | None  # of one account, in a process
     sign_in_check_seconds: float  # between two checks of the sessions of open sockets and streams
     export_seconds: int  # for which a data export is kept
     lease_seconds: float  # without a heartbeat, after which the worker of a data export counts as dead
@@ -112,7 +113,13 @@ def build_accounts(
         devices=devices,
         sessions=sessions,
         api_keys=api_keys,
-        connections=ConnectionRegistry(outside.bus, sessions, api_keys, every=options.sign_in_check_seconds),
+        connections=ConnectionRegistry(
+            outside.bus,
+            sessions,
+            api_keys,
+            every=options.sign_in_check_seconds,
+            max_subscriptions=options.max_subscriptions,
+        ),
         mail=mail,
         verification=verification,
         password_resets=password_resets,

@@ -127,6 +127,15 @@ class RateLimitedError(Refusal):
         self.retry_after = retry_after
 
 
+class TooManySubscriptionsError(Refusal):
+    """The account has `limit` subscriptions open."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(message("At most {limit} subscriptions of an account can be open at once.", limit=limit))
+
+
 class PaymentsUnavailableError(Refusal):
     """No payment provider is configured, or it does not respond; nothing was charged."""
 

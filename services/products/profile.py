@@ -53,6 +53,7 @@ class Limits(BaseModel):
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
     generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # per account
     connections_per_account: Annotated[StrictInt, Field(ge=1, le=10_000)] = 50  # sockets and streams, per process
+    subscriptions_per_account: Annotated[StrictInt, Field(ge=1, le=10_000)] = 200  # over all of them, per process
     refused_pictures: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 20  # per account in 15 minutes
     members_first: StrictBool = False  # priority of members by an admin's grant; for others the plan decides
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import websockets
 
+from setting_types import Switch
 from settings import PROFILES, Settings
 from tests.conftest import Running, running
+from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
 from web.connection_limit import ConnectionLimits, Pace
 from web.socket_protocol import SocketLimits
@@ -41,9 +43,9 @@ async def closing(connection: websockets.ClientConnection) -> tuple[int | None, 
 
 async def acknowledged(connection: websockets.ClientConnection, **payload: str) -> bool:
     """Return whether connection_init is acknowledged and the socket stays open."""
-    await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
-    await connection.send(PING)
     try:
+        await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
+        await connection.send(PING)
         answers = [json.loads(await asyncio.wait_for(connection.recv(), PATIENCE))["type"] for _ in range(2)]
     except websockets.ConnectionClosed:
         return False
@@ -166,7 +168,7 @@ async def test_socket_without_connection_init_closes_with_4408(settings: Setting
 
 
 async def test_sockets_and_streams_of_one_client_are_limited(settings: Settings) -> None:
-    async with running(settings, idle=True, sockets_per_client=2) as server:
+    async with running(settings, idle=True, connection_limits=ConnectionLimits(2, None)) as server:
         ada = await server.api.sign_up()
         async with connected(server) as first:
             async with connected(server):
@@ -189,12 +191,16 @@ async def stream(api: Api) -> AsyncIterator[Any]:
         yield response
 
 
+def limited(settings: Settings, folder: Path, limit: str) -> Settings:
+    """Return settings with rate limits and a profile that has this limit."""
+    studio = (PROFILES / "studio.toml").read_text(encoding="utf-8")
+    (folder / "shared").symlink_to(PROFILES / "shared")
+    (folder / "few.toml").write_text(studio.replace("[limits]\n", f"[limits]\n{limit}\n"))
+    return settings.model_copy(update={"profile": str(folder / "few"), "rate_limits": Switch.ON})
+
+
 async def test_sockets_and_streams_of_one_account_are_limited(settings: Settings, tmp_path: Path) -> None:
-    studio = (PROFILES / "studio.toml").read_text()
-    (tmp_path / "shared").symlink_to(PROFILES / "shared")
-    (tmp_path / "few.toml").write_text(studio.replace("[limits]\n", "[limits]\nconnections_per_account = 2\n"))
-    changed = settings.model_copy(update={"profile": str(tmp_path / "few")})
-    async with running(changed, idle=True) as server:
+    async with running(limited(settings, tmp_path, "connections_per_account = 2"), idle=True) as server:
         ada, eve = await server.api.sign_up(), await server.api.sign_up("eve@example.com")
         async with connected(server) as first, connected(server) as second, connected(server) as third:
             assert await acknowledged(first, token=str(ada.token))
@@ -206,6 +212,29 @@ async def test_sockets_and_streams_of_one_account_are_limited(settings: Settings
                 assert await acknowledged(third, token=str(eve.token)), "another account"
         async with connected(server) as again:
             assert await acknowledged(again, token=str(ada.token))
+
+
+async def test_settings_limit_the_sockets_of_a_client_unless_rate_limits_are_off(settings: Settings) -> None:
+    for switch, is_open in ((Switch.ON, False), (Switch.OFF, True)):
+        changed = settings.model_copy(update={"max_sockets_per_client": 1, "rate_limits": switch})
+        async with running(changed, idle=True) as server, connected(server), connected(server) as second:
+            assert await acknowledged(second) is is_open
+
+
+async def test_subscriptions_of_one_account_are_limited_over_all_sockets(settings: Settings, tmp_path: Path) -> None:
+    async with running(limited(settings, tmp_path, "subscriptions_per_account = 3"), idle=True) as server:
+        ada, eve = await server.api.sign_up(), await server.api.sign_up("eve@example.com")
+        async with ada.socket() as first, ada.socket() as second, eve.socket() as other:
+            for socket in (first, first, second, other):
+                stream = await socket.subscribe(CREDITS)
+                await stream.next()
+            refused = await (await second.subscribe(CREDITS)).message()
+            (error,) = refused["payload"] if refused["type"] == "error" else refused["payload"]["errors"]
+            assert error["extensions"] == {"code": "RATE_LIMITED"}
+            assert "3" in error["message"]
+            await first.connection.close()
+            await wait_for_subscribers(server.services, 2)
+            await (await second.subscribe(CREDITS)).next()
 
 
 async def test_client_over_its_pace_waits_and_others_do_not() -> None:
