@@ -89,14 +89,17 @@ async def send_picture(request: Request, shares: ShareService, shared: SharedPic
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=file.content_type)
     # Read the first chunk before the headers are sent, so that an unavailable storage is a 503.
-    first_chunk = await shares.read_part(file, part.first, min(_CHUNK, part.size))
-    return StreamingResponse(_stream(shares, file, part, first_chunk), status, headers, file.content_type)
+    client: str = request.state.client
+    first_chunk = await shares.read_part(file, part.first, min(_CHUNK, part.size), client=client)
+    return StreamingResponse(_stream(shares, file, part, first_chunk, client), status, headers, file.content_type)
 
 
-async def _stream(shares: ShareService, file: File, part: ByteRange, first_chunk: bytes) -> AsyncIterator[bytes]:
+async def _stream(
+    shares: ShareService, file: File, part: ByteRange, first_chunk: bytes, client: str
+) -> AsyncIterator[bytes]:
     yield first_chunk
     for start in range(part.first + len(first_chunk), part.last + 1, _CHUNK):
-        yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start))
+        yield await shares.read_part(file, start, min(_CHUNK, part.last + 1 - start), client=client)
 
 
 @_with_shared_picture
@@ -107,4 +110,5 @@ async def send_thumbnail(request: Request, shares: ShareService, shared: SharedP
     headers = {**_HEADERS, "ETag": f'"{file.sha256}-{width}"'}
     if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(await shares.read_thumbnail(file, width), headers=headers, media_type=THUMBNAIL_TYPE)
+    thumbnail = await shares.read_thumbnail(file, width, client=request.state.client)
+    return Response(thumbnail, headers=headers, media_type=THUMBNAIL_TYPE)

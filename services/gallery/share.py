@@ -19,9 +19,12 @@ from services.core.text import is_slug
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.integrations.fair_slots import FairSlots
 from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import Storage
 
+_MAX_READS = 16  # concurrent reads of shared pictures, so that strangers leave the storage's connections to users
+_MAX_READS_PER_CLIENT = 4
 SLUG_MIN, SLUG_MAX = 3, 64  # characters of a slug that a user chooses
 _RANDOM_SLUG = re.compile(r"[a-z2-7]{26}")  # 130 bits; without 0 and 1, which look like letters
 _ALPHABET = string.ascii_lowercase + "234567"
@@ -113,6 +116,7 @@ class ShareService:
         self._storage = storage
         self._events = events
         self._address = address
+        self._reads = FairSlots(_MAX_READS, _MAX_READS_PER_CLIENT)
 
     async def share(self, user_id: str, generation_id: str, slug: str | None) -> Generation:
         """Share a completed picture under the chosen slug, else under its current one, else under a random one.
@@ -179,13 +183,18 @@ class ShareService:
         page = f"{self._address}/s/{slug}"
         return ShareLinks(page, f"{page}/picture", f"{page}/picture?download=1", f"{page}/thumbnail")
 
-    async def read_part(self, file: File, start: int, size: int) -> bytes:
-        """Return `size` bytes of a shared picture from `start` on. Raises StorageError."""
-        return await self._storage.get_part(file.key, start, size)
+    async def read_part(self, file: File, start: int, size: int, *, client: str) -> bytes:
+        """Return `size` bytes of a shared picture from `start` on. Raises StorageError.
 
-    async def read_thumbnail(self, file: File, width: int) -> bytes:
+        `client`: the client's address, here and below; clients take turns.
+        """
+        async with self._reads.slot(client):
+            return await self._storage.get_part(file.key, start, size)
+
+    async def read_thumbnail(self, file: File, width: int, *, client: str) -> bytes:
         """Return a thumbnail of a shared picture, 20 to 200 kB. Raises StorageError."""
-        return await self._storage.get(file.thumbnail_key_of(width))
+        async with self._reads.slot(client):
+            return await self._storage.get(file.thumbnail_key_of(width))
 
     @staticmethod
     async def _get(user_id: str, generation_id: str) -> Generation:

@@ -19,6 +19,8 @@ MAX_ATTEMPTS = 3  # claims of one generation, so that one that crashes its worke
 
 _CANDIDATES = 8  # read together; when other workers have claimed all of them, the next are read
 
+_COMPARED = 3  # numbers of generations in progress by which accounts are compared; accounts with more are equal
+
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 
 
@@ -223,11 +225,27 @@ async def expired_leases(limit: int) -> list[str]:
 
 
 async def next_in_line(per_user: int) -> list[str]:
-    """Return the ids of the next few in line, by priority and age, without accounts that are at their limit."""
+    """Return the ids of the next few in line, without those of accounts that are at their limit.
+
+    The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
+    age.
+    """
     found = await rows(
-        "SELECT id FROM generations WHERE status = 'PENDING' AND user_id NOT IN (SELECT user_id FROM generations"
-        " WHERE status = 'PROCESSING' GROUP BY user_id HAVING COUNT(*) >= $1) ORDER BY priority DESC, id LIMIT $2",
+        "SELECT DISTINCT running FROM (SELECT COUNT(*) AS running FROM generations WHERE status = 'PROCESSING'"
+        " GROUP BY user_id) AS accounts WHERE running < $1 ORDER BY running LIMIT $2",
         per_user,
-        _CANDIDATES,
+        _COMPARED,
     )
-    return [row["id"] for row in found]
+    # For each of these numbers, the first in line of accounts with fewer in progress: read from the index, without
+    # sorting. The first of all is among them.
+    parts = (
+        f"SELECT * FROM (SELECT id, priority, {limit} AS fewer_than FROM generations WHERE status = 'PENDING'"  # noqa: S608 - numbers only
+        " AND user_id NOT IN (SELECT user_id FROM generations WHERE status = 'PROCESSING' GROUP BY user_id"
+        f" HAVING COUNT(*) >= {limit}) ORDER BY priority DESC, id LIMIT {_CANDIDATES}) AS part_{limit}"
+        for limit in (*(int(row["running"]) for row in found), per_user)
+    )
+    best: dict[str, tuple[int, int, str]] = {}
+    for row in await rows(" UNION ALL ".join(parts)):
+        rank = (-int(row["priority"]), int(row["fewer_than"]), row["id"])
+        best[row["id"]] = min(rank, best.get(row["id"], rank))
+    return sorted(best, key=best.__getitem__)[:_CANDIDATES]

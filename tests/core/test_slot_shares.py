@@ -1,15 +1,19 @@
-"""Scarce slots of the services: none lets one account or recipient hold them all."""
+"""Scarce slots of the services: none lets one account, recipient or client hold them all."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from models import File
 from models.database.connection import open_database
-from models.enum import MailPurpose
+from models.enum import FileKind, MailPurpose
 from services.accounts.mail import MailService
 from services.core.locale import Translator
+from services.events.publisher import EventPublisher
+from services.gallery.share import ShareService
 from services.integrations.mail.protocol import Mail
+from services.integrations.messaging.bus import Bus
 from services.operations.analytics import AnalyticsService
 from settings import LOCALES
 
@@ -70,3 +74,30 @@ async def test_queries_of_one_admin_leave_a_slot_to_others(database: str) -> Non
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+class HeldStorage:
+    """A storage whose reads never end."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def get_part(self, key: str, start: int, size: int) -> bytes:
+        self.reads += 1
+        await asyncio.Event().wait()
+        return b""
+
+
+async def test_reads_of_shared_pictures_by_one_client_leave_slots_to_others() -> None:
+    storage = HeldStorage()
+    shares = ShareService(storage, EventPublisher(Bus()), "http://localhost")  # type: ignore[arg-type]  # only reads
+    file = File(id="fil_1", owner_id="usr_ada", kind=FileKind.RESULT, content_type="image/jpeg")
+    tasks = [asyncio.create_task(shares.read_part(file, 0, 1, client="203.0.113.1")) for _ in range(30)]
+    await settle()
+    assert storage.reads == 4
+    tasks.append(asyncio.create_task(shares.read_part(file, 0, 1, client="203.0.113.2")))
+    await settle()
+    assert storage.reads == 5
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -49,14 +49,14 @@ async def user_id(database: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def plan(database: str, caplog: pytest.LogCaptureFixture) -> Callable[[Awaitable[object]], Awaitable[str]]:
-    """Return the database's plan for the one SELECT that a piece of code runs."""
+    """Return the database's plan for the last SELECT that a piece of code runs."""
 
     async def explain(work: Awaitable[object]) -> str:
         caplog.clear()
         with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
             await work
         logged = [record.args for record in caplog.records if record.name == "tortoise.db_client"]
-        (statement,) = [args for args in logged if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
+        *_, statement = [args for args in logged if isinstance(args, tuple) and str(args[0]).startswith("SELECT")]
         sql, values = statement
         found = await rows(("EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN ") + str(sql), *values)  # type: ignore[misc]  # the values that the statement was logged with
         return "\n".join(str(row.get("QUERY PLAN") or row.get("detail")) for row in found)
