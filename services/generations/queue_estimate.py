@@ -15,18 +15,23 @@ _TTL = 5.0  # seconds for which an estimate is cached
 
 
 class QueueEstimator:
-    """Estimates from the table, in the order in which workers claim; None where there is no earlier generation."""
+    """Estimates from the table, about in the order of claims; None where there is no earlier generation."""
 
     def __init__(self, worker_registry: WorkerRegistry) -> None:
         self._worker_registry = worker_registry
         self._medians: dict[tuple[MediaKind, Quality], CachedValue[float | None]] = {}  # seconds of one generation
 
     async def positions(self, generation_ids: list[str]) -> dict[str, int]:
-        """Return how many generations are ahead of each waiting one, by id, without those that are not waiting."""
+        """Return how many generations are ahead of each waiting one, by id, without those that are not waiting.
+
+        Accounts take turns: the first generation of each is ahead of the second of any.
+        """
         found = await rows(
-            "SELECT id, (SELECT COUNT(*) FROM generations AS ahead WHERE ahead.status = 'PENDING'"  # noqa: S608 - placeholders
-            " AND (ahead.priority > own.priority OR ahead.priority = own.priority AND ahead.id < own.id))"
-            f" AS ahead FROM generations AS own WHERE status = 'PENDING' AND id IN ({placeholders(generation_ids)})",
+            "WITH waiting AS (SELECT id, priority, ROW_NUMBER() OVER (PARTITION BY user_id, priority ORDER BY id)"  # noqa: S608 - placeholders
+            " AS turn FROM generations WHERE status = 'PENDING')"
+            " SELECT id, (SELECT COUNT(*) FROM waiting AS ahead WHERE ahead.priority > own.priority"
+            " OR ahead.priority = own.priority AND (ahead.turn < own.turn OR ahead.turn = own.turn"
+            f" AND ahead.id < own.id)) AS ahead FROM waiting AS own WHERE id IN ({placeholders(generation_ids)})",
             *generation_ids,
         )
         return {row["id"]: int(row["ahead"]) for row in found}

@@ -6,6 +6,8 @@ import pytest
 
 from models.database.connection import open_database
 from services.generations.claim import next_in_line
+from services.generations.queue_estimate import QueueEstimator
+from services.operations.worker_registry import WorkerRegistry
 from tests.support import factories
 from tests.support.factories import NOW, insert
 
@@ -51,6 +53,14 @@ async def test_priority_comes_before_turns() -> None:
     free = await account(running=0, waiting=1)
     paid = await account(running=3, waiting=2, priority=1)
     assert await next_in_line(PER_USER) == [*paid, *free]
+
+
+async def test_position_in_the_queue_assumes_that_accounts_take_turns() -> None:
+    flood = await account(running=0, waiting=20)
+    one, two = await account(running=0, waiting=2)
+    (paid,) = await account(running=0, waiting=1, priority=1)
+    positions = await QueueEstimator(WorkerRegistry(10)).positions([paid, flood[0], one, flood[1], two, flood[19]])
+    assert positions == {paid: 0, flood[0]: 1, one: 2, flood[1]: 3, two: 4, flood[19]: 22}
 
 
 @pytest.mark.parametrize("per_user", [1, 2, 3, 256])
