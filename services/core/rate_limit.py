@@ -50,11 +50,11 @@ REFUSED_PICTURES_SECONDS = 15 * 60
 class RateLimits:
     """Refuses requests that exceed a limit. `client`: the network address of a request; no limiter: no limits.
 
-    `generations_per_minute`: generations of one account; None or 0: unlimited. `refused_pictures`: those of one account
+    `generations_per_minute`: generations of one account; 0: unlimited. `refused_pictures`: those of one account
     in 15 minutes; 0: unlimited.
     """
 
-    def __init__(self, limiter: RateLimiter | None, generations_per_minute: int | None, refused_pictures: int) -> None:
+    def __init__(self, limiter: RateLimiter | None, generations_per_minute: int, refused_pictures: int) -> None:
         self._limiter = limiter
         self._in_flight: Counter[tuple[str, str]] = Counter()
         self._generations = Limit("generations", generations_per_minute, 60) if generations_per_minute else None

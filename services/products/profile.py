@@ -46,15 +46,17 @@ class ModelRules(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much an account may request at once."""
+    """How much one account may request and keep; where 0 is allowed, it switches a limit off."""
 
     model_config = ENTRY
 
     prompt_max_length: Annotated[StrictInt, Field(ge=1, le=10_000)]  # characters
-    generations_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None  # per account
+    generations_per_minute: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 30
     connections_per_account: Annotated[StrictInt, Field(ge=1, le=10_000)] = 50  # sockets and streams, per process
     subscriptions_per_account: Annotated[StrictInt, Field(ge=1, le=10_000)] = 200  # over all of them, per process
     refused_pictures: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 20  # per account in 15 minutes
+    max_stored_bytes: Annotated[StrictInt, Field(ge=0, le=2**53)] = 10 * 2**30  # originals and results
+    max_kept_generations: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 10_000  # in any status, not deleted
     members_first: StrictBool = False  # priority of members by an admin's grant; for others the plan decides
 
 

@@ -266,6 +266,18 @@ async def test_the_operators_limit_overrides_the_profiles(
 
 
 @pytest.mark.any_database
+async def test_every_profile_limits_the_images_per_minute(settings: Settings) -> None:
+    changes = {"rate_limit_generations_per_minute": None, "signup_credits": 100}
+    async with running(settings.model_copy(update=changes), idle=True) as server:
+        ada = await server.api.sign_up()
+        results = [await ada.create(prompt="A red boat", count=4) for _ in range(8)]
+        refused = await ada.refused(CREATE_ONE, input={"prompt": "A red boat", "count": 4})
+        assert is_refused(refused, MINUTE)
+    assert [len(result["generations"]) for result in results] == [4] * 7 + [0], "30 a minute"
+    assert [error["code"] for error in results[-1]["errors"]] == ["RATE_LIMITED"]
+
+
+@pytest.mark.any_database
 async def test_rate_limits_can_be_switched_off(settings: Settings) -> None:
     async with running(settings.model_copy(update={"rate_limits": Switch.OFF}), idle=True) as server:
         ada = await server.api.sign_up()

@@ -45,21 +45,29 @@ def test_profile_is_named_like_its_file(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "locale", "credits", "max_bytes", "formats", "per_minute"),
     [
-        ("plushify", "en", 10, 10 * MIB, ("JPEG", "PNG"), None),
-        ("plushify-quality", "en", 10, 10 * MIB, ("JPEG", "PNG"), None),
+        ("plushify", "en", 10, 10 * MIB, ("JPEG", "PNG"), 30),
+        ("plushify-quality", "en", 10, 10 * MIB, ("JPEG", "PNG"), 30),
         ("avenger", "en", 30, 10 * MIB, ("JPEG", "PNG"), 5),
-        ("scenes", "zh", 100, 5 * MIB, ("JPEG", "PNG", "WEBP"), None),
-        ("flash", "en", 0, 10 * MIB, ("JPEG", "PNG"), None),
-        ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP"), None),
+        ("scenes", "zh", 100, 5 * MIB, ("JPEG", "PNG", "WEBP"), 30),
+        ("flash", "en", 0, 10 * MIB, ("JPEG", "PNG"), 30),
+        ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP"), 30),
     ],
 )
 def test_product_has_its_specified_initial_values(
-    name: str, locale: str, credits: int, max_bytes: int, formats: tuple[str, ...], per_minute: int | None
+    name: str, locale: str, credits: int, max_bytes: int, formats: tuple[str, ...], per_minute: int
 ) -> None:
     found = SHIPPED[name]
     assert (found.locale, found.signup_credits) == (locale, credits)
     assert (found.upload.max_bytes, found.upload.formats) == (max_bytes, formats)
     assert found.limits.generations_per_minute == per_minute
+
+
+@each_profile
+def test_profile_limits_what_an_account_requests_and_keeps(name: str) -> None:
+    found = SHIPPED[name]
+    assert found.limits.generations_per_minute >= found.max_batch
+    assert found.limits.max_stored_bytes >= 100 * found.upload.max_bytes
+    assert found.limits.max_kept_generations >= 1000
 
 
 @pytest.mark.parametrize(
