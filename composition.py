@@ -28,6 +28,7 @@ from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.protocol import Storage
 from services.integrations.wiring import Integrations
 from services.media.file import UploadLimits
+from services.media.quota import StorageQuota
 from services.media.wiring import build_media
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.wiring import build_operations
@@ -105,6 +106,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         storage,
         integrations.sanitizers.uploads,
         _upload_limits(settings, profile),
+        StorageQuota(max_bytes=profile.limits.max_stored_bytes, max_generations=profile.limits.max_kept_generations),
         upload_seconds=settings.upload_seconds,
         orphan_seconds=settings.file_orphan_seconds,
     )
@@ -112,13 +114,22 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
-    gallery = build_gallery(events, storage, address=settings.address)
+    gallery = build_gallery(
+        events, storage, address=settings.address, unused_photo_seconds=settings.unused_photo_seconds
+    )
     accounts = build_accounts(
         core, events, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )
     # Chores run in this order: paid events, then leases and memberships, then files.
     background = build_background(
-        chores=(*payments.chores, *generations.chores, *billing.chores, *accounts.chores, *media.chores),
+        chores=(
+            *payments.chores,
+            *generations.chores,
+            *billing.chores,
+            *accounts.chores,
+            *gallery.chores,
+            *media.chores,
+        ),
         jobs=(*payments.jobs, *operations.jobs),
         every=settings.generation_sweep_seconds,
     )

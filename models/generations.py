@@ -67,6 +67,8 @@ class Generation(Model):
         "models.File", related_name="used_by", null=True, on_delete=fields.RESTRICT
     )
     original_id: str | None
+    # When its photo was removed, because it had ended before its provider call; it cannot be regenerated since.
+    original_removed_at = fields.DatetimeField(null=True)
     result: fields.ForeignKeyNullableRelation[File] = fields.ForeignKeyField(
         "models.File", related_name="made_by", null=True, on_delete=fields.RESTRICT
     )

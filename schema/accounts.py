@@ -20,6 +20,7 @@ from services.billing.entitlement import is_member
 from services.core.error import NotFoundError
 from services.gallery import gallery
 from services.gallery.user_stats import Stats
+from services.media.quota import StorageQuota, StorageUsage
 
 _DEVICE = (
     "The newest `deviceToken` that this device got for the account: then wrong passwords that others send do not lock "
@@ -77,6 +78,27 @@ class UserStats:
         )
 
 
+@strawberry.type(description="What an account stores; a request that would exceed it gets a StorageFullError.")
+class UserStorage:
+    used_bytes: float = strawberry.field(
+        description="Bytes of originals and results, a whole number; thumbnails do not count."
+    )
+    max_bytes: float | None = strawberry.field(description="Null: unlimited.")
+    generations: int = strawberry.field(
+        description="Generations in any status; deleting one frees its place and its bytes at once."
+    )
+    max_generations: int | None = strawberry.field(description="Null: unlimited.")
+
+    @classmethod
+    def of(cls, usage: StorageUsage, quota: StorageQuota) -> Self:
+        return cls(
+            used_bytes=usage.used_bytes,
+            max_bytes=quota.max_bytes or None,
+            generations=usage.generations,
+            max_generations=quota.max_generations or None,
+        )
+
+
 @strawberry.type(description="An account.")
 class User(Node):
     row: strawberry.Private[models.User]
@@ -127,6 +149,11 @@ class User(Node):
     @strawberry.field
     async def stats(self, info: Info) -> UserStats:
         return UserStats.of(await info.context.stats_by_user.load(self.row.id))
+
+    @strawberry.field
+    async def storage(self, info: Info) -> UserStorage:
+        usage = await info.context.storage_by_user.load(self.row.id)
+        return UserStorage.of(usage, info.context.services.media.quota)
 
     @strawberry.field(description="One of the account's generations; null: none with this ID.")
     async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:

@@ -48,6 +48,7 @@ from schema.runtime.user_error import (
     InsufficientCreditsError,
     QuotaExceededError,
     RateLimitedError,
+    StorageFullError,
 )
 
 
@@ -330,6 +331,7 @@ schema = DarkroomSchema(
         InsufficientCreditsError,
         QuotaExceededError,
         RateLimitedError,
+        StorageFullError,
         Style,
         User,
     ],

@@ -17,6 +17,7 @@ from services.core import locale
 from services.core.error import ForbiddenError, InvalidInputError, UnauthenticatedError
 from services.core.message import Message, message
 from services.gallery.user_stats import Stats
+from services.media.quota import StorageUsage
 from services.services import Services
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Context:
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
         self.pass_by_user = _batching(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
+        self.storage_by_user: DataLoader[str, StorageUsage] = DataLoader(self._load_storage, cache=False)
         self.membership_by_user: DataLoader[User, CurrentMembership | None] = DataLoader(
             self._load_memberships, cache=False
         )
@@ -162,6 +164,10 @@ class Context:
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.gallery.stats.by_users(user_ids)
         return [found.get(user_id, Stats()) for user_id in user_ids]
+
+    async def _load_storage(self, user_ids: list[str]) -> list[StorageUsage]:
+        found = await self.services.media.quota.by_users(user_ids)
+        return [found.get(user_id, StorageUsage()) for user_id in user_ids]
 
     async def _load_memberships(self, users: list[User]) -> list[CurrentMembership | None]:
         found = await self.services.billing.memberships.current_memberships(users)

@@ -42,6 +42,14 @@ class QuotaExceededError(UserError):
     resets_at: datetime = strawberry.field(description="When the quota resets.")
 
 
+@strawberry.type(description="The account stores as much as it may; deleting generations makes room.")
+class StorageFullError(UserError):
+    used_bytes: float = strawberry.field(description="Bytes of originals and results.")
+    max_bytes: float | None = strawberry.field(description="Null: unlimited.")
+    generations: int = strawberry.field(description="Generations in any status that are not deleted.")
+    max_generations: int | None = strawberry.field(description="Null: unlimited.")
+
+
 def user_errors(refusal: error.Refusal | error.RefusalGroup, context: Context) -> list[UserError]:
     """Return the entries of a payload's `errors` for what was refused, in the viewer's language."""
     refusals = refusal.refusals if isinstance(refusal, error.RefusalGroup) else (refusal,)
@@ -61,4 +69,14 @@ def _user_error(refusal: error.Refusal, context: Context) -> UserError:
         return RateLimitedError(code=code, message=message, field=field, retry_after=refusal.retry_after)
     if isinstance(refusal, error.QuotaExceededError):
         return QuotaExceededError(code=code, message=message, field=field, resets_at=refusal.resets_at)
+    if isinstance(refusal, error.StorageFullError):
+        return StorageFullError(
+            code=code,
+            message=message,
+            field=field,
+            used_bytes=refusal.used_bytes,
+            max_bytes=refusal.max_bytes or None,
+            generations=refusal.generations,
+            max_generations=refusal.max_generations or None,
+        )
     return InputError(code=code, message=message, field=field)

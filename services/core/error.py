@@ -116,6 +116,21 @@ class QuotaExceededError(Refusal):
         self.resets_at = resets_at
 
 
+class StorageFullError(Refusal):
+    """The account stores as much as it may; deleting generations makes room. A maximum of 0 is none."""
+
+    code = ErrorCode.QUOTA_EXCEEDED
+
+    def __init__(
+        self, text: Message, *, used_bytes: int, max_bytes: int, generations: int, max_generations: int
+    ) -> None:
+        super().__init__(text)
+        self.used_bytes = used_bytes
+        self.max_bytes = max_bytes
+        self.generations = generations
+        self.max_generations = max_generations
+
+
 class RateLimitedError(Refusal):
     """Too many requests; `retry_after`: seconds until the next one is allowed."""
 

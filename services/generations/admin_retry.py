@@ -67,7 +67,8 @@ async def _check(source: Generation) -> None:
     field = ("id",)
     if source.status not in _RETRIED:
         raise ConflictError(message("Only a failed or canceled generation can be retried."), field)
-    if source.original is not None and source.original.state is not FileState.LIVE:
+    is_deleted = source.original is not None and source.original.state is not FileState.LIVE
+    if is_deleted or source.original_removed_at is not None:
         raise ConflictError(message("The photo of this generation was deleted."), field)
     # One charge pays for one result, over all retries of retries and the generation that was first retried.
     if await Generation.filter(id__in=await _retry_chain(source)).exclude(status__in=_RETRIED).exists():

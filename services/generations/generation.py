@@ -66,7 +66,8 @@ class GenerationService:
 
         Raises:
             InvalidInputError, NotFoundError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
-            ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or charged.
+            StorageFullError, ConflictError, RateLimitedError, UploadFailedError, UnavailableError: nothing is stored or
+            charged.
         """
         ticket = IdempotencyTicket.of(OPERATION, request)
         return await self._submissions.run_once(user.id, ticket, partial(self._create, user, request, ticket))

@@ -66,7 +66,8 @@ class RegenerationService:
             InvalidInputError: `count` or the key is invalid.
             NotFoundError: it does not exist, belongs to another user, or was deleted meanwhile.
             ConflictError: it has no result to vary, or its style, model or quality is no longer offered.
-            MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, RateLimitedError: nothing is charged.
+            MembershipRequiredError, InsufficientCreditsError, QuotaExceededError, StorageFullError, RateLimitedError:
+            nothing is charged.
         """
         ticket = IdempotencyTicket.of(_REGENERATE, request)
         return await self._submissions.run_once(user.id, ticket, partial(self._regenerate, user, request, ticket))
@@ -77,6 +78,9 @@ class RegenerationService:
         self._styles.check_request(await self._entitlements.of(user), MediaKind.IMAGE, request.count, None)
         source = await self._generations.get(user.id, request.id)
         if not request.as_variation:
+            if source.original_removed_at is not None:
+                text = message("The photo of this picture is no longer stored. Please request it again with the photo.")
+                raise ConflictError(text, field=("id",))
             earlier = tuple(source.earlier_prompts)
             original_id, full_prompt = source.original_id, source.full_prompt
         else:
@@ -100,7 +104,7 @@ class RegenerationService:
         Raises:
             InvalidInputError: the instruction is empty, too long or contains characters that cannot be used.
             NotFoundError, ConflictError, MembershipRequiredError, InsufficientCreditsError, QuotaExceededError,
-            RateLimitedError: as `regenerate`.
+            StorageFullError, RateLimitedError: as `regenerate`.
         """
         ticket = IdempotencyTicket.of(_REFINE, request)
         return await self._submissions.run_once(user.id, ticket, partial(self._refine, user, request, ticket))

@@ -15,6 +15,7 @@ from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.specification import GenerationSpec
 from services.integrations.messaging.wake_up import WakeUps
+from services.media.quota import UNLIMITED, StorageQuota
 from services.operations.maintenance import MaintenanceService
 
 
@@ -22,12 +23,18 @@ class SubmissionService:
     """Submits generations, and notifies workers and subscribers."""
 
     def __init__(
-        self, funding: FundingService, wake_ups: WakeUps, events: EventPublisher, maintenance: MaintenanceService
+        self,
+        funding: FundingService,
+        wake_ups: WakeUps,
+        events: EventPublisher,
+        maintenance: MaintenanceService,
+        quota: StorageQuota = UNLIMITED,
     ) -> None:
         self._funding = funding
         self._wake_ups = wake_ups
         self._events = events
         self._maintenance = maintenance
+        self._quota = quota
         self._locks = KeyLocks()
 
     async def run_once(
@@ -50,11 +57,13 @@ class SubmissionService:
 
         Raises:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no source can pay.
+            StorageFullError: the account keeps as much as it may.
             UnavailableError: new generations are paused.
         """
         self._maintenance.check_submission_allowed()
         funding = await self._funding.find(user, spec.charge)
         funding.check()
+        await self._quota.check_order(user.id, spec.count)
         return funding
 
     async def submit(
@@ -73,7 +82,8 @@ class SubmissionService:
         raises, nothing is submitted.
 
         Raises:
-            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError: no charge.
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError,
+            StorageFullError: no charge.
             UsedKeyError: a concurrent duplicate stored the key first; see `run_once`.
         """
         batch_id = ids.new_id(ids.BATCH)
@@ -101,6 +111,7 @@ class SubmissionService:
         lines = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
         if lines or account is None:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
+        await self._quota.check_generations(user_id, spec.count)  # again, with the account's row locked
         await idempotency.store_result(user_id, ticket, batch_id)
         await lock_references()
         await Generation.bulk_create(submitted)

@@ -67,7 +67,7 @@ def build_generations(
 ) -> Generations:
     publisher, limits, maintenance = events.publisher, products.profile.limits, operations.maintenance
     styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, integrations.wake_ups
-    submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance)
+    submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance, media.quota)
     requests = GenerationService(
         styles, entitlements, media.files, media.pictures, submissions, publisher, limits, media.uploads, core.rates
     )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import structlog
 
 from models import File
-from models.database.connection import rows
+from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
 from services.core.message import message
+from services.events import account_change
 from services.integrations.images.formats import EXTENSIONS
 from services.integrations.images.sanitizer import (
     BadImage,
@@ -21,6 +22,7 @@ from services.integrations.images.sanitizer import (
     SanitizerUnavailableError,
 )
 from services.integrations.storage.protocol import Link, Storage, StorageError
+from services.media.quota import UNLIMITED, StorageQuota
 from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
@@ -41,10 +43,13 @@ class UploadLimits:
 class FileService:
     """Sanitizes, stores, links and removes pictures."""
 
-    def __init__(self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits) -> None:
+    def __init__(
+        self, storage: Storage, sanitizer: ImageSanitizer, limits: UploadLimits, quota: StorageQuota = UNLIMITED
+    ) -> None:
         self._storage = storage
         self._sanitizer = sanitizer
         self.limits = limits
+        self._quota = quota
 
     async def check_upload(self, data: bytes, *, account: str, field: str = "image") -> CleanImage:
         """Return a client's picture, decoded and sanitized; nothing is stored. `field`: of the input that names it.
@@ -86,19 +91,11 @@ class FileService:
         """Write the row, then the bytes. The file stays PENDING until a transaction that uses it calls `mark_live`.
 
         Raises:
+            StorageFullError: it is an ORIGINAL and exceeds the account's quota; nothing is stored.
+            NotFoundError: it is an ORIGINAL, and the account was deleted.
             UploadFailedError: storing it failed; the sweeper removes what was written.
         """
-        file = await File.create(
-            owner_id=owner_id,
-            kind=kind,
-            content_type=image.content_type,
-            byte_size=len(image.data),
-            width=image.width,
-            height=image.height,
-            sha256=image.sha256,
-            thumbnail_widths=sorted(image.thumbnails),
-            placeholder=image.placeholder,
-        )
+        file = await run_tx(self._write_row, owner_id, kind, image)
         crashpoint("file.row_written")
         try:
             await self._write_bytes(file, image)
@@ -113,6 +110,22 @@ class FileService:
             raise self._not_stored()
         crashpoint("file.bytes_written")
         return file
+
+    async def _write_row(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+        if kind is FileKind.ORIGINAL:  # a result is paid for, so it is stored in any case
+            await account_change.lock_account(owner_id)
+            await self._quota.check_bytes(owner_id, len(image.data))
+        return await File.create(
+            owner_id=owner_id,
+            kind=kind,
+            content_type=image.content_type,
+            byte_size=len(image.data),
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            thumbnail_widths=sorted(image.thumbnails),
+            placeholder=image.placeholder,
+        )
 
     async def _write_bytes(self, file: File, image: CleanImage) -> None:
         async def write_picture() -> None:

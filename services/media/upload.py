@@ -14,6 +14,7 @@ from services.events import account_change
 from services.integrations.images.formats import CONTENT_TYPES, normalize_content_type
 from services.integrations.storage.protocol import MissingObjectError, Storage, StorageError, Target, TooLargeError
 from services.media.file import UploadLimits
+from services.media.quota import UNLIMITED, StorageQuota
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +28,12 @@ class UploadService:
     So even a slow client finishes before the sweeper removes the upload: no bytes arrive after their row was deleted.
     """
 
-    def __init__(self, storage: Storage, limits: UploadLimits, seconds: int) -> None:
+    def __init__(self, storage: Storage, limits: UploadLimits, seconds: int, quota: StorageQuota = UNLIMITED) -> None:
         self._storage = storage
         self._limits = limits
         self._types = sorted(CONTENT_TYPES[name] for name in limits.formats)
         self.seconds = seconds
+        self._quota = quota
 
     async def create(
         self, user_id: str, content_type: str, byte_size: int, idempotency_key: str | None
@@ -41,7 +43,8 @@ class UploadService:
         The same idempotency key with the same input returns the same upload, as long as that accepts bytes.
 
         Raises:
-            InvalidInputError, ConflictError, QuotaExceededError, UnavailableError: no upload was created.
+            InvalidInputError, ConflictError, QuotaExceededError, StorageFullError, UnavailableError: no upload was
+            created.
         """
         content_type = normalize_content_type(content_type)
         if content_type not in self._types:
@@ -77,7 +80,7 @@ class UploadService:
                     raise key_conflict()
                 return known
             await Upload.filter(id=known.id).update(idempotency_key=None)
-        await self._check_quota(user_id)
+        await self._check_quota(user_id, byte_size)
         upload = Upload(owner_id=user_id, content_type=content_type, byte_size=byte_size, idempotency_key=key)
         await rows(
             # With the database's clock, which the sweeper uses, too.
@@ -91,7 +94,7 @@ class UploadService:
         )
         return await Upload.get(id=upload.id)
 
-    async def _check_quota(self, user_id: str) -> None:
+    async def _check_quota(self, user_id: str, byte_size: int) -> None:
         lifetime = timedelta(seconds=self.seconds)
         current = await Upload.filter(owner_id=user_id, created_at__gt=datetime.now(UTC) - lifetime).order_by(
             "created_at"
@@ -99,6 +102,8 @@ class UploadService:
         if len(current) >= MAX_UPLOADS:
             text = message("At most {limit} uploads can be waiting at a time.", limit=MAX_UPLOADS)
             raise QuotaExceededError(text, resets_at=current[-MAX_UPLOADS].created_at + lifetime)
+        # Those that are waiting take room as well, with their declared sizes.
+        await self._quota.check_bytes(user_id, byte_size + sum(upload.byte_size for upload in current))
 
     def _seconds_to_send(self, upload: Upload) -> int:
         """Return for how many seconds an upload still accepts bytes."""

@@ -9,17 +9,19 @@ from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.storage.protocol import Storage
 from services.media.file import FileService, UploadLimits
 from services.media.picture_check import PictureChecks
+from services.media.quota import UNLIMITED, StorageQuota
 from services.media.upload import UploadService
 
 
 @dataclass(frozen=True)
 class Media:
-    """Services for files, pictures and uploads."""
+    """Services for files, pictures, uploads and the storage quota."""
 
     files: FileService
     pictures: PictureChecks
     uploads: UploadService
     orphan_seconds: float  # after which a PENDING file is removed
+    quota: StorageQuota = UNLIMITED
 
     @property
     def chores(self) -> tuple[Chore, ...]:
@@ -38,15 +40,17 @@ def build_media(
     storage: Storage,
     sanitizer: ImageSanitizer,
     limits: UploadLimits,
+    quota: StorageQuota,
     *,
     upload_seconds: int,
     orphan_seconds: float,
 ) -> Media:
     """Build the group. `sanitizer`: of uploads. `upload_seconds`: how long an upload can be used."""
-    files = FileService(storage, sanitizer, limits)
+    files = FileService(storage, sanitizer, limits, quota)
     return Media(
         files=files,
         pictures=PictureChecks(files, core.rates),
-        uploads=UploadService(storage, limits, upload_seconds),
+        uploads=UploadService(storage, limits, upload_seconds, quota),
+        quota=quota,
         orphan_seconds=orphan_seconds,
     )

@@ -150,7 +150,7 @@ INVARIANTS = (
     ),
     Invariant(
         "G7",
-        "a completed generation has its result, a failed one its error code, and each its original",
+        "a completed generation has its result, a failed one its error code, and each its usable original",
         """
         SELECT g.id FROM generations g
             LEFT JOIN files r ON r.id = g.result_id LEFT JOIN files o ON o.id = g.original_id
@@ -161,6 +161,8 @@ INVARIANTS = (
         OR g.status = 'FAILED' AND g.error_code IS NULL
         OR g.original_id IS NOT NULL AND (o.state <> 'LIVE' OR o.owner_id <> g.user_id
             OR o.kind <> 'ORIGINAL' AND g.parent_id IS NULL)
+        OR g.original_removed_at IS NOT NULL AND (g.original_id IS NOT NULL OR g.provider_called_at IS NOT NULL
+            OR g.status NOT IN ('FAILED', 'CANCELED'))
         """,
     ),
     Invariant(

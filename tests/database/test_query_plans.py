@@ -14,8 +14,10 @@ from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
 from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.gallery.original_retention import OriginalRetention
 from services.generations.claim import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
+from services.media.quota import StorageQuota
 from tests.support import factories
 from tests.support.factories import NOW, insert
 
@@ -129,3 +131,20 @@ async def test_expired_memberships_are_found_by_their_partial_index(user_id: str
     explained = await plan(MembershipService(0, EventPublisher(Bus())).lapsed(100))
     assert "ix_users_member_until" in explained
     assert not sorts(explained)
+
+
+async def test_unused_originals_are_found_by_their_partial_index(user_id: str, plan: Plan) -> None:
+    explained = await plan(OriginalRetention(EventPublisher(Bus()), 60).find(100))
+    assert "ix_generations_unused" in explained
+    assert "Seq Scan on generations unused" not in explained
+    assert not sorts(explained.partition("SubPlan")[0])
+
+
+async def test_the_usage_of_an_account_is_summed_from_indexes(user_id: str, plan: Plan) -> None:
+    for number in range(ENDED_EACH):
+        await insert("files", factories.file(user_id, state="LIVE" if number % 2 else "DELETING"))
+    await rows("ANALYZE")
+    explained = await plan(StorageQuota().by_users([user_id]))
+    assert "ix_generations_" in explained
+    assert "Seq Scan on generations" not in explained
+    assert "SCAN files" not in explained

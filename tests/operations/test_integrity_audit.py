@@ -46,6 +46,7 @@ CORRUPTIONS = [
     ("UPDATE files SET state = 'DELETING' WHERE kind = 'ORIGINAL'", {"G7", "B3"}),
     ("UPDATE files SET state = 'PENDING' WHERE kind = 'RESULT'", {"G7", "B3"}),
     ("UPDATE generations SET original_id = NULL", {"B1"}),
+    ("UPDATE generations SET original_removed_at = created_at", {"G7"}),
     ("UPDATE files SET kind = 'RESULT'", {"G7", "B1", "B2"}),
     (deleted(), {"B1"}),  # its files stay LIVE
     (deleted(original_id="original_id"), {"G8", "B1"}),
