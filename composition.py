@@ -106,7 +106,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         storage,
         integrations.sanitizers.uploads,
         _upload_limits(settings, profile),
-        StorageQuota(max_bytes=profile.limits.max_stored_bytes, max_generations=profile.limits.max_kept_generations),
+        _storage_quota(profile),
         upload_seconds=settings.upload_seconds,
         orphan_seconds=settings.file_orphan_seconds,
     )
@@ -114,25 +114,14 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
-    gallery = build_gallery(
-        events, storage, address=settings.address, unused_photo_seconds=settings.unused_photo_seconds
-    )
+    gallery = build_gallery(events, storage, settings.address, unused_photo_seconds=settings.unused_photo_seconds)
     accounts = build_accounts(
         core, events, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )
     # Chores run in this order: paid events, then leases and memberships, then files.
-    background = build_background(
-        chores=(
-            *payments.chores,
-            *generations.chores,
-            *billing.chores,
-            *accounts.chores,
-            *gallery.chores,
-            *media.chores,
-        ),
-        jobs=(*payments.jobs, *operations.jobs),
-        every=settings.generation_sweep_seconds,
-    )
+    chores = (*payments.chores, *generations.chores, *billing.chores, *accounts.chores, *gallery.chores, *media.chores)
+    jobs = (*payments.jobs, *operations.jobs)
+    background = build_background(chores, jobs, every=settings.generation_sweep_seconds)
     return Services(
         integrations=integrations,
         core=core,
@@ -178,6 +167,11 @@ def _upload_limits(settings: Settings, profile: Profile) -> UploadLimits:
         max_bytes=settings.upload_max_bytes or profile.upload.max_bytes,
         formats=frozenset(settings.upload_formats or profile.upload.formats),
     )
+
+
+def _storage_quota(profile: Profile) -> StorageQuota:
+    limits = profile.limits
+    return StorageQuota(max_bytes=limits.max_stored_bytes, max_generations=limits.max_kept_generations)
 
 
 def _worker_options(settings: Settings) -> WorkerOptions:

@@ -32,7 +32,7 @@ class Gallery:
         return (chore_for_each("unused_original", Lane.CLEAN_UP, originals.find, originals.remove),)
 
 
-def build_gallery(events: Events, storage: Storage, *, address: str, unused_photo_seconds: float) -> Gallery:
+def build_gallery(events: Events, storage: Storage, address: str, *, unused_photo_seconds: float) -> Gallery:
     """Build the group. `address`: PUBLIC_URL, with which share links start.
 
     `unused_photo_seconds`: how long a generation that ended before its provider call keeps its photo.

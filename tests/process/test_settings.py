@@ -101,6 +101,7 @@ INVALID: list[tuple[str, str]] = [
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
+    ("UNUSED_PHOTO_SECONDS", "0"),
     ("RATE_LIMIT_REFUSED_PICTURES", "-1"),
     ("MAX_SOCKETS_PER_CLIENT", "-1"),
     ("ADMIN_EMAILS", "ada@example.com,bob"),
