@@ -134,10 +134,7 @@ class Settings(BaseSettings):
         3600, ge=2, le=_MAX_LINK_SECONDS, description="How long a photo that was uploaded ahead can be used."
     )
     unused_photo_seconds: int = Field(
-        86_400,
-        ge=1,
-        le=31_622_400,
-        description="How long a generation that ended before its provider call keeps its photo.",
+        86_400, ge=1, description="How long a generation that ended before its provider call keeps its photo."
     )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(

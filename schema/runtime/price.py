@@ -48,6 +48,7 @@ PRICES: dict[str, Price] = {
     "User.referralCode": FREE,  # written once for each account
     "User.pass": _BATCHED,
     "User.stats": _BATCHED,
+    "User.storage": _BATCHED,
     "User.apiKeys": _BATCHED,
     "User.generation": Price(1),
     "User.generations": Price(1),
@@ -79,6 +80,9 @@ PRICES: dict[str, Price] = {
     "AdminActivity.user": _BATCHED,
     "AdminActivity.generation": _BATCHED,
     "AdminActivity.transaction": _BATCHED,
+    "Mutation.createGeneration": Price(6),  # with a photo
+    "Mutation.regenerate": Price(2),
+    "Mutation.refineGeneration": Price(2),
     "Mutation.adminSetMaintenance": Price(5),
     "Subscription.generationProgress": Price(2),  # until the first message
     "Subscription.galleryChanged": Price(2),
