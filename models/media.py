@@ -49,6 +49,11 @@ class File(Model):
         return self.thumbnail_key if width == self.thumbnail_widths[0] else f"{self.thumbnail_key}-{width}"
 
     @property
+    def preview_key(self) -> str:
+        """The storage key of the preview for chats. Only a shared result may have one; it is made on first request."""
+        return f"{self.key}-preview"
+
+    @property
     def thumbnail_keys(self) -> list[str]:
         """The storage keys of all thumbnails."""
         return [self.thumbnail_key_of(width) for width in self.thumbnail_widths]

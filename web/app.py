@@ -31,7 +31,7 @@ from web.local_upload import receive_upload
 from web.metrics import show_metrics
 from web.request_log import RequestLog
 from web.security_headers import SecurityHeaders
-from web.shared_picture import send_picture, send_thumbnail, show_not_found, show_page
+from web.shared_picture import send_picture, send_preview, send_thumbnail, show_not_found, show_page
 from web.webhook import MAX_BODY_BYTES, receive_polar
 
 
@@ -119,6 +119,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         Route("/s/{slug}", show_page),
         Route("/s/{slug}/picture", send_picture),
         Route("/s/{slug}/thumbnail", send_thumbnail),
+        Route("/s/{slug}/preview.jpg", send_preview),
         Route("/s/{rest:path}", show_not_found),
         *_account_pages(cookie),
         Route("/checkout/{id}", show_checkout, methods=["GET"]),

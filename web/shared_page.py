@@ -8,6 +8,7 @@ from starlette.responses import Response
 from services.core import locale
 from services.core.message import message
 from services.gallery.share import SharedPicture
+from services.gallery.share_preview import PREVIEW_TYPE, preview_size
 from web.html import Reader, render_page
 
 
@@ -15,16 +16,19 @@ def shared_page(reader: Reader, shared: SharedPicture) -> Response:
     """Render the shared picture with the metadata of Open Graph and Twitter cards; search engines may index it."""
     title = locale.choose(shared.title, reader.locale) or reader.translate(message("A picture"))
     by = reader.translate(message("Shared by {name}", name=shared.shared_by)) if shared.shared_by else ""
+    preview_width, preview_height = preview_size(shared.file)
     day = shared.created_at.date()
     values = {
         "title": title,
         "description": by or reader.translate(message("Made with {product}", product=reader.site)),
         "page": shared.links.page,
-        "picture": shared.links.picture,
         # Relative: `img-src 'self'` is the host that the page was opened at, which may not be PUBLIC_URL's.
         "source": urlsplit(shared.links.picture).path,
         "download": urlsplit(shared.links.download)._replace(scheme="", netloc="").geturl(),
-        "type": shared.file.content_type,
+        "preview": shared.links.preview,
+        "preview_type": PREVIEW_TYPE,
+        "preview_width": preview_width,
+        "preview_height": preview_height,
         "width": shared.file.width,
         "height": shared.file.height,
         "og_locale": "en_US" if reader.locale == locale.DEFAULT else reader.locale.replace("-", "_"),

@@ -12,6 +12,7 @@ from models.database.connection import is_outage
 from services.core.error import UnavailableError
 from services.core.message import message
 from services.gallery.share import SharedPicture, ShareService
+from services.gallery.share_preview import PREVIEW_TYPE
 from services.integrations.storage.protocol import MissingObjectError, StorageError
 from services.media.file import THUMBNAIL_TYPE
 from services.services import Services
@@ -50,7 +51,7 @@ def _with_shared_picture(handler: _Handler) -> Callable[[Request], Awaitable[Res
         except MissingObjectError:  # removed meanwhile
             return await show_not_found(request)
         except Exception as error:
-            if not (isinstance(error, StorageError) or is_outage(error)):
+            if not (isinstance(error, StorageError | UnavailableError) or is_outage(error)):
                 raise
             log.warning("share.read_failed", error=repr(error))
             title = message("This picture cannot be shown right now.")
@@ -112,3 +113,13 @@ async def send_thumbnail(request: Request, shares: ShareService, shared: SharedP
         return Response(status_code=304, headers=headers)
     thumbnail = await shares.read_thumbnail(file, width, client=request.state.client)
     return Response(thumbnail, headers=headers, media_type=THUMBNAIL_TYPE)
+
+
+@_with_shared_picture
+async def send_preview(request: Request, shares: ShareService, shared: SharedPicture) -> Response:
+    """Serve the preview for chats; always whole, because it is small."""
+    headers = {**_HEADERS, "ETag": f'"{shared.file.sha256}-preview"'}
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    preview = await shares.read_preview(shared.file, client=request.state.client)
+    return Response(preview, headers=headers, media_type=PREVIEW_TYPE)

@@ -19,6 +19,7 @@ from services.core.text import is_slug
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.gallery.share_preview import SharePreviews
 from services.integrations.fair_slots import FairSlots
 from services.integrations.images.formats import EXTENSIONS
 from services.integrations.storage.protocol import Storage
@@ -48,6 +49,7 @@ class ShareLinks:
     picture: str
     download: str
     thumbnail: str  # the narrowest
+    preview: str  # for chats
 
     def thumbnail_of(self, file: File, width: int | None) -> str:
         """Return the URL of one of the file's thumbnails; for None, of the picture itself."""
@@ -112,9 +114,10 @@ def _random_slug() -> str:
 class ShareService:
     """Shares pictures under an address, revokes it, and finds the picture of an address."""
 
-    def __init__(self, storage: Storage, events: EventPublisher, address: str) -> None:
+    def __init__(self, storage: Storage, events: EventPublisher, previews: SharePreviews, address: str) -> None:
         self._storage = storage
         self._events = events
+        self._previews = previews
         self._address = address
         self._reads = FairSlots(_MAX_READS, _MAX_READS_PER_CLIENT)
 
@@ -181,7 +184,13 @@ class ShareService:
 
     def _links(self, slug: str) -> ShareLinks:
         page = f"{self._address}/s/{slug}"
-        return ShareLinks(page, f"{page}/picture", f"{page}/picture?download=1", f"{page}/thumbnail")
+        return ShareLinks(
+            page=page,
+            picture=f"{page}/picture",
+            download=f"{page}/picture?download=1",
+            thumbnail=f"{page}/thumbnail",
+            preview=f"{page}/preview.jpg",
+        )
 
     async def read_part(self, file: File, start: int, size: int, *, client: str) -> bytes:
         """Return `size` bytes of a shared picture from `start` on. Raises StorageError.
@@ -195,6 +204,18 @@ class ShareService:
         """Return a thumbnail of a shared picture, 20 to 200 kB. Raises StorageError."""
         async with self._reads.slot(client):
             return await self._storage.get(file.thumbnail_key_of(width))
+
+    async def read_preview(self, file: File, *, client: str) -> bytes:
+        """Return the preview of a shared picture, at most 300 kB; make it first if there is none.
+
+        Raises:
+            MissingObjectError: the picture was removed, or is none.
+            StorageError: the storage does not respond.
+            UnavailableError: it cannot be made right now.
+        """
+        async with self._reads.slot(client):
+            stored = await self._previews.find(file)
+        return stored if stored is not None else await self._previews.make(file)
 
     @staticmethod
     async def _get(user_id: str, generation_id: str) -> Generation:

@@ -181,7 +181,8 @@ class FileService:
 
     async def _remove_bytes(self, file: File) -> bool:
         try:
-            for key in file.thumbnail_keys:
+            previews = [file.preview_key] if file.kind is FileKind.RESULT else []
+            for key in (*previews, *file.thumbnail_keys):
                 await self._storage.delete(key)
             crashpoint("file.thumbnail_removed")
             await self._storage.delete(file.key)

@@ -114,6 +114,7 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     temporary = {upload.key for upload in await Upload.all().only("id", "owner_id")}
     temporary |= {export.key for export in await DataExport.all().only("id", "owner_id")}
     after = await keys()
+    temporary |= {file.preview_key for file in files}  # of any picture that is shared and was visited
     known = temporary | {key for file in files for key in _keys_of(file)}
     unsettled = temporary | {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
     # The leftover of an interrupted write, beside its key, is removed with its row, unless that row stays.

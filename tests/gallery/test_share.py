@@ -191,13 +191,13 @@ async def test_shares_of_a_deleted_account_are_not_found(idle_server: Running) -
 async def test_shares_of_a_suspended_account_are_closed_until_it_is_unsuspended(idle_server: Running) -> None:
     ada, admin = await idle_server.api.sign_up(), await make_admin(idle_server.api)
     slug = await share(ada, await create_completed(idle_server, ada), "the-fox")
-    paths = [f"/s/{slug}", f"/s/{slug}/picture", f"/s/{slug}/thumbnail"]
+    paths = [f"/s/{slug}", f"/s/{slug}/picture", f"/s/{slug}/thumbnail", f"/s/{slug}/preview.jpg"]
     for suspended, found in ((True, False), (False, True)):
         payload = await admin.one(SUSPEND, userId=ada.user["id"], suspended=suspended)
         assert payload["errors"] == []
         assert await is_shared(idle_server, slug) is found
         codes = [(await idle_server.api.http.get(path)).status_code for path in paths]
-        assert codes == [200 if found else 404] * 3
+        assert codes == [200 if found else 404] * len(paths)
 
 
 async def test_every_change_of_a_share_is_published_once(idle_server: Running) -> None:

@@ -116,6 +116,7 @@ async def test_pictures_have_security_headers_and_can_be_embedded(server: Runnin
         await ada.http.get("/s/the-fox/picture"),
         await ada.http.get("/s/the-fox/picture", headers={"range": "bytes=0-9"}),
         await ada.http.get("/s/the-fox/thumbnail"),
+        await ada.http.get("/s/the-fox/preview.jpg"),
     ):
         assert response.status_code in (200, 206, 304)
         assert check(response, response.url)["cross-origin-resource-policy"] == "cross-origin"

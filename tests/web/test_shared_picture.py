@@ -95,15 +95,15 @@ async def test_page_has_the_metadata_for_link_previews(module_server: Running, a
         "og:title": "Cute",
         "og:description": "Shared by Ada Lovelace",
         "og:locale": "en_US",
-        "og:image": f"{address}/picture",
-        "og:image:type": result["contentType"],
+        "og:image": f"{address}/preview.jpg",
+        "og:image:type": "image/jpeg",
         "og:image:width": str(result["width"]),
         "og:image:height": str(result["height"]),
         "og:image:alt": "Cute",
         "twitter:card": "summary_large_image",
         "twitter:title": "Cute",
         "twitter:description": "Shared by Ada Lovelace",
-        "twitter:image": f"{address}/picture",
+        "twitter:image": f"{address}/preview.jpg",
         "twitter:image:alt": "Cute",
     }
     assert page.one("link") == {"rel": "canonical", "href": address}
@@ -217,7 +217,7 @@ async def test_unshared_and_unknown_slugs_have_the_same_response(module_server: 
         "é",
     ]
     for path in paths:
-        for below in ("", "/picture", "/picture?download=1", "/thumbnail"):
+        for below in ("", "/picture", "/picture?download=1", "/thumbnail", "/preview.jpg"):
             response = await get(module_server, path + below)
             assert (response.status_code, response.text) == (404, first.text), path + below
             assert {**response.headers, **OWN} == {**first.headers, **OWN}
@@ -225,7 +225,7 @@ async def test_unshared_and_unknown_slugs_have_the_same_response(module_server: 
 
 
 async def test_unsharing_ends_page_and_images_at_once(module_server: Running, ada: Api, hare: str) -> None:
-    paths = ("the-hare", "the-hare/picture", "the-hare/thumbnail")
+    paths = ("the-hare", "the-hare/picture", "the-hare/thumbnail", "the-hare/preview.jpg")
     etags = {path: (await get(module_server, path)).headers.get("etag", '"x"') for path in paths}
     await ada.one(UNSHARE, id=hare)
     for path in paths:
@@ -241,7 +241,7 @@ async def test_deleting_ends_page_and_images_at_once(module_server: Running, ada
     await ada.one(SHARE, id=id, slug="the-wolf")
     assert (await get(module_server, "the-wolf/picture")).status_code == 200
     await ada.execute(DELETE, ids=[id])
-    for path in ("the-wolf", "the-wolf/picture", "the-wolf/thumbnail"):
+    for path in ("the-wolf", "the-wolf/picture", "the-wolf/thumbnail", "the-wolf/preview.jpg"):
         assert (await get(module_server, path)).status_code == 404
 
 
@@ -259,7 +259,7 @@ async def test_picture_is_served_with_security_headers(module_server: Running, a
         "etag": f'"{hashlib.sha256(response.content).hexdigest()}"',
         "accept-ranges": "bytes",
     }
-    for path in ("the-fox/picture", "the-fox/thumbnail"):
+    for path in ("the-fox/picture", "the-fox/thumbnail", "the-fox/preview.jpg"):
         headers = (await get(module_server, path)).headers
         assert headers["cache-control"] == "public, max-age=300"
         assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -305,7 +305,7 @@ async def test_thumbnails_are_served_by_width_each_with_its_own_etag(module_serv
 
 
 async def test_matching_etag_is_304(module_server: Running, fox: str) -> None:
-    for path in ("the-fox/picture", "the-fox/thumbnail"):
+    for path in ("the-fox/picture", "the-fox/thumbnail", "the-fox/preview.jpg"):
         etag = (await get(module_server, path)).headers["etag"]
         for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
             response = await get(module_server, path, if_none_match=known)
@@ -359,7 +359,7 @@ async def test_range_requests(module_server: Running, hare: str) -> None:
 
 
 async def test_head_has_the_headers_of_get_without_a_body(module_server: Running, fox: str) -> None:
-    for path in ("the-fox", "the-fox/picture", "the-fox/thumbnail", "nothing"):
+    for path in ("the-fox", "the-fox/picture", "the-fox/thumbnail", "the-fox/preview.jpg", "nothing"):
         got, head = (
             await get(module_server, path),
             await module_server.api.http.head(f"/s/{path}", headers={"range": "bytes=0-9"}),
@@ -374,7 +374,7 @@ async def test_head_has_the_headers_of_get_without_a_body(module_server: Running
 async def test_unavailable_storage_is_503_and_missing_object_is_404(module_server: Running, fox: str) -> None:
     folder = module_server.settings.data_dir / "files"
     moved = folder.with_name("moved")
-    pictures = ("the-fox/picture", "the-fox/thumbnail")
+    pictures = ("the-fox/picture", "the-fox/thumbnail", "the-fox/preview.jpg")
     folder.rename(moved)
     try:
         lost = [await get(module_server, path) for path in pictures]
@@ -384,7 +384,7 @@ async def test_unavailable_storage_is_503_and_missing_object_is_404(module_serve
     finally:
         folder.unlink()
         moved.rename(folder)
-    assert [response.status_code for response in lost] == [404, 404]
+    assert [response.status_code for response in lost] == [404, 404, 404]
     for response in down:
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
         assert Page(response).meta["robots"] == "noindex"
