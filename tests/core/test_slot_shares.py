@@ -12,6 +12,8 @@ from services.accounts.mail import MailService
 from services.core.locale import Translator
 from services.events.publisher import EventPublisher
 from services.gallery.share import ShareService
+from services.gallery.share_preview import SharePreviews
+from services.integrations.images.sanitizer import ImageSanitizer
 from services.integrations.mail.protocol import Mail
 from services.integrations.messaging.bus import Bus
 from services.operations.analytics import AnalyticsService
@@ -90,7 +92,8 @@ class HeldStorage:
 
 async def test_reads_of_shared_pictures_by_one_client_leave_slots_to_others() -> None:
     storage = HeldStorage()
-    shares = ShareService(storage, EventPublisher(Bus()), "http://localhost")  # type: ignore[arg-type]  # only reads
+    previews = SharePreviews(storage, ImageSanitizer())  # type: ignore[arg-type]  # only reads
+    shares = ShareService(storage, EventPublisher(Bus()), previews, "http://localhost")  # type: ignore[arg-type]  # so
     file = File(id="fil_1", owner_id="usr_ada", kind=FileKind.RESULT, content_type="image/jpeg")
     tasks = [asyncio.create_task(shares.read_part(file, 0, 1, client="203.0.113.1")) for _ in range(30)]
     await settle()
