@@ -1,6 +1,9 @@
-"""The types of settings: enums, and strings that are validated at startup."""
+"""The types of settings: enums, and strings that are validated at startup. And the secret key that is generated."""
 
+import contextlib
+import os
 import re
+import secrets
 from collections.abc import Callable
 from email.utils import parseaddr
 from enum import StrEnum
@@ -10,7 +13,7 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -218,3 +221,28 @@ Products = Annotated[
         "slug=product id, comma-separated, each slug and each product once",
     ),
 ]
+
+
+def generated_secret(folder: Path) -> str:
+    """Return the key in `folder`, generated once and readable by its owner only."""
+    path = folder / "secret-key"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f"secret-key-{secrets.token_hex(8)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        # Linked into place when complete: if several processes start at once, one wins and all read the same key.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    return path.read_text()
+
+
+def problem_lines(error: ValidationError) -> list[str]:
+    """Return what is wrong with settings, one line each, with the variable's name."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        text = problem["msg"].removeprefix("Value error, ")
+        lines += [f"{name}: {line}" if name else line for line in text.splitlines()]
+    return lines

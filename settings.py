@@ -1,8 +1,5 @@
 """Every environment variable, typed. No other module reads the environment; docs/configuration.md lists them all."""
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -34,7 +31,9 @@ from setting_types import (
     Switch,
     UploadMethod,
     WebAddress,
+    generated_secret,
     is_placeholder,
+    problem_lines,
 )
 
 ROOT = Path(__file__).parent
@@ -134,7 +133,7 @@ class Settings(BaseSettings):
         3600, ge=2, le=_MAX_LINK_SECONDS, description="How long a photo that was uploaded ahead can be used."
     )
     unused_photo_seconds: int = Field(
-        86_400, ge=1, description="How long a generation that ended before its provider call keeps its photo."
+        86_400, ge=1, le=10**8, description="How long a generation that ended before its provider call keeps its photo."
     )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
     file_url_seconds: int = Field(
@@ -372,19 +371,7 @@ class Settings(BaseSettings):
 
     def secret(self) -> str:
         """Return SECRET_KEY, or a key that is generated once in DATA_DIR, readable by its owner only."""
-        if self.secret_key:
-            return self.secret_key
-        path = self.data_dir / "secret-key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            fresh = path.with_name(f"secret-key-{secrets.token_hex(8)}")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_hex(32))
-            # Linked into place when complete: if several processes start at once, one wins and all read the same key.
-            with contextlib.suppress(FileExistsError):
-                path.hardlink_to(fresh)
-            fresh.unlink()
-        return path.read_text()
+        return self.secret_key or generated_secret(self.data_dir)
 
 
 def load_settings(**given: object) -> Settings:
@@ -396,7 +383,7 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
     except ValidationError as error:
-        problems = _lines(error)
+        problems = problem_lines(error)
         # Pydantic checks the whole only if every field is valid: validate again with the invalid fields left out.
         invalid = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
         defaults = {name: Settings.model_fields[name].default for name in invalid & Settings.model_fields.keys()}
@@ -404,14 +391,5 @@ def load_settings(**given: object) -> Settings:
             try:
                 Settings(**{**given, **defaults})
             except ValidationError as more:
-                problems += _lines(more)
+                problems += problem_lines(more)
         raise SettingsError(problems) from error
-
-
-def _lines(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"]).upper()
-        text = problem["msg"].removeprefix("Value error, ")
-        lines += [f"{name}: {line}" if name else line for line in text.splitlines()]
-    return lines
