@@ -1,6 +1,8 @@
 """Previews of shared pictures for chats: small JPEGs, made at the first request and stored beside the picture."""
 
 import asyncio
+from collections import Counter
+from functools import partial
 
 import structlog
 
@@ -18,7 +20,8 @@ MAX_BYTES = 300_000  # WhatsApp shows no larger ones
 BOX = (1200, 2400)  # pixels: the width that large previews have everywhere, and twice that for tall pictures
 _QUALITIES = (85, 75, 65, 55, 45, 30, 15, 5)  # tried in this order; even noise of this size fits with the last
 _MAX_WAIT = 10.0  # seconds for a turn; chats wait about as long
-_MAX_WAITING = 200  # previews of this process
+_MAX_WAITING = 200  # previews of this process that are being made or wait for it
+_MAX_WAITING_PER_OWNER = 4
 
 
 def preview_size(file: File) -> tuple[int, int]:
@@ -35,9 +38,9 @@ def _fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 class SharePreviews:
     """Reads previews, and makes those that are missing.
 
-    Anyone may request them, so they are made one at a time in each process, the owners of the pictures take turns, and
-    concurrent requests for one picture wait for the same work. Each is made once: it is stored until its picture is
-    removed.
+    Anyone may request them, so they are made one at a time in each process, the owners of the pictures take turns with
+    a few each, and concurrent requests for one picture wait for the same work. Each is made once: it is stored until
+    its picture is removed.
     """
 
     def __init__(self, storage: Storage, sanitizer: ImageSanitizer) -> None:
@@ -45,6 +48,7 @@ class SharePreviews:
         self._sanitizer = sanitizer
         self._turns = FairSlots(total=1, per_key=1)
         self._making: dict[str, asyncio.Task[bytes]] = {}  # by file
+        self._owners: Counter[str] = Counter()  # of those files
 
     async def find(self, file: File) -> bytes | None:
         """Return the stored preview; None if there is none yet. Raises StorageError."""
@@ -59,18 +63,22 @@ class SharePreviews:
         Raises:
             MissingObjectError: the picture was removed, or is none.
             StorageError: the storage does not respond.
-            UnavailableError: it cannot be made right now.
+            UnavailableError: it cannot be made right now, or too many of this owner wait.
         """
         making = self._making.get(file.id)
         if making is None:
-            if len(self._making) >= _MAX_WAITING:
+            if len(self._making) >= _MAX_WAITING or self._owners[file.owner_id] >= _MAX_WAITING_PER_OWNER:
                 raise UnavailableError
             making = self._making[file.id] = asyncio.create_task(self._make(file))
-            making.add_done_callback(lambda task: self._finish(file.id, task))
+            self._owners[file.owner_id] += 1
+            making.add_done_callback(partial(self._finish, file))
         return await asyncio.shield(making)
 
-    def _finish(self, file_id: str, task: asyncio.Task[bytes]) -> None:
-        del self._making[file_id]
+    def _finish(self, file: File, task: asyncio.Task[bytes]) -> None:
+        del self._making[file.id]
+        self._owners[file.owner_id] -= 1
+        if not self._owners[file.owner_id]:
+            del self._owners[file.owner_id]
         if not task.cancelled():
             task.exception()  # retrieved, even if every client has left
 

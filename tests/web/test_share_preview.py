@@ -10,7 +10,7 @@ from PIL import Image
 
 from models import File
 from models.database.connection import rows
-from models.enum import FileState
+from models.enum import FileKind, FileState
 from services.core.error import UnavailableError
 from services.gallery.share_preview import MAX_BYTES, SharePreviews
 from services.integrations.images.sanitizer import ImageSanitizer, ReducedImage, SanitizerBusyError
@@ -131,6 +131,29 @@ async def test_concurrent_requests_share_the_work_and_one_preview_is_made_at_a_t
     assert await previews.make(shared) == b"preview"
     assert sanitizer.jobs == 2
     await ada.execute(DELETE, ids=[other_id])
+
+
+async def test_previews_of_one_owner_leave_room_for_those_of_others(module_server: Running, shared: File) -> None:
+    release = asyncio.Event()
+
+    class HeldSanitizer(CountingSanitizer):
+        async def before(self) -> None:
+            await release.wait()
+
+    storage = module_server.services.integrations.storage
+    previews = SharePreviews(storage, HeldSanitizer())
+    mine = [File(id=f"fil_{number}", owner_id=shared.owner_id, kind=FileKind.RESULT) for number in range(9)]
+    for file in mine:
+        await storage.put(file.key, b"picture", "image/png")
+    other = File(id="fil_0", owner_id="usr_other", kind=FileKind.RESULT)
+    tasks = [asyncio.create_task(previews.make(file)) for file in (*mine, other)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    release.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    refused = [isinstance(outcome, UnavailableError) for outcome in outcomes]
+    assert refused == [False] * 4 + [True] * 5 + [False]
+    for file in mine:
+        await storage.delete(file.key)
 
 
 async def test_preview_that_is_made_while_its_picture_is_deleted_is_not_kept(
