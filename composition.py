@@ -42,6 +42,7 @@ from telemetry import crash
 from telemetry.trace import tracing
 from web.app import WebOptions
 from web.connection_limit import ConnectionLimits, Pace
+from web.upload_slots import ReceivingLimits
 
 log = structlog.get_logger(__name__)
 
@@ -259,4 +260,5 @@ def web_options(settings: Settings) -> WebOptions:
         connection_limits=ConnectionLimits(settings.max_sockets_per_client, Pace())
         if settings.rate_limits is Switch.ON
         else ConnectionLimits.off(),
+        receiving=ReceivingLimits() if settings.rate_limits is Switch.ON else ReceivingLimits(None, None),
     )

@@ -32,6 +32,7 @@ from web.metrics import show_metrics
 from web.request_log import RequestLog
 from web.security_headers import SecurityHeaders
 from web.shared_picture import send_picture, send_preview, send_thumbnail, show_not_found, show_page
+from web.upload_slots import ReceivingLimits, UploadSlots
 from web.webhook import MAX_BODY_BYTES, receive_polar
 
 
@@ -56,6 +57,7 @@ class WebOptions:
     health_seconds: float = 2.0  # timeout of each health check
     upload_seconds: float = 60.0  # base timeout of an upload, to which its maximum size adds
     connection_limits: ConnectionLimits = field(default_factory=ConnectionLimits.off)  # of sockets and streams
+    receiving: ReceivingLimits = field(default_factory=ReceivingLimits)  # of uploads
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
 
@@ -88,6 +90,24 @@ def _account_pages(cookie: SessionCookie) -> list[Route]:
     ]
 
 
+def _middleware(options: WebOptions, routes: list[Route | WebSocketRoute]) -> list[Middleware]:
+    middleware = [
+        Middleware(RequestLog, [route.path for route in routes]),
+        Middleware(ClientAddress, options.trusted_proxies),
+    ]
+    if options.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(options.cors_origins),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
+            )
+        )
+    return middleware
+
+
 def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]], options: WebOptions) -> Starlette:
     """Return the application; `open_services` is entered when it starts and exited when it stops."""
 
@@ -100,6 +120,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     if options.graphiql is not Audience.NONE:
         graphiql = GraphiQL(options.graphiql, options.address, options.graphiql_files)
     cookie = SessionCookie(options.address, options.cors_origins)
+    uploads = UploadSlots(options.receiving)
     endpoint = GraphQLEndpoint(
         graphiql=graphiql,
         introspection=options.introspection,
@@ -108,13 +129,16 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         heartbeat_seconds=options.heartbeat_seconds,
         cookie=cookie,
         connections=options.connection_limits,
+        uploads=uploads,
     )
     routes: list[Route | WebSocketRoute] = [
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
         Route("/files/{token}", serve_file),
         Route(
-            "/uploads/{token}", partial(receive_upload, base_timeout=options.upload_seconds), methods=["POST", "PUT"]
+            "/uploads/{token}",
+            partial(receive_upload, slots=uploads, base_timeout=options.upload_seconds),
+            methods=["POST", "PUT"],
         ),
         Route("/s/{slug}", show_page),
         Route("/s/{slug}/picture", send_picture),
@@ -131,20 +155,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     ]
     if graphiql:
         routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
-    middleware = [
-        Middleware(RequestLog, [route.path for route in routes]),
-        Middleware(ClientAddress, options.trusted_proxies),
-    ]
-    if options.cors_origins:
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(options.cors_origins),
-                allow_methods=["*"],
-                allow_headers=["*"],
-                allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
-            )
-        )
-    application = Application(options.address, routes=routes, middleware=middleware, lifespan=lifespan)
+    application = Application(
+        options.address, routes=routes, middleware=_middleware(options, routes), lifespan=lifespan
+    )
     application.router.redirect_slashes = False  # redirects would contain the request's unchecked Host header
     return application

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from cross_web import HTTPException
 from starlette.types import Message, Receive
 
+from models.enum import ErrorCode
+from services.core.error import Refusal
 from services.core.message import message
 
 MAX_JSON_BYTES = 100 * 1024  # of a GraphQL request
 
 TOO_LARGE = message("The request is too large.")
+_STATUS = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.RATE_LIMITED: 429, ErrorCode.UNAVAILABLE: 503}
 
 
 class TooLargeError(HTTPException):
@@ -22,6 +25,14 @@ class TooLargeError(HTTPException):
 
     def __init__(self) -> None:
         super().__init__(413, TOO_LARGE.text)
+
+
+class RefusedRequestError(HTTPException):
+    """A refusal before the body is read."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(_STATUS[refusal.code], refusal.message.text)
+        self.refusal = refusal
 
 
 def limited(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> Receive:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -27,17 +27,20 @@ from models.enum import ErrorCode
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
+from schema.runtime.instrumentation import count_error
 from services.core import locale
+from services.core.error import RateLimitedError, Refusal, UnauthenticatedError, UnavailableError
 from services.core.text import shortened
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, negotiate
-from web.body import MAX_JSON_BYTES, TOO_LARGE, TooLargeError, decode_json, limited
+from web.body import MAX_JSON_BYTES, TOO_LARGE, RefusedRequestError, TooLargeError, decode_json, limited
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
-from web.multipart import MULTIPART_OVERHEAD_BYTES, read_multipart
+from web.multipart import MULTIPART_OVERHEAD_BYTES, check_preflight, read_multipart
 from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, SocketHandler
 from web.socket_protocol import TOO_MANY
+from web.upload_slots import UploadSlots, announced_bytes
 
 
 class _SubscriptionError(HTTPException):
@@ -88,6 +91,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         heartbeat_seconds: float,
         cookie: SessionCookie,
         connections: ConnectionLimits,
+        uploads: UploadSlots,
     ) -> None:
         class HeartbeatSSE(LineFeedSSE):
             """The transport with its heartbeat interval bound: Strawberry instantiates it without arguments."""
@@ -100,6 +104,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._introspection = introspection
         self._cookie = cookie
         self.connections = connections
+        self._uploads = uploads
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
@@ -120,7 +125,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         services: Services = request.state.services
         is_multipart = request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
         max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
-        with ExitStack() as request.state.stack:
+        request.state.max_bytes = max_bytes
+        async with AsyncExitStack() as request.state.stack:
             try:
                 request = Request(scope, limited(receive, request.headers, max_bytes))
                 response: Response = await self.run(request)
@@ -151,7 +157,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         authorization = request.headers.get("authorization")
         cookie = self._cookie.token(request) if authorization is None else None
-        return Context(
+        request.state.context = context = Context(
             request.state.services,
             token=cookie or bearer(authorization),
             is_cookie=cookie is not None,
@@ -161,6 +167,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             is_socket=isinstance(request, WebSocket),
             introspection=self._introspection,
         )
+        return context
 
     async def render_graphql_ide(self, request: Request) -> Response:
         assert self._graphiql is not None  # noqa: S101 - without graphql_ide, Strawberry answers 404 before this
@@ -200,7 +207,27 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> Any:
         assert isinstance(request, _RequestAdapter)  # noqa: S101 - see request_adapter_class
+        check_preflight(request.request)
+        await self._admit_upload(request.request)
         return await read_multipart(request.request)
+
+    async def _admit_upload(self, request: Request) -> None:
+        """Check the token and count the upload before its body is read. Raises RefusedRequestError."""
+        context: Context = request.state.context
+        stack: AsyncExitStack = request.state.stack
+        try:
+            viewer = await context.authenticate()
+            if viewer is None:
+                raise UnauthenticatedError
+            size = announced_bytes(request.headers, request.state.max_bytes)
+            stack.enter_context(self._uploads.receiving(viewer.id, context.client, size))
+            stack.push_async_callback(request.close)  # otherwise its temporary files stay until they are collected
+        except Refusal as refusal:
+            raise RefusedRequestError(refusal) from None
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            raise RefusedRequestError(UnavailableError()) from error
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         request_data = await super().parse_http_body(request)
@@ -234,7 +261,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def _count_stream(self, request: Request, context: Context) -> None:
         """Count an event stream until its response has ended. Raises TooManyConnectionsError."""
-        stack: ExitStack = request.state.stack
+        stack: AsyncExitStack = request.state.stack
         stack.enter_context(self.connections.client(context.client))
         try:
             viewer = await context.authenticate()
@@ -300,6 +327,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def _error_response(self, request: Request, error: HTTPException) -> Response:
         """Return `error` in the form of a GraphQL error response."""
         services: Services = request.state.services
+        media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
+        if isinstance(error, RefusedRequestError):
+            return self._refusal_response(request.state.context, error, media_type)
         text = shortened(error.reason)
         if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
             wanted = locale.from_header(request.headers.get("accept-language", ""))
@@ -307,5 +337,20 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             text = services.core.translator.translate(TOO_LARGE, wanted or default)
         code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
-        media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")
+
+    def _refusal_response(self, context: Context, error: RefusedRequestError, media_type: str) -> Response:
+        refusal, headers = error.refusal, {}
+        count_error(refusal.code)
+        extensions: dict[str, object] = {"code": refusal.code.value}
+        status = error.status_code
+        if status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+            # Under application/json it has the status of every operation that is refused for this reason.
+            status = 401 if media_type == RESPONSE_JSON else 200
+        if isinstance(refusal, RateLimitedError):
+            extensions["retryAfter"] = refusal.retry_after
+            headers["Retry-After"] = f"{refusal.retry_after:.0f}"
+        errors = [{"message": context.translate(refusal.message), "extensions": extensions}]
+        body = self.encode_json({"errors": errors})
+        return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")

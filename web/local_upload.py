@@ -1,6 +1,7 @@
 """The local storage's upload endpoint: a form, as for a bucket's presigned POST, or the file itself, as for its PUT."""
 
 import asyncio
+from pathlib import PurePosixPath
 
 from cross_web import HTTPException
 from starlette.datastructures import UploadFile
@@ -8,23 +9,24 @@ from starlette.exceptions import HTTPException as FormError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from services.core.error import UnavailableError
+from services.core.error import RateLimitedError, UnavailableError
 from services.integrations.images.formats import normalize_content_type
 from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import StorageError
 from services.services import Services
 from web.body import TooLargeError, limited
 from web.multipart import MULTIPART_OVERHEAD_BYTES
+from web.upload_slots import UploadSlots, announced_bytes
 
 _MAX_FIELDS = 20  # an S3 policy has some; they are ignored here
 _MIN_BYTES_PER_SECOND = 64 * 1024  # the slowest upload that is accepted, after the base timeout
 
 
-async def receive_upload(request: Request, base_timeout: float) -> Response:
+async def receive_upload(request: Request, slots: UploadSlots, base_timeout: float) -> Response:
     """Store the form's `file`, or the body of a PUT, replacing an earlier upload; 204 on success.
 
     The whole body must arrive within `base_timeout` seconds plus one second for each 64 KiB of the size, or the
-    response is 408.
+    response is 408. An account that sends too much at once gets 429.
     """
     services: Services = request.state.services
     try:
@@ -39,8 +41,10 @@ async def receive_upload(request: Request, base_timeout: float) -> Response:
     seconds = min(base_timeout + target.byte_size / _MIN_BYTES_PER_SECOND, services.media.uploads.seconds / 2)
     read = _read_body if request.method == "PUT" else _read_form
     try:
-        async with asyncio.timeout(seconds):
-            data = await read(request, target)
+        size = announced_bytes(request.headers, target.byte_size + MULTIPART_OVERHEAD_BYTES)
+        with slots.receiving(PurePosixPath(target.key).parent.name, request.state.client, size):
+            async with asyncio.timeout(seconds):
+                data = await read(request, target)
         if len(data) > target.byte_size:
             raise TooLargeError
         if len(data) < target.byte_size:
@@ -52,6 +56,11 @@ async def receive_upload(request: Request, base_timeout: float) -> Response:
     except TimeoutError:
         # Unless the connection is closed, the server would go on reading the rest of the body.
         return PlainTextResponse("That took too long.", status_code=408, headers={"Connection": "close"})
+    except RateLimitedError as refusal:
+        headers = {"Retry-After": f"{refusal.retry_after:.0f}"}
+        return PlainTextResponse(refusal.message.text.format(**refusal.message.values), 429, headers)
+    except UnavailableError as refusal:
+        return PlainTextResponse(refusal.message.text, status_code=503)
     except HTTPException as error:
         return PlainTextResponse(error.reason, status_code=error.status_code)
     except StorageError:

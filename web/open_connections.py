@@ -148,7 +148,8 @@ class OpenConnections:
 class WriteDeadline(asyncio.Protocol):
     """A protocol that resets its connection if the client does not read what was written to it."""
 
-    open_connections: ClassVar[OpenConnections]  # bound in web/server.py: uvicorn creates instances by itself
+    # Replaced by web/server.py in a subclass: uvicorn creates the instances.
+    open_connections: ClassVar[OpenConnections] = OpenConnections(ServerLimits(), {})
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _write_timer: asyncio.TimerHandle | None = None
