@@ -52,7 +52,9 @@ def make_provider(settings: Settings) -> ImageProvider:
 def make_sanitizers(settings: Settings) -> Sanitizers:
     """Return the sanitizers of uploads and of results; without rate limits, an upload waits for any time."""
     max_wait = None if settings.rate_limits is Switch.OFF else _UPLOAD_WAIT
-    return Sanitizers.of(settings.image_processes, max_wait=max_wait)
+    return Sanitizers.of(
+        settings.image_processes, max_wait=max_wait, max_pixels=settings.image_max_megapixels * 1_000_000
+    )
 
 
 def make_mailer(settings: Settings) -> Mailer | None:

@@ -22,7 +22,7 @@ from services.events.wiring import build_events
 from services.gallery.wiring import build_gallery
 from services.generations.wiring import WorkerOptions, build_generations
 from services.generations.worker import Times
-from services.integrations.images.sanitizer import Sanitizers
+from services.integrations.images.sanitizer import SanitizerBusyError, Sanitizers, SanitizerUnavailableError
 from services.integrations.password_hashing import HASH_KIB
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.protocol import Storage
@@ -234,6 +234,14 @@ async def running_worker(services: Services, concurrency: int) -> AsyncIterator[
         await asyncio.wait([sweeping], timeout=SWEEP_GRACE_SECONDS)
 
 
+async def _log_missing_decoders(services: Services) -> None:
+    """Log the formats that clients may send and that cannot be decoded here."""
+    with contextlib.suppress(SanitizerUnavailableError, SanitizerBusyError):
+        missing = await services.integrations.sanitizers.results.missing_formats()
+        if formats := sorted(missing & services.media.files.limits.formats):
+            log.warning("decoder.missing", formats=formats, hint="install pillow-heif for HEIC; clients get a refusal")
+
+
 @contextlib.asynccontextmanager
 async def open_server(
     settings: Settings, *, hash_kib: int = HASH_KIB, shared_sanitizers: Sanitizers | None = None
@@ -241,6 +249,7 @@ async def open_server(
     """Open the services of a server; without Redis, the server is also the worker."""
     opening = open_services(settings, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers)
     async with opening as services, contextlib.AsyncExitStack() as stack:
+        await _log_missing_decoders(services)
         if settings.redis_url is None:
             await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
         log.info("server.started")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from adapters import open_storage, product_ids, server_limits
+from adapters import make_sanitizers, open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from services.integrations.messaging.redis_pubsub import ping
@@ -37,11 +37,22 @@ async def check(settings: Settings) -> int:
             await ping(settings.redis_url)
         return ""
 
+    async def pictures() -> str:
+        sanitizers = make_sanitizers(settings)
+        try:
+            missing = await sanitizers.uploads.missing_formats()
+        finally:
+            await sanitizers.aclose()
+        accepted = set(settings.upload_formats or load_profile(PROFILES / f"{settings.profile}.toml").upload.formats)
+        formats = ", ".join(sorted(missing & accepted))
+        return f"{formats} cannot be decoded here, see docs/operating.md" if formats else ""
+
     key = "API key is set" if settings.has_openrouter_key else "no API key needed"
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
         ("storage", settings.storage_summary, storage),
         ("uploads", settings.upload_method, uploads),
+        ("pictures", f"at most {settings.image_max_megapixels} megapixels", pictures),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
     failures = 0

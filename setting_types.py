@@ -19,7 +19,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 _STORE = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~/-]*)?")
-_FORMATS = {"JPEG", "PNG", "WEBP"}
+_FORMATS = {"JPEG", "PNG", "WEBP", "HEIC", "AVIF"}
 # Parts of example values that are left in place of a key; such a key counts as unset.
 _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
 
@@ -195,7 +195,10 @@ Formats = Annotated[
     tuple[str, ...],
     _names,
     _upper,
-    _must(lambda names: bool(names) and set(names) <= _FORMATS, "one or more of JPEG, PNG, WEBP, comma-separated"),
+    _must(
+        lambda names: bool(names) and set(names) <= _FORMATS,
+        "one or more of JPEG, PNG, WEBP, HEIC, AVIF, comma-separated",
+    ),
 ]
 Networks = Annotated[
     tuple[str, ...],

@@ -122,12 +122,15 @@ class Settings(BaseSettings):
     image_processes: int = Field(
         2, ge=1, le=32, description="Child processes that decode uploads, and as many that decode results, per process."
     )
+    image_max_megapixels: int = Field(
+        120, ge=1, le=250, description="Maximum size of an image; other formats than JPEG have lower limits, too."
+    )
 
     upload_max_bytes: int | None = Field(
         None, ge=1024, description="Maximum size of an uploaded image; default: the profile's."
     )
     upload_formats: Annotated[Formats | None, NoDecode] = Field(
-        None, description="Accepted formats, of JPEG, PNG, WEBP; default: the profile's."
+        None, description="Accepted formats, of JPEG, PNG, WEBP, HEIC, AVIF; default: the profile's."
     )
     upload_seconds: int = Field(
         3600, ge=2, le=_MAX_LINK_SECONDS, description="How long a photo that was uploaded ahead can be used."

@@ -1,7 +1,9 @@
 """Pictures and their rows: a row is written before its bytes and deleted after them."""
 
 import asyncio
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -10,7 +12,7 @@ from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
-from services.core.message import message
+from services.core.message import Message, message
 from services.events import account_change
 from services.integrations.images.formats import EXTENSIONS
 from services.integrations.images.sanitizer import (
@@ -37,7 +39,7 @@ class UploadLimits:
     """What clients may upload: the largest size in bytes, and the formats, detected by content."""
 
     max_bytes: int
-    formats: frozenset[str]  # of JPEG, PNG, WEBP
+    formats: frozenset[str]  # of JPEG, PNG, WEBP, HEIC, AVIF
 
 
 class FileService:
@@ -72,20 +74,29 @@ class FileService:
             log.error("sanitizer.unavailable", error=str(error))
             raise UnavailableError from None
         except BadImageError as error:
-            raise self._refusal(error.reason, field) from None
+            raise self._refusal(error, field) from None
 
-    def _refusal(self, reason: BadImage, field: str) -> InvalidInputError:
-        formats = ", ".join(sorted(self.limits.formats))
+    def _refusal(self, error: BadImageError, field: str) -> InvalidInputError:
         megabytes = f"{self.limits.max_bytes / 2**20:g}"
         texts = {
             BadImage.EMPTY: message("The picture is empty."),
             BadImage.TOO_MANY_BYTES: message("The picture is larger than {megabytes} MiB.", megabytes=megabytes),
-            BadImage.UNSUPPORTED_FORMAT: message("The picture must be one of: {formats}.", formats=formats),
-            BadImage.TOO_MANY_PIXELS: message("The picture has too many pixels."),
+            BadImage.UNSUPPORTED_FORMAT: self._unsupported_format(str(error.details.get("format", ""))),
+            BadImage.TOO_MANY_PIXELS: _too_many_pixels(error.details),
             BadImage.TOO_SLOW: message("The picture takes too long to decode. Please save it in another way."),
             BadImage.DAMAGED: message("The picture is damaged or incomplete."),
         }
-        return InvalidInputError(texts[reason], field=(field,))
+        return InvalidInputError(texts[error.reason], field=(field,))
+
+    def _unsupported_format(self, found: str) -> Message:
+        formats = ", ".join(sorted(self.limits.formats - {found}))
+        if found == "HEIC":
+            return message(
+                "HEIC pictures cannot be read here. On an iPhone, choose Settings > Camera > Formats > Most Compatible"
+                " and take the photo again, or send it in one of these formats: {formats}.",
+                formats=formats,
+            )
+        return message("The picture must be one of: {formats}.", formats=formats)
 
     async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
         """Write the row, then the bytes. The file stays PENDING until a transaction that uses it calls `mark_live`.
@@ -211,6 +222,27 @@ class FileService:
         if found is None:
             return await self.link(file)
         return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+
+
+def _too_many_pixels(details: dict[str, Any]) -> Message:
+    """Return the refusal of a picture. `details`: of BadImageError; empty if its decoding took too much memory."""
+    if "width" not in details:
+        return message("Decoding the picture takes too much memory. Please save it with fewer pixels, or as a JPEG.")
+    width, height = int(details["width"]), int(details["height"])
+    if max(width, height) > details["side"]:
+        return message(
+            "The picture has {width} x {height} pixels; its sides can have up to {limit}.",
+            width=width,
+            height=height,
+            limit=details["side"],
+        )
+    return message(
+        "The picture has too many pixels: {megapixels} megapixels ({width} x {height}); at most {limit} are accepted.",
+        megapixels=f"{math.ceil(width * height / 100_000) / 10:g}",
+        width=width,
+        height=height,
+        limit=f"{details['pixels'] / 1_000_000:g}",
+    )
 
 
 def thumbnail_width(file: File, wanted: int) -> int | None:

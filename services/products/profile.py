@@ -33,7 +33,7 @@ class UploadRules(BaseModel):
     model_config = ENTRY
 
     max_bytes: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
-    formats: tuple[Literal["JPEG", "PNG", "WEBP"], ...] = Field(min_length=1)
+    formats: tuple[Literal["JPEG", "PNG", "WEBP", "HEIC", "AVIF"], ...] = Field(min_length=1)
 
 
 class ModelRules(BaseModel):

@@ -73,6 +73,7 @@ INVALID: list[tuple[str, str]] = [
     ("WORKER_CONCURRENCY", "0"),
     ("WORKER_CONCURRENCY", "257"),
     ("IMAGE_PROCESSES", "0"),
+    ("IMAGE_MAX_MEGAPIXELS", "0"),
     ("UPLOAD_MAX_BYTES", "1023"),
     ("UPLOAD_FORMATS", "GIF"),
     ("UPLOAD_FORMATS", "JPEG,SVG"),

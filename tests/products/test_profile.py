@@ -35,7 +35,7 @@ def test_studio_grants_30_credits_and_batches_of_four(studio: Profile) -> None:
     assert (studio.name, studio.locale, studio.signup_credits, studio.max_batch) == ("studio", "en", 30, 4)
     assert studio.models == ("google/gemini-2.5-flash-image",)
     assert studio.upload.max_bytes == 10 * 1024 * 1024
-    assert studio.upload.formats == ("JPEG", "PNG", "WEBP")
+    assert studio.upload.formats == ("JPEG", "PNG", "WEBP", "HEIC", "AVIF")
     assert studio.limits.prompt_max_length == 2000
 
 
@@ -252,7 +252,11 @@ def test_valid_small_profile_loads(tmp_path: Path) -> None:
         ("signup_credits = 3", "signup_credits = -1", "signup_credits: Input should be greater than or equal to 0"),
         ("max_batch = 2", "max_batch = 0", "max_batch: Input should be greater than or equal to 1"),
         ('models = ["model/one"]', "models = []", "models: must not be empty"),
-        ('formats = ["PNG"]', 'formats = ["GIF"]', "upload.formats.#1: Input should be 'JPEG', 'PNG' or 'WEBP'"),
+        (
+            'formats = ["PNG"]',
+            'formats = ["GIF"]',
+            "upload.formats.#1: Input should be 'JPEG', 'PNG', 'WEBP', 'HEIC' or 'AVIF'",
+        ),
         ("base_cost = 1", "base_cost = 0", "collections.toys.base_cost: Input should be greater than or equal to 1"),
         ("base_cost = 1", "base_cost = 1.5", "collections.toys.base_cost: Input should be a valid integer"),
         ("HD = 1.5", "HD = 0", "collections.toys.qualities.HD: Input should be greater than 0"),

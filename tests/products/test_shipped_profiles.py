@@ -45,12 +45,12 @@ def test_profile_is_named_like_its_file(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "locale", "credits", "max_bytes", "formats", "per_minute"),
     [
-        ("plushify", "en", 10, 10 * MIB, ("JPEG", "PNG"), 30),
-        ("plushify-quality", "en", 10, 10 * MIB, ("JPEG", "PNG"), 30),
-        ("avenger", "en", 30, 10 * MIB, ("JPEG", "PNG"), 5),
-        ("scenes", "zh", 100, 5 * MIB, ("JPEG", "PNG", "WEBP"), 30),
-        ("flash", "en", 0, 10 * MIB, ("JPEG", "PNG"), 30),
-        ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP"), 30),
+        ("plushify", "en", 10, 10 * MIB, ("JPEG", "PNG", "HEIC", "AVIF"), 30),
+        ("plushify-quality", "en", 10, 10 * MIB, ("JPEG", "PNG", "HEIC", "AVIF"), 30),
+        ("avenger", "en", 30, 10 * MIB, ("JPEG", "PNG", "HEIC", "AVIF"), 5),
+        ("scenes", "zh", 100, 5 * MIB, ("JPEG", "PNG", "WEBP", "HEIC", "AVIF"), 30),
+        ("flash", "en", 0, 10 * MIB, ("JPEG", "PNG", "HEIC", "AVIF"), 30),
+        ("studio", "en", 30, 10 * MIB, ("JPEG", "PNG", "WEBP", "HEIC", "AVIF"), 30),
     ],
 )
 def test_product_has_its_specified_initial_values(

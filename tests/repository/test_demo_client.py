@@ -111,7 +111,7 @@ async def test_demo_prints_refusals_in_one_line(server: Running, tmp_path: Path)
         demo(server.settings.address, pictures, "--style=plushify/unknown"),
     )
     assert (short.code, short.problem) == (3, "This needs 40 credits; you have 30.\n")
-    assert (letter.code, letter.problem) == (4, "The picture must be one of: JPEG, PNG, WEBP.\n")
+    assert (letter.code, letter.problem) == (4, "The picture must be one of: AVIF, HEIC, JPEG, PNG, WEBP.\n")
     assert (huge.code, "too large" in huge.problem, huge.problem.count("\n")) == (4, True, 1)
     assert unknown.code == 4
     assert unknown.problem.startswith("There is no style plushify/unknown. Choose one of: plushify/cute, ")

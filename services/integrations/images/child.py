@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,8 @@ class Response:
     height: int
     widths: list[int]
     parts: list[bytes]
+    details: dict[str, Any] = field(default_factory=dict)  # of a refusal
+    missing: frozenset[str] = frozenset()  # formats without a decoder, in response to that job
 
 
 class Child:
@@ -97,6 +99,8 @@ class Child:
                 response.get("height", 0),
                 response.get("widths", []),
                 [],
+                dict(response.get("details", {})),
+                frozenset(response.get("missing", [])),
             )
         except (ValueError, KeyError, TypeError):
             raise ConnectionError from None

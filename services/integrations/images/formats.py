@@ -16,6 +16,8 @@ FORMATS = {
     "JPEG": PictureFormat("image/jpeg", "jpg", ("image/jpg", "image/pjpeg", "image/jfif")),
     "PNG": PictureFormat("image/png", "png", ("image/x-png",)),
     "WEBP": PictureFormat("image/webp", "webp", ("image/x-webp",)),
+    "HEIC": PictureFormat("image/heic", "heic", ("image/heif", "image/heic-sequence", "image/heif-sequence")),
+    "AVIF": PictureFormat("image/avif", "avif", ("image/avif-sequence",)),
 }
 CONTENT_TYPES = {name: known.content_type for name, known in FORMATS.items()}
 EXTENSIONS = {known.content_type: known.extension for known in FORMATS.values()}

@@ -21,6 +21,8 @@ CHILD = Path(__file__).with_name("sanitizer_process.py")
 ALL_FORMATS = frozenset(CONTENT_TYPES)
 THUMBNAIL_WIDTHS = (320, 640, 1280)  # pixels, ascending: galleries on any screen, and full screen on a phone
 MAX_PREVIEW_BYTES = 16 << 20  # a provider's partial image: a PNG of 4096 x 4096 pixels is rarely larger
+MAX_PIXELS = 120_000_000  # a panorama of a phone
+MAX_SIDE = 65_500  # pixels, of a JPEG: the number of pixels is the limit, not the shape
 REDUCED_QUALITIES = (92, 80)  # of JPEG and WebP, tried in this order before the size is reduced
 _NICENESS_OF_UPLOADS = 5  # on a busy CPU they get a third of the time that other processes get
 _PROBE_SECONDS = 5.0  # in which a fresh child cleans the probe, where the machine is not overloaded
@@ -41,16 +43,23 @@ class BadImage(StrEnum):
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
     UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"  # by its first bytes; file names and declared types are ignored
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"  # by its header, or it exceeded the memory limit
-    TOO_SLOW = "TOO_SLOW"  # it exceeded the CPU limit, or its child did not respond while others do
+    TOO_SLOW = (
+        "TOO_SLOW"  # by its scans or chunks, or it exceeded the CPU limit, or its child did not respond while others do
+    )
     DAMAGED = "DAMAGED"  # truncated, malformed, or it crashed the decoder
 
 
 class BadImageError(Exception):
-    """The image is refused; sending it again does not help."""
+    """The image is refused; sending it again does not help. `details`: what was found, and what is accepted.
 
-    def __init__(self, reason: BadImage) -> None:
+    TOO_MANY_PIXELS by the header has `width`, `height`, `pixels` and `side` (of the image, then the limits), and
+    UNSUPPORTED_FORMAT has `format`, empty if it is unknown.
+    """
+
+    def __init__(self, reason: BadImage, details: dict[str, Any] | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.details = details or {}
 
 
 class SanitizerUnavailableError(Exception):
@@ -66,7 +75,8 @@ class SanitizerBusyError(SanitizerUnavailableError):
 class CleanImage:
     """A re-encoded image: 8-bit sRGB or RGBA, upright, one frame, no metadata.
 
-    `data` is JPEG, PNG or WebP like the input, its long side at most 4096 pixels; `sha256` is hex, of `data`.
+    `data` is JPEG, PNG or WebP like the input; of HEIC and AVIF it is JPEG, or WebP if transparent. Its long side is
+    at most 4096 pixels; `sha256` is hex, of `data`.
     `placeholder` is a data URI of about 100 characters (WebP, 16 pixels, transparency on white); `thumbnails`
     are WebP by the width that each fits into, at most four times that high, never larger than the image: the
     first of THUMBNAIL_WIDTHS always, the others only if they are narrower than the image.
@@ -105,7 +115,7 @@ class ImageSanitizer:
     `memory_mib` limits a child's address space, and so its resident memory. `cpu_seconds` is the CPU time that one
     image may use (up to one second more, because the kernel counts whole seconds); `timeout` is wall-clock time from
     the start of the decoding, and must be longer: a slow image hits the CPU limit first, unless the machine is busy.
-    WebP is limited to 24 megapixels within `max_pixels`, because its decoder holds several copies.
+    Other formats than JPEG, which can be decoded at a fraction of its size, are limited further by decoding.py.
     `program`: what a child runs; tests pass others.
     """
 
@@ -116,8 +126,8 @@ class ImageSanitizer:
         per_account: int | None = None,
         max_wait: float | None = None,
         niceness: int = 0,
-        max_pixels: int = 40_000_000,
-        max_side: int = 8192,
+        max_pixels: int = MAX_PIXELS,
+        max_side: int = MAX_SIDE,
         memory_mib: int = 600,
         cpu_seconds: int = 5,
         timeout: float = 30.0,
@@ -150,7 +160,7 @@ class ImageSanitizer:
     async def clean(
         self, data: bytes, *, max_bytes: int, formats: frozenset[str] = ALL_FORMATS, account: str = ""
     ) -> CleanImage:
-        """Decode `data` and re-encode it in its own format; only `formats` (JPEG, PNG, WEBP) are accepted.
+        """Decode `data` and re-encode it; only `formats` are accepted.
 
         `account`: the id of the account that it is done for, here and below.
 
@@ -172,6 +182,10 @@ class ImageSanitizer:
             placeholder=_data_uri(placeholder),
             thumbnails=dict(zip(response.widths, thumbnails, strict=True)),
         )
+
+    async def missing_formats(self) -> frozenset[str]:
+        """Return the formats that cannot be decoded here. Raises SanitizerBusyError, SanitizerUnavailableError."""
+        return (await self._run({"task": "missing"}, b"\0", 1, "")).missing
 
     async def preview(self, data: bytes, *, width: int = 256, account: str = "") -> str:
         """Return a small WebP of a provider's partial image as a data URI: at most `width` pixels wide and about 12,000
@@ -283,7 +297,7 @@ class ImageSanitizer:
                 raise BadImageError(BadImage.DAMAGED) from None
             raise _ChildLostError(f"a child exited with code {code}") from None
         if response.reason is not None:
-            raise BadImageError(BadImage(response.reason))
+            raise BadImageError(BadImage(response.reason), response.details)
         return response
 
     async def _exchange(self, child: Child, job: dict[str, Any], data: bytes, seconds: float) -> Response:
@@ -329,7 +343,7 @@ class Sanitizers:
     results: ImageSanitizer
 
     @classmethod
-    def of(cls, processes: int, *, max_wait: float | None) -> Self:
+    def of(cls, processes: int, *, max_wait: float | None, max_pixels: int = MAX_PIXELS) -> Self:
         """Return sanitizers with up to `processes` children each.
 
         An account decodes one upload at a time, and leaves one child to the results of others. `max_wait`: seconds that
@@ -337,9 +351,13 @@ class Sanitizers:
         """
         return cls(
             uploads=ImageSanitizer(
-                processes=processes, per_account=1, max_wait=max_wait, niceness=_NICENESS_OF_UPLOADS
+                processes=processes,
+                per_account=1,
+                max_wait=max_wait,
+                niceness=_NICENESS_OF_UPLOADS,
+                max_pixels=max_pixels,
             ),
-            results=ImageSanitizer(processes=processes, per_account=max(1, processes - 1)),
+            results=ImageSanitizer(processes=processes, per_account=max(1, processes - 1), max_pixels=max_pixels),
         )
 
     async def aclose(self) -> None:
