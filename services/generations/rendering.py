@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 _MAX_CALLS = 3  # of one generation, the first included; repeated only where the provider's work never started
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
 _PROGRESS_INTERVAL = 0.2  # seconds between progress messages of one generation; previews are published at once
+_SANITIZER_PAUSES = (0.5, 2.0, 5.0)  # seconds before each further attempt to sanitize a result
 _PREVIEW_SECONDS = 5.0  # in which a preview is shown or left out
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
 _GENERATING, _GENERATED, _STORING = 0.1, 0.9, 0.95  # on the generation's scale of 0 to 1
@@ -77,20 +78,31 @@ class Renderer:
         final = await self._call_provider(claim, request)
         crashpoint("worker.generated")
         await self._advance(claim, GenerationStage.STORING, _STORING)
-        try:
-            clean = await self._sanitizer.clean(
-                final.data,
-                max_bytes=MAX_ANSWER_BYTES,
-                formats=_RESULT_FORMATS,
-                account=claim.generation.user_id,
-            )
-        except BadImageError as error:
-            log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
-            raise _failed_after_call(ErrorCode.GENERATION_FAILED, final) from None
-        except SanitizerUnavailableError as error:
-            log.error("generation.sanitizer_unavailable", generation=claim.generation.id, error=repr(error))
-            raise _failed_after_call(ErrorCode.UNAVAILABLE, final) from None
-        return final, clean
+        return final, await self._sanitize(claim, final)
+
+    async def _sanitize(self, claim: Claim, final: FinalImage) -> CleanImage:
+        """Return the sanitized result, which is paid for: during an outage of the sanitizer, retry.
+
+        Raises:
+            GenerationFailedError: there is no usable image.
+        """
+        for pause in (*_SANITIZER_PAUSES, None):
+            try:
+                return await self._sanitizer.clean(
+                    final.data,
+                    max_bytes=MAX_ANSWER_BYTES,
+                    formats=_RESULT_FORMATS,
+                    account=claim.generation.user_id,
+                )
+            except BadImageError as error:
+                log.warning("generation.bad_result", generation=claim.generation.id, reason=error.reason)
+                raise _failed_after_call(ErrorCode.GENERATION_FAILED, final) from None
+            except SanitizerUnavailableError as error:
+                log.error("generation.sanitizer_unavailable", generation=claim.generation.id, error=repr(error))
+                if pause is None:
+                    raise _failed_after_call(ErrorCode.UNAVAILABLE, final) from None
+                await asyncio.sleep(pause)
+        raise AssertionError  # the last attempt returns or raises
 
     async def _fit_reference(self, request: ImageRequest, account: str) -> ImageRequest:
         """Replace a reference that is larger than the model takes by a smaller copy; the stored file stays as it is.

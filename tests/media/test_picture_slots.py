@@ -10,7 +10,7 @@ import pytest
 
 from models import Generation
 from models.database.connection import rows
-from services.integrations.images.sanitizer import ImageSanitizer, Sanitizers
+from services.integrations.images.sanitizer import CHILD, ImageSanitizer, Sanitizers
 from setting_types import Switch
 from settings import PROFILES, Settings
 from tests.conftest import Running, running
@@ -18,6 +18,7 @@ from tests.media.test_direct_upload import sent
 from tests.support.client import CREATE, Api, photo, until
 from tests.support.corpus import pictures
 from tests.support.fakes.held_pictures import SCRIPTED_CHILD, held, holding, release
+from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.integrity import assert_invariants
 
 CREATE_ONE = CREATE.replace("errors { code", "errors { __typename code ... on RateLimitedError { retryAfter }")
@@ -105,6 +106,34 @@ async def _check_nothing_is_left_of(server: Running, api: Api) -> None:
     assert await Generation.filter(user_id=api.user["id"]).count() == 0
     assert await rows("SELECT id FROM files WHERE owner_id = $1", api.user["id"]) == []
     await assert_invariants(server.services, all_ended=True)
+
+
+# Its first two processes exit at once, as where memory is short.
+STARTS_LATE = """
+import pathlib, sys
+for name in ("first", "second"):
+    path = pathlib.Path(__file__).with_name(name)
+    if not path.exists():
+        path.touch()
+        sys.exit(1)
+sys.path.insert(0, "FOLDER")
+import sanitizer_process
+sanitizer_process.main(*map(int, sys.argv[1:]))
+"""
+
+
+async def test_result_is_sanitized_again_after_an_outage_of_the_children(
+    scripted_settings: Settings, openrouter: ScriptedOpenRouter, tmp_path: Path
+) -> None:
+    program = tmp_path / "starts_late.py"
+    program.write_text(STARTS_LATE.replace("FOLDER", str(CHILD.parent)))
+    sanitizers = Sanitizers(uploads=ImageSanitizer(), results=ImageSanitizer(processes=1, program=program))
+    async with running(scripted_settings, sanitizers=sanitizers) as server:
+        await complete(await server.api.sign_up())
+        assert program.with_name("second").exists()
+        assert len(openrouter.calls) == 1
+        await assert_invariants(server.services, all_ended=True)
+    await sanitizers.aclose()
 
 
 async def test_ordinary_pictures_of_one_account_sent_at_once_are_all_accepted(settings: Settings) -> None:
