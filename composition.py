@@ -115,13 +115,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     generations = build_generations(
         core, events, products, operations, billing, media, catalogue, integrations, _worker_options(settings)
     )
-    gallery = build_gallery(
-        events,
-        storage,
-        integrations.sanitizers.uploads,
-        settings.address,
-        unused_photo_seconds=settings.unused_photo_seconds,
-    )
+    gallery = build_gallery(events, integrations, settings.address, unused_photo_seconds=settings.unused_photo_seconds)
     accounts = build_accounts(
         core, events, billing, payments, media, gallery, integrations, _account_options(settings, profile)
     )

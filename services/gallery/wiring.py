@@ -12,8 +12,7 @@ from services.gallery.original_retention import OriginalRetention
 from services.gallery.share import ShareService
 from services.gallery.share_preview import SharePreviews
 from services.gallery.user_stats import StatsService
-from services.integrations.images.sanitizer import ImageSanitizer
-from services.integrations.storage.protocol import Storage
+from services.integrations.wiring import Integrations
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,17 @@ class Gallery:
         return (chore_for_each("unused_original", Lane.CLEAN_UP, originals.find, originals.remove),)
 
 
-def build_gallery(
-    events: Events, storage: Storage, sanitizer: ImageSanitizer, address: str, *, unused_photo_seconds: float
-) -> Gallery:
+def build_gallery(events: Events, integrations: Integrations, address: str, *, unused_photo_seconds: float) -> Gallery:
     """Build the group. `address`: PUBLIC_URL, with which share links start.
 
     `unused_photo_seconds`: how long a generation that ended before its provider call keeps its photo.
     """
+    storage = integrations.storage
+    previews = SharePreviews(storage, integrations.sanitizers.uploads)
     return Gallery(
         lists=GalleryService(),
         favorites=FavoriteService(events.publisher),
-        shares=ShareService(storage, events.publisher, SharePreviews(storage, sanitizer), address),
+        shares=ShareService(storage, events.publisher, previews, address),
         deletion=DeletionService(events.publisher),
         moderation=ModerationService(events.publisher),
         originals=OriginalRetention(events.publisher, unused_photo_seconds),
