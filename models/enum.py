@@ -190,6 +190,10 @@ class AdminAction(StrEnum):
     SET_MEMBERSHIP = "SET_MEMBERSHIP"
     GRANT_PASS = "GRANT_PASS"  # noqa: S105 - a time-boxed purchase, not a password
     SET_SUSPENDED = "SET_SUSPENDED"
+    SETTLE_PAYMENT = "SETTLE_PAYMENT"  # one that needed review
+    DISMISS_PAYMENT = "DISMISS_PAYMENT"
+    GRANT_PLAN = "GRANT_PLAN"
+    END_PLAN = "END_PLAN"
     CHANGE_EMAIL = "CHANGE_EMAIL"  # by its user: an account left an address that ADMIN_EMAILS lists
     CREATE_STYLE = "CREATE_STYLE"  # in the catalogue; custom styles are private
     UPDATE_STYLE = "UPDATE_STYLE"

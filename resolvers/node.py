@@ -11,6 +11,7 @@ from schema.billing import CreditPackage, CreditTransaction, Plan
 from schema.catalogue import Collection, Style
 from schema.events import AuditEntry
 from schema.generations import Generation
+from schema.payments import PaymentReview
 from schema.runtime.context import Info
 from schema.runtime.node import Node
 from services.core.pagination import check_size
@@ -54,6 +55,9 @@ async def _find(info: Info, id: str) -> Node | None:
         case ids.AUDIT_ENTRY:
             entry = await context.audit_entry_by_id.load(id)
             return AuditEntry.of(entry) if entry else None
+        case ids.EXTERNAL_EVENT:
+            event = await context.payment_review_by_id.load(id)
+            return PaymentReview.of(event) if event else None
         case ids.GENERATION:
             generation = await context.generation_by_id.load(id)
             return Generation.of(generation) if generation else None

@@ -11,6 +11,7 @@ from schema.billing import CreditTransaction, TransactionFilter
 from schema.events import AuditEntry
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.operations import LedgerCheck, Maintenance, Metrics
+from schema.payments import PaymentReview
 from schema.runtime.connection import Connection, UncountedConnection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder
@@ -111,6 +112,20 @@ class Admin:
     ) -> UncountedConnection[AuditEntry]:
         request = page_request(str, first, after, last, before)
         return UncountedConnection.of(await info.context.services.events.audit_log.entries(request), AuditEntry.of)
+
+    @strawberry.field(
+        description="The payments that need review, newest first. adminSettlePayment or adminDismissPayment closes one."
+    )
+    async def payment_reviews(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[PaymentReview]:
+        request = page_request(str, first, after, last, before)
+        return Connection.of(await info.context.services.payments.reviews.open(request), PaymentReview.of)
 
     @strawberry.field(description="Statistics of a time window; of the last 24 hours where neither end is given.")
     async def metrics(

@@ -33,7 +33,7 @@ from schema.gallery import GalleryChange, SharedGeneration
 from schema.generations import Generation, GenerationPayload, GenerationsPayload
 from schema.media import UploadPayload
 from schema.operations import MaintenancePayload
-from schema.payments import CheckoutPayload
+from schema.payments import CheckoutPayload, PaymentReviewPayload
 from schema.runtime.connection import Connection
 from schema.runtime.error_formatting import DarkroomSchema
 from schema.runtime.extension import EXTENSIONS
@@ -255,6 +255,18 @@ class Mutation:
         ADMIN,
         "Delete any user's generation with its files; one in progress is canceled first. Without effect where it was "
         "deleted before. A completed generation is not refunded.",
+    )
+    admin_settle_payment: PaymentReviewPayload = mutation(
+        resolvers.payments.admin_settle_payment,
+        ADMIN,
+        "Settle a payment that needs review, by the same rules as when it was reported: for `userId` and as `product`, "
+        "the slug of a package, plan or pass, if they are given. An order is granted once. CONFLICT: it cannot be "
+        "settled, for the reason that the message says.",
+    )
+    admin_dismiss_payment: PaymentReviewPayload = mutation(
+        resolvers.payments.admin_dismiss_payment,
+        ADMIN,
+        "Close a payment that needs review without granting anything, also when its order is reported again.",
     )
     admin_set_membership: UserPayload = mutation(
         resolvers.billing.admin_set_membership,

@@ -68,6 +68,7 @@ class Context:
         self.transaction_by_id = self._owned(services.billing.ledger.by_ids, services.billing.ledger.all_by_ids)
         self.api_key_by_id = self._owned(services.accounts.api_keys.by_ids, services.accounts.api_keys.all_by_ids)
         self.audit_entry_by_id = self._owned(_owns_none, services.events.audit_log.by_ids)
+        self.payment_review_by_id = self._owned(_owns_none, services.payments.reviews.by_ids)
         self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
         self.pass_by_user = _batching(passes.active_of)
         self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
@@ -196,7 +197,7 @@ class Context:
 
 
 async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
-    """Return no objects: no user owns audit entries."""
+    """Return no objects: no user owns audit entries or payment reviews."""
     return {}
 
 

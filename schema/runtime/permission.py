@@ -98,6 +98,8 @@ ID_ARGUMENTS: dict[str, dict[str, str]] = {
     "Mutation.adminRefundGeneration": {"id": "any user's, deleted or not; else NOT_FOUND"},
     "Mutation.adminRetryGeneration": {"id": "any user's; else NOT_FOUND"},
     "Mutation.adminUnshareGeneration": {"id": "any user's; else NOT_FOUND"},
+    "Mutation.adminSettlePayment": {"id": "any payment event; else NOT_FOUND", "userId": "any user's; else NOT_FOUND"},
+    "Mutation.adminDismissPayment": {"id": "any payment event; else NOT_FOUND"},
     "Mutation.adminSetMembership": {"userId": "any user's; else NOT_FOUND"},
     "Mutation.adminGrantPass": {"userId": "any user's; else NOT_FOUND"},
     "Admin.generations": {"filter.styleId": "any user's", "filter.batchId": "any user's"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from models import Checkout, CreditPackage, Plan, Purchase, User, ids
+from models import Checkout, CreditPackage, Membership, Plan, Purchase, User, ids
 from models.database.connection import run_tx
 from models.enum import EventOutcome, PlanKind, PurchaseStatus
 from services.billing.membership import MembershipService
@@ -33,6 +33,17 @@ class Buyer:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What an admin decided about a payment: which account paid, and for what; None: as reported."""
+
+    user: User | None = None
+    product: Product | None = None
+
+
+AS_REPORTED = Decision()
+
+
 async def no_record(settlement: Settlement) -> None:
     """Keep no record of the outcome but the order itself."""
 
@@ -52,7 +63,9 @@ class PaymentService:
         self._referrals = referrals
         self._events = events
 
-    async def record_order(self, order: Order, *, pays: bool, record: Record = no_record) -> Settlement:
+    async def record_order(
+        self, order: Order, *, pays: bool, record: Record = no_record, decision: Decision = AS_REPORTED
+    ) -> Settlement:
         """Settle an order as reported. `pays`: whether the event says that it was paid; else only refunds count.
 
         `record` runs in the same transaction, or after it if nothing changed.
@@ -62,7 +75,7 @@ class PaymentService:
             log.error("payment.needs_review", order=order.id, problem=settlement.problem)
             await record(settlement)
             return settlement
-        return await self._settle(lambda: self._update_for_order(order, pays), record)
+        return await self._settle(lambda: self._update_for_order(order, pays, decision), record)
 
     async def record_refund(self, refund: Refund, *, record: Record = no_record) -> Settlement:
         """Reverse what one refund is for, or store it until its payment is reported."""
@@ -109,9 +122,9 @@ class PaymentService:
         await record(settlement)
         return settlement
 
-    async def _update_for_order(self, order: Order, pays: bool) -> PurchaseUpdate:
-        buyer = await self.buyer_of(order.owner)
-        product = await self.product_of(order.product_id)
+    async def _update_for_order(self, order: Order, pays: bool, decision: Decision) -> PurchaseUpdate:
+        buyer = Buyer(decision.user) if decision.user else await self.buyer_of(order.owner, order.subscription_id)
+        product = decision.product or await self.product_of(order.product_id)
         problem = buyer.problem or _problem_of(order, product)
         locks = (pays and problem is None) or await _is_granted(order.id)
         return PurchaseUpdate(order, buyer.user, product, problem, pays, locks)
@@ -124,24 +137,31 @@ class PaymentService:
     async def product_of(self, product_id: str | None) -> Product | None:
         """Return the package or plan of a product, on sale or not; None if the product is unknown."""
         slug = self._products.get(product_id or "")
-        if slug is None:
-            return None
+        return await self.product_with(slug) if slug is not None else None
+
+    @staticmethod
+    async def product_with(slug: str) -> Product | None:
+        """Return the package or plan with this slug, on sale or not."""
         return await CreditPackage.get_or_none(slug=slug) or await Plan.get_or_none(slug=slug)
 
     @staticmethod
-    async def buyer_of(claims: OwnerClaims) -> Buyer:
+    async def buyer_of(claims: OwnerClaims, subscription_id: str | None) -> Buyer:
         """Return the account that an order or a subscription belongs to.
 
         The checkout that we opened decides, then the user id in the metadata, which our server wrote when it opened the
-        checkout, and only then the customer's external id.
+        checkout, and only then the customer's external id. If none of them names an account, it is the one that the
+        subscription is recorded for: an admin has settled an earlier order.
         """
         owner = await _opened_by(claims) or claims.metadata_user or claims.customer
+        user = await User.get_or_none(id=owner) if owner is not None and ids.is_id(owner, ids.USER) else None
+        if user is None and subscription_id is not None:
+            known = await Membership.get_or_none(subscription_id=subscription_id).select_related("user")
+            user, owner = (known.user, known.user_id) if known else (None, owner)
         if owner is None:
             return Buyer(None, "its customer is unknown")
         others = {claims.metadata_user, claims.customer} - {None, owner}
         if others:
             log.warning("payment.accounts_differ", user=owner, others=sorted(map(str, others)))
-        user = await User.get_or_none(id=owner) if ids.is_id(owner, ids.USER) else None
         if user is None:
             return Buyer(None, f"there is no account {owner!r}")
         return Buyer(user, f"the account {user.id} is deleted" if user.deleted_at is not None else None)

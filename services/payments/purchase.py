@@ -21,6 +21,8 @@ MONTHS = ("subscription_create", "subscription_cycle")  # billing reasons that p
 
 Product = CreditPackage | Plan
 
+DISMISSED = "dismissed"  # in an order's data: an admin decided that nothing is granted for it
+
 
 @dataclass(frozen=True)
 class Settlement:
@@ -91,6 +93,8 @@ async def settle(update: PurchaseUpdate) -> Settlement:
     granted = _is_granted(purchase)
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
+    if not granted and purchase.data.get(DISMISSED):
+        raise UnchangedError(Settlement(EventOutcome.IGNORED, "an admin dismissed it"))
     before = _state(purchase)
     paid, returned = (purchase.net_amount, purchase.refunded_amount) if granted else (0, 0)
     _record(purchase, update, granted)

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from models.database.connection import is_outage
+from models.enum import EventOutcome
 from services.billing.referral import ReferralService
 from services.integrations.payments.polar.payload import InvalidPayloadError, Order, Refund, subscription_of
 from services.integrations.payments.protocol import PaymentProvider
@@ -14,6 +15,7 @@ from services.operations import hourly_job
 from services.payments.payment import PaymentService
 from services.payments.subscription import SubscriptionService
 from services.payments.subscription_cancellation import SubscriptionCancellation
+from services.payments.webhook import WebhookService
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +35,14 @@ class Reconciliation:
         payments: PaymentService,
         subscriptions: SubscriptionService,
         cancellation: SubscriptionCancellation,
+        webhooks: WebhookService,
         referrals: ReferralService,
     ) -> None:
         self._provider = provider
         self._payments = payments
         self._subscriptions = subscriptions
         self._cancellation = cancellation
+        self._webhooks = webhooks
         self._referrals = referrals
 
     async def run(self) -> None:
@@ -95,6 +99,8 @@ class Reconciliation:
         order, settlement = Order.of(data), None
         if order.is_paid:
             settlement = await self._payments.record_order(order, pays=True)
+            if settlement.outcome is EventOutcome.PARKED:
+                await self._webhooks.store_for_review(order, settlement.problem)
         if (subscription := subscription_of(order)) is not None:
             await self._subscriptions.record(subscription)
         return settlement is not None and settlement.account is not None

@@ -12,7 +12,7 @@ from services.billing.membership import MembershipService, SubscriptionState
 from services.core.error import NotFoundError
 from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import Subscription
-from services.payments.payment import PaymentService, Record, no_record
+from services.payments.payment import AS_REPORTED, Buyer, Decision, PaymentService, Record, no_record
 from services.payments.purchase import Settlement
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,9 @@ class SubscriptionService:
         self._memberships = memberships
         self._events = events
 
-    async def record(self, subscription: Subscription, *, record: Record = no_record) -> Settlement:
+    async def record(
+        self, subscription: Subscription, *, record: Record = no_record, decision: Decision = AS_REPORTED
+    ) -> Settlement:
         """Bring a membership up to date; a report older than the last one changes nothing.
 
         `record` runs in the same transaction, or after it if nothing changed.
@@ -44,8 +46,10 @@ class SubscriptionService:
         status = _STATUSES.get(subscription.status)
         if status is None:
             return await _recorded(Settlement(EventOutcome.IGNORED), record)
-        buyer = await self._payments.buyer_of(subscription.owner)
-        plan = await self._payments.product_of(subscription.product_id)
+        buyer = Buyer(decision.user)
+        if decision.user is None:
+            buyer = await self._payments.buyer_of(subscription.owner, subscription.id)
+        plan = decision.product or await self._payments.product_of(subscription.product_id)
         is_deleted = buyer.user is not None and buyer.problem is not None
         if is_deleted and status is MembershipStatus.ENDED:
             return await _recorded(Settlement(EventOutcome.IGNORED), record)  # nothing is left to cancel
@@ -58,7 +62,9 @@ class SubscriptionService:
             settlement = await run_tx(partial(self._apply, state, record, is_deleted=is_deleted))
         except NotFoundError:
             if not is_deleted and not await User.exists(id=state.user_id, deleted_at__isnull=True):
-                return await self.record(subscription, record=record)  # the account was deleted just now
+                return await self.record(
+                    subscription, record=record, decision=decision
+                )  # the account was deleted just now
             return await self._needs_review(subscription, "it belongs to another account", record)
         if settlement.account is not None:
             log.info("subscription.applied", subscription=subscription.id, user=state.user_id, status=status)

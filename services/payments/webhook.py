@@ -1,5 +1,6 @@
 """Webhook events from Polar: stored once on receipt, then handled at least once, idempotently."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from services.integrations.payments.polar.payload import (
 )
 from services.integrations.payments.polar.redaction import redact_event
 from services.integrations.payments.polar.signature import is_authentic
-from services.payments.payment import PaymentService, Record
+from services.payments.payment import AS_REPORTED, Decision, PaymentService, Record
 from services.payments.purchase import Settlement
 from services.payments.subscription import SubscriptionService
 
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 POLAR = "polar"
 DEVELOPMENT = "development"  # the simulated checkout, which charges nothing
 
-_SOURCES = (POLAR, DEVELOPMENT)
+SOURCES = (POLAR, DEVELOPMENT)
 _GRACE = 10.0  # seconds within which the process that stored an event handles it
 _MAX_ATTEMPTS = 5  # after which an event waits for an operator
 _MAX_PROBLEM = 500  # characters
@@ -85,12 +86,30 @@ class WebhookService:
             return None
         return event.id
 
+    async def store_for_review(self, order: Order, problem: str | None) -> None:
+        """Store an order that no webhook reported, and that needs review, unless it is stored already."""
+        data = {"type": "order.paid", "timestamp": datetime.now(UTC).isoformat(), "data": order.data}
+        parked = await ExternalEvent.filter(type="order.paid", outcome__in=UNSETTLED)
+        if not any(event.data["data"].get("id") == order.id for event in parked):
+            with contextlib.suppress(IntegrityError):
+                await ExternalEvent.create(
+                    source=POLAR,
+                    event_id=f"reconciliation:{order.id}",
+                    type="order.paid",
+                    data=data,
+                    outcome=EventOutcome.PARKED,
+                    problem=problem[:_MAX_PROBLEM] if problem else None,
+                    handled_at=datetime.now(UTC),
+                )
+
     async def handle(self, id: str) -> bool:
         """Handle a stored event, and return whether it could be handled. Handling it again changes nothing."""
         event = await ExternalEvent.get(id=id)
+        if event.outcome is EventOutcome.IGNORED and event.problem is not None:
+            return True  # an admin dismissed it
         record = partial(_record, event)
         try:
-            await self._dispatch(event, record)
+            await self.dispatch(event, record)
         except InvalidPayloadError as error:
             log.error("event.needs_review", event_id=event.event_id, type=event.type, problem=str(error))
             await record(Settlement(EventOutcome.PARKED, str(error)))
@@ -103,11 +122,13 @@ class WebhookService:
             return False
         return True
 
-    async def _dispatch(self, event: ExternalEvent, record: Record) -> None:
+    async def dispatch(self, event: ExternalEvent, record: Record, decision: Decision = AS_REPORTED) -> None:
+        """Settle what an event reports; `record` gets the outcome. Raises InvalidPayloadError."""
         data = event.data["data"]
         match event.type:
             case "order.paid" | "order.refunded":
-                await self._payments.record_order(Order.of(data), pays=event.type == "order.paid", record=record)
+                pays = event.type == "order.paid"
+                await self._payments.record_order(Order.of(data), pays=pays, record=record, decision=decision)
             case "refund.created" | "refund.updated":
                 refund = Refund.of(data)
                 if refund.has_succeeded:
@@ -115,7 +136,9 @@ class WebhookService:
                 else:
                     await record(_IGNORED)
             case kind if kind.startswith("subscription."):
-                await self._subscriptions.record(Subscription.of(data, sent_at(event.data)), record=record)
+                await self._subscriptions.record(
+                    Subscription.of(data, sent_at(event.data)), record=record, decision=decision
+                )
             case _:
                 await record(_IGNORED)
 
@@ -126,7 +149,7 @@ class WebhookService:
             " AND source IN ($3, $4) ORDER BY received_at LIMIT $2",
             -_GRACE,
             limit,
-            *_SOURCES,
+            *SOURCES,
         )
         return [row["id"] for row in found]
 
@@ -140,7 +163,7 @@ class WebhookService:
         else:
             wanted = Q(id=event_id) if ids.is_id(event_id, ids.EXTERNAL_EVENT) else Q(event_id=event_id[:200])
         found = (
-            await ExternalEvent.filter(wanted, source__in=_SOURCES).order_by("received_at").values_list("id", flat=True)
+            await ExternalEvent.filter(wanted, source__in=SOURCES).order_by("received_at").values_list("id", flat=True)
         )
         for id in found:
             await self.handle(str(id))

@@ -12,6 +12,7 @@ from services.payments.checkout import CheckoutService
 from services.payments.development_checkout import DevelopmentCheckout
 from services.payments.payment import PaymentService
 from services.payments.reconciliation import Reconciliation
+from services.payments.review import PaymentReviewService
 from services.payments.subscription import SubscriptionService
 from services.payments.subscription_cancellation import SubscriptionCancellation
 from services.payments.webhook import WebhookService
@@ -24,6 +25,7 @@ class Payments:
     checkouts: CheckoutService
     recorder: PaymentService
     webhooks: WebhookService
+    reviews: PaymentReviewService
     subscription_cancellation: SubscriptionCancellation
     reconciliation: Reconciliation
     development_checkout: DevelopmentCheckout | None  # None if checkouts are charged by a provider
@@ -60,7 +62,8 @@ def build_payments(
         checkouts=CheckoutService(provider, options.product_ids, options.origins, billing.plans, core.rates),
         recorder=recorder,
         webhooks=webhooks,
+        reviews=PaymentReviewService(webhooks, recorder, subscriptions, events.publisher),
         subscription_cancellation=cancellation,
-        reconciliation=Reconciliation(provider, recorder, subscriptions, cancellation, billing.referrals),
+        reconciliation=Reconciliation(provider, recorder, subscriptions, cancellation, webhooks, billing.referrals),
         development_checkout=DevelopmentCheckout(recorder, webhooks) if options.has_development_checkout else None,
     )

@@ -21,7 +21,7 @@ from graphql import (
 )
 from strawberry.permission import BasePermission
 
-from models import ids
+from models import ExternalEvent, ids
 from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.permission import ADMIN, ID_ARGUMENTS, SIGNED_IN
@@ -174,12 +174,15 @@ class OwnedIds:
         await owner.verify_address()
         await owner.execute('mutation { createApiKey(name: "script") { key } }')
         user, found = owner.user["id"], {}
+        event = {"source": "polar", "event_id": user, "type": "order.paid", "data": {"data": {}}, "outcome": "PARKED"}
+        await ExternalEvent.create(**event)
         sources = {
             ids.TRANSACTION: "SELECT id FROM credit_transactions WHERE user_id = $1",
             ids.API_KEY: "SELECT id FROM api_keys WHERE user_id = $1",
             ids.FILE: "SELECT id FROM files WHERE owner_id = $1",
             ids.SESSION: "SELECT id FROM sessions WHERE user_id = $1",
             ids.UPLOAD: "SELECT id FROM uploads WHERE owner_id = $1",
+            ids.EXTERNAL_EVENT: "SELECT id FROM external_events WHERE event_id = $1",
         }
         for prefix, sql in sources.items():
             found[prefix] = str((await rows(sql, user))[0]["id"])
