@@ -31,6 +31,12 @@ connections_refused = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+sockets_refused = Counter(
+    "darkroom_sockets_refused",
+    "WebSockets and event streams that a limit of their client, account or messages refused or closed.",
+    ["reason"],
+    registry=REGISTRY,
+)
 sockets_open = Gauge("darkroom_sockets_open", "Open WebSockets.", registry=REGISTRY)
 
 operations = Counter(

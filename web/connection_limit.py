@@ -10,6 +10,8 @@ from typing import Self
 
 from cross_web import HTTPException
 
+from telemetry import metric
+
 
 class TooManyConnectionsError(HTTPException):
     """As many are open already."""
@@ -69,6 +71,7 @@ class ConnectionLimits:
         """
         client = self._clients.setdefault(address, _Client())
         if self._per_client and client.open >= self._per_client:
+            metric.sockets_refused.labels("client").inc()
             raise TooManyConnectionsError
         client.open += 1
         try:
@@ -85,6 +88,7 @@ class ConnectionLimits:
             TooManyConnectionsError: it has `most` open.
         """
         if self._limits_accounts and self._accounts[user_id] >= most:
+            metric.sockets_refused.labels("account").inc()
             raise TooManyConnectionsError
         self._accounts[user_id] += 1
         try:

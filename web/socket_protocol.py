@@ -20,6 +20,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from telemetry import metric
 from web.open_connections import WriteDeadline
 
 # After this close code, which graphql-ws treats as final, clients do not reconnect.
@@ -82,8 +83,10 @@ class _Frames(ServerProtocol):
         if frame.opcode not in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
             self._fragments = self._fragments + 1 if frame.opcode is Opcode.CONT else 1
         if not self._budget.take(len(frame.data)):
+            metric.sockets_refused.labels("messages").inc()
             self._stop(TOO_MANY, TOO_MANY_REQUESTS)
         elif self._fragments > self._limits.fragments:
+            metric.sockets_refused.labels("fragments").inc()
             self._stop(CloseCode.MESSAGE_TOO_BIG, "Too many fragments")
         else:
             super().recv_frame(frame)

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from tests.support.client import PATIENCE, until
+from web.open_connections import OpenConnections, ServerLimits
 from web.socket_protocol import SocketLimits, SocketProtocol
 
 HANDSHAKE = (
@@ -36,6 +37,7 @@ class Counting(SocketProtocol):
     """The protocol without a budget, which counts what it has received."""
 
     limits = GENEROUS
+    open_connections = OpenConnections(ServerLimits(), {})
     received = 0
 
     def data_received(self, data: bytes) -> None:

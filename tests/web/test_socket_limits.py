@@ -12,6 +12,7 @@ import websockets
 
 from setting_types import Switch
 from settings import PROFILES, Settings
+from telemetry import metric
 from tests.conftest import Running, running
 from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
@@ -100,11 +101,13 @@ async def large_messages(connection: websockets.ClientConnection) -> None:
 async def test_more_than_the_budget_of_a_socket_closes_it_with_4429(
     strict: Running, flood: Callable[[websockets.ClientConnection], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:
+    refused = metric.sockets_refused.labels("messages")._value.get()
     async with connected(strict) as other, connected(strict) as connection:
         with contextlib.suppress(websockets.ConnectionClosed):
             await flood(connection)
         assert await closing(connection) == (4429, "Too many requests")
         assert await acknowledged(other)
+    assert metric.sockets_refused.labels("messages")._value.get() == refused + 1
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
