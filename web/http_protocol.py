@@ -19,7 +19,8 @@ MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
 MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 16 * 1024
-MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a body after its response: browsers show a response only when all is sent
+MAX_DISCARDED_BYTES = 512 * 1024  # received after the response
+MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced length: browsers show a response only when all is sent
 _MAX_PIPELINED = 16  # requests that wait for an earlier one on the same connection
 _RETRY_AFTER_SECONDS = 5
 
@@ -108,7 +109,10 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._rejection is not None:
-            return  # read and discarded until the client has read the response
+            self._discarded_bytes += len(data)  # until the client has read the response
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+                self.flow.pause_reading()
+            return
         size, body_bytes = len(data), self._body_bytes if self._stage is Stage.BODY else 0
         self._received += size
         super().data_received(data)
@@ -199,7 +203,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             return
         if self.cycle.response_complete:
             self._discarded_bytes += size
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            is_announced = any(name == b"content-length" for name, _ in self.headers)
+            if self._discarded_bytes > (MAX_DISCARDED_BODY_BYTES if is_announced else MAX_DISCARDED_BYTES):
                 self.transport.abort()
                 return
         if self._timer is None:
@@ -235,6 +240,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         if rejection is not TOO_MANY_CONNECTIONS:
             metric.connections_refused.labels(rejection.reason).inc()
         self._stop_timer()
+        self._discarded_bytes = 0
         cycle = self.cycle
         is_answering = cycle is not None and not cycle.response_complete
         if self._stage is Stage.BODY and (not is_answering or cycle.response_started or self.pipeline):
@@ -242,6 +248,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             self._abort_after(self._limits.write)
         elif self._stage is not Stage.BODY and is_answering:
             cycle.keep_alive = False  # close after the response to the request before
+            self.flow.pause_reading()
         else:
             if is_answering:
                 cycle.disconnected = True
