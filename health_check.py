@@ -1,11 +1,13 @@
 """`main.py check`: reports settings and connections, one line per part."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from adapters import make_sanitizers, open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
+from services.integrations.images.sanitizer import ImageSanitizer, SanitizerUnavailableError
 from services.integrations.messaging.redis_pubsub import ping
 from services.integrations.storage.upload_probe import find_upload_problem
 from services.products.profile import load_profile
@@ -37,27 +39,18 @@ async def check(settings: Settings) -> int:
             await ping(settings.redis_url)
         return ""
 
-    async def pictures() -> str:
-        sanitizers = make_sanitizers(settings)
-        try:
-            missing = await sanitizers.uploads.missing_formats()
-        finally:
-            await sanitizers.aclose()
-        accepted = set(settings.upload_formats or load_profile(PROFILES / f"{settings.profile}.toml").upload.formats)
-        formats = ", ".join(sorted(missing & accepted))
-        return f"{formats} cannot be decoded here, see docs/operating.md" if formats else ""
-
     key = "API key is set" if settings.has_openrouter_key else "no API key needed"
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
         ("storage", settings.storage_summary, storage),
         ("uploads", settings.upload_method, uploads),
-        ("pictures", f"at most {settings.image_max_megapixels} megapixels", pictures),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
     failures = 0
     print(f"ok    settings   {settings.environment}, profile {settings.profile}")
     print(connections_line(settings, raise_descriptor_limit()))
+    async with contextlib.aclosing(make_sanitizers(settings)) as sanitizers:
+        print(await pictures_line(settings, sanitizers.uploads))
     for name, place, probe in parts:
         try:
             problem = await asyncio.wait_for(probe(), timeout=_TIMEOUT)
@@ -83,6 +76,18 @@ def connections_line(settings: Settings, descriptors: int) -> str:
     per_client = "any number" if limits.per_client is None else limits.per_client
     place = f"at most {limits.total} connections, {per_client} per client; {descriptors} file descriptors"
     return f"{'low' if low else 'ok':5} {'clients':10} {place}{problem}"
+
+
+async def pictures_line(settings: Settings, sanitizer: ImageSanitizer) -> str:
+    """Return the line about the pictures that clients may send."""
+    accepted = set(settings.upload_formats or load_profile(PROFILES / f"{settings.profile}.toml").upload.formats)
+    try:
+        missing = ", ".join(sorted(accepted & await sanitizer.missing_formats()))
+        problem = f": {missing} cannot be decoded here" if missing else ""
+    except SanitizerUnavailableError as error:
+        problem = f": {error}"
+    place = f"at most {settings.image_max_megapixels} megapixels"
+    return f"{'low' if problem else 'ok':5} {'pictures':10} {place}{problem}"
 
 
 async def _check_uploads(settings: Settings) -> str:

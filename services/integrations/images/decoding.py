@@ -217,7 +217,7 @@ def _draft(image: Image.Image, size: tuple[int, int], coefficient_bytes: int) ->
         if decoded[0] >= size[0] and decoded[1] >= size[1]:
             break
     while True:
-        stored = fit(decoded, size)
+        stored = size if decoded[0] >= size[0] and decoded[1] >= size[1] else fit(decoded, size)
         # A resize takes the decoded image, the same with only its rows or columns scaled, and the result.
         resized = 0 if stored == decoded else stored[0] * decoded[1] + stored[0] * stored[1]
         if max(coefficient_bytes, 4 * resized) + 4 * decoded[0] * decoded[1] <= MAX_JPEG_BYTES:
@@ -242,9 +242,12 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
     if origin.format == "JPEG":
         size = _draft(image, size, coefficient_bytes)
     image.load()
-    profile = profile or image.info.get("icc_profile")
     orientation = _read_orientation(image, origin.format)
+    embedded = image.info.get("icc_profile")
     image = _to_basic_mode(image)
+    if profile and image.mode == "L":
+        image = image.convert("RGB")  # which the profile is for
+    profile = profile or embedded
     if image.size != size:  # HAMMING takes a third of LANCZOS's time; at 4096 pixels the difference is not visible
         image = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
     if image.mode == "RGBa":

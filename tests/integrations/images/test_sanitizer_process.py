@@ -281,10 +281,10 @@ async def test_canceled_caller_in_the_queue_is_not_processed() -> None:
 
 
 LARGEST: dict[str, make.Builder] = {
-    "JPEG, 40 megapixels": lambda: make.encode(make.scene(size=(8000, 5000)), "JPEG", subsampling=0),
+    "JPEG, progressive, 120 megapixels": lambda: make.encode(make.scene(size=(12640, 9480)), "JPEG", progressive=True),
     "JPEG, square": lambda: make.encode(make.scene(size=(6320, 6320)), "JPEG"),
     "JPEG, progressive CMYK": lambda: make.encode(make.scene("CMYK", (6320, 6320)), "JPEG", progressive=True),
-    "PNG, RGBA": partial(make.flat_png, (6320, 6320), 6),
+    "PNG, RGBA, 50 megapixels": partial(make.flat_png, (8190, 6100), 6),
     "PNG, 16-bit grey": partial(make.deep_png, 0, (40000,), size=(6320, 6320)),
     "WebP, transparent, 24 megapixels": lambda: make.encode(make.scene("RGBA", (4898, 4898)), "WEBP", method=0),
 }
@@ -298,6 +298,30 @@ async def test_largest_images_fit_into_600_mib(build: make.Builder) -> None:
         (pid,) = own_children()
         assert kib(pid, "VmHWM") < 600 << 10
         assert kib(pid, "VmRSS") < 150 << 10  # the memory is released afterwards
+
+
+async def test_child_starts_threads_but_no_process(tmp_path: Path) -> None:
+    program = tmp_path / "sanitizer_process.py"
+    program.write_text(FORKING.format(root=repr(str(Path(__file__).parents[3]))))
+    done = await asyncio.create_subprocess_exec(sys.executable, "-I", str(program), stdout=asyncio.subprocess.PIPE)
+    output, _ = await done.communicate()
+    assert output.decode().split() == ["fork", "exec", "socket", "threads", "True"]
+
+
+FORKING = """
+import errno, os, socket, sys
+sys.path.append({root})
+from services.integrations.images.confinement import can_start_threads, limit_allocator, restrict
+limit_allocator()
+restrict(600)
+attempts = dict(fork=os.fork, exec=lambda: os.execv("/bin/true", ["true"]), socket=socket.socket)
+for name, attempt in attempts.items():
+    try:
+        attempt()
+    except PermissionError:
+        print(name)
+print("threads", can_start_threads())
+"""
 
 
 async def test_incompressible_alpha_is_reduced_to_fit_the_memory_limit() -> None:
