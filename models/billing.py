@@ -11,6 +11,8 @@ from models.accounts import User
 from models.enum import MembershipStatus, TransactionStatus, TransactionType
 from models.plan import Plan
 
+GRANTED = "admin:"  # how the `subscription_id` of a plan that an admin granted begins
+
 
 class SignupBonus(Model):
     """The mailbox for which an account got the sign-up bonus; kept when the account is deleted."""
@@ -70,7 +72,7 @@ class Membership(Model):
         "models.Plan", related_name="memberships", on_delete=fields.RESTRICT
     )
     plan_id: str
-    subscription_id = fields.CharField(max_length=100, unique=True)  # the provider's
+    subscription_id = fields.CharField(max_length=100, unique=True)  # the provider's, or GRANTED and an audit entry's
     status = fields.CharEnumField(MembershipStatus, "models/enum.py", max_length=16)
     started_at = fields.DatetimeField()
     renews_at = fields.DatetimeField(null=True)  # the end of the paid month
@@ -80,6 +82,11 @@ class Membership(Model):
     told_at = fields.DatetimeField()
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether an admin granted it: no provider reports it, and a chore renews it."""
+        return self.subscription_id.startswith(GRANTED)
 
     class Meta:
         table = "memberships"

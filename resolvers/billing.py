@@ -18,6 +18,7 @@ from schema.runtime.node import known_id
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
 from services.billing.benefits import Benefits, benefits_of
+from services.billing.granted_plan import PlanRequest
 from services.core.pagination import MAX_SIZE
 from services.events.payload import account_channel, decode_entitlements, decode_lines
 from services.services import Services
@@ -121,6 +122,24 @@ async def admin_grant_pass(
     request = PassRequest(known_id(user_id, ids.USER, "userId"), plan, hours, idempotency_key)
     user = await grants.grant_pass(admin, request)
     return UserPayload(user=User.of(user))
+
+
+async def admin_grant_plan(
+    info: Info,
+    user_id: strawberry.ID,
+    plan: str,
+    reason: str,
+    months: int | None = None,
+    idempotency_key: str | None = None,
+) -> UserPayload:
+    admin, granted = info.context.require_viewer(), info.context.services.billing.granted_plans
+    request = PlanRequest(known_id(user_id, ids.USER, "userId"), plan, reason, months, idempotency_key)
+    return UserPayload(user=User.of(await granted.grant(admin, request)))
+
+
+async def admin_end_plan(info: Info, user_id: strawberry.ID, reason: str) -> UserPayload:
+    admin, granted = info.context.require_viewer(), info.context.services.billing.granted_plans
+    return UserPayload(user=User.of(await granted.end(admin, known_id(user_id, ids.USER, "userId"), reason)))
 
 
 async def credit_packages(info: Info) -> list[CreditPackage]:

@@ -279,6 +279,17 @@ class Mutation:
         "Grant an account a pass by the plan's slug, for 1 to 8760 hours, by default the plan's duration. It starts "
         "when the account's last pass ends, or at once where it has none.",
     )
+    admin_grant_plan: UserPayload = mutation(
+        resolvers.billing.admin_grant_plan,
+        ADMIN,
+        "Grant an account a monthly plan by its slug, also one on request, with its credits every month: for `months` "
+        "(1 to 120), or until it is ended. CONFLICT while the account has a paid or granted plan.",
+    )
+    admin_end_plan: UserPayload = mutation(
+        resolvers.billing.admin_end_plan,
+        ADMIN,
+        "End an account's granted plan now; its credits stay. CONFLICT if the account pays for its plan.",
+    )
     admin_set_role: UserPayload = mutation(
         resolvers.accounts.admin_set_role, SUPER_ADMIN, "Set the role of another account, effective at once."
     )

@@ -101,6 +101,8 @@ ID_ARGUMENTS: dict[str, dict[str, str]] = {
     "Mutation.adminSettlePayment": {"id": "any payment event; else NOT_FOUND", "userId": "any user's; else NOT_FOUND"},
     "Mutation.adminDismissPayment": {"id": "any payment event; else NOT_FOUND"},
     "Mutation.adminSetMembership": {"userId": "any user's; else NOT_FOUND"},
+    "Mutation.adminGrantPlan": {"userId": "any user's; else NOT_FOUND"},
+    "Mutation.adminEndPlan": {"userId": "any user's; else NOT_FOUND"},
     "Mutation.adminGrantPass": {"userId": "any user's; else NOT_FOUND"},
     "Admin.generations": {"filter.styleId": "any user's", "filter.batchId": "any user's"},
     # Last, after everything that needs a generation.

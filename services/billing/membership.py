@@ -72,7 +72,7 @@ class MembershipService:
         if not await _write(state):
             return None
         account = await account_change.bump_version(state.user_id)
-        await self._settle(state.user_id)
+        await self.settle(state.user_id)
         return account.with_entitlements()
 
     async def apply_paid_plan(self, account: AccountChange, subscription_id: str) -> AccountChange:
@@ -89,7 +89,7 @@ class MembershipService:
         if plan.id == row.plan_id:
             return account
         await Membership.filter(id=row.id).update(plan_id=plan.id)
-        await self._settle(account.user_id)
+        await self.settle(account.user_id)
         return account.with_entitlements()
 
     @staticmethod
@@ -134,13 +134,17 @@ class MembershipService:
         over = User.filter(id=user_id, member_until__lte=self._now())
         if not await over.update(plan_id=None, member_until=None):
             return None  # another worker cleared it first, or it was just renewed
-        await self._settle(user_id)
+        await self.settle(user_id)
         return (await account_change.bump_version(user_id, include_deleted=True)).with_entitlements()
 
-    async def _settle(self, user_id: str) -> None:
-        """Update the account's row from its memberships, which are read after locking the account's row."""
+    async def running(self, user_id: str) -> list[Membership]:
+        """Return the memberships that grant benefits now, with their plans."""
         found = await Membership.filter(user_id=user_id).exclude(status=MembershipStatus.ENDED).select_related("plan")
-        running = [row for row in found if self._until(row) > self._now()]
+        return [row for row in found if self._until(row) > self._now()]
+
+    async def settle(self, user_id: str) -> None:
+        """Update the account's row from its memberships, which are read after locking the account's row."""
+        running = await self.running(user_id)
         best = max(running, key=lambda row: (row.plan.position, self._until(row)), default=None)
         await User.filter(id=user_id).update(
             plan_id=best.plan_id if best else None, member_until=self._until(best) if best else None

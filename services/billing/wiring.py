@@ -6,6 +6,7 @@ from services.billing.admin_adjustment import AdminAdjustmentService
 from services.billing.admin_grant import AdminGrantService
 from services.billing.entitlement import Entitlements
 from services.billing.funding import FundingService
+from services.billing.granted_plan import GrantedPlanService
 from services.billing.ledger import LedgerService
 from services.billing.membership import MembershipService
 from services.billing.plan import PlanService
@@ -28,12 +29,14 @@ class Billing:
     referrals: ReferralService
     signup_bonuses: SignupBonusService
     admin_grants: AdminGrantService
+    granted_plans: GrantedPlanService
     admin_adjustments: AdminAdjustmentService
 
     @property
     def chores(self) -> tuple[Chore, ...]:
-        bonuses = self.signup_bonuses
+        bonuses, granted = self.signup_bonuses, self.granted_plans
         return (
+            chore_for_each("granted_plan", Lane.SETTLEMENT, granted.due, granted.renew),
             chore_for_each("membership", Lane.SETTLEMENT, self.memberships.lapsed, self.memberships.lapse),
             chore_for_each("signup_bonus", Lane.CLEAN_UP, bonuses.unhashed, bonuses.record_identity, until_empty=True),
         )
@@ -43,11 +46,12 @@ def build_billing(events: Events, products: Products, *, secret: str, signup_cre
     """Build the group. `secret`: keys the hash of addresses. `signup_credits`: of the sign-up bonus."""
     profile = products.profile
     plans, entitlements = PlanService(profile), Entitlements(profile)
+    memberships = MembershipService(profile.membership.grace_days, events.publisher)
     return Billing(
         ledger=LedgerService(),
         plans=plans,
         entitlements=entitlements,
-        memberships=MembershipService(profile.membership.grace_days, events.publisher),
+        memberships=memberships,
         funding=FundingService(entitlements, sells_credits=profile.sells_credits),
         referrals=ReferralService(profile.referral, secret, events.publisher),
         signup_bonuses=SignupBonusService(
@@ -56,5 +60,6 @@ def build_billing(events: Events, products: Products, *, secret: str, signup_cre
             requires_verification=profile.signup_credits_require_verification,
         ),
         admin_grants=AdminGrantService(plans, events.publisher),
+        granted_plans=GrantedPlanService(plans, memberships, events.publisher),
         admin_adjustments=AdminAdjustmentService(events.publisher),
     )

@@ -6,6 +6,7 @@ import structlog
 from tortoise.queryset import QuerySet
 
 from models import Membership
+from models.billing import GRANTED
 from models.database.connection import run_tx
 from models.enum import MembershipStatus
 from services.events import account_change
@@ -55,7 +56,8 @@ class SubscriptionCancellation:
 
 
 def _running() -> QuerySet[Membership]:
-    return Membership.filter(user__deleted_at__isnull=False).exclude(status=MembershipStatus.ENDED)
+    found = Membership.filter(user__deleted_at__isnull=False).exclude(status=MembershipStatus.ENDED)
+    return found.exclude(subscription_id__startswith=GRANTED)  # the provider does not know those
 
 
 async def _end_membership(membership: Membership) -> None:

@@ -38,7 +38,10 @@ MALFORMED = ["", "x", "gen_", "gen_" + "z" * 26, "gen_\x00" + "0" * 25, "' OR 1=
 INPUT_FIELDS: dict[str, dict[str, Any]] = {"input.uploadId": {"prompt": "A fox"}}
 
 # Further arguments that must name an existing object.
-ARGUMENTS: dict[str, dict[str, Any]] = {"Mutation.adminGrantPass": {"plan": "flash"}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "Mutation.adminGrantPass": {"plan": "flash"},
+    "Mutation.adminGrantPlan": {"plan": "basic"},
+}
 
 ROOTS = ("Query", "Mutation", "Subscription")
 PATHS = [(name, path) for name, rules in ID_ARGUMENTS.items() for path in rules]
