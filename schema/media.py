@@ -106,7 +106,8 @@ class UploadTarget:
 @strawberry.input
 class CreateUploadInput:
     content_type: str = strawberry.field(
-        description="`image/jpeg`, `image/png` or `image/webp`, in any case, with or without parameters."
+        description="`image/jpeg`, `image/png`, `image/webp`, `image/heic` or `image/avif`, as the product accepts; "
+        "in any case, with or without parameters."
     )
     byte_size: int = strawberry.field(
         description="The size of the image in bytes; an image of another size is refused."

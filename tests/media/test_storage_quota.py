@@ -179,7 +179,7 @@ async def test_concurrent_requests_do_not_exceed_the_quota(limited: Open) -> Non
 async def test_concurrent_photos_do_not_exceed_the_bytes(limited: Open) -> None:
     async with limited(max_stored_bytes=50_000) as server:
         ada, files = await server.api.sign_up(), server.services.media.files
-        image = await files.check_upload(photo(200, 150), account=ada.user["id"])
+        image = await files.check_upload(photo(320, 240), account=ada.user["id"])
         fit = 50_000 // len(image.data)
         assert 2 < fit < 24
         stored = await asyncio.gather(
