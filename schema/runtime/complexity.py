@@ -286,13 +286,17 @@ def _clamped(size: int) -> int:
 
 def check(
     schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None, *, is_signed_in: bool
-) -> None:
-    """Raises TooComplexError if the variables or an operation of the document exceed one of the limits above."""
+) -> int:
+    """Return the cost of the document's most expensive operation.
+
+    Raises:
+        TooComplexError: the variables or an operation exceed one of the limits above.
+    """
     count_values(variables)
     operations = list(_operations(document))
     if len(operations) > MAX_OPERATIONS:
         raise TooComplexError(f"This document has too many operations: at most {MAX_OPERATIONS}.")
-    remaining = MAX_VISITED
+    remaining, highest = MAX_VISITED, 0
     for operation in operations:
         visitor = ComplexityVisitor(schema, document, operation, variables or {}, max_visited=remaining)
         found = visitor.complexity()
@@ -305,10 +309,12 @@ def check(
         ):
             if value > limit:
                 raise TooComplexError(f"This document has too many {name}: at most {limit}.")
+        highest = max(highest, found.total_cost)
         _check_cost(found.total_cost, MAX_COST, "request less at a time.")
         if not is_signed_in and found.total_cost > MAX_COST_SIGNED_OUT:
             visitor = ComplexityVisitor(schema, document, operation, variables or {}, is_signed_in=False)
             _check_cost(visitor.complexity().total_cost, MAX_COST_SIGNED_OUT, "request less at a time, or sign in.")
+    return highest
 
 
 def _check_cost(cost: int, limit: int, advice: str) -> None:

@@ -96,6 +96,11 @@ class Context:
         ).user_of(token)
 
     @property
+    def caller(self) -> str:
+        """What limits count requests by: the account, or the client's address when signed out."""
+        return self._viewer.id if self._viewer else f"client:{self.client}"
+
+    @property
     def uses_api_key(self) -> bool:
         """Whether the request is authenticated by an API key rather than a session."""
         return self.token is not None and is_api_key(self.token)

@@ -15,7 +15,7 @@ from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import count_error
-from services.core.error import Refusal, UnavailableError
+from services.core.error import RateLimitedError, Refusal, UnavailableError
 from services.core.message import message
 from services.core.text import cut, shortened
 from services.integrations.storage.protocol import StorageError
@@ -58,6 +58,8 @@ def _format(error: GraphQLError, context: Context | None) -> None:
         _set(error, original.code, context.translate(original.message) if context else original.message.text)
         if original.field:
             error.extensions = {**(error.extensions or {}), "field": [cut(part) for part in original.field]}
+        if isinstance(original, RateLimitedError):
+            error.extensions = {**(error.extensions or {}), "retryAfter": original.retry_after}
     elif (limit := (error.extensions or {}).pop(TOO_COMPLEX, None)) is not None:
         _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
         error.extensions = {**(error.extensions or {}), **limit}

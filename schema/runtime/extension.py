@@ -1,8 +1,10 @@
 """Schema extensions, which run around every operation."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from graphql import (
@@ -17,6 +19,7 @@ from graphql import (
 from graphql.validation import validation_context
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import ParserCache, SchemaExtension
+from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
@@ -26,6 +29,12 @@ from schema.runtime.variables import TooComplexError
 MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
 MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
 _CACHED_DOCUMENTS = 128
+_EXPENSIVE = 1000  # the cost from which a caller's queries are executed a few at a time
+# About as graphql-core reads tokens, but in a fraction of the time, so that long documents need not be parsed.
+_TOKEN = re.compile(
+    r'"""(?s:\\"""|.)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*+"?|#[^\n\r]*|[A-Za-z_]\w*|-?[0-9][0-9.eE+-]*|\.\.\.|[^\s,]',
+    re.ASCII,
+)
 
 # Validation compares the fields of one name with each other, and each fragment with each. Documents of real clients
 # need about none of these steps; graphql-core's defaults allow for seconds.
@@ -68,9 +77,12 @@ class CacheParsing(ParserCache):
 class LimitDocument(SchemaExtension):
     """Refuses documents that are too large or too complex, before they are validated."""
 
+    _cost = 0
+
     def on_operation(self) -> Iterator[None]:
         options: dict[str, Any] = self.execution_context.parse_options  # type: ignore[assignment]  # lacks the second
-        options.update(max_tokens=MAX_TOKENS, max_source_length=MAX_LENGTH)
+        is_too_long = _has_too_many_tokens(self.execution_context.query or "")
+        options.update(max_tokens=0 if is_too_long else MAX_TOKENS, max_source_length=MAX_LENGTH)
         yield
 
     def on_parse(self) -> Iterator[None]:
@@ -78,6 +90,7 @@ class LimitDocument(SchemaExtension):
         for error in self.execution_context.pre_execution_errors or ():
             # graphql-core has one class for all syntax errors; only those of its limits end like this.
             if error.message.endswith("Parsing aborted."):
+                error.message = error.message.replace("more than 0 tokens", f"more than {MAX_TOKENS} tokens")
                 error.extensions = {TOO_COMPLEX: {}}
 
     def on_validate(self) -> Iterator[None]:
@@ -91,10 +104,24 @@ class LimitDocument(SchemaExtension):
                 operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
             is_signed_in = operation.context.viewer is not None
             try:
-                complexity.check(operation.schema._schema, document, operation.variables, is_signed_in=is_signed_in)
+                self._cost = complexity.check(
+                    operation.schema._schema, document, operation.variables, is_signed_in=is_signed_in
+                )
             except TooComplexError as error:
                 operation.pre_execution_errors = [GraphQLError(str(error), extensions={TOO_COMPLEX: error.extensions})]
         yield
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        operation = self.execution_context
+        if self._cost < _EXPENSIVE or operation.operation_type is not OperationType.QUERY:
+            yield
+            return
+        async with operation.context.services.operations.query_slots.slot(operation.context.caller):
+            yield
+
+
+def _has_too_many_tokens(query: str) -> bool:
+    return next(islice(_TOKEN.finditer(query), MAX_TOKENS, None), None) is not None
 
 
 def _count_operations(document: DocumentNode) -> int:

@@ -20,6 +20,10 @@ class FairSlots:
         """How many wait for a slot."""
         return sum(map(len, self._waiting.values()))
 
+    def waiting_with(self, key: str) -> int:
+        """Return how many with this key wait for a slot."""
+        return len(self._waiting.get(key, ()))
+
     @contextlib.asynccontextmanager
     async def slot(self, key: str) -> AsyncIterator[None]:
         """Hold a slot while the body runs."""

@@ -11,13 +11,14 @@ from services.operations.gauges import GaugeUpdater
 from services.operations.integrity_audit import IntegrityAudit
 from services.operations.ledger_check import LedgerCheck
 from services.operations.maintenance import MaintenanceService
+from services.operations.query_slots import QuerySlots
 from services.operations.self_check import SelfCheck
 from services.operations.worker_registry import WorkerRegistry
 
 
 @dataclass(frozen=True)
 class Operations:
-    """Services for running the deployment: maintenance, workers, hourly audit, analytics, gauges."""
+    """Services for running the deployment: maintenance, workers, hourly audit, analytics, gauges, query slots."""
 
     maintenance: MaintenanceService
     worker_registry: WorkerRegistry
@@ -25,6 +26,7 @@ class Operations:
     ledger_check: LedgerCheck
     analytics: AnalyticsService
     gauges: GaugeUpdater
+    query_slots: QuerySlots
 
     @property
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -51,4 +53,5 @@ def build_operations(
         ledger_check=LedgerCheck(audit),
         analytics=AnalyticsService(read_only),
         gauges=GaugeUpdater(worker_registry, self_check),
+        query_slots=QuerySlots(),
     )

@@ -117,7 +117,7 @@ async def test_document_over_a_limit_is_refused_without_data(api: Api, query: st
 @pytest.mark.parametrize(
     "field",
     [
-        'sharedGeneration(slug: "pelican") { slug }',
+        'sharedGeneration(slug: "pelican") { title }',
         "quote(input: {}) { cost }",
         'style(slug: "noir") { id }',
         "collections { id }",
@@ -165,7 +165,7 @@ async def test_long_list_is_not_read_again_for_each_alias(api: Api) -> None:
 
 
 async def test_refusal_is_the_same_on_a_socket_and_in_a_stream(api: Api) -> None:
-    query = "{" + " ".join(f'a{n}: sharedGeneration(slug: "pelican") {{ slug }}' for n in range(30)) + "}"
+    query = "{" + " ".join(f'a{n}: sharedGeneration(slug: "pelican") {{ title }}' for n in range(30)) + "}"
     async with api.socket() as socket:
         message = await (await socket.subscribe(query)).message()
         assert message["type"] == "error"

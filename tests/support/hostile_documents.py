@@ -249,5 +249,5 @@ def _named() -> Iterator[Shape]:
     """Yield the documents of known attacks."""
     yield Shape("490 collections", "{a1:__typename" + " collections{id}" * 490 + "}")
     yield Shape("50 quotes", "{" + "".join(f" a{n}: quote(input: {{}}) {{ cost }}" for n in range(50)) + "}")
-    shared = "".join(f' a{n}: sharedGeneration(slug: "a{n}") {{ slug }}' for n in range(50))
+    shared = "".join(f' a{n}: sharedGeneration(slug: "a{n}") {{ title }}' for n in range(50))
     yield Shape("50 shared generations", "{" + shared + "}")
