@@ -29,7 +29,7 @@ from schema.runtime.variables import TooComplexError
 MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
 MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
 _CACHED_DOCUMENTS = 128
-_EXPENSIVE = 1000  # the cost from which a caller's queries are executed a few at a time
+_EXPENSIVE = complexity.MAX_COST_SIGNED_OUT  # the cost above which a caller's queries are executed one at a time
 # About as graphql-core reads tokens, but in a fraction of the time, so that long documents need not be parsed.
 _TOKEN = re.compile(
     r'"""(?s:\\"""|.)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*+"?|#[^\n\r]*|[A-Za-z_]\w*|-?[0-9][0-9.eE+-]*|\.\.\.|[^\s,]',
@@ -113,7 +113,7 @@ class LimitDocument(SchemaExtension):
 
     async def on_execute(self) -> AsyncIterator[None]:
         operation = self.execution_context
-        if self._cost < _EXPENSIVE or operation.operation_type is not OperationType.QUERY:
+        if self._cost <= _EXPENSIVE or operation.operation_type is not OperationType.QUERY:
             yield
             return
         async with operation.context.services.operations.query_slots.slot(operation.context.caller):

@@ -36,7 +36,7 @@ PRICES: dict[str, Price] = {
     "Query.style": Price(1),
     "Query.styles": Price(1),
     "Query.quote": Price(3),
-    "Query.sharedGeneration": Price(1),
+    "Query.sharedGeneration": Price(1, extra=200),  # takes as long as three statements
     "Query.creditPackages": Price(1),
     "Query.plans": Price(1),
     "Query.admin": FREE,
