@@ -73,6 +73,8 @@ PRICES: dict[str, Price] = {
     "Admin.generations": Price(1),
     "Admin.transactions": Price(1),
     "Admin.auditLog": Price(1),
+    "Admin.paymentReviews": Price(1),
+    "PaymentReviewConnection.totalCount": Price(1),
     "Admin.metrics": Price(7, extra=800),  # reads whole tables
     "Admin.catalogue": Price(2),
     "Admin.maintenance": Price(2),
@@ -83,6 +85,7 @@ PRICES: dict[str, Price] = {
     "Mutation.createGeneration": Price(6),  # with a photo
     "Mutation.regenerate": Price(2),
     "Mutation.refineGeneration": Price(2),
+    "Mutation.adminSettlePayment": Price(10),  # grants what was paid
     "Mutation.adminSetMaintenance": Price(5),
     "Subscription.generationProgress": Price(2),  # until the first message
     "Subscription.galleryChanged": Price(2),

@@ -39,6 +39,7 @@ PATHS = {
     "CreditTransactionConnection": "{ viewer { transactions { %s } } }",
     "MediaFile": "{ viewer { generations { nodes { result { %s } } } } }",
     "AuditEntry": "{ admin { auditLog { nodes { %s } } } }",
+    "PaymentReviewConnection": "{ admin { paymentReviews { %s } } }",
     "Admin": "{ admin { %s } }",
 }
 
@@ -90,7 +91,7 @@ UNCOUNTED = {
     *("Mutation.verifyEmail", "Mutation.changeEmail", "Mutation.resetPassword", "Mutation.createCheckout"),
     "Mutation.deleteAccount",
     *("Mutation.refineGeneration", "Mutation.shareGeneration", "Mutation.unshareGeneration"),
-    "Mutation.adminRefundGeneration",
+    *("Mutation.adminRefundGeneration", "Mutation.adminSettlePayment", "Mutation.adminDismissPayment"),
 }
 
 
