@@ -11,6 +11,8 @@ import pytest
 from models import File, Upload
 from models.enum import FileKind
 from services.core.error import StorageFullError
+from services.media.file import FileService
+from services.media.quota import StorageQuota
 from settings import PROFILES, Settings
 from tests.conftest import Running, running
 from tests.support.client import CANCEL, CREATE, GENERATION, REFINE, REGENERATE, Api, photo
@@ -176,12 +178,16 @@ async def test_concurrent_requests_do_not_exceed_the_quota(limited: Open) -> Non
         await assert_invariants(server.services)
 
 
-async def test_concurrent_photos_do_not_exceed_the_bytes(limited: Open) -> None:
-    async with limited(max_stored_bytes=50_000) as server:
-        ada, files = await server.api.sign_up(), server.services.media.files
-        image = await files.check_upload(photo(320, 240), account=ada.user["id"])
-        fit = 50_000 // len(image.data)
-        assert 2 < fit < 24
+async def test_concurrent_photos_do_not_exceed_the_bytes(settings: Settings) -> None:
+    async with running(settings, idle=True) as server:
+        ada, services = await server.api.sign_up(), server.services
+        files = services.media.files
+        image = await files.check_upload(photo(200, 150), account=ada.user["id"])
+        fit = 5
+        quota = StorageQuota(max_bytes=fit * len(image.data) + len(image.data) // 2)
+        files = FileService(
+            services.integrations.storage, services.integrations.sanitizers.uploads, files.limits, quota
+        )
         stored = await asyncio.gather(
             *(files.store(ada.user["id"], FileKind.ORIGINAL, image) for _ in range(24)), return_exceptions=True
         )
