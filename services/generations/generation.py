@@ -24,7 +24,6 @@ from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
 from services.media.picture_check import PictureChecks
-from services.media.upload import UploadService
 from services.products.profile import Limits
 
 OPERATION = "createGeneration"
@@ -46,14 +45,12 @@ class GenerationService:
         submissions: SubmissionService,
         events: EventPublisher,
         limits: Limits,
-        uploads: UploadService,
         rates: RateLimits,
     ) -> None:
         self._styles = styles
         self._entitlements = entitlements
         self._files = files
         self._pictures = pictures
-        self._uploads = uploads
         self._events = events
         self._limits = limits
         self._rates = rates
@@ -90,8 +87,7 @@ class GenerationService:
 
     async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
         if request.upload_id is not None:
-            data = await self._uploads.read(user_id, request.upload_id)
-            return await self._pictures.check(user_id, data, field="uploadId")
+            return await self._pictures.check_upload(user_id, request.upload_id)
         return await self._pictures.check(user_id, request.image) if request.image is not None else None
 
     async def get(self, user_id: str, generation_id: str) -> Generation:

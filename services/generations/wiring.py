@@ -69,7 +69,7 @@ def build_generations(
     styles, entitlements, wake_ups = catalogue.styles, billing.entitlements, integrations.wake_ups
     submissions = SubmissionService(billing.funding, wake_ups, publisher, maintenance, media.quota)
     requests = GenerationService(
-        styles, entitlements, media.files, media.pictures, submissions, publisher, limits, media.uploads, core.rates
+        styles, entitlements, media.files, media.pictures, submissions, publisher, limits, core.rates
     )
     return Generations(
         requests=requests,

@@ -1,30 +1,51 @@
 """Checks of uploaded pictures within the rate limits: refused pictures count against the account that sent them."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from services.core.error import InvalidInputError
 from services.core.rate_limit import RateLimits
 from services.integrations.images.sanitizer import CleanImage
 from services.media.file import FileService
+from services.media.upload import UploadService
 
 
 class PictureChecks:
     """Decodes the pictures that clients send."""
 
-    def __init__(self, files: FileService, rates: RateLimits) -> None:
+    def __init__(self, files: FileService, uploads: UploadService, rates: RateLimits) -> None:
         self._files = files
+        self._uploads = uploads
         self._rates = rates
 
-    async def check(self, user_id: str, data: bytes, *, field: str = "image") -> CleanImage:
-        """Return the picture, decoded and sanitized; nothing is stored. `field`: of the input that names it.
+    async def check(self, user_id: str, data: bytes) -> CleanImage:
+        """Return the picture, decoded and sanitized; nothing is stored.
 
         Raises:
             InvalidInputError: it is not an accepted picture, which is counted.
             RateLimitedError: too many pictures of the account were refused, or are waiting to be decoded.
             UnavailableError: it cannot be decoded right now.
         """
+        async with self._counted(user_id):
+            return await self._files.check_upload(data, account=user_id)
+
+    async def check_upload(self, user_id: str, upload_id: str) -> CleanImage:
+        """Return the picture that was sent ahead, as `check` does; if that is limited, it is not even read.
+
+        Raises:
+            NotFoundError: the upload does not exist, belongs to another user, has expired, or has no bytes yet.
+            InvalidInputError, RateLimitedError, UnavailableError: as `check`.
+        """
+        async with self._counted(user_id):
+            data = await self._uploads.read(user_id, upload_id)
+            return await self._files.check_upload(data, account=user_id, field="uploadId")
+
+    @contextlib.asynccontextmanager
+    async def _counted(self, user_id: str) -> AsyncIterator[None]:
         with self._rates.decoding(user_id):
             await self._rates.check_refused_pictures(user_id)
             try:
-                return await self._files.check_upload(data, account=user_id, field=field)
+                yield
             except InvalidInputError:
                 await self._rates.hit_refused_picture(user_id)
                 raise

@@ -47,10 +47,11 @@ def build_media(
 ) -> Media:
     """Build the group. `sanitizer`: of uploads. `upload_seconds`: how long an upload can be used."""
     files = FileService(storage, sanitizer, limits, quota)
+    uploads = UploadService(storage, limits, upload_seconds, quota)
     return Media(
         files=files,
-        pictures=PictureChecks(files, core.rates),
-        uploads=UploadService(storage, limits, upload_seconds, quota),
+        pictures=PictureChecks(files, uploads, core.rates),
+        uploads=uploads,
         quota=quota,
         orphan_seconds=orphan_seconds,
     )

@@ -34,7 +34,6 @@ async def another_process(services: Services) -> AsyncIterator[GenerationService
             ),
             EventPublisher(bus),
             services.products.profile.limits,
-            services.media.uploads,
             services.core.rates,
         )
 
