@@ -34,6 +34,10 @@ class Stage(Enum):
     UPGRADED = auto()  # nothing: it is a WebSocket
 
 
+# Read for every request and header, for which the attributes of an enum are slow.
+_START, _HEAD, _BODY, _UPGRADED = Stage
+
+
 @dataclass(frozen=True)
 class Rejection:
     """The response to a request that is not passed to the application, and the label of its metric."""
@@ -81,12 +85,11 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = self.open_connections.limits
-        self._stage = Stage.START
+        self._stage = _START
         self._timer: asyncio.TimerHandle | None = None  # of the head or body that is being received, or of the end
         self._rejection: Rejection | None = None
         self._received = 0  # bytes since the end of the request before
         self._head_bytes = 0  # parsed
-        self._header_count = 0
         self._body_bytes = 0  # without the framing of chunks
         self._body_started = 0.0
         self._idle_bytes = 0  # received since the parser last made progress with a body
@@ -113,12 +116,12 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             if self._discarded_bytes > MAX_DISCARDED_BYTES:
                 self.flow.pause_reading()
             return
-        size, body_bytes = len(data), self._body_bytes if self._stage is Stage.BODY else 0
+        size, body_bytes = len(data), self._body_bytes if self._stage is _BODY else 0
         self._received += size
         super().data_received(data)
-        if self._rejection is not None or self.transport.is_closing() or self._stage is Stage.UPGRADED:
+        if self._rejection is not None or self.transport.is_closing() or self._stage is _UPGRADED:
             return
-        if self._stage is Stage.BODY:
+        if self._stage is _BODY:
             self._idle_bytes = self._idle_bytes + size if self._body_bytes == body_bytes else 0
             self._watch_body(size)
         elif self._received > MAX_HEAD_BYTES:
@@ -132,8 +135,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop_parser(TOO_MANY_REQUESTS)
         super().on_message_begin()
-        self._stage = Stage.HEAD
-        self._head_bytes = self._header_count = 0
+        self._stage = _HEAD
+        self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -143,18 +146,17 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         size = len(name) + len(value)
-        self._head_bytes += size
-        self._header_count += 1
-        if size > MAX_HEADER_BYTES or self._head_bytes > MAX_HEAD_BYTES:
+        self._head_bytes = total = self._head_bytes + size
+        if total > MAX_HEADER_BYTES and (size > MAX_HEADER_BYTES or total > MAX_HEAD_BYTES):
             self._stop_parser(HEAD_TOO_LARGE)
-        if self._header_count > MAX_HEADERS:
+        if len(self.headers) >= MAX_HEADERS:
             self._stop_parser(TOO_MANY_HEADERS)
-        if self._stage is Stage.HEAD:  # otherwise it is a trailer: the application has got the headers already
+        if self._stage is _HEAD:  # otherwise it is a trailer: the application has got the headers already
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._stage = Stage.BODY
+        self._stage = _BODY
         self._stop_timer()
         self._body_bytes = self._idle_bytes = self._discarded_bytes = 0
         self.open_connections.stop_waiting(self)
@@ -164,7 +166,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._stage = Stage.START
+        self._stage = _START
         self._received = 0
         super().on_message_complete()
 
@@ -176,7 +178,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             self.open_connections.wait(self, self.transport)
 
     def handle_websocket_upgrade(self) -> None:
-        self._stage = Stage.UPGRADED
+        self._stage = _UPGRADED
         self._stop_timer()
         super().handle_websocket_upgrade()
 
@@ -243,10 +245,10 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._discarded_bytes = 0
         cycle = self.cycle
         is_answering = cycle is not None and not cycle.response_complete
-        if self._stage is Stage.BODY and (not is_answering or cycle.response_started or self.pipeline):
+        if self._stage is _BODY and (not is_answering or cycle.response_started or self.pipeline):
             self.transport.close()  # too late for a response
             self._abort_after(self._limits.write)
-        elif self._stage is not Stage.BODY and is_answering:
+        elif self._stage is not _BODY and is_answering:
             cycle.keep_alive = False  # close after the response to the request before
             self.flow.pause_reading()
         else:
