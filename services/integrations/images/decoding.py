@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from PIL import AvifImagePlugin, ExifTags, Image, JpegImagePlugin, TiffImagePlugin  # noqa: F401 - TIFF parses EXIF
 
 from services.integrations.images.colour_profile import profile_of, space_of_codes, space_of_png, to_srgb
+from services.integrations.images.heif_file import is_cut
 from services.integrations.images.jpeg_file import read_jpeg, with_end
 from services.integrations.images.png_file import SIGNATURE, read_png
 from services.integrations.images.refusal import Limits, RefusedError, check_size
@@ -98,6 +99,8 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         image = _open(png.data, name, limits)
         space = space_of_png(png.colours, has_profile=bool(image.info.get("icc_profile")))
         return Opened(image, origin, profile_of(space) if space else None)
+    if name == "HEIC" and is_cut(data):
+        raise RefusedError("DAMAGED")
     if name == "WEBP":
         check_size(_read_webp_size(data), limits)
     image = _open(data, "HEIF" if name == "HEIC" else name, limits)

@@ -4,6 +4,7 @@ import io
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+import pillow_heif
 import pytest
 import pytest_asyncio
 from PIL import Image
@@ -215,6 +216,16 @@ async def test_primary_image_of_a_burst_and_first_of_a_sequence_are_kept(sanitiz
 async def test_cut_heic_and_avif_are_refused(sanitizer: ImageSanitizer, build: make.Builder) -> None:
     data = build()
     for percent in (30, 60, 95):
+        assert (await refusal(sanitizer, data[: len(data) * percent // 100])).reason is BadImage.DAMAGED
+
+
+async def test_heic_of_which_tiles_are_missing_is_refused(
+    sanitizer: ImageSanitizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pillow_heif.options, "GRID_TILE_SIZE", 64)
+    data = photos.heic(photos.textured((256, 192)))
+    assert (await sanitizer.clean(data, max_bytes=ANY_SIZE)).width == 256
+    for percent in (40, 70, 95):
         assert (await refusal(sanitizer, data[: len(data) * percent // 100])).reason is BadImage.DAMAGED
 
 
