@@ -15,6 +15,7 @@ from setting_types import UploadMethod
 from settings import PROFILES, Settings
 from web.open_connections import raise_descriptor_limit
 
+_FEW_CONNECTIONS = 1000  # fewer than MAX_CONNECTIONS is worth a warning only below this
 _TIMEOUT = 10  # seconds for each part
 
 
@@ -71,7 +72,7 @@ async def check(settings: Settings) -> int:
 def connections_line(settings: Settings, descriptors: int) -> str:
     """Return the line about the number of connections, for a process that may open `descriptors` files."""
     limits = server_limits(settings, descriptors)
-    low = limits.total < settings.max_connections
+    low = limits.total < min(settings.max_connections, _FEW_CONNECTIONS)
     problem = f": MAX_CONNECTIONS={settings.max_connections} needs a higher RLIMIT_NOFILE" if low else ""
     per_client = "any number" if limits.per_client is None else limits.per_client
     place = f"at most {limits.total} connections, {per_client} per client; {descriptors} file descriptors"
