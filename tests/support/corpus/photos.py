@@ -7,7 +7,7 @@ from typing import Any
 import pillow_heif
 from PIL import Image, ImageDraw
 
-from tests.support.corpus.pictures import chunk, encode, raw_png, scene, srgb_profile
+from tests.support.corpus.pictures import chunk, encode, noise, raw_png, scene, srgb_profile
 
 pillow_heif.register_heif_opener()
 
@@ -23,7 +23,7 @@ def landscape(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
 
 def textured(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     """Return a drawing with the grain of a photo."""
-    return Image.blend(landscape(size), Image.effect_noise(size, 60).convert("RGB"), 0.2).convert(mode)
+    return Image.blend(landscape(size), noise("L", size).convert("RGB"), 0.1).convert(mode)
 
 
 def photo_jpeg(size: tuple[int, int], **options: Any) -> bytes:
