@@ -21,6 +21,8 @@ MAX_HEADERS = 100
 MAX_HEAD_BYTES = 16 * 1024
 MAX_DISCARDED_BYTES = 512 * 1024  # received after the response
 MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced length: browsers show a response only when all is sent
+_MAX_SMALL_PARTS = 1000  # of a body; more must have at least this many bytes on average, because each costs as much:
+_MIN_PART_BYTES = 16
 _MAX_PIPELINED = 16  # requests that wait for an earlier one on the same connection
 _RETRY_AFTER_SECONDS = 5
 
@@ -71,6 +73,7 @@ TOO_MANY_HEADERS = Rejection(
 )
 HEAD_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "head_time")
 BODY_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "body_time")
+TINY_CHUNKS = Rejection(HTTPStatus.BAD_REQUEST, "The chunks of the body are too small.", "body_chunks")
 TOO_MANY_REQUESTS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests on one connection.", "pipelined")
 TOO_MANY_CONNECTIONS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.", "connections")
 
@@ -91,6 +94,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._received = 0  # bytes since the end of the request before
         self._head_bytes = 0  # parsed
         self._body_bytes = 0  # without the framing of chunks
+        self._body_parts = 0
         self._body_started = 0.0
         self._idle_bytes = 0  # received since the parser last made progress with a body
         self._discarded_bytes = 0
@@ -158,11 +162,14 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         super().on_headers_complete()
         self._stage = _BODY
         self._stop_timer()
-        self._body_bytes = self._idle_bytes = self._discarded_bytes = 0
+        self._body_bytes = self._body_parts = self._idle_bytes = self._discarded_bytes = 0
         self.open_connections.stop_waiting(self)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._body_parts += 1
+        if self._body_parts > _MAX_SMALL_PARTS and self._body_bytes < _MIN_PART_BYTES * self._body_parts:
+            self._stop_parser(TINY_CHUNKS)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -129,6 +129,11 @@ async def test_framing_of_chunks_is_limited(patient: Running, tail: bytes) -> No
     assert (await exchange(patient.api.address, head, tail[:1000], tail[1000:], tail)).status == 431
 
 
+async def test_thousands_of_one_byte_chunks_are_refused(patient: Running) -> None:
+    head = request("POST", "/graphql", JSON, "Transfer-Encoding: chunked")
+    assert (await exchange(patient.api.address, head, b"1\r\n \r\n" * 5000)).status == 400
+
+
 async def test_trailers_do_not_become_headers(patient: Running) -> None:
     body = b"%x\r\n%s\r\n0\r\nAuthorization: Bearer x\r\nX-Request-Id: trailer\r\n\r\n" % (len(VIEWER), VIEWER)
     async with connection(patient.api.address) as raw:
