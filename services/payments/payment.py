@@ -149,14 +149,14 @@ class PaymentService:
         """Return the account that an order or a subscription belongs to.
 
         The checkout that we opened decides, then the user id in the metadata, which our server wrote when it opened the
-        checkout, and only then the customer's external id. If none of them names an account, it is the one that the
-        subscription is recorded for: an admin has settled an earlier order.
+        checkout, and only then the customer's external id. If none of them names an account, or a deleted one, it is
+        the one that the subscription is recorded for: an admin has settled an earlier order.
         """
         owner = await _opened_by(claims) or claims.metadata_user or claims.customer
         user = await User.get_or_none(id=owner) if owner is not None and ids.is_id(owner, ids.USER) else None
-        if user is None and subscription_id is not None:
+        if (user is None or user.deleted_at is not None) and subscription_id is not None:
             known = await Membership.get_or_none(subscription_id=subscription_id).select_related("user")
-            user, owner = (known.user, known.user_id) if known else (None, owner)
+            user, owner = (known.user, known.user_id) if known else (user, owner)
         if owner is None:
             return Buyer(None, "its customer is unknown")
         others = {claims.metadata_user, claims.customer} - {None, owner}

@@ -90,7 +90,7 @@ async def settle(update: PurchaseUpdate) -> Settlement:
         else None
     )
     purchase = await _lock_purchase(update)
-    granted = _is_granted(purchase)
+    granted = is_granted(purchase)
     if granted and account is None and purchase.user_id is not None:
         raise OwnerError(purchase.user_id)
     if not granted and purchase.data.get(DISMISSED):
@@ -205,17 +205,8 @@ async def _lock_purchase(update: PurchaseUpdate) -> Purchase:
     was known to us: the report decides again.
     """
     user = update.user
-    await rows(
-        "INSERT INTO purchases (id, order_id, user_id, status, is_paid, credits, reversed_credits, net_amount,"
-        " refunded_amount, data, created_at, updated_at)"
-        " VALUES ($1, $2, $3, 'REFUNDED', (1 = 0), 0, 0, 0, 0, '{}', NOW(), NOW())"
-        " ON CONFLICT (order_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING id",
-        ids.new_id(ids.PURCHASE),
-        update.order_id,
-        user.id if user else None,
-    )
-    purchase = await Purchase.get(order_id=update.order_id)
-    decides = isinstance(update.payload, Order) and not _is_granted(purchase)
+    purchase = await lock_order(update.order_id, user.id if user else None)
+    decides = isinstance(update.payload, Order) and not is_granted(purchase)
     if user is not None and (purchase.user_id is None or decides):
         purchase.user_id = user.id
     elif purchase.user_id != (user.id if user else None):
@@ -223,7 +214,22 @@ async def _lock_purchase(update: PurchaseUpdate) -> Purchase:
     return purchase
 
 
-def _is_granted(purchase: Purchase) -> bool:
+async def lock_order(order_id: str, user_id: str | None = None) -> Purchase:
+    """Return an order's row, inserted for this account if missing, locked until the transaction ends."""
+    await rows(
+        "INSERT INTO purchases (id, order_id, user_id, status, is_paid, credits, reversed_credits, net_amount,"
+        " refunded_amount, data, created_at, updated_at)"
+        " VALUES ($1, $2, $3, 'REFUNDED', (1 = 0), 0, 0, 0, 0, '{}', NOW(), NOW())"
+        " ON CONFLICT (order_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING id",
+        ids.new_id(ids.PURCHASE),
+        order_id,
+        user_id,
+    )
+    return await Purchase.get(order_id=order_id)
+
+
+def is_granted(purchase: Purchase) -> bool:
+    """Whether the order was granted to its account."""
     return purchase.is_paid and purchase.status is not PurchaseStatus.PARKED
 
 

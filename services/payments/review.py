@@ -9,7 +9,7 @@ import structlog
 from tortoise.expressions import F
 
 from models import AuditEntry, ExternalEvent, Purchase, User, ids
-from models.database.connection import rows, run_tx
+from models.database.connection import run_tx
 from models.enum import AdminAction, EventOutcome, PurchaseStatus
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
@@ -20,7 +20,7 @@ from services.events.publisher import EventPublisher
 from services.integrations.payments.polar.payload import InvalidPayloadError, Order, subscription_of
 from services.integrations.payments.polar.redaction import redact_event
 from services.payments.payment import Decision, PaymentService
-from services.payments.purchase import DISMISSED, Settlement
+from services.payments.purchase import DISMISSED, Settlement, is_granted, lock_order
 from services.payments.subscription import SubscriptionService
 from services.payments.webhook import SOURCES, UNSETTLED, WebhookService
 
@@ -94,7 +94,8 @@ class PaymentReviewService:
         since. `product`: the slug of a package, plan or pass, on sale or not.
 
         Raises:
-            ConflictError: it still cannot be settled, or it was dismissed; nothing was granted.
+            ConflictError: it still cannot be settled, it was dismissed, or the order was granted to another account or
+                as another product before; nothing was granted.
             InvalidInputError: the reason is invalid, or there is no such product.
             NotFoundError: there is no such event or account.
         """
@@ -159,6 +160,7 @@ class PaymentReviewService:
         """Record the outcome, inside the transaction of the settlement or, if that changed nothing, in its own."""
         if settlement.outcome in UNSETTLED or (settlement.outcome is EventOutcome.IGNORED and settlement.problem):
             raise _UnsettledError(settlement.problem)
+        await _check_granted(event, decision)
         await run_tx(_close, admin_id, event, AdminAction.SETTLE_PAYMENT, settlement.outcome, reason, decision)
 
     async def _settle_subscription(self, event: ExternalEvent, decision: Decision) -> None:
@@ -177,6 +179,18 @@ async def _event(event_id: str) -> ExternalEvent:
     if found is None:
         raise NotFoundError(field=("id",))
     return found
+
+
+async def _check_granted(event: ExternalEvent, decision: Decision) -> None:
+    """Raises _UnsettledError if another report of the order was granted to another account, or as another product."""
+    order_id = PaymentReview(event).order_id if event.type.startswith("order.") else None
+    purchase = await Purchase.get_or_none(order_id=order_id) if order_id is not None else None
+    if purchase is None:
+        return
+    if decision.user is not None and purchase.user_id != decision.user.id:
+        raise _UnsettledError(f"it was granted to the account {purchase.user_id}")
+    if decision.product is not None and decision.product.id not in (purchase.package_id, purchase.plan_id):
+        raise _UnsettledError("it was granted as another product")
 
 
 def _check_open(event: ExternalEvent) -> None:
@@ -215,12 +229,21 @@ async def _close(
 
 
 async def _dismiss(admin_id: str, event: ExternalEvent, reason: str) -> None:
-    order_id = PaymentReview(event).order_id if event.type.startswith("order.") else None
-    # The order's row is locked before the event's, as in a settlement.
-    if order_id is not None and await rows(
-        "UPDATE purchases SET updated_at = NOW() WHERE order_id = $1 AND status = 'PARKED' RETURNING id", order_id
-    ):
-        purchase = await Purchase.get(order_id=order_id, status=PurchaseStatus.PARKED)
-        purchase.data = {**purchase.data, DISMISSED: True}
-        await purchase.save(update_fields=["data"])
+    order_id = _paid_order_id(event)
+    if order_id is not None:  # the order's row is locked before the event's, as in a settlement
+        purchase = await lock_order(order_id)
+        if not is_granted(purchase):
+            purchase.status, purchase.data = PurchaseStatus.PARKED, {**purchase.data, DISMISSED: True}
+            await purchase.save(update_fields=["status", "data"])
     await _close(admin_id, event, AdminAction.DISMISS_PAYMENT, EventOutcome.IGNORED, reason, Decision())
+
+
+def _paid_order_id(event: ExternalEvent) -> str | None:
+    """Return the order's id; None if the event is no order's, or the order is not paid: it may be paid later."""
+    if not event.type.startswith("order."):
+        return None
+    try:
+        order = Order.of(event.data["data"])
+    except InvalidPayloadError:
+        return PaymentReview(event).order_id
+    return order.id if order.is_paid else None

@@ -41,6 +41,10 @@ UNSETTLED = (EventOutcome.RECEIVED, EventOutcome.FAILED, EventOutcome.PARKED)  #
 _IGNORED = Settlement(EventOutcome.IGNORED)
 
 
+class _DismissedError(Exception):
+    """Rolls back a settlement of an event that an admin has dismissed meanwhile."""
+
+
 class InvalidSignatureError(Exception):
     """The body is not signed with one of our secrets, or the signature is too old."""
 
@@ -104,21 +108,26 @@ class WebhookService:
 
     async def handle(self, id: str) -> bool:
         """Handle a stored event, and return whether it could be handled. Handling it again changes nothing."""
-        event = await ExternalEvent.get(id=id)
-        if event.outcome is EventOutcome.IGNORED and event.problem is not None:
-            return True  # an admin dismissed it
+        return await self.handle_read(await ExternalEvent.get(id=id))
+
+    async def handle_read(self, event: ExternalEvent) -> bool:
+        """Do the same with an event as it was read: what an admin has decided since stays."""
+        if _is_dismissed(event):
+            return True
         record = partial(_record, event)
         try:
             await self.dispatch(event, record)
+        except _DismissedError:
+            return True
         except InvalidPayloadError as error:
             log.error("event.needs_review", event_id=event.event_id, type=event.type, problem=str(error))
-            await record(Settlement(EventOutcome.PARKED, str(error)))
+            await _record_problem(event, Settlement(EventOutcome.PARKED, str(error)))
         except Exception as error:
             if is_outage(error):
                 raise  # not the event's fault: the sweeper retries it
             outcome = EventOutcome.FAILED if event.attempts + 1 >= _MAX_ATTEMPTS else EventOutcome.RECEIVED
             log.exception("event.failed", event_id=event.event_id, type=event.type, attempts=event.attempts + 1)
-            await record(Settlement(outcome, repr(error)))
+            await _record_problem(event, Settlement(outcome, repr(error)))
             return False
         return True
 
@@ -171,13 +180,25 @@ class WebhookService:
 
 
 async def _record(event: ExternalEvent, settlement: Settlement) -> None:
+    """Record the outcome, unless the event was settled or dismissed since it was read. Raises _DismissedError."""
     is_done = settlement.outcome is not EventOutcome.RECEIVED
     # Only an event that is not settled keeps the customer's data: a review may need it, and the account may be deleted.
     is_settled = settlement.outcome not in UNSETTLED
-    await ExternalEvent.filter(id=event.id).update(
+    recorded = await ExternalEvent.filter(id=event.id, outcome__in={*UNSETTLED, event.outcome}).update(
         outcome=settlement.outcome,
         problem=settlement.problem[:_MAX_PROBLEM] if settlement.problem else None,
         handled_at=datetime.now(UTC) if is_done else None,
         attempts=F("attempts") + 1,
         **({"data": redact_event(event.data)} if is_settled else {}),
     )
+    if not recorded and _is_dismissed(await ExternalEvent.get(id=event.id)):
+        raise _DismissedError
+
+
+async def _record_problem(event: ExternalEvent, settlement: Settlement) -> None:
+    with contextlib.suppress(_DismissedError):  # nothing was granted
+        await _record(event, settlement)
+
+
+def _is_dismissed(event: ExternalEvent) -> bool:
+    return event.outcome is EventOutcome.IGNORED and event.problem is not None

@@ -26,6 +26,7 @@ DISMISS = (
     "mutation($id: ID!, $reason: String!)"
     f" {{ adminDismissPayment(id: $id, reason: $reason) {{ review {{ isOpen reason }} {ERRORS} }} }}"
 )
+DELETE = "mutation($input: DeleteAccountInput!) { deleteAccount(input: $input) { errors { code } } }"
 UNKNOWN = "99999999-9999"
 
 
@@ -198,3 +199,87 @@ async def test_unknown_ids_accounts_and_reasons_are_refused(ada: Api, admin: Api
             error = await admin.refused(mutation, id=event.id, reason=reason)
             assert (error["code"], error["field"]) == ("INVALID_INPUT", ["reason"])
     assert (await Purchase.get()).status == "PARKED"
+
+
+async def test_replay_does_not_undo_what_an_admin_decided_meanwhile(polar_store: Running, ada: Api, admin: Api) -> None:
+    webhooks = polar_store.services.payments.webhooks
+    settled, dismissed = [await deliver(ada, "order.paid", order(None, FIFTY)) for _ in range(2)]
+    assert code(await settle(admin, settled, userId=user_of(ada))) == "OK"
+    assert code(await dismiss(admin, dismissed)) == "OK"
+    for event, outcome in ((settled, "HANDLED"), (dismissed, "IGNORED")):
+        assert event.outcome == "PARKED", "as the replay has read it"
+        assert await webhooks.handle_read(event)
+        assert (await ExternalEvent.get(id=event.id)).outcome == outcome
+    assert await reviews(admin) == []
+    assert await lines(ada) == [("PURCHASE", 50)]
+
+
+async def test_replay_grants_nothing_for_an_event_that_is_dismissed_meanwhile(
+    polar_store: Running, ada: Api, admin: Api
+) -> None:
+    until = timestamp(datetime.now(UTC) + timedelta(days=30))
+    event = await deliver(ada, "subscription.active", subscription("stranger", BASIC, current_period_end=until))
+    assert event.outcome == "PARKED"
+    event.data["data"]["metadata"] = {"user_id": user_of(ada)}  # a replay that can handle it
+    assert code(await dismiss(admin, event)) == "OK"
+    assert await polar_store.services.payments.webhooks.handle_read(event)
+    assert not (await ada.one("{ viewer { isMember } }"))["isMember"]
+    assert not await Membership.exists()
+
+
+async def test_dismissed_order_without_a_row_of_its_own_grants_nothing_later(
+    polar_store: Running, ada: Api, admin: Api, polar: PolarServer
+) -> None:
+    now = datetime.now(UTC)
+    bought = order(user_of(ada), FIFTY, created_at=timestamp(now))
+    event = await deliver(ada, "order.paid", {**bought, "net_amount": "499"})
+    await Purchase.all().delete()
+    assert (event.outcome, code(await dismiss(admin, event))) == ("PARKED", "OK")
+    assert (await deliver(ada, "order.paid", bought)).outcome == "IGNORED"
+    polar.orders = [bought]
+    await polar_store.services.payments.reconciliation.reconcile_when_due(now)
+    assert (await deliver(ada, "order.refunded", refunded(bought, 499))).outcome == "IGNORED"
+    assert await lines(ada) == []
+    unpaid = order(user_of(ada), FIFTY, paid=False, status="pending")
+    assert code(await dismiss(admin, await deliver(ada, "order.paid", unpaid))) == "OK"
+    assert (await deliver(ada, "order.paid", {**unpaid, "paid": True, "status": "paid"})).outcome == "HANDLED"
+    assert await lines(ada) == [("PURCHASE", 50)], "it was not paid when it was dismissed"
+    await assert_invariants(polar_store.services)
+
+
+async def test_order_granted_by_another_report_is_not_settled_for_another_account_or_product(
+    polar_store: Running, ada: Api, admin: Api
+) -> None:
+    bob = await ada.sign_up("bob@example.com")
+    bought = order(None, BASIC, 999, billing_reason="subscription_create", subscription_id="sub-1")
+    event = await deliver(ada, "order.paid", bought)
+    assert (await deliver(ada, "order.paid", {**bought, "metadata": {"user_id": user_of(ada)}})).outcome == "HANDLED"
+    for wrong in ({"userId": user_of(bob)}, {"product": "pro"}, {"userId": user_of(ada), "product": "credits-50"}):
+        assert code(await settle(admin, event, **wrong)) == "CONFLICT"
+    assert await audit() == []
+    assert not (await bob.one("{ viewer { isMember } }"))["isMember"]
+    assert code(await settle(admin, event, userId=user_of(ada), product="basic")) == "OK"
+    assert await lines(ada) == [("SUBSCRIPTION", 100)]
+    assert await lines(bob) == []
+    await assert_invariants(polar_store.services)
+
+
+async def test_renewal_that_names_a_deleted_account_goes_to_the_account_an_admin_chose(
+    polar_store: Running, ada: Api, admin: Api
+) -> None:
+    former = user_of(ada)
+    gone = await ada.one(DELETE, input={"password": "correct horse", "confirmEmail": "ada@example.com"})
+    assert gone["errors"] == []
+    back = await polar_store.api.sign_up()
+    until = timestamp(datetime.now(UTC) + timedelta(days=30))
+    plan = subscription(former, BASIC, current_period_end=until)
+    first = order(former, BASIC, 999, billing_reason="subscription_create", subscription_id=plan["id"])
+    event = await deliver(back, "order.paid", {**first, "subscription": plan})
+    assert (event.outcome, code(await settle(admin, event, userId=user_of(back)))) == ("PARKED", "OK")
+    renewal = {**first, "id": "order-2", "billing_reason": "subscription_cycle"}
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert (await deliver(back, "order.paid", renewal)).outcome == "HANDLED"
+    assert (await deliver(back, "subscription.updated", plan, later)).outcome == "HANDLED"
+    assert await lines(back) == [("SUBSCRIPTION", 100)] * 2
+    assert (await back.one("{ viewer { isMember } }"))["isMember"]
+    await assert_invariants(polar_store.services)
