@@ -39,6 +39,9 @@ _RESERVED_ALONE = _RESERVED_WORDS | {
     "about", "api", "app", "help", "home", "index", "legal", "news", "root", "share", "shared", "status", "studio",
     "system", "team", "terms", "us", "www",
 }  # fmt: skip
+# And one of several of them without hyphens between, with a word of the first kind ("darkroomsupport", "helpadmin").
+_WORD = "|".join(sorted(_RESERVED_ALONE, key=len, reverse=True))
+_RESERVED_TOGETHER = re.compile(rf"(?:{_WORD})*(?:{'|'.join(sorted(_RESERVED_WORDS))})(?:{_WORD})*")
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,15 @@ def _validate_slug(slug: str) -> str:
 
 
 def _is_reserved(slug: str) -> bool:
-    """Whether a slug seems official by its words; "sign-in" and "dark-room" are read as one word, too."""
-    words = [word.rstrip("0123456789") or word for word in slug.split("-")]
+    """Whether a slug seems official by its words; "sign-in", "dark-room" and "darkroomsupport" do, too."""
+    words = [word.strip("0123456789") or word for word in slug.split("-")]
     joined = {first + second for first, second in itertools.pairwise(words)}
-    return not _RESERVED_WORDS.isdisjoint({*words, *joined}) or _RESERVED_ALONE.issuperset(words)
+    whole = "".join(words)
+    return (
+        not _RESERVED_WORDS.isdisjoint({*words, *joined, whole})
+        or _RESERVED_ALONE.issuperset(words)
+        or any(map(_RESERVED_TOGETHER.fullmatch, {*words, whole}))
+    )
 
 
 def _normalize_slug(slug: str) -> str | None:

@@ -133,6 +133,7 @@ async def test_refused_slug_changes_nothing(idle_server: Running) -> None:
         assert "3 to 64" in refused["message"]
     official = ["admin", "Support", "darkroom-support", "admin-team", "the-darkroom", "sign-in", "log-in-here"]
     official += ["dark-room-fox", "help-team", "about-us", "admin2", "team", "official-fox-7", "staff1-fox"]
+    official += ["darkroomsupport", "my-adminteam-fox", "a-d-m-i-n", "2admin-fox", "helpadmin7", "studio-darkroomteam"]
     for slug in (*official, made, "a" * 26):  # the last two have the format of random slugs
         refused = await ada.refused(SHARE, id=other, slug=slug)
         assert (refused["code"], refused["field"]) == ("INVALID_INPUT", ["slug"]), slug
@@ -148,6 +149,9 @@ async def test_refused_slug_changes_nothing(idle_server: Running) -> None:
         "a-fox-of-the-red-team",
         "sign-of-spring",
         "solar-system",
+        "superadministrative-fox",
+        "homestudio",
+        "supportive-fox",
     )
     for slug in ("abc", "a" * 64, "123", "a-b-c", "a" * 25, "z" * 27, *harmless):
         assert await share(ada, id, slug) == slug
