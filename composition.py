@@ -99,7 +99,11 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         heartbeat_seconds=settings.generation_sweep_seconds,
     )
     billing = build_billing(
-        events, products, secret=settings.secret(), signup_credits=_signup_credits(settings, profile)
+        events,
+        products,
+        secret=settings.secret(),
+        signup_credits=_signup_credits(settings, profile),
+        requires_verification=settings.signup_verification is SignupVerification.REQUIRED,
     )
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
     media = build_media(

@@ -157,7 +157,7 @@ class UserService:
         if referral_code:
             with contextlib.suppress(InvalidInputError):  # the code of an account with the same mailbox
                 referrer_id = await self._referrals.referrer(referral_code, address.key)
-        existing = await find_user(address)
+        existing = await User.get_or_none(email=address.key)
         if existing is None:
             try:
                 user, account = await run_tx(
@@ -182,7 +182,7 @@ class UserService:
         name: str | None,
         chosen: str | None,
         *,
-        is_member: bool = False,
+        is_demo: bool = False,
         referrer_id: str | None = None,
     ) -> tuple[User, AccountChange]:
         user = await User.create(
@@ -191,12 +191,13 @@ class UserService:
             password_hash=password_hash,
             name=name,
             locale=chosen,
-            is_member=is_member,
+            email_verified=is_demo,
+            is_member=is_demo,
             referred_by_id=referrer_id,
-            member_since=datetime.now(UTC) if is_member else None,
+            member_since=datetime.now(UTC) if is_demo else None,
         )
         account = await account_change.bump_version(user.id)
-        account = await self._bonuses.grant(account, address.key, verified=False)
+        account = await self._bonuses.grant(account, address.key, verified=is_demo)
         user.credits, user.version = account.credits, account.version
         return user, account
 
@@ -314,7 +315,7 @@ class UserService:
         if user is None:
             password_hash = await self._passwords.hash(DEMO_PASSWORD, client="")
             with contextlib.suppress(IntegrityError):  # another process inserted it first
-                await run_tx(self._create, parse_email(DEMO_EMAIL), password_hash, DEMO_NAME, None, is_member=True)
+                await run_tx(self._create, parse_email(DEMO_EMAIL), password_hash, DEMO_NAME, None, is_demo=True)
         # No mail can verify this address, and API keys and exports need a verified one.
         await User.filter(email=DEMO_EMAIL, email_verified=False).update(email_verified=True)
         return await User.get(email=DEMO_EMAIL)

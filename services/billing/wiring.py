@@ -42,8 +42,13 @@ class Billing:
         )
 
 
-def build_billing(events: Events, products: Products, *, secret: str, signup_credits: int) -> Billing:
-    """Build the group. `secret`: keys the hash of addresses. `signup_credits`: of the sign-up bonus."""
+def build_billing(
+    events: Events, products: Products, *, secret: str, signup_credits: int, requires_verification: bool
+) -> Billing:
+    """Build the group. `secret`: keys the hash of addresses. `signup_credits`: of the sign-up bonus.
+
+    `requires_verification`: an account cannot be used before its address is verified, so the bonus is not due before.
+    """
     profile = products.profile
     plans, entitlements = PlanService(profile), Entitlements(profile)
     memberships = MembershipService(profile.membership.grace_days, events.publisher)
@@ -57,7 +62,7 @@ def build_billing(events: Events, products: Products, *, secret: str, signup_cre
         signup_bonuses=SignupBonusService(
             signup_credits,
             secret,
-            requires_verification=profile.signup_credits_require_verification,
+            requires_verification=requires_verification or profile.signup_credits_require_verification,
         ),
         admin_grants=AdminGrantService(plans, events.publisher),
         granted_plans=GrantedPlanService(plans, memberships, events.publisher),

@@ -131,6 +131,30 @@ async def test_referral_code_does_not_reveal_the_address_of_its_owner(api: Api, 
     assert list(referrers) == [(None,), (ada.user["id"],)]
 
 
+async def test_bonus_of_a_mailbox_is_not_used_up_by_an_account_that_is_never_verified(
+    server: Running, mailbox: Mailbox
+) -> None:
+    await sign_up(server.api, "a.d.a@gmail.com", WRONG)
+    await mailbox.wait_for(1)
+    assert await server.services.billing.signup_bonuses.grant_missing() == 0
+    ada = await verified(server.api, mailbox, "ada@gmail.com")
+    assert await ada.credits() == 30
+
+
+async def test_demo_account_has_its_bonus(server: Running) -> None:
+    demo = await server.services.accounts.users.ensure_demo_account()
+    assert (demo.credits, demo.is_member, demo.email_verified) == (30, True, True)
+
+
+async def test_address_that_an_earlier_release_folded_does_not_block_another_mailbox(
+    api: Api, mailbox: Mailbox
+) -> None:
+    other = await verified(api, mailbox, "anna@strasse.example")
+    await User.filter(id=other.user["id"]).update(mail_address=None)
+    anna = await verified(api, mailbox, "anna@straße.example")
+    assert anna.user["id"] != other.user["id"]
+
+
 async def test_password_reset_completes_an_unverified_account(api: Api, mailbox: Mailbox) -> None:
     await sign_up(api, ADA)
     await mailbox.wait_for(1)
