@@ -1,7 +1,7 @@
 """Schema extensions, which run around every operation."""
 
-import contextlib
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -18,23 +18,27 @@ from graphql import (
 )
 from graphql.validation import validation_context
 from graphql.validation.rules import overlapping_fields_can_be_merged
-from strawberry.extensions import ParserCache, SchemaExtension
+from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.instrumentation import Instrumentation
 from schema.runtime.variables import TooComplexError
+from services.operations.query_slots import QuerySlots
 
 MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
 MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
+MAX_NAME = 128  # characters; the response repeats the names of fields for each object, and in the paths of errors
 _CACHED_DOCUMENTS = 128
-_EXPENSIVE = complexity.MAX_COST_SIGNED_OUT  # the cost above which a caller's queries are executed one at a time
+# The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
+_EXPENSIVE = {OperationType.QUERY: 2000, OperationType.MUTATION: 2000 + complexity.WRITE_COST}
 # About as graphql-core reads tokens, but in a fraction of the time, so that long documents need not be parsed.
 _TOKEN = re.compile(
     r'"""(?s:\\"""|.)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*+"?|#[^\n\r]*|[A-Za-z_]\w*|-?[0-9][0-9.eE+-]*|\.\.\.|[^\s,]',
     re.ASCII,
 )
+_documents: OrderedDict[str, DocumentNode] = OrderedDict()  # by their text; those used last at the end
 
 # Validation compares the fields of one name with each other, and each fragment with each. Documents of real clients
 # need about none of these steps; graphql-core's defaults allow for seconds.
@@ -60,28 +64,33 @@ class GuardIntrospection(SchemaExtension):
         yield
 
 
-class CacheParsing(ParserCache):
-    """Caches parsed documents; syntax errors are not cached."""
-
-    def __init__(self) -> None:
-        super().__init__(_CACHED_DOCUMENTS)
+class CacheParsing(SchemaExtension):
+    """Caches parsed documents. Strawberry parses the others, once, and reports syntax errors, which are not cached."""
 
     def on_parse(self) -> Iterator[None]:
         operation = self.execution_context
-        if operation.query:
-            with contextlib.suppress(GraphQLError):  # Strawberry parses it again and reports the error
-                operation.graphql_document = self.cached_parse_document(operation.query, **operation.parse_options)
+        query = operation.query or ""
+        operation.graphql_document = _documents.get(query)
         yield
+        if operation.graphql_document is not None:
+            _documents[query] = operation.graphql_document
+            _documents.move_to_end(query)
+            if len(_documents) > _CACHED_DOCUMENTS:
+                _documents.popitem(last=False)
 
 
 class LimitDocument(SchemaExtension):
     """Refuses documents that are too large or too complex, before they are validated."""
 
     _cost = 0
+    _has_long_name = False
 
     def on_operation(self) -> Iterator[None]:
         options: dict[str, Any] = self.execution_context.parse_options  # type: ignore[assignment]  # lacks the second
-        is_too_long = _has_too_many_tokens(self.execution_context.query or "")
+        tokens = islice(_TOKEN.finditer(self.execution_context.query or ""), MAX_TOKENS + 1)
+        lengths = [_length_of_name(token[0]) for token in tokens]
+        self._has_long_name = max(lengths, default=0) > MAX_NAME
+        is_too_long = len(lengths) > MAX_TOKENS
         options.update(max_tokens=0 if is_too_long else MAX_TOKENS, max_source_length=MAX_LENGTH)
         yield
 
@@ -96,7 +105,6 @@ class LimitDocument(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         operation = self.execution_context
         document = operation.graphql_document
-        # The public property makes up a name where none was given.
         if document is not None:
             # The public property makes up a name where none was given.
             if operation._provided_operation_name is None and _count_operations(document) > 1:
@@ -104,6 +112,8 @@ class LimitDocument(SchemaExtension):
                 operation.pre_execution_errors = [GraphQLError("This document needs an operationName.")]
             is_signed_in = operation.context.viewer is not None
             try:
+                if self._has_long_name:
+                    raise TooComplexError(f"A name in this document is too long: at most {MAX_NAME} characters.")
                 self._cost = complexity.check(
                     operation.schema._schema, document, operation.variables, is_signed_in=is_signed_in
                 )
@@ -112,16 +122,19 @@ class LimitDocument(SchemaExtension):
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:
-        operation = self.execution_context
-        if self._cost <= _EXPENSIVE or operation.operation_type is not OperationType.QUERY:
+        kind, context = self.execution_context.operation_type, self.execution_context.context
+        slots: QuerySlots = context.services.operations.query_slots
+        slots.note(context.caller)
+        if self._cost <= _EXPENSIVE.get(kind, complexity.MAX_COST):
             yield
             return
-        async with operation.context.services.operations.query_slots.slot(operation.context.caller):
+        async with slots.slot(context.caller, kind.value):
             yield
 
 
-def _has_too_many_tokens(query: str) -> bool:
-    return next(islice(_TOKEN.finditer(query), MAX_TOKENS, None), None) is not None
+def _length_of_name(token: str) -> int:
+    """Return the length of a name or number; 0 of strings, comments and punctuators."""
+    return len(token) if token[0].isalnum() or token[0] in "_-" else 0
 
 
 def _count_operations(document: DocumentNode) -> int:

@@ -1,42 +1,86 @@
-"""Slots for expensive queries, so that those of one caller do not fill the server's event loop and its database."""
+"""Slots for expensive operations, so that those of one caller do not fill the server's event loop and its database."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from services.core.error import RateLimitedError
 from services.integrations.fair_slots import FairSlots
 
-_TOTAL = 16  # in one process
-_MAX_WAITING = 30  # of one caller
-_PAUSE = 2.0  # for each second that a query took: a caller uses up to a third of the time
+_TOTAL = 16  # that run at once in one process
+_MAX_CALLERS = 1_000_000  # any number
+_MAX_WAITING = 30  # of one caller and kind
+_PAUSE = 2.0  # for each second that an operation took: a caller uses up to a third of the time
+_BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a page that sends several at once
 _MAX_PAUSE_SECONDS = 2.0
+_ACTIVE_SECONDS = 2.0  # for which a caller counts as active after an operation
 
 
 class QuerySlots:
-    """Lets each caller execute one expensive query at a time, with pauses; further ones wait."""
+    """Lets each caller execute one expensive operation at a time; further ones wait.
 
-    def __init__(self) -> None:
-        self._slots = FairSlots(_TOTAL, per_key=1)
+    A caller who executes more than a few has pauses between them, as long as other callers are active.
+    """
 
-    def waiting(self, caller: str) -> int:
-        """Return how many queries of a caller wait for a slot."""
-        return self._slots.waiting_with(caller)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turns = FairSlots(_MAX_CALLERS, per_key=1)
+        self._running = asyncio.Semaphore(_TOTAL)
+        self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
+        self._last_caller = ""
+        self._last_seen = self._other_seen = float("-inf")  # of the last caller, and of any other
+
+    def waiting(self, caller: str, kind: str = "query") -> int:
+        """Return how many operations of a caller wait."""
+        return self._turns.waiting_with(f"{caller} {kind}")
+
+    def note(self, caller: str) -> None:
+        """Note that a caller is active."""
+        if caller != self._last_caller:
+            self._last_caller, self._other_seen = caller, self._last_seen
+        self._last_seen = self._clock()
 
     @contextlib.asynccontextmanager
-    async def slot(self, caller: str) -> AsyncIterator[None]:
-        """Hold a slot while the body runs, and for a pause after it that the body's response does not wait for.
+    async def slot(self, caller: str, kind: str = "query") -> AsyncIterator[None]:
+        """Hold a slot while the body runs, and let the caller's next operation of this kind wait for a pause after it.
+
+        Queries and mutations do not wait for each other: a mutation may itself wait for a photo to be decoded.
 
         Raises:
-            RateLimitedError: too many queries of this caller are waiting.
+            RateLimitedError: too many operations of this caller are waiting.
         """
-        if self.waiting(caller) >= _MAX_WAITING:
+        if self.waiting(caller, kind) >= _MAX_WAITING:
             raise RateLimitedError(1)
-        await self._slots.acquire(caller)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        key = f"{caller} {kind}"
+        await self._turns.acquire(key)
+        pause = 0.0
         try:
-            yield
+            async with self._running:
+                started = self._clock()
+                try:
+                    yield
+                finally:
+                    pause = self._pause(caller, started)
         finally:
-            pause = min((loop.time() - started) * _PAUSE, _MAX_PAUSE_SECONDS)
-            loop.call_later(pause, self._slots.release, caller)
+            if pause > 0:
+                asyncio.get_running_loop().call_later(pause, self._turns.release, key)
+            else:
+                self._turns.release(key)
+
+    def _pause(self, caller: str, started: float) -> float:
+        """Return the seconds until the caller's next expensive operation, after one that has just ended."""
+        now = self._clock()
+        due = max(self._due.get(caller, 0.0), started) + (now - started) * (1 + _PAUSE)
+        self._due[caller] = due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
+        asyncio.get_running_loop().call_later(due - now, self._forget, caller)
+        return due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0
+
+    def _has_others(self, caller: str, now: float) -> bool:
+        seen = self._other_seen if caller == self._last_caller else self._last_seen
+        return now - seen < _ACTIVE_SECONDS
+
+    def _forget(self, caller: str) -> None:
+        """Remove a caller who has the whole burst again."""
+        if self._due.get(caller, float("inf")) <= self._clock():
+            del self._due[caller]

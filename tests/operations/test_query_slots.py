@@ -1,4 +1,4 @@
-"""Expensive queries of one caller are executed one at a time, and those of others do not wait for them."""
+"""Expensive operations of one caller are executed one at a time, and those of others do not wait for them."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.operations.query_slots import QuerySlots
 from tests.conftest import Running
 from tests.support.client import Api, until
 
 pytestmark = pytest.mark.any_database
 
 EXPENSIVE = "{ viewer { id " + " ".join(f"g{n}: generations(first: 1) {{ totalCount }}" for n in range(15)) + " } }"
+EXPENSIVE_MUTATION = f"mutation {{ updateProfile(input: {{}}) {{ user {EXPENSIVE[9:-2]} }} }}"
 CHEAP = "{ viewer { id } }"
 
 
@@ -57,3 +59,70 @@ async def test_too_many_waiting_queries_of_one_caller_are_rate_limited(server: R
         for task in held:
             task.cancel()
         await waiting(server, caller, 0)
+
+
+async def test_expensive_mutations_wait_for_each_other_and_not_for_queries(server: Running, ada: Api) -> None:
+    caller = ada.user["id"]
+    slots = server.services.operations.query_slots
+    async with slots.slot(caller, "mutation"):
+        held = asyncio.create_task(ada.execute(EXPENSIVE_MUTATION))
+
+        async def is_waiting() -> bool:
+            return slots.waiting(caller, "mutation") == 1
+
+        await until(is_waiting)
+        assert (await ada.execute(EXPENSIVE))["viewer"]["id"] == caller
+        assert (await ada.execute("mutation { updateProfile(input: {}) { user { id } } }"))["updateProfile"]
+        assert not held.done()
+    assert (await held)["updateProfile"]["user"]["id"] == caller
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def paused(slots: QuerySlots, clock: Clock, seconds: float) -> bool:
+    """Execute an operation that takes some seconds; return whether the caller's next one waits after it."""
+    async with slots.slot("ada"):
+        slots.note("ada")
+        clock.now += seconds
+    following = asyncio.create_task(slots.slot("ada").__aenter__())
+    await asyncio.sleep(0)
+    is_waiting = slots.waiting("ada") == 1
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    return is_waiting
+
+
+async def test_caller_pauses_only_while_others_are_active() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    for _ in range(5):
+        assert not await paused(slots, clock, 5)
+    slots.note("eve")
+    assert await paused(slots, clock, 1)
+
+
+async def test_first_expensive_operations_have_no_pauses() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    for _ in range(4):
+        slots.note("eve")
+        assert not await paused(slots, clock, 0.1)
+    slots.note("eve")
+    assert await paused(slots, clock, 0.2)
+
+
+async def test_callers_with_pauses_leave_the_slots_to_others() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    for number in range(50):
+        slots.note("eve")
+        async with slots.slot(f"caller{number}"):
+            clock.now += 10
+    async with asyncio.timeout(5), slots.slot("ada"):
+        pass

@@ -3,7 +3,15 @@
 from typing import Any
 
 import pytest
-from graphql import OperationDefinitionNode, get_introspection_query, parse
+from graphql import (
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    get_introspection_query,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    parse,
+)
 
 from schema.root import schema
 from schema.runtime import complexity as complexity_module
@@ -17,6 +25,7 @@ from schema.runtime.complexity import (
     Complexity,
     ComplexityVisitor,
 )
+from schema.runtime.extension import MAX_NAME
 from tests.conftest import Running
 from tests.support import client
 from tests.support.client import Api
@@ -244,3 +253,57 @@ async def test_introspection_and_a_full_gallery_are_executed(api: Api) -> None:
 async def test_circular_introspection_is_refused(api: Api) -> None:
     query = "{ __schema { types {" + " fields { type {" * 4 + " name " + "} }" * 4 + "} } }"
     assert (await refusal(api, query))["extensions"]["code"] == "INVALID_INPUT"
+
+
+NAMES = {
+    "alias": "{{ {}: __typename }}",
+    "field": "{{ {} }}",
+    "operation": "query {} {{ __typename }}",
+    "fragment": "{{ ...{0} }} fragment {0} on Query {{ __typename }}",
+    "variable": "query(${0}: String!) {{ style(slug: ${0}) {{ id }} }}",
+    "input field": "{{ quote(input: {{{}: 1}}) {{ cost }} }}",
+    "enum": "{{ quote(input: {{quality: {}}}) {{ cost }} }}",
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+async def test_long_name_is_refused_and_long_texts_and_comments_are_not(api: Api, kind: str) -> None:
+    variables: dict[str, Any] = {"n" * length: "a" for length in (MAX_NAME, MAX_NAME + 1)}
+    long = await refusal(api, NAMES[kind].format("n" * (MAX_NAME + 1)), **variables)
+    assert long["extensions"] == {"code": "TOO_COMPLEX"}
+    assert str(MAX_NAME) in long["message"]
+    fits = await api.raw(NAMES[kind].format("n" * MAX_NAME), **variables)
+    assert "TOO_COMPLEX" not in fits.text
+    text = f'#{"c" * 500}\n{{ style(slug: "{"s" * 500}", collection: """{"b" * 500}""") {{ id }} }}'
+    assert "TOO_COMPLEX" not in (await api.raw(text)).text
+
+
+def everything(kind: str, depth: int, without: frozenset[str] = frozenset()) -> str:
+    """Return a selection of all fields without required arguments, as generated clients have it."""
+    type_ = schema._schema.type_map[kind]
+    assert isinstance(type_, GraphQLObjectType)
+    parts = ["__typename"]
+    for name, field in type_.fields.items():
+        named = get_named_type(field.type)
+        if name in without or any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        if is_leaf_type(named):
+            parts.append(name)
+        elif depth and isinstance(named, GraphQLObjectType):
+            parts.append(f"{name} {everything(named.name, depth - 1, without)}")
+    return "{ " + " ".join(parts) + " }"
+
+
+async def test_full_page_of_a_gallery_fits_the_limits(api: Api) -> None:
+    pictures = everything("Generation", 2, frozenset({"owner", "parent"}))
+    page = "totalCount pageInfo { hasNextPage endCursor }"
+    ada = await api.sign_up("dora@example.com")
+    found = await ada.execute(f"{{ viewer {{ id generations(first: 100) {{ {page} nodes {pictures} }} }} }}")
+    assert found["viewer"]["generations"]["totalCount"] == 0
+
+
+async def test_landing_page_of_signed_out_visitors_fits_the_limits(api: Api) -> None:
+    styles = f"styles(first: 100) {{ totalCount nodes {everything('Style', 1)} }}"
+    parts = [f"{name} {everything(kind, 1)}" for name, kind in (("plans", "Plan"), ("creditPackages", "CreditPackage"))]
+    found = await api.execute(f"{{ collections {everything('Collection', 2)} {styles} {' '.join(parts)} }}")
+    assert found["styles"]["totalCount"] > 0
