@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect
 from starlette.websockets import WebSocketDisconnected as ClosedError
@@ -17,7 +18,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     PingMessage,
     SubscribeMessage,
 )
+from websockets.frames import CloseCode
 
+from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.runtime.context import Context
 from services.accounts.connection_registry import OpenConnection
@@ -28,6 +31,8 @@ from web.socket_protocol import TOO_MANY
 
 if TYPE_CHECKING:
     from web.graphql import GraphQLEndpoint
+
+log = structlog.get_logger(__name__)
 
 # The close code after which clients do not reconnect.
 SIGNED_OUT = 4401
@@ -74,7 +79,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         if message.get("payload") is None:  # the specification allows null
             message = {"type": "connection_init", "payload": {}}
-        await super().handle_connection_init(message)
+        try:
+            await super().handle_connection_init(message)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("socket.unavailable", error=repr(error))
+            await self.websocket.close(CloseCode.TRY_AGAIN_LATER, "Unavailable")
+            return
         token, viewer = self.context.token, self.context.viewer
         if self.connection_acknowledged and self._open_connection is None and token is not None and viewer is not None:
             services = self.context.services

@@ -26,6 +26,8 @@ from web.open_connections import WriteDeadline
 # After this close code, which graphql-ws treats as final, clients do not reconnect.
 TOO_MANY = 4429
 TOO_MANY_REQUESTS = "Too many requests"
+# After this one, with which graphql-ws itself ends a dead connection, they do; after 1011, uvicorn's, they do not.
+NO_PONG = 4499
 _CLOSE_SECONDS = 5.0  # in which the client confirms that the socket is closed
 _LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, before its connection is cut
 _MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
@@ -155,6 +157,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self._abort_after(_CLOSE_SECONDS)
 
     def keepalive_timeout(self) -> None:
+        self.conn.fail(NO_PONG, "No answer to a ping")
         super().keepalive_timeout()
         self._abort_after(_LINGER_SECONDS)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import websockets
+from structlog.testing import capture_logs
 
 from main import prepare
 from models.database.connection import is_postgres, rows
@@ -78,6 +80,12 @@ async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(
             refused = await ada.refused(query)
             assert (refused["code"], "reference" in refused) == ("UNAVAILABLE", False)
         assert (await server.api.http.get("/s/the-fox")).status_code == 503
+        with pytest.raises(websockets.ConnectionClosed) as closed, capture_logs() as logs:
+            async with ada.socket():
+                pass
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013  # after which clients connect again
+        assert not [line for line in logs if line["log_level"] == "error"]
         own_postgres.start()
         deadline = time.monotonic() + PATIENCE
         while "errors" in (body := (await ada.raw("{ viewer { credits } }")).json()):

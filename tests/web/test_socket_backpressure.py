@@ -135,3 +135,8 @@ async def test_close_is_not_held_up_by_a_client_that_does_not_read(peer: Peer) -
     assert timer.when() <= asyncio.get_running_loop().time() + 5
     with pytest.raises(ClientDisconnected):
         await peer.protocol.send({"type": "websocket.send", "text": "late"})
+
+
+async def test_client_that_answers_no_ping_is_closed_with_a_code_after_which_it_connects_again(peer: Peer) -> None:
+    peer.protocol.keepalive_timeout()
+    assert (await peer.read())[2:4] == (4499).to_bytes(2)
