@@ -121,11 +121,8 @@ class EmailChangeService:
         if holder is not None and holder.id != user.id:
             await self._mail.notify(Notice.ADDRESS_IN_USE, holder.mailbox, holder.locale or locale)
             return
-        try:
-            await self._mail.send(MailPurpose.CHANGE, address.mailbox, token, locale)
-        except UnavailableError:
-            await mail_token.discard(token)
-            raise
+        # If this fails, the link counts nevertheless: a notice was sent, perhaps to someone who never signed up.
+        await self._mail.send(MailPurpose.CHANGE, address.mailbox, token, locale)
 
     async def change(
         self, token: str, *, client: str, signed_in: User | None, session: str | None, locale: str

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from models import AuditEntry, User
 from models.database.connection import run_tx
 from models.enum import AdminAction, Role
+from services.accounts import mail_token
 from services.accounts.session import SessionService
 from services.core.error import ConflictError, ForbiddenError
 from services.core.message import message
@@ -20,8 +21,8 @@ _Suspension = tuple[AccountChange, AuditEntry]
 class SuspensionService:
     """Suspends and reinstates accounts.
 
-    Sessions end in the same transaction, permanently; API keys are kept, but refused during the suspension.
-    Submitted generations are completed, because they are paid for.
+    Sessions and mailed links end in the same transaction, permanently; API keys are kept, but refused during the
+    suspension. Submitted generations are completed, because they are paid for.
     """
 
     def __init__(self, sessions: SessionService, events: EventPublisher) -> None:
@@ -55,7 +56,10 @@ class SuspensionService:
             return None
         account = await account_change.bump_version(user_id)
         await User.filter(id=user_id).update(suspended_at=datetime.now(UTC) if suspended else None)
-        ended = await self._sessions.end_all(user_id) if suspended else 0
+        ended = 0
+        if suspended:
+            ended = await self._sessions.end_all(user_id)
+            await mail_token.revoke_all(user_id)  # one to a new address may have been requested by an intruder
         entry = await audit_log.record(
             admin.id, AdminAction.SET_SUSPENDED, user_id, suspended=suspended, reason=reason, sessionsEnded=ended
         )

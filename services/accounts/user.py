@@ -9,6 +9,7 @@ from tortoise.exceptions import IntegrityError
 
 from models import User
 from models.database.connection import run_tx
+from models.enum import MailPurpose
 from services.accounts import mail_token
 from services.accounts.credential import EmailAddress, check_password, find_user, parse_email
 from services.accounts.email_verification import VerificationService
@@ -276,11 +277,18 @@ class UserService:
         return await self.get(user.id)
 
     async def sign_out(self, user: User, token: str | None) -> int:
-        """End the session of `token`, or all sessions if it is None; return the number of ended sessions."""
-        sessions = self._sessions
-        ended = await (sessions.end_all(user.id) if token is None else sessions.end(user.id, token))
+        """End the session of `token`, or all sessions if it is None; return the number of ended sessions.
+
+        With all sessions end the changes of the address that any of them has requested.
+        """
+        ended = await (self._sessions.end(user.id, token) if token else run_tx(self._end_all, user.id))
         await self._events.sign_ins_changed(user.id)
         return ended
+
+    async def _end_all(self, user_id: str) -> int:
+        await account_change.lock_account(user_id)
+        await mail_token.revoke_all(user_id, MailPurpose.CHANGE)
+        return await self._sessions.end_all(user_id)
 
     async def _replace_password(self, user: User, password_hash: str, token: str | None) -> AccountChange | None:
         # In one transaction: a crash in between must not leave an attacker with the old password signed in.
