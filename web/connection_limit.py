@@ -104,12 +104,16 @@ class ConnectionLimits:
 
     async def wait(self, address: str, size: int) -> None:
         """Let others run, and wait until the client's pace allows its next message, of `size` bytes."""
-        delay, client = 0.0, self._clients.get(address)
-        if self._pace is not None and client is not None:
-            now, cost = time.monotonic(), 1 + size // _BYTES
-            client.due = max(client.due, now - self._pace.burst / self._pace.per_second) + cost / self._pace.per_second
-            delay = client.due - now
-        await asyncio.sleep(max(delay, 0.0))
+        await asyncio.sleep(self.count(address, size))
+
+    def count(self, address: str, size: int) -> float:
+        """Count a message of `size` bytes, and return the seconds until the client's pace allows it."""
+        client = self._clients.get(address)
+        if self._pace is None or client is None:
+            return 0.0
+        now, cost = time.monotonic(), 1 + size // _BYTES
+        client.due = max(client.due, now - self._pace.burst / self._pace.per_second) + cost / self._pace.per_second
+        return max(client.due - now, 0.0)
 
     def _forget(self, address: str) -> None:
         """Remove a client without connections as soon as it has its whole burst again."""

@@ -137,9 +137,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await response(scope, receive, send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_first = True
+
         async def receive_paced() -> Message:
+            nonlocal is_first
             message = await receive()
-            if "text" in message:
+            if "text" in message and is_first:
+                is_first = False
+                self.connections.count(client, len(message["text"]))  # the time to send it in has begun
+            elif "text" in message:
                 await self.connections.wait(client, len(message["text"]))
             return message
 

@@ -170,6 +170,13 @@ async def test_socket_without_connection_init_closes_with_4408(settings: Setting
         assert (await closing(connection))[0] == 4408
 
 
+async def test_connection_init_of_a_client_over_its_pace_is_not_late(settings: Settings) -> None:
+    limits = ConnectionLimits(0, Pace(burst=11, per_second=0.001))  # opening counts as 11 messages
+    async with running(settings, idle=True, connection_limits=limits) as server, connected(server) as connection:
+        await connection.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(await connection.recv())["type"] == "connection_ack"
+
+
 async def test_sockets_and_streams_of_one_client_are_limited(settings: Settings) -> None:
     async with running(settings, idle=True, connection_limits=ConnectionLimits(2, None)) as server:
         ada = await server.api.sign_up()
