@@ -124,6 +124,7 @@ async def change_password(info: Info, input: ChangePasswordInput) -> UserPayload
         client=info.context.client,
         proof=_device_proof(info, input.device_token),
     )
+    info.context.set_viewer(user)
     if info.context.device_cookie is not None and info.context.takes_cookies:  # the new password ended the old one
         info.context.set_device_cookie(info.context.services.accounts.devices.issue(user.id, user.password_hash))
     return UserPayload(user=User.of(user))

@@ -14,7 +14,13 @@ from services.accounts.email_verification import VerificationService
 from services.accounts.secret_token import hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
 from services.core import idempotency
-from services.core.error import ConflictError, InvalidInputError, MembershipRequiredError, NotFoundError
+from services.core.error import (
+    ConflictError,
+    InvalidInputError,
+    MembershipRequiredError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 from services.core.idempotency import IdempotencyTicket
 from services.core.message import message
 from services.core.text import clean_text
@@ -76,6 +82,7 @@ class ApiKeyService:
             ConflictError: the account has MAX_PER_ACCOUNT keys, the idempotency key was used with another name, or the
                 API key that it created was revoked.
             MembershipRequiredError: API access requires a plan that this account does not have.
+            UnauthenticatedError: the account's address or password has changed since the request began.
             UnverifiedEmailError: the account's address is not verified.
         """
         self._verification.require(user)
@@ -87,18 +94,23 @@ class ApiKeyService:
         request = _Request(clean_name, idempotency_key)
         ticket = IdempotencyTicket.of(_OPERATION, request)
         row = await idempotency.run_once(
-            user.id, ticket, partial(_replay, user.id), partial(self._create, user.id, request, ticket)
+            user.id, ticket, partial(_replay, user.id), partial(self._create, user, request, ticket)
         )
         key = self._key(row)
         return NewApiKey(row, key if hash_token(key) == row.key_hash else None)
 
-    async def _create(self, user_id: str, request: _Request, ticket: IdempotencyTicket) -> ApiKey:
-        row, account = await run_tx(self._insert, user_id, request, ticket)
+    async def _create(self, user: User, request: _Request, ticket: IdempotencyTicket) -> ApiKey:
+        row, account = await run_tx(self._insert, user, request, ticket)
         await self._events.account_changed(account)
         return row
 
-    async def _insert(self, user_id: str, request: _Request, ticket: IdempotencyTicket) -> tuple[ApiKey, AccountChange]:
+    async def _insert(self, user: User, request: _Request, ticket: IdempotencyTicket) -> tuple[ApiKey, AccountChange]:
+        user_id = user.id
         account = await account_change.bump_version(user_id)
+        # A request may have begun long before: a password reset that ends all keys must not be followed by a new one.
+        unchanged = User.filter(id=user_id, email=user.email, password_hash=user.password_hash)
+        if not await unchanged.filter(suspended_at=None).exists():
+            raise UnauthenticatedError
         if await ApiKey.filter(user_id=user_id).count() >= MAX_PER_ACCOUNT:
             raise ConflictError(
                 message("An account has at most {limit} keys. Revoke one first.", limit=MAX_PER_ACCOUNT)

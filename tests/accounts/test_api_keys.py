@@ -5,10 +5,14 @@ import base64
 import hashlib
 import hmac
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from models import ids
+import pytest
+
+from models import ApiKey, User, ids
 from models.database.connection import rows
+from services.core.error import UnauthenticatedError
 from tests.conftest import Running
 from tests.support.client import CREDITS, Api
 
@@ -55,6 +59,22 @@ async def test_api_key_signs_in_as_its_owner(ada: Api) -> None:
     assert viewer["version"] == 2, "a new key is published to other devices"
     async with with_key(ada, made).socket() as socket:
         assert (await (await socket.subscribe(CREDITS)).next())["credits"] == 30
+
+
+async def test_request_that_began_before_the_password_changed_creates_no_key(server: Running, ada: Api) -> None:
+    await ada.verify_address()
+    before = await User.get(id=ada.user["id"])
+    both = await ada.execute(
+        'mutation { changePassword(input: {current: "correct horse", new: "battery staple"}) { errors { code } }'
+        ' createApiKey(name: "x") { key errors { code } } }'
+    )
+    assert both["createApiKey"]["key"], "its own change does not count"
+    with pytest.raises(UnauthenticatedError):
+        await server.services.accounts.api_keys.create(before, "intruder", None)
+    await User.filter(id=before.id).update(suspended_at=datetime.now(UTC))
+    with pytest.raises(UnauthenticatedError):
+        await server.services.accounts.api_keys.create(await User.get(id=before.id), "intruder", None)
+    assert await ApiKey.filter(user_id=before.id).count() == 1
 
 
 async def test_only_the_hash_of_an_api_key_is_stored(ada: Api) -> None:
