@@ -149,7 +149,8 @@ class EmailChangeService:
         await self._events.sign_ins_changed(row.user_id)
         await self._events.account_changed(account)
         user = await User.get(id=row.user_id)
-        self._notify_in_background(before, before.locale or locale)
+        if user.email != before.email:
+            self._notify_in_background(before, before.locale or locale)
         await self._referrals.settle(row.user_id)
         return await self._roles.apply_admin_emails(user)
 
@@ -167,10 +168,15 @@ class EmailChangeService:
         holder = await find_user(address)
         if holder is not None and holder.id != before.id:
             raise self._address_in_use()
+        is_same = address.key == before.email  # only its spelling changes
         await User.filter(id=before.id).update(
-            email=address.key, mail_address=address.text, email_verified=True, owner_proven=is_owner
+            email=address.key,
+            mail_address=address.text,
+            email_verified=True,
+            owner_proven=is_owner or (is_same and before.owner_proven),
         )
-        await self._roles.keep_used_admin_email(before)
+        if not is_same:
+            await self._roles.keep_used_admin_email(before)
         await mail_token.revoke_all(before.id)
         await self._sessions.end_all(before.id, but=session)
         if not before.email_verified:

@@ -302,6 +302,22 @@ async def test_change_to_an_admin_address_appoints_only_its_proven_owner(setting
         assert changed["user"]["role"] == "ADMIN"
 
 
+async def test_other_spelling_of_the_address_keeps_what_its_owner_has_proven(
+    settings: Settings, mailbox: Mailbox
+) -> None:
+    named = settings.model_copy(update={"admin_emails": (BOSS,)})
+    async with running(named, idle=True) as server:
+        boss = await server.api.sign_up(BOSS)
+        await request(boss, "Boss@example.com")
+        changed = await boss.one(CHANGE, token=await token_for(mailbox, "Boss@example.com", 3))
+        assert (changed["user"]["email"], changed["user"]["role"]) == ("Boss@example.com", "ADMIN")
+        await request(boss, "BOSS@example.com")
+        assert (await server.api.one(CHANGE, token=await token_for(mailbox, "BOSS@example.com", 5)))["errors"] == []
+        assert (await User.get(email=BOSS)).owner_proven
+        await server.services.accounts.mail.aclose()
+        assert len(mailbox.mails) == 5, "no notice that the former address does not sign in any more"
+
+
 async def test_admin_address_that_an_account_left_appoints_no_second_admin(
     settings: Settings, mailbox: Mailbox
 ) -> None:
