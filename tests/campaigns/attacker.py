@@ -1,0 +1,30 @@
+"""The attackers' process: runs one attack for some seconds and prints what the server answered, as JSON.
+
+    python -m tests.campaigns.attacker NAME ADDRESS SECONDS SEED
+
+It is a process of its own, so that its work delays none of the measured requests but through the server.
+"""
+
+import asyncio
+import json
+import random
+import sys
+
+from tests.campaigns import attack_accounts, attack_connections, attack_documents, attack_pictures, attack_sockets
+from tests.campaigns.attack import Attack, Target
+
+ATTACKS: dict[str, Attack] = {
+    attack.__name__: attack
+    for module in (attack_accounts, attack_connections, attack_documents, attack_pictures, attack_sockets)
+    for attack in module.ATTACKS
+}
+
+
+async def run(name: str, address: str, seconds: float, seed: str) -> None:
+    async with Target.open(address, seconds, random.Random(f"{seed} {name}")) as target:
+        await ATTACKS[name](target)
+    print(json.dumps(target.outcomes))  # noqa: T201 - read by tests/campaigns/test_attack.py
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]))
