@@ -26,7 +26,7 @@ class Target:
     seconds: float
     rng: random.Random
     http: httpx.AsyncClient
-    started: float = field(default_factory=time.monotonic)
+    ends_at: float | None = None  # set when the attack first asks, after its preparations
     outcomes: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -40,7 +40,9 @@ class Target:
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() >= self.started + self.seconds
+        if self.ends_at is None:
+            self.ends_at = time.monotonic() + self.seconds
+        return time.monotonic() >= self.ends_at
 
     @property
     def api(self) -> Api:

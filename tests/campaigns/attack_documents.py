@@ -1,97 +1,74 @@
-"""Documents that cost more to check or to run than they look like."""
+"""Documents that cost more to check or to run than they look like, at 20 a second."""
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import httpx
 
 from tests.campaigns.attack import Attack, Target
+from tests.support.client import Api
+from tests.support.hostile_documents import Shape, shapes
 
+_RATE = 20.0  # documents per second
 _WHOLE_REQUEST = (
     b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 35\r\n\r\n"
     b'{"query": "{ collections { id } }"}'
 )
-_QUOTE = 'quote(input: {prompt: "a boat"}) { total }'
+_FIELDS = (  # each runs statements
+    'sharedGeneration(slug: "pelican") { title }',
+    "quote(input: {}) { cost }",
+    'style(slug: "noir") { id }',
+    "collections { id styles { id } }",
+    "plans { id }",
+    "styles(first: 1) { totalCount }",
+)
+_PAGES = ("generations(first: 1) { totalCount nodes { id } }", "transactions(first: 1) { totalCount nodes { id } }")
 
 
-def _overlaps() -> str:
-    """Field-merging validation compares every pair of the 490 fields."""
-    return "{ a1: __typename " + "collections { id } " * 490 + "}"
+def _aliased(field: str, count: int) -> str:
+    return "{" + " ".join(f"a{number}: {field}" for number in range(count)) + "}"
 
 
-def _nested_overlaps() -> str:
-    body = "id " * 40
-    for _ in range(4):
-        body = f"collections {{ {body} }} " * 8
-    return "{ " + body + "}"
-
-
-def _inline_fragments() -> str:
-    return "{ " + "... { ... { collections { id title } } } " * 300 + "}"
-
-
-def _fragment_ladder() -> str:
-    """Each fragment spreads the next twice: 2^20 fields if a rule follows every spread."""
-    rungs = "".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }} " for n in range(20))
-    return "{ ...f0 } " + rungs + "fragment f20 on Query { __typename }"
-
-
-def _arguments() -> str:
-    return "{ " + " ".join(f'a{n}: style(slug: "a{n}", collection: "b") {{ id }}' for n in range(400)) + "}"
-
-
-def _directives() -> str:
-    return "{ __typename " + "@include(if: true) " * 900 + "}"
-
-
-def _unknown_fields() -> str:
-    return "{ " + " ".join(f"unknown{n}" for n in range(900)) + "}"
-
-
-def _variables() -> str:
-    names = " ".join(f"$v{n}: [[[[Int!]!]!]!]" for n in range(300))
-    return f"query({names}) {{ __typename }}"
-
-
-SHAPES = (_overlaps, _nested_overlaps, _inline_fragments, _fragment_ladder, _arguments, _directives, _unknown_fields,
-          _variables)  # fmt: skip
-
-
-def _documents(*texts: str) -> Iterator[str]:
-    """Repeat the texts, each time with another comment, so that no cache knows them."""
-    for number in itertools.count():
-        yield f"#{number}\n{texts[number % len(texts)]}"
-
-
-async def _send(target: Target, *texts: str, rate: float = 20.0) -> None:
-    """Send `rate` documents per second from two connections, signed out."""
-    documents = _documents(*texts)
+async def _send(target: Target, api: Api, documents: Sequence[Shape]) -> None:
+    """Send the documents in turn, each time with another comment, so that no cache knows them."""
+    turns = zip(itertools.count(), itertools.cycle(documents), strict=False)
 
     async def send() -> httpx.Response:
-        return await target.api.raw(next(documents))
+        number, shape = next(turns)
+        body = {"query": f"{shape.query} #{number}", "variables": shape.variables}
+        return await target.http.post("/graphql", json=body, headers=api.headers())
 
-    await target.repeat(2, send, pause=2 / rate)
+    await target.repeat(2, send, pause=2 / _RATE)
 
 
 async def quadratic_field_merging(target: Target) -> None:
-    """490 equal fields in 7 KB."""
-    await _send(target, _overlaps())
+    """490 equal fields in 7 KB: field-merging validation compares every pair."""
+    await _send(target, target.api, [shape for shape in shapes() if shape.name == "490 collections"])
 
 
 async def hostile_document_shapes(target: Target) -> None:
     """Fragments, arguments, directives, variables and unknown fields by the hundred."""
-    await _send(target, *(shape() for shape in SHAPES))
+    known = list(shapes())
+    target.rng.shuffle(known)
+    await _send(target, target.api, known)
 
 
-async def aliased_shared_generations(target: Target) -> None:
-    """50 database lookups in one signed-out query."""
-    await _send(target, "{ " + " ".join(f'a{n}: sharedGeneration(slug: "s{n}") {{ slug }}' for n in range(50)) + "}")
+async def aliased_statements(target: Target) -> None:
+    """50 aliases of each field that runs statements, signed out."""
+    await _send(target, target.api, [Shape(field, _aliased(field, 50)) for field in _FIELDS])
 
 
-async def aliased_quotes(target: Target) -> None:
-    """50 prices in one signed-out query."""
-    await _send(target, "{ " + " ".join(f"a{n}: {_QUOTE}" for n in range(50)) + "}")
+async def largest_accepted_documents(target: Target) -> None:
+    """As many aliases of these fields as the limit for signed-out clients accepts, more or less."""
+    counts = (19, 9, 6, 3)
+    await _send(target, target.api, [Shape(field, _aliased(field, count)) for field in _FIELDS for count in counts])
+
+
+async def aliased_pages(target: Target) -> None:
+    """45 pages of an account's own lists."""
+    documents = [Shape(page, f"{{ viewer {_aliased(page, count)} }}") for page in _PAGES for count in (45, 20, 10)]
+    await _send(target, await target.sign_up(), documents)
 
 
 async def long_operation_names(target: Target) -> None:
@@ -118,7 +95,8 @@ async def long_operation_names(target: Target) -> None:
 ATTACKS: tuple[Attack, ...] = (
     quadratic_field_merging,
     hostile_document_shapes,
-    aliased_shared_generations,
-    aliased_quotes,
+    aliased_statements,
+    largest_accepted_documents,
+    aliased_pages,
     long_operation_names,
 )

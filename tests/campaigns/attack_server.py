@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,7 @@ from tests.campaigns.chaos_deployment import until
 from tests.support.client import Api
 from tests.support.server_process import HOST, free_port
 
+FILES = 1024  # open files that the server may have, as many systems limit them
 VIEWER = "{ viewer { id } }"
 BYSTANDER_TIMEOUT = 10.0  # seconds; a request that takes longer counts as failed
 _INTERVAL = 0.02  # seconds between two requests of the bystander
@@ -99,8 +102,10 @@ async def attacked_server(folder: Path, **settings: str) -> AsyncIterator[Attack
     }
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "main.py", "serve", cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
+            sys.executable, "main.py", "serve",
+            cwd=ROOT, env=environment, stdout=output, stderr=output,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FILES, FILES)),
+        )  # fmt: skip
     try:
         async with httpx.AsyncClient(base_url=address, timeout=BYSTANDER_TIMEOUT, verify=False) as http:  # noqa: S501 - http only
 

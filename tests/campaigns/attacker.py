@@ -8,6 +8,7 @@ It is a process of its own, so that its work delays none of the measured request
 import asyncio
 import json
 import random
+import resource
 import sys
 
 from tests.campaigns import attack_accounts, attack_connections, attack_documents, attack_pictures, attack_sockets
@@ -27,4 +28,6 @@ async def run(name: str, address: str, seconds: float, seed: str) -> None:
 
 
 if __name__ == "__main__":
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))  # for the attacks by connections
     asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]))
