@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser demo crash chaos bench migrate migration schema messages lock node graphiql clean
+.PHONY: help run test check browser demo crash chaos attack bench migrate migration schema messages lock node graphiql clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and na
 chaos: .venv/dev ## stop Redis, PostgreSQL, S3, servers and workers under load, then audit; SEED=, BUDGET= (a factor, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py tests/campaigns/test_interleavings.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
+
+attack: .venv/dev ## attack a server on loopback in 33 ways, and time another user's requests; SEED=, BUDGET= (a factor, 1)
+	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m attack tests/campaigns/test_attack.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: .venv/dev ## measure webhooks, gallery pages, analytics and admin pages with ROWS generations (1000000); takes minutes
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py

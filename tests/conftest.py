@@ -94,7 +94,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="number of kills in the crash campaign")
     parser.addoption("--seed", type=int, default=None, help="seed of the campaigns; default: random, and printed")
     parser.addoption("--pictures", action="store_true", help="update the documentation's screenshots of GraphiQL")
-    parser.addoption("--budget", type=float, default=0, help="size of the chaos drills: 0 short form, 1 long form")
+    parser.addoption(
+        "--budget", type=float, default=0, help="size of the chaos drills and attacks: 0 short form, 1 long form"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

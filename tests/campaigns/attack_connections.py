@@ -54,12 +54,12 @@ async def _open(target: Target, first: bytes, endless: bytes = b"", pause: float
 
 
 async def _keep_open(target: Target, connections: int, first: bytes, endless: bytes = b"", pause: float = 0.0) -> None:
-    """Keep so many connections open; those that the server closes are replaced until the time is over."""
+    """Keep so many connections open; those that the server closes are replaced within 1.5 s."""
 
     async def one() -> None:
         while not target.is_over:
             await _open(target, first, endless, pause)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(min(target.rng.uniform(0.1, 1.5), target.seconds))
 
     await asyncio.gather(*(one() for _ in range(connections)))
 

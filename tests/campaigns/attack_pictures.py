@@ -60,7 +60,7 @@ async def damaged_pictures(target: Target) -> None:
 
 async def large_photos(target: Target) -> None:
     """Valid photos of 48 megapixels."""
-    await _order(target, large_photo, 8)
+    await _order(target, large_photo, 5)
 
 
 ATTACKS: tuple[Attack, ...] = (pictures_of_many_scans, damaged_pictures, large_photos)

@@ -1,6 +1,6 @@
-"""The attackers' process: runs one attack for some seconds and prints what the server answered, as JSON.
+"""The attackers' process: runs attacks one after another, and prints for each what the server answered, as JSON.
 
-    python -m tests.campaigns.attacker NAME ADDRESS SECONDS SEED
+    python -m tests.campaigns.attacker ADDRESS SECONDS SEED NAME...
 
 It is a process of its own, so that its work delays none of the measured requests but through the server.
 """
@@ -21,13 +21,14 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-async def run(name: str, address: str, seconds: float, seed: str) -> None:
-    async with Target.open(address, seconds, random.Random(f"{seed} {name}")) as target:
-        await ATTACKS[name](target)
-    print(json.dumps(target.outcomes))  # noqa: T201 - read by tests/campaigns/test_attack.py
+async def run(address: str, seconds: float, seed: str, names: list[str]) -> None:
+    for name in names:
+        async with Target.open(address, seconds, random.Random(f"{seed} {name}")) as target:
+            await ATTACKS[name](target)
+        print(json.dumps([name, target.outcomes]), flush=True)  # noqa: T201 - read by tests/campaigns/test_attack.py
 
 
 if __name__ == "__main__":
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))  # for the attacks by connections
-    asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]))
+    asyncio.run(run(sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4:]))
