@@ -8,9 +8,16 @@ from services.accounts import mail_token
 from services.accounts.mail import MailService
 from services.accounts.role import RoleService
 from services.accounts.session import SessionService
+from services.billing.mailbox_identity import mailbox
 from services.billing.referral import ReferralService
 from services.billing.signup_bonus import SignupBonusService
-from services.core.error import NotFoundError, QuotaExceededError, UnavailableError, UnverifiedEmailError
+from services.core.error import (
+    NotFoundError,
+    QuotaExceededError,
+    RateLimitedError,
+    UnavailableError,
+    UnverifiedEmailError,
+)
 from services.core.rate_limit import RateLimits
 from services.events import account_change
 from services.events.account_change import AccountChange
@@ -52,6 +59,7 @@ class VerificationService:
 
         Raises:
             QuotaExceededError: too many were sent within the hour.
+            RateLimitedError: too many were sent to the mailbox, for other accounts with other spellings of its address.
             UnavailableError: mail is not configured, or was not sent.
         """
         self._mail.require()
@@ -59,8 +67,9 @@ class VerificationService:
         if token is None:
             return False
         try:
+            await self._rates.hit_verification(mailbox(user.email))
             await self._mail.send(MailPurpose.VERIFY, user.mailbox, token, user.locale or locale)
-        except UnavailableError:
+        except (RateLimitedError, UnavailableError):
             await mail_token.discard(token)
             raise
         return True
@@ -82,11 +91,11 @@ class VerificationService:
                 return
 
     async def request_quietly(self, user: User, locale: str) -> None:
-        """Send a new account its first link. Raises UnavailableError if it was not sent."""
+        """Send a new account its first link. Raises UnavailableError if it failed."""
         try:
             await self.request(user, locale)
-        except (QuotaExceededError, NotFoundError):
-            return  # the user has requested links since, or the account is deleted
+        except (QuotaExceededError, RateLimitedError, NotFoundError):
+            return  # enough links were sent to the account or the mailbox, or the account is deleted
 
     async def verify(self, token: str, *, client: str, signed_in: User | None, session: str | None) -> User:
         """Mark the address that a link was sent to as verified and return its account.

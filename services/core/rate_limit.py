@@ -34,6 +34,7 @@ ACCOUNT_SUCCESSES = Limit("signed-in-account", 60, 15 * 60)  # correct passwords
 CLIENT_SUCCESSES = Limit("signed-in-client", 600, 15 * 60)  # correct passwords from one client
 LINKS = Limit("link", 60, 15 * 60)  # mailed links tried by one client
 SIGN_UPS = Limit("sign-up", 20, 3600)  # sign-ups from one client
+VERIFICATIONS_TO = Limit("verification-to", 6, 3600)  # mails that verify an address of one mailbox, in any spelling
 RESETS = Limit("password-reset", 20, 3600)  # reset mails requested by one client
 EMAIL_CHANGES = Limit("email-change", 20, 3600)  # changes of an address requested by one client
 EMAIL_CHANGES_TO = Limit("email-change-to", 5, 3600)  # changes to one mailbox, which gets a mail for each
@@ -154,6 +155,10 @@ class RateLimits:
     async def hit_password_reset(self, client: str) -> None:
         """Count a request for a password reset mail. Raises RateLimitedError."""
         await self._hit(RESETS, client)
+
+    async def hit_verification(self, mailbox: str) -> None:
+        """Count a mail that verifies an address of `mailbox`. Raises RateLimitedError."""
+        await self._hit(VERIFICATIONS_TO, mailbox)
 
     async def hit_email_change(self, client: str, mailbox: str) -> None:
         """Count a request to change an account's address to that of `mailbox`. Raises RateLimitedError."""

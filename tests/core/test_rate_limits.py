@@ -20,6 +20,7 @@ ERRORS = "errors { __typename code message field ... on RateLimitedError { retry
 SIGN_UP = f"mutation($input: SignUpInput!) {{ signUp(input: $input) {{ token {ERRORS} }} }}"
 SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {{ token {ERRORS} }} }}"
 VERIFY = f"mutation($token: String!) {{ verifyEmail(token: $token) {{ {ERRORS} }} }}"
+REQUEST_VERIFICATION = f"mutation {{ requestEmailVerification {{ sent {ERRORS} }} }}"
 FORGOT = f"mutation($email: String!) {{ requestPasswordReset(email: $email) {{ sent {ERRORS} }} }}"
 RESET = f"""
 mutation($token: String!, $password: String!) {{
@@ -205,6 +206,21 @@ async def test_one_client_may_try_sixty_mailed_links(api: Api, ada: Api, mailbox
         assert page.status_code == 429
         assert 1 <= int(page.headers["retry-after"]) <= QUARTER + 2
     assert not (await ada.one("{ viewer { emailVerified } }"))["emailVerified"]
+
+
+async def test_mails_that_verify_spellings_of_one_mailbox_are_limited_together(api: Api, mailbox: Mailbox) -> None:
+    spellings = ["victim@gmail.com", "v.ictim@gmail.com", "victim+1@gmail.com", "vic.tim@googlemail.com"]
+    users = [await api.sign_up(email) for email in spellings]
+    await mailbox.wait_for(4)
+    for user in users[:2]:
+        assert (await user.one(REQUEST_VERIFICATION))["sent"]
+    assert is_refused((await users[2].one(REQUEST_VERIFICATION))["errors"][0], 3600)
+    assert (await api.sign_up("vi.ctim@gmail.com")).token, "without a mail"
+    assert (await (await api.sign_up("other@gmail.com")).one(REQUEST_VERIFICATION))["sent"]
+    assert (await api.one(FORGOT, email=spellings[0]))["sent"]
+    await mailbox.wait_for(9)
+    assert [mail["Subject"] for mail in mailbox.mails].count("Choose a new password") == 1
+    assert sum("victim" in mail["To"].replace(".", "") for mail in mailbox.mails) == 7
 
 
 async def test_one_client_may_request_twenty_reset_mails_without_seeing_the_limit(
