@@ -81,6 +81,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             message = {"type": "connection_init", "payload": {}}
         try:
             await super().handle_connection_init(message)
+        except WebSocketDisconnected:
+            raise
         except Exception as error:
             if not is_outage(error):
                 raise

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,10 @@ _VALUES_OF_ONE = 10  # further values, which are read for each field, that are p
 _MAX_NESTING = 100  # nested fields and fragments, far below Python's recursion limit
 # `node` and `nodes` return these only to the accounts that own them, and to admins.
 _PRIVATE_TYPES = {"User", "Generation", "CreditTransaction", "ApiKey", "AuditEntry"}
+
+
+# Of the operation that this task executes. For a subscription it is the cost of each event.
+operation_cost: ContextVar[int] = ContextVar("operation_cost", default=0)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ class LimitDocument(SchemaExtension):
         kind, context = self.execution_context.operation_type, self.execution_context.context
         slots: QuerySlots = context.services.operations.query_slots
         slots.note(context.caller)
+        complexity.operation_cost.set(self._cost)
         if self._cost <= _EXPENSIVE.get(kind, complexity.MAX_COST):
             yield
             return

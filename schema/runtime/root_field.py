@@ -1,11 +1,14 @@
 """How schema/root.py declares a root field: its resolver, who may use it, and what it is for."""
 
+import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import strawberry
 from strawberry.permission import BasePermission
 
+from schema.runtime.complexity import operation_cost
 from schema.runtime.payload import RefusalsAsErrors
 from schema.runtime.permission import ADMIN, Writable
 
@@ -44,6 +47,15 @@ def mutation(
 def subscription(
     resolver: Callable[..., AsyncGenerator[R, None]], permission: type[BasePermission], description: str
 ) -> AsyncGenerator[R, None]:
-    """Declare a field of Subscription."""
-    field: Any = strawberry.subscription(resolver=resolver, permission_classes=[permission], description=description)
+    """Declare a field of Subscription, whose events wait until the caller may execute them."""
+
+    @functools.wraps(resolver)
+    async def paced(*args: Any, **kwargs: Any) -> AsyncGenerator[R, None]:
+        context, cost = kwargs["info"].context, operation_cost.get()
+        async with aclosing(resolver(*args, **kwargs)) as events:
+            async for event in events:
+                await context.services.operations.query_slots.wait_for_event(context.caller, cost)
+                yield event
+
+    field: Any = strawberry.subscription(resolver=paced, permission_classes=[permission], description=description)
     return field  # type: ignore[no-any-return]  # see above

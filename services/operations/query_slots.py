@@ -15,6 +15,8 @@ _PAUSE = 2.0  # for each second that an operation took: a caller uses up to a th
 _BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a page that sends several at once
 _MAX_PAUSE_SECONDS = 2.0
 _ACTIVE_SECONDS = 2.0  # for which a caller counts as active after an operation
+_SECONDS_OF_COST = 15e-6  # of CPU time; a page of 100 generations costs 7,200 and takes 0.1 s
+_EVENT_BURST_SECONDS = 0.1  # of events that a caller's subscriptions execute at once
 
 
 class QuerySlots:
@@ -24,7 +26,7 @@ class QuerySlots:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.clock = clock
         self._turns = FairSlots(_MAX_CALLERS, per_key=1)
         self._running = asyncio.Semaphore(_TOTAL)
         self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
@@ -39,7 +41,7 @@ class QuerySlots:
         """Note that a caller is active."""
         if caller != self._last_caller:
             self._last_caller, self._other_seen = caller, self._last_seen
-        self._last_seen = self._clock()
+        self._last_seen = self.clock()
 
     @contextlib.asynccontextmanager
     async def slot(self, caller: str, kind: str = "query") -> AsyncIterator[None]:
@@ -57,7 +59,7 @@ class QuerySlots:
         pause = 0.0
         try:
             async with self._running:
-                started = self._clock()
+                started = self.clock()
                 try:
                     yield
                 finally:
@@ -68,19 +70,34 @@ class QuerySlots:
             else:
                 self._turns.release(key)
 
+    async def wait_for_event(self, caller: str, cost: int) -> None:
+        """Wait until one of the caller's subscriptions may execute its next event, which costs `cost`.
+
+        One change can be an event of two hundred subscriptions. Their events are spread, with pauses as above.
+        """
+        now, key = self.clock(), f"{caller} events"
+        start = max(self._due.get(key, 0.0), now)
+        share = 1 + _PAUSE if self._has_others(caller, now) else 1.0
+        self._set_due(key, start + cost * _SECONDS_OF_COST * share, now)
+        await asyncio.sleep(max(start - now - _EVENT_BURST_SECONDS, 0.0))
+
     def _pause(self, caller: str, started: float) -> float:
         """Return the seconds until the caller's next expensive operation, after one that has just ended."""
-        now = self._clock()
+        now = self.clock()
         due = max(self._due.get(caller, 0.0), started) + (now - started) * (1 + _PAUSE)
-        self._due[caller] = due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
-        asyncio.get_running_loop().call_later(due - now, self._forget, caller)
+        due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
+        self._set_due(caller, due, now)
         return due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0
+
+    def _set_due(self, key: str, due: float, now: float) -> None:
+        self._due[key] = due
+        asyncio.get_running_loop().call_later(due - now, self._forget, key)
 
     def _has_others(self, caller: str, now: float) -> bool:
         seen = self._other_seen if caller == self._last_caller else self._last_seen
         return now - seen < _ACTIVE_SECONDS
 
-    def _forget(self, caller: str) -> None:
+    def _forget(self, key: str) -> None:
         """Remove a caller who has the whole burst again."""
-        if self._due.get(caller, float("inf")) <= self._clock():
-            del self._due[caller]
+        if self._due.get(key, float("inf")) <= self.clock():
+            del self._due[key]

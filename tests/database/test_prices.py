@@ -70,6 +70,8 @@ WRITES = {
     "adminAdjustCredits": '(input: {userId: "{usr}", amount: 5, reason: "test", idempotencyKey: "a"}) { user { id } }',
     "adminSetMembership": '(userId: "{usr}", isMember: true) { user { id } }',
     "adminGrantPass": '(userId: "{usr}", plan: "flash") { user { id } }',
+    "adminGrantPlan": '(userId: "{usr}", plan: "enterprise", reason: "test") { user { id } }',
+    "adminEndPlan": '(userId: "{usr}", reason: "test") { user { id } }',
     "adminSetRole": '(userId: "{usr}", role: ADMIN) { user { id } }',
     "adminSetSuspended": '(userId: "{usr}", suspended: true, reason: "test") { user { id } }',
     "adminSetMaintenance": "(input: {readOnly: false, dailySpendCap: 5}) { maintenance { readOnly } }",

@@ -8,12 +8,13 @@ import pytest
 
 from services.operations.query_slots import QuerySlots
 from tests.conftest import Running
-from tests.support.client import Api, until
+from tests.support.client import CREDITS, PATIENCE, Api, until
 
 pytestmark = pytest.mark.any_database
 
 EXPENSIVE = "{ viewer { id " + " ".join(f"g{n}: generations(first: 1) {{ totalCount }}" for n in range(15)) + " } }"
 EXPENSIVE_MUTATION = f"mutation {{ updateProfile(input: {{}}) {{ user {EXPENSIVE[9:-2]} }} }}"
+STREAM = "text/event-stream"
 CHEAP = "{ viewer { id } }"
 
 
@@ -126,3 +127,51 @@ async def test_callers_with_pauses_leave_the_slots_to_others() -> None:
             clock.now += 10
     async with asyncio.timeout(5), slots.slot("ada"):
         pass
+
+
+async def has_to_wait(slots: QuerySlots, caller: str, cost: int) -> bool:
+    waiting = asyncio.create_task(slots.wait_for_event(caller, cost))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    is_waiting = not waiting.done()
+    waiting.cancel()
+    return is_waiting
+
+
+async def test_events_of_one_caller_are_spread_and_those_of_others_do_not_wait() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    assert [await has_to_wait(slots, "ada", 300) for _ in range(20)] == [False] * 20
+    assert not await has_to_wait(slots, "eve", 100_000)
+    assert await has_to_wait(slots, "eve", 300)
+    assert not await has_to_wait(slots, "ada", 300)
+    clock.now += 10
+    assert not await has_to_wait(slots, "eve", 300)
+
+
+async def test_events_of_expensive_subscriptions_wait_for_their_turn(server: Running, ada: Api) -> None:
+    eve = await server.api.sign_up("eve@example.com")
+    await server.services.operations.query_slots.wait_for_event(eve.user["id"], 10_000_000)
+    async with eve.socket() as busy, ada.socket() as other:
+        held = await busy.subscribe(CREDITS)
+        assert (await (await other.subscribe(CREDITS)).next())["credits"] == 30
+        assert (await eve.execute(CHEAP))["viewer"]["id"] == eve.user["id"]
+        assert busy.inbox[held.id].empty()
+
+
+async def test_events_on_sockets_and_in_streams_are_counted_with_their_cost(server: Running, ada: Api) -> None:
+    eve = await server.api.sign_up("eve@example.com")
+    slots = server.services.operations.query_slots
+    slots.clock = Clock()
+    fields = "id status stage progress cost createdAt prompt " + " ".join(f"f{n}: isFavorite" for n in range(50))
+    page = f"owner {{ generations(first: 100) {{ nodes {{ {fields} }} }} }}"
+    for query, waits in ((CREDITS, False), (f"subscription {{ galleryChanged {{ generation {{ {page} }} }} }}", True)):
+        async with ada.socket() as socket:
+            await (await socket.subscribe(query)).next()
+        assert await has_to_wait(slots, ada.user["id"], 0) is waits
+        body = {"query": query}
+        async with eve.http.stream("POST", "/graphql", json=body, headers=eve.headers(accept=STREAM)) as response:
+            lines = response.aiter_lines()
+            while not (await asyncio.wait_for(anext(lines), PATIENCE)).startswith("data:"):
+                pass
+        assert await has_to_wait(slots, eve.user["id"], 0) is waits
