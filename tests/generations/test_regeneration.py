@@ -12,7 +12,7 @@ from settings import Settings
 from tests.conftest import Running, running
 from tests.support.client import REGENERATE, Api, photo, until
 from tests.support.fakes.openrouter import ScriptedOpenRouter
-from tests.support.fakes.openrouter_response import data_url, good_picture, picture, status
+from tests.support.fakes.openrouter_response import data_url, picture, status
 from tests.support.integrity import assert_invariants, count_rows, make_member
 
 DELETE = "mutation($ids: [ID!]!) { deleteGenerations(ids: $ids) { deletedIds } }"
@@ -295,6 +295,8 @@ async def test_regenerations_survive_the_deletion_of_their_parent(
     shown = await ada.one(PARENT, id=grandchild["id"])
     assert shown["generation"]["parent"] == {"id": same["id"], "status": "PENDING", "parent": {"id": id}}
     assert (await eve.one(PARENT, id=grandchild["id"]))["generation"] is None
+    result = await File.get(id=(await Generation.get(id=id)).result_id)
+    varied_picture = await idle_server.services.media.files.read(result)
     assert (await ada.one(DELETE, ids=[id]))["deletedIds"] == [id]
     await idle_server.services.background.sweeper.sweep()
     assert (await ada.one(PARENT, id=same["id"]))["generation"]["parent"] is None
@@ -302,7 +304,7 @@ async def test_regenerations_survive_the_deletion_of_their_parent(
         await idle_server.services.generations.worker.process(one["id"])
         assert (await ada.generation(one["id"]))["status"] == "COMPLETED"
     assert openrouter.calls[1].body == openrouter.calls[0].body
-    assert openrouter.calls[2].body["messages"][0]["content"][1]["image_url"]["url"] != data_url(good_picture())
+    assert openrouter.calls[2].body["messages"][0]["content"][1]["image_url"]["url"] == data_url(varied_picture)
     await assert_invariants(idle_server.services, all_swept=True)
 
 
