@@ -28,6 +28,7 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _MAX_BRANDS_BYTES = 256
+_MAX_WEBP_CHUNKS = 1000  # before the first image
 MAX_EXIF_BYTES = 1 << 16  # as in a JPEG; the orientation is one of the first entries
 
 # Pixels that fit into 600 MiB. JPEG is not limited: it can be decoded at a fraction of its size.
@@ -47,6 +48,9 @@ UPRIGHT = {
 }
 
 
+_GREY_MODES = frozenset({"1", "L", "LA", "La"})  # of Pillow; and those that begin with I, which become L
+
+
 class Origin(NamedTuple):
     """What the stored copy takes over from its original."""
 
@@ -56,6 +60,9 @@ class Origin(NamedTuple):
     quality: int = 0  # JPEG only: of the quantization tables that libjpeg would write with it, 1 to 100
     subsampling: str = "4:2:0"
     is_progressive: bool = False
+    is_grey: bool = False
+    has_palette: bool = False
+    is_lossless: bool = False  # WebP only
 
 
 class Opened(NamedTuple):
@@ -103,6 +110,7 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         raise RefusedError("DAMAGED")
     if name == "WEBP":
         check_size(_read_webp_size(data), limits)
+        origin = origin._replace(is_lossless=is_lossless_webp(data))
     image = _open(data, "HEIF" if name == "HEIC" else name, limits)
     return Opened(image, origin, None if image.info.get("icc_profile") else _profile_of_codes(image, data))
 
@@ -143,6 +151,18 @@ def estimate_quality(total: int) -> int:
         if sum(min(max((value * scale + 50) // 100, 1), 255) for value in _BRIGHTNESS) >= total:
             return quality
     return 1
+
+
+def is_lossless_webp(data: bytes) -> bool:
+    """Whether the first image of a WebP file (RFC 9649) is encoded without loss."""
+    at = 12
+    for _ in range(_MAX_WEBP_CHUNKS):
+        kind = data[at : at + 4]
+        if kind in (b"VP8L", b"VP8 ", b""):
+            return kind == b"VP8L"
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 24 if kind == b"ANMF" else 8 + size + size % 2  # the head of a frame, whose chunks follow
+    return False
 
 
 def _read_webp_size(data: bytes) -> tuple[int, int]:
@@ -247,7 +267,11 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
     image.load()
     orientation = _read_orientation(image, origin.format)
     embedded = image.info.get("icc_profile")
+    source_mode = image.mode
     image = _to_basic_mode(image)
+    origin = origin._replace(
+        is_grey=source_mode in _GREY_MODES or image.mode == "L", has_palette=source_mode in ("P", "PA")
+    )
     if profile and image.mode == "L":
         image = image.convert("RGB")  # which the profile is for
     profile = profile or embedded

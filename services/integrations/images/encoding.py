@@ -3,11 +3,13 @@
 import contextlib
 import io
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image, ImageFile
 
 from services.integrations.images.decoding import Origin
+from services.integrations.images.indexed import MAX_COLOURS, MAX_GREYS, with_palette
 from services.integrations.images.refusal import RefusedError
 
 Options = dict[str, Any]  # of Pillow's encoder
@@ -15,14 +17,21 @@ Options = dict[str, Any]  # of Pillow's encoder
 # CPU time after which no smaller encoding is tried; one image may use 5. PNG's second takes three times as long.
 _SECONDS = {"JPEG": 1.0, "PNG": 0.3, "WEBP": 1.0}
 _ROOM = 1.02  # an encoding may be this much larger than its original
+_SMALL = {"PNG": 4096}  # bytes: a file this small is small enough, whatever its original
 _MAX_QUALITY = 95  # above it, a JPEG grows by half without a visible difference
-# By the format to store, in the order in which they are tried. JPEG: of HEIC and AVIF, which have 4:2:0, too.
-# PNG: level 3 is 3 % smaller than 1 and takes 50 % longer.
+# By the format to store, in the order in which they are tried. JPEG: of HEIC and AVIF, which have 4:2:0, too, and take
+# up to half the bytes of a JPEG. PNG: level 3 is 3 % smaller than 1 and takes 50 % longer.
 _TRIED: dict[str, tuple[Options, ...]] = {
-    "JPEG": ({"quality": 90, "subsampling": "4:2:0", "optimize": True},),
-    "PNG": ({"compress_level": 1}, {"compress_level": 6}),
+    "JPEG": tuple({"quality": quality, "subsampling": "4:2:0", "optimize": True} for quality in (90, 84, 77, 70)),
+    "PNG": ({"compress_level": 1}, {"compress_level": 6}, {"optimize": True}),
     "WEBP": ({"quality": 92, "method": 0}, {"quality": 80, "method": 2}, {"quality": 65, "method": 2}),
 }
+_LOSSLESS: tuple[Options, ...] = tuple(
+    {"lossless": True, "quality": quality, "method": method} for quality, method in ((50, 2), (80, 4))
+)
+_MAX_LOSSLESS = 6_000_000  # pixels, of WebP: a screenshot of a tablet
+_INDEXED: tuple[Options, ...] = ({"compress_level": 6}, {"compress_level": 9})  # PNG with a palette, which is fast
+_MAX_SPARE_ATTEMPT = 2_000_000  # pixels: larger ones are not first encoded in full colour if they need not be
 # libwebp needs 30 bytes per pixel for noise as lossless alpha, with twelve levels half. It must not run out of memory:
 # it tries again for each symbol, for up to 20 seconds.
 _MAX_LOSSLESS_ALPHA = 12_000_000  # pixels
@@ -68,9 +77,12 @@ def encode_stored(image: Image.Image, origin: Origin) -> tuple[str, bytes]:
     if name not in _TRIED:
         name = "WEBP" if image.mode == "RGBA" else "JPEG"
     tried = _jpeg_options(origin) if origin.format == "JPEG" else _TRIED[name]
-    if name == "WEBP" and image.mode == "RGBA" and image.width * image.height > _MAX_LOSSLESS_ALPHA:
+    pixels = image.width * image.height
+    if name == "WEBP" and image.mode == "RGBA" and pixels > _MAX_LOSSLESS_ALPHA:
         tried = (_FRUGAL[name],)
-    return name, _smallest(image, name, tried, origin.byte_size)
+    elif origin.is_lossless and pixels <= _MAX_LOSSLESS:
+        tried = (*_LOSSLESS, *tried)
+    return name, _smallest(_attempts(image, name, tried, origin), name, image, origin.byte_size)
 
 
 def _jpeg_options(origin: Origin) -> tuple[Options, ...]:
@@ -82,22 +94,48 @@ def _jpeg_options(origin: Origin) -> tuple[Options, ...]:
     return tuple(same | {"quality": each} for each in lower)
 
 
-def _smallest(image: Image.Image, name: str, tried: tuple[Options, ...], byte_size: int) -> bytes:
+def _attempts(
+    image: Image.Image, name: str, tried: tuple[Options, ...], origin: Origin
+) -> Iterator[tuple[Image.Image, Options]]:
+    """Yield what to encode, and how: in full colour, then without a loss of pixels as compactly as the original was."""
+    started = time.process_time()
+    compact = _compact(image, name, origin)
+    if compact is None or image.width * image.height <= _MAX_SPARE_ATTEMPT:
+        yield image, tried[0]
+    if compact is not None:
+        image, tried = compact, _INDEXED if compact.mode == "P" else tried
+        yield image, tried[0]
+    for options in tried[1:]:
+        if time.process_time() - started > _SECONDS[name]:
+            return
+        yield image, options
+
+
+def _compact(image: Image.Image, name: str, origin: Origin) -> Image.Image | None:
+    """Return the image in grey or with a palette; None if its original was neither, or has more colours now."""
+    if name == "JPEG":
+        return image.convert("L") if origin.is_grey else None
+    if name != "PNG":
+        return None
+    if origin.is_grey:
+        grey = image.convert("LA" if image.mode == "RGBA" else "L")
+        return with_palette(grey, MAX_GREYS) or grey
+    return with_palette(image, MAX_COLOURS) if origin.has_palette else None
+
+
+def _smallest(attempts: Iterator[tuple[Image.Image, Options]], name: str, image: Image.Image, byte_size: int) -> bytes:
     """Encode until the file is about as small as the original; return the smallest.
 
     Raises:
         RefusedError: TOO_MANY_PIXELS, there is not enough memory.
     """
     smallest = b""
-    started = time.process_time()
-    for options in tried:
-        try:
-            data = encode(image, name, **options)
-        except (MemoryError, OSError, ValueError):
-            break
-        smallest = min(data, smallest or data, key=len)
-        if len(smallest) <= byte_size * _ROOM or time.process_time() - started > _SECONDS[name]:
-            return smallest
+    with contextlib.suppress(MemoryError, OSError, ValueError):
+        for attempt, options in attempts:
+            data = encode(attempt, name, **options)
+            smallest = min(data, smallest or data, key=len)
+            if len(smallest) <= max(byte_size * _ROOM, _SMALL.get(name, 0)):
+                return smallest
     with contextlib.suppress(MemoryError, OSError, ValueError):
         smallest = smallest or encode(image, name, **_FRUGAL[name])
     if not smallest:

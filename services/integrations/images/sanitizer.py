@@ -73,7 +73,7 @@ class SanitizerBusyError(SanitizerUnavailableError):
 
 @dataclass(frozen=True)
 class CleanImage:
-    """A re-encoded image: 8-bit sRGB or RGBA, upright, one frame, no metadata.
+    """A re-encoded image: sRGB with 8 bits or a palette, or grey, perhaps with alpha; upright, one frame, no metadata.
 
     `data` is JPEG, PNG or WebP like the input; of HEIC and AVIF it is JPEG, or WebP if transparent. Its long side is
     at most 4096 pixels; `sha256` is hex, of `data`.
