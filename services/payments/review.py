@@ -17,7 +17,7 @@ from services.core.pagination import Page, PageRequest, paginate
 from services.core.text import clean_reason, slug_or_empty
 from services.events import audit_log
 from services.events.publisher import EventPublisher
-from services.integrations.payments.polar.payload import InvalidPayloadError, Order, subscription_of
+from services.integrations.payments.polar.payload import MAX_ID, InvalidPayloadError, Order, subscription_of
 from services.integrations.payments.polar.redaction import redact_event
 from services.payments.payment import Decision, PaymentService
 from services.payments.purchase import DISMISSED, Settlement, is_granted, lock_order
@@ -245,5 +245,6 @@ def _paid_order_id(event: ExternalEvent) -> str | None:
     try:
         order = Order.of(event.data["data"])
     except InvalidPayloadError:
-        return PaymentReview(event).order_id
+        order_id = PaymentReview(event).order_id
+        return order_id if order_id and len(order_id) <= MAX_ID else None
     return order.id if order.is_paid else None

@@ -244,6 +244,10 @@ async def test_dismissed_order_without_a_row_of_its_own_grants_nothing_later(
     assert code(await dismiss(admin, await deliver(ada, "order.paid", unpaid))) == "OK"
     assert (await deliver(ada, "order.paid", {**unpaid, "paid": True, "status": "paid"})).outcome == "HANDLED"
     assert await lines(ada) == [("PURCHASE", 50)], "it was not paid when it was dismissed"
+    for unusable in ("", "x" * 101, None, 7):
+        event = await deliver(ada, "order.paid", {**order(user_of(ada), FIFTY), "id": unusable})
+        assert (event.outcome, code(await dismiss(admin, event))) == ("PARKED", "OK"), unusable
+    assert await Purchase.all().count() == 2
     await assert_invariants(polar_store.services)
 
 

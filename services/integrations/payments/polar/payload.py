@@ -10,7 +10,7 @@ from typing import Any
 
 from services.integrations.payments.polar.proration import Period, Proration
 
-_MAX_TEXT = 100  # characters of an id
+MAX_ID = 100  # characters
 _MAX_AMOUNT = 2**53  # minor units; the largest amount accepted
 _MAX_DEPTH = 32  # levels of objects and lists; Polar's have six
 _CURRENCY = re.compile("[a-z]{3}")
@@ -238,7 +238,7 @@ def _optional_text(data: dict[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+    if not isinstance(value, str) or len(value) > MAX_ID:
         raise InvalidPayloadError(f"{name} is not a string")
     return value
 
