@@ -13,7 +13,7 @@ from models.database.read_only import ReadOnlyDatabase
 from schema.runtime.access import Audience
 from services.accounts.wiring import AccountOptions, build_accounts
 from services.background.wiring import build_background
-from services.billing.wiring import build_billing
+from services.billing.wiring import BillingOptions, build_billing
 from services.catalogue.wiring import build_catalogue
 from services.core.locale import Translator
 from services.core.rate_limit import RateLimits
@@ -98,13 +98,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         providers=Provider,
         heartbeat_seconds=settings.generation_sweep_seconds,
     )
-    billing = build_billing(
-        events,
-        products,
-        secret=settings.secret(),
-        signup_credits=_signup_credits(settings, profile),
-        requires_verification=settings.signup_verification is SignupVerification.REQUIRED,
-    )
+    billing = build_billing(events, products, _billing_options(settings, profile))
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))
     media = build_media(
         core,
@@ -144,8 +138,13 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
     )
 
 
-def _signup_credits(settings: Settings, profile: Profile) -> int:
-    return profile.signup_credits if settings.signup_credits is None else settings.signup_credits
+def _billing_options(settings: Settings, profile: Profile) -> BillingOptions:
+    requires_verification = settings.signup_verification is SignupVerification.REQUIRED
+    return BillingOptions(
+        secret=settings.secret(),
+        signup_credits=profile.signup_credits if settings.signup_credits is None else settings.signup_credits,
+        requires_verification=requires_verification or profile.signup_credits_require_verification,
+    )
 
 
 def _rate_limits(settings: Settings, profile: Profile, limiter: RateLimiter | None) -> RateLimits:

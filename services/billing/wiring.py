@@ -42,13 +42,17 @@ class Billing:
         )
 
 
-def build_billing(
-    events: Events, products: Products, *, secret: str, signup_credits: int, requires_verification: bool
-) -> Billing:
-    """Build the group. `secret`: keys the hash of addresses. `signup_credits`: of the sign-up bonus.
+@dataclass(frozen=True)
+class BillingOptions:
+    """Settings of the billing group."""
 
-    `requires_verification`: an account cannot be used before its address is verified, so the bonus is not due before.
-    """
+    secret: str  # keys the hash of addresses
+    signup_credits: int  # of the sign-up bonus
+    requires_verification: bool  # the bonus is granted when the address is verified
+
+
+def build_billing(events: Events, products: Products, options: BillingOptions) -> Billing:
+    """Build the group."""
     profile = products.profile
     plans, entitlements = PlanService(profile), Entitlements(profile)
     memberships = MembershipService(profile.membership.grace_days, events.publisher)
@@ -58,11 +62,9 @@ def build_billing(
         entitlements=entitlements,
         memberships=memberships,
         funding=FundingService(entitlements, sells_credits=profile.sells_credits),
-        referrals=ReferralService(profile.referral, secret, events.publisher),
+        referrals=ReferralService(profile.referral, options.secret, events.publisher),
         signup_bonuses=SignupBonusService(
-            signup_credits,
-            secret,
-            requires_verification=requires_verification or profile.signup_credits_require_verification,
+            options.signup_credits, options.secret, requires_verification=options.requires_verification
         ),
         admin_grants=AdminGrantService(plans, events.publisher),
         granted_plans=GrantedPlanService(plans, memberships, events.publisher),
