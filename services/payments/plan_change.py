@@ -29,11 +29,12 @@ def problem_of(order: Order, plan: Plan) -> str | None:
 
 
 def carried_credits(order: Order, plan: Plan) -> int:
-    """Return the credits for upgrades that were billed together with the next month, by what they cost."""
-    if not _is_upgrade(order) or not plan.price or order.currency != plan.currency:
+    """Return the credits for upgrades that were billed together with the next month, by what they cost of a month."""
+    month = order.proration.full  # its price, in the order's currency
+    if not _is_upgrade(order) or month <= 0:
         return 0
     cost = order.proration.charged - order.proration.credited
-    return _round((plan.credits_per_month or 0) * min(Fraction(cost, plan.price), Fraction(1)))
+    return _round((plan.credits_per_month or 0) * min(Fraction(cost, month), Fraction(1)))
 
 
 def paid_period(order: Order) -> dict[str, str] | None:

@@ -169,15 +169,21 @@ async def test_upgrade_after_full_refund_of_upgrade_is_granted(polar_store: Runn
     await assert_invariants(polar_store.services)
 
 
-async def test_upgrade_billed_with_next_month_grants_both(polar_store: Running, ada: Customer) -> None:
+@pytest.mark.parametrize(
+    ("currency", "credit", "charge", "month"), [("usd", 500, 1500, 2999), ("eur", 450, 1350, 2699)]
+)
+async def test_upgrade_billed_with_next_month_grants_both(
+    polar_store: Running, ada: Customer, currency: str, credit: int, charge: int, month: int
+) -> None:
     """Polar's behavior "prorate": the plan changes at once, and the difference is on the next invoice."""
     await report(ada, ("subscription.updated", ada.plan(PRO), NOW))
     assert await lines(ada.api) == [("SUBSCRIPTION", 100)]
-    rest = [line_item(-500, BASIC_PRICE, proration=True), line_item(1500, PRO_PRICE, proration=True)]
-    renewal = ada.month(PRO, 3999, PRO_PRICE, END, billing_reason="subscription_cycle")
-    renewal["items"] = [*rest, line_item(2999, PRO_PRICE)]
+    rest = [line_item(-credit, BASIC_PRICE, proration=True), line_item(charge, PRO_PRICE, proration=True)]
+    total = month + charge - credit
+    renewal = ada.month(PRO, total, PRO_PRICE, END, billing_reason="subscription_cycle", currency=currency)
+    renewal["items"] = [*rest, line_item(month, PRO_PRICE)]
     await report(ada, ("order.paid", renewal, END))
-    assert (await lines(ada.api))[1:] == [("SUBSCRIPTION", 300 + 100)], "300 * $10.00 / $29.99 for the difference"
+    assert (await lines(ada.api))[1:] == [("SUBSCRIPTION", 300 + 100)], "300 * 10.00 / 29.99 for the difference"
     await assert_invariants(polar_store.services)
 
 
