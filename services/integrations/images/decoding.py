@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from PIL import AvifImagePlugin, ExifTags, Image, JpegImagePlugin, TiffImagePlugin  # noqa: F401 - TIFF parses EXIF
 
 from services.integrations.images.colour_profile import profile_of, space_of_codes, space_of_png, to_srgb
-from services.integrations.images.heif_file import is_cut
+from services.integrations.images.heif_file import Heif, has_blank_tile, read_heif
 from services.integrations.images.jpeg_file import read_jpeg, with_end
 from services.integrations.images.png_file import SIGNATURE, read_png
 from services.integrations.images.refusal import Limits, RefusedError, check_size
@@ -72,6 +72,7 @@ class Opened(NamedTuple):
     origin: Origin
     profile: bytes | None  # of its colours, instead of an embedded one
     coefficient_bytes: int = 0  # JPEG only
+    tiles: int = 1  # HEIC only
 
 
 def detect_format(data: bytes) -> str | None:
@@ -106,13 +107,15 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         image = _open(png.data, name, limits)
         space = space_of_png(png.colours, has_profile=bool(image.info.get("icc_profile")))
         return Opened(image, origin, profile_of(space) if space else None)
-    if name == "HEIC" and is_cut(data):
+    heif = read_heif(data) if name == "HEIC" else Heif()
+    if heif.is_cut:
         raise RefusedError("DAMAGED")
     if name == "WEBP":
         check_size(_read_webp_size(data), limits)
         origin = origin._replace(is_lossless=is_lossless_webp(data))
     image = _open(data, "HEIF" if name == "HEIC" else name, limits)
-    return Opened(image, origin, None if image.info.get("icc_profile") else _profile_of_codes(image, data))
+    profile = None if image.info.get("icc_profile") else _profile_of_codes(image, data)
+    return Opened(image, origin, profile, tiles=heif.tiles)
 
 
 def _open(data: bytes, name: str, limits: Limits) -> Image.Image:
@@ -259,7 +262,7 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
     The image is scaled down before it is converted, and each step releases the image before it: this keeps the
     largest image within the memory limit.
     """
-    image, origin, profile, coefficient_bytes = open_image(data, formats, limits)
+    image, origin, profile, coefficient_bytes, tiles = open_image(data, formats, limits)
     size = fit(image.size, (side, side))
     origin = origin._replace(is_scaled=size != image.size)
     if origin.format == "JPEG":
@@ -277,6 +280,8 @@ def decode(data: bytes, formats: list[str], limits: Limits, side: int) -> tuple[
     profile = profile or embedded
     if image.size != size:  # HAMMING takes a third of LANCZOS's time; at 4096 pixels the difference is not visible
         image = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+    if has_blank_tile(image, tiles):
+        raise RefusedError("DAMAGED")
     if image.mode == "RGBa":
         image = image.convert("RGBA")
         if profile:

@@ -1,9 +1,13 @@
-"""The structure of a HEIF file (ISO/IEC 23008-12): whether the pixels of its primary image are in the file."""
+"""The structure of a HEIF file (ISO/IEC 23008-12): whether all pixels of its primary image can be decoded."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from PIL import Image, ImageChops
+
 _MAX_ITEMS = 10_000  # a picture of 120 megapixels has 480 tiles
+
+_GREENS = slice(64, 150)  # 84 by BT.709, 94 by BT.2020, 135 by BT.601
 
 
 class _Box(NamedTuple):
@@ -26,19 +30,40 @@ class _Reader:
         return int.from_bytes(self._data[self._at - size : self._at], "big")
 
 
-def is_cut(data: bytes) -> bool:
-    """Whether the primary image, or a tile that it is made of, is beyond the end of the file.
+class Heif(NamedTuple):
+    """What the decoder does not report about a file: it leaves tiles blank that it cannot decode."""
 
-    The decoder would leave such tiles blank. A file that cannot be read in this way is left to the decoder.
-    """
+    is_cut: bool = False  # the primary image, or a tile that it is made of, is beyond the end of the file
+    tiles: int = 1  # of the primary image
+
+
+def read_heif(data: bytes) -> Heif:
+    """Return what is known about a file; one that cannot be read in this way is left to the decoder."""
     try:
         boxes = _children(data)
         primary = _Reader(data, boxes[b"pitm"].start)
         item = primary.number(4 if primary.number(4) >> 24 else 2)
         needed = _items_of(data, boxes.get(b"iref"), item)
-        return any(end > len(data) for found, end in _extents(data, boxes[b"iloc"]) if found in needed)
+        is_cut = any(end > len(data) for found, end in _extents(data, boxes[b"iloc"]) if found in needed)
+        return Heif(is_cut, max(1, len(needed) - 1))
     except (KeyError, ValueError, IndexError):
+        return Heif()
+
+
+def has_blank_tile(image: Image.Image, tiles: int) -> bool:
+    """Whether an RGB image of several tiles has one that the decoder left at zero in all planes, of YCbCr.
+
+    That is a dark green without red and blue, by the matrix, which no camera makes a tile of: the green channel has
+    the same value in about as many pixels as a tile has. Tiles at the edges may be half as large.
+    """
+    enough = image.width * image.height // (2 * tiles)
+    if tiles < 2 or image.mode != "RGB":
         return False
+    red, green, blue = image.split()
+    if min(red.histogram()[0], blue.histogram()[0]) < enough:
+        return False
+    is_zero = ImageChops.add(red, blue).point(lambda value: 0 if value else 255)
+    return max(green.histogram(is_zero)[_GREENS]) >= enough
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[_Box]:

@@ -229,6 +229,29 @@ async def test_heic_of_which_tiles_are_missing_is_refused(
         assert (await refusal(sanitizer, data[: len(data) * percent // 100])).reason is BadImage.DAMAGED
 
 
+@pytest.mark.parametrize("size", [(256, 192), (250, 180)])
+async def test_heic_of_which_a_tile_cannot_be_decoded_is_refused(
+    sanitizer: ImageSanitizer, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(pillow_heif.options, "GRID_TILE_SIZE", 64)
+    data = photos.heic(photos.textured(size))
+    start, end = data.index(b"mdat") + 4, len(data)
+    for part in (0.0, 0.3, 0.6, 0.82):
+        at, size_of_two = int(start + part * (end - start)), (end - start) // 6
+        damaged = data[:at] + bytes(size_of_two) + data[at + size_of_two :]
+        assert (await refusal(sanitizer, damaged)).reason is BadImage.DAMAGED
+
+
+async def test_heic_with_a_flat_dark_green_half_is_accepted(
+    sanitizer: ImageSanitizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pillow_heif.options, "GRID_TILE_SIZE", 64)
+    image = photos.landscape((256, 192))
+    for colour in ((0, 0, 0), (0, 60, 0), (0, 255, 0), (40, 135, 20)):
+        image.paste(colour, (0, 0, 128, 192))
+        assert (await sanitizer.clean(photos.heic(image), max_bytes=ANY_SIZE)).width == 256
+
+
 async def test_every_decoder_is_installed(sanitizer: ImageSanitizer) -> None:
     assert await sanitizer.missing_formats() == frozenset()
 
