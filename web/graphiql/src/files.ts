@@ -26,7 +26,7 @@ const CREATE_UPLOAD = `mutation($input: CreateUploadInput!) {
 
 /** Upload a photo and return its `uploadId`. Throws an Error with a user message, or a TypeError on network errors. */
 export async function uploadPhoto(file: File, failureText: string): Promise<string> {
-  const input = { contentType: file.type, byteSize: file.size };
+  const input = { contentType: typeOf(file), byteSize: file.size };
   const { createUpload } = await request<{ createUpload: { upload: Target | null; errors: { message: string }[] } }>(
     CREATE_UPLOAD,
     { input },
@@ -39,6 +39,13 @@ export async function uploadPhoto(file: File, failureText: string): Promise<stri
   const response = await fetch(loadable(upload.url) ?? upload.url, options).catch(() => null);
   if (!response?.ok) throw new Error(failureText);
   return upload.id;
+}
+
+// Browsers on Windows and Linux know no type of these, and leave it empty.
+const TYPES: Record<string, string> = { heic: "image/heic", heif: "image/heic", avif: "image/avif" };
+
+function typeOf(file: File): string {
+  return file.type || TYPES[file.name.split(".").pop()?.toLowerCase() ?? ""] || "image/jpeg";
 }
 
 function formOf(fields: Record<string, string>, file: File): FormData {

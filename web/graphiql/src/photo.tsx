@@ -88,7 +88,7 @@ export function PhotoButton({ selection: { photo, choose, clear }, text }: { sel
       <input
         ref={input}
         type="file"
-        accept="image/jpeg,image/png,image/webp"
+        accept="image/jpeg,image/png,image/webp,image/heic,image/heif,image/avif,.heic,.heif,.avif"
         aria-label={text.photoHint}
         hidden
         onChange={(event) => {
