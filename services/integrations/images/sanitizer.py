@@ -113,8 +113,9 @@ class ImageSanitizer:
     process's.
 
     `memory_mib` limits a child's address space, and so its resident memory. `cpu_seconds` is the CPU time that one
-    image may use (up to one second more, because the kernel counts whole seconds); `timeout` is wall-clock time from
-    the start of the decoding, and must be longer: a slow image hits the CPU limit first, unless the machine is busy.
+    image may use, twice for HEIC and AVIF (up to one second more, because the kernel counts whole seconds); `timeout`
+    is wall-clock time from the start of the decoding, and must be longer: a slow image hits the CPU limit first, unless
+    the machine is busy.
     Other formats than JPEG, which can be decoded at a fraction of its size, are limited further by decoding.py.
     `program`: what a child runs; tests pass others.
     """

@@ -10,6 +10,7 @@ import pytest_asyncio
 from PIL import Image
 
 from services.integrations.images.sanitizer import BadImage, BadImageError, CleanImage, ImageSanitizer
+from services.integrations.images.sanitizer_process import allowed_cpu
 from tests.support.corpus import photos
 from tests.support.corpus import pictures as make
 from tests.support.corpus.picture_cases import MARKERS
@@ -250,6 +251,11 @@ async def test_heic_with_a_flat_dark_green_half_is_accepted(
     for colour in ((0, 0, 0), (0, 60, 0), (0, 255, 0), (40, 135, 20)):
         image.paste(colour, (0, 0, 128, 192))
         assert (await sanitizer.clean(photos.heic(image), max_bytes=ANY_SIZE)).width == 256
+
+
+def test_heic_and_avif_may_use_twice_the_cpu_time() -> None:
+    found = [allowed_cpu(data, 5) for data in (photos.heic(), photos.avif(), make.jpeg(), b"")]
+    assert found == [10, 10, 5, 5]
 
 
 async def test_every_decoder_is_installed(sanitizer: ImageSanitizer) -> None:
