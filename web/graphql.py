@@ -340,7 +340,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
             wanted = locale.from_header(request.headers.get("accept-language", ""))
             default = locale.match(services.products.profile.locale) or locale.DEFAULT
-            text = services.core.translator.translate(TOO_LARGE, wanted or default)
+            is_form = request.headers.get("content-type", "").lower().startswith("multipart/")
+            refusal = services.media.files.limits.too_large() if is_form else TOO_LARGE
+            text = services.core.translator.translate(refusal, wanted or default)
         code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
         return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")

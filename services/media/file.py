@@ -41,6 +41,14 @@ class UploadLimits:
     max_bytes: int
     formats: frozenset[str]  # of JPEG, PNG, WEBP, HEIC, AVIF
 
+    def too_large(self) -> Message:
+        """Return the refusal of a picture of too many bytes, which says what its sender can do."""
+        return message(
+            "The picture is too large: it can have up to {megabytes} MiB. Please save it with fewer pixels or at a"
+            " lower quality.",
+            megabytes=f"{self.max_bytes / 2**20:.3g}",
+        )
+
 
 class FileService:
     """Sanitizes, stores, links and removes pictures."""
@@ -77,10 +85,9 @@ class FileService:
             raise self._refusal(error, field) from None
 
     def _refusal(self, error: BadImageError, field: str) -> InvalidInputError:
-        megabytes = f"{self.limits.max_bytes / 2**20:g}"
         texts = {
             BadImage.EMPTY: message("The picture is empty."),
-            BadImage.TOO_MANY_BYTES: message("The picture is larger than {megabytes} MiB.", megabytes=megabytes),
+            BadImage.TOO_MANY_BYTES: self.limits.too_large(),
             BadImage.UNSUPPORTED_FORMAT: self._unsupported_format(str(error.details.get("format", ""))),
             BadImage.TOO_MANY_PIXELS: _too_many_pixels(error.details),
             BadImage.TOO_SLOW: message("The picture takes too long to decode. Please save it in another way."),

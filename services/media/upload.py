@@ -50,9 +50,10 @@ class UploadService:
         if content_type not in self._types:
             text = message("The content type must be one of: {types}.", types=", ".join(self._types))
             raise InvalidInputError(text, field=("contentType",))
-        if not 1 <= byte_size <= self._limits.max_bytes:
-            text = message("A picture has 1 to {limit} bytes.", limit=self._limits.max_bytes)
-            raise InvalidInputError(text, field=("byteSize",))
+        if byte_size < 1:
+            raise InvalidInputError(message("The picture is empty."), field=("byteSize",))
+        if byte_size > self._limits.max_bytes:
+            raise InvalidInputError(self._limits.too_large(), field=("byteSize",))
         if idempotency_key is not None:
             check_key(idempotency_key)
         upload = await run_tx(self._create_row, user_id, content_type, byte_size, idempotency_key)

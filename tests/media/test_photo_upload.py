@@ -100,3 +100,21 @@ async def test_heic_and_avif_can_be_sent_ahead(idle_server: Running, content_typ
     ada = await idle_server.api.sign_up()
     made = await ada.one(UPLOAD, input={"contentType": content_type, "byteSize": 1000})
     assert made["errors"] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "advice"), [("en", "up to 10 MiB. Please save it with fewer pixels"), ("zh-CN", "请降低像素或画质")]
+)
+async def test_refusal_of_too_many_bytes_says_what_to_do(idle_server: Running, language: str, advice: str) -> None:
+    ada = await idle_server.api.sign_up()
+    limit = idle_server.services.media.files.limits.max_bytes
+    announced = await ada.raw(
+        UPLOAD, headers={"accept-language": language}, input={"contentType": "image/jpeg", "byteSize": limit + 1}
+    )
+    (error,) = announced.json()["data"]["createUpload"]["errors"]
+    sent = await ada.raw(
+        CREATE, {"input.image": bytes(2 * limit)}, {"accept-language": language}, input={"prompt": "A"}
+    )
+    assert sent.status_code == 413
+    assert advice in error["message"]
+    assert sent.json()["errors"][0]["message"] == error["message"]
