@@ -101,7 +101,8 @@ class Reconciliation:
             settlement = await self._payments.record_order(order, pays=True)
             if settlement.outcome is EventOutcome.PARKED:
                 await self._webhooks.store_for_review(order, settlement.problem)
-        if (subscription := subscription_of(order)) is not None:
+        is_dismissed = settlement is not None and settlement.outcome is EventOutcome.IGNORED
+        if not is_dismissed and (subscription := subscription_of(order)) is not None:
             await self._subscriptions.record(subscription)
         return settlement is not None and settlement.account is not None
 

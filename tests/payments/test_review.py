@@ -251,6 +251,20 @@ async def test_dismissed_order_without_a_row_of_its_own_grants_nothing_later(
     await assert_invariants(polar_store.services)
 
 
+async def test_reconciliation_opens_no_plan_for_a_dismissed_order(
+    polar_store: Running, ada: Api, admin: Api, polar: PolarServer
+) -> None:
+    now = datetime.now(UTC)
+    plan = subscription(user_of(ada), BASIC, current_period_end=timestamp(now + timedelta(days=30)))
+    first = order(user_of(ada), UNKNOWN, 999, billing_reason="subscription_create", created_at=timestamp(now))
+    first |= {"subscription_id": plan["id"], "subscription": plan}
+    assert code(await dismiss(admin, await deliver(ada, "order.paid", first))) == "OK"
+    polar.orders = [{**first, "product_id": BASIC}]
+    await polar_store.services.payments.reconciliation.reconcile_when_due(now)
+    assert not await Membership.exists()
+    assert await lines(ada) == []
+
+
 async def test_order_granted_by_another_report_is_not_settled_for_another_account_or_product(
     polar_store: Running, ada: Api, admin: Api
 ) -> None:
