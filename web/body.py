@@ -28,11 +28,15 @@ class TooLargeError(HTTPException):
 
 
 class RefusedRequestError(HTTPException):
-    """A refusal before the body is read."""
+    """A refusal before the body is read.
 
-    def __init__(self, refusal: Refusal) -> None:
+    `as_operation`: every operation would be refused for this reason, with status 200 under application/json.
+    """
+
+    def __init__(self, refusal: Refusal, *, as_operation: bool = False) -> None:
         super().__init__(_STATUS[refusal.code], refusal.message.text)
         self.refusal = refusal
+        self.as_operation = as_operation
 
 
 def limited(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> Receive:

@@ -229,11 +229,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             stack.enter_context(self._uploads.receiving(viewer.id, context.client, size))
             stack.push_async_callback(request.close)  # otherwise its temporary files stay until they are collected
         except Refusal as refusal:
-            raise RefusedRequestError(refusal) from None
+            is_signed_out = isinstance(refusal, UnauthenticatedError)
+            raise RefusedRequestError(refusal, as_operation=is_signed_out) from None
         except Exception as error:
             if not is_outage(error):
                 raise
-            raise RefusedRequestError(UnavailableError()) from error
+            raise RefusedRequestError(UnavailableError(), as_operation=True) from error
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         request_data = await super().parse_http_body(request)
@@ -354,8 +355,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         status = error.status_code
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-            # Under application/json it has the status of every operation that is refused for this reason.
-            status = 401 if media_type == RESPONSE_JSON else 200
+        if error.as_operation and media_type != RESPONSE_JSON:
+            status = 200
         if isinstance(refusal, RateLimitedError):
             extensions["retryAfter"] = refusal.retry_after
             headers["Retry-After"] = f"{refusal.retry_after:.0f}"

@@ -19,8 +19,10 @@ MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
 MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 16 * 1024
-MAX_DISCARDED_BYTES = 512 * 1024  # received after the response
-MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced length: browsers show a response only when all is sent
+MAX_DISCARDED_BYTES = 512 * 1024  # received after a rejection
+# Of a body that the application has answered already: many clients read a response only when they have sent all.
+MAX_DISCARDED_BODY_BYTES = 64 * 1024 * 1024  # of an announced length
+MAX_DISCARDED_CHUNKED_BYTES = 16 * 1024 * 1024
 _MAX_SMALL_PARTS = 1000  # of a body; more must have at least this many bytes on average, because each costs as much:
 _MIN_PART_BYTES = 16
 _MAX_PIPELINED = 16  # requests that wait for an earlier one on the same connection
@@ -213,7 +215,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         if self.cycle.response_complete:
             self._discarded_bytes += size
             is_announced = any(name == b"content-length" for name, _ in self.headers)
-            if self._discarded_bytes > (MAX_DISCARDED_BODY_BYTES if is_announced else MAX_DISCARDED_BYTES):
+            if self._discarded_bytes > (MAX_DISCARDED_BODY_BYTES if is_announced else MAX_DISCARDED_CHUNKED_BYTES):
                 self.transport.abort()
                 return
         if self._timer is None:

@@ -134,8 +134,8 @@ class LimitDocument(SchemaExtension):
 
 
 def _length_of_name(token: str) -> int:
-    """Return the length of a name or number; 0 of strings, comments and punctuators."""
-    return len(token) if token[0].isalnum() or token[0] in "_-" else 0
+    """Return the length of a name; 0 of numbers, strings, comments and punctuators."""
+    return len(token) if token[0].isalpha() or token[0] == "_" else 0
 
 
 def _count_operations(document: DocumentNode) -> int:
