@@ -85,7 +85,7 @@ async def sign_in(info: Info, input: SignInInput) -> SessionPayload:
 
 
 def _device_proof(info: Info, token: str | None) -> DeviceProof:
-    return DeviceProof(given(token, None) or info.context.device_cookie)
+    return DeviceProof((given(token, None), info.context.device_cookie))
 
 
 def _signed_in(info: Info, session: NewSession) -> SessionPayload:

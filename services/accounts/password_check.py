@@ -16,9 +16,9 @@ from services.integrations.password_hashing import Passwords
 
 @dataclass(frozen=True)
 class DeviceProof:
-    """What a request shows to prove that its device signed in before: a device token, or an open session."""
+    """What a request shows to prove that its device signed in before: device tokens, or an open session."""
 
-    token: str | None = None
+    tokens: tuple[str | None, ...] = ()  # the first that is valid for the account counts
     session: str | None = None  # the token of a session of the account `session_user`
     session_user: str | None = None
 
@@ -56,7 +56,8 @@ class PasswordChecks:
 
     def _device(self, user: User, proof: DeviceProof) -> str | None:
         """Return the key under which the account's wrong passwords from a known device are counted, or None."""
-        device = self._devices.device(user.id, user.password_hash, proof.token)
+        known = (self._devices.device(user.id, user.password_hash, token) for token in proof.tokens)
+        device = next(filter(None, known), None)
         if device is None and proof.session is not None and proof.session_user == user.id:
             device = hash_token(proof.session)
         return f"{user.id}:{device}" if device else None
