@@ -78,7 +78,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     """Strawberry's ASGI view with this API's context, limits and error format."""
 
     request_adapter_class = _RequestAdapter
-    graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
 
     def __init__(
@@ -99,6 +98,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             def __init__(self) -> None:
                 super().__init__(heartbeat_seconds)
 
+        class LimitedSocketHandler(SocketHandler):
+            """The handler with the limits of connections bound, for the same reason."""
+
+        LimitedSocketHandler.connections = connections
+        self.graphql_transport_ws_handler_class = LimitedSocketHandler
         self.stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: HeartbeatSSE}
         self._graphiql = graphiql
         self._introspection = introspection

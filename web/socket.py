@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import structlog
 from graphql import GraphQLError
@@ -26,11 +26,8 @@ from schema.runtime.context import Context
 from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
 from services.core.text import shortened
-from web.connection_limit import TooManyConnectionsError
+from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.socket_protocol import TOO_MANY
-
-if TYPE_CHECKING:
-    from web.graphql import GraphQLEndpoint
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +59,7 @@ class SocketAdapter(ASGIWebSocketAdapter):
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket, which is closed when the session that opened it ends, even while it is idle."""
 
-    view: "GraphQLEndpoint"
+    connections: ClassVar[ConnectionLimits]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,7 +91,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             services = self.context.services
             most = services.products.profile.limits.connections_per_account
             try:
-                self._exit_stack.enter_context(self.view.connections.account(viewer.id, most))
+                self._exit_stack.enter_context(self.connections.account(viewer.id, most))
             except TooManyConnectionsError:
                 await self.websocket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
                 return
