@@ -7,8 +7,9 @@ not, and waits without a limit for a client to read the last bytes.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uvicorn._types import ASGISendEvent
@@ -18,6 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from telemetry import metric
@@ -73,13 +75,20 @@ class _Budget:
 class _Frames(ServerProtocol):
     """The parser of one socket, which stops at the first frame beyond the limits."""
 
-    def __init__(self, limits: SocketLimits, can_write: Callable[[], bool]) -> None:
+    def __init__(self, limits: SocketLimits, can_write: Callable[[], bool], headers: Mapping[str, str]) -> None:
         super().__init__(max_size=limits.message_bytes, logger=logging.getLogger("uvicorn.error"))
+        self._headers = headers  # of a refused handshake
         self.late_pong: bytes | None = None  # to be sent when the client reads again
         self._limits = limits
         self._budget = _Budget(limits)
         self._can_write = can_write
         self._fragments = 0
+
+    def accept(self, request: Request) -> Response:
+        response = super().accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers.update(self._headers)
+        return response
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
@@ -114,7 +123,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._frames = _Frames(self.limits, self.writable.is_set)
+        self._frames = _Frames(self.limits, self.writable.is_set, self.open_connections.headers)
         self.conn = self._frames
         self._has_failed = False
         self._discarded = 0  # bytes

@@ -146,6 +146,13 @@ async def test_refused_socket_handshake_has_security_headers(api: Api) -> None:
     check(refused.value.response, "handshake")
 
 
+async def test_handshake_that_no_websocket_can_have_has_security_headers(api: Api) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "7"}
+    response = await api.http.get("/graphql", headers=upgrade | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert response.status_code == 400
+    check(response, "version 7")
+
+
 async def test_internal_error_has_security_headers(settings: Settings) -> None:
     @contextlib.asynccontextmanager
     async def never_opened() -> AsyncIterator[Services]:
