@@ -24,7 +24,7 @@ from setting_types import Provider, Switch, UploadMethod
 from settings import PROFILES, Settings
 from web.open_connections import ServerLimits, max_backlog, max_connections
 
-_UPLOAD_WAIT = 10.0  # seconds that a picture waits for its turn to be decoded; then it is refused
+_UPLOAD_WAIT = 20.0  # seconds that a picture waits for its turn to be decoded; then it is refused
 
 
 def make_provider(settings: Settings) -> ImageProvider:

@@ -136,9 +136,9 @@ class RateLimitedError(Refusal):
 
     code = ErrorCode.RATE_LIMITED
 
-    def __init__(self, retry_after: float) -> None:
-        text = message("Too many attempts. Please try again in {seconds} seconds.", seconds=round(retry_after))
-        super().__init__(text)
+    def __init__(self, retry_after: float, text: Message | None = None) -> None:
+        attempts = message("Too many attempts. Please try again in {seconds} seconds.", seconds=round(retry_after))
+        super().__init__(text or attempts)
         self.retry_after = retry_after
 
 

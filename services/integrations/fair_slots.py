@@ -2,16 +2,53 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+
+_MAX_KNOWN = 1000  # keys, after which those with less than a second of use are dropped
+
+
+class RecentUse:
+    """How long each key has held slots lately: seconds, of which half are forgotten in each `half_life` seconds."""
+
+    def __init__(self, half_life: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._half_life = half_life
+        self._clock = clock
+        self._used: dict[str, tuple[float, float]] = {}  # seconds, and when they were as many
+        self._since: dict[str, list[float]] = {}  # when the slots in use were taken
+
+    def begin(self, key: str) -> None:
+        self._since.setdefault(key, []).append(self._clock())
+
+    def end(self, key: str) -> None:
+        now, since = self._clock(), self._since[key]
+        self._used[key] = (self._seconds(key, now) + now - since.pop(0), now)
+        if not since:
+            del self._since[key]
+        if len(self._used) > _MAX_KNOWN:
+            self._used = {each: use for each, use in self._used.items() if self._seconds(each, now) >= 1}
+
+    def whole_seconds(self, key: str) -> int:
+        """Return the key's use in whole seconds, so that short uses leave the order as it is."""
+        return int(self._seconds(key, self._clock()))
+
+    def _seconds(self, key: str, now: float) -> float:
+        used, at = self._used.get(key, (0.0, now))
+        return float(used * 0.5 ** ((now - at) / self._half_life))
 
 
 class FairSlots:
-    """At most `total` holders at once, of them `per_key` with the same key; waiting keys are served in turn."""
+    """At most `total` holders at once, of them `per_key` with the same key; waiting keys are served in turn.
 
-    def __init__(self, total: int, per_key: int) -> None:
+    With `use`, those come first that have held slots for less time lately: where the work takes longer for some keys
+    than for others, a turn for each would give them most of the time.
+    """
+
+    def __init__(self, total: int, per_key: int, use: RecentUse | None = None) -> None:
         self._free = total
         self._per_key = per_key
+        self._use = use
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn it is comes first
 
@@ -55,6 +92,8 @@ class FairSlots:
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
+        if self._use is not None:
+            self._use.end(key)
         if key in self._waiting:
             self._waiting[key] = self._waiting.pop(key)
         while self._free and (following := self._next_key()) is not None:
@@ -69,9 +108,12 @@ class FairSlots:
     def _take(self, key: str) -> None:
         self._free -= 1
         self._held[key] += 1
+        if self._use is not None:
+            self._use.begin(key)
 
     def _next_key(self) -> str | None:
-        return next((key for key in self._waiting if self._held[key] < self._per_key), None)
+        ready = (key for key in self._waiting if self._held[key] < self._per_key)
+        return next(ready, None) if self._use is None else min(ready, key=self._use.whole_seconds, default=None)
 
     def _forget(self, key: str, turn: asyncio.Future[None]) -> None:
         turns = self._waiting.get(key)

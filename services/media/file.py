@@ -77,7 +77,11 @@ class FileService:
             )
         except SanitizerBusyError:
             log.warning("sanitizer.busy", account=account)
-            raise RateLimitedError(_BUSY_RETRY) from None
+            text = message(
+                "Many pictures are waiting to be read. Please try again in {seconds} seconds.",
+                seconds=round(_BUSY_RETRY),
+            )
+            raise RateLimitedError(_BUSY_RETRY, text) from None
         except SanitizerUnavailableError as error:
             log.error("sanitizer.unavailable", error=str(error))
             raise UnavailableError from None

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.integrations.fair_slots import FairSlots
+from services.integrations.fair_slots import FairSlots, RecentUse
 from services.integrations.password_hashing import Passwords
 
 
@@ -51,6 +51,45 @@ async def test_waiting_keys_are_served_in_turn() -> None:
         await settle()
     assert holders.order == ["flood", "ada", "bob", "flood", "ada", "flood"]
     await asyncio.gather(*tasks)
+
+
+async def test_keys_that_used_slots_for_less_time_come_first() -> None:
+    now = 0.0
+    holders = Holders(FairSlots(1, 1, RecentUse(60, lambda: now)))
+    tasks = [holders.start(f"slow {number}") for number in range(3)]
+    await settle()
+    for _ in range(3):
+        tasks += [holders.start(holders.order[-1])]  # each sends the next picture at once
+        await settle()
+        now += 5
+        holders.slots.release(holders.order[-1])
+        await settle()
+    tasks += [holders.start("ada"), holders.start("ada")]
+    await settle()
+    for seconds in (5.0, 0.2, 0.2):
+        now += seconds
+        holders.slots.release(holders.order[-1])
+        await settle()
+    assert holders.order == ["slow 0", "slow 1", "slow 2", "slow 0", "ada", "ada", "slow 1"]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_use_is_forgotten_and_unused_keys_are_dropped() -> None:
+    now = 0.0
+    use = RecentUse(60, lambda: now)
+    use.begin("ada")
+    now += 8
+    use.end("ada")
+    assert use.whole_seconds("ada") == 8
+    now += 120
+    assert (use.whole_seconds("ada"), use.whole_seconds("eve")) == (2, 0)
+    for number in range(2000):
+        use.begin(f"eve {number}")
+        use.end(f"eve {number}")
+    assert len(use._used) <= 1001
+    assert use.whole_seconds("ada") == 2
 
 
 async def test_canceled_waiters_lose_no_slot() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import structlog
 
-from services.integrations.fair_slots import FairSlots
+from services.integrations.fair_slots import FairSlots, RecentUse
 from services.integrations.images.child import MAX_RESPONSE_BYTES, Child, ChildError, Response
 from services.integrations.images.formats import CONTENT_TYPES
 
@@ -25,6 +25,7 @@ MAX_PIXELS = 120_000_000  # a panorama of a phone
 MAX_SIDE = 65_500  # pixels, of a JPEG: the number of pixels is the limit, not the shape
 REDUCED_QUALITIES = (92, 80)  # of JPEG and WebP, tried in this order before the size is reduced
 _NICENESS_OF_UPLOADS = 5  # on a busy CPU they get a third of the time that other processes get
+_HALF_LIFE = 60.0  # seconds in which half of an account's use of children is forgotten
 _PROBE_SECONDS = 5.0  # in which a fresh child cleans the probe, where the machine is not overloaded
 _PROBE = base64.b64decode(  # a PNG of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
@@ -108,9 +109,9 @@ class _ChildLostError(Exception):
 class ImageSanitizer:
     """A pool of up to `processes` children, started on demand and reused, each with one image at a time.
 
-    Accounts take turns, and one account uses at most `per_account` children at a time (None: all). An image waits at
-    most `max_wait` seconds for its turn (None: any time). `niceness`: how far the children's CPU priority is below this
-    process's.
+    Accounts take turns, those first that have used children for less time lately, and one account uses at most
+    `per_account` children at a time (None: all). An image waits at most `max_wait` seconds for its turn (None: any
+    time). `niceness`: how far the children's CPU priority is below this process's.
 
     `memory_mib` limits a child's address space, and so its resident memory. `cpu_seconds` is the CPU time that one
     image may use, twice for HEIC and AVIF (up to one second more, because the kernel counts whole seconds); `timeout`
@@ -140,7 +141,7 @@ class ImageSanitizer:
         self._start = partial(Child.start, program, arguments, niceness=niceness)
         self._timeout = timeout
         self._max_wait = max_wait
-        self._slots = FairSlots(processes, per_account or processes)
+        self._slots = FairSlots(processes, per_account or processes, RecentUse(_HALF_LIFE))
         self._idle: list[Child] = []
         self._jobs: set[asyncio.Task[Response]] = set()
         self._closed = False
