@@ -97,6 +97,7 @@ def build_services(settings: Settings, integrations: Integrations) -> Services:
         provider=integrations.provider.name,
         providers=Provider,
         heartbeat_seconds=settings.generation_sweep_seconds,
+        has_pauses=settings.rate_limits is Switch.ON,
     )
     billing = build_billing(events, products, _billing_options(settings, profile))
     payments = build_payments(core, events, billing, integrations.payments, _payment_options(settings, profile))

@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -25,14 +26,14 @@ from schema.runtime import complexity
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.instrumentation import Instrumentation
 from schema.runtime.variables import TooComplexError
-from services.operations.query_slots import QuerySlots
+from services.operations.query_slots import PREPARATION, QuerySlots
 
 MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
 MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
 MAX_NAME = 128  # characters; the response repeats the names of fields for each object, and in the paths of errors
 _CACHED_DOCUMENTS = 128
 # The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
-_EXPENSIVE = {OperationType.QUERY: 2000, OperationType.MUTATION: 2000 + complexity.WRITE_COST}
+_EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
 # About as graphql-core reads tokens, but in a fraction of the time, so that long documents need not be parsed.
 _TOKEN = re.compile(
     r'"""(?s:\\"""|.)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*+"?|#[^\n\r]*|[A-Za-z_]\w*|-?[0-9][0-9.eE+-]*|\.\.\.|[^\s,]',
@@ -85,14 +86,19 @@ class LimitDocument(SchemaExtension):
     _cost = 0
     _has_long_name = False
 
-    def on_operation(self) -> Iterator[None]:
+    async def on_operation(self) -> AsyncIterator[None]:
         options: dict[str, Any] = self.execution_context.parse_options  # type: ignore[assignment]  # lacks the second
         tokens = islice(_TOKEN.finditer(self.execution_context.query or ""), MAX_TOKENS + 1)
         lengths = [_length_of_name(token[0]) for token in tokens]
         self._has_long_name = max(lengths, default=0) > MAX_NAME
         is_too_long = len(lengths) > MAX_TOKENS
         options.update(max_tokens=0 if is_too_long else MAX_TOKENS, max_source_length=MAX_LENGTH)
-        yield
+        context = self.execution_context.context
+        slots: QuerySlots = context.services.operations.query_slots
+        slots.note(context.caller)
+        async with AsyncExitStack() as self._preparation:
+            await self._preparation.enter_async_context(slots.slot(context.caller, PREPARATION))
+            yield
 
     def on_parse(self) -> Iterator[None]:
         yield
@@ -124,7 +130,7 @@ class LimitDocument(SchemaExtension):
     async def on_execute(self) -> AsyncIterator[None]:
         kind, context = self.execution_context.operation_type, self.execution_context.context
         slots: QuerySlots = context.services.operations.query_slots
-        slots.note(context.caller)
+        await self._preparation.aclose()
         complexity.operation_cost.set(self._cost)
         if self._cost <= _EXPENSIVE.get(kind, complexity.MAX_COST):
             yield

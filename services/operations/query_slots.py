@@ -1,4 +1,4 @@
-"""Slots for expensive operations, so that those of one caller do not fill the server's event loop and its database."""
+"""Slots for operations, so that those of one caller do not fill the server's event loop and its database."""
 
 import asyncio
 import contextlib
@@ -8,32 +8,38 @@ from collections.abc import AsyncIterator, Callable
 from services.core.error import RateLimitedError
 from services.integrations.fair_slots import FairSlots
 
-_TOTAL = 16  # that run at once in one process
+PREPARATION, QUERY, MUTATION = "preparation", "query", "mutation"  # the kinds of slots
+_TOTAL = {PREPARATION: 1, QUERY: 16, MUTATION: 16}  # that run at once in one process
 _MAX_CALLERS = 1_000_000  # any number
-_MAX_WAITING = 30  # of one caller and kind
+_MAX_WAITING = {QUERY: 30, MUTATION: 30}  # of one caller; of preparations, connections limit the number
 _PAUSE = 2.0  # for each second that an operation took: a caller uses up to a third of the time
+_MIN_PAUSE = 0.1  # without it, those that do not wait for anything would run in one step of the event loop
 _BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a page that sends several at once
 _MAX_PAUSE_SECONDS = 2.0
+_REQUEST_SECONDS = 0.004  # of a short operation besides its preparation: the request, its token, the response
 _ACTIVE_SECONDS = 2.0  # for which a caller counts as active after an operation
 _SECONDS_OF_COST = 15e-6  # of CPU time; a page of 100 generations costs 7,200 and takes 0.1 s
 _EVENT_BURST_SECONDS = 0.1  # of events that a caller's subscriptions execute at once
 
 
 class QuerySlots:
-    """Lets each caller execute one expensive operation at a time; further ones wait.
+    """Lets each caller prepare (parse, validate) one operation at a time, and execute one that is expensive.
 
-    A caller who executes more than a few has pauses between them, as long as other callers are active.
+    A caller who sends more than a few has pauses between them, as long as other callers are active. Preparations,
+    queries and mutations do not wait for each other: a mutation may itself wait for a photo to be decoded.
+    `has_pauses`: otherwise they only take turns.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, has_pauses: bool = True) -> None:
         self.clock = clock
+        self._has_pauses = has_pauses
         self._turns = FairSlots(_MAX_CALLERS, per_key=1)
-        self._running = asyncio.Semaphore(_TOTAL)
+        self._running = {kind: asyncio.Semaphore(total) for kind, total in _TOTAL.items()}
         self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
         self._last_caller = ""
         self._last_seen = self._other_seen = float("-inf")  # of the last caller, and of any other
 
-    def waiting(self, caller: str, kind: str = "query") -> int:
+    def waiting(self, caller: str, kind: str = QUERY) -> int:
         """Return how many operations of a caller wait."""
         return self._turns.waiting_with(f"{caller} {kind}")
 
@@ -44,31 +50,25 @@ class QuerySlots:
         self._last_seen = self.clock()
 
     @contextlib.asynccontextmanager
-    async def slot(self, caller: str, kind: str = "query") -> AsyncIterator[None]:
+    async def slot(self, caller: str, kind: str = QUERY) -> AsyncIterator[None]:
         """Hold a slot while the body runs, and let the caller's next operation of this kind wait for a pause after it.
-
-        Queries and mutations do not wait for each other: a mutation may itself wait for a photo to be decoded.
 
         Raises:
             RateLimitedError: too many operations of this caller are waiting.
         """
-        if self.waiting(caller, kind) >= _MAX_WAITING:
+        if self.waiting(caller, kind) >= _MAX_WAITING.get(kind, _MAX_CALLERS):
             raise RateLimitedError(1)
-        key = f"{caller} {kind}"
+        key, pause = f"{caller} {kind}", 0.0
         await self._turns.acquire(key)
-        pause = 0.0
         try:
-            async with self._running:
+            async with self._running[kind]:
                 started = self.clock()
                 try:
                     yield
                 finally:
-                    pause = self._pause(caller, started)
+                    pause = self.pause_after(caller, kind, started)
         finally:
-            if pause > 0:
-                asyncio.get_running_loop().call_later(pause, self._turns.release, key)
-            else:
-                self._turns.release(key)
+            asyncio.get_running_loop().call_later(pause, self._turns.release, key)
 
     async def wait_for_event(self, caller: str, cost: int) -> None:
         """Wait until one of the caller's subscriptions may execute its next event, which costs `cost`.
@@ -81,13 +81,15 @@ class QuerySlots:
         self._set_due(key, start + cost * _SECONDS_OF_COST * share, now)
         await asyncio.sleep(max(start - now - _EVENT_BURST_SECONDS, 0.0))
 
-    def _pause(self, caller: str, started: float) -> float:
-        """Return the seconds until the caller's next expensive operation, after one that has just ended."""
-        now = self.clock()
-        due = max(self._due.get(caller, 0.0), started) + (now - started) * (1 + _PAUSE)
+    def pause_after(self, caller: str, kind: str, started: float) -> float:
+        """Count an operation that has just ended; return the seconds until the caller's next one of this kind."""
+        now, key = self.clock(), f"{caller} {kind}"
+        took = now - started
+        counted = took + (_REQUEST_SECONDS if kind == PREPARATION else 0.0)
+        due = max(self._due.get(key, 0.0), started) + took + counted * _PAUSE
         due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
-        self._set_due(caller, due, now)
-        return due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0
+        self._set_due(key, due, now)
+        return max(due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0, took * _MIN_PAUSE)
 
     def _set_due(self, key: str, due: float, now: float) -> None:
         self._due[key] = due
@@ -95,7 +97,7 @@ class QuerySlots:
 
     def _has_others(self, caller: str, now: float) -> bool:
         seen = self._other_seen if caller == self._last_caller else self._last_seen
-        return now - seen < _ACTIVE_SECONDS
+        return self._has_pauses and now - seen < _ACTIVE_SECONDS
 
     def _forget(self, key: str) -> None:
         """Remove a caller who has the whole burst again."""

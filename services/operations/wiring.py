@@ -42,8 +42,12 @@ def build_operations(
     provider: str,
     providers: Iterable[str],
     heartbeat_seconds: float,
+    has_pauses: bool,
 ) -> Operations:
-    """Build the group. `provider`: the one in use, of `providers`; `heartbeat_seconds`: between two of a worker."""
+    """Build the group. `provider`: the one in use, of `providers`; `heartbeat_seconds`: between two of a worker.
+
+    `has_pauses`: whether there are pauses between the GraphQL operations of one caller.
+    """
     worker_registry = WorkerRegistry(every=heartbeat_seconds)
     self_check = SelfCheck(audit, events.publisher)
     return Operations(
@@ -53,5 +57,5 @@ def build_operations(
         ledger_check=LedgerCheck(audit),
         analytics=AnalyticsService(read_only),
         gauges=GaugeUpdater(worker_registry, self_check),
-        query_slots=QuerySlots(),
+        query_slots=QuerySlots(has_pauses=has_pauses),
     )

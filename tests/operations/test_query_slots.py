@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 
-from services.operations.query_slots import QuerySlots
+from services.operations.query_slots import PREPARATION, QUERY, QuerySlots
 from tests.conftest import Running
 from tests.support.client import CREDITS, PATIENCE, Api, until
 
@@ -86,36 +87,57 @@ class Clock:
         return self.now
 
 
-async def paused(slots: QuerySlots, clock: Clock, seconds: float) -> bool:
-    """Execute an operation that takes some seconds; return whether the caller's next one waits after it."""
-    async with slots.slot("ada"):
-        slots.note("ada")
-        clock.now += seconds
-    following = asyncio.create_task(slots.slot("ada").__aenter__())
-    await asyncio.sleep(0)
-    is_waiting = slots.waiting("ada") == 1
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    return is_waiting
+def pause(slots: QuerySlots, clock: Clock, seconds: float, kind: str = QUERY) -> float:
+    """Return the pause after an operation of ada that takes some seconds."""
+    started = clock.now
+    slots.note("ada")
+    clock.now += seconds
+    return slots.pause_after("ada", kind, started)
 
 
 async def test_caller_pauses_only_while_others_are_active() -> None:
     clock = Clock()
     slots = QuerySlots(clock)
-    for _ in range(5):
-        assert not await paused(slots, clock, 5)
+    assert [pause(slots, clock, 1) for _ in range(5)] == [pytest.approx(0.1)] * 5
     slots.note("eve")
-    assert await paused(slots, clock, 1)
+    assert pause(slots, clock, 1) == pytest.approx(2)
+    clock.now += 10
+    assert pause(slots, clock, 1) == pytest.approx(0.1)
 
 
 async def test_first_expensive_operations_have_no_pauses() -> None:
     clock = Clock()
     slots = QuerySlots(clock)
-    for _ in range(4):
+    found = []
+    for _ in range(7):
         slots.note("eve")
-        assert not await paused(slots, clock, 0.1)
+        found.append(round(pause(slots, clock, 0.1), 3))
+    assert found == [0.01] * 5 + [0.2, 0.4]
+
+
+async def test_many_short_operations_have_pauses_beside_other_callers() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
     slots.note("eve")
-    assert await paused(slots, clock, 0.2)
+    found = [pause(slots, clock, 0, PREPARATION) for _ in range(200)]
+    assert found[:100] == [0.0] * 100
+    assert 0 < found[150] < found[-1] < 1
+    assert pause(slots, clock, 0.1) == pytest.approx(0.01), "expensive operations are counted apart"
+
+
+async def test_operations_of_one_caller_do_not_fill_a_step_of_the_event_loop() -> None:
+    slots, found = QuerySlots(), []
+
+    async def send() -> None:
+        async with slots.slot("ada", PREPARATION):
+            found.append("ada")
+
+    sent = asyncio.gather(*(send() for _ in range(5)))
+    while not sent.done():
+        found.append("other")
+        await asyncio.sleep(0)
+    assert found.count("ada") == 5
+    assert not [two for two in itertools.pairwise(found) if two == ("ada", "ada")]
 
 
 async def test_callers_with_pauses_leave_the_slots_to_others() -> None:
@@ -163,7 +185,8 @@ async def test_events_on_sockets_and_in_streams_are_counted_with_their_cost(serv
     eve = await server.api.sign_up("eve@example.com")
     slots = server.services.operations.query_slots
     slots.clock = Clock()
-    fields = "id status stage progress cost createdAt prompt " + " ".join(f"f{n}: isFavorite" for n in range(50))
+    fields = "id status stage progress cost createdAt prompt styleTitle version attempts size quality provider model "
+    fields += "result { url contentType width height byteSize } " + " ".join(f"f{n}: isFavorite" for n in range(50))
     page = f"owner {{ generations(first: 100) {{ nodes {{ {fields} }} }} }}"
     for query, waits in ((CREDITS, False), (f"subscription {{ galleryChanged {{ generation {{ {page} }} }} }}", True)):
         async with ada.socket() as socket:
@@ -175,3 +198,10 @@ async def test_events_on_sockets_and_in_streams_are_counted_with_their_cost(serv
             while not (await asyncio.wait_for(anext(lines), PATIENCE)).startswith("data:"):
                 pass
         assert await has_to_wait(slots, eve.user["id"], 0) is waits
+
+
+async def test_operations_have_no_pauses_without_rate_limits() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock, has_pauses=False)
+    slots.note("eve")
+    assert [pause(slots, clock, 1) for _ in range(5)] == [pytest.approx(0.1)] * 5
