@@ -18,14 +18,15 @@ log = structlog.get_logger(__name__)
 PREVIEW_TYPE = "image/jpeg"  # every chat shows it; some show no WebP
 MAX_BYTES = 300_000  # WhatsApp shows no larger ones
 BOX = (1200, 2400)  # pixels: the width that large previews have everywhere, and twice that for tall pictures
-_QUALITIES = (85, 75, 65, 55, 45, 30, 15, 5)  # tried in this order; even noise of this size fits with the last
+# Tried in this order. Even coloured noise of this size fits with the last; black and white noise is made smaller.
+_QUALITIES = (85, 75, 65, 55, 45, 30, 15, 5)
 _MAX_WAIT = 10.0  # seconds for a turn; chats wait about as long
 _MAX_WAITING = 200  # previews of this process that are being made or wait for it
 _MAX_WAITING_PER_OWNER = 4
 
 
 def preview_size(file: File) -> tuple[int, int]:
-    """Return width and height of a picture's preview in pixels, made or not."""
+    """Return width and height of a picture's preview in pixels, made or not; black and white noise has fewer."""
     longest = max(BOX)  # the sanitizer decodes into a square first
     return _fit(_fit((file.width, file.height), (longest, longest)), BOX)
 
