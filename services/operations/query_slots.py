@@ -9,9 +9,11 @@ from services.core.error import RateLimitedError
 from services.integrations.fair_slots import FairSlots
 
 PREPARATION, QUERY, MUTATION = "preparation", "query", "mutation"  # the kinds of slots
-_TOTAL = {PREPARATION: 1, QUERY: 16, MUTATION: 16}  # that run at once in one process
-_MAX_CALLERS = 1_000_000  # any number
-_MAX_WAITING = {QUERY: 30, MUTATION: 30}  # of one caller; of preparations, connections limit the number
+_ANY = 1_000_000  # any number
+_TOTAL = {PREPARATION: 1, QUERY: 16, MUTATION: _ANY}  # that run at once in one process
+# Of one caller: mutations mostly wait themselves, for photos to be decoded and for each other's transactions.
+_PER_CALLER = {PREPARATION: 1, QUERY: 1, MUTATION: 16}
+_MAX_WAITING = {PREPARATION: _ANY, QUERY: 200, MUTATION: _ANY}  # of one caller; connections limit the others
 _PAUSE = 2.0  # for each second that an operation took: a caller uses up to a third of the time
 _MIN_PAUSE = 0.1  # without it, those that do not wait for anything would run in one step of the event loop
 _BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a page that sends several at once
@@ -26,14 +28,14 @@ class QuerySlots:
     """Lets each caller prepare (parse, validate) one operation at a time, and execute one that is expensive.
 
     A caller who sends more than a few has pauses between them, as long as other callers are active. Preparations,
-    queries and mutations do not wait for each other: a mutation may itself wait for a photo to be decoded.
+    queries and mutations do not wait for each other. Of mutations, several of a caller run at once, without pauses.
     `has_pauses`: otherwise they only take turns.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, has_pauses: bool = True) -> None:
         self.clock = clock
         self._has_pauses = has_pauses
-        self._turns = FairSlots(_MAX_CALLERS, per_key=1)
+        self._turns = {kind: FairSlots(_ANY, per_key) for kind, per_key in _PER_CALLER.items()}
         self._running = {kind: asyncio.Semaphore(total) for kind, total in _TOTAL.items()}
         self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
         self._last_caller = ""
@@ -41,7 +43,7 @@ class QuerySlots:
 
     def waiting(self, caller: str, kind: str = QUERY) -> int:
         """Return how many operations of a caller wait."""
-        return self._turns.waiting_with(f"{caller} {kind}")
+        return self._turns[kind].waiting_with(caller)
 
     def note(self, caller: str) -> None:
         """Note that a caller is active."""
@@ -56,19 +58,19 @@ class QuerySlots:
         Raises:
             RateLimitedError: too many operations of this caller are waiting.
         """
-        if self.waiting(caller, kind) >= _MAX_WAITING.get(kind, _MAX_CALLERS):
+        if self.waiting(caller, kind) >= _MAX_WAITING[kind]:
             raise RateLimitedError(1)
-        key, pause = f"{caller} {kind}", 0.0
-        await self._turns.acquire(key)
+        turns, pause = self._turns[kind], 0.0
+        await turns.acquire(caller)
         try:
             async with self._running[kind]:
                 started = self.clock()
                 try:
                     yield
                 finally:
-                    pause = self.pause_after(caller, kind, started)
+                    pause = 0.0 if kind == MUTATION else self.pause_after(caller, kind, started)
         finally:
-            asyncio.get_running_loop().call_later(pause, self._turns.release, key)
+            asyncio.get_running_loop().call_later(pause, turns.release, caller)
 
     async def wait_for_event(self, caller: str, cost: int) -> None:
         """Wait until one of the caller's subscriptions may execute its next event, which costs `cost`.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.operations.query_slots import PREPARATION, QUERY, QuerySlots
+from services.operations.query_slots import MUTATION, PREPARATION, QUERY, QuerySlots
 from tests.conftest import Running
 from tests.support.client import CREDITS, PATIENCE, Api, until
 
@@ -54,8 +54,8 @@ async def test_too_many_waiting_queries_of_one_caller_are_rate_limited(server: R
             pass
 
     async with busy(server, caller):
-        held = [asyncio.create_task(wait()) for _ in range(30)]
-        await waiting(server, caller, 30)
+        held = [asyncio.create_task(wait()) for _ in range(200)]
+        await waiting(server, caller, 200)
         found = await ada.refused(EXPENSIVE)
         assert (found["code"], found["retryAfter"]) == ("RATE_LIMITED", 1)
         for task in held:
@@ -63,14 +63,18 @@ async def test_too_many_waiting_queries_of_one_caller_are_rate_limited(server: R
         await waiting(server, caller, 0)
 
 
-async def test_expensive_mutations_wait_for_each_other_and_not_for_queries(server: Running, ada: Api) -> None:
+async def test_sixteen_expensive_mutations_run_at_once_and_further_ones_wait(server: Running, ada: Api) -> None:
     caller = ada.user["id"]
     slots = server.services.operations.query_slots
-    async with slots.slot(caller, "mutation"):
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(15):
+            await stack.enter_async_context(slots.slot(caller, MUTATION))
+        assert (await ada.execute(EXPENSIVE_MUTATION))["updateProfile"]["user"]["id"] == caller
+        await stack.enter_async_context(slots.slot(caller, MUTATION))
         held = asyncio.create_task(ada.execute(EXPENSIVE_MUTATION))
 
         async def is_waiting() -> bool:
-            return slots.waiting(caller, "mutation") == 1
+            return slots.waiting(caller, MUTATION) == 1
 
         await until(is_waiting)
         assert (await ada.execute(EXPENSIVE))["viewer"]["id"] == caller
