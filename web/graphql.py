@@ -226,6 +226,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         context: Context = request.state.context
         stack: AsyncExitStack = request.state.stack
         try:
+            context.has_files = True
             viewer = await context.authenticate()
             if viewer is None:
                 raise UnauthenticatedError

@@ -51,6 +51,7 @@ class Context:
         self.takes_cookies = False  # whether the response can set a cookie; set by web/
         self.changes_cookie = False
         self.new_device_cookie: str | None = None  # to be set
+        self.has_files = False  # whether files came with the operation
         self.cookie: NewSession | None = None  # to be set; None clears it, where `changes_cookie`
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)

@@ -26,7 +26,7 @@ from schema.runtime import complexity
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.instrumentation import Instrumentation
 from schema.runtime.variables import TooComplexError
-from services.operations.query_slots import PREPARATION, QuerySlots
+from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS, QuerySlots
 
 MAX_TOKENS = 1000  # of a document; the largest of real clients have a few hundred
 MAX_LENGTH = 100_000  # characters of a document, spaces and comments included; over HTTP the body has a limit, too
@@ -96,8 +96,9 @@ class LimitDocument(SchemaExtension):
         context = self.execution_context.context
         slots: QuerySlots = context.services.operations.query_slots
         slots.note(context.caller)
+        besides = UPLOAD_SECONDS if context.has_files else REQUEST_SECONDS
         async with AsyncExitStack() as self._preparation:
-            await self._preparation.enter_async_context(slots.slot(context.caller, PREPARATION))
+            await self._preparation.enter_async_context(slots.slot(context.caller, PREPARATION, besides))
             yield
 
     def on_parse(self) -> Iterator[None]:

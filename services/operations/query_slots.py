@@ -18,7 +18,8 @@ _PAUSE = 2.0  # for each second that an operation took: a caller uses up to a th
 _MIN_PAUSE = 0.1  # without it, those that do not wait for anything would run in one step of the event loop
 _BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a page that sends several at once
 _MAX_PAUSE_SECONDS = 2.0
-_REQUEST_SECONDS = 0.004  # of a short operation besides its preparation: the request, its token, the response
+REQUEST_SECONDS = 0.004  # of a short operation besides its preparation: the request, its token, the response
+UPLOAD_SECONDS = 0.015  # the same of a request with files
 _ACTIVE_SECONDS = 2.0  # for which a caller counts as active after an operation
 _SECONDS_OF_COST = 15e-6  # of CPU time; a page of 100 generations costs 7,200 and takes 0.1 s
 _EVENT_BURST_SECONDS = 0.1  # of events that a caller's subscriptions execute at once
@@ -52,8 +53,10 @@ class QuerySlots:
         self._last_seen = self.clock()
 
     @contextlib.asynccontextmanager
-    async def slot(self, caller: str, kind: str = QUERY) -> AsyncIterator[None]:
+    async def slot(self, caller: str, kind: str = QUERY, besides: float = 0.0) -> AsyncIterator[None]:
         """Hold a slot while the body runs, and let the caller's next operation of this kind wait for a pause after it.
+
+        `besides`: seconds that the operation takes before and after; they count for the pause.
 
         Raises:
             RateLimitedError: too many operations of this caller are waiting.
@@ -68,7 +71,7 @@ class QuerySlots:
                 try:
                     yield
                 finally:
-                    pause = 0.0 if kind == MUTATION else self.pause_after(caller, kind, started)
+                    pause = 0.0 if kind == MUTATION else self.pause_after(caller, kind, started, besides)
         finally:
             asyncio.get_running_loop().call_later(pause, turns.release, caller)
 
@@ -83,12 +86,11 @@ class QuerySlots:
         self._set_due(key, start + cost * _SECONDS_OF_COST * share, now)
         await asyncio.sleep(max(start - now - _EVENT_BURST_SECONDS, 0.0))
 
-    def pause_after(self, caller: str, kind: str, started: float) -> float:
+    def pause_after(self, caller: str, kind: str, started: float, besides: float = 0.0) -> float:
         """Count an operation that has just ended; return the seconds until the caller's next one of this kind."""
         now, key = self.clock(), f"{caller} {kind}"
         took = now - started
-        counted = took + (_REQUEST_SECONDS if kind == PREPARATION else 0.0)
-        due = max(self._due.get(key, 0.0), started) + took + counted * _PAUSE
+        due = max(self._due.get(key, 0.0), started) + took + (took + besides) * _PAUSE
         due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
         self._set_due(key, due, now)
         return max(due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0, took * _MIN_PAUSE)

@@ -41,6 +41,7 @@ class NoServices:
     caller = "client:127.0.0.1"
     is_admin = False
     uses_api_key = False
+    has_files = False
     allows_introspection = True
 
     def __init__(self) -> None:
