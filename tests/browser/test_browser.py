@@ -82,16 +82,18 @@ async def test_session_cookie_is_hidden_from_scripts_and_ended_by_signing_out(
         await cleo.open()
         await cleo.sign_in("cleo@example.com", new=True)
         await cleo.wait_for_credits(30)
-        (cookie,) = await cleo.page.context.cookies()
-        assert cookie["httpOnly"]
+        cookies = {cookie["name"]: cookie for cookie in await cleo.page.context.cookies()}
+        assert cookies.keys() == {"darkroom_session", "darkroom_device"}
+        assert all(cookie["httpOnly"] for cookie in cookies.values())
         assert await cleo.page.evaluate("document.cookie") == ""
         kept = await cleo.page.evaluate("JSON.stringify([localStorage, sessionStorage])")
-        assert cookie["value"] not in kept
+        assert not [name for name, cookie in cookies.items() if cookie["value"] in kept]
         assert PASSWORD not in kept
         await cleo.page.get_by_role("button", name="Sign out").click()
         await cleo.page.locator(".panel > summary").wait_for()
         await cleo.run()
         await cleo.wait_for_response('"viewer": null')
+        assert [cookie["name"] for cookie in await cleo.page.context.cookies()] == ["darkroom_device"]
 
 
 async def test_refusal_is_shown_in_the_browsers_language(chromium: "Browser", server: Server) -> None:
