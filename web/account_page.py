@@ -6,6 +6,7 @@ from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from models import User
 from services.accounts.credential import PASSWORD_MAX, PASSWORD_MIN
 from services.core.error import RateLimitedError, Refusal, UnavailableError
 from services.core.message import Message, message
@@ -31,10 +32,7 @@ async def verify(request: Request, cookie: SessionCookie) -> Response:
     """Confirm the address with the token of the submitted form."""
     services: Services = request.state.services
     try:
-        services.operations.maintenance.check_writable()
-        token = (await _read_form(request))["token"]
-        session = _session(request, cookie)
-        signed_in = await services.accounts.sessions.user_of(session)
+        token, session, signed_in = await _read_link_form(request, cookie)
         await services.accounts.verification.verify(
             token, client=request.state.client, signed_in=signed_in, session=session
         )
@@ -47,12 +45,6 @@ async def verify(request: Request, cookie: SessionCookie) -> Response:
     return message_page(Reader.of(request), _VERIFY_TITLE, done, role="status")
 
 
-def _session(request: Request, cookie: SessionCookie) -> str:
-    # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie.token returns none.
-    # The Origin need not be checked here: a page of another site does not have the mailed token.
-    return cookie.token_of_form(request)
-
-
 async def show_change(request: Request) -> Response:
     """Show a button that confirms the new address."""
     return _form_page(request, _CHANGE_TITLE, message("Confirm"))
@@ -62,10 +54,7 @@ async def change(request: Request, cookie: SessionCookie) -> Response:
     """Change the account's address with the token of the submitted form."""
     services: Services = request.state.services
     try:
-        services.operations.maintenance.check_writable()
-        token = (await _read_form(request))["token"]
-        session = _session(request, cookie)
-        signed_in = await services.accounts.sessions.user_of(session)
+        token, session, signed_in = await _read_link_form(request, cookie)
         await services.accounts.email_changes.change(
             token,
             client=request.state.client,
@@ -111,6 +100,21 @@ async def reset(request: Request) -> Response:
         " that were created before your address was confirmed."
     )
     return message_page(Reader.of(request), _RESET_TITLE, done, role="status")
+
+
+async def _read_link_form(request: Request, cookie: SessionCookie) -> tuple[str, str, User | None]:
+    """Return the mailed token, and the token and the account of the browser's session.
+
+    Raises:
+        UnavailableError: the deployment is read-only.
+    """
+    services: Services = request.state.services
+    services.operations.maintenance.check_writable()
+    token = (await _read_form(request))["token"]
+    # With `Referrer-Policy: no-referrer` the form's Origin is "null", for which SessionCookie.token returns none.
+    # The Origin need not be checked here: a page of another site does not have the mailed token.
+    session = cookie.token_of_form(request)
+    return token, session, await services.accounts.sessions.user_of(session)
 
 
 async def _read_form(request: Request) -> dict[str, str]:

@@ -66,6 +66,11 @@ def bearer(value: object) -> str | None:
     return token.strip() or None if scheme.casefold() == "bearer" else None
 
 
+def _is_form(request: Request) -> bool:
+    """Whether files come with the request, so that the limit of its body is theirs."""
+    return request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
+
+
 class _RequestAdapter(StarletteRequestAdapter):
     """Strawberry's adapter, with access to the request that it wraps."""
 
@@ -107,7 +112,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._graphiql = graphiql
         self._introspection = introspection
         self._cookie = cookie
-        self.connections = connections
+        self._connections = connections
         self._uploads = uploads
         super().__init__(
             schema,
@@ -127,8 +132,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return
         request = Request(scope)
         services: Services = request.state.services
-        is_multipart = request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
-        max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES if is_multipart else MAX_JSON_BYTES
+        max_bytes = MAX_JSON_BYTES
+        if _is_form(request):
+            max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES
         request.state.max_bytes = max_bytes
         async with AsyncExitStack() as request.state.stack:
             try:
@@ -148,16 +154,16 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             message = await receive()
             if "text" in message and is_first:
                 is_first = False
-                self.connections.count(client, len(message["text"]))  # the time to send it in has begun
+                self._connections.count(client, len(message["text"]))  # the time to send it in has begun
             elif "text" in message:
-                await self.connections.wait(client, len(message["text"]))
+                await self._connections.wait(client, len(message["text"]))
             return message
 
         socket = WebSocket(scope, receive_paced, send)
         client: str = socket.state.client
         try:
-            with self.connections.client(client):
-                await self.connections.wait_to_connect(client)
+            with self._connections.client(client):
+                await self._connections.wait_to_connect(client)
                 await self.run(socket)
         except TooManyConnectionsError:
             # Accepted first: browsers hide the status of a refused handshake, and clients try again.
@@ -274,7 +280,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def _count_stream(self, request: Request, context: Context) -> None:
         """Count an event stream until its response has ended. Raises TooManyConnectionsError."""
         stack: AsyncExitStack = request.state.stack
-        stack.enter_context(self.connections.client(context.client))
+        stack.enter_context(self._connections.client(context.client))
         try:
             viewer = await context.authenticate()
         except Exception as error:
@@ -283,7 +289,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             viewer = None
         if viewer is not None:
             most = context.services.products.profile.limits.connections_per_account
-            stack.enter_context(self.connections.account(viewer.id, most))
+            stack.enter_context(self._connections.account(viewer.id, most))
 
     async def execute_single(
         self,
@@ -346,8 +352,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
             wanted = locale.from_header(request.headers.get("accept-language", ""))
             default = locale.match(services.products.profile.locale) or locale.DEFAULT
-            is_form = request.headers.get("content-type", "").lower().startswith("multipart/")
-            refusal = services.media.files.limits.too_large() if is_form else TOO_LARGE
+            refusal = services.media.files.limits.too_large() if _is_form(request) else TOO_LARGE
             text = services.core.translator.translate(refusal, wanted or default)
         code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
         body = self.encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
