@@ -1,12 +1,11 @@
 """Photos of phones and cameras: large ones, HEIC and AVIF, files without an end, PNGs with colour spaces."""
 
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 
 import pillow_heif
 import pytest
-import pytest_asyncio
 from PIL import Image
 
 from services.integrations.images.sanitizer import BadImage, BadImageError, CleanImage, ImageSanitizer
@@ -16,13 +15,6 @@ from tests.support.corpus import pictures as make
 from tests.support.corpus.picture_cases import MARKERS
 
 ANY_SIZE = 1 << 30  # bytes
-PATIENCE = 60.0  # seconds for one image, so that a busy machine causes no outage here
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def sanitizer() -> AsyncIterator[ImageSanitizer]:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as opened:
-        yield opened
 
 
 def pixels(clean: CleanImage) -> Image.Image:

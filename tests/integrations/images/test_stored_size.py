@@ -1,10 +1,9 @@
 """Sizes of stored pictures: not larger than their originals, and without loss where those had none."""
 
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
 from PIL import Image, ImageDraw
 
 from services.integrations.images.sanitizer import CleanImage, ImageSanitizer
@@ -12,13 +11,6 @@ from tests.support.corpus import photos
 from tests.support.corpus import pictures as make
 
 ANY_SIZE = 1 << 30  # bytes
-PATIENCE = 60.0  # seconds for one image, so that a busy machine causes no outage here
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def sanitizer() -> AsyncIterator[ImageSanitizer]:
-    async with ImageSanitizer(processes=1, timeout=PATIENCE) as opened:
-        yield opened
 
 
 def decoded(data: bytes) -> Image.Image:
