@@ -5,8 +5,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from benchmarks.measure import median_ms, postgres
 from benchmarks.metrics import ROUNDS, fill
-from benchmarks.timing import median_ms, postgres
 from models import CreditTransaction, Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import tests.support.factories as example
-from benchmarks.timing import median_ms, postgres
+from benchmarks.measure import median_ms, postgres
 from models import Generation
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate

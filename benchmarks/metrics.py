@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import tests.support.factories as example
-from benchmarks.timing import median_ms, postgres
+from benchmarks.measure import median_ms, postgres
 from models.database.connection import dialect, open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS

@@ -47,6 +47,13 @@ class ServerProcess:
         """Return whether it was started and has not exited."""
         return self._popen is not None and self._popen.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Return the process id; RuntimeError if it was not started."""
+        if self._popen is None:
+            raise RuntimeError("The server was not started.")
+        return self._popen.pid
+
     def program_folder(self, package: str, folder: str) -> Path:
         """Return the folder of the programs in the wheel of `package`; RuntimeError if it is missing."""
         spec = importlib.util.find_spec(package)

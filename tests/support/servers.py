@@ -34,6 +34,11 @@ class RedisServer:
         """The redis:// URL, also while the server is down."""
         return self._external_url or f"redis://{HOST}:{self._port}/0"
 
+    @property
+    def pid(self) -> int:
+        """The process id of a server that was started here."""
+        return self._own_process().pid
+
     def start(self) -> None:
         """Start the server and wait until it responds (about 20 ms). Does nothing if it runs.
 
@@ -161,11 +166,19 @@ class PostgresServer:
             self._process = None
         atexit.unregister(self.stop)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the postmaster, whose children are the connections' processes."""
+        return self._own_process().pid
+
     def kill(self) -> None:
         """Send SIGKILL to the postmaster; its children exit, too. Committed data is recovered by `start()`."""
+        self._own_process().kill()
+
+    def _own_process(self) -> ServerProcess:
         if self._process is None:
             raise RuntimeError("Only a server that was started here can be killed: PostgresServer(own=True).")
-        self._process.kill()
+        return self._process
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create or replace the database `name`, as a copy of `template` (without connections) if given."""
