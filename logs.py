@@ -1,10 +1,12 @@
 """Logging: one event per line on standard error, from our code and every library, with secrets redacted."""
 
 import contextlib
+import functools
+import json
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +19,7 @@ from telemetry.redaction import Redactor
 
 # Our own event names are constants, so there is nothing in them to redact.
 _EVENT_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+_JSON = json.JSONEncoder(default=str)
 # Fields that the processors below set, not the caller.
 _STANDARD_FIELDS = {"event", "level", "timestamp", "logger"}
 _MAX_FIELD = 2000  # characters of a text in an event
@@ -40,7 +43,7 @@ def configure_logs(settings: Settings) -> Redactor:
         _limit,
     ]
     last: Processor = (
-        structlog.processors.JSONRenderer(default=str)
+        _render_json
         if settings.logs_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -73,15 +76,24 @@ def _redact(redactor: Redactor) -> Processor:
     def process(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
         if event.get("event") == MAIL_PRINTED:
             return event  # development reads its mails in the log, including their links
-        fields: MutableMapping[str, Any] = redactor.fields(
-            {name: value for name, value in event.items() if not name.startswith("_") and name not in _STANDARD_FIELDS}
-        )
-        standard = {name: value for name, value in event.items() if name.startswith("_") or name in _STANDARD_FIELDS}
+        standard: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
+        for name, value in event.items():
+            (standard if name in _STANDARD_FIELDS or name.startswith("_") else fields)[name] = value
         text = str(standard.get("event", ""))
-        standard["event"] = text if _EVENT_NAME.fullmatch(text) else redactor.error_text(text)
-        return {**standard, **fields}
+        standard["event"] = text if _is_event_name(text) else redactor.error_text(text)
+        return {**standard, **redactor.fields(fields)}
 
     return process
+
+
+@functools.lru_cache(512)
+def _is_event_name(text: str) -> bool:
+    return _EVENT_NAME.fullmatch(text) is not None
+
+
+def _render_json(logger: Any, method: str, event: EventDict) -> str:
+    return _JSON.encode(event)
 
 
 def _limit(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
@@ -92,12 +104,12 @@ def _limit(logger: Any, method: str, event: EventDict) -> Mapping[str, Any]:
 
 
 def _limited(value: Any, name: str = "") -> Any:
-    if isinstance(value, Mapping):
-        return {key: _limited(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_limited(inner) for inner in value]
     if not isinstance(value, str):
-        return value
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, list | tuple):
+            return [_limited(inner) for inner in value]
+        return {key: _limited(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
     if name in _TRACEBACKS:
         text = value if len(value) <= _MAX_TRACEBACK else "[...]\n" + value[-_MAX_TRACEBACK:]
         return "\n".join(_escaped(line) for line in text.split("\n"))
@@ -105,6 +117,8 @@ def _limited(value: Any, name: str = "") -> Any:
 
 
 def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

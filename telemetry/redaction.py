@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 HIDDEN = "[hidden]"
@@ -36,6 +36,10 @@ _PATTERNS = (
     # Anchored to the start of a word, because every start scans to the end of the word.
     (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
 )
+# One of these is in every text that a pattern matches, and in few of the short words that most fields consist of.
+_PATTERN_PARTS = re.compile(r"[\s@?&/_-]|AKIA|ASIA")
+_MAX_HARMLESS = 4096  # texts that are known to contain no secret: names, ids, enum values
+_MAX_HARMLESS_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,23 @@ class Redactor:
         # Longest first: one secret may be a prefix of another.
         known = sorted({secret for secret in secrets if len(secret) >= _MIN_LENGTH}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._harmless: set[str] = set()  # short texts in which nothing was found
 
     def text(self, text: str) -> str:
         """Return `text` without known secrets, and without texts that match the pattern of one."""
+        if text in self._harmless:
+            return text
+        redacted = text
         if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-        return text
+            redacted = self._known.sub(HIDDEN, redacted)
+        if _PATTERN_PARTS.search(redacted):
+            for pattern, replacement in _PATTERNS:
+                redacted = pattern.sub(replacement, redacted)
+        if redacted == text and len(text) <= _MAX_HARMLESS_LENGTH:
+            if len(self._harmless) >= _MAX_HARMLESS:
+                self._harmless.clear()
+            self._harmless.add(text)
+        return redacted
 
     def error_text(self, text: str) -> str:
         """Return `text` without secrets, and without what the current request's user wrote."""
@@ -130,13 +143,14 @@ class Redactor:
             return value
         if depth == _MAX_DEPTH:
             return HIDDEN
-        if isinstance(value, Mapping):
-            return self.fields({str(name): inner for name, inner in value.items()}, depth + 1)
         if isinstance(value, list | tuple | set | frozenset):
             return [self._value(inner, depth + 1) for inner in value]
+        if isinstance(value, Mapping):
+            return self.fields({str(name): inner for name, inner in value.items()}, depth + 1)
         return self.error_text(str(value)) if is_error else self.text(str(value))
 
 
+@lru_cache(1024)
 def is_secret(name: str) -> bool:
     """Return whether the values of a field with this name are secret."""
     name = name.casefold().replace("-", "_")

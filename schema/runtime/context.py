@@ -1,7 +1,7 @@
 """The context of every resolver: the services, the viewer, the language and the data loaders."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -21,6 +21,53 @@ from services.media.quota import StorageUsage
 from services.services import Services
 
 T = TypeVar("T")
+L = TypeVar("L")
+
+
+class _Lazy(Generic[L]):
+    """A data loader of a context, created when it is first used: most operations use none."""
+
+    def __init__(self, create: Callable[["Context"], L]) -> None:
+        self._create = create
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, context: "Context", owner: type) -> L:
+        found: L | None = context.loaders.get(self._name)
+        if found is None:
+            found = context.loaders[self._name] = self._create(context)
+        return found
+
+
+def _batching(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
+    """Return a loader of the objects that `find` returns by ID, else None; it batches and does not cache."""
+
+    async def load(ids: list[str]) -> list[T | None]:
+        found = await find(ids)
+        return [found.get(id) for id in ids]
+
+    return DataLoader(load, cache=False)
+
+
+def _owned(
+    context: "Context",
+    by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]],
+    all_by_ids: Callable[[list[str]], Awaitable[dict[str, T]]],
+) -> DataLoader[str, T | None]:
+    """Return a loader of the viewer's objects, for admins of every user's; of none when signed out."""
+
+    async def find(ids: list[str]) -> dict[str, T]:
+        if context.is_admin:
+            return await all_by_ids(ids)
+        return await by_ids(context.viewer.id, ids) if context.viewer else {}
+
+    return _batching(find)
+
+
+async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
+    """Return no objects: no user owns audit entries or payment reviews."""
+    return {}
 
 
 class Context:
@@ -29,6 +76,12 @@ class Context:
     A WebSocket is open for long, so its viewer is authenticated again for every operation, and the data loaders batch
     without caching.
     """
+
+    __slots__ = (
+        "_introspection", "_is_authenticated", "_is_socket", "_viewer", "_wanted_locale", "changes_cookie",
+        "client", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie", "loaders",
+        "new_device_cookie", "services", "takes_cookies", "token",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,25 +111,39 @@ class Context:
         self._is_socket = is_socket
         self._viewer: User | None = None
         self._is_authenticated = False
-        self.styles_by_collection: DataLoader[str, list[Style]] = DataLoader(self._load_styles, cache=False)
-        self.queue_position = _batching(services.generations.queue_estimates.positions)
-        self.style_by_id = _batching(lambda ids: services.catalogue.styles.by_ids(ids, self._viewer))
-        self.collection_by_id = _batching(services.catalogue.styles.collections_by_ids)
-        self.package_by_id = _batching(services.billing.plans.packages_by_ids)
-        self.plan_by_id = _batching(services.billing.plans.plans_by_ids)
-        self.user_by_id = self._owned(self._viewer_by_id, services.accounts.lookup.by_ids)
-        self.generation_by_id = self._owned(services.gallery.lists.by_ids, services.gallery.lists.all_by_ids)
-        self.transaction_by_id = self._owned(services.billing.ledger.by_ids, services.billing.ledger.all_by_ids)
-        self.api_key_by_id = self._owned(services.accounts.api_keys.by_ids, services.accounts.api_keys.all_by_ids)
-        self.audit_entry_by_id = self._owned(_owns_none, services.events.audit_log.by_ids)
-        self.payment_review_by_id = self._owned(_owns_none, services.payments.reviews.by_ids)
-        self.api_keys_by_user: DataLoader[str, list[ApiKey]] = DataLoader(self._load_api_keys, cache=False)
-        self.pass_by_user = _batching(passes.active_of)
-        self.stats_by_user: DataLoader[str, Stats] = DataLoader(self._load_stats, cache=False)
-        self.storage_by_user: DataLoader[str, StorageUsage] = DataLoader(self._load_storage, cache=False)
-        self.membership_by_user: DataLoader[User, CurrentMembership | None] = DataLoader(
-            self._load_memberships, cache=False
+        self.loaders: dict[str, Any] = {}  # those that were used
+
+    styles_by_collection = _Lazy(lambda context: DataLoader(context._load_styles, cache=False))
+    queue_position = _Lazy(lambda context: _batching(context.services.generations.queue_estimates.positions))
+    style_by_id = _Lazy(
+        lambda context: _batching(lambda ids: context.services.catalogue.styles.by_ids(ids, context.viewer))
+    )
+    collection_by_id = _Lazy(lambda context: _batching(context.services.catalogue.styles.collections_by_ids))
+    package_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.packages_by_ids))
+    plan_by_id = _Lazy(lambda context: _batching(context.services.billing.plans.plans_by_ids))
+    user_by_id = _Lazy(lambda context: _owned(context, context._viewer_by_id, context.services.accounts.lookup.by_ids))
+    generation_by_id = _Lazy(
+        lambda context: _owned(
+            context, context.services.gallery.lists.by_ids, context.services.gallery.lists.all_by_ids
         )
+    )
+    transaction_by_id = _Lazy(
+        lambda context: _owned(
+            context, context.services.billing.ledger.by_ids, context.services.billing.ledger.all_by_ids
+        )
+    )
+    api_key_by_id = _Lazy(
+        lambda context: _owned(
+            context, context.services.accounts.api_keys.by_ids, context.services.accounts.api_keys.all_by_ids
+        )
+    )
+    audit_entry_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.events.audit_log.by_ids))
+    payment_review_by_id = _Lazy(lambda context: _owned(context, _owns_none, context.services.payments.reviews.by_ids))
+    api_keys_by_user = _Lazy(lambda context: DataLoader(context._load_api_keys, cache=False))
+    pass_by_user = _Lazy(lambda context: _batching(passes.active_of))
+    stats_by_user = _Lazy(lambda context: DataLoader(context._load_stats, cache=False))
+    storage_by_user = _Lazy(lambda context: DataLoader(context._load_storage, cache=False))
+    membership_by_user = _Lazy(lambda context: DataLoader(context._load_memberships, cache=False))
 
     def connect(self, token: str | None, wanted_locale: str | None) -> None:
         """Apply the payload of a WebSocket's connection_init."""
@@ -186,35 +253,6 @@ class Context:
 
     async def _viewer_by_id(self, user_id: str, ids: list[str]) -> dict[str, User]:
         return {user_id: self._viewer} if self._viewer and user_id in ids else {}
-
-    def _owned(
-        self,
-        by_ids: Callable[[str, list[str]], Awaitable[dict[str, T]]],
-        all_by_ids: Callable[[list[str]], Awaitable[dict[str, T]]],
-    ) -> DataLoader[str, T | None]:
-        """Return a loader of the viewer's objects, for admins of every user's; of none when signed out."""
-
-        async def find(ids: list[str]) -> dict[str, T]:
-            if self.is_admin:
-                return await all_by_ids(ids)
-            return await by_ids(self._viewer.id, ids) if self._viewer else {}
-
-        return _batching(find)
-
-
-async def _owns_none(user_id: str, ids: list[str]) -> dict[str, Any]:
-    """Return no objects: no user owns audit entries or payment reviews."""
-    return {}
-
-
-def _batching(find: Callable[[list[str]], Awaitable[Mapping[str, T]]]) -> DataLoader[str, T | None]:
-    """Return a loader of the objects that `find` returns by ID, else None; it batches and does not cache."""
-
-    async def load(ids: list[str]) -> list[T | None]:
-        found = await find(ids)
-        return [found.get(id) for id in ids]
-
-    return DataLoader(load, cache=False)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

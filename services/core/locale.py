@@ -27,8 +27,13 @@ def match(wanted: str) -> str | None:
 
 def from_header(accept_language: str) -> str | None:
     """Return the best supported locale of an Accept-Language header (RFC 9110, 12.5.4), or None."""
+    return _best(accept_language[:_MAX_HEADER]) if accept_language else None
+
+
+@functools.lru_cache(256)
+def _best(accept_language: str) -> str | None:
     wanted: list[tuple[float, str]] = []
-    for part in accept_language[:_MAX_HEADER].split(","):
+    for part in accept_language.split(","):
         tag, _, parameter = part.partition(";")
         try:
             weight = float(parameter.strip().casefold().removeprefix("q=")) if parameter else 1.0

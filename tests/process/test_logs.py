@@ -103,6 +103,14 @@ def test_secrets_are_redacted_by_pattern_and_by_value(text: str, secret: str) ->
     assert secret not in json.dumps(redactor.fields({"outer": [{"inner": (text,)}]}))
 
 
+def test_texts_known_to_be_harmless_do_not_hide_later_secrets() -> None:
+    redactor = Redactor(["it's-me-it's-me"])
+    for number in range(10_000):  # more than are kept
+        assert redactor.text(f"usr_{number}") == f"usr_{number}"
+    for text in ("it's-me-it's-me", "AKIA0123456789ABCDEF", "sk-0123456789abcdef", "ada@example.com") * 2:
+        assert redactor.text(text) != text
+
+
 def test_fields_are_redacted_by_name() -> None:
     for name in ("password", "newPassword", "token", "Authorization", "Set-Cookie", "api_key", "webhook-signature"):
         assert is_secret(name), name

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from itsdangerous import URLSafeSerializer
 
 from services.integrations.storage.local import LocalStorage, LocalUpload
 from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
@@ -174,3 +175,18 @@ async def test_upload_target_resolves_until_it_expires(storage: LocalStorage, cl
     assert storage.resolve_upload(forged(token)) is None
     clock.now += 1
     assert storage.resolve_upload(token) is None
+
+
+@pytest.mark.parametrize("name", [None, "a fox.png", "一只狐狸.png", "fox " * 200])
+async def test_links_of_the_signing_library_and_ours_are_verified_alike(
+    storage: LocalStorage, clock: Clock, name: str | None
+) -> None:
+    await storage.put(KEY, b"bytes", "image/png")
+    library = URLSafeSerializer(SECRET, salt="darkroom-files")
+    link = await storage.link(KEY, "image/png", download_as=name)
+    assert library.loads(token_of(link.url)) == [KEY, "image/png", name, link.expires_at]
+    by_library = library.dumps([KEY, "image/png", name, link.expires_at])  # compressed where that is shorter
+    ours, theirs = storage.resolve(token_of(link.url)), storage.resolve(str(by_library))
+    assert ours is not None
+    assert ours == theirs
+    assert storage.resolve(forged(token_of(link.url))) is None
