@@ -4,10 +4,10 @@ import argparse
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import tests.support.factories as example
+from benchmarks.dataset import add_accounts, add_generations, halfway, without_word_index
 from benchmarks.measure import median_ms, postgres
 from models import Generation
 from models.database.connection import open_database, rows
@@ -21,59 +21,20 @@ from tests.support.factories import insert
 
 SMALL = 100
 ROUNDS = 21
-STEP = 30  # seconds between two generations of the large account
-END = datetime(2026, 1, 1, tzinfo=UTC)
-
-# The first ten characters of an id are a timestamp in milliseconds; the rest is random in real ids.
-_FUNCTIONS = """
-CREATE FUNCTION bench_id(milliseconds bigint, n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT 'gen_' || string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', (milliseconds >> (5 * i) & 31)::int + 1, 1),
-        '' ORDER BY i DESC) || substr(md5(n::text), 1, 16) FROM generate_series(0, 9) AS i
-$$"""
-
-# Each prompt has some of 4,000 random words. The other words match a fixed share of the account's rows.
-_FILL = """
-WITH timed AS (
-    SELECT n, floor(extract(epoch FROM $4::timestamptz) * 1000)::bigint - ($2::bigint - n) * $5::bigint * 1000 AS at,
-        CASE WHEN n % 20 = 7 THEN 'FAILED' ELSE 'COMPLETED' END AS status
-    FROM generate_series(1, $2::bigint) AS n
-), drawn AS MATERIALIZED (
-    SELECT *, bench_id(at, n) AS id FROM timed
-)
-INSERT INTO generations (id, user_id, batch_id, media, status, stage, progress, version, style_id, collection_slug,
-    style_slug, style_title, prompt, full_prompt, variables, size, quality, result_id, priority, cost, paid_by,
-    refund_policy, refunded, attempts, fence, provider_calls, error_code, is_favorite, search_text, created_at,
-    updated_at, completed_at)
-SELECT id, $1, 'bat_' || substr(md5((n / 4)::text), 1, 26), 'IMAGE', status, status, 1, 4, $3,
-    CASE WHEN n % 10 = 0 THEN 'avenger' ELSE 'plushify' END, 'cute', '{"en": "Cute", "zh-CN": "可爱"}', '-', '-', '{}',
-    'MEDIUM', 'STANDARD', CASE WHEN status = 'COMPLETED' THEN $6 END, 0, 1, 'CREDITS', 'ON_FAILURE', FALSE, 1, 1, 1,
-    CASE WHEN status = 'FAILED' THEN 'GENERATION_FAILED' END, n % 100 = 3,
-    concat_ws(E'\\n',
-        concat_ws(' ', 'a portrait of',
-            substr(md5((n * 7 % 4000)::text), 1, 7), substr(md5((n * 11 % 4000 + 1)::text), 1, 5),
-            substr(md5((n * 13 % 4000 + 2)::text), 1, 9),
-            CASE WHEN n % 100 = 50 THEN 'lighthouse' END, CASE WHEN n = 40 THEN 'zeppelin 独角 猫' END,
-            CASE WHEN n > 40 AND n <= $2 / 10 THEN 'winter' END),
-        'cute', '可爱', id),
-    to_timestamp(at / 1000.0), to_timestamp(at / 1000.0), to_timestamp(at / 1000.0)
-FROM drawn"""
 
 
 async def fill(count: int) -> str:
     """Create an account with `count` finished generations, and return its id."""
-    owner = (await insert("users", example.user()))["id"]
-    result = (await insert("files", example.file(owner, kind="RESULT")))["id"]
-    series = (await insert("collections", example.collection()))["id"]
-    style = (await insert("styles", example.style(series)))["id"]
-    await rows(_FILL, owner, count, style, END, STEP, result)
-    return str(owner)
+    (owner,) = await add_accounts(1)
+    await add_generations([owner], count)
+    return owner
 
 
 async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return queries for the first page, one in the middle, and the first page of each filter, order and search."""
     middle = (await Generation.filter(user_id=owner).order_by("id").offset(count // 2).limit(1))[0]
     favorite = FavoriteKey(False, middle.id)
-    halfway = END - timedelta(seconds=count * STEP / 2)
+    middle_time = halfway(count)
     gallery = GalleryService()
 
     def page(
@@ -101,12 +62,12 @@ async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[obje
         "collection": page(collection="avenger"),
         "style": page(style_id=middle.style_id),
         "batch": page(batch_id=middle.batch_id),
-        "createdBefore, halfway": page(created_before=halfway),
-        "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=halfway),
+        "createdBefore, halfway": page(created_before=middle_time),
+        "createdAfter, halfway, oldest first": page(GenerationOrder.OLDEST, created_after=middle_time),
         "search: in every prompt": page(search="portrait"),
         "search: in every prompt, 2 Chinese characters": page(search="可爱"),
         "search: in every prompt, in the middle": page(search="portrait", after=middle.id),
-        "search: 1 in 100": page(search="lighthouse"),
+        "search: 1 in 100": page(search="lantern"),
         "search: in one, near the oldest": page(search="zeppelin"),
         "search: in one, 2 Chinese characters": page(search="独角"),
         "search: in one, 1 Chinese character": page(search="猫"),
@@ -114,7 +75,7 @@ async def pages(owner: str, count: int) -> dict[str, Callable[[], Awaitable[obje
         "search: in none, of common pairs": page(search="portraitable"),
         "search: an id": page(search=middle.id),
         "search: in the oldest tenth only": page(search="winter"),
-        "search: 1 in 100, favorites first": page(favorites, search="lighthouse"),
+        "search: 1 in 100, favorites first": page(favorites, search="lantern"),
         "search: in one, and FAILED": page(search="zeppelin", status=(GenerationStatus.FAILED,)),
     }
 
@@ -154,12 +115,10 @@ async def index_cost(owner: str) -> dict[str, float]:
 async def measure(url: str, count: int) -> None:
     await migrate(url)
     async with open_database(url, limits=MIGRATION_LIMITS):
-        await rows(_FUNCTIONS)
         started = time.perf_counter()
-        (index,) = await rows("SELECT pg_get_indexdef('ix_generations_words'::regclass) AS definition")
-        await rows("DROP INDEX ix_generations_words")  # rebuilt after the inserts, which is much faster
+        index = await without_word_index()
         small, large = await fill(SMALL), await fill(count)
-        await rows(str(index["definition"]))
+        await rows(index)
         await rows("VACUUM ANALYZE")
         print(f"{count:,} generations of one account and {SMALL} of another in {time.perf_counter() - started:.0f} s")
         (size,) = await rows(

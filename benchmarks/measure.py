@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.server_process import HOST, free_port
 from tests.support.servers import PostgresServer, RedisServer
@@ -144,7 +145,11 @@ def python_environment(**more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def darkroom(
-    found: Backends, *arguments: str, workers: int = 1, command: str = "serve", **settings: str
+    found: Backends,
+    *arguments: str,
+    workers: int = 1,
+    command: str = "serve",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
     """Run Darkroom on these backends, without rate limits and with a folder of its own.
 
