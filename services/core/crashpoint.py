@@ -1,8 +1,13 @@
 """Named places where a test may kill the process, to prove that nothing is lost there."""
 
+import asyncio
 import os
+import random
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
+
+T = TypeVar("T")
 
 # One for each state that a killed process can leave behind, roughly in the order of an account's life.
 Point = Literal[
@@ -12,7 +17,7 @@ Point = Literal[
     "generation.before_commit",  # credits, key, file and rows written, rolled back by the kill
     "generation.committed",  # paid for, and no wake-up published
     "generation.wake_up_published",  # paid for, and the client has no response
-    "claim.before_commit",
+    "claim.before_commit",  # rolled back by the kill, or committed without this process knowing (`in_flight`)
     "worker.claimed",  # attempts counted, nothing called: back to the queue
     "worker.before_call",  # the call recorded, not made: counts as made
     "worker.generated",  # the picture paid for and only in memory
@@ -43,6 +48,8 @@ Point = Literal[
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 
+_FLIGHT = 0.005  # seconds within which most statements are sent and answered
+
 
 @dataclass
 class _Plan:
@@ -64,3 +71,16 @@ def crashpoint(name: Point) -> None:
         if _plan.skip == 0:
             os._exit(137)
         _plan.skip -= 1
+
+
+async def in_flight(name: Point, statement: Coroutine[Any, Any, T]) -> T:
+    """Run a statement that is a transaction by itself; the kill comes at a random moment of it.
+
+    So it is rolled back, or committed without this process knowing.
+    """
+    if _plan.name != name:
+        return await statement
+    task = asyncio.ensure_future(statement)
+    await asyncio.wait([task], timeout=random.uniform(0, _FLIGHT))
+    crashpoint(name)
+    return await task

@@ -8,8 +8,8 @@ from models import Generation
 from models.database.connection import placeholders, rows
 from models.enum import MediaKind, RefundPolicy
 from services.billing import ledger, passes
+from services.billing.refund_policy import is_refunded
 from services.events.account_change import AccountChange
-from services.generations.refund_policy import is_refunded
 
 
 async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple[list[str], AccountChange]:

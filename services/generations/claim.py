@@ -1,16 +1,19 @@
 """Claims: a worker's hold on one generation. Every write checks the fence, so a lost claim changes nothing."""
 
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from models import Generation
-from models.database.connection import as_datetime, rows, run_tx
+from models import File, Generation
+from models.database.connection import as_datetime, dialect, rows, run_tx
+from models.database.model_row import from_row
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
+from services.billing.refund_policy import is_refunded
 from services.core.crashpoint import crashpoint
 from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
-from services.generations.refund_policy import is_refunded
+from services.generations.claim_statement import claim_rows
 from services.generations.timing import StageTimer
 from services.integrations.providers.protocol import FinalImage
 from services.media import file
@@ -163,18 +166,6 @@ class Claim:
         self.account = await run_tx(work)
         return await _refetch(row.id)
 
-    @classmethod
-    async def take_next(cls, worker: str, lease_seconds: float, per_user: int) -> Self | None:
-        """Claim the next generation in line; None if none is waiting that may start."""
-        while True:
-            candidates = await next_in_line(per_user)
-            if not candidates:
-                return None
-            for generation_id in candidates:
-                claim = await cls.take(generation_id, worker, lease_seconds, per_user)
-                if claim is not None:
-                    return claim
-
     async def release_or_fail(self, *, died: bool) -> Generation:
         """Requeue the generation if the provider was not called, else fail it.
 
@@ -213,6 +204,63 @@ class Claim:
             float(lease_seconds),
         )
         return cls(await _refetch(generation_id), lease_seconds) if found else None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Claims that were made together. `contended`: more can be claimed soon, as others are claiming just now."""
+
+    claims: list[Claim] = field(default_factory=list)
+    contended: bool = False
+
+
+async def take_next(worker: str, lease_seconds: float, per_user: int, limit: int) -> Claims:
+    """Claim the next generations in line, at most `limit`.
+
+    The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
+    age. `per_user`: how many generations of one account run at once.
+    """
+    if dialect() == "postgres":
+        return await _take_together(worker, lease_seconds, per_user, limit)
+    claims: list[Claim] = []
+    while len(claims) < limit:  # SQLite has one writer at a time, so nothing is gained by claiming together
+        claim = await _take_first(worker, lease_seconds, per_user)
+        if claim is None:
+            break
+        claims.append(claim)
+    return Claims(claims)
+
+
+async def _take_together(worker: str, lease_seconds: float, per_user: int, limit: int) -> Claims:
+    found, contended = await claim_rows(worker, lease_seconds, per_user, limit)
+    generations = [from_row(Generation, row) for row in found]
+    originals = [row.original_id for row in generations if row.original_id is not None]
+    files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
+    claims: list[Claim] = []
+    published: set[str] = set()  # accounts: each is in one version, which is published once, with all its generations
+    for row, generation in zip(found, generations, strict=True):
+        generation.original = files.get(generation.original_id or "")
+        account = None
+        if generation.user_id not in published:
+            published.add(generation.user_id)
+            together = [each.id for each in generations if each.user_id == generation.user_id]
+            account = AccountChange(
+                generation.user_id,
+                int(row["account_credits"]),
+                int(row["account_version"]),
+                int(row["account_sequence"]),
+            ).with_generations(ChangeKind.UPDATED, together)
+        claims.append(Claim(generation, lease_seconds, account))
+    return Claims(claims, contended)
+
+
+async def _take_first(worker: str, lease_seconds: float, per_user: int) -> Claim | None:
+    while candidates := await next_in_line(per_user):
+        for generation_id in candidates:
+            claim = await Claim.take(generation_id, worker, lease_seconds, per_user)
+            if claim is not None:
+                return claim
+    return None
 
 
 async def expired_leases(limit: int) -> list[str]:

@@ -19,7 +19,7 @@ from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim
+from services.generations.claim import Claim, Claims, take_next
 from services.generations.rendering import GenerationFailedError, Renderer
 from services.integrations.images.sanitizer import CleanImage, ImageSanitizer
 from services.integrations.providers.protocol import ImageProvider, ReferencePhoto
@@ -35,6 +35,7 @@ T = TypeVar("T")
 _STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage; doubled up to the longest
 _DATABASE_PAUSE = 0.1  # the same, of the database
 _LONGEST_PAUSE = 5.0  # seconds
+_CONTENDED_PAUSE = 0.005  # seconds before claiming again where others were claiming at the same moment
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,19 @@ class GenerationWorker:
         if claim is not None:
             await self.run(claim)
 
+    async def take(self, limit: int) -> Claims:
+        """Claim the next generations in line, at most `limit`; none while the provider is off."""
+        if self._maintenance.is_provider_off:
+            return Claims()
+        return await take_next(self.name, self._times.lease, self._per_user, limit)
+
     async def take_next(self) -> Claim | None:
         """Claim the next generation in line; None if none is waiting that may start, or the provider is off."""
-        if self._maintenance.is_provider_off:
-            return None
-        return await Claim.take_next(self.name, self._times.lease, self._per_user)
+        while True:
+            found = await self.take(1)
+            if found.claims or not found.contended:
+                return found.claims[0] if found.claims else None
+            await asyncio.sleep(_CONTENDED_PAUSE)
 
     async def run(self, claim: Claim) -> None:
         """Run a claimed generation to its end. When canceled, release it first."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 
 import structlog
 
@@ -20,14 +19,15 @@ from telemetry.trace import span
 log = structlog.get_logger(__name__)
 
 _RELEASE_SECONDS = 3.0  # in which a generation that is cut off is requeued or failed
+_TOGETHER = 0.005  # seconds between two claims, so that slots and wake-ups that come together are served together
 
 
 class WorkerPool:
-    """Runs generations, several at once: each slot claims the next in line, then another, until none is waiting.
+    """Runs generations, several at once: one task claims the next in line for all free slots together.
 
-    A wake-up starts a slot at once, in every pool that has a free one. Wake-ups may be lost, with Redis or without it,
-    so the table is also polled every `poll` seconds. `grace`: seconds that running generations get to finish when the
-    process stops.
+    A wake-up or a slot that is free again makes it claim at once, in every pool that has a free slot. Wake-ups may be
+    lost, with Redis or without it, so the table is also polled every `poll` seconds. `grace`: seconds that running
+    generations get to finish when the process stops.
     """
 
     def __init__(
@@ -38,8 +38,7 @@ class WorkerPool:
         self._worker_registry = worker_registry
         self._poll_seconds = poll
         self._grace = grace
-        self._wake_count = 0
-        self._claiming = 0  # slots that are reading the table right now
+        self._wanted = asyncio.Event()  # something may be waiting that this pool has a slot for
         self._stopping = False
         self._cut_off = False  # the grace is over
         self._slots: set[asyncio.Task[None]] = set()
@@ -49,13 +48,13 @@ class WorkerPool:
     async def working(self, worker: GenerationWorker, concurrency: int) -> AsyncIterator[None]:
         """Work while the body runs; then claim nothing more, and let what is running finish or be released."""
         self._stopping = self._cut_off = False
-        wake = partial(self._wake, worker, concurrency)
+        claiming = asyncio.create_task(self._claim_repeatedly(worker, concurrency), name="claims")
         tasks = [
-            asyncio.create_task(self._wake_ups.listen(wake), name="wake-ups"),
+            asyncio.create_task(self._wake_ups.listen(self._wanted.set), name="wake-ups"),
             asyncio.create_task(self._poll(worker, concurrency), name="poll"),
             asyncio.create_task(self._listen_for_cancellations(), name="cancellations"),
         ]
-        for task in tasks:
+        for task in (claiming, *tasks):
             task.add_done_callback(_report_crash)
         try:
             yield
@@ -63,44 +62,40 @@ class WorkerPool:
             self._stopping = True
             for task in tasks:
                 task.cancel()
-            await self._drain()
+            await self._drain(claiming)
             with contextlib.suppress(Exception):
                 await self._worker_registry.unregister(worker.name)
             await asyncio.wait(tasks, timeout=_RELEASE_SECONDS)
 
-    def _wake(self, worker: GenerationWorker, concurrency: int) -> None:
-        # One slot reads the table for all wake-ups, and reads it again if another arrives during the read. It
-        # wakes the next slot when it has claimed something. Busy slots read the table by themselves when they are done.
-        self._wake_count += 1
-        if not self._stopping and not self._claiming and len(self._slots) < concurrency:
-            self._claiming += 1
-            slot = asyncio.create_task(self._run_slot(worker, concurrency))
-            self._slots.add(slot)
-            slot.add_done_callback(self._slots.discard)
+    async def _claim_repeatedly(self, worker: GenerationWorker, concurrency: int) -> None:
+        """Fill the free slots whenever something may be waiting; a wake-up during a claim causes another one."""
+        while not self._stopping:
+            await self._wanted.wait()
+            self._wanted.clear()
+            free = concurrency - len(self._slots)
+            if free > 0 and not self._stopping:
+                await self._claim(worker, free)
+                await asyncio.sleep(_TOGETHER)
 
-    async def _run_slot(self, worker: GenerationWorker, concurrency: int) -> None:
-        while (claim := await self._claim_next(worker)) is not None:
-            self._wake(worker, concurrency)  # more generations may be waiting
-            await self._run(worker, claim)
-            self._claiming += 1
-
-    async def _claim_next(self, worker: GenerationWorker) -> Claim | None:
-        """Claim for a slot that is counted in `_claiming`; None ends the slot."""
+    async def _claim(self, worker: GenerationWorker, free: int) -> None:
         try:
-            while not self._stopping:
-                wake_count = self._wake_count
-                claim = await worker.take_next()
-                if claim is not None and self._cut_off:  # claimed too late
-                    await worker.release(claim)
-                    return None
-                # A wake-up that arrived while the table was read may have meant a newer row.
-                if claim is not None or wake_count == self._wake_count:
-                    return claim
+            found = await worker.take(free)
         except Exception:
             log.warning("worker_pool.claim_failed", exc_info=True)
-        finally:
-            self._claiming -= 1
-        return None
+            return  # until the next poll
+        if found.contended:
+            self._wanted.set()
+        for claim in found.claims:
+            if self._cut_off:  # claimed too late
+                await worker.release(claim)
+                continue
+            slot = asyncio.create_task(self._run(worker, claim))
+            self._slots.add(slot)
+            slot.add_done_callback(self._free_slot)
+
+    def _free_slot(self, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+        self._wanted.set()
 
     async def _run(self, worker: GenerationWorker, claim: Claim) -> None:
         generation_id = claim.generation.id
@@ -131,7 +126,7 @@ class WorkerPool:
                 await self._worker_registry.heartbeat(worker.name, concurrency)
             except Exception as error:  # noqa: BLE001 - an outage of the database ends
                 log.warning("worker_pool.report_failed", error=repr(error))
-            self._wake(worker, concurrency)
+            self._wanted.set()
             await asyncio.sleep(self._poll_seconds)
 
     async def _listen_for_cancellations(self) -> None:
@@ -142,15 +137,21 @@ class WorkerPool:
                 if isinstance(message, dict) and (running := self._running.get(str(message.get("id")))):
                     running.cancel()
 
-    async def _drain(self) -> None:
+    async def _drain(self, claiming: asyncio.Task[None]) -> None:
+        self._wanted.set()  # it stops; what it is claiming just now runs as well
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._grace
         if self._slots:
             log.info("worker_pool.draining", generations=len(self._running), grace=self._grace)
-            await asyncio.wait(self._slots, timeout=self._grace)
+        await asyncio.wait([claiming], timeout=self._grace)
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=max(ends - loop.time(), 0))
         self._cut_off = True
         for running in self._running.values():
             running.cancel()  # which releases its generation
-        if self._slots:
-            await asyncio.wait(self._slots, timeout=_RELEASE_SECONDS)
+        if remaining := {task for task in (claiming, *self._slots) if not task.done()}:
+            await asyncio.wait(remaining, timeout=_RELEASE_SECONDS)
+        claiming.cancel()
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

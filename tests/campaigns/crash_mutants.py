@@ -17,8 +17,8 @@ from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
 from services.events.account_change import AccountChange
-from services.generations import claim, generation, lease_recovery
-from services.generations.claim import Claim
+from services.generations import claim, generation, lease_recovery, worker
+from services.generations.claim import Claim, Claims
 from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
@@ -152,32 +152,36 @@ def expired_leases_not_swept() -> None:
 
 
 def table_not_polled() -> None:
-    async def run_one(self: WorkerPool, worker: GenerationWorker, _: int) -> None:
-        if (claimed := await self._claim_next(worker)) is not None:
-            await worker.run(claimed)
+    take = GenerationWorker.take
 
-    WorkerPool._run_slot = run_one  # type: ignore[method-assign,assignment]  # the mutation
+    async def take_one(self: GenerationWorker, limit: int) -> Claims:
+        return Claims((await take(self, min(limit, 1))).claims)
+
+    def free_slot(self: WorkerPool, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+
+    GenerationWorker.take = take_one  # type: ignore[method-assign]  # the mutation
+    WorkerPool._free_slot = free_slot  # type: ignore[method-assign]  # the mutation
     WorkerPool._poll = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
 def claim_by_read_modify_write() -> None:
-    async def take(cls: type[Claim], generation_id: str, worker: str, lease_seconds: float, _: int) -> Claim | None:
-        row = await Generation.get_or_none(id=generation_id, status="PENDING")
-        if row is None:
-            return None
+    async def take(worker_name: str, lease_seconds: float, _: int, limit: int) -> Claims:
+        waiting = await Generation.filter(status="PENDING").order_by("id").limit(limit)
         await asyncio.sleep(0.01)
-        await rows(
-            "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', fence = $2, attempts = attempts + 1,"
-            " version = version + 1, worker = $3, lease_until = LATER($4), updated_at = NOW() WHERE id = $1"
-            " RETURNING id",
-            row.id,
-            row.fence + 1,
-            worker,
-            lease_seconds,
-        )
-        return cls(await claim._refetch(row.id), lease_seconds)
+        for row in waiting:
+            await rows(
+                "UPDATE generations SET status = 'PROCESSING', stage = 'VALIDATING', fence = $2,"
+                " attempts = attempts + 1, version = version + 1, worker = $3, lease_until = LATER($4),"
+                " updated_at = NOW() WHERE id = $1 RETURNING id",
+                row.id,
+                row.fence + 1,
+                worker_name,
+                lease_seconds,
+            )
+        return Claims([Claim(await claim._refetch(row.id), lease_seconds) for row in waiting])
 
-    Claim.take = classmethod(take)  # type: ignore[method-assign,assignment]  # the mutation
+    worker.take_next = take  # type: ignore[attr-defined,assignment]  # the mutation
 
 
 def unneeded_files_not_swept() -> None:

@@ -11,7 +11,7 @@ import pytest
 from models import Generation
 from models.database.connection import rows
 from models.enum import GenerationStatus
-from services.generations.claim import Claim
+from services.generations.claim import Claims
 from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.messaging.bus import Bus
@@ -31,13 +31,13 @@ class CountingWorker(GenerationWorker):
         self.name = "counting"
         self.reads = self.at_once = self.most_at_once = 0
 
-    async def take_next(self) -> Claim | None:
+    async def take(self, limit: int) -> Claims:
         self.reads += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.01)
         self.at_once -= 1
-        return None
+        return Claims()
 
 
 WAITING = "query($id: ID!) { viewer { generation(id: $id) { status queuePosition estimatedSeconds } } }"
