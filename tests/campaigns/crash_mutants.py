@@ -23,6 +23,7 @@ from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.images.sanitizer import CleanImage
+from services.integrations.messaging.wake_up import WakeUps
 from services.media.file import THUMBNAIL_TYPE, FileService
 from tests.campaigns.crash_load import CANCEL_RATE
 from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, SUSPENSION, Topology
@@ -152,16 +153,18 @@ def expired_leases_not_swept() -> None:
 
 
 def table_not_polled() -> None:
-    take = GenerationWorker.take
+    named: list[str] = []
 
-    async def take_one(self: GenerationWorker, limit: int) -> Claims:
-        return Claims((await take(self, min(limit, 1))).claims)
+    def keep_names(_: WakeUps, message: dict[str, Any]) -> None:
+        named.extend(message["generations"])
 
-    def free_slot(self: WorkerPool, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
+    async def take_named(self: GenerationWorker, limit: int) -> Claims:
+        ids, named[:] = named[:limit], named[limit:]
+        claims = [await Claim.take(id, self.name, self._times.lease, self._per_user) for id in ids]
+        return Claims([each for each in claims if each is not None])
 
-    GenerationWorker.take = take_one  # type: ignore[method-assign]  # the mutation
-    WorkerPool._free_slot = free_slot  # type: ignore[method-assign]  # the mutation
+    WakeUps._keep_trace = keep_names  # type: ignore[method-assign,assignment]  # the mutation
+    GenerationWorker.take = take_named  # type: ignore[method-assign]  # the mutation
     WorkerPool._poll = return_nothing  # type: ignore[method-assign,assignment]  # the mutation
 
 
