@@ -93,6 +93,24 @@ async def add_generations(owners: Sequence[str], each: int, *, own_results: bool
     await rows(_GENERATIONS.format(timed=_TIMED), list(owners), each, END, STEP, style, shared)
 
 
+_WAITING = """
+INSERT INTO generations (id, {columns})
+SELECT made.id, {values} FROM generations AS model, unnest($2::text[], $3::text[]) AS made (id, user_id)
+WHERE model.id = $1"""
+
+
+async def add_waiting_generations(owners: Sequence[str]) -> list[str]:
+    """Insert one PENDING generation for each account, and return their ids in the same order."""
+    row = example.generation(owners[0])
+    await insert("generations", row)
+    columns = [name for name in row if name != "id"]
+    values = ["made.user_id" if name == "user_id" else f"model.{name}" for name in columns]
+    others = [ids.new_id(ids.GENERATION) for _ in owners[1:]]
+    sql = _WAITING.format(columns=", ".join(columns), values=", ".join(values))
+    await rows(sql, row["id"], others, list(owners[1:]))
+    return [str(row["id"]), *others]
+
+
 async def without_word_index() -> str:
     """Drop the search index and return the statement that creates it again, which is faster after many inserts."""
     (index,) = await rows("SELECT pg_get_indexdef('ix_generations_words'::regclass) AS definition")

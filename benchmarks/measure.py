@@ -175,6 +175,15 @@ def darkroom(
             yield server
 
 
+@contextlib.contextmanager
+def floor(module: str, *arguments: str) -> Iterator[Server]:
+    """Run one of the floors, whose first argument is the port."""
+    port = free_port()
+    command = [sys.executable, "-m", f"benchmarks.floors.{module}", str(port), *arguments]
+    with serving(command, port, python_environment()) as server:
+        yield server
+
+
 @dataclass(frozen=True)
 class Sample:
     """One round of one subject: work done, seconds that it took, and CPU seconds by process, such as `server`."""

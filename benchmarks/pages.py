@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,14 @@ from benchmarks.measure import (
     backends,
     cpu_of,
     darkroom,
+    floor,
     memory_mib,
     print_comparison,
-    python_environment,
-    serving,
 )
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS
 from services.accounts.secret_token import hash_token
-from tests.support.server_process import free_port
 
 FLAT = """query Gallery($first: Int!) { viewer { credits generations(first: $first) {
   edges { cursor node { id status stage progress prompt size quality cost isFavorite createdAt } }
@@ -68,15 +66,6 @@ def answer(server: Server, query: str, token: str) -> dict[str, Any]:
         raise RuntimeError(f"{response.status_code}: {response.text[:2000]}")
     data: dict[str, Any] = found["data"]
     return data
-
-
-@contextlib.contextmanager
-def floor(module: str, *arguments: str) -> Iterator[Server]:
-    """Run one of the floors, whose first argument is the port."""
-    port = free_port()
-    command = [sys.executable, "-m", f"benchmarks.floors.{module}", str(port), *arguments]
-    with serving(command, port, python_environment()) as server:
-        yield server
 
 
 def by_pgbench(found: Backends, pgbench: str, accounts: int, seconds: float) -> Sample:

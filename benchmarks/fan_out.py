@@ -1,0 +1,113 @@
+"""Benchmark: progress of generations to many WebSockets, compared with floors and peers that do the same work."""
+
+import argparse
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks import node_peers
+from benchmarks.dataset import add_accounts, add_waiting_generations
+from benchmarks.measure import (
+    Backends,
+    Sample,
+    Server,
+    alternate,
+    backends,
+    cpu_of,
+    darkroom,
+    floor,
+    memory_mib,
+    print_comparison,
+)
+from benchmarks.socket_load import SocketTask, SubscriberProcess
+from models.database.connection import open_database
+from models.database.migrate import migrate
+from models.database.postgres import MIGRATION_LIMITS
+
+FLOOR = "floor: bare ASGI on uvicorn"
+WINDOW = 4  # messages of one channel that may be on their way
+Start = Callable[[], contextlib.AbstractContextManager[Server]]
+Subscribers = list[tuple[str, str]]  # token, generation id
+
+
+async def prepare(url: str, count: int) -> Subscribers:
+    """Insert accounts with one waiting generation each."""
+    await migrate(url)
+    async with open_database(url, limits=MIGRATION_LIMITS):
+        tokens = await add_accounts(count)
+        generations = await add_waiting_generations(list(tokens))
+    return list(zip(tokens.values(), generations, strict=True))
+
+
+def measure(start: Start, found: Backends, subscribers: Subscribers, seconds: float) -> Sample:
+    """Start a server, subscribe, publish, and return the deliveries with the server's CPU."""
+    with start() as server:
+        task = SocketTask(server.port, found.redis_url, subscribers, WINDOW)
+        with SubscriberProcess(task) as process:
+            process.publish(1.0)  # warms the server up
+            with cpu_of({"server": server.pid, "database": found.database_pid}) as cpu:
+                delivered = process.publish(seconds)
+    median, slow = delivered.latencies
+    return Sample(delivered.messages, delivered.seconds, cpu, (median * 1000, slow * 1000))
+
+
+def quiet(start: Start, found: Backends, subscribers: Subscribers, seconds: float) -> tuple[float, float]:
+    """Return KiB of memory per subscriber, and the share of a core in percent that 1,000 quiet ones take."""
+    with start() as server:
+        with SubscriberProcess(SocketTask(server.port, found.redis_url, subscribers[:1], WINDOW)):
+            before = memory_mib(server.pid)
+        with SubscriberProcess(SocketTask(server.port, found.redis_url, subscribers, WINDOW)):
+            memory = memory_mib(server.pid) - before
+            with cpu_of({"server": server.pid}) as cpu:
+                time.sleep(seconds)
+    thousands = len(subscribers) / 1000
+    return memory * 1024 / len(subscribers), cpu["server"] * 100 / seconds / thousands
+
+
+def subjects(found: Backends, workers: int) -> dict[str, Start]:
+    """Return what is measured, by name."""
+    starts: dict[str, Start] = {
+        "Darkroom": partial(darkroom, found, workers=workers),
+        FLOOR: partial(floor, "fan_out", found.redis_url),
+    }
+    problem = node_peers.install()
+    if problem:
+        print(f"The peers in Node are skipped: {problem}.")
+    else:
+        starts["graphql-ws + ioredis"] = partial(node_peers.serving_peer, "fan_out.mjs", found.redis_url)
+    return starts
+
+
+def compare(found: Backends, subscribers: Subscribers, options: argparse.Namespace) -> None:
+    """Print the tables of one number of subscribers."""
+    starts, count = subjects(found, options.workers), len(subscribers)
+    token, generation = subscribers[0]
+    modes = {"own channels": subscribers, "one channel": [(token, generation)] * count}
+    for mode, listening in modes.items():
+        measures = {name: partial(measure, start, found, listening, options.seconds) for name, start in starts.items()}
+        samples = alternate(measures, options.rounds)
+        print_comparison(f"B. {count:,} subscribers on {mode}", samples, FLOOR, "messages/s")
+    print("\n| subject | KiB per subscriber | quiet: % of a core per 1,000 |\n| --- | ---: | ---: |")
+    for name, start in starts.items():
+        memory, share = quiet(start, found, subscribers, options.quiet_seconds)
+        print(f"| {name} | {memory:.0f} | {share:.1f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscribers", type=int, nargs="+", default=[1000, 3000])
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each round and subject")
+    parser.add_argument("--quiet-seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1, help="Darkroom's processes on the port")
+    options = parser.parse_args()
+    with backends() as found:
+        subscribers = asyncio.run(prepare(found.database_url, max(options.subscribers)))
+        for count in options.subscribers:
+            compare(found, subscribers[:count], options)
+
+
+if __name__ == "__main__":
+    main()
