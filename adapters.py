@@ -1,4 +1,8 @@
-"""Builds the clients of external systems from settings: bus, storage, provider, payments, mail, rate limiter."""
+"""Builds the clients of external systems from settings: bus, storage, provider, payments, mail, rate limiter.
+
+The modules that import vendors' SDKs are imported where the settings choose them: a server that does not use one pays
+neither its memory nor its time.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,15 +10,13 @@ from collections.abc import AsyncIterator
 from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.mail.console import ConsoleMailer
 from services.integrations.mail.protocol import Mailer
-from services.integrations.mail.smtp import SmtpMailer
 from services.integrations.messaging.bus import Bus
 from services.integrations.messaging.wake_up import WakeUps
 from services.integrations.password_hashing import Passwords
 from services.integrations.payments.development import DevelopmentPaymentProvider
 from services.integrations.payments.protocol import PaymentProvider
-from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import ImageProvider
-from services.integrations.providers.safe_fetch import SafeFetch
+from services.integrations.providers.unused import UnusedProvider
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import Storage
@@ -30,9 +32,12 @@ _UPLOAD_WAIT = 20.0  # seconds that a picture waits for its turn to be decoded; 
 def make_provider(settings: Settings) -> ImageProvider:
     """Return the configured image provider."""
     if settings.provider is Provider.DEMO:
+        from services.integrations.providers.demo.provider import DemoProvider
+
         return DemoProvider(settings.demo_seconds)
-    from services.integrations.providers.openrouter.client import OpenRouterProvider  # a slow import: 0.5 s
+    from services.integrations.providers.openrouter.client import OpenRouterProvider
     from services.integrations.providers.openrouter.model import ModelLimits
+    from services.integrations.providers.safe_fetch import SafeFetch
 
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     hosts = frozenset(settings.provider_image_hosts)
@@ -60,6 +65,8 @@ def make_sanitizers(settings: Settings) -> Sanitizers:
 def make_mailer(settings: Settings) -> Mailer | None:
     """Return the configured SMTP server; without one, the log in development and None in production."""
     if settings.smtp_url is not None and settings.mail_from is not None:
+        from services.integrations.mail.smtp import SmtpMailer
+
         return SmtpMailer(settings.smtp_url, settings.mail_from)
     return None if settings.is_production else ConsoleMailer()
 
@@ -83,7 +90,6 @@ async def open_payments(settings: Settings) -> AsyncIterator[PaymentProvider | N
     if settings.polar_access_token is None:
         yield DevelopmentPaymentProvider(settings.address) if settings.has_development_checkout else None
         return
-    # Imported only where it is needed: the import takes 1.5 s.
     from services.integrations.payments.polar.client import PolarPaymentProvider
 
     async with PolarPaymentProvider(settings.polar_access_token, base_url=settings.polar_base_url) as payments:
@@ -110,7 +116,7 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
             puts_uploads=settings.upload_method is UploadMethod.PUT,
         )
         return
-    from services.integrations.storage.s3 import S3Storage  # a slow import: 0.3 s
+    from services.integrations.storage.s3 import S3Storage
 
     async with S3Storage(
         settings.s3_bucket,
@@ -129,11 +135,12 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
 
 @contextlib.asynccontextmanager
 async def open_integrations(
-    settings: Settings, *, hash_kib: int, shared_sanitizers: Sanitizers | None = None
+    settings: Settings, *, with_provider: bool, hash_kib: int, shared_sanitizers: Sanitizers | None = None
 ) -> AsyncIterator[Integrations]:
     """Connect every external system but the database, and close them in reverse order.
 
-    `hash_kib`: memory of one password hash in KiB; `shared_sanitizers`: those that the caller closes.
+    `with_provider`: whether this process may process generations. `hash_kib`: memory of one password hash in KiB;
+    `shared_sanitizers`: those that the caller closes.
     """
     async with contextlib.AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
@@ -141,7 +148,7 @@ async def open_integrations(
         sanitizers = shared_sanitizers or make_sanitizers(settings)
         if sanitizers is not shared_sanitizers:
             stack.push_async_callback(sanitizers.aclose)
-        provider = make_provider(settings)
+        provider = make_provider(settings) if with_provider else UnusedProvider(settings.provider)
         stack.push_async_callback(provider.aclose)
         yield Integrations(
             bus=bus,

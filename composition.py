@@ -59,13 +59,14 @@ async def open_services(
     settings: Settings,
     database_limits: Limits = REQUEST_LIMITS,
     *,
+    with_provider: bool = False,
     hash_kib: int = HASH_KIB,
     shared_sanitizers: Sanitizers | None = None,
 ) -> AsyncIterator[Services]:
     """Connect everything, and close it in reverse order.
 
-    `database_limits`: PostgreSQL's timeouts; `hash_kib`: memory of one password hash in KiB; `shared_sanitizers`:
-    those that the caller closes.
+    `database_limits`: PostgreSQL's timeouts; `with_provider`: for `running_worker`; `hash_kib`: memory of one
+    password hash in KiB; `shared_sanitizers`: those that the caller closes.
     """
     async with contextlib.AsyncExitStack() as stack:
         # Not in main: uvicorn re-raises the signal that stopped it, so nothing in main would run after it.
@@ -73,7 +74,9 @@ async def open_services(
         stack.enter_context(crash.reporting(settings.sentry_dsn, settings.environment.value))
         database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
         await stack.enter_async_context(database)
-        opening = open_integrations(settings, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers)
+        opening = open_integrations(
+            settings, with_provider=with_provider, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers
+        )
         services = build_services(settings, await stack.enter_async_context(opening))
         await stack.enter_async_context(services.operations.maintenance.watching())
         stack.push_async_callback(services.accounts.mail.aclose)
@@ -242,13 +245,20 @@ async def _log_missing_decoders(services: Services) -> None:
 
 @contextlib.asynccontextmanager
 async def open_server(
-    settings: Settings, *, hash_kib: int = HASH_KIB, shared_sanitizers: Sanitizers | None = None
+    settings: Settings,
+    *,
+    with_provider: bool = False,
+    hash_kib: int = HASH_KIB,
+    shared_sanitizers: Sanitizers | None = None,
 ) -> AsyncIterator[Services]:
     """Open the services of a server; without Redis, the server is also the worker."""
-    opening = open_services(settings, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers)
+    is_worker = settings.redis_url is None
+    opening = open_services(
+        settings, with_provider=with_provider or is_worker, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers
+    )
     async with opening as services, contextlib.AsyncExitStack() as stack:
         await _log_missing_decoders(services)
-        if settings.redis_url is None:
+        if is_worker:
             await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
         log.info("server.started")
         stack.callback(log.info, "server.stopping")

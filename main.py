@@ -1,5 +1,8 @@
 """The command line. Each command opens what it needs and closes it again."""
 
+import telemetry.lean_imports  # noqa: F401 - before all others, whose imports it makes smaller
+
+# isort: split
 import argparse
 import asyncio
 import signal
@@ -11,9 +14,8 @@ import uvicorn
 
 from adapters import server_limits
 from composition import build_audit, open_server, open_services, running_worker, web_options
-from health_check import check
 from logs import configure_logs
-from models.database.migrate import DatabaseUnreachableError, migrate
+from models.database.migrate import DatabaseUnreachableError, MigrationError, migrate
 from models.database.postgres import MIGRATION_LIMITS
 from models.enum import Role
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
@@ -75,7 +77,7 @@ async def run_worker(settings: Settings, concurrency: int) -> None:
     limits = server_limits(settings, raise_descriptor_limit())
     port, token = settings.worker_metrics_port, settings.metrics_token
     async with (
-        open_services(settings) as services,
+        open_services(settings, with_provider=True) as services,
         serving_metrics(services, settings.host, port, token, uvicorn_options(settings.address, limits)),
         running_worker(services, concurrency),
     ):
@@ -177,6 +179,8 @@ def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
                 make_admin(settings, arguments.email, Role.SUPER_ADMIN if arguments.super else Role.ADMIN)
             )
         case "check":
+            from health_check import check  # with an HTTP client and Redis's, which the other commands do not need
+
             return asyncio.run(check(settings))
         case "verify":
             return asyncio.run(verify(settings))
@@ -201,6 +205,9 @@ def main() -> int:
     except DatabaseUnreachableError as error:
         name = "DATABASE_URL" if settings.database_url else "DATA_DIR"
         print(f"{name}: the database cannot be opened: {error}", file=sys.stderr)
+        return 1
+    except MigrationError as error:
+        print(f"The database was not migrated: {error}.", file=sys.stderr)
         return 1
 
 

@@ -185,7 +185,7 @@ class _Uvicorn(uvicorn.Server):
 async def open_server_and_worker(settings: Settings, shared_sanitizers: Sanitizers) -> AsyncIterator[Services]:
     """Open a server with a worker in one process; with Redis, which implies separate workers, it still uses Redis."""
     async with (
-        open_server(settings, hash_kib=HASH_KIB, shared_sanitizers=shared_sanitizers) as services,
+        open_server(settings, with_provider=True, hash_kib=HASH_KIB, shared_sanitizers=shared_sanitizers) as services,
         contextlib.AsyncExitStack() as stack,
     ):
         if settings.redis_url is not None:

@@ -83,14 +83,21 @@ def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = RE
     # The connection's name differs per database: Tortoise caches prepared statements by that name.
     return {
         "connections": {name: connection},
-        "apps": {"models": {"models": ["models", "aerich.models"], "default_connection": name}},
+        "apps": {"models": {"models": ["models"], "default_connection": name}},
         "use_tz": True,
         "timezone": "UTC",
     }
 
 
+def migration_config(url: str, limits: Limits = REQUEST_LIMITS) -> dict[str, Any]:
+    """Return the configuration for aerich, with its own table."""
+    config = tortoise_config(url, limits=limits)
+    config["apps"]["models"]["models"].append("aerich.models")
+    return config
+
+
 # aerich writes migrations offline, for PostgreSQL; the SQLite branch is added by hand (docs/decisions/0003).
-MIGRATION_CONFIG = tortoise_config("postgresql://offline@localhost:1/offline")
+MIGRATION_CONFIG = migration_config("postgresql://offline@localhost:1/offline")
 
 
 @contextlib.asynccontextmanager

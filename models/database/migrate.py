@@ -1,75 +1,89 @@
-"""Applies migrations, once, however many processes start at the same time."""
+"""Finds the migrations that a database lacks, and applies them in a process of their own (upgrade.py)."""
 
 import asyncio
 import contextlib
-import fcntl
-from collections.abc import AsyncIterator
+import json
+import sqlite3
+import sys
 from pathlib import Path
 
 import asyncpg
-from aerich import Command
 from tortoise.exceptions import OperationalError
 
-from models.database.connection import is_postgres, rows, sqlite_path, tortoise_config
-from models.database.postgres import MIGRATION_LIMITS
+from models.database.connection import is_postgres, rows, sqlite_path
 
-LOCATION = Path(__file__).parents[2] / "migrations"
-_LOCK_KEY = 4_077_010_001  # any constant that no other application with advisory locks in this database uses
+ROOT = Path(__file__).parents[2]
+LOCATION = ROOT / "migrations"
+_APPLIED = "SELECT version FROM aerich WHERE app = 'models'"
 _CONNECT_SECONDS = 10.0
-_LOCK_SECONDS = 60.0  # to wait for another process's migration
 
 
 class DatabaseUnreachableError(Exception):
     """The database cannot be opened; the message is one line with the cause."""
 
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}".splitlines()[0])
+    def __init__(self, cause: Exception | str) -> None:
+        text = cause if isinstance(cause, str) else f"{type(cause).__name__}: {cause}"
+        super().__init__(text.splitlines()[0])
 
 
-@contextlib.asynccontextmanager
-async def _postgres_lock(url: str) -> AsyncIterator[None]:
+class MigrationError(Exception):
+    """The process that applies migrations failed; its error is in its output."""
+
+
+async def migrate(url: str) -> list[str]:
+    """Apply missing migrations, once however many processes start at the same time, and return their names.
+
+    A database that has all of them costs one statement. Opens and closes connections of its own.
+
+    Raises:
+        DatabaseUnreachableError: the database cannot be opened.
+        MigrationError: a migration failed.
+    """
+    applied = await _applied_in_postgres(url) if is_postgres(url) else _applied_in_sqlite(sqlite_path(url))
+    if not _missing(applied):
+        return []
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "models.database.upgrade"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate(url.encode())
+    if process.returncode != 0:
+        raise MigrationError(f"the process that applies migrations ended with {process.returncode}")
+    result = json.loads(output)
+    if "unreachable" in result:
+        raise DatabaseUnreachableError(result["unreachable"])
+    names: list[str] = result["applied"]
+    return names
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """Open a connection to PostgreSQL. Raises DatabaseUnreachableError."""
     try:
-        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnreachableError(error) from error
+
+
+async def _applied_in_postgres(url: str) -> set[str]:
+    connection = await connect(url)
     try:
-        # Session-scoped: released when the process dies.
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY, timeout=_LOCK_SECONDS)
-        yield
+        return {row["version"] for row in await connection.fetch(_APPLIED, timeout=_CONNECT_SECONDS)}
+    except asyncpg.UndefinedTableError:
+        return set()
     finally:
         await connection.close()
 
 
-@contextlib.asynccontextmanager
-async def _file_lock(path: Path) -> AsyncIterator[None]:
+def _applied_in_sqlite(path: Path) -> set[str]:
+    """Return the applied migrations; none if the file does not exist or cannot be read, which the upgrade reports."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
-    except OSError as error:
-        raise DatabaseUnreachableError(error) from error
-    with handle:
-        await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
-        yield
-
-
-async def migrate(url: str) -> list[str]:
-    """Apply missing migrations under a lock, which aerich does not have, and return their names.
-
-    Opens and closes connections of its own: call it before `open_database`.
-
-    Raises:
-        DatabaseUnreachableError: the database cannot be opened.
-    """
-    lock = _postgres_lock(url) if is_postgres(url) else _file_lock(Path(f"{sqlite_path(url)}.migrating"))
-    async with lock:
-        # In a task of its own: aerich leaves its Tortoise context in the context in which it ran.
-        return await asyncio.create_task(_upgrade(url))
-
-
-async def _upgrade(url: str) -> list[str]:
-    async with Command(tortoise_config(url, limits=MIGRATION_LIMITS), app="models", location=str(LOCATION)) as command:
-        applied: list[str] = await command.upgrade(run_in_transaction=True)
-        return applied
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return {version for (version,) in connection.execute(_APPLIED)}
+    except sqlite3.Error:
+        return set()
 
 
 async def missing_migrations() -> list[str]:
@@ -79,13 +93,17 @@ async def missing_migrations() -> list[str]:
         OperationalError, OSError, asyncpg.PostgresError: the database does not respond; nothing is known.
     """
     try:
-        seen = {row["version"] for row in await rows("SELECT version FROM aerich WHERE app = $1", "models")}
+        applied = {row["version"] for row in await rows(_APPLIED)}
     except OperationalError as error:
         # SQLite has one code for all errors in a statement.
         if not (isinstance(error.__cause__, asyncpg.UndefinedTableError) or "no such table" in str(error)):
             raise
-        seen = set()
-    return [name for name in all_migrations() if name not in seen]
+        applied = set()
+    return _missing(applied)
+
+
+def _missing(applied: set[str]) -> list[str]:
+    return [name for name in all_migrations() if name not in applied]
 
 
 def all_migrations() -> list[str]:

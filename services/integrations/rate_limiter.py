@@ -4,15 +4,15 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+
+if TYPE_CHECKING:
+    from services.integrations import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +33,11 @@ class RateLimiter:
         self._retry_after = retry_after
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
-        self._pool: ConnectionPool | None = None
+        self._pool: redis_client.ConnectionPool | None = None
         self._local_until = 0.0  # on the monotonic clock
         if url is not None:
+            from services.integrations.redis_client import ConnectionPool, NoBackoff, Retry  # 7 MiB
+
             self._pool = ConnectionPool.from_url(
                 url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
             )

@@ -132,7 +132,7 @@ class ScriptedProvider:
 async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIterator[Services]:
     """Open the services of a process with this role, using the scripted provider."""
     times = Times(settings.generation_lease_seconds, settings.heartbeat_seconds, deadline=5.0)
-    async with open_services(settings) as services:
+    async with open_services(settings, with_provider=True) as services:
         provider = ScriptedProvider(call_log(folder))
         worker = GenerationWorker(
             provider,

@@ -24,10 +24,10 @@ from models.database.connection import (
     MIGRATION_CONFIG,
     is_outage,
     is_postgres,
+    migration_config,
     open_database,
     rows,
     sqlite_path,
-    tortoise_config,
 )
 from models.database.migrate import LOCATION, all_migrations, migrate, missing_migrations
 from models.database.postgres import Limits
@@ -205,7 +205,7 @@ async def migrated_before(url: str, name: str, folder: Path) -> None:
     (folder / "models").mkdir(parents=True)
     for file in before:
         shutil.copy(LOCATION / "models" / file, folder / "models" / file)
-    async with Command(tortoise_config(url), app="models", location=str(folder)) as command:
+    async with Command(migration_config(url), app="models", location=str(folder)) as command:
         assert await command.upgrade(run_in_transaction=True) == before
 
 
@@ -317,7 +317,7 @@ async def test_migration_makes_keys_of_addresses_that_are_not_ascii(empty: str, 
 async def generated(url: str) -> None:
     """Create the tables from the models alone."""
     async with TortoiseContext() as context:
-        await context.init(tortoise_config(url))
+        await context.init(migration_config(url))
         await Tortoise.generate_schemas(safe=False)
 
 

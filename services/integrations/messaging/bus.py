@@ -8,17 +8,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import orjson
 import structlog
-from broadcaster import Broadcast, BroadcastBackend, Event
+from broadcaster import Broadcast, Event
 
-from services.integrations.messaging.redis_pubsub import MISSED, RedisBackend
 from telemetry import metric
+
+if TYPE_CHECKING:  # 7 MiB, which a server without REDIS_URL does not need
+    from services.integrations.messaging.redis_pubsub import RedisBackend
 
 log = structlog.get_logger(__name__)
 
+MISSED = ""  # delivered where messages of a channel may have been lost; no JSON text is empty
 MAXSIZE = 256  # messages queued for one subscriber; more are dropped and replaced by a GAP
 
 
@@ -74,28 +77,33 @@ class Bus(Broadcast):
     The sets of subscribers are only changed without suspending, so concurrent first subscribers need no lock.
     """
 
-    def __init__(self, backend: BroadcastBackend | None = None, maxsize: int = MAXSIZE) -> None:
+    def __init__(self, backend: "RedisBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
+        self._redis = backend
         self._maxsize = maxsize
 
     @classmethod
     def open(cls, url: str | None) -> Self:
         """Return a bus to enter with `async with`. `url`: redis://, rediss:// or unix://; None: this process only."""
-        return cls(None if url is None else RedisBackend(url))
+        if url is None:
+            return cls()
+        from services.integrations.messaging.redis_pubsub import RedisBackend
+
+        return cls(RedisBackend(url))
 
     @property
     def is_shared(self) -> bool:
         """Whether messages are carried by Redis, so that other processes may receive them."""
-        return isinstance(self._backend, RedisBackend)
+        return self._redis is not None
 
     @property
     def is_connected(self) -> bool:
         """Whether Redis is reachable right now; always true in memory."""
-        return not isinstance(self._backend, RedisBackend) or self._backend.is_connected
+        return self._redis is None or self._redis.is_connected
 
     def may_have_subscribers(self, channel: str) -> bool:
         """Return whether `channel` may have subscribers; on Redis always true, as other processes may subscribe."""
-        return isinstance(self._backend, RedisBackend) or channel in self._subscribers
+        return self._redis is not None or channel in self._subscribers
 
     async def __aenter__(self) -> Self:
         await self.connect()

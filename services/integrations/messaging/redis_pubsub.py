@@ -13,16 +13,12 @@ from typing import Any
 
 import structlog
 from broadcaster import BroadcastBackend, Event
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from services.integrations.messaging.bus import MISSED
+from services.integrations.redis_client import NoBackoff, PubSub, Redis, Retry
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
-
-MISSED = ""  # delivered where messages of a channel may have been lost; no JSON text is empty
 
 TIMEOUT = 1.0  # seconds for every wait on Redis
 KEEPALIVE = 2.0  # seconds without a reply before a ping, and then until the connection counts as dead

@@ -1,40 +1,16 @@
 """The demo provider: images drawn locally with Pillow, for use without an API key."""
 
 import asyncio
-import io
-import random
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from PIL import Image
+from services.integrations.providers.protocol import FinalImage, ImageRequest, PartialImage, Progress, ProviderEvent
 
-from models.enum import ErrorCode, Quality
-from services.integrations.providers.demo.looks.develop import STEPS, previews
-from services.integrations.providers.demo.looks.drawing import (
-    WORKING_SIDE,
-    Drawing,
-    clamp_ratio,
-    crop_to,
-    fit_side,
-    read_ratio,
-    user_words,
-)
-from services.integrations.providers.demo.looks.gallery import make
-from services.integrations.providers.demo.looks.photo import UnreadablePhotoError, open_photo
-from services.integrations.providers.demo.looks.revision import refine, vary
-from services.integrations.providers.protocol import (
-    FinalImage,
-    ImageRequest,
-    PartialImage,
-    Progress,
-    ProviderError,
-    ProviderEvent,
-)
+if TYPE_CHECKING:
+    from services.integrations.providers.demo.picture import DemoPicture
 
 _MODEL = "demo"
-_LONG_SIDES = {Quality.STANDARD: 1024, Quality.HD: 1536, Quality.ULTRA: 2048}  # pixels
-_JPEG_QUALITY = 90
 # Drawing threads. An image needs about 80 MB while it is drawn, and Pillow uses a whole core.
 _THREADS = 2
 
@@ -66,19 +42,14 @@ class DemoProvider:
         """
         started = asyncio.get_running_loop().time()
         yield Progress(0.05)
-        rng = random.Random(request.generation_id)
-        try:
-            picture = await self._run_in_thread(lambda: _draw(request, rng))
-        except UnreadablePhotoError as error:
-            raise ProviderError(ErrorCode.GENERATION_FAILED, f"reference photo: {error}", request_left=False) from error
+        picture = await self._run_in_thread(lambda: _draw(request))
         yield Progress(0.2)
-        developed = await self._run_in_thread(lambda: previews(picture, rng))
-        for fraction, preview in zip(STEPS, developed, strict=True):
+        for fraction, preview in await self._run_in_thread(picture.previews):
             await self._wait_until(started, fraction)
             yield PartialImage(preview, fraction)
             await self._wait_until(started, fraction + 0.08)
             yield Progress(fraction + 0.08)
-        data = await self._run_in_thread(lambda: _encode(picture, _LONG_SIDES[request.quality]))
+        data = await self._run_in_thread(picture.jpeg)
         await self._wait_until(started, 1.0)
         yield FinalImage(data, model=_MODEL, cost=None, request_id=None)
 
@@ -96,22 +67,8 @@ class DemoProvider:
             await asyncio.sleep(remaining)
 
 
-def _draw(request: ImageRequest, rng: random.Random) -> Image.Image:
-    """Draw the image at working size."""
-    photo = None if request.reference is None else open_photo(request.reference.data, WORKING_SIDE)
-    photo_ratio = 1.0 if photo is None else photo.width / photo.height
-    width, height = fit_side(read_ratio(request.aspect_ratio) or clamp_ratio(photo_ratio), WORKING_SIDE)
-    drawing = Drawing(width, height, rng, request.size, user_words(request.prompt), dict(request.variables))
-    framed = None if photo is None else crop_to(photo, width, height)
-    if framed is not None and request.reference is not None and request.reference.is_result:
-        return (refine if request.earlier_prompts else vary)(drawing, framed)
-    return make(request.style, drawing, framed)
+def _draw(request: ImageRequest) -> "DemoPicture":
+    # Imported for the first picture, in its thread: Pillow and the drawings take 5 MiB and 0.1 s.
+    from services.integrations.providers.demo.picture import DemoPicture
 
-
-def _encode(picture: Image.Image, long_side: int) -> bytes:
-    size = fit_side(picture.width / picture.height, long_side)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue()
+    return DemoPicture.draw(request)

@@ -1,0 +1,83 @@
+"""What a server imports: no package that its settings do not use."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from settings import ROOT
+from tests.support.client import PATIENCE
+from tests.support.server_process import free_port
+from tests.support.servers import RedisServer
+
+# Runs `main.py serve`, and lists the imported packages and modules when it ends.
+LISTING = """
+import json, runpy, sys
+sys.argv = ["main.py", "serve"]
+try:
+    runpy.run_path("main.py", run_name="__main__")
+finally:
+    print(json.dumps(sorted(sys.modules)))
+"""
+# Of the migrations, the demo provider, SDKs that the settings switch off, and what libraries take if it is installed.
+NEVER = {"aerich", "asyncclick", "PIL", "rich", "pygments", "attr", "opentelemetry.sdk", "openai", "httpx2", "httpx"}
+NEVER |= {
+    "sentry_sdk",
+    "aioboto3",
+    "botocore",
+    "aiohttp",
+    "polar_sdk",
+    "aiosmtplib",
+    "cryptography",
+    "unittest",
+    "pytest",
+}
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "0123456789abcdef" * 2,
+    "OPENROUTER_API_KEY": "sk-or-v1-0123456789abcdef",
+}
+
+
+async def modules_of_server(folder: Path, **variables: str) -> set[str]:
+    """Start a server, stop it once it serves, and return the names of all modules that it imported."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LISTING),
+        cwd=ROOT,
+        env={"PATH": os.defpath, "DATA_DIR": str(folder), "PORT": str(free_port()), **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr
+    log = ""
+    async with asyncio.timeout(PATIENCE):
+        while "server.started" not in log:
+            line = await process.stderr.readline()
+            assert line, log
+            log += line.decode()
+        process.send_signal(signal.SIGINT)
+        output, _ = await process.communicate()
+    return set(json.loads(output))
+
+
+@pytest.mark.any_database
+async def test_server_on_defaults_imports_no_package_that_it_does_not_use(tmp_path: Path) -> None:
+    found = await modules_of_server(tmp_path)
+    assert found & (NEVER | {"redis"}) == set()
+    assert {"strawberry", "tortoise", "aiosqlite", "structlog"} <= found
+
+
+@pytest.mark.any_database
+async def test_server_in_production_imports_no_package_that_only_workers_use(
+    tmp_path: Path, empty_database: Callable[[str], str], shared_redis: RedisServer
+) -> None:
+    found = await modules_of_server(
+        tmp_path, DATABASE_URL=empty_database("postgres"), REDIS_URL=shared_redis.url, **PRODUCTION
+    )
+    assert found & (NEVER - {"cryptography"}) == set()
+    assert {"redis", "asyncpg"} <= found
