@@ -202,7 +202,7 @@ async def running(settings: Settings, *, idle: bool = False, limits: ServerLimit
     `idle`: without worker and sweeper, as on a server whose workers are other processes. `limits`: by default those of
     the settings, but idle connections stay open: a slow test could reuse one that is just being closed.
     """
-    opener = partial(open_services, hash_kib=HASH_KIB) if idle else open_server_and_worker
+    opener = partial(open_services, with_provider=True, hash_kib=HASH_KIB) if idle else open_server_and_worker
     # The protocol is explicit because asyncio otherwise does not set TCP_NODELAY, which delays every response by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
