@@ -35,12 +35,11 @@ from schema.media import UploadPayload
 from schema.operations import MaintenancePayload
 from schema.payments import CheckoutPayload, PaymentReviewPayload
 from schema.runtime.connection import Connection
-from schema.runtime.error_formatting import DarkroomSchema
-from schema.runtime.extension import EXTENSIONS
 from schema.runtime.input import drop_null_defaults
 from schema.runtime.node import Node
 from schema.runtime.payload import DeletedPayload
 from schema.runtime.permission import ADMIN, ANYONE, SESSION, SIGNED_IN, SUPER_ADMIN
+from schema.runtime.pipeline import DarkroomSchema
 from schema.runtime.root_field import mutation, query, subscription
 from schema.runtime.scalar import SCALARS
 from schema.runtime.user_error import (
@@ -358,7 +357,6 @@ schema = DarkroomSchema(
         Style,
         User,
     ],
-    extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )
 drop_null_defaults(schema._schema)  # Strawberry has no public name for the built schema

@@ -232,7 +232,7 @@ class ComplexityVisitor:
             cost += WRITE_COST * unit
         if price.is_batched:
             most = self._size(node, "ids") if "ids" in field.args else None
-            statements = price.total if most is None else min(price.total, most * STATEMENT_PRICE)
+            statements = price.total if most is None else min(price.total, _clamped(most) * STATEMENT_PRICE)
             return cost, inner.batched + statements * unit
         if price.statements:  # its objects arrive at other moments than those of its siblings, so in other batches
             return cost + price.total * unit + inner.batched, 0

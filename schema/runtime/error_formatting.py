@@ -6,15 +6,11 @@ from typing import Any
 
 import structlog
 from graphql import GraphQLError
-from strawberry import Schema
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
 
 from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.runtime.context import Context
-from schema.runtime.instrumentation import count_error
+from schema.runtime.instrumentation import NO_OPERATION, count_error
 from services.core.error import RateLimitedError, Refusal, UnavailableError
 from services.core.message import message
 from services.core.text import cut, shortened
@@ -28,26 +24,12 @@ MAX_ERRORS = 10  # of a document or its variables: enough to fix them, too few f
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: names of a schema that may be secret
 # Also graphql-core's: it repeats an invalid value in full, even a password.
 _INVALID_VALUE = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
-# Raised by Strawberry, on streams, for a document without an operation to execute.
-_NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
-class DarkroomSchema(Schema):
-    """Strawberry's schema with errors formatted as the API documents them."""
-
-    def _get_custom_context_kwargs(
-        self, operation_extensions: dict[str, Any] | None = None, *, sync: bool = False
-    ) -> dict[str, Any]:
-        """Return further arguments of graphql-core's executor, which Strawberry has no public way to set."""
-        options: dict[str, Any] = super()._get_custom_context_kwargs(operation_extensions, sync=sync)
-        # Of variables. Suggestions are searched for even where the text is removed later.
-        return {**options, "max_coercion_errors": MAX_ERRORS - 1, "hide_suggestions": True}
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Format the errors of a response; called on every transport before they are sent."""
-        context = execution_context.context if execution_context else None
-        for error in errors:
-            _format(error, context if isinstance(context, Context) else None)
+def format_errors(errors: list[GraphQLError], context: object) -> None:
+    """Format the errors of a response as the API documents them, in place; on every transport before they are sent."""
+    for error in errors:
+        _format(error, context if isinstance(context, Context) else None)
 
 
 def _format(error: GraphQLError, context: Context | None) -> None:
@@ -63,7 +45,7 @@ def _format(error: GraphQLError, context: Context | None) -> None:
     elif (limit := (error.extensions or {}).pop(TOO_COMPLEX, None)) is not None:
         _set(error, ErrorCode.TOO_COMPLEX, shortened(error.message))
         error.extensions = {**(error.extensions or {}), **limit}
-    elif error.path is None and (original is None or isinstance(original, (GraphQLError, *_NO_OPERATION))):
+    elif error.path is None and (original is None or isinstance(original, (GraphQLError, *NO_OPERATION))):
         # The document or its variables are invalid; graphql-core's message says where.
         text = _SUGGESTION.sub("", error.message or "No GraphQL query found in the request")
         text = _INVALID_VALUE.sub(".", text)

@@ -3,33 +3,30 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
-from graphql import (
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    InlineFragmentNode,
-    OperationType,
-    SelectionSetNode,
-    get_operation_ast,
-)
 from opentelemetry.trace import Span
-from strawberry.extensions import SchemaExtension
+from prometheus_client import Counter
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from models.database.connection import is_outage
 from models.enum import ErrorCode
+from services.core.error import Refusal
 from telemetry import metric
 from telemetry.redaction import Document, redact_in_errors
-from telemetry.trace import span
 
 log = structlog.get_logger(__name__)
 
+# Raised for a document without an operation to execute.
+NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 _FAILURES = {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE}  # the server's; all other codes are refusals
-_MAX_NAME = 64  # characters of an operation's name in logs
-_INTROSPECTION = "introspection"
+_SUBSCRIPTION = "subscription"
 
 _codes: ContextVar[set[ErrorCode] | None] = ContextVar("codes", default=None)  # returned by this operation
 
@@ -42,49 +39,46 @@ def count_error(code: ErrorCode) -> None:
         codes.add(code)
 
 
-class Instrumentation(SchemaExtension):
-    """Measures one operation from before parsing until its response or stream has ended."""
+class Instrumentation:
+    """Measures one operation, entered with `with`, from before parsing until its response or stream has ended."""
 
-    def on_operation(self) -> Iterator[None]:
+    __slots__ = ("_cleanup", "_codes", "_field", "_kind", "_started")
+
+    def __init__(self, query: str | None, variables: Mapping[str, Any] | None) -> None:
         # Of a document that does not parse or validate, nothing else is known.
         self._kind = self._field = metric.OTHER
         self._codes: set[ErrorCode] = set()
+        self._cleanup: contextlib.ExitStack | None = None
         _codes.set(self._codes)
-        redact_in_errors(self.execution_context.variables, Document(self.execution_context.query or ""))
-        started, is_disconnected = time.perf_counter(), False
-        try:
-            with contextlib.ExitStack() as self._cleanup:
-                yield
-        except (asyncio.CancelledError, GeneratorExit):
-            is_disconnected = True
-            raise
-        except Exception as error:
-            self._codes.add(ErrorCode.UNAVAILABLE if is_outage(error) else ErrorCode.INTERNAL)
-            raise
-        finally:
-            self._report(time.perf_counter() - started, is_disconnected=is_disconnected)
+        redact_in_errors(variables, Document(query or ""))
+        self._started = time.perf_counter()
 
-    def on_execute(self) -> Iterator[None]:
-        name = self._identify()
-        viewer = self.execution_context.context.viewer
-        structlog.contextvars.bind_contextvars(operation=name, user=viewer.id if viewer else None)
-        # For a stream, the span covers only its start: one that ends hours later would be useless.
-        with span(f"graphql {self._field}", type=self._kind) as found:
-            yield
-            _describe(found, name, viewer.id if viewer else None, self._codes)
+    def __enter__(self) -> Self:
+        return self
 
-    def _identify(self) -> str | None:
-        """Set the type and the first root field of a valid document, and return its operation's name."""
-        document = self.execution_context.graphql_document
-        operation = get_operation_ast(document, self.execution_context.operation_name) if document else None
-        if document is None or operation is None:
-            return None
-        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-        field = _first_field(operation.selection_set, fragments) or metric.OTHER
-        self._kind, self._field = operation.operation.value, _INTROSPECTION if field.startswith("__") else field
-        if operation.operation is OperationType.SUBSCRIPTION:
-            self._cleanup.enter_context(metric.subscriptions_open.labels(self._field).track_inprogress())
-        return operation.name.value[:_MAX_NAME] if operation.name else None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        is_disconnected = isinstance(error, asyncio.CancelledError | GeneratorExit)
+        if isinstance(error, Exception) and not is_disconnected:
+            self._codes.add(_code_of(error))
+        if self._cleanup is not None:
+            self._cleanup.close()
+        self._report(time.perf_counter() - self._started, is_disconnected=is_disconnected)
+
+    def identify(self, kind: str, field: str, name: str | None, user_id: str | None) -> None:
+        """Set the type and the first root field of a valid operation, which log lines and metrics name."""
+        self._kind, self._field = kind, field
+        structlog.contextvars.bind_contextvars(operation=name, user=user_id)
+        if kind == _SUBSCRIPTION:
+            self._cleanup = contextlib.ExitStack()
+            self._cleanup.enter_context(metric.subscriptions_open.labels(field).track_inprogress())
+
+    def describe(self, found: Span, name: str | None, user_id: str | None) -> None:
+        """Set the attributes of the operation's span."""
+        if found.is_recording():
+            known = {"operation": name, "user": user_id, "codes": ",".join(sorted(self._codes))}
+            found.set_attributes({key: value for key, value in known.items() if value})
 
     def _report(self, seconds: float, *, is_disconnected: bool) -> None:
         if self._codes & _FAILURES:
@@ -93,8 +87,8 @@ class Instrumentation(SchemaExtension):
             outcome = "refused"
         else:
             outcome = "disconnected" if is_disconnected else "ok"
-        metric.operations.labels(self._field, self._kind, outcome).inc()
-        if self._kind != OperationType.SUBSCRIPTION.value:
+        _counter(self._field, self._kind, outcome).inc()
+        if self._kind != _SUBSCRIPTION:
             metric.operation_seconds.labels(self._field).observe(seconds)
         log.info(
             "graphql.operation",
@@ -106,20 +100,15 @@ class Instrumentation(SchemaExtension):
         )
 
 
-def _first_field(selected: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> str | None:
-    """Return the name of the first field, through fragments, which have no cycles in a valid document."""
-    for node in selected.selections:
-        inner = fragments.get(node.name.value) if isinstance(node, FragmentSpreadNode) else node
-        if isinstance(inner, FieldNode):
-            return inner.name.value
-        if isinstance(inner, InlineFragmentNode | FragmentDefinitionNode):
-            found = _first_field(inner.selection_set, fragments)
-            if found is not None:
-                return found
-    return None
+@lru_cache(1024)
+def _counter(field: str, kind: str, outcome: str) -> Counter:
+    """Return the counter of these labels, which takes longer to find than to increment."""
+    return metric.operations.labels(field, kind, outcome)
 
 
-def _describe(found: Span, name: str | None, user: str | None, codes: set[ErrorCode]) -> None:
-    if found.is_recording():
-        known = {"operation": name, "user": user, "codes": ",".join(sorted(codes))}
-        found.set_attributes({key: value for key, value in known.items() if value})
+def _code_of(error: Exception) -> ErrorCode:
+    if isinstance(error, Refusal):
+        return error.code
+    if isinstance(error, NO_OPERATION):
+        return ErrorCode.INVALID_INPUT
+    return ErrorCode.UNAVAILABLE if is_outage(error) else ErrorCode.INTERNAL

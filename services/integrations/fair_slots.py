@@ -61,6 +61,10 @@ class FairSlots:
         """Return how many with this key wait for a slot."""
         return len(self._waiting.get(key, ()))
 
+    def is_used_by(self, key: str) -> bool:
+        """Return whether this key holds a slot, or waits for one."""
+        return key in self._held or key in self._waiting
+
     @contextlib.asynccontextmanager
     async def slot(self, key: str) -> AsyncIterator[None]:
         """Hold a slot while the body runs."""

@@ -20,9 +20,11 @@ _BURST_SECONDS = 0.5 * _PAUSE  # half a second of operations without pauses: a p
 _MAX_PAUSE_SECONDS = 2.0
 REQUEST_SECONDS = 0.004  # of a short operation besides its preparation: the request, its token, the response
 UPLOAD_SECONDS = 0.015  # the same of a request with files
+_PREPARED_SECONDS = 0.001  # the same of a short operation whose document is known; what it costs adds to it
 _ACTIVE_SECONDS = 2.0  # for which a caller counts as active after an operation
 _SECONDS_OF_COST = 15e-6  # of CPU time; a page of 100 generations costs 7,200 and takes 0.1 s
 _EVENT_BURST_SECONDS = 0.1  # of events that a caller's subscriptions execute at once
+_MAX_FORGOTTEN = 1000  # callers who have the whole burst again, before they are removed
 
 
 class QuerySlots:
@@ -39,6 +41,8 @@ class QuerySlots:
         self._turns = {kind: FairSlots(_ANY, per_key) for kind, per_key in _PER_CALLER.items()}
         self._running = {kind: asyncio.Semaphore(total) for kind, total in _TOTAL.items()}
         self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
+        self._max_due = _MAX_FORGOTTEN  # entries, after which those in the past are removed
+        self._admitted: set[str] = set()  # callers with an operation in this step of the event loop
         self._last_caller = ""
         self._last_seen = self._other_seen = float("-inf")  # of the last caller, and of any other
 
@@ -51,6 +55,27 @@ class QuerySlots:
         if caller != self._last_caller:
             self._last_caller, self._other_seen = caller, self._last_seen
         self._last_seen = self.clock()
+
+    def admits(self, caller: str, cost: int | None) -> bool:
+        """Count an operation that needs no preparation; False if it has to take a slot of PREPARATION all the same.
+
+        That is so once the caller is due for a pause, or has another operation in preparation or in this step of the
+        event loop. `cost`: of a query; None of a mutation, which counts as if it was prepared.
+        """
+        if caller in self._admitted or self._turns[PREPARATION].is_used_by(caller):
+            return False
+        now, key = self.clock(), f"{caller} {PREPARATION}"
+        seconds = REQUEST_SECONDS
+        if cost is not None:
+            seconds = min(_PREPARED_SECONDS + cost * _SECONDS_OF_COST, REQUEST_SECONDS)
+        due = max(self._due.get(key, 0.0), now) + seconds * _PAUSE
+        if due - now > _BURST_SECONDS and self._has_others(caller, now):
+            return False
+        self._set_due(key, min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS), now)
+        if not self._admitted:
+            asyncio.get_running_loop().call_soon(self._admitted.clear)
+        self._admitted.add(caller)
+        return True
 
     @contextlib.asynccontextmanager
     async def slot(self, caller: str, kind: str = QUERY, besides: float = 0.0) -> AsyncIterator[None]:
@@ -97,13 +122,10 @@ class QuerySlots:
 
     def _set_due(self, key: str, due: float, now: float) -> None:
         self._due[key] = due
-        asyncio.get_running_loop().call_later(due - now, self._forget, key)
+        if len(self._due) > self._max_due:
+            self._due = {each: when for each, when in self._due.items() if when > now}
+            self._max_due = max(2 * len(self._due), _MAX_FORGOTTEN)
 
     def _has_others(self, caller: str, now: float) -> bool:
         seen = self._other_seen if caller == self._last_caller else self._last_seen
         return self._has_pauses and now - seen < _ACTIVE_SECONDS
-
-    def _forget(self, key: str) -> None:
-        """Remove a caller who has the whole burst again."""
-        if self._due.get(key, float("inf")) <= self.clock():
-            del self._due[key]

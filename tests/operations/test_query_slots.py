@@ -129,6 +129,44 @@ async def test_many_short_operations_have_pauses_beside_other_callers() -> None:
     assert pause(slots, clock, 0.1) == pytest.approx(0.01), "expensive operations are counted apart"
 
 
+async def test_caller_who_floods_known_documents_has_pauses_beside_other_callers() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    for cost, burst in ((0, 500), (100, 200), (10_000, 125), (None, 125)):
+        slots.note("eve")
+        slots.note("ada")
+        admitted = 0
+        while slots.admits("ada", cost):
+            admitted += 1
+            await asyncio.sleep(0)
+            slots.note("ada")
+        assert admitted == pytest.approx(burst, abs=1)
+        async with asyncio.timeout(5), slots.slot("ada", PREPARATION, REQUEST_SECONDS):
+            pass
+        assert not slots.admits("ada", cost), "it holds its slot until the pause has ended"
+        assert slots.admits("eve", cost)
+        slots, clock.now = QuerySlots(clock), clock.now + 10
+
+
+async def test_known_documents_of_one_caller_share_no_step_of_the_event_loop() -> None:
+    slots = QuerySlots()
+    assert [slots.admits("ada", 0), slots.admits("ada", 0), slots.admits("eve", 0)] == [True, False, True]
+    await asyncio.sleep(0)
+    assert slots.admits("ada", 0)
+    async with slots.slot("ada", PREPARATION):
+        await asyncio.sleep(0)
+        assert not slots.admits("ada", 0)
+
+
+async def test_callers_who_have_their_burst_again_are_forgotten() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    for number in range(5000):
+        assert slots.admits(f"caller{number}", 0)
+        clock.now += 1
+    assert len(slots._due) <= 1001
+
+
 async def test_operations_of_one_caller_do_not_fill_a_step_of_the_event_loop() -> None:
     slots, found = QuerySlots(), []
 

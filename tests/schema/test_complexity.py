@@ -25,7 +25,7 @@ from schema.runtime.complexity import (
     Complexity,
     ComplexityVisitor,
 )
-from schema.runtime.extension import MAX_NAME
+from schema.runtime.document import MAX_NAME
 from tests.conftest import Running
 from tests.support import client
 from tests.support.client import Api

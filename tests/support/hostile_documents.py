@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.runtime.extension import MAX_TOKENS
+from schema.runtime.document import MAX_TOKENS
 
 MAX_BODY_BYTES = 100 * 1024
 

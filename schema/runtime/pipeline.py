@@ -1,0 +1,280 @@
+"""The way of every operation, over HTTP, sockets and event streams: its guards, its document, its execution."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, cast
+
+import graphql
+from graphql import GraphQLError
+from strawberry import Schema
+from strawberry.exceptions import MissingQueryError
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from schema.runtime import complexity
+from schema.runtime.context import Context
+from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
+from schema.runtime.error_formatting import MAX_ERRORS, format_errors
+from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
+from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS
+from telemetry.trace import span
+
+_EVERY_TYPE = frozenset(OperationType)
+# The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
+_EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
+_TYPE_NAMES = {
+    OperationType.QUERY: "queries",
+    OperationType.MUTATION: "mutations",
+    OperationType.SUBSCRIPTION: "subscriptions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """An operation as a client sent it. `allowed`: the types that its transport can answer."""
+
+    query: str | None
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    context: Context
+    allowed: Iterable[OperationType] = _EVERY_TYPE
+    extensions: dict[str, Any] | None = None
+
+
+class DarkroomSchema(Schema):
+    """Strawberry's schema, whose operations all take the way of this module."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.documents = DocumentCache()
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Return the result of a query or mutation.
+
+        Raises:
+            MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
+        """
+        allowed = _EVERY_TYPE if allowed_operation_types is None else allowed_operation_types
+        request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
+        return await respond(self, request)
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: None = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Return the results of any operation: of a query or mutation there is one."""
+        allowed = _EVERY_TYPE if allowed_operation_types is None else allowed_operation_types
+        request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
+        return stream(self, request)
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Format errors; Strawberry's own method logs each with a traceback."""
+        format_errors(errors, execution_context.context if execution_context else None)
+
+
+async def respond(schema: DarkroomSchema, request: OperationRequest) -> ExecutionResult:
+    """Return the result of a query or mutation.
+
+    Raises:
+        MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
+    """
+    try:
+        with Instrumentation(request.query, request.variables) as instrumentation:
+            try:
+                prepared, cost = await _prepare(schema, request)
+            except InvalidDocumentError as invalid:
+                return _refused(invalid.errors, request.context)
+            return await _execute(schema, request, prepared, cost, instrumentation)
+    except NO_OPERATION:
+        raise
+    except Exception as error:  # noqa: BLE001 - it becomes the response
+        return _refused([_as_graphql_error(error)], request.context)
+
+
+async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGenerator[ExecutionResult, None]:
+    """Yield the results of any operation."""
+    try:
+        with Instrumentation(request.query, request.variables) as instrumentation:
+            try:
+                prepared, cost = await _prepare(schema, request)
+            except InvalidDocumentError as invalid:
+                yield _refused(invalid.errors, request.context)
+                return
+            if prepared.kind is not OperationType.SUBSCRIPTION:
+                yield await _execute(schema, request, prepared, cost, instrumentation)
+                return
+            async with aclosing(_subscribe(schema, request, prepared, cost, instrumentation)) as results:
+                async for result in results:
+                    yield result
+    except NO_OPERATION as error:
+        yield _refused([_without_operation(error)], request.context)
+    except Exception as error:  # noqa: BLE001 - it becomes the response
+        yield _refused([_as_graphql_error(error)], request.context)
+
+
+async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> tuple[PreparedOperation, int]:
+    """Authenticate the caller; return the operation and its cost when the caller may execute it.
+
+    Raises:
+        InvalidDocumentError: the document cannot be executed.
+        MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
+    """
+    context = request.context
+    await context.authenticate()
+    slots, caller = context.services.operations.query_slots, context.caller
+    slots.note(caller)
+    rights = {
+        "is_signed_in": context.viewer is not None,
+        "allows_introspection": context.allows_introspection,
+    }
+    besides = UPLOAD_SECONDS if context.has_files else REQUEST_SECONDS
+    query, name = request.query, request.operation_name
+    known = schema.documents.find(query, name) if query else None
+    cost = known.known_cost(request.variables, **rights) if known else None
+    if known is not None and cost is not None:
+        _check_type(known, request)
+        is_query = known.kind is OperationType.QUERY
+        if context.has_files or not slots.admits(caller, cost if is_query else None):
+            async with slots.slot(caller, PREPARATION, besides):
+                pass
+        return known, cost
+    async with slots.slot(caller, PREPARATION, besides):
+        if not query:
+            raise MissingQueryError
+        prepared = schema.documents.prepare(query, name)
+        _check_type(prepared, request)
+        return prepared, prepared.check(schema._schema, request.variables, **rights)
+
+
+def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
+    if prepared.kind is None:
+        raise CannotGetOperationTypeError(request.operation_name)
+    if prepared.kind not in request.allowed:
+        raise InvalidOperationTypeError(prepared.kind)
+
+
+async def _execute(
+    schema: DarkroomSchema,
+    request: OperationRequest,
+    prepared: PreparedOperation,
+    cost: int,
+    instrumentation: Instrumentation,
+) -> ExecutionResult:
+    kind, context = cast(OperationType, prepared.kind), request.context
+    user_id = context.viewer.id if context.viewer else None
+    instrumentation.identify(kind.value, prepared.root_field, prepared.label, user_id)
+    complexity.operation_cost.set(cost)
+    slots = context.services.operations.query_slots
+    turn = slots.slot(context.caller, kind.value) if cost > _EXPENSIVE[kind] else nullcontext()
+    with span(f"graphql {prepared.root_field}", type=kind.value) as found:
+        async with turn:
+            result = await _run(schema, request, prepared)
+        if result.errors:
+            format_errors(result.errors, context)
+        instrumentation.describe(found, prepared.label, user_id)
+    return result
+
+
+async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> ExecutionResult:
+    """Execute a query or mutation by graphql-core."""
+    found = graphql.execute(
+        schema._schema,
+        prepared.document,
+        variable_values=request.variables,
+        operation_name=prepared.name,
+        context_value=request.context,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
+        **_options(schema, request),
+    )
+    result = await found if isawaitable(found) else found
+    return ExecutionResult(result.data, result.errors)
+
+
+async def _subscribe(
+    schema: DarkroomSchema,
+    request: OperationRequest,
+    prepared: PreparedOperation,
+    cost: int,
+    instrumentation: Instrumentation,
+) -> AsyncGenerator[ExecutionResult, None]:
+    """Yield the results of a subscription's events."""
+    context = request.context
+    user_id = context.viewer.id if context.viewer else None
+    instrumentation.identify(OperationType.SUBSCRIPTION.value, prepared.root_field, prepared.label, user_id)
+    complexity.operation_cost.set(cost)
+    # The span covers only the start of the stream: one that ends hours later would be useless.
+    with span(f"graphql {prepared.root_field}", type=OperationType.SUBSCRIPTION.value) as found:
+        opened: Any = graphql.subscribe(
+            schema._schema,
+            prepared.document,
+            variable_values=request.variables,
+            operation_name=prepared.name,
+            context_value=context,
+            **_options(schema, request),
+        )
+        events: AsyncIterator[graphql.ExecutionResult] | graphql.ExecutionResult
+        events = await opened if isawaitable(opened) else opened
+        instrumentation.describe(found, prepared.label, user_id)
+    if isinstance(events, graphql.ExecutionResult):
+        yield _refused(events.errors or [], context)
+        return
+    try:
+        async with aclosing(cast(AsyncGenerator[graphql.ExecutionResult, None], events)):
+            async for event in events:
+                if event.errors:
+                    format_errors(event.errors, context)
+                yield ExecutionResult(event.data, event.errors)
+    except Exception as error:  # noqa: BLE001 - graphql-core does not handle those of the source of the events
+        errors = [_as_graphql_error(error)]
+        format_errors(errors, context)
+        yield ExecutionResult(None, errors)
+
+
+def _options(schema: DarkroomSchema, request: OperationRequest) -> Mapping[str, Any]:
+    """Return further arguments of graphql-core's functions."""
+    return {
+        "executor_class": schema.execution_context_class,
+        "operation_extensions": request.extensions,
+        # Of variables. Suggestions are searched for even where the text is removed later.
+        "max_coercion_errors": MAX_ERRORS - 1,
+        "hide_suggestions": True,
+    }
+
+
+def _refused(errors: list[GraphQLError], context: Context) -> PreExecutionError:
+    """Return the result of an operation that was not executed."""
+    format_errors(errors, context)
+    return PreExecutionError(data=None, errors=errors)
+
+
+def _as_graphql_error(error: Exception) -> GraphQLError:
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+
+
+def _without_operation(error: Exception) -> GraphQLError:
+    """Return the error of a document without an operation to execute, on transports without status codes."""
+    if isinstance(error, CannotGetOperationTypeError):
+        return GraphQLError(error.as_http_error_reason(), original_error=error)
+    if isinstance(error, InvalidOperationTypeError):
+        return GraphQLError(f"{_TYPE_NAMES[error.operation_type]} are not allowed", original_error=error)
+    return _as_graphql_error(error)
