@@ -3,6 +3,8 @@
 Label values are closed sets. No value that a client chooses may become one: every new value is a time series for ever.
 """
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -121,6 +123,30 @@ audit_age = Gauge(
     "Time since the last completed audit of any process; before the first, since this process started.",
     registry=REGISTRY,
 )
+
+
+@lru_cache(1024)
+def operation_counter(field: str, kind: str, outcome: str) -> Counter:
+    """Return the counter of these labels, which takes longer to find than to increment."""
+    return operations.labels(field, kind, outcome)
+
+
+@lru_cache(256)
+def operation_timer(field: str) -> Histogram:
+    """Return the histogram of an operation."""
+    return operation_seconds.labels(field)
+
+
+@lru_cache(1024)
+def response_counter(route: str, method: str, status: str) -> Counter:
+    """Return the counter of these responses."""
+    return http_requests.labels(route, method, status)
+
+
+@lru_cache(256)
+def response_timer(route: str) -> Histogram:
+    """Return the histogram of a route."""
+    return http_seconds.labels(route)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -72,9 +72,9 @@ class RequestLog:
         segment = _first_segment(scope["path"])
         route = segment if segment in self._routes else metric.OTHER
         method = scope["method"] if scope["method"] in _METHODS else metric.OTHER
-        metric.http_requests.labels(route, method, str(status or metric.OTHER)).inc()
+        metric.response_counter(route, method, str(status or metric.OTHER)).inc()
         if not is_stream:
-            metric.http_seconds.labels(route).observe(seconds)
+            metric.response_timer(route).observe(seconds)
         if route != _GRAPHQL or status >= 500:
             # Not the path: readers of the log could use the signed links in it.
             write = log.warning if status >= 500 else log.debug

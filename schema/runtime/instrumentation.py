@@ -5,13 +5,11 @@ import contextlib
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 from opentelemetry.trace import Span
-from prometheus_client import Counter
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
@@ -87,9 +85,9 @@ class Instrumentation:
             outcome = "refused"
         else:
             outcome = "disconnected" if is_disconnected else "ok"
-        _counter(self._field, self._kind, outcome).inc()
+        metric.operation_counter(self._field, self._kind, outcome).inc()
         if self._kind != _SUBSCRIPTION:
-            metric.operation_seconds.labels(self._field).observe(seconds)
+            metric.operation_timer(self._field).observe(seconds)
         log.info(
             "graphql.operation",
             field=self._field,
@@ -98,12 +96,6 @@ class Instrumentation:
             codes=sorted(code.value for code in self._codes),
             ms=round(seconds * 1000, 1),
         )
-
-
-@lru_cache(1024)
-def _counter(field: str, kind: str, outcome: str) -> Counter:
-    """Return the counter of these labels, which takes longer to find than to increment."""
-    return metric.operations.labels(field, kind, outcome)
 
 
 def _code_of(error: Exception) -> ErrorCode:
