@@ -44,9 +44,10 @@ chaos: .venv/dev ## stop Redis, PostgreSQL, S3, servers and workers under load, 
 attack: .venv/dev ## attack a server on loopback in 33 ways, and time another user's requests; SEED=, BUDGET= (a factor, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m attack tests/campaigns/test_attack.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: .venv/dev ## measure pages and fan-out beside floors and peers, then lists, analytics and webhooks; ROWS=, WORKERS=; takes minutes
+bench: .venv/dev ## measure pages, fan-out and generations beside floors and peers, then lists, analytics and webhooks; ROWS=, WORKERS=; takes minutes
 	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
+	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)

@@ -9,6 +9,7 @@ from functools import partial
 
 from benchmarks import node_peers
 from benchmarks.dataset import add_accounts, add_waiting_generations
+from benchmarks.line_process import LineProcess
 from benchmarks.measure import (
     Backends,
     Sample,
@@ -21,7 +22,7 @@ from benchmarks.measure import (
     memory_mib,
     print_comparison,
 )
-from benchmarks.socket_load import SocketTask, SubscriberProcess
+from benchmarks.socket_load import Delivered, SocketTask
 from models.database.connection import open_database
 from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS
@@ -45,10 +46,10 @@ def measure(start: Start, found: Backends, subscribers: Subscribers, seconds: fl
     """Start a server, subscribe, publish, and return the deliveries with the server's CPU."""
     with start() as server:
         task = SocketTask(server.port, found.redis_url, subscribers, WINDOW)
-        with SubscriberProcess(task) as process:
-            process.publish(1.0)  # warms the server up
+        with LineProcess("benchmarks.socket_load", task) as process:
+            process.ask("1.0")  # warms the server up
             with cpu_of({"server": server.pid, "database": found.database_pid}) as cpu:
-                delivered = process.publish(seconds)
+                delivered = Delivered(**process.ask(str(seconds)))
     median, slow = delivered.latencies
     return Sample(delivered.messages, delivered.seconds, cpu, (median * 1000, slow * 1000))
 
@@ -56,9 +57,10 @@ def measure(start: Start, found: Backends, subscribers: Subscribers, seconds: fl
 def quiet(start: Start, found: Backends, subscribers: Subscribers, seconds: float) -> tuple[float, float]:
     """Return KiB of memory per subscriber, and the share of a core in percent that 1,000 quiet ones take."""
     with start() as server:
-        with SubscriberProcess(SocketTask(server.port, found.redis_url, subscribers[:1], WINDOW)):
+        task = partial(SocketTask, server.port, found.redis_url, window=WINDOW)
+        with LineProcess("benchmarks.socket_load", task(subscribers[:1])):
             before = memory_mib(server.pid)
-        with SubscriberProcess(SocketTask(server.port, found.redis_url, subscribers, WINDOW)):
+        with LineProcess("benchmarks.socket_load", task(subscribers)):
             memory = memory_mib(server.pid) - before
             with cpu_of({"server": server.pid}) as cpu:
                 time.sleep(seconds)

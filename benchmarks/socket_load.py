@@ -12,18 +12,15 @@ import base64
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
 from urllib.parse import urlsplit
 
 import orjson
 import uvloop
 
-from benchmarks.measure import ROOT, python_environment
 from services.events.payload import generation_channel
 from tests.support.server_process import HOST
 
@@ -259,44 +256,6 @@ class Fleet:
 async def _discard(reader: asyncio.StreamReader) -> None:
     while await reader.read(65536):
         pass
-
-
-class SubscriberProcess:
-    """The process, as the benchmark sees it."""
-
-    def __init__(self, task: SocketTask) -> None:
-        self._popen = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.socket_load"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env=python_environment(),
-            text=True,
-        )
-        self._ask(json.dumps(asdict(task)))
-
-    def publish(self, seconds: float) -> Delivered:
-        """Publish for so long, and return what arrived."""
-        return Delivered(**self._ask(str(seconds)))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._popen.kill()
-        self._popen.wait()
-
-    def _ask(self, line: str) -> dict[str, Any]:
-        stdin, stdout = self._popen.stdin, self._popen.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the process has no pipes")
-        stdin.write(line + "\n")
-        stdin.flush()
-        answer = stdout.readline()
-        if not answer:
-            raise RuntimeError("the subscribers' process failed; its error is above")
-        found: dict[str, Any] = json.loads(answer)
-        return found
 
 
 async def run() -> None:

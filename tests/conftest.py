@@ -104,6 +104,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = metafunc.config.getoption("--database")
         if chosen == "both" and metafunc.definition.get_closest_marker("any_database"):
             chosen = "sqlite"
+        if metafunc.definition.get_closest_marker("postgres_only"):
+            chosen = "postgres"
         metafunc.parametrize("database", ["sqlite", "postgres"] if chosen == "both" else [chosen], indirect=True)
 
 
