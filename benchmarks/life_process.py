@@ -96,7 +96,7 @@ class NoStorage:
 async def open_instant(settings: Settings) -> AsyncIterator[Services]:
     """Open the product's services with the three integrations above."""
     database = open_database(settings.database, pool_size=settings.database_pool_size, limits=REQUEST_LIMITS)
-    async with database, open_integrations(settings, hash_kib=HASH_KIB) as found:
+    async with database, open_integrations(settings, with_provider=False, hash_kib=HASH_KIB) as found:
         sanitizers: Any = Sanitizers(InstantSanitizer(), InstantSanitizer())  # type: ignore[arg-type]  # the methods that are called
         storage: Any = NoStorage(found.storage)
         services = build_services(

@@ -101,11 +101,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--database")
-        if chosen == "both" and metafunc.definition.get_closest_marker("any_database"):
-            chosen = "sqlite"
-        if metafunc.definition.get_closest_marker("postgres_only"):
-            chosen = "postgres"
+        chosen, marker = metafunc.config.getoption("--database"), metafunc.definition.get_closest_marker
+        if marker("postgres_only") or (chosen == "both" and marker("any_database")):
+            chosen = "postgres" if marker("postgres_only") else "sqlite"
         metafunc.parametrize("database", ["sqlite", "postgres"] if chosen == "both" else [chosen], indirect=True)
 
 
