@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -29,8 +30,11 @@ _TRACEBACKS = {"exception", "stack"}
 _CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
-def configure_logs(settings: Settings) -> Redactor:
-    """Configure structlog and the standard library's logging; return the redactor that both use."""
+def configure_logs(settings: Settings, *, has_processes: bool = False) -> Redactor:
+    """Configure structlog and the standard library's logging; return the redactor that both use.
+
+    `has_processes`: whether several processes of one server write to the same log; each event then has a process id.
+    """
     level = logging.getLevelName(settings.log_level.upper())
     redactor = Redactor(configured_secrets(settings))
     first: list[Processor] = [
@@ -41,6 +45,7 @@ def configure_logs(settings: Settings) -> Redactor:
         structlog.processors.format_exc_info,
         _redact(redactor),
         _limit,
+        *([_add_process] if has_processes else []),
     ]
     last: Processor = (
         _render_json
@@ -70,6 +75,10 @@ def _configure_libraries(level: int, first: list[Processor], last: Processor) ->
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+
+
+def _add_process(logger: Any, method: str, event: EventDict) -> EventDict:
+    return {**event, "process": os.getpid()}
 
 
 def _redact(redactor: Redactor) -> Processor:

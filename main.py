@@ -5,6 +5,7 @@ import telemetry.lean_imports  # noqa: F401 - before all others, whose imports i
 # isort: split
 import argparse
 import asyncio
+import contextlib
 import signal
 import sys
 from functools import partial
@@ -28,6 +29,7 @@ from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
 from web.metrics import serving_metrics
 from web.open_connections import raise_descriptor_limit
+from web.processes import STARTUP_FAILURE, serve_with_processes
 from web.server import uvicorn_options
 
 log = structlog.get_logger("darkroom")
@@ -45,14 +47,8 @@ async def prepare(settings: Settings) -> None:
             await services.accounts.users.ensure_demo_account()
 
 
-def serve(settings: Settings) -> None:
-    asyncio.run(prepare(settings))
-    if settings.provider is Provider.DEMO:
-        log.warning(
-            "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
-        )
-    if not settings.has_mail:
-        log.warning("mail.not_configured", hint=settings.mail_summary)
+def server_config(settings: Settings) -> uvicorn.Config:
+    """Return the configuration of one server process, within the limits of this process."""
     limits = server_limits(settings, raise_descriptor_limit())
     log.info(
         "server.starting",
@@ -60,13 +56,41 @@ def serve(settings: Settings) -> None:
         database=settings.database.split("://")[0],
         max_connections=limits.total,
     )
-    uvicorn.run(
+    return uvicorn.Config(
         create_app(partial(open_server, settings), web_options(settings)),
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=5,
         **uvicorn_options(settings.address, limits),
     )
+
+
+def process_config() -> uvicorn.Config:
+    """Return the same for one of several processes, in that process."""
+    settings = load_settings()
+    configure_logs(settings, has_processes=True)
+    return server_config(settings)
+
+
+def serve(settings: Settings, workers: int) -> int:
+    """Serve until stopped, by `workers` processes; return the exit code."""
+    if workers > 1 and settings.redis_url is None:
+        problem = f"serve --workers {workers} requires REDIS_URL: processes pass live events and wake-ups over Redis"
+        print(problem, file=sys.stderr)
+        return 2
+    asyncio.run(prepare(settings))
+    if settings.provider is Provider.DEMO:
+        log.warning(
+            "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
+        )
+    if not settings.has_mail:
+        log.warning("mail.not_configured", hint=settings.mail_summary)
+    if workers > 1:
+        return serve_with_processes(workers, settings.host, settings.port, process_config)
+    server = uvicorn.Server(server_config(settings))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else STARTUP_FAILURE
 
 
 async def run_worker(settings: Settings, concurrency: int) -> None:
@@ -138,8 +162,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse `arguments`, by default the process's own."""
     parser = argparse.ArgumentParser(prog="main.py", description="Darkroom, the backend for AI image apps.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser(
+    server = commands.add_parser(
         "serve", help="migrate, seed and serve (the default command); without REDIS_URL, also process generations"
+    )
+    server.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        choices=range(1, 257),
+        default=1,
+        help="server processes on the port; more than one requires REDIS_URL",
     )
     worker = commands.add_parser("worker", help="migrate, seed, and process generations until stopped")
     worker.add_argument(
@@ -187,7 +219,7 @@ def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
         case "replay":
             return asyncio.run(replay(settings, arguments.event))
         case _:
-            serve(settings)
+            return serve(settings, getattr(arguments, "workers", 1))  # absent if no command is given
     return 0
 
 

@@ -3,10 +3,12 @@
 Label values are closed sets. No value that a client chooses may become one: every new value is a time series for ever.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 # Our metrics only: libraries register theirs in the global registry.
 REGISTRY = CollectorRegistry()
@@ -39,7 +41,7 @@ sockets_refused = Counter(
     ["reason"],
     registry=REGISTRY,
 )
-sockets_open = Gauge("darkroom_sockets_open", "Open WebSockets.", registry=REGISTRY)
+sockets_open = Gauge("darkroom_sockets_open", "Open WebSockets.", registry=REGISTRY, multiprocess_mode="livesum")
 
 operations = Counter(
     "darkroom_graphql_operations",
@@ -57,7 +59,9 @@ operation_seconds = Histogram(
 graphql_errors = Counter(
     "darkroom_graphql_errors", "Errors sent to clients, also in payloads, by code.", ["code"], registry=REGISTRY
 )
-subscriptions_open = Gauge("darkroom_subscriptions_open", "Open subscriptions.", ["operation"], registry=REGISTRY)
+subscriptions_open = Gauge(
+    "darkroom_subscriptions_open", "Open subscriptions.", ["operation"], registry=REGISTRY, multiprocess_mode="livesum"
+)
 
 generations_ended = Counter(
     "darkroom_generations_ended", "Generations that ended in this process.", ["status", "code"], registry=REGISTRY
@@ -91,37 +95,65 @@ ledger_credits = Counter(
     registry=REGISTRY,
 )
 
-bus_connected = Gauge("darkroom_bus_connected", "1 while the event bus is connected to Redis.", registry=REGISTRY)
+bus_connected = Gauge(
+    "darkroom_bus_connected",
+    "1 while the event bus is connected to Redis.",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
 bus_reconnects = Counter("darkroom_bus_reconnects", "Connections to Redis that the event bus lost.", registry=REGISTRY)
 
 # Shared values: every process reads them from the database, at most once every few seconds.
-database_up = Gauge("darkroom_database_up", "1 if the last read of these values succeeded.", registry=REGISTRY)
-queue_depth = Gauge(
-    "darkroom_queue_depth", "Generations that have not ended, by status.", ["status"], registry=REGISTRY
+database_up = Gauge(
+    "darkroom_database_up",
+    "1 if the last read of these values succeeded.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
-queue_oldest = Gauge("darkroom_queue_oldest_seconds", "Age of the oldest pending generation.", registry=REGISTRY)
+queue_depth = Gauge(
+    "darkroom_queue_depth",
+    "Generations that have not ended, by status.",
+    ["status"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+queue_oldest = Gauge(
+    "darkroom_queue_oldest_seconds",
+    "Age of the oldest pending generation.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 worker_slots = Gauge(
-    "darkroom_worker_slots", "Generations that all live workers can process at once.", registry=REGISTRY
+    "darkroom_worker_slots",
+    "Generations that all live workers can process at once.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 spend_today = Gauge(
-    "darkroom_provider_spend_today_dollars", "Cost of providers in US dollars since midnight UTC.", registry=REGISTRY
+    "darkroom_provider_spend_today_dollars",
+    "Cost of providers in US dollars since midnight UTC.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 maintenance = Gauge(
     "darkroom_maintenance",
     "1 while requests are refused because of it: read_only, provider_off, spent.",
     ["switch"],
     registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 invariant_violations = Gauge(
     "darkroom_invariant_violations",
     "Rows that violated an invariant in the last audit.",
     ["invariant"],
     registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 audit_age = Gauge(
     "darkroom_audit_age_seconds",
     "Time since the last completed audit of any process; before the first, since this process started.",
     registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 
 
@@ -149,6 +181,29 @@ def response_timer(route: str) -> Histogram:
     return http_seconds.labels(route)
 
 
+@dataclass
+class _Sharing:
+    folder: str | None = None
+
+
+# Process-wide, like the registry itself.
+_sharing = _Sharing()
+
+
+def share_with_processes(folder: str) -> None:
+    """Return the metrics of all processes of this server from now on; each writes its own to files in `folder`."""
+    _sharing.folder = folder
+
+
+def forget_process(pid: int, folder: str) -> None:
+    """Leave out what a process that has ended had open. Its counters stay, because counters never decrease."""
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # the library has no types here
+
+
 def exposition() -> tuple[bytes, str]:
     """Return all metrics in Prometheus's text format, and its media type."""
-    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = REGISTRY
+    if _sharing.folder is not None:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, _sharing.folder)  # type: ignore[no-untyped-call]  # as above
+    return generate_latest(registry), CONTENT_TYPE_LATEST

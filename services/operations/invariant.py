@@ -268,7 +268,8 @@ INVARIANTS = (
         "every stored object has a row, and every LIVE file is used",
         """
         SELECT id FROM files WHERE state = 'LIVE'
-        AND NOT EXISTS (SELECT 1 FROM generations WHERE original_id = files.id OR result_id = files.id)
+        AND NOT EXISTS (SELECT 1 FROM generations WHERE original_id = files.id)
+        AND NOT EXISTS (SELECT 1 FROM generations WHERE result_id = files.id)
         """,
     ),
     Invariant(
