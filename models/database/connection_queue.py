@@ -41,8 +41,7 @@ class ConnectionQueue:
             QueueStalledError: no waiter was served in time.
         """
         arrived = self._now
-        if self._free:
-            self._free -= 1
+        if self.try_acquire():
             return arrived + self._stall_timeout
         slot = asyncio.get_running_loop().create_future()
         self._waiters.append((arrived, slot))
@@ -54,6 +53,13 @@ class ConnectionQueue:
                 self.release()  # it was given to a waiter that has been canceled
             raise
         return max(arrived, self._served_at) + self._stall_timeout
+
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free, which it is not while others wait; return whether it was taken."""
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
 
     @contextlib.asynccontextmanager
     async def deadline(self, when: float) -> AsyncIterator[None]:

@@ -10,7 +10,8 @@ import pytest
 from tortoise.connection import get_connections
 
 from models.database.connection import is_outage, open_database, rows, run_tx
-from models.database.postgres import REQUEST_LIMITS, Limits, NoConnectionError, server_settings
+from models.database.connection_pool import NoConnectionError
+from models.database.postgres import REQUEST_LIMITS, Limits, server_settings
 from tests.support.server_process import free_port
 
 POOL = 3
@@ -135,8 +136,8 @@ async def test_connections_to_a_demoted_server_are_dropped(opened: str) -> None:
     name = opened.rsplit("/", 1)[1]
     await pool_state()
     await execute_elsewhere(opened, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    connections: Any = get_connections().all()[0]
-    await connections._pool.expire_connections()
+    connection: Any = get_connections().all()[0]
+    await connection._pool.expire_connections()
     await pool_state()  # all of them are read-only now, as after a failover
     await execute_elsewhere(opened, f'ALTER DATABASE "{name}" RESET ALL')
     with pytest.raises(Exception) as refused:  # noqa: PT011 - as above
