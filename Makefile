@@ -48,6 +48,7 @@ bench: .venv/dev ## measure pages, fan-out and generations beside floors and pee
 	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)

@@ -10,29 +10,18 @@ from models.enum import FileKind, FileState
 _FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
-class File(Model):
-    """One picture and its thumbnails, under storage keys that the server generates."""
+class StoredFile:
+    """What names the stored objects of a picture: of a File, or of the columns of one in another row."""
 
-    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
-    # RESTRICT: an account's files are removed one by one, bytes first; a cascade would orphan the bytes.
-    owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
-        "models.User", related_name="files", on_delete=fields.RESTRICT
-    )
+    id: str
     owner_id: str
-    kind = fields.CharEnumField(FileKind, "models/enum.py", max_length=16)
-    state = fields.CharEnumField(FileState, "models/enum.py", max_length=16, default=FileState.PENDING)
-    content_type = fields.CharField(max_length=32)
-    byte_size = fields.BigIntField()
-    width = fields.IntField()  # pixels, upright
-    height = fields.IntField()
-    sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
-    thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the picture
-    placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
-    created_at = fields.DatetimeField(auto_now_add=True)
-    updated_at = fields.DatetimeField(auto_now=True)
-
-    class Meta:
-        table = "files"
+    kind: FileKind
+    content_type: str
+    byte_size: int
+    width: int
+    height: int
+    thumbnail_widths: list[int]
+    placeholder: str
 
     @property
     def key(self) -> str:
@@ -57,6 +46,31 @@ class File(Model):
     def thumbnail_keys(self) -> list[str]:
         """The storage keys of all thumbnails."""
         return [self.thumbnail_key_of(width) for width in self.thumbnail_widths]
+
+
+class File(StoredFile, Model):
+    """One picture and its thumbnails, under storage keys that the server generates."""
+
+    id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
+    # RESTRICT: an account's files are removed one by one, bytes first; a cascade would orphan the bytes.
+    owner: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="files", on_delete=fields.RESTRICT
+    )
+    owner_id: str
+    kind = fields.CharEnumField(FileKind, "models/enum.py", max_length=16)
+    state = fields.CharEnumField(FileState, "models/enum.py", max_length=16, default=FileState.PENDING)
+    content_type = fields.CharField(max_length=32)
+    byte_size = fields.BigIntField()
+    width = fields.IntField()  # pixels, upright
+    height = fields.IntField()
+    sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
+    thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the picture
+    placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "files"
 
 
 class Upload(Model):

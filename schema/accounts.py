@@ -8,16 +8,15 @@ import strawberry
 import models
 from models import ids
 from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
-from schema.generations import Generation, GenerationFilter, generation_key
+from schema.generations import Generation, GenerationFilter, attributes_of, generation_key
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder, Role
-from schema.runtime.node import Node, known_id
+from schema.runtime.node import Node
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.billing import ledger
 from services.billing.entitlement import is_member
-from services.core.error import NotFoundError
 from services.gallery import gallery
 from services.gallery.user_stats import Stats
 from services.media.quota import StorageQuota, StorageUsage
@@ -157,11 +156,10 @@ class User(Node):
 
     @strawberry.field(description="One of the account's generations; null: none with this ID.")
     async def generation(self, info: Info, id: strawberry.ID) -> Generation | None:
-        try:
-            known = known_id(id, ids.GENERATION)
-            return Generation.of(await info.context.services.generations.requests.get(self.row.id, known))
-        except NotFoundError:
-            return None
+        found = None
+        if ids.is_id(id, ids.GENERATION):
+            found = await info.context.services.gallery.lists.find(self.row.id, id, attributes_of(info))
+        return Generation.of(found) if found else None
 
     @strawberry.field(
         description="The account's generations. `first` or `last` is 1 to 100, else INVALID_INPUT; with neither, the "
@@ -183,6 +181,7 @@ class User(Node):
             page_request(generation_key(order), first, after, last, before, order),
             filter.criteria() if filter else gallery.GenerationFilter(),
             order,
+            attributes_of(info),
         )
         return Connection.of(page, Generation.of, order)
 

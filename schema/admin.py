@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 from schema.accounts import User
 from schema.billing import CreditTransaction, TransactionFilter
 from schema.events import AuditEntry
-from schema.generations import Generation, GenerationFilter, generation_key
+from schema.generations import Generation, GenerationFilter, attributes_of, generation_key
 from schema.operations import LedgerCheck, Maintenance, Metrics
 from schema.payments import PaymentReview
 from schema.runtime.connection import Connection, UncountedConnection, page_request
@@ -82,6 +82,7 @@ class Admin:
         page = await info.context.services.gallery.lists.all_generations(
             page_request(generation_key(order), first, after, last, before, order),
             filter.criteria() if filter else gallery.GenerationFilter(),
+            attributes_of(info),
         )
         return Connection.of(page, Generation.of, order)
 

@@ -1,15 +1,15 @@
 """GraphQL types of the catalogue: collections, styles, custom styles and the admin import."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
-import models
 from models import enum
+from models.generation_row import AnyCollection, AnyStyle, CollectionColumns, StyleColumns
 from schema.runtime.context import Info
 from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.runtime.input import given
-from schema.runtime.node import Node
+from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.catalogue import style as catalogue
@@ -25,11 +25,18 @@ class QualityPrice:
 
 @strawberry.type(description="A product line of styles with its own prices and refund policy.")
 class Collection(Node):
-    row: strawberry.Private[models.Collection]
+    row: strawberry.Private[AnyCollection]
+    is_type_of = SourceClasses(CollectionColumns)
     slug: str
     base_cost: int = strawberry.field(description="Credits for one STANDARD image.")
     refund_policy: RefundPolicy
-    qualities: list[QualityPrice]
+
+    @strawberry.field
+    def qualities(self) -> list[QualityPrice]:
+        return [
+            QualityPrice(quality=enum.Quality(name), multiplier=multiplier)
+            for name, multiplier in self.row.qualities.items()
+        ]
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -41,23 +48,19 @@ class Collection(Node):
 
     @strawberry.field
     async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.catalogue")]]:
-        found = await info.context.styles_by_collection.load(self.row.id)
-        for style in found:
-            style.collection = self.row
-        return [Style.of(style) for style in found]
+        return [Style.of(style) for style in await info.context.styles_by_collection.load(self.row.id)]
 
     @classmethod
-    def of(cls, row: models.Collection) -> "Collection":
+    def of(cls, row: AnyCollection) -> "Collection":
+        """Return the source of a collection's fields; CollectionColumns have their attributes themselves."""
+        if isinstance(row, CollectionColumns):
+            return cast("Collection", row)
         return cls(
             id=strawberry.ID(row.id),
             row=row,
             slug=row.slug,
             base_cost=row.base_cost,
             refund_policy=row.refund_policy,
-            qualities=[
-                QualityPrice(quality=enum.Quality(name), multiplier=multiplier)
-                for name, multiplier in row.qualities.items()
-            ],
         )
 
 
@@ -80,13 +83,25 @@ def _option_text(option: VariableOption, info: Info) -> str:
 
 @strawberry.type(description="A named prompt template: a look, a hero or a scene.")
 class Style(Node):
-    row: strawberry.Private[models.Style]
+    row: strawberry.Private[AnyStyle]
+    is_type_of = SourceClasses(StyleColumns)
     slug: str
-    media: list[MediaKind]
+
+    @strawberry.field
+    def media(self) -> list[MediaKind]:
+        return [enum.MediaKind.IMAGE]
+
     members_only: bool
-    cost: int = strawberry.field(description="Credits for one STANDARD image.")
+
+    @strawberry.field(description="Credits for one STANDARD image.")
+    def cost(self) -> int:
+        return catalogue.cost_of(self.row)
+
     reference_image: ReferenceImage
-    preview_url: str | None = strawberry.field(description="An example image in this style; null: none.")
+
+    @strawberry.field(description="An example image in this style; null: none.")
+    def preview_url(self) -> str | None:
+        return None  # no profile has example images
 
     @strawberry.field
     def title(self, info: Info) -> str:
@@ -135,16 +150,16 @@ class Style(Node):
         return self.row.prompt if shows else None
 
     @classmethod
-    def of(cls, row: models.Style) -> "Style":
+    def of(cls, row: AnyStyle) -> "Style":
+        """Return the source of a style's fields; StyleColumns have their attributes themselves."""
+        if isinstance(row, StyleColumns):
+            return cast("Style", row)
         return cls(
             id=strawberry.ID(row.id),
             row=row,
             slug=row.slug,
-            media=[enum.MediaKind.IMAGE],
             members_only=row.members_only,
-            cost=catalogue.cost_of(row),
             reference_image=row.reference_image,
-            preview_url=None,  # no profile has example images
         )
 
 

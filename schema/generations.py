@@ -1,22 +1,25 @@
 """GraphQL types of generations: requests, status, refinement and regeneration."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import strawberry
 from strawberry.file_uploads import Upload
 from strawberry.scalars import JSON
 
-import models
 from models import enum, ids
+from models.generation_row import GENERATIONS, AnyGeneration, GenerationRow
 from schema.catalogue import Style
 from schema.media import MediaFile
 from schema.runtime.context import Info
 from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, MediaKind, PaidBy, Quality, Size
 from schema.runtime.input import given
-from schema.runtime.node import Node
+from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
+from schema.runtime.selection import selected_below
 from schema.runtime.user_error import UserError
 from schema.user_loader import load_user, user_node
 from services.gallery import download_name, gallery
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 
 @strawberry.type(description="A request for one image.")
 class Generation(Node):
-    row: strawberry.Private[models.Generation]
+    row: strawberry.Private[AnyGeneration]
+    is_type_of = SourceClasses(GENERATIONS.record, GENERATIONS.plain)
     media: MediaKind
     status: GenerationStatus
     stage: GenerationStage
@@ -66,15 +70,13 @@ class Generation(Node):
 
     @strawberry.field(description="The number of generations ahead in the queue, 0: next; null unless QUEUED.")
     async def queue_position(self, info: Info) -> int | None:
-        return await self._position(info)
+        return await _position(self.row, info)
 
     @strawberry.field(description="Seconds until completion, from recent generations of the same kind; null: unknown.")
     async def estimated_seconds(self, info: Info) -> float | None:
-        return await info.context.services.generations.queue_estimates.seconds(self.row, await self._position(info))
-
-    async def _position(self, info: Info) -> int | None:
-        is_queued = self.status is GenerationStatus.PENDING
-        return await info.context.queue_position.load(self.row.id) if is_queued else None
+        return await info.context.services.generations.queue_estimates.seconds(
+            self.row, await _position(self.row, info)
+        )
 
     @strawberry.field
     def style(self) -> Style | None:
@@ -118,7 +120,10 @@ class Generation(Node):
         return await load_user(info, self.row.user_id)
 
     @classmethod
-    def of(cls, row: models.Generation) -> "Generation":
+    def of(cls, row: AnyGeneration) -> "Generation":
+        """Return the source of a generation's fields; a GenerationRow has their attributes itself."""
+        if isinstance(row, GenerationRow):
+            return cast("Generation", row)
         return cls(
             id=strawberry.ID(row.id),
             row=row,
@@ -147,6 +152,43 @@ class Generation(Node):
             started_at=row.started_at,
             completed_at=row.completed_at,
         )
+
+
+_FILE_NAMES = {"original": {"created_at"}, "result": {"created_at", "style_slug"}}  # what download names are made of
+_READS = {  # where the attributes that a field reads are not those of its name
+    "message": {"stage"},
+    "error_message": {"error_code"},
+    "queue_position": {"status"},
+    "estimated_seconds": {"status", "media", "quality", "started_at"},
+    "preview_url": {"preview"},
+    "share_url": {"share_slug"},
+    "parent": {"parent_id"},
+    "owner": {"user_id"},
+    **_FILE_NAMES,
+}
+
+
+def attributes_of(info: Info) -> frozenset[str]:
+    """Return the attributes of generations that the fields below the resolved one read; see models.generation_row."""
+    return _attributes(selected_below(info))
+
+
+@lru_cache(maxsize=256)
+def _attributes(fields: frozenset[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for field in fields:
+        kind, _, camel = field.partition(".")
+        name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), camel)
+        if kind == "Generation":
+            found |= {name, *_READS.get(name, ())}
+        elif kind in ("Style", "Collection"):
+            found.add(f"{kind.lower()}.{name}")
+    return frozenset(found)
+
+
+async def _position(row: AnyGeneration, info: Info) -> int | None:
+    is_queued = row.status is GenerationStatus.PENDING
+    return await info.context.queue_position.load(row.id) if is_queued else None
 
 
 def generation_key(order: gallery.GenerationOrder) -> Callable[[str], gallery.GenerationKey]:

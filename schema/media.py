@@ -6,7 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 import models
-from models import File
+from models.media import StoredFile
 from schema.runtime.context import Info
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
@@ -20,7 +20,7 @@ _DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 
 @strawberry.type(description="A stored image.")
 class MediaFile:
-    row: strawberry.Private[File]
+    row: strawberry.Private[StoredFile]
     name: strawberry.Private[str]  # suggested for downloads, without the extension
     # For a shared image: signed URLs would reveal the storage key, which contains the account's ID.
     shared: strawberry.Private[ShareLinks | None]
@@ -64,7 +64,7 @@ class MediaFile:
         return datetime.fromtimestamp((await info.context.services.media.files.link(self.row)).expires_at, UTC)
 
     @classmethod
-    def of(cls, row: File, name: str = "picture", shared: ShareLinks | None = None) -> "MediaFile":
+    def of(cls, row: StoredFile, name: str = "picture", shared: ShareLinks | None = None) -> "MediaFile":
         return cls(
             row=row,
             name=name,

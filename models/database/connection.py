@@ -13,8 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
-from tortoise.connection import get_connections
-from tortoise.context import TortoiseContext
+from tortoise.context import TortoiseContext, require_context
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
@@ -143,7 +142,7 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
                 return await work(*args, **kwargs)
 
     async def transaction() -> T:
-        if isinstance(_connection(), TransactionalDBClient):
+        if isinstance(current_connection(), TransactionalDBClient):
             return await once()  # after a conflict only the outer transaction can be retried
         for attempt in range(_RETRIES):
             with contextlib.suppress(*_CONFLICTS):
@@ -168,11 +167,12 @@ async def run_tx(work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
 
 def dialect() -> str:
     """Return the dialect of the open database: `postgres` or `sqlite`."""
-    return _connection().capabilities.dialect
+    return current_connection().capabilities.dialect
 
 
-def _connection() -> BaseDBAsyncClient:
-    connections = get_connections()
+def current_connection() -> BaseDBAsyncClient:
+    """Return Tortoise's connection: inside a transaction, that of the transaction."""
+    connections = require_context().connections  # as Tortoise's get_connections, which imports it each time
     return connections.get(next(iter(connections.db_config)))
 
 
@@ -182,7 +182,7 @@ async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     The SQL is the same for both databases: `$1` placeholders, `NOW()` for the database's clock, `LATER($1)` for the
     time that many seconds from now (negative: ago). Leases use the database's clock, because workers' clocks differ.
     """
-    connection = _connection()
+    connection = current_connection()
     statement = in_dialect(sql, connection.capabilities.dialect)
     found: list[dict[str, Any]] = await connection.execute_query_dict(statement, list(values))
     return found

@@ -8,17 +8,12 @@ account's rows.
 import itertools
 from collections.abc import Iterable
 
-from pypika_tortoise.context import SqlContext
-from pypika_tortoise.terms import Criterion, Term, ValueWrapper
-from tortoise.expressions import Q, RawSQL, ResolveContext
-from tortoise.query_utils import QueryModifier
-
 from models.database.connection import dialect
 
 _BITS = 21  # of a code point; Unicode ends at 0x10FFFF
 
-# An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
-UNINDEXED_ID = RawSQL('"generations"."id" || \'\'')
+# Final generations whose text has these pairs: the same expression as in the index, or the planner does not use it.
+HAS_PAIRS = '"generations"."completed_at" IS NOT NULL AND character_pairs("generations"."search_text") @> {}'
 
 
 def has_word_index() -> bool:
@@ -32,27 +27,3 @@ def character_pairs(words: Iterable[str]) -> list[int]:
     # Every text contains single ASCII letters and digits, because it contains the id.
     single = {ord(word) for word in words if len(word) == 1 and not (word.isascii() and word.isalnum())}
     return sorted(pairs | single)
-
-
-class HasPairs(Q):
-    """Final generations whose search_text has these pairs, found by the index."""
-
-    def __init__(self, pairs: list[int]) -> None:
-        super().__init__()
-        self._pairs = pairs
-
-    def resolve(self, resolve_context: ResolveContext) -> QueryModifier:
-        return QueryModifier(where_criterion=_HasPairs(ValueWrapper(self._pairs)))
-
-
-class _HasPairs(Criterion):
-    def __init__(self, pairs: Term) -> None:
-        super().__init__()
-        self._pairs = pairs
-
-    def get_sql(self, ctx: SqlContext) -> str:
-        # The same expression as in the index, or the planner does not use it.
-        return (
-            '"generations"."completed_at" IS NOT NULL'
-            f' AND character_pairs("generations"."search_text") @> {self._pairs.get_sql(ctx)}'
-        )

@@ -10,7 +10,7 @@ import strawberry
 from models import ids
 from services.core.error import InvalidInputError
 from services.core.message import message
-from services.core.pagination import M, Page, PageRequest
+from services.core.pagination import Page, PageRequest, R
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class UncountedConnection(Generic[T]):
     page_info: PageInfo
 
     @classmethod
-    def of(cls, page: Page[M, Any], node_of: Callable[[M], T], order: str = "") -> Self:
+    def of(cls, page: Page[R, Any], node_of: Callable[[R], T], order: str = "") -> Self:
         """Return the page with each row as the node that `node_of` makes of it.
 
         `order`: part of each cursor where the list has several orders.

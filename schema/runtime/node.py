@@ -13,6 +13,19 @@ class Node:
     )
 
 
+class SourceClasses:
+    """A type's `is_type_of`: its objects are of the type's own class, or rows that have its fields as attributes."""
+
+    def __init__(self, *rows: type) -> None:
+        self.classes = frozenset(rows)
+
+    def __set_name__(self, owner: type, _name: str) -> None:
+        self.classes |= {owner}
+
+    def __call__(self, value: object, _info: object) -> bool:
+        return type(value) in self.classes
+
+
 def known_id(value: str, prefix: str, *field: str) -> str:
     """Return a well-formed ID with this prefix.
 

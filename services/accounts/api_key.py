@@ -3,13 +3,14 @@
 import base64
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 
 from models import ApiKey, User
-from models.database.connection import run_tx
+from models.database.connection import as_datetime, placeholders, run_tx
+from models.database.fixed_sql import ModelReader, Row, RowKind, fetch
 from services.accounts.email_verification import VerificationService
 from services.accounts.secret_token import hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
@@ -48,6 +49,17 @@ class NewApiKey:
 class _Request:
     name: str
     idempotency_key: str | None
+
+
+class _KeyRow(Row, model=User):
+    """A key's user, and what its use needs of the key."""
+
+    key_id: str
+    key_hash: str
+    last_used_at: datetime | str | None
+
+
+_KEYS, _USERS = RowKind(_KeyRow), ModelReader(User)
 
 
 def is_api_key(token: str) -> bool:
@@ -156,32 +168,42 @@ class ApiKeyService:
 
     async def user_of(self, key: str) -> User | None:
         """Return the user of a key; None if it is unknown or revoked, or its account may not sign in or use the API."""
-        row = (
-            await ApiKey.filter(key_hash=hash_token(key)).select_related("user").first()
-            if is_well_formed(key)
-            else None
-        )
-        if row is None or not row.user.may_sign_in:
+        found = await _find([hash_token(key)]) if is_well_formed(key) else []
+        if not found or not found[0][1].may_sign_in:
             return None
-        if not await self._has_access(row.user):
+        ((row, user),) = found
+        if not await self._has_access(user):
             return None
         now = datetime.now(UTC)
-        if row.last_used_at is None or now - row.last_used_at > _USE_PRECISION:
-            await ApiKey.filter(id=row.id).update(last_used_at=now)
-        return row.user
+        if row.last_used_at is None or now - as_datetime(row.last_used_at) > _USE_PRECISION:
+            await ApiKey.filter(id=row.key_id).update(last_used_at=now)
+        return user
 
     async def users_of(self, keys: Sequence[str]) -> dict[str, User]:
         """Return the users of several keys in one query, without invalid keys; `last_used_at` stays unchanged."""
         by_hash = {hash_token(key): key for key in keys}
-        found = await ApiKey.filter(key_hash__in=list(by_hash)).select_related("user")
         return {
-            by_hash[row.key_hash]: row.user
-            for row in found
-            if row.user.may_sign_in and await self._has_access(row.user)
+            by_hash[row.key_hash]: user
+            for row, user in await _find(by_hash)
+            if user.may_sign_in and await self._has_access(user)
         }
 
     async def _has_access(self, user: User) -> bool:
         return (await self._entitlements.of(user)).api_access
+
+
+async def _find(hashes: Collection[str]) -> list[tuple[_KeyRow, User]]:
+    return [(row, _USERS.read(row)) for row in await fetch(_KEYS, _statement(len(hashes)), hashes)]
+
+
+@lru_cache(maxsize=64)
+def _statement(count: int) -> str:
+    places = placeholders(range(count))
+    return (
+        f'SELECT {_USERS.columns}, "api_keys"."id" AS "key_id", "api_keys"."key_hash", "api_keys"."last_used_at"'  # noqa: S608 - columns and placeholders
+        ' FROM "api_keys" JOIN "users" ON "users"."id" = "api_keys"."user_id"'
+        f' WHERE "api_keys"."key_hash" IN ({places})'
+    )
 
 
 async def _replay(user_id: str, key_id: str) -> ApiKey:

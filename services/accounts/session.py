@@ -1,10 +1,13 @@
 """Sessions, identified by opaque tokens that are stored as hashes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from models import Session, User
+from models.database.connection import as_datetime, placeholders
+from models.database.fixed_sql import ModelReader, Row, RowKind, fetch
 from services.accounts.secret_token import hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
 from services.integrations.device_token import DeviceTokens
@@ -40,20 +43,13 @@ class SessionService:
 
     async def user_of(self, token: str) -> User | None:
         """Return the user of a token; None if it is unknown, ended or expired, or the account may not sign in."""
-        if not is_well_formed(token):
-            return None
-        session = (
-            await Session.filter(token_hash=hash_token(token), expires_at__gt=datetime.now(UTC))
-            .select_related("user")
-            .first()
-        )
-        return session.user if session and session.user.may_sign_in else None
+        found = await _sessions([hash_token(token)]) if is_well_formed(token) else []
+        return found[0][1] if found else None
 
     async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
         """Return the users of several tokens in one query, without invalid tokens."""
         by_hash = {hash_token(token): token for token in tokens}
-        found = Session.filter(token_hash__in=list(by_hash), expires_at__gt=datetime.now(UTC)).select_related("user")
-        return {by_hash[row.token_hash]: row.user for row in await found if row.user.may_sign_in}
+        return {by_hash[token_hash]: user for token_hash, user in await _sessions(by_hash)}
 
     async def is_recent(self, user_id: str, token: str | None) -> bool:
         """Whether the account signed in with this session within the last RECENT, so that it need not sign in again."""
@@ -72,3 +68,33 @@ class SessionService:
     async def remove_expired(self) -> int:
         """Delete expired sessions and return their number."""
         return await Session.filter(expires_at__lt=datetime.now(UTC)).delete()
+
+
+class _SessionRow(Row, model=User):
+    """A session's user, and what its token needs."""
+
+    token_hash: str
+    expires_at: datetime | str
+
+
+_ROWS, _USERS = RowKind(_SessionRow), ModelReader(User)
+
+
+async def _sessions(hashes: Collection[str]) -> list[tuple[str, User]]:
+    """Return the valid sessions of these tokens: the hash of each, and its user."""
+    now = datetime.now(UTC)
+    return [
+        (row.token_hash, user)
+        for row in await fetch(_ROWS, _statement(len(hashes)), hashes)
+        if as_datetime(row.expires_at) > now and (user := _USERS.read(row)).may_sign_in
+    ]
+
+
+@lru_cache(maxsize=64)
+def _statement(count: int) -> str:
+    places = placeholders(range(count))
+    return (
+        f'SELECT {_USERS.columns}, "sessions"."token_hash", "sessions"."expires_at" FROM "sessions"'  # noqa: S608 - columns and placeholders
+        ' JOIN "users" ON "users"."id" = "sessions"."user_id"'
+        f' WHERE "sessions"."token_hash" IN ({places})'
+    )

@@ -11,6 +11,7 @@ from tortoise.queryset import QuerySet
 from models import Collection, Style, User
 from models.database.connection import run_tx
 from models.enum import MediaKind, Quality, Size
+from models.generation_row import AnyStyle
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError
 from services.core.message import message
@@ -38,7 +39,7 @@ class StyleFilter:
     search: str | None = None
 
 
-def cost_of(style: Style) -> int:
+def cost_of(style: AnyStyle) -> int:
     """Return the credits for one STANDARD image."""
     return style.collection.base_cost if style.cost is None else style.cost
 
@@ -56,12 +57,12 @@ def price(style: Style, quality: Quality) -> int:
     return math.ceil(cost_of(style) * Decimal(str(multiplier)))
 
 
-def is_locked(style: Style, viewer: User | None) -> bool:
+def is_locked(style: AnyStyle, viewer: User | None) -> bool:
     """Whether this viewer may not use the style."""
     return style.members_only and not is_member(viewer)
 
 
-def is_own(style: Style, viewer: User | None) -> bool:
+def is_own(style: AnyStyle, viewer: User | None) -> bool:
     """Whether the style is a custom style of this viewer."""
     return viewer is not None and style.owner_id == viewer.id
 
@@ -87,7 +88,7 @@ def search_text(
     return "\n".join(["", *(" ".join(text.split()) for text in texts), ""]).casefold()
 
 
-def variables_of(style: Style) -> tuple[StyleVariable, ...]:
+def variables_of(style: AnyStyle) -> tuple[StyleVariable, ...]:
     """Return the variables that a user may set."""
     return tuple(StyleVariable.model_validate(variable) for variable in style.variables)
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from tortoise.models import Model
@@ -14,6 +15,7 @@ from services.core.error import InvalidInputError
 from services.core.message import message
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")  # a row: a model, or a row of fixed SQL
 K = TypeVar("K")  # a column's value, or a tuple of several columns' values
 
 DEFAULT_SIZE = 20  # items of a page where the client names no size
@@ -55,10 +57,10 @@ class PageRequest(Generic[K]):
 
 
 @dataclass(frozen=True)
-class Page(Generic[M, K]):
+class Page(Generic[R, K]):
     """A page of rows in the list's order. `count` queries the total only when called."""
 
-    items: list[M]
+    items: list[R]
     keys: list[K]
     has_next: bool
     has_previous: bool
@@ -73,15 +75,25 @@ def created_between(
     `prefix`: of the ids by which the list is ordered. They contain the time, so that the index is entered at the right
     position rather than scanned up to it.
     """
-    if after is not None:
-        query = query.filter(created_at__gt=after)
-        if prefix and after > _FIRST + _ID_SLACK:
-            query = query.filter(id__gt=ids.first_of(prefix, after - _ID_SLACK))
-    if before is not None:
-        query = query.filter(created_at__lt=before)
-        if prefix and before < _LAST - _ID_SLACK:
-            query = query.filter(id__lt=ids.first_of(prefix, before + _ID_SLACK))
+    for column, is_after, value in created_bounds(after, before, prefix=prefix):
+        query = query.filter(**{f"{column}__{'gt' if is_after else 'lt'}": value})
     return query
+
+
+def created_bounds(
+    after: datetime | None, before: datetime | None, *, prefix: str | None = None
+) -> list[tuple[str, bool, datetime | str]]:
+    """Return the bounds of `created_between`: a column, whether its value is greater than the bound, and the bound."""
+    found: list[tuple[str, bool, datetime | str]] = []
+    if after is not None:
+        found.append(("created_at", True, after))
+        if prefix and after > _FIRST + _ID_SLACK:
+            found.append(("id", True, ids.first_of(prefix, after - _ID_SLACK)))
+    if before is not None:
+        found.append(("created_at", False, before))
+        if prefix and before < _LAST - _ID_SLACK:
+            found.append(("id", False, ids.first_of(prefix, before + _ID_SLACK)))
+    return found
 
 
 def between_cursors(
@@ -90,13 +102,14 @@ def between_cursors(
     """Filter `query`, in the order of `key`, to rows between the request's two cursors."""
     following, preceding = (Before, After) if descending else (After, Before)
     if request.after is not None:
-        query = query.filter(following(key, _values(request.after)))
+        query = query.filter(following(key, key_values(request.after)))
     if request.before is not None:
-        query = query.filter(preceding(key, _values(request.before)))
+        query = query.filter(preceding(key, key_values(request.before)))
     return query
 
 
-def _values(key: object) -> tuple[object, ...]:
+def key_values(key: object) -> tuple[object, ...]:
+    """Return the values of a key of one or of several columns."""
     return key if isinstance(key, tuple) else (key,)
 
 
@@ -113,17 +126,17 @@ async def paginate(
 
 
 def page_of(
-    found: list[M], request: PageRequest[K], columns: tuple[str, ...], count: Callable[[], Awaitable[int]]
-) -> Page[M, K]:
-    """Return the page of the rows `found`, in the order read: one more than requested if there is a further page."""
+    found: list[R], request: PageRequest[K], columns: tuple[str, ...], count: Callable[[], Awaitable[int]]
+) -> Page[R, K]:
+    """Return the page of the rows `found`, in the order read: more than requested if there is a further page."""
     backwards = request.last is not None
     more, items = len(found) > request.size, found[: request.size]
     if backwards:
         items.reverse()
-    keys: list[Any] = [tuple(getattr(item, column) for column in columns) for item in items]
+    key_of: Callable[[R], Any] = attrgetter(*columns)  # of one column: its value; else a tuple
     return Page(
         items=items,
-        keys=[key if len(columns) > 1 else key[0] for key in keys],
+        keys=[*map(key_of, items)],
         has_next=request.before is not None if backwards else more,
         has_previous=more if backwards else request.after is not None,
         count=count,

@@ -2,7 +2,7 @@
 
 import re
 
-from models import Generation
+from models.generation_row import AnyGeneration
 from services.catalogue.style import PROMPT_ONLY_STYLE
 from services.core.text import is_slug
 
@@ -10,17 +10,17 @@ _GENERATED_SLUG = re.compile(r"(own|added)-[0-9a-z]{26}")  # of styles that user
 _DEFAULT_PREFIX = "picture"
 
 
-def result_name(generation: Generation) -> str:
+def result_name(generation: AnyGeneration) -> str:
     """Return the file name of the result, without extension: the style, the day and the end of the id."""
     slug = generation.style_slug
     is_readable = is_slug(slug) and slug != PROMPT_ONLY_STYLE[1] and not _GENERATED_SLUG.fullmatch(slug)
     return _name(slug if is_readable else _DEFAULT_PREFIX, generation)
 
 
-def original_name(generation: Generation) -> str:
+def original_name(generation: AnyGeneration) -> str:
     """Return the file name of the original, without extension."""
     return _name("original", generation)
 
 
-def _name(prefix: str, generation: Generation) -> str:
+def _name(prefix: str, generation: AnyGeneration) -> str:
     return f"{prefix}-{generation.created_at:%Y-%m-%d}-{generation.id[-6:]}"

@@ -5,12 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from tortoise.queryset import QuerySet
-
-from models import Generation, ids
+from models import ids
 from models.enum import GenerationStatus, MediaKind
-from services.core.pagination import Page, PageRequest, created_between, paginate
+from models.generation_row import GenerationRow
+from services.core.pagination import Page, PageRequest, created_bounds, page_of
 from services.core.text import slug_or_empty
+from services.gallery.generation_query import NONE_DELETED, GenerationQuery
 from services.gallery.search import search_page, search_words
 
 
@@ -48,60 +48,91 @@ class GenerationFilter:
 
 
 class GalleryService:
-    """Loads and lists generations."""
+    """Loads and lists generations.
 
-    async def by_ids(self, user_id: str, generation_ids: list[str]) -> dict[str, Generation]:
+    `attributes` of each method: what the caller reads of each generation (see models.generation_row.selection); None:
+    everything.
+    """
+
+    async def find(
+        self, user_id: str, generation_id: str, attributes: frozenset[str] | None = None
+    ) -> GenerationRow | None:
+        """Return the user's generation; None if it does not exist or belongs to another user."""
+        found = NONE_DELETED.equal("id", generation_id).equal("user_id", user_id)
+        return next(iter(await found.all(attributes)), None)
+
+    async def by_ids(
+        self, user_id: str, generation_ids: list[str], attributes: frozenset[str] | None = None
+    ) -> dict[str, GenerationRow]:
         """Return the given generations that belong to the user."""
-        found = Generation.present().filter(id__in=generation_ids, user_id=user_id)
-        return {generation.id: generation for generation in await found}
+        found = NONE_DELETED.among("id", generation_ids).equal("user_id", user_id)
+        return {generation.id: generation for generation in await found.all(attributes)}
 
-    async def all_by_ids(self, generation_ids: list[str]) -> dict[str, Generation]:
+    async def all_by_ids(
+        self, generation_ids: list[str], attributes: frozenset[str] | None = None
+    ) -> dict[str, GenerationRow]:
         """Return the given generations that exist, of any account, for admins."""
-        return {generation.id: generation for generation in await Generation.present().filter(id__in=generation_ids)}
+        found = NONE_DELETED.among("id", generation_ids)
+        return {generation.id: generation for generation in await found.all(attributes)}
 
     async def generations(
-        self, user_id: str, request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
-    ) -> Page[Generation, GenerationKey]:
+        self,
+        user_id: str,
+        request: PageRequest[GenerationKey],
+        wanted: GenerationFilter,
+        order: GenerationOrder,
+        attributes: frozenset[str] | None = None,
+    ) -> Page[GenerationRow, GenerationKey]:
         """Return a page of the user's generations; the cursors of `request` must belong to `order`.
 
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        return await self._page(Generation.present().filter(user_id=user_id), request, wanted, order)
+        return await _page(NONE_DELETED.equal("user_id", user_id), request, wanted, order, attributes)
 
     async def all_generations(
-        self, request: PageRequest[GenerationKey], wanted: GenerationFilter
-    ) -> Page[Generation, GenerationKey]:
+        self, request: PageRequest[GenerationKey], wanted: GenerationFilter, attributes: frozenset[str] | None = None
+    ) -> Page[GenerationRow, GenerationKey]:
         """Return a page of all accounts' generations, newest first, for admins.
 
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        return await self._page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
+        return await _page(NONE_DELETED, request, wanted, GenerationOrder.NEWEST, attributes)
 
-    @staticmethod
-    async def _page(
-        query: QuerySet[Generation],
-        request: PageRequest[GenerationKey],
-        wanted: GenerationFilter,
-        order: GenerationOrder,
-    ) -> Page[Generation, GenerationKey]:
-        if wanted.status is not None:
-            query = query.filter(status__in=wanted.status)
-        if wanted.media is not None:
-            query = query.filter(media=wanted.media)
-        if wanted.is_favorite is not None:
-            query = query.filter(is_favorite=wanted.is_favorite)
-        if wanted.style_id is not None:
-            query = query.filter(style_id=wanted.style_id)
-        if wanted.collection is not None:
-            query = query.filter(collection_slug=slug_or_empty(wanted.collection))
-        if wanted.batch_id is not None:
-            query = query.filter(batch_id=wanted.batch_id)
-        query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.GENERATION)
-        key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
-        descending = order is not GenerationOrder.OLDEST
-        words = search_words(wanted.search)
-        if words:
-            return await search_page(query, words, request, key, descending=descending)
-        return await paginate(query, request, key=key, descending=descending)
+
+async def _page(
+    query: GenerationQuery,
+    request: PageRequest[GenerationKey],
+    wanted: GenerationFilter,
+    order: GenerationOrder,
+    attributes: frozenset[str] | None,
+) -> Page[GenerationRow, GenerationKey]:
+    query = _filtered(query, wanted)
+    key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
+    descending = order is not GenerationOrder.OLDEST
+    words = search_words(wanted.search)
+    if words:
+        return await search_page(query, words, request, key, attributes, descending=descending)
+    ahead = query.between_cursors(request, key, descending=descending)
+    # One more row than requested shows whether there is a further page in that direction.
+    found = await ahead.page(attributes, key, request.size + 1, down=request.walks_down(descending=descending))
+    return page_of(found, request, key, query.count)
+
+
+def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQuery:
+    if wanted.status is not None:
+        query = query.among("status", [status.value for status in wanted.status])
+    if wanted.media is not None:
+        query = query.equal("media", wanted.media.value)
+    if wanted.is_favorite is not None:
+        query = query.equal("is_favorite", wanted.is_favorite)
+    if wanted.style_id is not None:
+        query = query.equal("style_id", wanted.style_id)
+    if wanted.collection is not None:
+        query = query.equal("collection_slug", slug_or_empty(wanted.collection))
+    if wanted.batch_id is not None:
+        query = query.equal("batch_id", wanted.batch_id)
+    for column, is_after, bound in created_bounds(wanted.created_after, wanted.created_before, prefix=ids.GENERATION):
+        query = query.where(f'"generations"."{column}" {">" if is_after else "<"} {{}}', bound)
+    return query

@@ -1,17 +1,16 @@
 """Search in a list of generations: a scan in list order for common words, the search index for rare ones."""
 
+import re
 from typing import Any
 
-from tortoise.queryset import QuerySet
-
-from models import Generation
-from models.database.keyset import After, Before
-from models.database.search_index import UNINDEXED_ID, HasPairs, character_pairs, has_word_index
+from models.database.search_index import HAS_PAIRS, character_pairs, has_word_index
 from models.enum import GenerationStatus
+from models.generation_row import GenerationRow
 from services.core.error import InvalidInputError
 from services.core.message import message
-from services.core.pagination import K, Page, PageRequest, between_cursors, page_of, paginate
+from services.core.pagination import K, Page, PageRequest, page_of
 from services.core.text import clean_text
+from services.gallery.generation_query import NONE_DELETED, GenerationQuery
 
 _MAX_LENGTH = 200  # characters
 _MAX_WORDS = 10
@@ -22,7 +21,9 @@ _MAX_WORDS = 10
 _SCANNED_PER_ROW = 200  # generations
 
 # The index excludes generations that have not ended, because each heartbeat would write all their pairs again.
-_NOT_INDEXED = (GenerationStatus.PENDING, GenerationStatus.PROCESSING)
+_NOT_INDEXED = (GenerationStatus.PENDING.value, GenerationStatus.PROCESSING.value)
+
+_CONTAINS = 'CAST("generations"."search_text" AS VARCHAR) LIKE {} ESCAPE \'\\\''
 
 
 def search_words(text: str | None) -> tuple[str, ...]:
@@ -39,43 +40,46 @@ def search_words(text: str | None) -> tuple[str, ...]:
 
 
 async def search_page(
-    query: QuerySet[Generation],
+    query: GenerationQuery,
     words: tuple[str, ...],
     request: PageRequest[K],
     key: tuple[str, ...],
+    attributes: frozenset[str] | None,
     *,
     descending: bool,
-) -> Page[Generation, K]:
+) -> Page[GenerationRow, K]:
     """Return a page of the generations of `query` that contain every word, ordered by `key`, which ends in the id."""
     matching = query
     for word in words:
-        matching = matching.filter(search_text__contains=word)
+        matching = matching.where(_CONTAINS, f"%{_escaped(word)}%")
+    down, wanted = request.walks_down(descending=descending), request.size + 1
+    near = matching.between_cursors(request, key, descending=descending)
     pairs = character_pairs(words) if has_word_index() else []
     if not pairs:
-        return await paginate(matching, request, key=key, descending=descending)
-    down, wanted = request.walks_down(descending=descending), request.size + 1
-    in_order = [("-" if down else "") + column for column in key]
-    ahead = between_cursors(query, request, key, descending=descending).order_by(*in_order)
-    edge = await ahead.offset(_SCANNED_PER_ROW * wanted).limit(1).values_list(*key)
-    near = between_cursors(matching, request, key, descending=descending)
+        return page_of(await near.page(attributes, key, wanted, down=down), request, key, matching.count)
+    ahead = query.between_cursors(request, key, descending=descending)
+    edge = await ahead.keys(key, 1, down=down, offset=_SCANNED_PER_ROW * wanted)
     if edge:
-        near = near.filter((After if down else Before)(key, edge[0]))
-    found = await near.order_by(*in_order).limit(wanted)
+        near = near.beyond(key, edge[0], less=not down)
+    found = await near.page(attributes, key, wanted, down=down)
 
-    parts = [matching.filter(HasPairs(pairs)), matching.filter(status__in=_NOT_INDEXED)]
+    parts = [matching.where(HAS_PAIRS, pairs), matching.among("status", _NOT_INDEXED)]
     if edge and len(found) < wanted:
         # Two queries, because the index has only ended generations; only keys, because there may be thousands to sort.
         keys: list[tuple[Any, ...]] = []
         for part in parts:
-            far = between_cursors(part, request, key, descending=descending).annotate(place=UNINDEXED_ID)
-            keys += (
-                await far.order_by(*in_order[:-1], in_order[-1].replace("id", "place")).limit(wanted).values_list(*key)
-            )
-        chosen = sorted(keys, reverse=down)[:wanted]
-        by_id = {row.id: row for row in await Generation.present().filter(id__in=[one[-1] for one in chosen])}
-        found = [by_id[one[-1]] for one in chosen if one[-1] in by_id]
+            far = part.between_cursors(request, key, descending=descending)
+            keys += await far.keys(key, wanted, down=down, indexed=False)
+        chosen = [one[-1] for one in sorted(keys, reverse=down)[:wanted]]
+        by_id = {row.id: row for row in await NONE_DELETED.among("id", chosen).all(attributes)}
+        found = [by_id[id] for id in chosen if id in by_id]
 
     async def count() -> int:
         return sum([await part.count() for part in parts])
 
     return page_of(found, request, key, count)
+
+
+def _escaped(word: str) -> str:
+    """Return a word for LIKE, in which a backslash, a percent sign and an underscore stand for themselves."""
+    return re.sub(r"[\\%_]", r"\\\g<0>", word)

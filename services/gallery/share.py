@@ -13,6 +13,8 @@ from models import File, Generation
 from models.catalogue import Localised
 from models.database.connection import rows, run_tx
 from models.enum import GenerationStatus
+from models.generation_row import AnyGeneration
+from models.media import StoredFile
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
 from services.core.text import is_slug
@@ -54,7 +56,7 @@ class ShareLinks:
     thumbnail: str  # the narrowest
     preview: str  # for chats
 
-    def thumbnail_of(self, file: File, width: int | None) -> str:
+    def thumbnail_of(self, file: StoredFile, width: int | None) -> str:
         """Return the URL of one of the file's thumbnails; for None, of the picture itself."""
         if width is None:
             return self.picture
@@ -186,7 +188,7 @@ class ShareService:
             links=self._links(normalized),
         )
 
-    def page_url(self, generation: Generation) -> str | None:
+    def page_url(self, generation: AnyGeneration) -> str | None:
         """Return the URL of a shared picture's page; None if it is not shared."""
         return self._links(generation.share_slug).page if generation.share_slug else None
 

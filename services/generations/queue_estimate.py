@@ -7,6 +7,7 @@ from statistics import median
 from models import Generation
 from models.database.connection import placeholders, rows
 from models.enum import GenerationStatus, MediaKind, Quality
+from models.generation_row import AnyGeneration
 from services.core.cached_value import CachedValue
 from services.operations.worker_registry import WorkerRegistry
 
@@ -36,7 +37,7 @@ class QueueEstimator:
         )
         return {row["id"]: int(row["ahead"]) for row in found}
 
-    async def seconds(self, generation: Generation, position: int | None) -> float | None:
+    async def seconds(self, generation: AnyGeneration, position: int | None) -> float | None:
         """Return the seconds until the end; None if unknown. `position`: how many are ahead of a waiting generation."""
         if generation.status.is_final:
             return None

@@ -10,6 +10,7 @@ import structlog
 from models import File
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
+from models.media import StoredFile
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
 from services.core.message import Message, message
@@ -213,17 +214,17 @@ class FileService:
             return False
         return True
 
-    async def link(self, file: File) -> Link:
+    async def link(self, file: StoredFile) -> Link:
         """Return a signed link to the picture."""
         return await self._storage.link(file.key, file.content_type)
 
-    async def download_link(self, file: File, name: str) -> Link:
+    async def download_link(self, file: StoredFile, name: str) -> Link:
         """Return a signed link that makes a browser save the picture as `name` with the right extension."""
         return await self._storage.link(
             file.key, file.content_type, download_as=f"{name}.{EXTENSIONS[file.content_type]}"
         )
 
-    async def thumbnail_link(self, file: File, width: int) -> Link:
+    async def thumbnail_link(self, file: StoredFile, width: int) -> Link:
         """Return a signed link to the thumbnail that `thumbnail_width` chooses, else to the picture itself.
 
         Raises:
@@ -256,7 +257,7 @@ def _too_many_pixels(details: dict[str, Any]) -> Message:
     )
 
 
-def thumbnail_width(file: File, wanted: int) -> int | None:
+def thumbnail_width(file: StoredFile, wanted: int) -> int | None:
     """Return the narrowest thumbnail of at least `wanted` pixels; None: use the picture itself.
 
     Raises:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models import Generation
 from models.database.connection import is_postgres, open_database, rows
-from models.database.search_index import HasPairs, character_pairs
+from models.database.search_index import HAS_PAIRS, character_pairs
 from models.enum import GenerationStatus
 from services.billing.membership import MembershipService
 from services.core.pagination import PageRequest
 from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.gallery.generation_query import NONE_DELETED
 from services.gallery.original_retention import OriginalRetention
 from services.generations.claim import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
@@ -105,7 +105,7 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
         explained = await plan(gallery.generations(user_id, by_id, wanted, newest))
         assert f"ix_generations_{index}" in explained, explained
     if is_postgres(database):
-        explained = await plan(Generation.filter(HasPairs(character_pairs(["fox"])), deleted_at__isnull=True))
+        explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))
         assert "ix_generations_words" in explained
 
 

@@ -1,0 +1,98 @@
+"""Benchmark: the session look-up and a gallery page by fixed SQL, against the same by models, on PostgreSQL.
+
+Microseconds of CPU of this process for each, in turns within one run. PostgreSQL's own CPU is not part of it.
+"""
+
+import argparse
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+import uvloop
+
+import tests.support.factories as example
+from benchmarks.measure import postgres
+from models.database.connection import open_database, rows
+from models.database.migrate import migrate
+from services.accounts.secret_token import hash_token
+from services.accounts.session import SessionService
+from services.core.pagination import PageRequest
+from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.integrations.device_token import DeviceTokens
+from tests.support.factories import insert
+from tests.support.model_reads import ModelGallery, user_of_session
+
+ROUNDS = 7
+TEN_FIELDS = frozenset(
+    {"id", "status", "stage", "progress", "prompt", "cost", "is_favorite", "version", "created_at", "completed_at"}
+)
+PICTURES = TEN_FIELDS | {"style", "style.title", "result", "style_slug"}
+TOKEN = "a" * 43
+
+Read = Callable[[], Awaitable[object]]
+
+
+async def fill() -> str:
+    """Create an account with a session and 100 generations with style and result; return its id."""
+    owner = (await insert("users", example.user()))["id"]
+    series = (await insert("collections", example.collection()))["id"]
+    style = (await insert("styles", example.style(series)))["id"]
+    expires_at = datetime.now(UTC) + timedelta(days=1)
+    await insert("sessions", example.session(owner, token_hash=hash_token(TOKEN), expires_at=expires_at))
+    for _ in range(100):
+        result = (await insert("files", example.file(owner, kind="RESULT")))["id"]
+        done = {"status": "COMPLETED", "stage": "COMPLETED", "completed_at": example.NOW, "result_id": result}
+        await insert("generations", example.generation(owner, style_id=style, **done))
+    await rows("ANALYZE")
+    return str(owner)
+
+
+def reads(owner: str) -> dict[str, tuple[Read, Read]]:
+    """Return each read by fixed SQL and by models."""
+    sessions, gallery, models = SessionService(1, DeviceTokens("s" * 32)), GalleryService(), ModelGallery()
+    first: PageRequest[GenerationKey] = PageRequest(first=20)
+    anything, newest = GenerationFilter(), GenerationOrder.NEWEST
+
+    def page(attributes: frozenset[str] | None) -> tuple[Read, Read]:
+        return (
+            lambda: gallery.generations(owner, first, anything, newest, attributes),
+            lambda: models.generations(owner, first, anything, newest),
+        )
+
+    return {
+        "session look-up": (lambda: sessions.user_of(TOKEN), lambda: user_of_session(TOKEN)),
+        "20 generations, 10 fields": page(TEN_FIELDS),
+        "20 generations, with style and result": page(PICTURES),
+        "20 generations, everything": page(None),
+    }
+
+
+async def cpu(read: Read, times: int) -> float:
+    """Return the microseconds of CPU of one read."""
+    begun = time.process_time()
+    for _ in range(times):
+        await read()
+    return (time.process_time() - begun) / times * 1e6
+
+
+async def main(times: int) -> None:
+    """Fill a database and measure it."""
+    with postgres() as url:
+        await migrate(url)
+        async with open_database(url):
+            owner = await fill()
+            print(f"{'CPU of this process, microseconds':40}{'fixed SQL':>12}{'models':>12}{'ratio':>8}")
+            for name, both in reads(owner).items():
+                found: tuple[list[float], list[float]] = ([], [])
+                for _ in range(ROUNDS):
+                    for read, costs in zip(both, found, strict=True):
+                        costs.append(await cpu(read, times))
+                fixed, models = median(found[0]), median(found[1])
+                print(f"{name:40}{fixed:12.0f}{models:12.0f}{models / fixed:8.1f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=300, help="reads of each kind in a round")
+    uvloop.run(main(parser.parse_args().times))

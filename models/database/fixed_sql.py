@@ -1,0 +1,208 @@
+"""Hand-written reads of frequent data: rows that are used as the driver returns them, without models.
+
+A row class declares, as annotations, the attributes that code reads; everything else about them comes from the model's
+metadata: the column, and whether its value is an enum or JSON. Both are read when an attribute is, not for every row.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Collection, Iterable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import asyncpg
+from tortoise.backends.base.client import TransactionalDBClient
+from tortoise.fields import BooleanField, DatetimeField, JSONField
+from tortoise.fields.base import Field
+from tortoise.fields.data import CharEnumFieldInstance
+from tortoise.log import db_client_logger
+from tortoise.models import Model
+
+from models.database.connection import current_connection
+from models.database.postgres import PostgresClient
+
+M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound="Row")
+
+_Read = Callable[[Any], object]
+
+
+class Row:
+    """A row of a statement, with the attributes that a subclass annotates. `model`: whose columns they are.
+
+    An attribute whose column was not selected raises KeyError.
+    """
+
+    __slots__ = ()
+    attributes: tuple[str, ...] = ()  # those that are columns
+    table: type[Model]
+
+    if TYPE_CHECKING:  # of the driver's class
+
+        def __getitem__(self, column: str) -> Any: ...
+
+    def __init_subclass__(cls, *, model: type[Model] | None = None) -> None:
+        if model is None:
+            return  # a class for one database, below
+        cls.table = model
+        cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
+        for name in cls.attributes:
+            setattr(cls, name, property(_reader(model, name, name)))
+
+
+class Part:
+    """An object of a joined table, whose columns are part of `row`; annotated as a Row is."""
+
+    __slots__ = ("_row",)
+    attributes: tuple[str, ...] = ()
+    table: type[Model]
+
+    def __init_subclass__(cls, *, model: type[Model] | None = None, prefix: str | None = None) -> None:
+        if model is not None:
+            cls.table = model
+            cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
+        if prefix is not None:
+            for name in cls.attributes:
+                setattr(cls, name, property(_part_reader(_reader(cls.table, name, f"{prefix}.{name}"))))
+
+    def __init__(self, row: Any) -> None:
+        self._row = row
+
+
+def _reader(model: type[Model], name: str, column: str) -> _Read:
+    """Return the function that reads an attribute of `model` from a row, where it is called `column`."""
+    field: Field[Any] | None = model._meta.fields_map.get(
+        name
+    )  # None: the id of a relation, known once models are open
+    if isinstance(field, CharEnumFieldInstance):
+        members = {member.value: member for member in field.enum_type} | {None: None}
+        return lambda row: members[row[column]]
+    if isinstance(field, JSONField):
+        decode = field.decoder
+        return lambda row: decode(row[column]) if isinstance(row[column], str) else row[column]
+    return itemgetter(column)
+
+
+def _part_reader(read: _Read) -> _Read:
+    return lambda part: read(part._row)
+
+
+class RowKind(Generic[R]):
+    """A row class in the forms that the two drivers return."""
+
+    def __init__(self, row: type[R]) -> None:
+        self.row = row
+        self.record: type[Any] = type(f"{row.__name__}Record", (row, asyncpg.Record), {"__slots__": ()})
+        self.plain: type[Any] = type(f"{row.__name__}Plain", (row, dict), {})
+
+    def plain_row(self, values: dict[str, Any]) -> R:
+        """Return a row of these columns, which may come from another row."""
+        row: R = self.plain(values)
+        return row
+
+
+def columns(model: type[Model], alias: str, names: Iterable[str], prefix: str = "") -> str:
+    """Return the select list of these attributes of `model`, as `prefix.name` if there is a prefix.
+
+    Raises:
+        KeyError: the model has no such column, for example since a migration.
+    """
+    known = model._meta.fields_db_projection
+    return ", ".join(f'{alias}."{known[name]}" AS "{prefix}{name}"' for name in names)
+
+
+class Values(list[object]):
+    """The values of a statement, in the order of their placeholders."""
+
+    def add(self, value: object) -> str:
+        """Add a value and return its placeholder."""
+        self.append(value)
+        return f"${len(self)}"
+
+    def add_all(self, values: Iterable[object]) -> str:
+        """Add several values and return their placeholders, for an IN list."""
+        return ", ".join([self.add(value) for value in values])
+
+
+async def fetch(
+    kind: RowKind[R], sql: str, values: Collection[object], parts: tuple[tuple[str, type[Model]], ...] = ()
+) -> list[R]:
+    """Return the rows of one SELECT with `$1` placeholders, which sees the transaction that the caller is in, if any.
+
+    `parts`: the prefix and the model of joined columns.
+    """
+    connection = current_connection()
+    db_client_logger.debug("%s: %s", sql, values)
+    if isinstance(connection, PostgresClient):
+        pool = connection.open_pool or await connection.pool()
+        return await pool.fetch(sql, values, kind.record)
+    if isinstance(connection, TransactionalDBClient) and connection.capabilities.dialect == "postgres":
+        async with connection.acquire_connection() as transaction:
+            return await transaction.fetch(sql, *values, record_class=kind.record)  # type: ignore[no-any-return]  # untyped in Tortoise
+    async with connection.acquire_connection() as sqlite:
+        found = await sqlite.execute_fetchall(re.sub(r"\$(\d+)", r"?\1", sql), list(values))
+    read = _sqlite_readers(kind.row.table, parts)
+    return [
+        kind.plain({name: read[name](row[name]) if name in read else row[name] for name in row.keys()})  # noqa: SIM118 - of sqlite3.Row
+        for row in found
+    ]
+
+
+@functools.cache
+def _sqlite_readers(model: type[Model], parts: tuple[tuple[str, type[Model]], ...]) -> dict[str, _Read]:
+    """Return what reads a column's value, for the types that SQLite does not have."""
+    return {
+        f"{prefix}.{name}".removeprefix("."): field.to_python_value
+        for prefix, owner in (("", model), *parts)
+        for name, field in owner._meta.fields_map.items()
+        if isinstance(field, (BooleanField, DatetimeField))
+    }
+
+
+class ModelReader(Generic[M]):
+    """Makes instances of a model from rows that begin with all its `columns`.
+
+    Tortoise converts each value again, although asyncpg has done so: that takes as long as the statement.
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+        self._blank: dict[str, Any] = {}  # the attributes of an instance that are no columns
+        self._blank_dicts: list[str] = []  # those that each instance has of its own
+
+    @functools.cached_property
+    def columns(self) -> str:
+        """The select list of the model's columns."""
+        return columns(self._model, f'"{self._model._meta.db_table}"', self._names)
+
+    @functools.cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._model._meta.fields_db_projection)
+
+    @functools.cached_property
+    def _converted(self) -> list[tuple[str, _Read]]:
+        """The columns whose values asyncpg does not return as the model has them."""
+        fields = self._model._meta.fields_map.items()
+        return [
+            (name, field.to_python_value)
+            for name, field in fields
+            if isinstance(field, (CharEnumFieldInstance, JSONField))
+        ]
+
+    def read(self, row: Any) -> M:
+        """Return the instance of a row."""
+        values = dict(zip(self._names, row.values() if isinstance(row, dict) else row))  # noqa: B905 - more columns follow
+        if isinstance(row, dict) or not self._blank:
+            projection = self._model._meta.fields_db_projection
+            instance = self._model._init_from_db(**{projection[name]: value for name, value in values.items()})
+            self._blank = {name: value for name, value in vars(instance).items() if name not in values}
+            self._blank_dicts = [name for name, value in self._blank.items() if isinstance(value, dict)]
+            return instance
+        for name, convert in self._converted:
+            values[name] = convert(values[name])
+        instance = self._model.__new__(self._model)
+        vars(instance).update(self._blank)
+        for name in self._blank_dicts:
+            values[name] = {}
+        vars(instance).update(values)
+        return instance

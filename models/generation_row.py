@@ -1,0 +1,216 @@
+"""Rows of generations as lists and single reads show them, with the columns and joins that the caller wants."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from models.catalogue import Collection, Localised, Style
+from models.database.fixed_sql import Part, Row, RowKind, columns
+from models.enum import (
+    ErrorCode,
+    FileKind,
+    GenerationStage,
+    GenerationStatus,
+    MediaKind,
+    PaidBy,
+    Quality,
+    ReferenceImage,
+    RefundPolicy,
+    Size,
+)
+from models.generations import Generation
+from models.media import File, StoredFile
+
+
+class FileColumns(StoredFile, Part, model=File):
+    """A file in the columns of another row."""
+
+    id: str
+    owner_id: str
+    kind: FileKind
+    content_type: str
+    byte_size: int
+    width: int
+    height: int
+    thumbnail_widths: list[int]
+    placeholder: str
+
+
+class _Original(FileColumns, prefix="original"):
+    """The original of a row."""
+
+
+class _Result(FileColumns, prefix="result"):
+    """The result of a row."""
+
+
+class CollectionColumns(Part, model=Collection, prefix="collection"):
+    """The collection of a row's style."""
+
+    id: str
+    slug: str
+    title: Localised
+    description: Localised
+    base_cost: int
+    refund_policy: RefundPolicy
+    qualities: dict[str, float]
+
+    @property
+    def row(self) -> "CollectionColumns":
+        """Itself: what the type of the API calls its row."""
+        return self
+
+
+class StyleColumns(Part, model=Style, prefix="style"):
+    """The style of a row, with its collection."""
+
+    id: str
+    owner_id: str | None
+    slug: str
+    title: Localised
+    description: Localised
+    category: Localised | None
+    members_only: bool
+    cost: int | None
+    reference_image: ReferenceImage
+    prompt: str
+    variables: list[dict[str, Any]]
+    is_active: bool
+
+    @property
+    def row(self) -> "StyleColumns":
+        """Itself: what the type of the API calls its row."""
+        return self
+
+    @property
+    def collection(self) -> CollectionColumns:
+        """The product line that it belongs to."""
+        return CollectionColumns(self._row)
+
+
+class GenerationRow(Row, model=Generation):
+    """A generation as the API shows it: the attributes of the model that it needs."""
+
+    id: str
+    user_id: str
+    batch_id: str
+    media: MediaKind
+    status: GenerationStatus
+    stage: GenerationStage
+    progress: float
+    preview: str | None
+    version: int
+    style_slug: str
+    style_title: Localised
+    prompt: str | None
+    variables: dict[str, str]
+    size: Size
+    quality: Quality
+    aspect_ratio: str | None
+    parent_id: str | None
+    cost: int
+    paid_by: PaidBy
+    refunded: bool
+    attempts: int
+    provider: str | None
+    model: str | None
+    provider_cost: float | None
+    provider_request_id: str | None
+    error_code: ErrorCode | None
+    is_favorite: bool
+    share_slug: str | None
+    deleted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def row(self) -> "GenerationRow":
+        """Itself: what the type of the API calls its row."""
+        return self
+
+    @property
+    def preview_url(self) -> str | None:
+        """The preview, as the API calls it."""
+        return self.preview
+
+    @property
+    def original(self) -> FileColumns | None:
+        """The reference image; None: none."""
+        return _Original(self) if self["original.id"] is not None else None
+
+    @property
+    def result(self) -> FileColumns | None:
+        """The picture; None: not yet, or none."""
+        return _Result(self) if self["result.id"] is not None else None
+
+    @property
+    def style(self) -> StyleColumns | None:
+        """The style; None: requested without one, or it was deleted."""
+        return StyleColumns(self) if self["style.id"] is not None else None
+
+
+AnyGeneration: TypeAlias = Generation | GenerationRow
+AnyStyle: TypeAlias = Style | StyleColumns
+AnyCollection: TypeAlias = Collection | CollectionColumns
+
+GENERATIONS = RowKind(GenerationRow)
+PARTS = (("original", File), ("result", File), ("style", Style), ("collection", Collection))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a statement reads of each generation: its select list, and the joins that this needs."""
+
+    columns: str
+    joins: str
+
+
+_ALWAYS = ("id", "user_id", "status", "version", "is_favorite")
+_STYLE_ALWAYS = ("id", "owner_id", "slug", "members_only", "cost", "reference_image", "is_active")
+_JOINS = {
+    "original": ' LEFT JOIN "files" "original" ON "original"."id" = "generations"."original_id"',
+    "result": ' LEFT JOIN "files" "result" ON "result"."id" = "generations"."result_id"',
+    "style": (
+        ' LEFT JOIN "styles" "style" ON "style"."id" = "generations"."style_id"'
+        ' LEFT JOIN "collections" "collection" ON "collection"."id" = "style"."collection_id"'
+    ),
+}
+
+# Every text of a statement is prepared on every connection, so clients must not be able to make any number of them.
+_MAX_SELECTIONS = 64
+_selections: dict[frozenset[str] | None, Selection] = {}
+
+
+def selection(wanted: frozenset[str] | None) -> Selection:
+    """Return what to read where these attributes are wanted: of GenerationRow, and `style.title`, `collection.title`.
+
+    None: all. More may be read than is wanted; an unknown name is ignored.
+    """
+    found = _selections.get(wanted)
+    if found is None:
+        if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
+            return selection(None)
+        found = _selections[wanted] = _select(wanted)
+    return found
+
+
+def _select(wanted: frozenset[str] | None) -> Selection:
+    def chosen(names: tuple[str, ...], always: tuple[str, ...], prefix: str = "") -> list[str]:
+        return [name for name in names if wanted is None or name in always or prefix + name in wanted]
+
+    lists = [columns(Generation, '"generations"', chosen(GenerationRow.attributes, _ALWAYS))]
+    joins = ""
+    for part, join in _JOINS.items():
+        if wanted is not None and part not in wanted:
+            continue
+        joins += join
+        if part == "style":
+            names = chosen(StyleColumns.attributes, _STYLE_ALWAYS, "style.")
+            lists.append(columns(Style, '"style"', names, "style."))
+            names = chosen(CollectionColumns.attributes, ("id", "base_cost"), "collection.")
+            lists.append(columns(Collection, '"collection"', names, "collection."))
+        else:
+            lists.append(columns(File, f'"{part}"', FileColumns.attributes, f"{part}."))
+    return Selection(", ".join(lists), joins)

@@ -1,0 +1,105 @@
+"""The statements of lists of generations: conditions, order and size as text, values apart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.database.connection import rows
+from models.database.fixed_sql import fetch
+from models.generation_row import GENERATIONS, PARTS, GenerationRow, selection
+from services.core.pagination import K, PageRequest, key_values
+
+# Rows that are read for a page: one more than requested, rounded up. They are in the text of the statement, so that
+# PostgreSQL knows them when it plans it once for all values; and few, because each text is prepared on each connection.
+_LIMITS = (2, 6, 11, 21, 31, 51, 101)
+
+# An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
+_UNINDEXED_ID = '"generations"."id" || \'\''
+
+
+@dataclass(frozen=True)
+class GenerationQuery:
+    """Conditions, with `{}` in the place of each value; a list of generations that are not deleted by default."""
+
+    conditions: tuple[str, ...] = ('"generations"."deleted_at" IS NULL',)
+    values: tuple[object, ...] = ()
+
+    def where(self, condition: str, *values: object) -> "GenerationQuery":
+        """Return the query with one more condition."""
+        return GenerationQuery((*self.conditions, condition), self.values + values)
+
+    def equal(self, column: str, value: object) -> "GenerationQuery":
+        """Return the query for rows with this value."""
+        return self.where(f'"generations"."{column}" = {{}}', value)
+
+    def among(self, column: str, values: Iterable[object]) -> "GenerationQuery":
+        """Return the query for rows with one of these values."""
+        distinct = tuple(dict.fromkeys(values))
+        places = ", ".join(["{}"] * len(distinct))
+        return self.where(f'"generations"."{column}" IN ({places})' if distinct else "FALSE", *distinct)
+
+    def beyond(self, columns: tuple[str, ...], key: tuple[object, ...], *, less: bool) -> "GenerationQuery":
+        """Return the query for rows before (`less`) or after a key, compared as one tuple, as in an index."""
+        if len(key) > 1 and key[0] is not less:
+            # The last value of a flag in this direction. As an equality: PostgreSQL estimates the rows of the
+            # comparison by the flag alone (none), and would sort.
+            return self.equal(columns[0], key[0]).beyond(columns[1:], key[1:], less=less)
+        names = ", ".join(f'"generations"."{column}"' for column in columns)
+        places = ", ".join(["{}"] * len(key))
+        return self.where(f"({names}) {'<' if less else '>'} ({places})", *key)
+
+    def between_cursors(self, request: PageRequest[K], key: tuple[str, ...], *, descending: bool) -> "GenerationQuery":
+        """Return the query, in the order of `key`, for rows between the request's two cursors."""
+        query = self
+        if request.after is not None:
+            query = query.beyond(key, key_values(request.after), less=descending)
+        if request.before is not None:
+            query = query.beyond(key, key_values(request.before), less=not descending)
+        return query
+
+    async def page(
+        self, wanted: frozenset[str] | None, key: tuple[str, ...], count: int, *, down: bool
+    ) -> list[GenerationRow]:
+        """Return at least the first `count` rows in the order of `key`, if there are as many, with what is `wanted`."""
+        limit = next((limit for limit in _LIMITS if limit >= count), count)
+        chosen = selection(wanted)
+        sql = f"SELECT {chosen.columns}{self._from(chosen.joins)}{_order(key, down=down)} LIMIT {limit}"
+        return await fetch(GENERATIONS, sql, self.values, PARTS)
+
+    async def all(self, wanted: frozenset[str] | None) -> list[GenerationRow]:
+        """Return all rows, in any order."""
+        chosen = selection(wanted)
+        return await fetch(GENERATIONS, f"SELECT {chosen.columns}{self._from(chosen.joins)}", self.values, PARTS)
+
+    async def keys(
+        self, key: tuple[str, ...], count: int, *, down: bool, offset: int = 0, indexed: bool = True
+    ) -> list[tuple[Any, ...]]:
+        """Return the keys of `count` rows in the order of `key`, after the first `offset`.
+
+        `indexed`: whether PostgreSQL may read the list in an index of that order.
+        """
+        names = ", ".join(f'"generations"."{column}"' for column in key)
+        sql = f"SELECT {names}{self._from()}{_order(key, down=down, indexed=indexed)} LIMIT {count} OFFSET {offset}"
+        found = await rows(sql, *self.values)
+        return [tuple(bool(row[column]) if column == "is_favorite" else row[column] for column in key) for row in found]
+
+    async def count(self) -> int:
+        """Return the number of rows."""
+        (found,) = await rows(f"SELECT COUNT(*) AS count{self._from()}", *self.values)
+        return int(found["count"])
+
+    def _from(self, joins: str = "") -> str:
+        places = [f"${number}" for number in range(1, len(self.values) + 1)]
+        return f' FROM "generations"{joins} WHERE {" AND ".join(self.conditions)}'.format(*places)
+
+
+NONE_DELETED = GenerationQuery()
+ANY = replace(NONE_DELETED, conditions=())
+
+
+def _order(key: tuple[str, ...], *, down: bool, indexed: bool = True) -> str:
+    direction = " DESC" if down else ""
+    columns = [f'"generations"."{column}"' for column in key]
+    if not indexed:
+        columns[-1] = _UNINDEXED_ID
+    return " ORDER BY " + ", ".join(column + direction for column in columns)

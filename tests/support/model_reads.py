@@ -1,0 +1,80 @@
+"""The reads of fixed SQL through models instead: what they must return, and what they are measured against."""
+
+from datetime import UTC, datetime
+
+from tortoise.queryset import QuerySet
+
+from models import ApiKey, Generation, Session, User, ids
+from services.accounts.secret_token import hash_token
+from services.core.pagination import Page, PageRequest, created_between, paginate
+from services.core.text import slug_or_empty
+from services.gallery.gallery import GenerationFilter, GenerationKey, GenerationOrder
+from services.gallery.search import search_words
+
+
+async def user_of_session(token: str) -> User | None:
+    """Return the user of a session's token, as SessionService.user_of."""
+    found = Session.filter(token_hash=hash_token(token), expires_at__gt=datetime.now(UTC)).select_related("user")
+    session = await found.first()
+    return session.user if session and session.user.may_sign_in else None
+
+
+async def user_of_key(key: str) -> User | None:
+    """Return the user of an API key, as ApiKeyService.user_of, which also checks the plan and records the use."""
+    found = await ApiKey.filter(key_hash=hash_token(key)).select_related("user").first()
+    return found.user if found and found.user.may_sign_in else None
+
+
+class ModelGallery:
+    """Replaces GalleryService."""
+
+    async def find(self, user_id: str, generation_id: str, _: object = None) -> Generation | None:
+        """Return the user's generation."""
+        return await Generation.present().get_or_none(id=generation_id, user_id=user_id)
+
+    async def by_ids(self, user_id: str, generation_ids: list[str], _: object = None) -> dict[str, Generation]:
+        """Return the given generations that belong to the user."""
+        return {row.id: row for row in await Generation.present().filter(id__in=generation_ids, user_id=user_id)}
+
+    async def all_by_ids(self, generation_ids: list[str], _: object = None) -> dict[str, Generation]:
+        """Return the given generations of any account."""
+        return {row.id: row for row in await Generation.present().filter(id__in=generation_ids)}
+
+    async def generations(
+        self,
+        user_id: str,
+        request: PageRequest[GenerationKey],
+        wanted: GenerationFilter,
+        order: GenerationOrder,
+        _: object = None,
+    ) -> Page[Generation, GenerationKey]:
+        """Return a page of the user's generations."""
+        return await _page(Generation.present().filter(user_id=user_id), request, wanted, order)
+
+    async def all_generations(
+        self, request: PageRequest[GenerationKey], wanted: GenerationFilter, _: object = None
+    ) -> Page[Generation, GenerationKey]:
+        """Return a page of all accounts' generations."""
+        return await _page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
+
+
+async def _page(
+    query: QuerySet[Generation], request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
+) -> Page[Generation, GenerationKey]:
+    if wanted.status is not None:
+        query = query.filter(status__in=wanted.status)
+    if wanted.media is not None:
+        query = query.filter(media=wanted.media)
+    if wanted.is_favorite is not None:
+        query = query.filter(is_favorite=wanted.is_favorite)
+    if wanted.style_id is not None:
+        query = query.filter(style_id=wanted.style_id)
+    if wanted.collection is not None:
+        query = query.filter(collection_slug=slug_or_empty(wanted.collection))
+    if wanted.batch_id is not None:
+        query = query.filter(batch_id=wanted.batch_id)
+    query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.GENERATION)
+    for word in search_words(wanted.search):
+        query = query.filter(search_text__contains=word)
+    key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
+    return await paginate(query, request, key=key, descending=order is not GenerationOrder.OLDEST)
