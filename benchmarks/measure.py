@@ -62,9 +62,9 @@ class Backends:
 
 
 @contextlib.contextmanager
-def backends() -> Iterator[Backends]:
-    """Start PostgreSQL with an empty database, and Redis; stop them afterwards."""
-    database, redis = PostgresServer(own=True), RedisServer(own=True)
+def backends(libraries: str = "") -> Iterator[Backends]:
+    """Start PostgreSQL with an empty database, and Redis; stop them afterwards. `libraries`: that PostgreSQL loads."""
+    database, redis = PostgresServer(own=True, libraries=libraries), RedisServer(own=True)
     try:
         database.start()
         database.create_database(_NAME)

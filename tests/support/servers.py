@@ -102,12 +102,13 @@ class PostgresServer:
     """A new PostgreSQL cluster without fsync, with the superuser postgres.
 
     If TEST_DATABASE_URL is set, that server is used, unless `own`. Without `autovacuum`, table statistics and therefore
-    query plans do not change until an explicit ANALYZE.
+    query plans do not change until an explicit ANALYZE. `libraries`: modules that it loads at its start.
     """
 
-    def __init__(self, own: bool = False, *, autovacuum: bool = True) -> None:
+    def __init__(self, own: bool = False, *, autovacuum: bool = True, libraries: str = "") -> None:
         self._external_url = None if own else os.environ.get("TEST_DATABASE_URL")
         self._autovacuum = "on" if autovacuum else "off"
+        self._libraries = libraries
         # Only own servers are killed, and commits must survive that, as they would with fsync.
         self._synchronous_commit = "on" if own else "off"
         self._process: ServerProcess | None = None
@@ -147,6 +148,7 @@ class PostgresServer:
             "max_wal_senders": "0",
             "timezone": "UTC",
             "autovacuum": self._autovacuum,
+            "shared_preload_libraries": self._libraries,
         }
         flags = [f"--{name}={value}" for name, value in settings.items()]
         deadline = time.monotonic() + PATIENCE
