@@ -66,7 +66,7 @@ class Index:
 
     def partitioned(self, table: str, account: str) -> str:
         """Return the statement that creates the index on the partitioned table."""
-        # The account comes last, so that a statement that knows only the id still finds the row by each partition's key.
+        # The account comes last: a statement that knows only the id still finds the row by each partition's key.
         columns = ", ".join(self.columns if account in self.columns else [*self.columns, account])
         if self.is_primary:
             return f"ALTER TABLE {table} ADD CONSTRAINT {self.name} PRIMARY KEY ({columns});"

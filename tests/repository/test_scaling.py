@@ -1,6 +1,7 @@
 """The simulation of larger loads, benchmarks/scaling.py, with the measured costs of the repository."""
 
 import json
+from itertools import pairwise
 
 from benchmarks.scaling import COSTS, FACTORS, Load, Machines, simulate, times
 
@@ -8,7 +9,7 @@ from benchmarks.scaling import COSTS, FACTORS, Load, Machines, simulate, times
 def test_simulated_needs_grow_with_the_load_and_name_what_gives_way_first() -> None:
     costs = json.loads(COSTS.read_text())
     needs = [simulate(times(Load(), factor), Machines(), costs) for factor in FACTORS]
-    for few, many in zip(needs, needs[1:], strict=False):
+    for few, many in pairwise(needs):
         assert all(many.shares[name] >= few.shares[name] for name in few.shares)
         assert many.server_processes >= few.server_processes
         assert many.rows_per_year > few.rows_per_year
