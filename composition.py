@@ -278,4 +278,5 @@ def web_options(settings: Settings) -> WebOptions:
         if settings.rate_limits is Switch.ON
         else ConnectionLimits.off(),
         receiving=ReceivingLimits() if settings.rate_limits is Switch.ON else ReceivingLimits(None, None),
+        compiles_operations=settings.compiled_operations is Switch.ON,
     )

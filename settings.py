@@ -184,6 +184,7 @@ class Settings(BaseSettings):
         (), description="slug=product id, for each package, plan and pass that is sold."
     )
 
+    compiled_operations: Switch = Field(Switch.ON, description="off: graphql-core executes all operations.")
     rate_limits: Switch = Field(Switch.ON, description="Whether rate limits apply; off for load tests.")
     rate_limit_generations_per_minute: int | None = Field(
         None, ge=0, le=1_000_000, description="Images that an account may request per minute; 0: unlimited."

@@ -34,6 +34,7 @@ from schema.generations import Generation, GenerationPayload, GenerationsPayload
 from schema.media import UploadPayload
 from schema.operations import MaintenancePayload
 from schema.payments import CheckoutPayload, PaymentReviewPayload
+from schema.runtime.compiled_execution import DarkroomExecutor
 from schema.runtime.connection import Connection
 from schema.runtime.input import drop_null_defaults
 from schema.runtime.node import Node
@@ -357,6 +358,7 @@ schema = DarkroomSchema(
         Style,
         User,
     ],
+    execution_context_class=DarkroomExecutor,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )
 drop_null_defaults(schema._schema)  # Strawberry has no public name for the built schema

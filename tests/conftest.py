@@ -32,6 +32,7 @@ from services.services import Services
 from setting_types import Provider, Switch
 from settings import Settings, load_settings
 from tests.support.client import Api
+from tests.support.executions import Execution
 from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.fakes.polar import PolarServer
 from tests.support.mail_server import Mailbox, mail_server
@@ -69,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # the parent of pytest's `tmp_path`s
+    config.pluginmanager.register(Execution(config.getoption("--execution")))
     # Tracebacks without local variables, which take structlog a hundred times as long.
     first = (structlog.processors.add_log_level, structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -94,9 +96,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="number of kills in the crash campaign")
     parser.addoption("--seed", type=int, default=None, help="seed of the campaigns; default: random, and printed")
     parser.addoption("--pictures", action="store_true", help="update the documentation's screenshots of GraphiQL")
-    parser.addoption(
-        "--budget", type=float, default=0, help="size of the chaos drills and attacks: 0 short form, 1 long form"
-    )
+    Execution.add_options(parser)
+    parser.addoption("--budget", type=float, default=0, help="size of chaos drills and attacks: 0 short, 1 long form")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

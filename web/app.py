@@ -60,6 +60,7 @@ class WebOptions:
     receiving: ReceivingLimits = field(default_factory=ReceivingLimits)  # of uploads
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
+    compiles_operations: bool = True
 
 
 class Application(Starlette):
@@ -130,6 +131,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         cookie=cookie,
         connections=options.connection_limits,
         uploads=uploads,
+        compiles_operations=options.compiles_operations,
     )
     routes: list[Route | WebSocketRoute] = [
         Route("/graphql", endpoint),

@@ -96,6 +96,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         cookie: SessionCookie,
         connections: ConnectionLimits,
         uploads: UploadSlots,
+        compiles_operations: bool,
     ) -> None:
         class HeartbeatSSE(LineFeedSSE):
             """The transport with its heartbeat interval bound: Strawberry instantiates it without arguments."""
@@ -114,6 +115,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._cookie = cookie
         self._connections = connections
         self._uploads = uploads
+        self._compiles_operations = compiles_operations
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
@@ -182,6 +184,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             accept_language=request.headers.get("accept-language", ""),
             is_socket=isinstance(request, WebSocket),
             introspection=self._introspection,
+            compiles_operations=self._compiles_operations,
         )
         return context
 

@@ -79,8 +79,8 @@ class Context:
 
     __slots__ = (
         "_introspection", "_is_authenticated", "_is_socket", "_viewer", "_wanted_locale", "changes_cookie",
-        "client", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie", "loaders",
-        "new_device_cookie", "services", "takes_cookies", "token",
+        "client", "compiles_operations", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie",
+        "loaders", "new_device_cookie", "services", "takes_cookies", "token",
     )  # fmt: skip
 
     def __init__(
@@ -94,8 +94,10 @@ class Context:
         is_socket: bool,
         introspection: Audience,
         device_cookie: str | None = None,
+        compiles_operations: bool = True,
     ) -> None:
         self.services = services
+        self.compiles_operations = compiles_operations
         self._introspection = introspection
         self.token = token
         self.is_cookie = is_cookie  # the token was sent in a cookie

@@ -17,6 +17,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
+from schema.runtime.compilation.plans import Plans
 from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, format_errors
@@ -52,6 +53,7 @@ class DarkroomSchema(Schema):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.documents = DocumentCache()
+        self.plans = Plans(self)
 
     async def execute(
         self,
@@ -153,17 +155,28 @@ async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> tuple[P
     cost = known.known_cost(request.variables, **rights) if known else None
     if known is not None and cost is not None:
         _check_type(known, request)
-        is_query = known.kind is OperationType.QUERY
-        if context.has_files or not slots.admits(caller, cost if is_query else None):
+        is_query, is_due = known.kind is OperationType.QUERY, _is_plan_due(schema, request, known)
+        if context.has_files or is_due or not slots.admits(caller, cost if is_query else None):
             async with slots.slot(caller, PREPARATION, besides):
-                pass
+                if is_due:
+                    schema.plans.compile(known.document, known.operation, request.variables)
         return known, cost
     async with slots.slot(caller, PREPARATION, besides):
         if not query:
             raise MissingQueryError
         prepared = schema.documents.prepare(query, name)
         _check_type(prepared, request)
-        return prepared, prepared.check(schema._schema, request.variables, **rights)
+        cost = prepared.check(schema._schema, request.variables, **rights)
+        if _is_plan_due(schema, request, prepared):
+            schema.plans.compile(prepared.document, prepared.operation, request.variables)
+        return prepared, cost
+
+
+def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> bool:
+    """Return whether an operation is compiled now; its preparation, which has limits, includes that."""
+    return request.context.compiles_operations and schema.plans.use(
+        prepared.document, prepared.operation, request.variables
+    )
 
 
 def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
@@ -196,7 +209,7 @@ async def _execute(
 
 
 async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> ExecutionResult:
-    """Execute a query or mutation by graphql-core."""
+    """Execute a query or mutation by its plan, else by graphql-core."""
     found = graphql.execute(
         schema._schema,
         prepared.document,

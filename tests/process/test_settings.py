@@ -101,6 +101,7 @@ INVALID: list[tuple[str, str]] = [
     ("INTROSPECTION", "1"),
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
+    ("COMPILED_OPERATIONS", "fast"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
     ("UNUSED_PHOTO_SECONDS", "0"),
     ("RATE_LIMIT_REFUSED_PICTURES", "-1"),

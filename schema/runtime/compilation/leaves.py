@@ -1,0 +1,75 @@
+"""Scalars and enums as expressions: what a response takes as it is, and graphql-core's conversion of anything else."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLLeafType,
+    GraphQLString,
+)
+from graphql.pyutils import Undefined, inspect
+from strawberry.execution import optimized_is_awaitable as is_awaitable
+
+from schema.runtime.compilation.run import RerunError
+from schema.runtime.compilation.source import Source
+
+# Whether a value is its own response; `{0}` is a name.
+_UNCHANGED: dict[GraphQLLeafType, str] = {
+    GraphQLString: "type({0}) is str",
+    GraphQLID: "type({0}) is str",
+    GraphQLBoolean: "type({0}) is bool",
+    GraphQLInt: "type({0}) is int and -2147483648 <= {0} <= 2147483647",
+    GraphQLFloat: "type({0}) is float and {0} - {0} == 0",  # neither infinite nor NaN
+}
+_SIMPLE = {str, int, float, bool, list, dict}  # neither exceptions nor awaitable
+
+
+def leaf_expression(source: Source, kind: GraphQLLeafType, value: str, name: str, *, is_nullable: bool) -> str:
+    """Return the expression of the response of a value.
+
+    `value`: its expression, which gives it `name`. It is evaluated first, and once.
+    """
+    convert = source.bind(converter(kind), kind.name)
+    unchanged = _UNCHANGED.get(kind)
+    if unchanged:
+        test = unchanged.format(name).replace(name, value, 1)
+        return f"({name} if {test}{f' or {name} is None' if is_nullable else ''} else {convert}({name}))"
+    first = name if is_nullable else value
+    if isinstance(kind, GraphQLEnumType):
+        converted = f"{source.bind(names_of(kind), f'{kind.name}_names')}.get({first}) or {convert}({name})"
+    else:
+        converted = f"{convert}({first})"
+    return f"(None if {value} is None else {converted})" if is_nullable else f"({converted})"
+
+
+@cache
+def names_of(kind: GraphQLEnumType) -> dict[Any, str]:
+    """Return the response of each member of an enum."""
+    members = getattr(kind, "wrapped_cls", ())
+    return {member: kind.coerce_output_value(member) for member in members}
+
+
+@cache
+def converter(kind: GraphQLLeafType) -> Callable[[Any], Any]:
+    """Return the function that converts any value as graphql-core does, with the same errors."""
+    coerce = kind.coerce_output_value
+
+    def convert(value: Any) -> Any:
+        if type(value) not in _SIMPLE:
+            if isinstance(value, Exception):
+                raise value
+            if value is None or value is Undefined or is_awaitable(value):
+                raise RerunError
+        converted = coerce(value)
+        if converted is None or converted is Undefined:
+            made = f"`{inspect(kind)}.coerce_output_value({inspect(value)})`"
+            raise TypeError(f"Expected {made} to return non-nullable value, returned: {inspect(converted)}")
+        return converted
+
+    return convert

@@ -1,0 +1,167 @@
+"""Plans: compiled operations, for queries and for the events of subscriptions.
+
+    plan = compile_query(schema, document, operation_name, {"withStyle": True})
+    result = await plan.run(context, variables)
+
+`schema` is a Strawberry schema. The document must be valid. After an UnsupportedError, graphql-core has to execute the
+operation.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import CoroutineType, MappingProxyType
+from typing import Any, cast
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+)
+from graphql.pyutils import AwaitableOrValue
+
+from schema.runtime.compilation.compiler import Compiler
+from schema.runtime.compilation.executor import PlannedExecutor
+from schema.runtime.compilation.resolvers import ANYTHING, Resolvers
+from schema.runtime.compilation.run import RerunError, ResponsePath, Run
+from schema.runtime.compilation.selection import Selections, UnsupportedError
+from schema.runtime.compilation.source import Source
+
+__all__ = ["ANYTHING", "Plan", "UnsupportedError", "compile_event", "compile_query"]
+
+_MAX_RERUNS = 3  # by graphql-core; then the operation is not tried again
+
+
+class Plan:
+    """A compiled operation.
+
+    `reads`: the names of the attributes that are read of each type's objects; ANYTHING among them if a resolver gets
+    the object. `source`: the text of the generated module.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        module: tuple[str, Callable[[Run, Any, ResponsePath | None], Any]],
+        reads: Mapping[str, frozenset[str]],
+    ) -> None:
+        self.schema, self.document, self.operation = schema, document, operation
+        self.source, self._execute = module
+        self.reads = MappingProxyType(dict(reads))
+        self._reruns = 0
+
+    async def run(self, context: Any, variables: Mapping[str, Any] | None = None, event: Any = None) -> ExecutionResult:
+        """Execute the operation. `event`: of a subscription. Errors are part of the result, also those of variables."""
+        schema, name = self.schema, self.operation.name
+        executor = schema.execution_context_class.build(
+            schema._schema,
+            self.document,
+            event,
+            context,
+            dict(variables or {}),
+            name.value if name else None,
+            **schema._get_custom_context_kwargs(),
+        )
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        result = self.execute(executor)
+        return await result if isinstance(result, Awaitable) else result
+
+    def execute(self, executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
+        """Return the result of an operation with the executor's context and variables, as `execute_operation` does."""
+        run = Run(executor)
+        try:
+            data = self._execute(run, executor.root_value, None)
+        except (GraphQLError, RerunError) as error:
+            run.close()
+            return self._failed(run, error)
+        return self._finish(run, data) if type(data) is CoroutineType else run.result(data)
+
+    async def _finish(self, run: Run, data: Coroutine[Any, Any, Any]) -> ExecutionResult:
+        try:
+            found = await data
+            if not run.is_unsure:
+                return run.result(found)
+            result = self._failed(run, RerunError())
+        except (GraphQLError, RerunError) as error:
+            result = self._failed(run, error)
+        finally:
+            run.close()
+        return await result if isinstance(result, Awaitable) else result
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether graphql-core had to execute the operation again only a few times."""
+        return self._reruns < _MAX_RERUNS
+
+    def _failed(self, run: Run, error: GraphQLError | RerunError) -> AwaitableOrValue[ExecutionResult]:
+        """Return the response without data, or graphql-core's."""
+        if isinstance(error, GraphQLError) and not run.is_unsure:
+            return run.failed(error)
+        self._reruns += 1
+        return interpret(run.executor)
+
+
+def interpret(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
+    """Let graphql-core execute an operation."""
+    found = executor.interpret() if isinstance(executor, PlannedExecutor) else executor.execute_operation()
+    return cast("AwaitableOrValue[ExecutionResult]", found)  # without @defer and @stream
+
+
+def compile_query(
+    schema: strawberry.Schema,
+    document: DocumentNode,
+    operation_name: str | None = None,
+    switches: Mapping[str, bool] | None = None,
+) -> Plan:
+    """Return the plan of a query.
+
+    `switches`: the values of the variables that @skip and @include use; see `switch_names`.
+
+    Raises:
+        UnsupportedError: it is no query, has introspection or another directive, or is too large.
+    """
+    return _compile(schema, document, operation_name, switches, OperationType.QUERY)
+
+
+def compile_event(
+    schema: strawberry.Schema,
+    document: DocumentNode,
+    operation_name: str | None = None,
+    switches: Mapping[str, bool] | None = None,
+) -> Plan:
+    """Return the plan of the events of a subscription; the other arguments are those of `compile_query`.
+
+    Raises:
+        UnsupportedError: it is no subscription, or cannot be compiled.
+    """
+    return _compile(schema, document, operation_name, switches, OperationType.SUBSCRIPTION)
+
+
+def _compile(
+    schema: strawberry.Schema,
+    document: DocumentNode,
+    operation_name: str | None,
+    switches: Mapping[str, bool] | None,
+    kind: OperationType,
+) -> Plan:
+    built = schema._schema  # Strawberry has no public name for it
+    operation = get_operation_ast(document, operation_name)
+    root = built.get_root_type(kind)
+    if operation is None or operation.operation is not kind or operation.directives or root is None:
+        raise UnsupportedError("the operation")
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    source = Source(operation.name.value if operation.name else "without a name")
+    selections = Selections(built, fragments, switches or {})
+    compiler = Compiler(source, selections, Resolvers(schema), built)
+    function = compiler.object_function(root, [operation.selection_set])
+    module = source.execute()
+    compiler.link(module)
+    reads = {name: frozenset(attributes) for name, attributes in compiler.reads.items()}
+    return Plan(schema, document, operation, (source.text, module[function]), reads)

@@ -1,0 +1,97 @@
+"""The plans of the operations that were used last."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import strawberry
+from graphql import BooleanValueNode, DocumentNode, OperationDefinitionNode, OperationType
+
+from schema.runtime.compilation.plan import Plan, UnsupportedError, compile_event, compile_query
+from schema.runtime.compilation.selection import switch_names
+
+MAX_OPERATIONS = 256
+MAX_VARIANTS = 8  # of an operation: combinations of the values of @skip and @include
+_COMPILE = {OperationType.QUERY: compile_query, OperationType.SUBSCRIPTION: compile_event}
+
+Switches = tuple[bool, ...]
+
+
+class _Operation:
+    """An operation of a document, with its plans by the values of `names`."""
+
+    def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        self.document, self.node = document, operation  # kept, so that no other node gets this one's identity
+        self.names = switch_names(document)
+        self.defaults = {one.variable.name.value: one.default_value for one in operation.variable_definitions or ()}
+        self.uses = 0
+        self.variants: dict[Switches, Plan | None] = {}
+
+    def switches(self, variables: Mapping[str, Any]) -> Switches | None:
+        """Return the values of the variables of @skip and @include; None if one has none, which is an error."""
+        found = []
+        for name in self.names:
+            default = self.defaults.get(name)
+            value = variables.get(name, default.value if isinstance(default, BooleanValueNode) else None)
+            if not isinstance(value, bool):
+                return None
+            found.append(value)
+        return tuple(found)
+
+    def missing(self, variables: Mapping[str, Any] | None) -> Switches | None:
+        """Return the values that a plan should be compiled for; None: there is one, or there are too many."""
+        switches = self.switches(variables or {})
+        return None if switches in self.variants or len(self.variants) >= MAX_VARIANTS else switches
+
+
+class Plans:
+    """Compiles an operation when it is used for the second time, so that an attacker's that is used once costs nothing.
+
+    Operations are known by the identity of their nodes, so documents must be cached where they are parsed. Nothing of
+    the variables is kept but the values of @skip and @include.
+    """
+
+    def __init__(self, schema: strawberry.Schema, *, uses: int = 2) -> None:
+        self._schema, self._uses = schema, uses
+        self._operations: OrderedDict[int, _Operation] = OrderedDict()  # those used last at the end
+
+    def use(
+        self, document: DocumentNode, node: OperationDefinitionNode | None, variables: Mapping[str, Any] | None
+    ) -> bool:
+        """Count a use of a valid document's operation, and return whether it should be compiled now."""
+        if node is None or node.operation not in _COMPILE:
+            return False
+        operation = self._operation(document, node)
+        operation.uses += 1
+        return operation.uses >= self._uses and operation.missing(variables) is not None
+
+    def compile(
+        self, document: DocumentNode, node: OperationDefinitionNode | None, variables: Mapping[str, Any] | None
+    ) -> None:
+        """Compile an operation for these values of the variables of @skip and @include."""
+        operation = self._operation(document, node) if node else None
+        switches = operation.missing(variables) if operation else None
+        if operation is None or switches is None:
+            return
+        operation.variants[switches] = None
+        name, values = operation.node.name, dict(zip(operation.names, switches, strict=True))
+        make = _COMPILE[operation.node.operation]
+        with suppress(UnsupportedError):  # graphql-core executes it
+            operation.variants[switches] = make(self._schema, document, name.value if name else None, values)
+
+    def _operation(self, document: DocumentNode, node: OperationDefinitionNode) -> _Operation:
+        found = self._operations.get(id(node))
+        if found is None:
+            found = self._operations[id(node)] = _Operation(document, node)
+            if len(self._operations) > MAX_OPERATIONS:
+                self._operations.popitem(last=False)
+        self._operations.move_to_end(id(node))
+        return found
+
+    def find(self, node: OperationDefinitionNode, variables: Mapping[str, Any]) -> Plan | None:
+        """Return the plan of an operation if it was prepared."""
+        operation = self._operations.get(id(node))
+        switches = operation.switches(variables) if operation else None
+        plan = operation.variants.get(switches) if operation and switches is not None else None
+        return plan if plan and plan.is_useful else None

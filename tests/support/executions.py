@@ -1,0 +1,81 @@
+"""How the tests execute operations: compiled from their first use, compared with graphql-core, or by it alone."""
+
+import json
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import pytest
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+
+from schema.root import schema
+from schema.runtime.compilation.executor import PlannedExecutor
+from schema.runtime.compilation.plan import Plan
+from schema.runtime.compilation.plans import Plans
+
+EXECUTIONS = ("compiled", "both", "graphql-core")
+
+
+class ComparingPlans(Plans):
+    """Plans that also let graphql-core execute every operation, and keep the differences."""
+
+    def __init__(self) -> None:
+        super().__init__(schema, uses=1)
+        self.differences: list[str] = []
+
+    def find(self, node: OperationDefinitionNode, variables: Mapping[str, Any]) -> Any:
+        plan = super().find(node, variables)
+        return _ComparingPlan(plan, self.differences) if plan else None
+
+
+class _ComparingPlan:
+    def __init__(self, plan: Plan, differences: list[str]) -> None:
+        self._plan, self._differences = plan, differences
+
+    async def execute(self, executor: PlannedExecutor) -> ExecutionResult:
+        compiled = await _awaited(self._plan.execute(executor))
+        fresh: Any = executor.build_per_event_executor(executor.root_value)
+        interpreted = await _awaited(fresh.interpret())
+        found, expected = outcome(compiled), outcome(interpreted)
+        if found != expected:
+            body = self._plan.operation.loc.source.body if self._plan.operation.loc else ""
+            self._differences.append(f"{body}\ncompiled: {found}\ngraphql-core: {expected}")
+        return compiled
+
+
+async def _awaited(result: Any) -> ExecutionResult:
+    found = await result if hasattr(result, "__await__") else result
+    assert isinstance(found, ExecutionResult)
+    return found
+
+
+def outcome(result: ExecutionResult) -> str:
+    """Return the data and the errors of a result as JSON, with the order of keys, and each error's cause."""
+    return json.dumps({"data": result.data, "errors": [_error(one) for one in result.errors or ()]}, default=repr)
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    return {**error.formatted, "cause": repr(error.original_error)}
+
+
+class Execution:
+    """A pytest plugin: all operations of this process are executed as chosen, whatever the settings say."""
+
+    def __init__(self, chosen: str) -> None:
+        compared = ComparingPlans()
+        self._differences = compared.differences
+        schema.plans = compared if chosen == "both" else Plans(schema, uses=1 if chosen == "compiled" else 1_000_000)
+
+    @staticmethod
+    def add_options(parser: pytest.Parser) -> None:
+        """Add the options of executions."""
+        parser.addoption("--execution", choices=EXECUTIONS, default="compiled", help="both: compare the two")
+        parser.addoption("--documents", type=int, default=60, help="number of random documents to execute")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None]:
+        """Fail a test during which the executions differed."""
+        yield
+        if self._differences:
+            differences = "\n\n".join(self._differences)
+            self._differences.clear()
+            pytest.fail(differences, pytrace=False)
