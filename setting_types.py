@@ -118,7 +118,12 @@ def _is_store(value: str) -> bool:
     return _STORE.fullmatch(value) is not None and _has_good_port(value)
 
 
+_SENTINELS = re.compile(r"rediss?\+sentinel://([^@/]*@)?[^@/,]+:\d{1,5}(,[^@/,]+:\d{1,5})*/[^/]+(/\d+)?")
+
+
 def _is_redis(value: str) -> bool:
+    if _SENTINELS.fullmatch(value):
+        return True
     return value.startswith(("redis://", "rediss://")) and _has_good_port(value)
 
 
@@ -167,7 +172,9 @@ _names = BeforeValidator(_split)
 
 Folder = Annotated[Path, _must(lambda path: not path.exists() or path.is_dir(), "a folder")]
 DatabaseAddress = Annotated[str, AfterValidator(_known_database)]
-RedisAddress = Annotated[str, _must(_is_redis, "redis://host:port or rediss://host:port")]
+RedisAddress = Annotated[
+    str, _must(_is_redis, "redis://host:port, rediss://host:port or redis+sentinel://host:port,host:port/service")
+]
 WebAddress = Annotated[str, _must(_is_absolute, "an absolute http:// or https:// address"), _strip_slash]
 SentryAddress = Annotated[str, _must(_is_dsn, "a DSN such as https://key@sentry.example.com/1")]
 StoreAddress = Annotated[

@@ -36,13 +36,13 @@ class RateLimiter:
         self._pool: redis_client.ConnectionPool | None = None
         self._local_until = 0.0  # on the monotonic clock
         if url is not None:
-            from services.integrations.redis_client import ConnectionPool, NoBackoff, Retry  # 7 MiB
+            from services.integrations.redis_client import NoBackoff, Retry, pool_of  # 7 MiB
 
-            self._pool = ConnectionPool.from_url(
+            self._pool = pool_of(
                 url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
             )
             storage = RedisStorage(
-                f"async+{url}",
+                "async+redis://",  # unused, because the pool knows the address
                 implementation="redispy",
                 key_prefix="darkroom:limit",
                 connection_pool=self._pool,  # type: ignore[arg-type]  # its type omits the documented pool

@@ -15,7 +15,7 @@ import structlog
 from broadcaster import BroadcastBackend, Event
 
 from services.integrations.messaging.bus import MISSED
-from services.integrations.redis_client import NoBackoff, PubSub, Redis, Retry
+from services.integrations.redis_client import NoBackoff, PubSub, Redis, Retry, client_of
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ async def ping(url: str) -> None:
     Raises:
         RedisError, OSError: it does not respond, or refuses.
     """
-    async with Redis.from_url(url, socket_connect_timeout=2) as client:
+    async with client_of(url, socket_connect_timeout=2) as client:
         await client.ping()
 
 
@@ -73,8 +73,7 @@ class RedisBackend(BroadcastBackend):
             # cancellation; closing the bus would then never end.
             "socket_timeout": None,
         }
-        self._client: Redis = Redis.from_url(url, **options)
-        self._client.connection_pool.connection_kwargs.update(options)  # they override the URL's query
+        self._client: Redis = client_of(url, **options)
         self._keepalive = keepalive
         self._responding = asyncio.Event()
         self._channels: dict[str, _Channel] = {}
