@@ -81,6 +81,7 @@ async def open_services(
         await stack.enter_async_context(services.operations.maintenance.watching())
         stack.push_async_callback(services.accounts.mail.aclose)
         stack.push_async_callback(services.accounts.connections.aclose)
+        stack.push_async_callback(services.events.topics.aclose)
         yield services
 
 

@@ -1,26 +1,25 @@
 """Resolvers of billing: plans, adjustments, grants, and the credits subscription."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
 
 import strawberry
 
-import models
 from models import ids
-from resolvers.subscription import ChannelReader
 from schema.accounts import User, UserPayload
 from schema.admin import AdjustCreditsInput, AdjustCreditsPayload
 from schema.billing import CreditPackage, CreditsChange, CreditTransaction, Plan
-from schema.runtime.context import Info
+from schema.runtime.context import Context, Info
+from schema.runtime.feed import follow
 from schema.runtime.input import given
 from schema.runtime.node import known_id
 from services.billing.admin_adjustment import AdjustmentRequest
 from services.billing.admin_grant import PassRequest
-from services.billing.benefits import Benefits, benefits_of
+from services.billing.credits_topic import CreditsTopic, CreditsUpdate
 from services.billing.granted_plan import PlanRequest
 from services.core.pagination import MAX_SIZE
-from services.events.payload import account_channel, decode_entitlements, decode_lines
+from services.events.topic import Item
 from services.services import Services
 
 
@@ -36,77 +35,39 @@ async def admin_adjust_credits(info: Info, input: AdjustCreditsInput) -> AdjustC
     return AdjustCreditsPayload(user=User.of(done.user), transaction=CreditTransaction.of(done.line))
 
 
-@dataclass(frozen=True)
-class _Snapshot:
-    """The account as it was last read."""
-
-    user: models.User
-    benefits: Benefits
-
-
-@dataclass(frozen=True)
-class _Update:
-    """What to send next. `lines`: None where the ledger must be read; `benefits_changed`: since the update before."""
-
-    snapshot: _Snapshot
-    lines: list[models.CreditTransaction] | None
-    benefits_changed: bool
-
-
 async def credits_changed(info: Info, after: strawberry.ID | None = None) -> AsyncGenerator[CreditsChange, None]:
     """Yield the present state, the lines since `after`, then each new line and each change of benefits."""
     viewer, services = info.context.require_viewer(), info.context.services
-    async with ChannelReader(info.context, account_channel(viewer.id)) as reader:
-        update = _Update(await _read(services, viewer.id), None, benefits_changed=False)
-        credits, version = update.snapshot.user.credits, update.snapshot.user.version
-        seen = update.snapshot.user.ledger_sequence
-        if after is not None:
-            line_id = known_id(after, ids.TRANSACTION, "after")
-            seen = (await services.billing.ledger.transaction(viewer.id, line_id)).sequence
-        yield CreditsChange.of(credits, version, None, update.snapshot.benefits)
-        while True:
-            benefits, lines = update.snapshot.benefits, update.lines
-            has_more = True
-            while has_more:
-                if lines is None:
-                    lines = await services.billing.ledger.since(viewer.id, seen)
-                for line in lines:
-                    seen = line.sequence
-                    # A replayed line has an older balance and version, which would set the client back.
-                    if line.account_version > version:
-                        credits, version = line.balance, line.account_version
-                    yield CreditsChange.of(credits, version, line, benefits)
-                has_more, had_lines, lines = len(lines) == MAX_SIZE, bool(lines), None
-            # The newest line has carried the benefits, unless they changed after it.
-            if update.benefits_changed and (not had_lines or version < update.snapshot.user.version):
-                credits, version = update.snapshot.user.credits, update.snapshot.user.version
-                yield CreditsChange.of(credits, version, None, benefits)
-            update = await _next_update(services, reader, update.snapshot, seen)
+    make = partial(CreditsTopic, viewer.id, services.billing.ledger, services.billing.memberships)
+    join = services.events.topics.join((CreditsTopic, viewer.id), make)
+    async with follow(info.context, join, _update) as feed:
+        async for change in feed.events(_opening(services, feed.topic, viewer.id, after)):
+            yield change
 
 
-async def _next_update(services: Services, reader: ChannelReader, known: _Snapshot, seen: int) -> _Update:
-    """Return the next message's changes after line `seen`; read the rows on a timeout, or if they are incomplete."""
-    message = await reader.receive_message()
-    lines = decode_lines(message, seen) if message is not None else None
-    changed = decode_entitlements(message, known.user.version) if message is not None else None
-    if lines is not None and changed is False:
-        return _Update(known, lines, benefits_changed=False)
-    fresh = await _read(services, known.user.id, None if changed else known)
-    newest = lines[-1].sequence if lines else seen
-    is_complete = fresh.user.ledger_sequence == newest  # else lines that were written since come first
-    return _Update(
-        fresh,
-        (lines or []) if is_complete else None,
-        benefits_changed=bool(changed) or fresh.benefits != known.benefits,
-    )
+async def _opening(
+    services: Services, topic: CreditsTopic, user_id: str, after: strawberry.ID | None
+) -> AsyncGenerator[Item[CreditsUpdate], None]:
+    """Yield the present state, and the lines since `after`."""
+    async with services.events.topics.opening:
+        position, state = await topic.open()
+    seen = None
+    if after is not None:
+        seen = (await services.billing.ledger.transaction(user_id, known_id(after, ids.TRANSACTION, "after"))).sequence
+    yield Item(position, state)
+    while seen is not None:
+        lines = await services.billing.ledger.since(user_id, seen)
+        for line in lines:
+            # A replayed line has an older balance and version, which would set the client back.
+            if line.account_version > state.version:
+                state = replace(state, credits=line.balance, version=line.account_version)
+            position = max(position, (line.sequence, line.account_version, position[-1]))
+            yield Item(position, replace(state, line=line))
+        seen = lines[-1].sequence if len(lines) == MAX_SIZE else None
 
 
-async def _read(services: Services, user_id: str, known: _Snapshot | None = None) -> _Snapshot:
-    """Read the account; `known`, read before, is returned while its version is current and its benefits are not due."""
-    user = await services.accounts.users.get(user_id)
-    if known is not None and user.version == known.user.version and not known.benefits.is_due(datetime.now(UTC)):
-        return known
-    return _Snapshot(user, await benefits_of(user, services.billing.memberships))
+def _update(update: CreditsUpdate, _: Context) -> list[CreditsChange]:
+    return [CreditsChange.of(update.credits, update.version, update.line, update.benefits)]
 
 
 async def admin_set_membership(info: Info, user_id: strawberry.ID, is_member: bool) -> UserPayload:

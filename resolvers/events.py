@@ -2,26 +2,23 @@
 
 from collections.abc import AsyncGenerator
 
-from resolvers.subscription import ChannelReader
 from schema.events import AdminActivity
-from schema.runtime.context import Info
-from services.core.message import message
+from schema.runtime.context import Context, Info
+from schema.runtime.feed import follow
+from services.core.message import Message
 from services.events.activity import CHANNEL, Activity
-from services.events.activity_message import describe
-from services.integrations.messaging.bus import Gap
+from services.events.activity_topic import ActivityTopic
 
 
 async def admin_activity(info: Info) -> AsyncGenerator[AdminActivity, None]:
-    """Yield all activity from now on. Lost messages cannot be read again, so an alert reports them."""
-    async with ChannelReader(info.context, CHANNEL) as reader:
-        while True:
-            event = await reader.receive()
-            if isinstance(event, Gap):
-                missed = message("Some activity may have been missed here; read the lists again.")
-                found = [(Activity.alert(missed), missed)]
-            else:
-                found = describe(event) if event is not None else []
-            for activity, text in found:
-                info.context.require_admin()  # the stream ends with the role or the session
-                yield AdminActivity.of(activity, info.context.translate(text))
-            info.context.require_admin()
+    """Yield all activity from now on."""
+    topics = info.context.services.events.topics
+    async with follow(info.context, topics.join(CHANNEL, ActivityTopic), _activity, is_for_admins=True) as feed:
+        feed.position = feed.topic.position
+        async for activity in feed.events():
+            yield activity
+
+
+def _activity(found: tuple[Activity, Message], context: Context) -> list[AdminActivity]:
+    activity, text = found
+    return [AdminActivity.of(activity, context.translate(text))]

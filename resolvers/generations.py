@@ -1,6 +1,7 @@
 """Resolvers of generations: requests, cancellation, regeneration, and the progress subscription."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -8,7 +9,6 @@ from starlette.datastructures import UploadFile
 
 import models
 from models import enum, ids
-from resolvers.subscription import ChannelReader
 from schema.accounts import User
 from schema.generations import (
     CreateGenerationInput,
@@ -18,10 +18,12 @@ from schema.generations import (
     RefineGenerationInput,
     RegenerateInput,
 )
-from schema.runtime.context import Info
+from schema.runtime.context import Context, Info
+from schema.runtime.feed import follow
 from schema.runtime.input import given
 from schema.runtime.node import known_id
-from services.events.payload import apply_update, generation_channel
+from services.events.generation_topic import GenerationTopic
+from services.events.topic import Item
 from services.generations.regeneration import RefinementRequest, RegenerationRequest
 from services.generations.specification import GenerationRequest
 
@@ -81,20 +83,18 @@ async def admin_retry_generation(info: Info, id: strawberry.ID, reason: str) -> 
 async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[Generation, None]:
     """Yield the present state, then every change, until a final status."""
     viewer, services = info.context.require_viewer(), info.context.services
-    generation_id = known_id(id, ids.GENERATION)
-    async with ChannelReader(info.context, generation_channel(generation_id)) as reader:
-        row = await services.generations.requests.get(viewer.id, generation_id)
-        yield Generation.of(row)
-        while not row.status.is_final:
-            message = await reader.receive_message()
-            updated = apply_update(row, message) if message is not None else None
-            if updated is None:  # a timeout, a gap, or a final status, whose row has more fields than a message
-                updated = await services.generations.requests.get_including_deleted(viewer.id, generation_id)
-                if updated.deleted_at is not None and updated.status is not enum.GenerationStatus.CANCELED:
-                    return  # ended and then deleted: there is nothing to show
-            if updated.version > row.version:
-                row = updated
-                yield Generation.of(row)
+    generation_id, topics = known_id(id, ids.GENERATION), services.events.topics
+    join = topics.join((GenerationTopic, generation_id), partial(GenerationTopic, generation_id))
+    async with follow(info.context, join, _states) as feed:
+        async with topics.opening:
+            row = await services.generations.requests.get(viewer.id, generation_id)
+        feed.topic.show(row)
+        async for generation in feed.events([Item((row.version,), row)]):
+            yield generation
+
+
+def _states(row: models.Generation, _: Context) -> list[Generation]:
+    return [Generation.of(row)]
 
 
 async def regenerate(info: Info, input: RegenerateInput) -> GenerationsPayload:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any, ClassVar
 
 import structlog
@@ -11,22 +11,27 @@ from starlette.websockets import WebSocketDisconnect
 from starlette.websockets import WebSocketDisconnected as ClosedError
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
     PingMessage,
     SubscribeMessage,
 )
+from strawberry.types.execution import ExecutionResult, PreExecutionError
 from websockets.frames import CloseCode
 
 from models.database.connection import is_outage
 from models.enum import ErrorCode
+from schema.root import schema
 from schema.runtime.context import Context
+from schema.runtime.event_view import EventOperation
+from schema.runtime.live_operation import LiveOperation, live_operation
 from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
 from services.core.text import shortened
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
+from web.live_subscriber import LiveSubscriber
 from web.socket_protocol import TOO_MANY
 
 log = structlog.get_logger(__name__)
@@ -122,6 +127,69 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
         await super().handle_subscribe(message)
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        """Run an operation; of a subscription, the task ends when the rest is the same for all its subscribers."""
+        live = LiveOperation()
+        live_operation.set(live)
+        try:
+            source = await self.schema.stream(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=self.context,
+                operation_name=operation.operation_name,
+            )
+            async with aclosing(source):
+                async for result in source:
+                    if isinstance(result, PreExecutionError):
+                        await operation.send_initial_errors(result.errors or [])
+                        return
+                    if not isinstance(result, ExecutionResult):
+                        raise TypeError("Incremental delivery is not part of this API.")
+                    await operation.send_next(result)
+                    if live.feed is not None and live.feed.is_live:
+                        live.is_handed_over = True
+                        break
+            if live.is_handed_over:
+                self._continue(operation, live)
+            else:
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except BaseException as error:
+            if live.is_handed_over and live.feed is not None:
+                live.feed.close()
+            if not isinstance(error, Exception):
+                raise
+            await self.handle_task_exception(error)
+            with suppress(Exception):
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            self.operations.pop(operation.id, None)
+            raise
+
+    def _continue(self, operation: Operation[Context, None], live: LiveOperation) -> None:
+        """Send the later events of a subscription without its task."""
+        feed, prepared, instrumentation = live.feed, live.prepared, live.instrumentation
+        assert feed is not None  # noqa: S101 - all are there once the first event was sent
+        assert prepared is not None  # noqa: S101
+        assert instrumentation is not None  # noqa: S101
+        # Strawberry has no public name for the built schema.
+        executed = EventOperation(schema._schema, prepared, operation.variables, live.event_cost)
+        subscriber = LiveSubscriber(self, operation.id, feed, executed, instrumentation)
+        self.operations[operation.id] = subscriber  # type: ignore[assignment]  # Strawberry needs `task` only
+        subscriber.start()
+
+    async def send_text(self, text: str) -> None:
+        assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
+        await self.websocket.ws.send({"type": "websocket.send", "text": text})
+
+    def forget(self, operation_id: str) -> None:
+        self.operations.pop(operation_id, None)
+
+    async def cleanup_operation(self, operation_id: str) -> None:
+        operation = self.operations.get(operation_id)
+        if isinstance(operation, LiveSubscriber):
+            operation.close()
+        else:
+            await super().cleanup_operation(operation_id)
 
     async def handle_ping(self, message: PingMessage) -> None:
         payload = message.get("payload")

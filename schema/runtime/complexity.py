@@ -61,8 +61,8 @@ _MAX_NESTING = 100  # nested fields and fragments, far below Python's recursion 
 _PRIVATE_TYPES = {"User", "Generation", "CreditTransaction", "ApiKey", "AuditEntry"}
 
 
-# Of the operation that this task executes. For a subscription it is the cost of each event.
-operation_cost: ContextVar[int] = ContextVar("operation_cost", default=0)
+# Of each event of the subscription that this task executes.
+event_cost: ContextVar[int] = ContextVar("event_cost", default=0)
 
 
 @dataclass(frozen=True)

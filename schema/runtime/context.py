@@ -1,5 +1,6 @@
 """The context of every resolver: the services, the viewer, the language and the data loaders."""
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -152,6 +153,14 @@ class Context:
         if token:
             self.token, self.is_cookie = token, False
         self._wanted_locale = (locale.match(wanted_locale) if wanted_locale else None) or self._wanted_locale
+
+    def of_events(self, viewer: User) -> "Context":
+        """Return a context for the later events of a subscription, whose socket may sign in another user meanwhile."""
+        context = copy.copy(self)
+        context.loaders = {}
+        context.connection_params = {}
+        context.set_viewer(viewer)
+        return context
 
     async def authenticate(self) -> User | None:
         """Load the viewer from the token; called before every operation. Return None when signed out."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from models.database.connection import is_outage
 from models.enum import ErrorCode
+from schema.runtime.live_operation import live_operation
 from services.core.error import Refusal
 from telemetry import metric
 from telemetry.redaction import Document, redact_in_errors
@@ -37,16 +38,28 @@ def count_error(code: ErrorCode) -> None:
         codes.add(code)
 
 
+@contextlib.contextmanager
+def collecting_codes() -> Iterator[set[ErrorCode]]:
+    """Collect the codes of errors that are counted within the block."""
+    codes: set[ErrorCode] = set()
+    token = _codes.set(codes)
+    try:
+        yield codes
+    finally:
+        _codes.reset(token)
+
+
 class Instrumentation:
     """Measures one operation, entered with `with`, from before parsing until its response or stream has ended."""
 
-    __slots__ = ("_cleanup", "_codes", "_field", "_kind", "_started")
+    __slots__ = ("_bound", "_codes", "_field", "_is_counted", "_kind", "_started")
 
     def __init__(self, query: str | None, variables: Mapping[str, Any] | None) -> None:
         # Of a document that does not parse or validate, nothing else is known.
         self._kind = self._field = metric.OTHER
         self._codes: set[ErrorCode] = set()
-        self._cleanup: contextlib.ExitStack | None = None
+        self._is_counted = False  # among the open subscriptions
+        self._bound: dict[str, Any] = {}
         _codes.set(self._codes)
         redact_in_errors(variables, Document(query or ""))
         self._started = time.perf_counter()
@@ -57,20 +70,28 @@ class Instrumentation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        live = live_operation.get()
+        if live is not None and live.is_handed_over:  # the stream goes on, elsewhere than where these fields are bound
+            self._bound, live.instrumentation = structlog.contextvars.get_contextvars(), self
+            return
         is_disconnected = isinstance(error, asyncio.CancelledError | GeneratorExit)
         if isinstance(error, Exception) and not is_disconnected:
             self._codes.add(_code_of(error))
-        if self._cleanup is not None:
-            self._cleanup.close()
-        self._report(time.perf_counter() - self._started, is_disconnected=is_disconnected)
+        self._report(is_disconnected=is_disconnected)
+
+    def end(self, codes: Iterable[ErrorCode], *, is_disconnected: bool) -> None:
+        """Report a stream that was handed over and has ended. `codes`: of the errors that it sent since."""
+        self._codes.update(codes)
+        with structlog.contextvars.bound_contextvars(**self._bound):
+            self._report(is_disconnected=is_disconnected)
 
     def identify(self, kind: str, field: str, name: str | None, user_id: str | None) -> None:
         """Set the type and the first root field of a valid operation, which log lines and metrics name."""
         self._kind, self._field = kind, field
         structlog.contextvars.bind_contextvars(operation=name, user=user_id)
         if kind == _SUBSCRIPTION:
-            self._cleanup = contextlib.ExitStack()
-            self._cleanup.enter_context(metric.subscriptions_open.labels(field).track_inprogress())
+            self._is_counted = True
+            metric.subscriptions_open.labels(field).inc()
 
     def describe(self, found: Span, name: str | None, user_id: str | None) -> None:
         """Set the attributes of the operation's span."""
@@ -78,7 +99,10 @@ class Instrumentation:
             known = {"operation": name, "user": user_id, "codes": ",".join(sorted(self._codes))}
             found.set_attributes({key: value for key, value in known.items() if value})
 
-    def _report(self, seconds: float, *, is_disconnected: bool) -> None:
+    def _report(self, *, is_disconnected: bool) -> None:
+        seconds = time.perf_counter() - self._started
+        if self._is_counted:
+            metric.subscriptions_open.labels(self._field).dec()
         if self._codes & _FAILURES:
             outcome = "failed"
         elif self._codes:

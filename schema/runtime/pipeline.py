@@ -22,6 +22,8 @@ from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, format_errors
 from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
+from schema.runtime.live_operation import live_operation
+from schema.runtime.price import FREE, PRICES
 from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS
 from telemetry.trace import span
 
@@ -196,7 +198,6 @@ async def _execute(
     kind, context = cast(OperationType, prepared.kind), request.context
     user_id = context.viewer.id if context.viewer else None
     instrumentation.identify(kind.value, prepared.root_field, prepared.label, user_id)
-    complexity.operation_cost.set(cost)
     slots = context.services.operations.query_slots
     turn = slots.slot(context.caller, kind.value) if cost > _EXPENSIVE[kind] else nullcontext()
     with span(f"graphql {prepared.root_field}", type=kind.value) as found:
@@ -234,7 +235,11 @@ async def _subscribe(
     context = request.context
     user_id = context.viewer.id if context.viewer else None
     instrumentation.identify(OperationType.SUBSCRIPTION.value, prepared.root_field, prepared.label, user_id)
-    complexity.operation_cost.set(cost)
+    # The price of the root field is that of opening the stream.
+    event_cost = max(cost - PRICES.get(f"Subscription.{prepared.root_field}", FREE).total, 1)
+    complexity.event_cost.set(event_cost)
+    if live := live_operation.get():
+        live.prepared, live.event_cost = prepared, event_cost
     # The span covers only the start of the stream: one that ends hours later would be useless.
     with span(f"graphql {prepared.root_field}", type=OperationType.SUBSCRIPTION.value) as found:
         opened: Any = graphql.subscribe(

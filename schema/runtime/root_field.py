@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import strawberry
 from strawberry.permission import BasePermission
 
-from schema.runtime.complexity import operation_cost
+from schema.runtime.complexity import event_cost
 from schema.runtime.payload import RefusalsAsErrors
 from schema.runtime.permission import ADMIN, Writable
 
@@ -51,7 +51,7 @@ def subscription(
 
     @functools.wraps(resolver)
     async def paced(*args: Any, **kwargs: Any) -> AsyncGenerator[R, None]:
-        context, cost = kwargs["info"].context, operation_cost.get()
+        context, cost = kwargs["info"].context, event_cost.get()
         async with aclosing(resolver(*args, **kwargs)) as events:
             async for event in events:
                 await context.services.operations.query_slots.wait_for_event(context.caller, cost)

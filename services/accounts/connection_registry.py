@@ -23,8 +23,10 @@ class OpenConnection:
     """One socket or stream.
 
     `user`: the account's row as of the last check. `signed_out`: the token no longer works. `notify` is called after
-    the token stopped working or the account's role changed.
+    the token stopped working, or the account's role or language changed.
     """
+
+    __slots__ = ("notify", "signed_out", "token", "user")
 
     def __init__(self, token: str, user: User, notify: Callable[[], None]) -> None:
         self.token = token
@@ -60,9 +62,8 @@ class ConnectionRegistry:
         self._connections: set[OpenConnection] = set()
         self._checking: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def subscription(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:
-        """Count a subscription of an account, and check it like a connection, for the length of the block.
+    def open_subscription(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+        """Count a subscription of an account, and check it like a connection, until `close_subscription`.
 
         Raises:
             TooManySubscriptionsError: the account has as many open as it may.
@@ -71,25 +72,31 @@ class ConnectionRegistry:
         if most is not None and self._subscriptions[user.id] >= most:
             raise TooManySubscriptionsError(most)
         self._subscriptions[user.id] += 1
-        try:
-            with self.register(token, user, notify) as connection:
-                yield connection
-        finally:
-            self._subscriptions[user.id] -= 1
-            if not self._subscriptions[user.id]:
-                del self._subscriptions[user.id]
+        return self._register(token, user, notify)
+
+    def close_subscription(self, connection: OpenConnection) -> None:
+        """Stop counting and checking a subscription."""
+        user_id = connection.user.id
+        self._connections.discard(connection)
+        self._subscriptions[user_id] -= 1
+        if not self._subscriptions[user_id]:
+            del self._subscriptions[user_id]
 
     @contextmanager
     def register(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:
         """Check a connection for the length of the block; `notify` is called when it has changed."""
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
-        connection = OpenConnection(token, user, notify)
-        self._connections.add(connection)
+        connection = self._register(token, user, notify)
         try:
             yield connection
         finally:
             self._connections.discard(connection)
+
+    def _register(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
+        connection = OpenConnection(token, user, notify)
+        self._connections.add(connection)
+        return connection
 
     async def aclose(self) -> None:
         """Remove the connection, which is then no longer checked."""
@@ -114,7 +121,8 @@ class ConnectionRegistry:
             for connection in batch:
                 before, now = connection.user, users.get(connection.token)
                 connection.signed_out, connection.user = now is None, now or before
-                if connection.signed_out or connection.user.role is not before.role:
+                after = connection.user
+                if connection.signed_out or after.role is not before.role or after.locale != before.locale:
                     connection.notify()
 
     async def _users_of(self, tokens: Iterable[str]) -> dict[str, User]:

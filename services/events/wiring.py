@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.events.audit_log import AuditLog
 from services.events.publisher import EventPublisher
+from services.events.topic import Topics
 from services.integrations.messaging.bus import Bus
 
 
@@ -13,8 +14,9 @@ class Events:
 
     publisher: EventPublisher
     audit_log: AuditLog
-    reread_seconds: float  # without a message, after which a subscription reads its row again
+    topics: Topics
+    reread_seconds: float  # without a message, after which a subscription's row is compared with what it has sent
 
 
 def build_events(bus: Bus, reread_seconds: float) -> Events:
-    return Events(EventPublisher(bus), AuditLog(), reread_seconds)
+    return Events(EventPublisher(bus), AuditLog(), Topics(bus, reread_seconds), reread_seconds)

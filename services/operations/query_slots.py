@@ -100,8 +100,8 @@ class QuerySlots:
         finally:
             asyncio.get_running_loop().call_later(pause, turns.release, caller)
 
-    async def wait_for_event(self, caller: str, cost: int) -> None:
-        """Wait until one of the caller's subscriptions may execute its next event, which costs `cost`.
+    def count_event(self, caller: str, cost: int) -> float:
+        """Count an event of one of the caller's subscriptions, which costs `cost`; return the seconds until its turn.
 
         One change can be an event of two hundred subscriptions. Their events are spread, with pauses as above.
         """
@@ -109,7 +109,11 @@ class QuerySlots:
         start = max(self._due.get(key, 0.0), now)
         share = 1 + _PAUSE if self._has_others(caller, now) else 1.0
         self._set_due(key, start + cost * _SECONDS_OF_COST * share, now)
-        await asyncio.sleep(max(start - now - _EVENT_BURST_SECONDS, 0.0))
+        return max(start - now - _EVENT_BURST_SECONDS, 0.0)
+
+    async def wait_for_event(self, caller: str, cost: int) -> None:
+        """Wait until one of the caller's subscriptions may execute its next event, counted as above."""
+        await asyncio.sleep(self.count_event(caller, cost))
 
     def pause_after(self, caller: str, kind: str, started: float, besides: float = 0.0) -> float:
         """Count an operation that has just ended; return the seconds until the caller's next one of this kind."""

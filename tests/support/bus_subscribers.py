@@ -12,9 +12,9 @@ from tests.support.client import PATIENCE, Stream
 
 
 def subscriber_count(services: Services) -> int:
-    """Count the current subscribers of the bus, without the server's own."""
-    own = {CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL}
-    return sum(len(queues) for channel, queues in services.integrations.bus._subscribers.items() if channel not in own)
+    """Count the current subscribers of topics; without any, those of the bus, except the server's own."""
+    own = frozenset({CANCELED_CHANNEL, MAINTENANCE_CHANNEL, SIGN_INS_CHANNEL, WAITING_CHANNEL})
+    return services.events.topics.subscriber_count() or services.integrations.bus.subscriber_count(without=own)
 
 
 async def wait_for_subscribers(services: Services, count: int) -> None:

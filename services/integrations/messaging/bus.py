@@ -5,14 +5,14 @@ reads the rows again, so an outage of Redis raises no error here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import orjson
 import structlog
-from broadcaster import Broadcast, Event
+from broadcaster import Broadcast
 
 from telemetry import metric
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # 7 MiB, which a server without REDIS_URL does not need
 
 log = structlog.get_logger(__name__)
 
-MISSED = ""  # delivered where messages of a channel may have been lost; no JSON text is empty
+MISSED: Final = b""  # delivered where messages of a channel may have been lost; no JSON text is empty
 MAXSIZE = 256  # messages queued for one subscriber; more are dropped and replaced by a GAP
 
 
@@ -33,14 +33,25 @@ class Gap(Enum):
 
 GAP: Final = Gap.GAP  # "messages may have been lost: read the rows again"
 
-_Queue = asyncio.Queue[Event | None]  # broadcaster's type; None is never put here
+Message: TypeAlias = dict[str, object] | Gap
+Listener: TypeAlias = Callable[[Message], None]
+_Queue = asyncio.Queue[str | bytes]
 
 
-def _put_gap(queue: _Queue, channel: str) -> None:
+def _put_gap(queue: _Queue) -> None:
     # Reading the rows covers the queued messages, too.
     while not queue.empty():
         queue.get_nowait()
-    queue.put_nowait(Event(channel, MISSED))
+    queue.put_nowait(MISSED)
+
+
+def _decode(data: str | bytes) -> Message:
+    """Decode a message. Anything but a JSON object is GAP: a newer release may have published it."""
+    try:
+        payload = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return GAP
+    return payload if isinstance(payload, dict) else GAP
 
 
 class Subscription:
@@ -49,38 +60,36 @@ class Subscription:
     def __init__(self, queue: _Queue) -> None:
         self._queue = queue
 
-    async def get(self, timeout: float | None = None) -> dict[str, object] | Gap | None:  # noqa: ASYNC109 - a timeout is a result here, not an error
+    async def get(self, timeout: float | None = None) -> Message | None:  # noqa: ASYNC109 - a timeout is a result here, not an error
         """Return the next message, GAP, or None after `timeout` seconds without one. Loses nothing when canceled.
 
-        Every subscriber gets its own objects, in memory too. Anything but a JSON object is returned as GAP: a newer
-        release may have published it.
+        Every subscriber gets its own objects, in memory too.
         """
         try:
             async with asyncio.timeout(timeout):  # even 0 does not interrupt a get that need not wait
-                event = await self._queue.get()
+                data = await self._queue.get()
         except TimeoutError:
             return None
-        try:
-            payload = orjson.loads(event.message if event else MISSED)
-        except orjson.JSONDecodeError:
-            return GAP
-        return payload if isinstance(payload, dict) else GAP
-
-    def interrupt(self) -> None:
-        """Wake the waiting reader with a GAP, which replaces the messages that it has not read yet."""
-        _put_gap(self._queue, "")
+        return _decode(data)
 
 
 class Bus(Broadcast):
     """broadcaster's Broadcast with bounded queues, and with subscriptions that survive an outage.
 
-    The sets of subscribers are only changed without suspending, so concurrent first subscribers need no lock.
+    A channel has subscribers, each with a queue of its own, and listeners, which are called with each message, decoded
+    once for all of them. Their sets are only changed without suspending, so concurrent first ones need no lock.
     """
 
     def __init__(self, backend: "RedisBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
         self._redis = backend
         self._maxsize = maxsize
+        self._queues: dict[str, set[_Queue]] = {}
+        self._listeners: dict[str, set[Listener]] = {}
+        self._subscribed: set[str] = set()  # channels that the backend subscribes to
+        self._unsubscribing: set[asyncio.Task[None]] = set()
+        if backend is not None:
+            backend.deliver = self._deliver
 
     @classmethod
     def open(cls, url: str | None) -> Self:
@@ -103,7 +112,12 @@ class Bus(Broadcast):
 
     def may_have_subscribers(self, channel: str) -> bool:
         """Return whether `channel` may have subscribers; on Redis always true, as other processes may subscribe."""
-        return self._redis is not None or channel in self._subscribers
+        return self._redis is not None or self._is_used(channel)
+
+    def subscriber_count(self, *, without: frozenset[str] = frozenset()) -> int:
+        """Count the subscribers and listeners in this process, without those of some channels."""
+        queues = sum(len(found) for channel, found in self._queues.items() if channel not in without)
+        return queues + sum(len(found) for channel, found in self._listeners.items() if channel not in without)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -112,7 +126,7 @@ class Bus(Broadcast):
 
     async def disconnect(self) -> None:
         self._listener_task.cancel()
-        await asyncio.wait([self._listener_task])
+        await asyncio.wait([self._listener_task, *self._unsubscribing])
         await self._backend.disconnect()
 
     async def publish(self, channel: str, payload: dict[str, object]) -> None:
@@ -136,30 +150,74 @@ class Bus(Broadcast):
         """
         return self._subscription(channel)
 
+    async def listen(self, channel: str, listener: Listener) -> None:
+        """Call `listener` with every message of `channel`, and with GAP, until `unlisten`.
+
+        Returns once no later message can be missed; if Redis does not respond, after a second at most, with a GAP for
+        now and another one when Redis is back. All listeners share the message's objects, and must not change them.
+        """
+        self._listeners.setdefault(channel, set()).add(listener)
+        try:
+            await self._subscribe(channel)
+        except OSError:
+            listener(GAP)
+
+    def unlisten(self, channel: str, listener: Listener) -> None:
+        """Do not call the listener any more."""
+        listeners = self._listeners.get(channel, set())
+        listeners.discard(listener)
+        if not listeners and self._listeners.pop(channel, None) is not None:
+            # As a task, because the backend's method is a coroutine function; the channel may be used again by then.
+            task = asyncio.create_task(self._unsubscribe_unused(channel))
+            self._unsubscribing.add(task)
+            task.add_done_callback(self._unsubscribing.discard)
+
     @asynccontextmanager
     async def _subscription(self, channel: str) -> AsyncIterator[Subscription]:
         queue: _Queue = asyncio.Queue(self._maxsize)
-        self._subscribers.setdefault(channel, set()).add(queue)
+        self._queues.setdefault(channel, set()).add(queue)
         try:
             try:
-                await self._backend.subscribe(channel)
+                await self._subscribe(channel)
             except OSError:
-                _put_gap(queue, channel)
+                _put_gap(queue)
             yield Subscription(queue)
         finally:
-            queues = self._subscribers[channel]
+            queues = self._queues[channel]
             queues.remove(queue)
             if not queues:
-                del self._subscribers[channel]
-                await self._backend.unsubscribe(
-                    channel
-                )  # suspends in neither backend, so it completes in a canceled task
+                del self._queues[channel]
+                await self._unsubscribe_unused(channel)
+
+    def _is_used(self, channel: str) -> bool:
+        return channel in self._queues or channel in self._listeners
+
+    async def _subscribe(self, channel: str) -> None:
+        self._subscribed.add(channel)
+        await self._backend.subscribe(channel)
+
+    async def _unsubscribe_unused(self, channel: str) -> None:
+        if channel in self._subscribed and not self._is_used(channel):
+            self._subscribed.remove(channel)
+            await self._backend.unsubscribe(channel)  # suspends in neither backend: it completes in a canceled task
 
     async def _listener(self) -> None:
         while True:
             event = await self._backend.next_published()
-            for queue in self._subscribers.get(event.channel, ()):
-                if event.message == MISSED or queue.full():
-                    _put_gap(queue, event.channel)
-                else:
-                    queue.put_nowait(event)
+            self._deliver(event.channel, event.message)
+
+    def _deliver(self, channel: str, data: str | bytes) -> None:
+        for queue in self._queues.get(channel, ()):
+            if data == MISSED or queue.full():
+                _put_gap(queue)
+            else:
+                queue.put_nowait(data)
+        listeners = self._listeners.get(channel)
+        if not listeners:
+            return
+        message = _decode(data)
+        for listener in tuple(listeners):
+            try:
+                listener(message)
+            except Exception:  # the others, and the connection, must go on
+                log.exception("bus.listener_failed", channel=channel)

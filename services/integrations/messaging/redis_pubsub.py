@@ -5,8 +5,10 @@ ends with its connection.
 """
 
 import asyncio
+import math
 import random
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +27,7 @@ KEEPALIVE = 2.0  # seconds without a reply before a ping, and then until the con
 MIN_PAUSE = 0.1  # seconds between attempts to connect, doubling up to the maximum
 MAX_PAUSE = 5.0  # seconds
 BATCH = 256  # messages published in one round trip
+_MAX_STEP = 0.002  # seconds for which a flood of messages keeps the event loop busy in one step
 
 
 async def ping(url: str) -> None:
@@ -61,9 +64,11 @@ class RedisBackend(BroadcastBackend):
     Only the backend's own tasks write to them: redis-py drops a connection when the task that is writing to it is
     canceled, and callers are canceled often. No call waits longer than TIMEOUT.
     `keepalive`: seconds; a server that hangs is detected after twice as long.
+    `deliver` is called with the channel and the JSON, or MISSED, of each message, by the task that reads them.
     """
 
     def __init__(self, url: str, keepalive: float = KEEPALIVE) -> None:
+        self.deliver: Callable[[str, bytes], None] = lambda channel, data: None
         options: dict[str, Any] = {
             "protocol": 2,
             # Without supported errors redis-py neither retries nor reconnects by itself.
@@ -78,7 +83,7 @@ class RedisBackend(BroadcastBackend):
         self._responding = asyncio.Event()
         self._channels: dict[str, _Channel] = {}
         self._commands: asyncio.Queue[tuple[str, list[_Channel]]] | None = None  # None: no connection
-        self._incoming: asyncio.Queue[Event] = asyncio.Queue(1024)  # bounded, so that a flood lets others run
+        self._replied = 0.0  # when Redis last sent anything; seconds of the event loop
         self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -147,8 +152,9 @@ class RedisBackend(BroadcastBackend):
             await outgoing.sent
 
     async def next_published(self) -> Event:
-        """Return the next message, or MISSED, of any channel."""
-        return await self._incoming.get()
+        """Never return: messages are passed to `deliver` without a queue between."""
+        never: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        return await never
 
     def _command(self, name: str, *channels: _Channel) -> None:
         # Without a connection the command is dropped: the next connection starts by subscribing to all channels.
@@ -218,6 +224,7 @@ class RedisBackend(BroadcastBackend):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write(pubsub, self._commands, pending_replies))
                 group.create_task(self._read(pubsub, pending_replies))
+                group.create_task(self._keep_alive())
         finally:
             self._commands = None
             self._responding.clear()
@@ -241,31 +248,43 @@ class RedisBackend(BroadcastBackend):
             del channels  # the next command may come much later
 
     async def _read(self, pubsub: PubSub, pending_replies: deque[_Channel | None]) -> None:
-        is_pinged = False
+        # Not pubsub.get_message(), which takes eight times as long; all replies of one packet are read in one step.
+        connection, now = pubsub.connection, asyncio.get_running_loop().time
+        assert connection is not None  # noqa: S101 - connected above
+        step_end = 0.0
         while True:
-            reply = await pubsub.get_message(timeout=self._keepalive)
-            if reply is None:
-                if is_pinged:
-                    raise TimeoutError("Redis did not reply to a ping")
-                is_pinged = True
-                self._command("PING")
-                continue
-            is_pinged = False
-            if reply["type"] == "message":
+            reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+            self._replied = now()
+            if isinstance(reply, list) and reply[0] == b"message":
                 # Foreign bytes must not end the connection; anything but JSON is read as MISSED.
-                text = reply["data"].decode(errors="replace")
-                await self._incoming.put(Event(reply["channel"].decode(errors="replace"), text))
-                continue
-            if not self.is_connected:
-                self._responding.set()
-                metric.bus_connected.set(1)
-                log.info("bus.connected")
-            await self._acknowledge(pending_replies.popleft())
+                self.deliver(reply[1].decode(errors="replace"), reply[2])
+            else:
+                if not self.is_connected:
+                    self._responding.set()
+                    metric.bus_connected.set(1)
+                    log.info("bus.connected")
+                self._acknowledge(pending_replies.popleft())
+            if self._replied > step_end:
+                await asyncio.sleep(0)
+                step_end = now() + _MAX_STEP
 
-    async def _acknowledge(self, channel: _Channel | None) -> None:
+    async def _keep_alive(self) -> None:
+        """Ping Redis when it has been silent. Raises TimeoutError if it stays silent."""
+        now = self._replied = asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(self._replied + self._keepalive - now)
+            now = asyncio.get_running_loop().time()
+            if now >= self._replied + self._keepalive:
+                self._command("PING")
+                await asyncio.sleep(self._keepalive)
+                if self._replied <= now:
+                    raise TimeoutError("Redis did not reply to a ping")
+                now = asyncio.get_running_loop().time()
+
+    def _acknowledge(self, channel: _Channel | None) -> None:
         if channel is None:
             return
         channel.acknowledged.set()
         if channel.missed:
             channel.missed = False
-            await self._incoming.put(Event(channel.name, MISSED))
+            self.deliver(channel.name, MISSED)

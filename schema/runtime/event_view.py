@@ -1,0 +1,233 @@
+"""Execution of a topic's events, once for all subscribers with the same document, variables, language and rights."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import orjson
+from graphql import ExecutionResult, GraphQLSchema, execute
+from graphql.pyutils import is_awaitable
+
+from models.enum import ErrorCode
+from schema.runtime.context import Context
+from schema.runtime.document import PreparedOperation
+from schema.runtime.error_formatting import MAX_ERRORS, format_errors
+from schema.runtime.feed import Feed
+from schema.runtime.instrumentation import collecting_codes
+from services.events.topic import Item, Position
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedItem:
+    """The events of one item of a topic: the payloads of `next` messages, as JSON."""
+
+    position: Position
+    payloads: tuple[str, ...]
+    codes: frozenset[ErrorCode]  # of the errors in them
+
+
+class Receiver(Protocol):
+    """One subscriber of a view."""
+
+    feed: Feed[Any, Any]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it cannot be written to right now; it calls the view's `serve` when it can."""
+
+    def deliver(self, item: EncodedItem) -> None:
+        """Send the events of an item."""
+
+    def complete(self) -> None:
+        """End the stream: the topic has ended."""
+
+    def fail(self, error: Exception) -> None:
+        """End the stream with an error."""
+
+    def fetch_missed(self) -> None:
+        """Fetch what stands for the items that are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventOperation:
+    """The subscription that a view executes for each event."""
+
+    schema: GraphQLSchema
+    prepared: PreparedOperation
+    variables: Mapping[str, Any] | None
+    cost: int  # of one event
+
+    def key(self, context: Context) -> Hashable:
+        """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
+        viewer = context.require_viewer()
+        variables = orjson.dumps(self.variables, option=orjson.OPT_SORT_KEYS) if self.variables else b""
+        rights = (viewer.id, viewer.role, context.uses_api_key)
+        return (self.prepared.text, self.prepared.name, variables, context.locale, rights)
+
+
+class EventView:
+    """Executes and encodes the newest items of a topic for its receivers.
+
+    A receiver that cannot be written to is passed over, and served again when it can: of a topic that keeps its newest
+    item it then gets that one. The account's views share its budget of events: while it is used up, views wait.
+    """
+
+    __slots__ = ("_context", "_encoded", "_is_paid", "_key", "_operation", "_pending", "_render", "_topic", "receivers")
+
+    def __init__(self, key: Hashable, feed: Feed[Any, Any], operation: EventOperation, context: Context) -> None:
+        self._key = key
+        self._topic = feed.topic
+        self._render = feed.render
+        self._operation = operation
+        self._context = context
+        self.receivers: dict[Receiver, None] = {}
+        self._encoded: dict[Position, EncodedItem] = {}
+        self._pending: asyncio.Task[None] | asyncio.TimerHandle | None = None
+        self._is_paid = False
+
+    @classmethod
+    def of(cls, feed: Feed[Any, Any], operation: EventOperation) -> "EventView":
+        """Return the view for the subscriber of a feed, a new one if there is none."""
+        context = feed.context.of_events(feed.viewer)
+        key = operation.key(context)
+        view = feed.topic.followers.get(key)
+        if view is None:
+            view = feed.topic.followers[key] = cls(key, feed, operation, context)
+        return cast("EventView", view)
+
+    def add(self, receiver: Receiver) -> None:
+        """Send the topic's items to a receiver from now on."""
+        self.receivers[receiver] = None
+        self.serve(receiver)
+
+    def remove(self, receiver: Receiver) -> None:
+        """Stop sending to a receiver; a view without any is gone."""
+        self.receivers.pop(receiver, None)
+        if not self.receivers:
+            self._topic.followers.pop(self._key, None)
+            if self._pending is not None:
+                self._pending.cancel()
+
+    def changed(self) -> None:
+        for receiver in tuple(self.receivers):
+            self.serve(receiver)
+
+    def serve(self, receiver: Receiver) -> None:
+        """Send a receiver what it has not received, until it cannot be written to."""
+        feed, topic = receiver.feed, self._topic
+        while not receiver.is_busy and receiver in self.receivers:
+            if topic.has_missed(feed.position):
+                receiver.fetch_missed()
+                return
+            items = topic.items_after(feed.position)
+            if not items:
+                if topic.has_ended:
+                    receiver.complete()
+                return
+            encoded = self._encoded.get(items[0].position)
+            if encoded is None:
+                try:
+                    encoded = self._execute_next(items[0])
+                except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
+                    receiver.fail(error)
+                    return
+            if encoded is None:
+                return  # all receivers are served when it is there
+            receiver.deliver(encoded)
+
+    async def encode(self, item: Item[Any]) -> EncodedItem:
+        """Execute an item for one receiver, outside the turns of the view."""
+        await asyncio.sleep(self._count())
+        with collecting_codes() as codes:
+            return self._encode(item.position, [await _result(value) for value in self._execute(item)], codes)
+
+    def _count(self) -> float:
+        """Count an event of the account, and return the seconds until its turn."""
+        context = self._context
+        return context.services.operations.query_slots.count_event(context.caller, self._operation.cost)
+
+    def _execute_next(self, item: Item[Any]) -> EncodedItem | None:
+        """Execute an item for all receivers; None: it takes longer, or has to wait for its turn."""
+        if self._pending is not None:
+            return None
+        if not self._is_paid:
+            delay = self._count()
+            if delay > 0:
+                self._is_paid = True
+                self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
+                return None
+        self._is_paid = False
+        with collecting_codes() as codes:
+            results = self._execute(item)
+            if any(is_awaitable(result) for result in results):
+                self._pending = asyncio.create_task(self._finish(item, results))
+                return None
+            return self._keep(self._encode(item.position, cast("list[ExecutionResult]", results), codes))
+
+    async def _finish(self, item: Item[Any], results: list[ExecutionResult | Awaitable[ExecutionResult]]) -> None:
+        try:
+            with collecting_codes() as codes:
+                done = [await _result(result) for result in results]
+                encoded = self._keep(self._encode(item.position, done, codes))
+        except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
+            for receiver in tuple(self.receivers):
+                receiver.fail(error)
+            return
+        finally:
+            self._pending = None
+        for receiver in tuple(self.receivers):  # also where a newer item has replaced it: that one takes as long
+            if receiver.feed.position < item.position and not receiver.is_busy:
+                receiver.deliver(encoded)
+        self.changed()
+
+    def _continue(self) -> None:
+        self._pending = None
+        self.changed()
+
+    def _keep(self, encoded: EncodedItem) -> EncodedItem:
+        topic = self._topic
+        if len(self._encoded) >= (1 if topic.keeps_newest else topic.max_items):
+            current = {item.position for item in topic.items}
+            self._encoded = {position: kept for position, kept in self._encoded.items() if position in current}
+        self._encoded[encoded.position] = encoded
+        return encoded
+
+    def _execute(self, item: Item[Any]) -> list[ExecutionResult | Awaitable[ExecutionResult]]:
+        operation = self._operation
+        return [
+            execute(
+                operation.schema,
+                operation.prepared.document,
+                event,
+                self._context,
+                dict(operation.variables or {}),
+                operation.prepared.name,
+                max_coercion_errors=MAX_ERRORS - 1,
+                hide_suggestions=True,
+            )
+            for event in self._render(item.value, self._context)
+        ]
+
+    def _encode(self, position: Position, results: list[ExecutionResult], codes: set[ErrorCode]) -> EncodedItem:
+        payloads = []
+        for result in results:
+            payload: dict[str, object] = {"data": result.data}
+            if result.errors:
+                format_errors(result.errors, self._context)
+                payload["errors"] = [error.formatted for error in result.errors]
+            payloads.append(encode_json(payload))
+        return EncodedItem(position, tuple(payloads), frozenset(codes))
+
+
+async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> ExecutionResult:
+    return result if isinstance(result, ExecutionResult) else await result
+
+
+def encode_json(data: object) -> str:
+    """Return `data` as JSON."""
+    try:
+        return orjson.dumps(data).decode()
+    except TypeError:  # lone surrogates, which an error message may quote from the input
+        return json.dumps(data)

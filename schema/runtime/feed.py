@@ -1,0 +1,163 @@
+"""The events of one subscriber: those with which its subscription opens, then those of its topic."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+from models import User
+from schema.runtime.context import Context
+from schema.runtime.live_operation import live_operation
+from services.core.error import UnauthenticatedError
+from services.events.topic import Item, Position, Topic
+
+E = TypeVar("E")
+T = TypeVar("T", bound=Topic[Any])
+
+
+class Feed(Generic[T, E]):
+    """What one subscriber is sent, as long as its session lasts.
+
+    `render` returns the source objects of the events for one item of the topic. `is_for_admins`: the stream ends
+    with the admin's role, too.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_role",
+        "connection",
+        "context",
+        "is_for_admins",
+        "is_live",
+        "position",
+        "render",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        topic: T,
+        render: Callable[[Any, Context], list[E]],
+        *,
+        is_for_admins: bool,
+    ) -> None:
+        self.context = context
+        self.topic = topic
+        self.render = render
+        self.is_for_admins = is_for_admins
+        self.position: Position = ()
+        self.is_live = False  # what it opens with has been sent: the rest is the same for all subscribers of the topic
+        viewer = context.require_viewer()
+        assert context.token is not None  # noqa: S101 - there is a viewer
+        self._role = viewer.role
+        self._changed: asyncio.Event | None = None
+        connections = context.services.accounts.connections
+        self.connection = connections.open_subscription(context.token, viewer, self.changed)
+
+    @property
+    def viewer(self) -> User:
+        """The subscriber's account, whose rights may have changed since it subscribed."""
+        return self.connection.user
+
+    def check(self) -> None:
+        """Check that the session lasts; apply a change of the role, which decides what events show.
+
+        Raises:
+            UnauthenticatedError: the session has ended.
+            ForbiddenError: the stream is for admins, and the subscriber is none any more.
+        """
+        connection, context = self.connection, self.context
+        if connection.signed_out or context.viewer is None:
+            raise UnauthenticatedError
+        if connection.user.role is not self._role:
+            self._role = connection.user.role
+            context.set_viewer(connection.user)
+        if self.is_for_admins:
+            context.require_admin()
+
+    def changed(self) -> None:
+        """Continue with what is new: an item of the topic, or the state of the session."""
+        if self._changed is not None:
+            self._changed.set()
+
+    async def events(self, opening: AsyncIterable[Item[Any]] | list[Item[Any]] | None = None) -> AsyncIterator[E]:
+        """Yield the events of `opening`, of one event each, then those of the topic until it ends.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError: as in `check`.
+        """
+        last: Item[Any] | None = None
+        if isinstance(opening, list):
+            (last,) = opening
+        elif opening is not None:
+            async for item in opening:  # one behind, so that the last is known when it is sent
+                if last is not None:
+                    for event in self.render(last.value, self.context):
+                        yield event
+                last = item
+        if last is not None:
+            self.position = last.position
+        self.is_live = not self.topic.has_ended
+        for event in self.render(last.value, self.context) if last is not None else ():
+            yield event
+        self._changed = asyncio.Event()
+        self.topic.followers[self] = self
+        while True:
+            self._changed.clear()
+            has_missed = self.topic.has_missed(self.position)
+            items = await self.topic.missed_items(self.position) if has_missed else self.items()
+            for item in items:
+                self.position = item.position
+                for event in self.render(item.value, self.context):
+                    self.check()
+                    yield event
+            if not items:
+                if self.topic.has_ended:
+                    return
+                await self._changed.wait()
+                self.check()
+
+    def items(self) -> list[Item[Any]]:
+        """Return the items that this subscriber has not received."""
+        return self.topic.items_after(self.position)
+
+    def detach(self) -> None:
+        """Stop waiting in `events`: the topic's next items are taken by others."""
+        self.topic.followers.pop(self, None)
+        self._changed = None
+
+    def close(self) -> None:
+        """Leave the topic."""
+        self.detach()
+        self.context.services.accounts.connections.close_subscription(self.connection)
+        self.topic.leave()
+
+
+@asynccontextmanager
+async def follow(
+    context: Context,
+    join: Awaitable[T],
+    render: Callable[[Any, Context], list[E]],
+    *,
+    is_for_admins: bool = False,
+) -> AsyncIterator[Feed[T, E]]:
+    """Subscribe the viewer to a topic for the length of the block, or of its stream where the transport takes it over.
+
+    Raises:
+        TooManySubscriptionsError: the account has as many open as it may.
+    """
+    topic = await join
+    try:
+        feed = Feed(context, topic, render, is_for_admins=is_for_admins)
+    except BaseException:
+        topic.leave()
+        raise
+    operation = live_operation.get()
+    if operation is not None:
+        operation.feed = feed
+    try:
+        yield feed
+    finally:
+        if operation is None or not operation.is_handed_over:
+            feed.close()

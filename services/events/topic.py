@@ -1,0 +1,301 @@
+"""Topics: channels of the bus that have subscribers in this process, each decoded and applied once for all of them."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import structlog
+
+from models import Generation, User
+from services.integrations.messaging.bus import GAP, MAXSIZE, Bus, Message
+
+V = TypeVar("V")
+T = TypeVar("T", bound="Topic[Any]")
+
+log = structlog.get_logger(__name__)
+
+Position = tuple[float, ...]  # of an item in its topic; a later one is greater
+
+_BATCH = 500  # rows in one statement
+_READS = 100  # rows that are read with everything that displays them, in one statement
+_OPENINGS = 16  # at once: the rows of a thousand that are read at the same time would stay allocated
+_RETRY_SECONDS = 1.0
+_CHECKS = 4  # of quiet topics in the time after which a topic counts as quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[V]):
+    """A value for all subscribers of a topic that have not reached its position."""
+
+    position: Position
+    value: V
+
+
+class Follower(Protocol):
+    """A subscriber of a topic, or several that are sent the same."""
+
+    def changed(self) -> None:
+        """Take the topic's newest items; called after each change. Never raises."""
+
+
+class Topic(ABC, Generic[V]):
+    """What the subscribers of one channel are sent: the last items, in the order of their positions.
+
+    A subscriber that reads too slowly finds that `items` has moved on: it missed what came before. Where
+    `keeps_newest`, an item replaces the one before, so that it is not missed.
+    """
+
+    table: ClassVar[type[Generation] | type[User] | None] = None  # whose `version` moves with every change
+    keeps_newest: ClassVar[bool] = False
+    max_items: ClassVar[int] = 64
+
+    __slots__ = (
+        "awaited",
+        "channel",
+        "followers",
+        "has_ended",
+        "heard",
+        "items",
+        "missed",
+        "row_id",
+        "topics",
+        "users",
+        "version",
+    )
+
+    def __init__(self, channel: str, row_id: str) -> None:
+        self.channel = channel
+        self.row_id = row_id
+        self.version = 0  # of the row, as far as it was applied
+        self.awaited = 0  # the row's version at the last check, whose message had not arrived
+        self.heard = 0.0  # when the last message arrived, or the row was compared; seconds of the event loop
+        self.items: list[Item[V]] = []
+        self.missed: Position = ()  # of the newest item that is gone
+        self.has_ended = False  # no further item will come
+        self.followers: dict[Hashable, Follower] = {}
+        self.users = 0  # subscribers, also those that are opening
+        self.topics: Topics
+
+    @abstractmethod
+    def receive(self, message: Message) -> None:
+        """Apply a message of the channel; called for every message. Does not suspend."""
+
+    @abstractmethod
+    def read_again(self) -> None:
+        """Let the rows be read again soon: messages were lost."""
+
+    @classmethod
+    async def read_rows(cls, topics: list[Any]) -> None:
+        """Read the rows of several topics of this class with one statement, and apply them."""
+        raise NotImplementedError
+
+    async def missed_items(self, position: Position) -> list[Item[V]]:
+        """Return what stands for the items after `position`, of which some are gone."""
+        return self.items_after(position)
+
+    def is_behind(self, version: int | None) -> bool:
+        """Compare the topic with its row. The message of a change may be on its way: it is missing at a second check.
+
+        `version`: of the row; None: it is gone.
+        """
+        if version is None or self.version < self.awaited:
+            self.awaited = 0
+            return True
+        if version > self.version:
+            self.awaited = version
+        else:
+            self.heard = self.topics.now()
+        return False
+
+    def is_due(self) -> bool:
+        """Whether something has changed by time alone."""
+        return False
+
+    def items_after(self, position: Position) -> list[Item[V]]:
+        """Return the items that a subscriber at `position` has not received."""
+        items = self.items
+        if not items or items[-1].position <= position:
+            return []
+        return [item for item in items if item.position > position]
+
+    def has_missed(self, position: Position) -> bool:
+        """Whether items after `position` are gone."""
+        return not self.keeps_newest and self.missed > position
+
+    def add(self, item: Item[V]) -> None:
+        """Add an item, and let all subscribers take it."""
+        if self.keeps_newest:
+            self.items = [item]
+        else:
+            self.items.append(item)
+            if len(self.items) > self.max_items:
+                self.missed = self.items.pop(0).position
+        self.notify()
+
+    def end(self) -> None:
+        """End the streams of all subscribers after the items that are left."""
+        self.has_ended = True
+        self.notify()
+
+    def notify(self) -> None:
+        """Let all subscribers take what is new."""
+        for follower in tuple(self.followers.values()):
+            follower.changed()
+
+    def on_message(self, message: Message) -> None:
+        """Take a message from the bus."""
+        self.heard = self.topics.now()
+        self.receive(message)
+
+    def leave(self) -> None:
+        """Count a subscriber less; without any, the channel is left."""
+        self.users -= 1
+        if not self.users:
+            self.topics.forget(self)
+
+
+class QueuedTopic(Topic[V]):
+    """A topic whose messages may need rows: they are applied one by one, by a task that ends when there are no more."""
+
+    __slots__ = ("_applying", "_is_open", "_queue")
+
+    def __init__(self, channel: str, row_id: str) -> None:
+        super().__init__(channel, row_id)
+        self._queue: list[Message] = []
+        self._is_open = False
+        self._applying: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def apply(self, message: Message) -> None:
+        """Apply a message; GAP: read the rows."""
+
+    def opened(self) -> None:
+        """Begin to apply messages: the first subscriber has read the rows."""
+        self._is_open = True
+        self._apply_soon()
+
+    def receive(self, message: Message) -> None:
+        if message is GAP or len(self._queue) >= MAXSIZE:
+            self._queue = [GAP]  # reading the rows covers the messages before, too
+        else:
+            self._queue.append(message)
+        self._apply_soon()
+
+    def read_again(self) -> None:
+        self.receive(GAP)
+
+    def _apply_soon(self) -> None:
+        if self._is_open and self._queue and self._applying is None:
+            self._applying = asyncio.create_task(self._apply_all())
+
+    async def _apply_all(self) -> None:
+        try:
+            while self._queue and self.users:
+                await self.apply(self._queue.pop(0))
+        except Exception as error:  # noqa: BLE001 - the database is away
+            log.warning("topic.not_read", channel=self.channel, error=repr(error))
+            self._queue = [GAP]
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._apply_soon)
+        finally:
+            self._applying = None
+
+
+class Topics:
+    """All topics of this process.
+
+    Messages may be lost, so topics that were quiet for `every` seconds are compared with their rows, hundreds with
+    one statement, and read again where the version has moved. `opening`: held while a subscription reads its first row.
+    """
+
+    def __init__(self, bus: Bus, every: float) -> None:
+        self._bus = bus
+        self._every = every
+        self._topics: dict[Hashable, Topic[Any]] = {}
+        self._keys: dict[Topic[Any], Hashable] = {}
+        self._checking: asyncio.Task[None] | None = None
+        self._due: dict[Topic[Any], None] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self.opening = asyncio.Semaphore(_OPENINGS)
+
+    def now(self) -> float:
+        """Return the time of the event loop, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    def subscriber_count(self) -> int:
+        """Count the subscribers of all topics."""
+        return sum(topic.users for topic in self._topics.values())
+
+    async def join(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the topic of `key` with one subscriber more, who calls its `leave`; `make` returns a new one.
+
+        When this returns, no later message of its channel is missed.
+        """
+        topic = self._topics.get(key)
+        if topic is None:
+            topic = self._topics[key] = make()
+            topic.topics, topic.heard = self, self.now()
+            self._keys[topic] = key
+        topic.users += 1
+        try:
+            await self._bus.listen(topic.channel, topic.on_message)
+        except BaseException:
+            topic.leave()
+            raise
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_forever(), name="quiet-topics")
+        return topic  # type: ignore[return-value]  # a key belongs to one class of topics
+
+    def forget(self, topic: "Topic[Any]") -> None:
+        """Stop following a topic without subscribers."""
+        del self._topics[self._keys.pop(topic)]
+        self._bus.unlisten(topic.channel, topic.on_message)
+
+    def read_soon(self, topic: "Topic[Any]") -> None:
+        """Read the row of a topic with the next statement, by `read_rows` of its class."""
+        self._due[topic] = None
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_due())
+
+    async def aclose(self) -> None:
+        """Stop the tasks."""
+        tasks = [task for task in (self._checking, self._reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _read_due(self) -> None:
+        try:
+            while self._due:
+                kind = type(next(iter(self._due)))
+                batch = [topic for topic in self._due if type(topic) is kind][:_READS]
+                for topic in batch:
+                    del self._due[topic]
+                await kind.read_rows(batch)
+        except Exception as error:  # noqa: BLE001 - as in QueuedTopic
+            log.warning("topic.not_read", error=repr(error))
+        finally:
+            self._reading = None
+
+    async def _check_forever(self) -> None:
+        while self._topics:
+            await asyncio.sleep(self._every / _CHECKS)
+            before = self.now() - self._every / 2
+            quiet = [topic for topic in self._topics.values() if topic.heard <= before and topic.table is not None]
+            try:
+                for table in (Generation, User):
+                    await self._compare(table, [topic for topic in quiet if topic.table is table])
+            except Exception as error:  # noqa: BLE001 - the next check comes when the database is back
+                log.warning("topic.check_failed", error=repr(error))
+
+    async def _compare(self, table: type[Generation] | type[User], topics: "list[Topic[Any]]") -> None:
+        for start in range(0, len(topics), _BATCH):
+            batch = topics[start : start + _BATCH]
+            ids = {topic.row_id for topic in batch}
+            found = dict(await table.filter(id__in=ids).values_list("id", "version"))
+            for topic in batch:
+                if topic.is_behind(found.get(topic.row_id)) or topic.is_due():
+                    topic.heard = self.now()
+                    topic.read_again()
