@@ -1,4 +1,4 @@
-"""Model instances from the rows of hand-written statements, which so need no second read."""
+"""Model instances in hand-written statements: from the rows that they return, and as the values that they insert."""
 
 import functools
 from collections.abc import Mapping
@@ -27,3 +27,25 @@ def _readers(model: type[Model]) -> tuple[tuple[str, str, Any], ...]:
     return tuple(
         (name, column, meta.fields_map[name].to_python_value) for name, column in meta.fields_db_projection.items()
     )
+
+
+@functools.cache
+def insert_select(model: type[Model], first: int) -> str:
+    """Return `(columns) SELECT values` for an INSERT on PostgreSQL; placeholders are numbered from `first`.
+
+    The placeholders have types, because PostgreSQL infers none in a SELECT.
+    """
+    names, values = [], []
+    for number, (field, column) in enumerate(model._meta.fields_db_projection.items(), first):
+        sql_type = model._meta.fields_map[field].get_for_dialect("postgres", "SQL_TYPE")
+        names.append(f'"{column}"')
+        values.append(f"${number}::{sql_type.partition('(')[0]}")  # without a length, which would cut silently
+    return f"({', '.join(names)}) SELECT {', '.join(values)}"
+
+
+def column_values(instance: Model) -> list[Any]:
+    """Return the values for `insert_select`; times of creation and update are set."""
+    fields_map = instance._meta.fields_map
+    return [
+        fields_map[name].to_db_value(getattr(instance, name), instance) for name in instance._meta.fields_db_projection
+    ]

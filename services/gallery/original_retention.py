@@ -8,9 +8,11 @@ from services.events import account_change
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 
-# The partial index ix_generations_unused has these conditions.
+# The partial index ix_generations_unused has these conditions except `provider_called_at`, which would make each
+# provider call update all indexes of its row. A generation that ended before its call has no provider either.
 _UNUSED = (
-    "{row}.status IN ('CANCELED', 'FAILED') AND {row}.provider_called_at IS NULL AND {row}.original_id IS NOT NULL"
+    "{row}.status IN ('CANCELED', 'FAILED') AND {row}.provider IS NULL AND {row}.provider_called_at IS NULL"
+    " AND {row}.original_id IS NOT NULL"
 )
 _EXPIRED = "{row}.completed_at < LATER($1)"
 

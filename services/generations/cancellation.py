@@ -19,6 +19,7 @@ async def cancel(account: AccountChange, generation_ids: Sequence[str]) -> tuple
     """
     found = await rows(
         "UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', preview = NULL, lease_until = NULL,"  # noqa: S608 - placeholders
+        " provider = CASE WHEN provider_calls > 0 THEN provider END,"
         " completed_at = NOW(), updated_at = NOW(), version = version + 1"
         f" WHERE user_id = $1 AND id IN ({placeholders(generation_ids, first=2)})"
         " AND status IN ('PENDING', 'PROCESSING')"

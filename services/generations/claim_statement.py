@@ -1,24 +1,28 @@
-"""The statement that claims generations on PostgreSQL: those whose turn it is, for all free slots of a process at once.
+"""The statements of claims on PostgreSQL, each of which is a transaction by itself.
 
-Its cost depends on the number of generations in progress and on the number to claim, not on how many are waiting.
+One claims the generations whose turn it is, for all free slots of a process together. Its cost depends on the number of
+generations in progress and on the number to claim, not on how many are waiting. The others store and complete a result.
 """
 
 from typing import Any
 
-from models import Generation
+from models import File, Generation
 from models.database.connection import rows
-from models.database.model_row import columns
+from models.database.model_row import column_values, columns, insert_select
 from services.core.crashpoint import in_flight
+from services.core.lease import Lease, LeaseLostError
+from services.integrations.providers.protocol import FinalImage
 
 _OLDEST = 200  # waiting generations read in the order of the line, to find accounts with nothing in progress
 
 _ACCOUNTS = 1000  # accounts read one by one if the oldest all belong to accounts with something in progress
 
-# What a worker's claim writes. $1: worker, $2: seconds of the lease.
-CLAIMED = (
+# $1: worker, $2: seconds of the lease, $5: the provider. It is set here because it is in an index: the claim changes
+# indexed columns in any case, and later writes then change none, so that they are heap-only updates.
+_CLAIMED = (
     "status = 'PROCESSING', stage = 'VALIDATING', progress = 0.05, fence = generations.fence + 1,"
     " attempts = generations.attempts + 1, version = generations.version + 1, worker = $1, lease_until = LATER($2),"
-    " started_at = COALESCE(generations.started_at, NOW()), updated_at = NOW()"
+    " provider = $5, started_at = COALESCE(generations.started_at, NOW()), updated_at = NOW()"
 )
 
 # $3: how many generations of one account run at once, $4: how many are claimed at most.
@@ -70,7 +74,7 @@ bumped AS (
     UPDATE users SET version = users.version + 1, updated_at = NOW() FROM locked WHERE users.id = locked.id
     RETURNING users.id, users.credits, users.version, users.ledger_sequence),
 claimed AS (
-    UPDATE generations SET {CLAIMED} FROM next JOIN bumped ON bumped.id = next.user_id
+    UPDATE generations SET {_CLAIMED} FROM next JOIN bumped ON bumped.id = next.user_id
     WHERE generations.id = next.id AND generations.status = 'PENDING'
     RETURNING {{columns}}, next.number AS number, bumped.credits AS account_credits,
         bumped.version AS account_version, bumped.ledger_sequence AS account_sequence)
@@ -83,13 +87,84 @@ def claim_sql() -> str:
     return _CLAIM.format(columns=columns(Generation, "generations"))
 
 
-async def claim_rows(worker: str, lease_seconds: float, per_user: int, limit: int) -> tuple[list[dict[str, Any]], bool]:
+# $1: id, $2: fence, $3: progress; the file's values follow. Nothing is inserted if the claim was lost.
+_STORE = """
+WITH moved AS (
+    UPDATE generations SET stage = 'STORING', progress = $3, preview = NULL, version = version + 1, updated_at = NOW()
+    WHERE {held} RETURNING {returning}),
+stored AS (INSERT INTO files {values} FROM moved)
+SELECT * FROM moved"""
+
+# $1: id, $2: fence, $3: account, $4: file, $5: model, $6: cost, $7: the provider's request id.
+#
+# The account's row is locked first, then the file's, as everywhere. Only the update of the generation decides: if its
+# fence has moved on, neither the file nor the account is changed. Locked rows are read again if they have changed since
+# the statement began, and so is the generation.
+_COMPLETE = """
+WITH account AS MATERIALIZED (SELECT id AS account_id FROM users WHERE id = $3 FOR NO KEY UPDATE),
+result AS MATERIALIZED (
+    SELECT files.id AS file_id, account_id FROM account, files WHERE files.id = $4 AND files.state = 'PENDING'
+    FOR NO KEY UPDATE OF files),
+ended AS (
+    UPDATE generations SET status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,
+        completed_at = NOW(), result_id = file_id, model = $5, provider_cost = $6, provider_request_id = $7,
+        version = version + 1, updated_at = NOW()
+    FROM result WHERE {held} RETURNING {returning}, file_id, account_id),
+live AS (UPDATE files SET state = 'LIVE', updated_at = NOW() FROM ended WHERE files.id = file_id),
+bumped AS (
+    UPDATE users SET version = users.version + 1, updated_at = NOW() FROM ended WHERE users.id = account_id
+    RETURNING users.credits AS account_credits, users.version AS account_version,
+        users.ledger_sequence AS account_sequence)
+SELECT * FROM ended, bumped"""
+
+
+async def claim_rows(
+    worker: str, lease_seconds: float, per_user: int, limit: int, provider: str | None
+) -> tuple[list[dict[str, Any]], bool]:
     """Claim up to `limit` generations, each account's in one version of it, and return them in the order of the line.
 
     The second value: whether others were passed over because their accounts were just changing, so that claiming again
     soon is worth it.
     """
-    statement = rows(claim_sql(), worker, float(lease_seconds), per_user, limit)
+    statement = rows(claim_sql(), worker, float(lease_seconds), per_user, limit, provider)
     found = await in_flight("claim.before_commit", statement)
     claimed = [row for row in found if row["id"] is not None]
     return claimed, len(claimed) < int(found[0]["found"])
+
+
+async def store_row(lease: Lease, file: File, progress: float, returning: str) -> dict[str, Any]:
+    """Move the generation to STORING, write the file's row, and return the generation's columns `returning`.
+
+    Raises:
+        LeaseLostError: nothing was changed.
+    """
+    statement = _STORE.format(held=lease.condition, returning=returning, values=insert_select(File, 4))
+    found = await rows(statement, lease.row_id, lease.fence, progress, *column_values(file))
+    if not found:
+        raise LeaseLostError
+    return found[0]
+
+
+async def complete_row(lease: Lease, user_id: str, file_id: str, final: FinalImage) -> dict[str, Any]:
+    """Complete the generation, make its file LIVE and move the account by one version; return generation and account.
+
+    Raises:
+        LeaseLostError: nothing was changed.
+    """
+    statement = rows(
+        _COMPLETE.format(held=lease.condition, returning=columns(Generation, "generations")),
+        lease.row_id,
+        lease.fence,
+        user_id,
+        file_id,
+        *outcome(final),
+    )
+    found = await in_flight("completion.before_commit", statement)
+    if not found:
+        raise LeaseLostError
+    return found[0]
+
+
+def outcome(final: FinalImage) -> tuple[str, float | None, str | None]:
+    """Return what is stored of the provider's answer: the model, the cost and the request's id."""
+    return final.model[:100], final.cost, final.request_id[:200] if final.request_id else None

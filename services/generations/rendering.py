@@ -35,11 +35,11 @@ log = structlog.get_logger(__name__)
 
 _MAX_CALLS = 3  # of one generation, the first included; repeated only where the provider's work never started
 _FIRST_PAUSE = 0.5  # seconds before the second call where the provider names none; doubled before the third
-_PROGRESS_INTERVAL = 0.2  # seconds between progress messages of one generation; previews are published at once
+_PROGRESS_INTERVAL = 0.5  # seconds between two writes of a generation's progress; previews are written at once
 _SANITIZER_PAUSES = (0.5, 2.0, 5.0)  # seconds before each further attempt to sanitize a result
 _PREVIEW_SECONDS = 5.0  # in which a preview is shown or left out
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
-_GENERATING, _GENERATED, _STORING = 0.1, 0.9, 0.95  # on the generation's scale of 0 to 1
+_GENERATING, _GENERATED = 0.1, 0.9  # the provider's share of a generation's progress, from 0 to 1
 
 
 class GenerationFailedError(Exception):
@@ -74,10 +74,8 @@ class Renderer:
             LeaseLostError: the claim was lost.
         """
         request = await self._fit_reference(_request_of(claim, reference), claim.generation.user_id)
-        await self._advance(claim, GenerationStage.GENERATING, _GENERATING)
         final = await self._call_provider(claim, request)
         crashpoint("worker.generated")
-        await self._advance(claim, GenerationStage.STORING, _STORING)
         return final, await self._sanitize(claim, final)
 
     async def _sanitize(self, claim: Claim, final: FinalImage) -> CleanImage:
@@ -135,6 +133,7 @@ class Renderer:
             async with asyncio.timeout(self._deadline) as deadline:
                 for attempt in range(1, _MAX_CALLS + 1):
                     await claim.record_call(self._provider.name)
+                    await self._events.generation_changed(claim.generation)
                     crashpoint("worker.before_call")
                     in_flight = True
                     try:
@@ -173,14 +172,14 @@ class Renderer:
         )
 
     async def _read_stream(self, claim: Claim, request: ImageRequest) -> FinalImage:
-        published_at = 0.0
+        written_at = time.monotonic()  # when the call was recorded
         async with contextlib.aclosing(self._provider.generate(request)) as events:  # type: ignore[type-var]  # an async generator, typed as its iterator
             async for event in events:
                 if isinstance(event, FinalImage):
                     return event
                 preview = await self._preview(claim, event) if isinstance(event, PartialImage) else None
-                if preview is not None or time.monotonic() - published_at >= _PROGRESS_INTERVAL:
-                    published_at = time.monotonic()
+                if preview is not None or time.monotonic() - written_at >= _PROGRESS_INTERVAL:
+                    written_at = time.monotonic()
                     fraction = min(max(event.fraction, 0.0), 1.0)
                     progress = round(_GENERATING + (_GENERATED - _GENERATING) * fraction, 3)
                     await self._advance(claim, GenerationStage.GENERATING, progress, preview)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from models import Generation
+from models import File, Generation
 from models.enum import ErrorCode, FileKind, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
@@ -35,6 +35,7 @@ T = TypeVar("T")
 _STORAGE_PAUSE = 0.5  # seconds before the first retry during an outage of the storage; doubled up to the longest
 _DATABASE_PAUSE = 0.1  # the same, of the database
 _LONGEST_PAUSE = 5.0  # seconds
+_STORING = 0.95  # progress while the result is stored, on the generation's scale of 0 to 1
 _CONTENDED_PAUSE = 0.005  # seconds before claiming again where others were claiming at the same moment
 
 
@@ -71,6 +72,7 @@ class GenerationWorker:
         self._times = times
         self._maintenance = maintenance
         self._per_user = per_user
+        self._provider_name = provider.name
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:
@@ -85,7 +87,7 @@ class GenerationWorker:
         """Claim the next generations in line, at most `limit`; none while the provider is off."""
         if self._maintenance.is_provider_off:
             return Claims()
-        return await take_next(self.name, self._times.lease, self._per_user, limit)
+        return await take_next(self.name, self._times.lease, self._per_user, limit, self._provider_name)
 
     async def take_next(self) -> Claim | None:
         """Claim the next generation in line; None if none is waiting that may start, or the provider is off."""
@@ -150,7 +152,7 @@ class GenerationWorker:
             async with claim.lease.heartbeat(self._times.heartbeat, cancel_body=True):
                 reference = await self._read_original(claim.generation)
                 final, result = await self._renderer.render(claim, reference)
-                stored_id = await self._store(claim, result)
+                stored = await self._store(claim, result)
         except GenerationFailedError as failure:
             crashpoint("worker.before_failure")
             return await self._write_end(
@@ -161,9 +163,9 @@ class GenerationWorker:
             )
         try:
             crashpoint("worker.before_completion")
-            return await self._write_end(claim, partial(claim.complete, stored_id, final))
+            return await self._write_end(claim, partial(claim.complete, stored.id, final))
         except LeaseLostError:
-            await self._files.discard(stored_id)
+            await self._files.abandon(stored)
             raise
 
     async def _read_original(self, row: Generation) -> ReferencePhoto | None:
@@ -182,16 +184,20 @@ class GenerationWorker:
             is_result=row.original.kind is FileKind.RESULT,
         )
 
-    async def _store(self, claim: Claim, result: CleanImage) -> str:
+    async def _store(self, claim: Claim, result: CleanImage) -> File:
         """Store the result, which is paid for: during an outage, storing is retried, the provider is not."""
+
+        async def write_row(file: File) -> None:
+            await claim.store_row(file, _STORING)
+            await self._events.generation_changed(claim.generation)
+
+        store = partial(self._files.store, claim.generation.user_id, FileKind.RESULT, result, write_row)
         try:
-            file = await self._retry_storage(
-                partial(self._files.store, claim.generation.user_id, FileKind.RESULT, result)
-            )
+            file = await self._retry_storage(store)
         except UploadFailedError:
             raise GenerationFailedError(ErrorCode.UNAVAILABLE, called=True) from None
         crashpoint("worker.stored")
-        return file.id
+        return file
 
     async def _retry_storage(self, work: Callable[[], Awaitable[T]]) -> T:
         return await _retry_while_unavailable(

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,15 +111,25 @@ class FileService:
             )
         return message("The picture must be one of: {formats}.", formats=formats)
 
-    async def store(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+    async def store(
+        self,
+        owner_id: str,
+        kind: FileKind,
+        image: CleanImage,
+        write_row: Callable[[File], Awaitable[None]] | None = None,
+    ) -> File:
         """Write the row, then the bytes. The file stays PENDING until a transaction that uses it calls `mark_live`.
+
+        `write_row`: writes the row together with what else changes; then the caller also calls `abandon` if it finds
+        the file swept.
 
         Raises:
             StorageFullError: it is an ORIGINAL and exceeds the account's quota; nothing is stored.
             NotFoundError: it is an ORIGINAL, and the account was deleted.
             UploadFailedError: storing it failed; the sweeper removes what was written.
         """
-        file = await run_tx(self._write_row, owner_id, kind, image)
+        file = _new_file(owner_id, kind, image)
+        await (write_row(file) if write_row else run_tx(self._write_row, file))
         crashpoint("file.row_written")
         try:
             await self._write_bytes(file, image)
@@ -126,7 +137,7 @@ class FileService:
             log.exception("file.store_failed", file=file.id)
             await self.discard(file.id)
             raise self._not_stored() from None
-        if not await File.exists(id=file.id, state=FileState.PENDING):
+        if write_row is None and not await File.exists(id=file.id, state=FileState.PENDING):
             # This process stalled until the sweeper deleted the row, which was the only record of the bytes.
             log.warning("file.swept_while_storing", file=file.id)
             await self._remove_bytes(file)
@@ -134,21 +145,11 @@ class FileService:
         crashpoint("file.bytes_written")
         return file
 
-    async def _write_row(self, owner_id: str, kind: FileKind, image: CleanImage) -> File:
-        if kind is FileKind.ORIGINAL:  # a result is paid for, so it is stored in any case
-            await account_change.lock_account(owner_id)
-            await self._quota.check_bytes(owner_id, len(image.data))
-        return await File.create(
-            owner_id=owner_id,
-            kind=kind,
-            content_type=image.content_type,
-            byte_size=len(image.data),
-            width=image.width,
-            height=image.height,
-            sha256=image.sha256,
-            thumbnail_widths=sorted(image.thumbnails),
-            placeholder=image.placeholder,
-        )
+    async def _write_row(self, file: File) -> None:
+        if file.kind is FileKind.ORIGINAL:  # a result is paid for, so it is stored in any case
+            await account_change.lock_account(file.owner_id)
+            await self._quota.check_bytes(file.owner_id, file.byte_size)
+        await file.save(force_create=True)
 
     async def _write_bytes(self, file: File, image: CleanImage) -> None:
         async def write_picture() -> None:
@@ -180,6 +181,13 @@ class FileService:
         await rows(
             "UPDATE files SET state = 'DELETING', updated_at = NOW() WHERE id = $1 AND state = 'PENDING'", file_id
         )
+
+    async def abandon(self, file: File) -> None:
+        """Discard a file that was to be used; if the sweeper has removed its row, the only record, remove the bytes."""
+        await self.discard(file.id)
+        if not await File.exists(id=file.id):
+            log.warning("file.swept_while_storing", file=file.id)
+            await self._remove_bytes(file)
 
     async def find_removable(self, limit: int, orphan_seconds: float) -> list[File]:
         """Discard files that have been PENDING for `orphan_seconds`; return DELETING files, oldest first."""
@@ -234,6 +242,20 @@ class FileService:
         if found is None:
             return await self.link(file)
         return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+
+
+def _new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
+    return File(
+        owner_id=owner_id,
+        kind=kind,
+        content_type=image.content_type,
+        byte_size=len(image.data),
+        width=image.width,
+        height=image.height,
+        sha256=image.sha256,
+        thumbnail_widths=sorted(image.thumbnails),
+        placeholder=image.placeholder,
+    )
 
 
 def _too_many_pixels(details: dict[str, Any]) -> Message:

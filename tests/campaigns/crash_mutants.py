@@ -71,7 +71,13 @@ def refund_in_second_transaction() -> None:
 
 
 def file_written_before_its_row() -> None:
-    async def store(self: FileService, owner_id: str, kind: FileKind, image: CleanImage) -> File:
+    async def store(
+        self: FileService,
+        owner_id: str,
+        kind: FileKind,
+        image: CleanImage,
+        write_row: Callable[[File], Awaitable[None]] | None = None,
+    ) -> File:
         file = File(
             id=ids.new_id(ids.FILE),
             owner_id=owner_id,
@@ -88,7 +94,7 @@ def file_written_before_its_row() -> None:
         for width, thumbnail in image.thumbnails.items():
             await self._storage.put(file.thumbnail_key_of(width), thumbnail, THUMBNAIL_TYPE)
         crashpoint("file.bytes_written")
-        await file.save(force_create=True)
+        await (write_row(file) if write_row else file.save(force_create=True))
         return file
 
     FileService.store = store  # type: ignore[method-assign]  # the mutation
@@ -169,7 +175,7 @@ def table_not_polled() -> None:
 
 
 def claim_by_read_modify_write() -> None:
-    async def take(worker_name: str, lease_seconds: float, _: int, limit: int) -> Claims:
+    async def take(worker_name: str, lease_seconds: float, _: int, limit: int, __: str) -> Claims:
         waiting = await Generation.filter(status="PENDING").order_by("id").limit(limit)
         await asyncio.sleep(0.01)
         for row in waiting:
@@ -182,7 +188,8 @@ def claim_by_read_modify_write() -> None:
                 worker_name,
                 lease_seconds,
             )
-        return Claims([Claim(await claim._refetch(row.id), lease_seconds) for row in waiting])
+        claimed = [await Generation.get(id=row.id).select_related("original") for row in waiting]
+        return Claims([Claim(row, lease_seconds) for row in claimed])
 
     worker.take_next = take  # type: ignore[attr-defined,assignment]  # the mutation
 

@@ -154,7 +154,7 @@ async def cost_of_a_claim() -> int:
     plans = []
 
     async def explain() -> None:
-        plans.extend(await rows("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, "worker", 60.0, PER_USER, 8))
+        plans.extend(await rows("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, "worker", 60.0, PER_USER, 8, "demo"))
         raise _RollbackError
 
     with contextlib.suppress(_RollbackError):
