@@ -34,7 +34,7 @@ class EventPublisher:
         for name in GENERATION_TIMES:
             moment: datetime | None = getattr(generation, name)
             payload[name] = moment.isoformat() if moment else None
-        await self._bus.publish(generation_channel(generation.id), payload)
+        await self._bus.post(generation_channel(generation.id), payload)
 
     async def status_changed(self, generation: Generation) -> None:
         """Publish a generation whose status has just changed; also to admins if it has ended."""
@@ -45,7 +45,7 @@ class EventPublisher:
     async def generation_canceled(self, generation: Generation) -> None:
         """Publish that a generation is canceled, to subscribers and to the worker that may be processing it."""
         await self.status_changed(generation)
-        await self._bus.publish(CANCELED_CHANNEL, {"id": generation.id})
+        await self._bus.post(CANCELED_CHANNEL, {"id": generation.id})
 
     async def account_changed(self, account: AccountChange) -> None:
         """Publish an account's present state, its new ledger lines, and its changed generations and entitlements."""
@@ -67,12 +67,12 @@ class EventPublisher:
         for line in account.lines:
             metric.ledger_lines.labels(line.type.value).inc()
             metric.ledger_credits.labels(line.type.value).inc(abs(line.amount))
-        await self._bus.publish(account_channel(account.user_id), payload)
+        await self._bus.post(account_channel(account.user_id), payload)
         await self._notify_admins(lambda: _account_activities(account))
 
     async def sign_ins_changed(self, user_id: str) -> None:
         """Publish that sessions of an account have ended or its role has changed: open connections are checked."""
-        await self._bus.publish(SIGN_INS_CHANNEL, {"user": user_id})
+        await self._bus.post(SIGN_INS_CHANNEL, {"user": user_id})
 
     async def signed_up(self, account: AccountChange) -> None:
         """Publish a new account, to admins only: it has no other subscribers yet."""
@@ -100,7 +100,7 @@ class EventPublisher:
     async def _notify_admins(self, make: Callable[[], Sequence[Activity]]) -> None:
         """Publish one message for all that one commit did; without subscribers `make` is not even called."""
         if self._bus.may_have_subscribers(activity.CHANNEL) and (activities := make()):
-            await self._bus.publish(activity.CHANNEL, {activity.ACTIVITIES: activities})
+            await self._bus.post(activity.CHANNEL, {activity.ACTIVITIES: activities})
 
 
 def _account_activities(account: AccountChange) -> list[Activity]:

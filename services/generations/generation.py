@@ -79,7 +79,8 @@ class GenerationService:
         original_id = original.id if original else None
         try:
             spec = replace(spec, original_id=original_id)
-            return await self._submissions.submit(user.id, spec, funding, ticket, partial(_mark_live, original_id))
+            mark_live = partial(_mark_live, original_id) if original_id is not None else None
+            return await self._submissions.submit(user.id, spec, funding, ticket, mark_live)
         except BaseException:
             if original_id is not None:
                 await self._files.discard(original_id)  # does nothing if the generation was submitted
@@ -159,8 +160,8 @@ class GenerationService:
         return account.with_generations(ChangeKind.UPDATED, canceled), entry
 
 
-async def _mark_live(original_id: str | None) -> None:
-    if original_id is not None and not await file.mark_live(original_id):
+async def _mark_live(original_id: str) -> None:
+    if not await file.mark_live(original_id):
         raise RuntimeError(f"{original_id} was swept while its generation was submitted")
 
 

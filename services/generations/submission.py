@@ -1,15 +1,19 @@
 """Submission: a request's rows and the ledger lines that pay for them, in one transaction, once per idempotency key."""
 
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
-from models import Generation, User, ids
-from models.database.connection import run_tx
-from models.enum import PaidBy
+from models import CreditTransaction, Generation, User, ids
+from models.database.connection import dialect, rows, run_tx
+from models.database.model_row import column_values, insert_select
+from models.enum import PaidBy, TransactionType
 from services.billing import ledger
 from services.billing.funding import Funding, FundingService
 from services.core import idempotency
-from services.core.crashpoint import crashpoint
+from services.core.crashpoint import crashpoint, in_flight
 from services.core.idempotency import IdempotencyTicket, KeyLocks
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
@@ -72,14 +76,14 @@ class SubmissionService:
         spec: GenerationSpec,
         funding: Funding,
         ticket: IdempotencyTicket,
-        lock_references: Callable[[], Awaitable[None]],
+        lock_references: Callable[[], Awaitable[None]] | None,
     ) -> list[Generation]:
         """Charge the account and write the rows in one transaction, then wake workers.
 
         `funding`: as `check` returned it. Credits are charged as found; a pass or a plan is checked again once the
         account's row is locked, and if it can no longer pay, credits do in products that sell them.
         `lock_references` checks what the rows refer to, in the transaction and with the account's row locked; if it
-        raises, nothing is submitted.
+        raises, nothing is submitted. None: they refer to no file and no other generation.
 
         Raises:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError,
@@ -87,8 +91,15 @@ class SubmissionService:
             UsedKeyError: a concurrent duplicate stored the key first; see `run_once`.
         """
         batch_id = ids.new_id(ids.BATCH)
-        account = await run_tx(self._write, user_id, batch_id, spec, funding, ticket, lock_references)
-        submitted = await self._batch(user_id, batch_id)
+        accepted = None
+        if lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each and dialect() == "postgres":
+            new_rows = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
+            accepted = await accept(user_id, new_rows, ticket, self._quota.max_generations)
+        if accepted is not None:
+            account, submitted = accepted, [_with_relations(row, spec) for row in new_rows]
+        else:  # what the statement does not do; and this says why a request is refused
+            account = await run_tx(self._write, user_id, batch_id, spec, funding, ticket, lock_references)
+            submitted = await self._batch(user_id, batch_id)
         crashpoint("generation.committed")
         await self._events.account_changed(account)
         await self._wake_ups.publish(*[generation.id for generation in submitted])
@@ -102,7 +113,7 @@ class SubmissionService:
         spec: GenerationSpec,
         funding: Funding,
         ticket: IdempotencyTicket,
-        lock_references: Callable[[], Awaitable[None]],
+        lock_references: Callable[[], Awaitable[None]] | None,
     ) -> AccountChange:
         account = None
         if funding.paid_by is not PaidBy.CREDITS:
@@ -113,7 +124,8 @@ class SubmissionService:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
         await self._quota.check_generations(user_id, spec.count)  # again, with the account's row locked
         await idempotency.store_result(user_id, ticket, batch_id)
-        await lock_references()
+        if lock_references is not None:
+            await lock_references()
         await Generation.bulk_create(submitted)
         crashpoint("generation.before_commit")
         return account.with_generations(ChangeKind.CREATED, [row.id for row in submitted])
@@ -121,3 +133,92 @@ class SubmissionService:
     @staticmethod
     async def _batch(user_id: str, batch_id: str) -> list[Generation]:
         return await Generation.present().filter(user_id=user_id, batch_id=batch_id).order_by("id")
+
+
+def _with_relations(row: Generation, spec: GenerationSpec) -> Generation:
+    row.style, row.original, row.result = spec.style, None, None
+    return row
+
+
+# $1: account, $2: credits for each generation, $3: their number, $4: how many the account may keep (0: any number), $5:
+# the time. The columns of the idempotency key, if there is one, and of each generation follow.
+#
+# The account's row is written first, if it can pay; everything else follows from that. Generations kept were counted in
+# the version `seen`: if another transaction changed the account meanwhile, nothing is accepted.
+_ACCEPT = """
+WITH seen AS MATERIALIZED (
+    SELECT version AS counted, CASE WHEN $4 = 0 THEN 0 ELSE
+        (SELECT COUNT(*) FROM generations WHERE user_id = $1 AND deleted_at IS NULL) END AS kept
+    FROM users WHERE id = $1),
+charged AS (
+    UPDATE users SET credits = credits - $2::bigint * $3, overdraft_allowed = FALSE,
+        ledger_sequence = ledger_sequence + $3, version = version + 1, updated_at = NOW()
+    FROM seen WHERE id = $1 AND credits >= $2::bigint * $3 AND deleted_at IS NULL
+        AND ($4 = 0 OR kept + $3 <= $4 AND version = counted)
+    RETURNING id AS account_id, credits, version, ledger_sequence),
+{key}
+made AS (INSERT INTO generations {generations})
+INSERT INTO credit_transactions (id, user_id, sequence, type, status, amount, balance, account_version, reference,
+    generation_id, created_at)
+SELECT line.id, account_id, ledger_sequence - $3 + number, 'DEDUCTION', 'COMPLETED', -$2::bigint,
+    credits + $2::bigint * ($3 - number), version, 'deduct:' || line.generation_id, line.generation_id, $5::timestamptz
+FROM charged, (VALUES {lines}) AS line (number, id, generation_id)
+RETURNING sequence, balance, account_version"""
+
+_KEY = (
+    "stored AS (INSERT INTO idempotency_keys (user_id, operation, key, input_hash, result_id, batch_id, created_at)"
+    " SELECT account_id, $6, $7, $8, $9, $9, $5::timestamptz FROM charged),"
+)
+
+
+async def accept(
+    user_id: str, submitted: Sequence[Generation], ticket: IdempotencyTicket, max_kept: int
+) -> AccountChange | None:
+    """Charge the account, and write the key and the rows, in one statement of PostgreSQL; None if nothing was accepted.
+
+    `submitted`: new rows of one batch, with the same cost. `max_kept`: as in `StorageQuota.max_generations`.
+
+    Raises:
+        IntegrityError: the key is stored already, or a style was deleted.
+    """
+    now = datetime.now(UTC)
+    lines = [
+        CreditTransaction(
+            user_id=user_id,
+            type=TransactionType.DEDUCTION,
+            amount=-row.cost,
+            reference=f"deduct:{row.id}",
+            generation_id=row.id,
+            created_at=now,
+        )
+        for row in submitted
+    ]
+    values: list[Any] = [user_id, submitted[0].cost, len(submitted), max_kept, now]
+    if ticket.key is not None:
+        values += [ticket.operation, ticket.key, ticket.fingerprint, submitted[0].batch_id]
+    for row, line in zip(submitted, lines, strict=True):
+        values += [line.id, row.id, *column_values(row)]
+    statement = _accept_statement(len(submitted), keyed=ticket.key is not None)
+    found = await in_flight("generation.before_commit", rows(statement, *values))
+    if not found:
+        return None
+    written = sorted(found, key=lambda each: int(each["sequence"]))
+    for line, each in zip(lines, written, strict=True):
+        line.sequence, line.balance = int(each["sequence"]), int(each["balance"])
+        line.account_version = int(each["account_version"])
+    newest = lines[-1]
+    account = AccountChange(user_id, newest.balance, newest.account_version, newest.sequence, tuple(lines))
+    return account.with_generations(ChangeKind.CREATED, [row.id for row in submitted])
+
+
+@functools.cache
+def _accept_statement(count: int, *, keyed: bool) -> str:
+    """Return the statement for a number of generations. The ids of a line and its generation precede its columns."""
+    width = 2 + len(Generation._meta.fields_db_projection)
+    starts = [(10 if keyed else 6) + number * width for number in range(count)]
+    lines = ", ".join(f"({number}, ${start}::varchar, ${start + 1}::varchar)" for number, start in enumerate(starts, 1))
+    names, _, first = insert_select(Generation, starts[0] + 2).partition(" SELECT ")
+    others = [insert_select(Generation, start + 2).partition(" SELECT ")[2] for start in starts[1:]]
+    made = ", ".join(f"({row})" for row in (first, *others))
+    generations = f"{names} SELECT made.* FROM charged, (VALUES {made}) AS made"  # noqa: S608 - our columns
+    return _ACCEPT.format(key=_KEY if keyed else "", generations=generations, lines=lines)

@@ -188,7 +188,15 @@ class GenerationWorker:
         """Store the result, which is paid for: during an outage, storing is retried, the provider is not."""
 
         async def write_row(file: File) -> None:
-            await claim.store_row(file, _STORING)
+            try:
+                await claim.store_row(file, _STORING)
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the result is worth more than its progress
+                log.warning("generation.progress_write_failed", generation=claim.generation.id, error=repr(error))
+                if not await File.exists(id=file.id):  # it may be committed in spite of the error
+                    await file.save(force_create=True)
+                return
             await self._events.generation_changed(claim.generation)
 
         store = partial(self._files.store, claim.generation.user_id, FileKind.RESULT, result, write_row)

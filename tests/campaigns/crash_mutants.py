@@ -17,7 +17,7 @@ from services.billing.ledger import LedgerLine
 from services.core import idempotency
 from services.core.crashpoint import crashpoint
 from services.events.account_change import AccountChange
-from services.generations import claim, generation, lease_recovery, worker
+from services.generations import claim, generation, lease_recovery, submission, worker
 from services.generations.claim import Claim, Claims
 from services.generations.submission import SubmissionService
 from services.generations.worker import GenerationWorker
@@ -43,6 +43,10 @@ class Mutant:
 
 async def return_nothing(*_: object) -> list[Any]:
     return []
+
+
+async def return_none(*_: object) -> None:
+    return None
 
 
 def refund_in_second_transaction() -> None:
@@ -135,14 +139,13 @@ def debit_by_read_modify_write() -> None:
             await rows("UPDATE users SET credits = $2 WHERE id = $1 RETURNING id", user_id, total)
         return account
 
+    submission.accept = return_none  # type: ignore[assignment]  # the mutation: only the other way posts lines
     SubmissionService.submit = reading  # type: ignore[method-assign,assignment]  # the mutation
     ledger.post = writing
 
 
 def idempotency_keys_ignored() -> None:
-    async def return_none(*_: object) -> None:
-        return None
-
+    submission.accept = return_none  # type: ignore[assignment]  # the mutation
     idempotency.find_result = return_none  # type: ignore[assignment]  # the mutation
     idempotency.store_result = return_none  # type: ignore[assignment]  # the mutation
 

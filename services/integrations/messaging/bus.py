@@ -5,7 +5,7 @@ reads the rows again, so an outage of Redis raises no error here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -135,9 +135,29 @@ class Bus(Broadcast):
         Raises:
             TypeError: `payload` is not serializable as JSON (integers up to 64 bits).
         """
+        await self._publish(channel, payload, self._backend.publish)
+
+    async def post(self, channel: str, payload: dict[str, object]) -> None:
+        """Hand a message over to all subscribers without waiting for Redis; for hints, which may be lost.
+
+        Messages arrive in the order in which they were handed over. An outage is logged, never raised.
+
+        Raises:
+            TypeError: as `publish`.
+        """
+        await self._publish(channel, payload, self._hand_over)
+
+    async def _hand_over(self, channel: str, text: str) -> None:
+        if isinstance(self._backend, RedisBackend):
+            self._backend.post(channel, text)
+        else:
+            await self._backend.publish(channel, text)
+
+    @staticmethod
+    async def _publish(channel: str, payload: dict[str, object], send: Callable[[str, str], Awaitable[None]]) -> None:
         text = orjson.dumps(payload).decode()
         try:
-            await self._backend.publish(channel, text)
+            await send(channel, text)
         except OSError as error:
             log.warning("bus.publish_failed", channel=channel, error=repr(error))
         await asyncio.sleep(0)  # the memory backend never suspends: a burst would overflow queues before they are read

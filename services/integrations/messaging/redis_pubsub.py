@@ -28,6 +28,7 @@ MIN_PAUSE = 0.1  # seconds between attempts to connect, doubling up to the maxim
 MAX_PAUSE = 5.0  # seconds
 BATCH = 256  # messages published in one round trip
 _MAX_STEP = 0.002  # seconds for which a flood of messages keeps the event loop busy in one step
+OUTBOX = 8192  # messages that wait to be published at most; further ones are refused
 
 
 async def ping(url: str) -> None:
@@ -51,11 +52,11 @@ class _Channel:
 
 @dataclass(frozen=True)
 class _Outgoing:
-    """One message to be published."""
+    """One message to be published. `sent`: of a caller that waits for it."""
 
     channel: str
     text: str
-    sent: asyncio.Future[None]
+    sent: asyncio.Future[None] | None = None
 
 
 class RedisBackend(BroadcastBackend):
@@ -84,7 +85,7 @@ class RedisBackend(BroadcastBackend):
         self._channels: dict[str, _Channel] = {}
         self._commands: asyncio.Queue[tuple[str, list[_Channel]]] | None = None  # None: no connection
         self._replied = 0.0  # when Redis last sent anything; seconds of the event loop
-        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue(OUTBOX)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -104,7 +105,11 @@ class RedisBackend(BroadcastBackend):
                 await self._responding.wait()
 
     async def disconnect(self) -> None:
-        """Stop; messages not yet sent are dropped."""
+        """Stop; messages not yet sent are sent within TIMEOUT if Redis responds, else dropped."""
+        if self.is_connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TIMEOUT):
+                    await self._outgoing.join()
         # A cancellation that coincides with an error is lost (a TaskGroup of Python 3.11 raises only the error), so
         # the tasks check this flag as well.
         self._closing = True
@@ -144,12 +149,26 @@ class RedisBackend(BroadcastBackend):
         Raises:
             OSError: it was not sent, or it is unknown whether it was.
         """
+        sent = asyncio.get_running_loop().create_future()
+        self._put(_Outgoing(channel, message, sent))
+        async with asyncio.timeout(TIMEOUT):
+            await sent
+
+    def post(self, channel: str, message: str) -> None:
+        """Hand one message over, to be sent in the order of these calls; it may still be lost.
+
+        Raises:
+            OSError: Redis is known to be unreachable, or too many messages wait to be sent.
+        """
+        self._put(_Outgoing(channel, message))
+
+    def _put(self, outgoing: _Outgoing) -> None:
         if not self.is_connected:
             raise ConnectionError("Redis is unreachable")
-        outgoing = _Outgoing(channel, message, asyncio.get_running_loop().create_future())
-        self._outgoing.put_nowait(outgoing)
-        async with asyncio.timeout(TIMEOUT):
-            await outgoing.sent
+        try:
+            self._outgoing.put_nowait(outgoing)
+        except asyncio.QueueFull:
+            raise ConnectionError("too many messages wait to be sent") from None
 
     async def next_published(self) -> Event:
         """Never return: messages are passed to `deliver` without a queue between."""
@@ -163,13 +182,17 @@ class RedisBackend(BroadcastBackend):
 
     async def _publish_outgoing(self) -> None:
         while not self._closing:
-            await self._publish_batch(await self._next_batch())
+            batch = await self._next_batch()
+            # The callers of some may have timed out.
+            await self._publish_batch([each for each in batch if each.sent is None or not each.sent.done()])
+            for _ in batch:
+                self._outgoing.task_done()
 
     async def _next_batch(self) -> list[_Outgoing]:
         batch = [await self._outgoing.get()]
         while len(batch) < BATCH and not self._outgoing.empty():
             batch.append(self._outgoing.get_nowait())
-        return [outgoing for outgoing in batch if not outgoing.sent.done()]  # the callers of the others have timed out
+        return batch
 
     async def _publish_batch(self, batch: list[_Outgoing]) -> None:
         error: ConnectionError | None = None
@@ -180,11 +203,13 @@ class RedisBackend(BroadcastBackend):
                 await pipeline.execute()
         except Exception as cause:  # noqa: BLE001 - whatever redis-py raises, the next messages are tried
             error = ConnectionError(repr(cause))
+            if posted := sum(outgoing.sent is None for outgoing in batch):
+                log.warning("bus.publish_failed", messages=posted, error=repr(cause))
             # Only a reply on the other connection shows that Redis is reachable: until then, publish fails at once.
             self._responding.clear()
             self._command("PING")
         for outgoing in batch:
-            if outgoing.sent.done():
+            if outgoing.sent is None or outgoing.sent.done():
                 continue
             if error is None:
                 outgoing.sent.set_result(None)

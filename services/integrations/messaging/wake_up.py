@@ -24,8 +24,8 @@ class WakeUps:
         self._traces: OrderedDict[str, str] = OrderedDict()  # traceparent by generation
 
     async def publish(self, *generation_ids: str) -> None:
-        """Wake every worker pool with a free slot. An outage is logged, never raised, and costs a second at most."""
-        await self._bus.publish(
+        """Wake every worker pool with a free slot. An outage is logged, never raised, and not waited for."""
+        await self._bus.post(
             WAITING_CHANNEL, {"generations": list(generation_ids), "traceparent": current_traceparent()}
         )
 
