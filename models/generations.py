@@ -116,7 +116,8 @@ class Generation(Model):
     class Meta:
         table = "generations"
         # Ids sort by creation time, so (user, id) is the gallery's order. The partial indexes of the gallery (not
-        # deleted), the queue and the sweeper (waiting, leased, recent) are written by hand in the migrations.
+        # deleted), the queue and the sweeper (waiting, running, recent) are written by hand in the migrations. Those of
+        # original, result and share leave NULLs out on PostgreSQL.
         indexes = (
             Index(fields=("batch_id",)),
             Index(fields=("original_id",)),

@@ -1,17 +1,26 @@
-"""Room on the pages, and no index of what changes while a generation runs, so that those updates are heap-only."""
+"""Indexes without what changes while a generation runs and without NULLs, and room on the pages for its updates."""
 
 from tortoise import BaseDBAsyncClient
 
 RUN_IN_TRANSACTION = True
 
 # `provider IS NULL` replaces `provider_called_at IS NULL`, which is written before every provider call; a server of the
-# previous release sets both together. Pages that are full already are not rewritten.
-_INDEX = """
+# previous release sets both together.
+_UNUSED = """
 DROP INDEX "ix_generations_unused";
 CREATE INDEX "ix_generations_unused" ON "generations" ("id")
     WHERE "status" IN ('CANCELED', 'FAILED') AND "provider" IS NULL AND "original_id" IS NOT NULL;
 """
-_ROOM = """
+
+# Most generations have no original, no share, and for most of their life no result. These indexes had an entry for each
+# version of each row, although only values are looked up, by equality. Pages that are full already are not rewritten.
+_POSTGRES = """
+DROP INDEX "idx_generations_origina_d53576";
+CREATE INDEX "idx_generations_origina_d53576" ON "generations" ("original_id") WHERE "original_id" IS NOT NULL;
+DROP INDEX "idx_generations_result__4d72bb";
+CREATE INDEX "idx_generations_result__4d72bb" ON "generations" ("result_id") WHERE "result_id" IS NOT NULL;
+DROP INDEX "uid_generations_share_s_d76699";
+CREATE UNIQUE INDEX "uid_generations_share_s_d76699" ON "generations" ("share_slug") WHERE "share_slug" IS NOT NULL;
 ALTER TABLE "generations" SET (fillfactor = 70);
 ALTER TABLE "users" SET (fillfactor = 50);
 """
@@ -19,9 +28,9 @@ ALTER TABLE "users" SET (fillfactor = 50);
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
     if db.capabilities.dialect == "postgres":
-        return _INDEX + _ROOM
+        return _UNUSED + _POSTGRES
     # executescript first commits an open transaction; the BEGIN here makes the whole script atomic.
-    return f"BEGIN IMMEDIATE;\n{_INDEX}COMMIT;\n"
+    return f"BEGIN IMMEDIATE;\n{_UNUSED}COMMIT;\n"
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:
