@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
+
 from benchmarks.life import CONCURRENCY, Life, fill
 from benchmarks.life_process import LifeTask
 from benchmarks.line_process import LineProcess
-
 from benchmarks.measure import Backends, backends
 
 TABLES = ("generations", "credit_transactions", "files", "users")
