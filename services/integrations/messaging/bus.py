@@ -83,6 +83,7 @@ class Bus(Broadcast):
     def __init__(self, backend: "RedisBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
         self._redis = backend
+        self._redis = backend
         self._maxsize = maxsize
         self._queues: dict[str, set[_Queue]] = {}
         self._listeners: dict[str, set[Listener]] = {}
@@ -148,8 +149,8 @@ class Bus(Broadcast):
         await self._publish(channel, payload, self._hand_over)
 
     async def _hand_over(self, channel: str, text: str) -> None:
-        if isinstance(self._backend, RedisBackend):
-            self._backend.post(channel, text)
+        if self._redis is not None:
+            self._redis.post(channel, text)
         else:
             await self._backend.publish(channel, text)
 
