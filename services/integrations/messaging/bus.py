@@ -83,7 +83,6 @@ class Bus(Broadcast):
     def __init__(self, backend: "RedisBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
         self._redis = backend
-        self._redis = backend
         self._maxsize = maxsize
         self._queues: dict[str, set[_Queue]] = {}
         self._listeners: dict[str, set[Listener]] = {}
