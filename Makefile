@@ -53,6 +53,7 @@ bench: .venv/dev ## measure pages, fan-out and generations beside floors and pee
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=. $(BIN)/python benchmarks/verify.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## apply missing database migrations
 	@$(BIN)/python main.py migrate

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from functools import partial
 
 import structlog
@@ -21,6 +22,7 @@ from models.database.postgres import MIGRATION_LIMITS
 from models.enum import Role
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.core.error import Refusal
+from services.operations.integrity_audit import IntegrityAudit
 from services.payments.webhook import UNSETTLED
 from services.products.profile import load_profile
 from services.products.toml_file import ProfileError
@@ -136,12 +138,20 @@ async def verify(settings: Settings) -> int:
     """Print one line per invariant; return 1 if any is violated. The server may be running."""
     await migrate(settings.database)
     async with open_services(settings, MIGRATION_LIMITS) as services:
-        results = await build_audit(settings, services.integrations.storage).run()
-    for result in results:
+        return await print_audit(build_audit(settings, services.integrations.storage))
+
+
+async def print_audit(audit: IntegrityAudit) -> int:
+    """Print each result as soon as it is known; return 1 if any invariant is violated."""
+    code = 0
+    started = time.monotonic()
+    async for result in audit.results():
         ids = ", ".join(result.violations[:10]) + (", ..." if len(result.violations) > 10 else "")
         violations = f": {len(result.violations)} violations: {ids}" if result.violations else ""
-        print(f"{'FAIL' if violations else 'ok':5} {result.name:3} {result.statement}{violations}")
-    return 1 if any(result.violations for result in results) else 0
+        seconds = f"  ({time.monotonic() - started:.1f} s)" if sys.stdout.isatty() else ""
+        print(f"{'FAIL' if violations else 'ok':5} {result.name:3} {result.statement}{violations}{seconds}", flush=True)
+        code = 1 if violations else code
+    return code
 
 
 async def replay(settings: Settings, event_id: str | None) -> int:

@@ -1,5 +1,7 @@
 """Tables of files and uploads."""
 
+from collections.abc import Sequence
+
 from tortoise import fields
 from tortoise.models import Model
 
@@ -7,7 +9,14 @@ from models import ids
 from models.accounts import User
 from models.enum import FileKind, FileState
 
-_FOLDERS = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
+_FOLDERS: dict[str, str] = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
+
+
+def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:
+    """Return the storage keys of a file and of its thumbnails, the file's own first."""
+    key = f"{_FOLDERS[kind]}/{owner_id}/{id}"
+    wider = (f"{key}-thumbnail-{width}" for width in thumbnail_widths[1:])
+    return [key, *([f"{key}-thumbnail"] if thumbnail_widths else []), *wider]
 
 
 class StoredFile:
@@ -26,7 +35,7 @@ class StoredFile:
     @property
     def key(self) -> str:
         """The storage key: `originals|generated/{user}/{file}`."""
-        return f"{_FOLDERS[self.kind]}/{self.owner_id}/{self.id}"
+        return file_keys(self.kind, self.owner_id, self.id, ())[0]
 
     @property
     def thumbnail_key(self) -> str:

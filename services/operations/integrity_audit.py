@@ -1,14 +1,17 @@
 """The integrity audit: checks every invariant against the database and the storage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from models import DataExport, File, Upload
 from models.database.connection import is_outage, rows
 from models.database.read_only import QueryTimeoutError
 from models.enum import FileState
+from models.media import file_keys
 from services.integrations.storage.protocol import StorageError
 from services.operations.invariant import INVARIANTS, Invariant
 
@@ -23,6 +26,8 @@ class InvariantResult:
     is_complete: bool = True  # False: the check timed out, or part of it did
 
 
+_FILES = "SELECT id, kind, owner_id, state, thumbnail_widths FROM files WHERE id > $1 ORDER BY id LIMIT $2"
+_PAGE = 20_000  # rows in memory at once; PostgreSQL accepts 32,767 parameters
 _STORAGE = "B1"  # the invariant that compares the database with the storage's listing
 
 
@@ -67,12 +72,16 @@ class IntegrityAudit:
 
     async def run(self) -> list[InvariantResult]:
         """Check every invariant. If the storage does not respond, B1 and B2 are violated; the others are checked."""
-        listing = await self._list()
-        results = [await self._check(invariant, listing) for invariant in INVARIANTS]
-        return [
-            *results,
-            InvariantResult("B2", "every LIVE file has its bytes", listing.missing, listing.is_complete),
-        ]
+        return [result async for result in self.results()]
+
+    async def results(self) -> AsyncIterator[InvariantResult]:
+        """Check every invariant, and yield the result of each as soon as it is known."""
+        listing = _Listing()
+        for invariant in INVARIANTS:
+            if invariant.name == _STORAGE:
+                listing = await self._list()
+            yield await self._check(invariant, listing)
+        yield InvariantResult("B2", "every LIVE file has its bytes", listing.missing, listing.is_complete)
 
     async def check(self, name: str) -> InvariantResult:
         """Check one invariant of the database; B1 also checks the storage."""
@@ -109,27 +118,57 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     The server may be working, so the storage is listed before and after: a row is written before its bytes and deleted
     after them.
     """
-    before = await keys()
-    files = await File.all().only("id", "kind", "owner_id", "state", "thumbnail_widths")
-    temporary = {upload.key for upload in await Upload.all().only("id", "owner_id")}
-    temporary |= {export.key for export in await DataExport.all().only("id", "owner_id")}
-    after = await keys()
-    temporary |= {file.preview_key for file in files}  # of any picture that is shared and was visited
-    known = temporary | {key for file in files for key in _keys_of(file)}
-    unsettled = temporary | {key for file in files if file.state is not FileState.LIVE for key in _keys_of(file)}
-    # The leftover of an interrupted write, beside its key, is removed with its row, unless that row stays.
-    orphans = [key for key in before & after if key not in known and _final_key(key) not in unsettled]
-    missing = [file.id for file in files if file.state is FileState.LIVE and not _keys_of(file) <= after]
-    # All LIVE ids, without a list of the missing ones: after the loss of a bucket it exceeds a query's parameters.
-    still_live = {file.id for file in await File.filter(state=FileState.LIVE).only("id")} if missing else set()
-    return sorted(orphans), [id for id in missing if id in still_live]
+    unknown = await keys()
+    leftovers: dict[str, list[str]] = {}
+    for key in unknown:
+        if "/." in key:
+            leftovers.setdefault(_final_key(key), []).append(key)
+
+    def expect_leftovers(expected: Iterable[str]) -> None:
+        # The leftover of an interrupted write, beside its key, is removed with its row, unless that row stays.
+        for key in expected:
+            unknown.difference_update(leftovers.get(key, ()))
+
+    temporary = [upload.key for upload in await Upload.all().only("id", "owner_id")]
+    temporary += [export.key for export in await DataExport.all().only("id", "owner_id")]
+    unknown.difference_update(temporary)
+    expect_leftovers(temporary)
+    absent: dict[str, list[str]] = {}  # keys by id of LIVE files, at the first listing
+    async for row in _files():
+        widths = row["thumbnail_widths"]
+        widths = orjson.loads(widths) if isinstance(widths, str) else widths
+        expected, is_live = file_keys(row["kind"], row["owner_id"], row["id"], widths), row["state"] == FileState.LIVE
+        if is_live and not unknown.issuperset(expected):
+            absent[row["id"]] = expected
+        unknown.difference_update(expected)
+        preview = f"{expected[0]}-preview"  # of any picture that is shared and was visited
+        unknown.discard(preview)
+        if leftovers:
+            expect_leftovers((preview, *(() if is_live else expected)))
+    listed = await keys()
+    missing = [id for id, expected in absent.items() if not listed.issuperset(expected)]
+    return sorted(unknown & listed), await _still_live(missing)
 
 
-def _keys_of(file: File) -> set[str]:
-    return {file.key, *file.thumbnail_keys}
+async def _files() -> AsyncIterator[dict[str, Any]]:
+    """Yield the rows of all files, of which a bounded number is in memory."""
+    last = ""
+    while page := await rows(_FILES, last, _PAGE):
+        for row in page:
+            yield row
+        last = page[-1]["id"]
+
+
+async def _still_live(ids: list[str]) -> list[str]:
+    """Return those of the files that are LIVE, in pages: after the loss of a bucket, all of them are asked for."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        found.update(await File.filter(id__in=page, state=FileState.LIVE).values_list("id", flat=True))  # type: ignore[arg-type]  # a flat list of ids
+    return [id for id in ids if id in found]
 
 
 def _final_key(key: str) -> str:
     """Return the key that the leftover of an interrupted write belongs to: `folder/.name.1f2e` to `folder/name`."""
     folder, _, name = key.rpartition("/")
-    return f"{folder}/{name[1:].rpartition('.')[0]}" if name.startswith(".") else key
+    return f"{folder}/{name[1:].rpartition('.')[0]}"
