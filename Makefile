@@ -10,7 +10,7 @@ MUTANTS ?=
 NAME ?= change
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser demo crash chaos attack bench migrate migration schema messages lock node graphiql clean
+.PHONY: help run test check browser demo compare crash chaos attack bench migrate migration schema messages lock node graphiql clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ demo: .venv/run ## use the running server as a client: sign up, send PHOTO=path,
 crash: .venv/dev ## kill servers and workers BUDGET times (500) at random and named points, then audit; SEED=, MUTANTS=1
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_crash.py --kills $(or $(BUDGET),500) $(if $(SEED),--seed $(SEED)) $(if $(MUTANTS),-m mutants) $(ARGS)
 
+compare: .venv/dev ## execute the operations of tests by their plans and by graphql-core, and compare the answers; ARGS= for pytest
+	@$(BIN)/python -m pytest --execution both --database sqlite $(or $(ARGS),tests/schema tests/gallery tests/catalogue)
+
 chaos: .venv/dev ## stop Redis, PostgreSQL, S3, servers and workers under load, then audit; SEED=, BUDGET= (a factor, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider tests/campaigns/test_chaos.py tests/campaigns/test_interleavings.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m chaos $(if $(SEED),--seed $(SEED))
@@ -49,6 +52,7 @@ bench: .venv/dev ## measure pages, fan-out and generations beside floors and pee
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/execution.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)

@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 import models
 from models.media import StoredFile
+from schema.runtime.compilation.resolvers import rarely_waits
 from schema.runtime.context import Info
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
@@ -36,12 +37,14 @@ class MediaFile:
         description="A signed URL, valid for a short time; repeated requests return the same URL for a while, so that "
         "browsers can cache.",
     )
+    @rarely_waits
     async def url(self, info: Info) -> str:
         if self.shared:
             return self.shared.picture
         return (await info.context.services.media.files.link(self.row)).url
 
     @strawberry.field(description="A URL of the same file with Content-Disposition: attachment.")
+    @rarely_waits
     async def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
@@ -51,6 +54,7 @@ class MediaFile:
         description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
         "1280, else of the image itself."
     )
+    @rarely_waits
     async def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
         wanted_width = _DEFAULT_WIDTH if width is None else width
         if self.shared:
@@ -58,6 +62,7 @@ class MediaFile:
         return (await info.context.services.media.files.thumbnail_link(self.row, wanted_width)).url
 
     @strawberry.field(description="When the URLs expire; null: valid while the generation is shared.")
+    @rarely_waits
     async def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None

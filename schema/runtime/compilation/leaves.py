@@ -1,6 +1,7 @@
 """Scalars and enums as expressions: what a response takes as it is, and graphql-core's conversion of anything else."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -27,7 +28,7 @@ _UNCHANGED: dict[GraphQLLeafType, str] = {
     GraphQLInt: "type({0}) is int and -2147483648 <= {0} <= 2147483647",
     GraphQLFloat: "type({0}) is float and {0} - {0} == 0",  # neither infinite nor NaN
 }
-_SIMPLE = {str, int, float, bool, list, dict}  # neither exceptions nor awaitable
+_SIMPLE = {str, int, float, bool, list, dict, datetime}  # neither exceptions nor awaitable
 
 
 def leaf_expression(source: Source, kind: GraphQLLeafType, value: str, name: str, *, is_nullable: bool) -> str:

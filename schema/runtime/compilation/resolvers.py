@@ -1,9 +1,9 @@
 """How a field gets its value: an attribute of its object, a resolver called directly, or as Strawberry calls it."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import (
@@ -27,8 +27,32 @@ from schema.runtime.compilation.run import FieldPlan
 from schema.runtime.compilation.selection import UnsupportedError
 from schema.runtime.compilation.source import Source, is_attribute_name
 
+F = TypeVar("F", bound=Callable[..., Any])
 ANYTHING = "*"  # among the attributes that are read: a resolver gets the object
 _CONSTANTS = (str, int, float, bool, enum.Enum, type(None))  # resolvers cannot change them
+
+
+def rarely_waits(function: F) -> F:
+    """Mark an async resolver that usually returns without waiting for anything.
+
+    A compiled operation starts it at once, without a task. If it has to wait or fails, it is started again in a task,
+    as any other resolver is: what it does before it waits must be repeatable.
+    """
+    function.rarely_waits = True  # type: ignore[attr-defined]  # see above
+    return function
+
+
+def promptly(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
+    """Return what an async function returns without waiting; otherwise a coroutine of another call."""
+    started = function(*args, **kwargs)
+    try:
+        started.send(None)
+    except StopIteration as ended:
+        return ended.value
+    except Exception:  # noqa: BLE001, S110 - the other call raises it again, where graphql-core expects it
+        pass
+    started.close()
+    return function(*args, **kwargs)
 
 
 class Resolvers:
@@ -66,7 +90,10 @@ class Resolvers:
         given = self._given(declared, name)
         if field.args or plan.nodes[0].arguments:
             given.append(self._arguments(source, plan, name))
-        return f"{source.bind(function, declared.python_name)}({', '.join(given)})"
+        called = source.bind(function, declared.python_name)
+        if getattr(function, "rarely_waits", False):
+            return f"{source.let('promptly', promptly)}({', '.join([called, *given])})"
+        return f"{called}({', '.join(given)})"
 
     def _function(self, declared: StrawberryField) -> Callable[..., Any] | None:
         """Return the function to call directly; None where Strawberry has something to do around it."""
