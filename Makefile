@@ -47,10 +47,11 @@ chaos: .venv/dev ## stop Redis, PostgreSQL, S3, servers and workers under load, 
 attack: .venv/dev ## attack a server on loopback in 33 ways, and time another user's requests; SEED=, BUDGET= (a factor, 1)
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m attack tests/campaigns/test_attack.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: .venv/dev ## measure pages, fan-out and generations beside floors and peers, then lists, analytics and webhooks; ROWS=, WORKERS=; takes minutes
+bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floors and peers, then lists, analytics, webhooks; ROWS=, WORKERS=
 	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/pictures.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/execution.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
@@ -74,7 +75,7 @@ messages: .venv/dev ## update the translation catalogue from the code
 lock: .venv/dev ## write requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --extra demo --extra dev pyproject.toml -o requirements/dev.lock
-	@for group in node browser; do \
+	@for group in node browser peers; do \
 		$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header -c requirements/dev.lock --group pyproject.toml:$$group -o requirements/$$group.lock || exit 1; \
 	done
 

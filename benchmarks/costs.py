@@ -5,24 +5,19 @@
 
 import argparse
 import asyncio
-import io
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from benchmarks import fan_out, life, pages
+from benchmarks import fan_out, life, pages, pictures
 from benchmarks.http_load import measure_http
 from benchmarks.life_process import LifeTask
 from benchmarks.line_process import LineProcess
 from benchmarks.measure import Backends, Sample, backends, cpu_of, darkroom
 from models.database.connection import open_database, rows
 from models.database.postgres import MIGRATION_LIMITS
-from services.integrations.images.sanitizer import ImageSanitizer
 
 FILE = Path(__file__).with_name("costs.json")
 PARTS = ["picture", "page", "generation", "delivery"]
@@ -109,36 +104,11 @@ def delivery(found: Backends, subscribers: int, seconds: float) -> tuple[dict[st
     return costs, {"kib": round(kib, 1), "server_ms_per_second": round(percent / 100, 4)}
 
 
-def noise(width: int, height: int, format: str) -> bytes:
-    """Return a picture with smooth areas and noise, so that it compresses like a photo."""
-    small = Image.frombytes("RGB", (width // 8, height // 8), os.urandom(width // 8 * (height // 8) * 3))
-    data = io.BytesIO()
-    small.resize((width, height), Image.Resampling.BICUBIC).save(data, format, quality=88)
-    return data.getvalue()
-
-
-async def _picture_ms(data: bytes, count: int) -> tuple[float, int]:
-    sizes = []
-    async with ImageSanitizer(processes=1) as sanitizer:
-        options = {"max_bytes": 2**26, "formats": frozenset({"JPEG", "PNG"}), "account": "-"}
-        await sanitizer.clean(data, **options)  # type: ignore[arg-type]  # valid options
-        with cpu_of({"all": os.getpid()}) as cpu:
-            for _ in range(count):
-                clean = await sanitizer.clean(data, **options)  # type: ignore[arg-type]  # valid options
-                sizes.append(len(clean.data) + sum(len(thumbnail) for thumbnail in clean.thumbnails.values()))
-    return round(cpu["all"] * 1000 / count, 1), sizes[0]
-
-
 def picture(count: int) -> dict[str, float]:
     """Return the CPU milliseconds of a 12-megapixel photo and of a result of 1024 pixels, and the bytes kept."""
-    photo_ms, photo_bytes = asyncio.run(_picture_ms(noise(4000, 3000, "JPEG"), count))
-    result_ms, result_bytes = asyncio.run(_picture_ms(noise(1024, 1024, "PNG"), count))
-    return {
-        "photo_ms": photo_ms,
-        "photo_bytes": photo_bytes,
-        "result_ms": result_ms,
-        "result_bytes": result_bytes,
-    }
+    photo, result = [pictures.measure(name, count) for name in ("photo, JPEG, 4000 x 3000", "result, PNG, 1024 x 1024")]
+    kept = {"photo_bytes": photo.size, "result_bytes": result.size}
+    return {"photo_ms": photo.milliseconds, "result_ms": result.milliseconds, **kept}
 
 
 def measure(parts: list[str], options: argparse.Namespace) -> Costs:

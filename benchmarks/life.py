@@ -6,8 +6,10 @@ One process requests them, one works, on PostgreSQL and Redis. The peer is docke
 import argparse
 import asyncio
 import time
+from contextlib import ExitStack
 from functools import partial
 
+from benchmarks import docket_peer
 from benchmarks.dataset import add_accounts
 from benchmarks.life_process import LifeTask
 from benchmarks.line_process import LineProcess
@@ -22,7 +24,8 @@ from settings import load_settings
 USERS = 200
 CONCURRENCY = 8  # of the worker
 WAIT = 60.0  # seconds for the worker to end what was requested
-FLOOR = "docket's own loop"
+PROGRAM = "benchmarks.life_process"
+OWN, PEER = "Darkroom", "docket's own loop"
 _PAY = """
 WITH paid AS (
     UPDATE users SET credits = 1000000, ledger_sequence = 1, version = 1 WHERE id = ANY($1) RETURNING id
@@ -50,6 +53,11 @@ async def _number(sql: str) -> int:
     return int(row["number"])
 
 
+async def _ended(url: str) -> int:
+    async with open_database(url, limits=MIGRATION_LIMITS):
+        return await _number(_ENDED)
+
+
 async def _wait_for_all(url: str, count: int) -> None:
     async with open_database(url, limits=MIGRATION_LIMITS), asyncio.timeout(WAIT):
         while await _number(_UNFINISHED):  # noqa: ASYNC110 - database rows set no event
@@ -59,14 +67,13 @@ async def _wait_for_all(url: str, count: int) -> None:
 
 
 class Life:
-    """Darkroom's producer and worker, already running."""
+    """A producer and a worker, already running."""
 
     def __init__(self, found: Backends, producer: LineProcess, worker: LineProcess, count: int) -> None:
         self._found = found
         self._producer = producer
         self._worker = worker
         self._count = count
-        self._ended = 0
 
     def measure(self) -> Sample:
         """Request generations and wait until all have completed."""
@@ -74,12 +81,30 @@ class Life:
         processes = {"server": self._producer.pid, "worker": self._worker.pid, "database": found.database_pid}
         with cpu_of(processes) as cpu:
             started = time.perf_counter()
+            before = asyncio.run(_ended(found.database_url))
             self._producer.ask(str(self._count))
-            self._ended += self._count
-            asyncio.run(_wait_for_all(found.database_url, self._ended))
+            asyncio.run(_wait_for_all(found.database_url, before + self._count))
             seconds = time.perf_counter() - started
         cpu["server"] += cpu["worker"]
         return Sample(self._count, seconds, cpu)
+
+
+def start(stack: ExitStack, found: Backends, count: int) -> Life:
+    """Start Darkroom's producer and worker."""
+    task = partial(LifeTask, database_url=found.database_url, redis_url=found.redis_url, concurrency=CONCURRENCY)
+    users = asyncio.run(fill(found))
+    producer = stack.enter_context(LineProcess(PROGRAM, task(role="producer", users=users)))
+    return Life(found, producer, stack.enter_context(LineProcess(PROGRAM, task(role="worker"))), count)
+
+
+def start_peer(stack: ExitStack, found: Backends, count: int) -> Life:
+    """Start docket's producer and worker, on Darkroom's tables."""
+    urls = {"database_url": found.database_url, "redis_url": found.redis_url}
+    task = partial(docket_peer.DocketTask, **urls, concurrency=CONCURRENCY, sql=docket_peer.statements())
+    process = partial(LineProcess, docket_peer.PROGRAM, python=docket_peer.PYTHON)
+    users = asyncio.run(fill(found))
+    producer = stack.enter_context(process(task=task(role="producer", users=users)))
+    return Life(found, producer, stack.enter_context(process(task=task(role="worker"))), count)
 
 
 def main() -> None:
@@ -87,19 +112,18 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=1000, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with backends() as found:
-        users = asyncio.run(fill(found))
-        task = partial(LifeTask, database_url=found.database_url, redis_url=found.redis_url, concurrency=CONCURRENCY)
-        with (
-            LineProcess("benchmarks.life_process", task(role="producer", users=users)) as producer,
-            LineProcess("benchmarks.life_process", task(role="worker")) as worker,
-        ):
-            life = Life(found, producer, worker, options.generations)
+    # docket has databases of its own, so that no worker takes the other's generations.
+    with backends() as found, backends() as others, ExitStack() as stack:
+        subjects = {OWN: start(stack, found, options.generations)}
+        if problem := docket_peer.install():
+            print(f"docket is skipped: {problem}.")
+        else:
+            subjects[PEER] = start_peer(stack, others, options.generations)
+        for life in subjects.values():
             life.measure()  # warms up
-            samples = alternate({"Darkroom": life.measure}, options.rounds)
-            print_comparison("C. Generations, from request to result", samples, "Darkroom", "generations/s")
-            for sample in samples["Darkroom"]:
-                print({name: f"{sample.cpu_per_1000(name):.2f}" for name in sample.cpu})
+        samples = alternate({name: life.measure for name, life in subjects.items()}, options.rounds)
+        floor = PEER if PEER in samples else OWN
+        print_comparison("C. Generations, from request to result", samples, floor, "generations/s")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,21 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.measure import ROOT, python_environment
 
 
 class LineProcess:
-    """The running program; ends with the `with` block. `task`: a dataclass, sent as the first line."""
+    """The running program; ends with the `with` block.
 
-    def __init__(self, module: str, task: Any, python: str = sys.executable) -> None:
+    `program`: a module, or the path of a file; `task`: a dataclass, sent as the first line.
+    """
+
+    def __init__(self, program: str, task: Any, python: str | Path = sys.executable) -> None:
         self._popen = subprocess.Popen(  # noqa: S603 - the benchmarks' own programs
-            [python, "-m", module],
+            [python, program] if program.endswith(".py") else [python, "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
