@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import strawberry
@@ -80,7 +80,8 @@ class Generation(Node):
 
     @strawberry.field
     def style(self) -> Style | None:
-        return Style.of(self.row.style) if self.row.style and self.row.style.is_active else None
+        style = self.row.style
+        return Style.of(style) if style and style.is_active else None
 
     @strawberry.field(
         description="In the viewer's language; kept where the style is deleted. Null: requested without a style."
@@ -90,11 +91,13 @@ class Generation(Node):
 
     @strawberry.field
     def original(self) -> MediaFile | None:
-        return MediaFile.of(self.row.original, download_name.original_name(self.row)) if self.row.original else None
+        file = self.row.original
+        return MediaFile.of(file, partial(download_name.original_name, self.row)) if file else None
 
     @strawberry.field
     def result(self) -> MediaFile | None:
-        return MediaFile.of(self.row.result, download_name.result_name(self.row)) if self.row.result else None
+        file = self.row.result
+        return MediaFile.of(file, partial(download_name.result_name, self.row)) if file else None
 
     @strawberry.field(description="The public page of the shared generation; null: not shared.")
     def share_url(self, info: Info) -> str | None:

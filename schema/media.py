@@ -1,5 +1,6 @@
 """GraphQL types of media: files and uploads."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import strawberry
@@ -22,16 +23,31 @@ _DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 @strawberry.type(description="A stored image.")
 class MediaFile:
     row: strawberry.Private[StoredFile]
-    name: strawberry.Private[str]  # suggested for downloads, without the extension
+    name: strawberry.Private[Callable[[], str]]  # suggested for downloads, without the extension
     # For a shared image: signed URLs would reveal the storage key, which contains the account's ID.
     shared: strawberry.Private[ShareLinks | None]
-    content_type: str
-    byte_size: int = strawberry.field(description="Size in bytes.")
-    width: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
-    height: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
-    placeholder: str | None = strawberry.field(
+
+    @strawberry.field
+    def content_type(self) -> str:
+        return self.row.content_type
+
+    @strawberry.field(description="Size in bytes.")
+    def byte_size(self) -> int:
+        return self.row.byte_size
+
+    @strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    def width(self) -> int | None:
+        return self.row.width
+
+    @strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    def height(self) -> int | None:
+        return self.row.height
+
+    @strawberry.field(
         description="A tiny image as a data: URI of about 100 bytes, to show while the file loads; null: none."
     )
+    def placeholder(self) -> str | None:
+        return self.row.placeholder
 
     @strawberry.field(
         description="A signed URL, valid for a short time; repeated requests return the same URL for a while, so that "
@@ -48,7 +64,7 @@ class MediaFile:
     async def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
-        return (await info.context.services.media.files.download_link(self.row, self.name)).url
+        return (await info.context.services.media.files.download_link(self.row, self.name())).url
 
     @strawberry.field(
         description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
@@ -69,17 +85,10 @@ class MediaFile:
         return datetime.fromtimestamp((await info.context.services.media.files.link(self.row)).expires_at, UTC)
 
     @classmethod
-    def of(cls, row: StoredFile, name: str = "picture", shared: ShareLinks | None = None) -> "MediaFile":
-        return cls(
-            row=row,
-            name=name,
-            shared=shared,
-            content_type=row.content_type,
-            byte_size=row.byte_size,
-            width=row.width,
-            height=row.height,
-            placeholder=row.placeholder,
-        )
+    def of(
+        cls, row: StoredFile, name: Callable[[], str] = lambda: "picture", shared: ShareLinks | None = None
+    ) -> "MediaFile":
+        return cls(row=row, name=name, shared=shared)
 
 
 @strawberry.type(

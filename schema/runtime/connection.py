@@ -44,9 +44,17 @@ class UncountedConnection(Generic[T]):
     """A page of a list that offers no count."""
 
     page: strawberry.Private[Page[Any, Any]]
-    edges: list[Edge[T]]
+    order: strawberry.Private[str]
     nodes: list[T]
-    page_info: PageInfo
+
+    @strawberry.field
+    def edges(self) -> list[Edge[T]]:
+        keys = zip(self.page.keys, self.nodes, strict=True)
+        return [Edge(cursor=encode_cursor(key, self.order), node=node) for key, node in keys]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        return PageInfo.of(self.page, self.order)
 
     @classmethod
     def of(cls, page: Page[R, Any], node_of: Callable[[R], T], order: str = "") -> Self:
@@ -54,9 +62,7 @@ class UncountedConnection(Generic[T]):
 
         `order`: part of each cursor where the list has several orders.
         """
-        nodes = [node_of(row) for row in page.items]
-        edges = [Edge(cursor=encode_cursor(key, order), node=node) for key, node in zip(page.keys, nodes, strict=True)]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=PageInfo.of(page, order))
+        return cls(page=page, order=order, nodes=[node_of(row) for row in page.items])
 
 
 @strawberry.type(name="Connection")
