@@ -111,13 +111,13 @@ async def _page(
     query = _filtered(query, wanted)
     key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
     descending = order is not GenerationOrder.OLDEST
-    words = search_words(wanted.search)
+    words = search_words(wanted.search) if wanted.search is not None else ()
     if words:
         return await search_page(query, words, request, key, attributes, descending=descending)
     ahead = query.between_cursors(request, key, descending=descending)
     # One more row than requested shows whether there is a further page in that direction.
     found = await ahead.page(attributes, key, request.size + 1, down=request.walks_down(descending=descending))
-    return page_of(found, request, key, query.count)
+    return page_of(found, request, key, query.total)
 
 
 def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQuery:

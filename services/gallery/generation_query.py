@@ -1,8 +1,7 @@
 """The statements of lists of generations: conditions, order and size as text, values apart."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.database.connection import rows
 from models.database.fixed_sql import fetch
@@ -17,8 +16,7 @@ _LIMITS = (2, 6, 11, 21, 31, 51, 101)
 _UNINDEXED_ID = '"generations"."id" || \'\''
 
 
-@dataclass(frozen=True)
-class GenerationQuery:
+class GenerationQuery(NamedTuple):
     """Conditions, with `{}` in the place of each value; a list of generations that are not deleted by default."""
 
     conditions: tuple[str, ...] = ('"generations"."deleted_at" IS NULL',)
@@ -83,7 +81,7 @@ class GenerationQuery:
         found = await rows(sql, *self.values)
         return [tuple(bool(row[column]) if column == "is_favorite" else row[column] for column in key) for row in found]
 
-    async def count(self) -> int:
+    async def total(self) -> int:
         """Return the number of rows."""
         (found,) = await rows(f"SELECT COUNT(*) AS count{self._from()}", *self.values)
         return int(found["count"])
@@ -94,7 +92,6 @@ class GenerationQuery:
 
 
 NONE_DELETED = GenerationQuery()
-ANY = replace(NONE_DELETED, conditions=())
 
 
 def _order(key: tuple[str, ...], *, down: bool, indexed: bool = True) -> str:

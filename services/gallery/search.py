@@ -56,7 +56,7 @@ async def search_page(
     near = matching.between_cursors(request, key, descending=descending)
     pairs = character_pairs(words) if has_word_index() else []
     if not pairs:
-        return page_of(await near.page(attributes, key, wanted, down=down), request, key, matching.count)
+        return page_of(await near.page(attributes, key, wanted, down=down), request, key, matching.total)
     ahead = query.between_cursors(request, key, descending=descending)
     edge = await ahead.keys(key, 1, down=down, offset=_SCANNED_PER_ROW * wanted)
     if edge:
@@ -75,7 +75,7 @@ async def search_page(
         found = [by_id[id] for id in chosen if id in by_id]
 
     async def count() -> int:
-        return sum([await part.count() for part in parts])
+        return sum([await part.total() for part in parts])
 
     return page_of(found, request, key, count)
 
