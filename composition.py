@@ -280,4 +280,6 @@ def web_options(settings: Settings) -> WebOptions:
         else ConnectionLimits.off(),
         receiving=ReceivingLimits() if settings.rate_limits is Switch.ON else ReceivingLimits(None, None),
         compiles_operations=settings.compiled_operations is Switch.ON,
+        answers_json=settings.json_fast_path is Switch.ON,
+        kept_answers_bytes=settings.kept_answers_mib * 2**20,
     )

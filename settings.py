@@ -151,9 +151,7 @@ class Settings(BaseSettings):
     )
     s3_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="The region that requests are signed for.")
     s3_prefix: str = Field(
-        "darkroom",
-        pattern=r"^[a-z0-9_-]{1,60}(/[a-z0-9_-]{1,60})*$",
-        description="The prefix of our keys in the bucket.",
+        "darkroom", pattern=r"^[a-z0-9_-]{1,60}(/[a-z0-9_-]{1,60})*$", description="The prefix of keys in the bucket."
     )
     s3_public_url: StoreAddress | None = Field(
         None, description="The store's address as clients reach it; links are signed for it."
@@ -222,6 +220,8 @@ class Settings(BaseSettings):
     subscription_reread_seconds: float = Field(
         5.0, gt=0, description="Seconds without a message after which a subscription reads the database again."
     )
+    json_fast_path: Switch = Field(Switch.ON, description="Whether JSON requests skip the web framework's view.")
+    kept_answers_mib: int = Field(16, ge=0, le=4096, description="Memory for answers of unchanged accounts; 0: off.")
     metrics_token: str | None = Field(
         None, min_length=16, description="The Bearer token that /metrics requires; at least 16 characters."
     )

@@ -159,7 +159,10 @@ class User(Node):
         found = None
         if ids.is_id(id, ids.GENERATION):
             found = await info.context.services.gallery.lists.find(self.row.id, id, attributes_of(info))
-        return Generation.of(found) if found else None
+        if found is None:
+            return None
+        info.context.shows_unfinished |= not found.status.is_final
+        return Generation.of(found)
 
     @strawberry.field(
         description="The account's generations. `first` or `last` is 1 to 100, else INVALID_INPUT; with neither, the "
@@ -183,6 +186,7 @@ class User(Node):
             order,
             attributes_of(info),
         )
+        info.context.shows_unfinished |= any(not row.status.is_final for row in page.items)
         return Connection.of(page, Generation.of, order)
 
     @strawberry.field(description="The ledger, newest first.")

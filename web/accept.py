@@ -1,5 +1,7 @@
 """Content negotiation by the Accept header (RFC 9110, 12.5.1)."""
 
+from functools import lru_cache
+
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"  # of GraphQL over HTTP, which defines status codes for it
 _MAX_LENGTH = 1000  # characters of a header that are parsed
@@ -10,7 +12,12 @@ def negotiate(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> s
 
     Ties are broken by the order in the header, then by the order of `offers`.
     """
-    ranges = [_parse_range(part) for part in accept[:_MAX_LENGTH].split(",") if part.strip()]
+    return _negotiate(accept[:_MAX_LENGTH], offers)
+
+
+@lru_cache(512)
+def _negotiate(accept: str, offers: tuple[str, ...]) -> str | None:
+    ranges = [_parse_range(part) for part in accept.split(",") if part.strip()]
     best: tuple[float, int] | None = None
     chosen = None
     for offer in offers:

@@ -61,6 +61,8 @@ class WebOptions:
     heartbeat_seconds: float = 15.0  # between pings on an idle event stream; proxies close it after 30 or 60
     graphiql_files: Path = BUILD
     compiles_operations: bool = True
+    answers_json: bool = True  # without the framework's view, where it is not needed
+    kept_answers_bytes: int = 16 * 2**20  # memory for answers of unchanged accounts; 0: none are kept
 
 
 class Application(Starlette):
@@ -132,6 +134,8 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
         connections=options.connection_limits,
         uploads=uploads,
         compiles_operations=options.compiles_operations,
+        answers_json=options.answers_json,
+        kept_answers_bytes=options.kept_answers_bytes,
     )
     routes: list[Route | WebSocketRoute] = [
         Route("/graphql", endpoint),

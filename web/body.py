@@ -17,6 +17,7 @@ from services.core.message import message
 MAX_JSON_BYTES = 100 * 1024  # of a GraphQL request
 
 TOO_LARGE = message("The request is too large.")
+_UTF_8_BOM = b"\xef\xbb\xbf"
 _STATUS = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.RATE_LIMITED: 429, ErrorCode.UNAVAILABLE: 503}
 
 
@@ -69,6 +70,8 @@ def decode_json(data: str | bytes) -> object:
         json.JSONDecodeError: for every kind of invalid text, because all callers expect this class.
     """
     try:
+        if isinstance(data, bytes) and not data.startswith(_UTF_8_BOM):
+            return _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # UnicodeDecodeError and integers with too many digits are ValueErrors
         raise json.JSONDecodeError("not JSON", "", 0) from None
@@ -76,3 +79,6 @@ def decode_json(data: str | bytes) -> object:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # json.loads makes one for each text

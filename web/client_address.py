@@ -1,14 +1,15 @@
 """The client's address, by which rate limits count: resolved through trusted proxies only."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, cast
 
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 _UNKNOWN = "unknown"  # a peer without an address, as on a Unix socket
+_FORWARDED = b"x-forwarded-for"
 _IPV6_PREFIX = 64  # bits; a provider assigns one such network to one customer
 
 
@@ -32,15 +33,25 @@ class ClientAddress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            HTTPConnection(scope).state.client = await self.of(scope)
+            scope.setdefault("state", {})["client"] = await self.of(scope)
         await self._app(scope, receive, send)
 
     async def of(self, scope: Scope) -> str:
         """Return an IPv4 address, or the /64 network of an IPv6 address."""
+        if not any(name == _FORWARDED for name, _ in scope["headers"]):
+            peer = scope.get("client")
+            return _key_of(tuple(peer) if peer else None)
         resolved = dict(scope)  # the middleware replaces `client` and `scheme`
         await self._resolve(resolved, _no_receive, _no_send)
         address = parse_address(resolved.get("client")) or parse_address(scope.get("client"))
         return _UNKNOWN if address is None else client_key(address)
+
+
+@lru_cache(4096)
+def _key_of(peer: tuple[str, int] | None) -> str:
+    """Return what a peer is counted by. One connection has the same peer in each of its requests."""
+    address = parse_address(peer)
+    return _UNKNOWN if address is None else client_key(address)
 
 
 def networks(proxy: str) -> Iterator[IPv4Network | IPv6Network]:

@@ -49,6 +49,8 @@ class SessionCookie:
         return self._read(connection, self._device_name)
 
     def _read(self, connection: HTTPConnection, name: str) -> str | None:
+        if "cookie" not in connection.headers:
+            return None
         found = connection.cookies.get(name)
         origin = connection.headers.get("origin")
         if origin is None:

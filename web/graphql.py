@@ -1,14 +1,13 @@
-"""The GraphQL endpoint: POST, graphql-transport-ws and server-sent events at one URL."""
+"""The GraphQL endpoint: GET and POST, graphql-transport-ws and server-sent events at one URL."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,6 +15,7 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.streaming import SSETransport
+from strawberry.http.types import QueryParams
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
@@ -23,24 +23,34 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from models.database.connection import is_outage
-from models.enum import ErrorCode
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
-from schema.runtime.instrumentation import count_error
-from services.core import locale
-from services.core.error import RateLimitedError, Refusal, UnauthenticatedError, UnavailableError
-from services.core.text import shortened
+from schema.runtime.kept_answers import KeptAnswers
+from schema.runtime.pipeline import OperationRequest, respond
+from services.core.error import Refusal, UnauthenticatedError, UnavailableError
 from services.services import Services
-from web.accept import JSON, RESPONSE_JSON, negotiate
-from web.body import MAX_JSON_BYTES, TOO_LARGE, RefusedRequestError, TooLargeError, decode_json, limited
+from web.accept import negotiate
+from web.body import MAX_JSON_BYTES, RefusedRequestError, decode_json, limited
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
+from web.graphql_response import (
+    content_type,
+    encode_json,
+    error_response,
+    format_result,
+    is_form,
+    is_query_of_other_site,
+)
+from web.json_request import JsonRequests
 from web.multipart import MULTIPART_OVERHEAD_BYTES, check_preflight, read_multipart
 from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, SocketHandler
 from web.socket_protocol import TOO_MANY
 from web.upload_slots import UploadSlots, announced_bytes
+
+_BY_GET = frozenset({OperationType.QUERY})
+_BY_POST = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 class _SubscriptionError(HTTPException):
@@ -64,11 +74,6 @@ def bearer(value: object) -> str | None:
     """Return the token of an `Authorization: Bearer ...` value, or None."""
     scheme, _, token = value.partition(" ") if isinstance(value, str) else ("", "", "")
     return token.strip() or None if scheme.casefold() == "bearer" else None
-
-
-def _is_form(request: Request) -> bool:
-    """Whether files come with the request, so that the limit of its body is theirs."""
-    return request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
 
 
 class _RequestAdapter(StarletteRequestAdapter):
@@ -97,6 +102,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         connections: ConnectionLimits,
         uploads: UploadSlots,
         compiles_operations: bool,
+        answers_json: bool,
+        kept_answers_bytes: int,
     ) -> None:
         class HeartbeatSSE(LineFeedSSE):
             """The transport with its heartbeat interval bound: Strawberry instantiates it without arguments."""
@@ -116,10 +123,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._connections = connections
         self._uploads = uploads
         self._compiles_operations = compiles_operations
+        answers = KeptAnswers(schema._schema, kept_answers_bytes) if kept_answers_bytes else None
+        execute = partial(self._execute, answers=answers)
+        self._json = JsonRequests(schema, cookie, self._context_of, execute) if answers_json else None
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
-            allow_queries_via_get=False,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=timedelta(seconds=init_seconds),
             multipart_uploads_enabled=True,
@@ -132,10 +141,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             with suppress(WebSocketDisconnect):  # during the handshake
                 await self._serve_socket(scope, receive, send)
             return
+        if self._json is not None:
+            unanswered = await self._json.answer(scope, receive, send)
+            if unanswered is None:
+                return
+            receive = unanswered
         request = Request(scope)
         services: Services = request.state.services
         max_bytes = MAX_JSON_BYTES
-        if _is_form(request):
+        if is_form(request):
             max_bytes = services.media.files.limits.max_bytes + MULTIPART_OVERHEAD_BYTES
         request.state.max_bytes = max_bytes
         async with AsyncExitStack() as request.state.stack:
@@ -143,7 +157,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 request = Request(scope, limited(receive, request.headers, max_bytes))
                 response: Response = await self.run(request)
             except HTTPException as error:
-                response = self._error_response(request, error)
+                response = error_response(request, error)
             except ClientDisconnect:
                 return  # in the middle of the body: a response could not be delivered
             await response(scope, receive, send)
@@ -173,20 +187,27 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await socket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        authorization = request.headers.get("authorization")
-        cookie = self._cookie.token(request) if authorization is None else None
-        request.state.context = context = Context(
-            request.state.services,
+        request.state.context = context = self._context_of(request)
+        return context
+
+    def _context_of(self, connection: HTTPConnection) -> Context:
+        headers = connection.headers
+        authorization = headers.get("authorization")
+        is_socket = connection.scope["type"] == "websocket"
+        cookie = None
+        if authorization is None and (is_socket or not is_query_of_other_site(connection.scope, headers)):
+            cookie = self._cookie.token(connection)
+        return Context(
+            connection.state.services,
             token=cookie or bearer(authorization),
             is_cookie=cookie is not None,
-            device_cookie=self._cookie.device_token(request),
-            client=request.state.client,
-            accept_language=request.headers.get("accept-language", ""),
-            is_socket=isinstance(request, WebSocket),
+            device_cookie=self._cookie.device_token(connection),
+            client=connection.state.client,
+            accept_language=headers.get("accept-language", ""),
+            is_socket=is_socket,
             introspection=self._introspection,
             compiles_operations=self._compiles_operations,
         )
-        return context
 
     async def render_graphql_ide(self, request: Request) -> Response:
         assert self._graphiql is not None  # noqa: S101 - without graphql_ide, Strawberry answers 404 before this
@@ -206,6 +227,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def decode_json(self, data: str | bytes) -> object:
         return decode_json(data)
 
+    def parse_query_params(self, params: QueryParams) -> dict[str, Any]:
+        return super().parse_query_params({name: value for name, value in params.items() if value != ""})
+
     def parse_json(self, data: str | bytes) -> Any:
         parsed = super().parse_json(data)
         if not isinstance(parsed, dict | list):
@@ -213,10 +237,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return parsed
 
     def encode_json(self, data: object) -> str:
-        try:
-            return orjson.dumps(data).decode()
-        except TypeError:  # lone surrogates, which an error message may quote from the input
-            return json.dumps(data)
+        return encode_json(data).decode()
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         response: Response = await super().get_sub_response(request)
@@ -303,76 +324,41 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        is_post = request_adapter.method == "POST"
+        result = await self._execute(request_data, context, request.method)
+        self._cookie.write(sub_response, context)
+        return result
+
+    async def _execute(
+        self, data: GraphQLRequestData, context: Context, method: str, answers: KeptAnswers | None = None
+    ) -> ExecutionResult:
+        """Execute a query or mutation. Raises HTTPException if there is none that this method may execute."""
         context.takes_cookies = True
+        allowed = _BY_GET if method == "GET" else _BY_POST
         try:
-            result = await self.schema.execute(
-                request_data.query,
-                root_value=root_value,
-                variable_values=request_data.variables,
-                context_value=context,
-                operation_name=request_data.operation_name,
-                allowed_operation_types={OperationType.QUERY, OperationType.MUTATION} if is_post else set(),
-                operation_extensions=request_data.extensions,
+            return await respond(
+                schema,
+                OperationRequest(data.query, data.variables, data.operation_name, context, allowed, data.extensions),
+                answers,
             )
-            self._cookie.write(sub_response, context)
-            return result
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise _SubscriptionError from None
-            raise HTTPException(405, "Queries and mutations are sent by POST.") from None
+            raise HTTPException(405, "Mutations are sent by POST.") from None
         except CannotGetOperationTypeError as error:
             raise HTTPException(400, error.as_http_error_reason()) from None
         except MissingQueryError:
             raise HTTPException(400, "No GraphQL query found in the request") from None
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        response = await super().process_result(request, result)
-        errors = result.errors or []
-        if result.data is None and errors and not any(error.path for error in errors):
-            # Nothing was executed; under its own media type GraphQL over HTTP (6.4.2) requires an error status.
-            sub_response: Response = request.state.sub_response
-            if sub_response.media_type == RESPONSE_JSON:
-                is_internal = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
-                sub_response.status_code = 500 if is_internal else 400
-                response.pop("data", None)
+        sub_response: Response = request.state.sub_response
+        status, response = format_result(result, sub_response.media_type)
+        if status != 200:
+            sub_response.status_code = status
         return response
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
         response = super().create_response(response_data, sub_response)
-        response.headers["content-type"] = f"{sub_response.media_type or JSON}; charset=utf-8"
+        response.headers["content-type"] = content_type(sub_response.media_type)
         return response
-
-    def _error_response(self, request: Request, error: HTTPException) -> Response:
-        """Return `error` in the form of a GraphQL error response."""
-        services: Services = request.state.services
-        media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
-        if isinstance(error, RefusedRequestError):
-            return self._refusal_response(request.state.context, error, media_type)
-        text = shortened(error.reason)
-        if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
-            wanted = locale.from_header(request.headers.get("accept-language", ""))
-            default = locale.match(services.products.profile.locale) or locale.DEFAULT
-            refusal = services.media.files.limits.too_large() if _is_form(request) else TOO_LARGE
-            text = services.core.translator.translate(refusal, wanted or default)
-        code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
-        body = self.encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
-        return Response(body, error.status_code, media_type=f"{media_type}; charset=utf-8")
-
-    def _refusal_response(self, context: Context, error: RefusedRequestError, media_type: str) -> Response:
-        refusal, headers = error.refusal, {}
-        count_error(refusal.code)
-        extensions: dict[str, object] = {"code": refusal.code.value}
-        status = error.status_code
-        if status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        if error.as_operation and media_type != RESPONSE_JSON:
-            status = 200
-        if isinstance(refusal, RateLimitedError):
-            extensions["retryAfter"] = refusal.retry_after
-            headers["Retry-After"] = f"{refusal.retry_after:.0f}"
-        errors = [{"message": context.translate(refusal.message), "extensions": extensions}]
-        body = self.encode_json({"errors": errors})
-        return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")

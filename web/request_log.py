@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from urllib.parse import parse_qs
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +16,8 @@ from telemetry.redaction import redact_in_errors
 log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
+_ID_HEADER = REQUEST_ID_HEADER.lower().encode()
+_EVENT_STREAM = b"text/event-stream"
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _GRAPHQL = "/graphql"  # whose operations are logged by schema/runtime/instrumentation.py
@@ -33,12 +34,13 @@ class RequestLog:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _ID_HEADER), "")
         request_id = given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         # Most paths contain a token, of a signed, shared or mailed link.
-        redact_in_errors(scope["path"].split("/"), parse_qs(scope["query_string"].decode("latin-1")))
+        query = scope["query_string"]
+        redact_in_errors(scope["path"].split("/"), parse_qs(query.decode("latin-1")) if query else {})
         if scope["type"] == "websocket":
             with metric.sockets_open.track_inprogress():
                 await self._app(scope, receive, send)
@@ -51,10 +53,10 @@ class RequestLog:
         async def send_with_id(message: Message) -> None:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID_HEADER] = request_id
+                headers = [header for header in message.get("headers", ()) if header[0].lower() != _ID_HEADER]
+                message["headers"] = [*headers, (_ID_HEADER, request_id.encode())]
                 status = message["status"]
-                is_stream = headers.get("content-type", "").startswith("text/event-stream")
+                is_stream = any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in headers)
             await send(message)
 
         try:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 DEFAULTS: Mapping[str, str] = {
@@ -32,7 +31,8 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, address: str) -> None:
         self._app = app
-        self._defaults = default_headers(address)
+        defaults = default_headers(address)
+        self._defaults = [(name.lower().encode(), value.encode()) for name, value in defaults.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A handshake that the application refuses without a response is answered by the server, without our headers.
@@ -45,9 +45,9 @@ class SecurityHeaders:
                 message = {"type": "websocket.http.response.body", "body": b""}
             is_unanswered = False
             if message["type"] in _STARTS:
-                headers = MutableHeaders(scope=message)
-                for name, value in self._defaults.items():
-                    headers.setdefault(name, value)
+                headers = list(message.get("headers", ()))
+                given = {name.lower() for name, _ in headers}
+                message["headers"] = headers + [header for header in self._defaults if header[0] not in given]
             await send(message)
 
         await self._app(scope, receive, send if scope["type"] == "lifespan" else send_with_headers)

@@ -81,7 +81,7 @@ class Context:
     __slots__ = (
         "_introspection", "_is_authenticated", "_is_socket", "_viewer", "_wanted_locale", "changes_cookie",
         "client", "compiles_operations", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie",
-        "loaders", "new_device_cookie", "services", "takes_cookies", "token",
+        "loaders", "new_device_cookie", "services", "shows_unfinished", "takes_cookies", "token",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +107,7 @@ class Context:
         self.takes_cookies = False  # whether the response can set a cookie; set by web/
         self.changes_cookie = False
         self.new_device_cookie: str | None = None  # to be set
+        self.shows_unfinished = False  # whether it read a generation whose fields change without the account's version
         self.has_files = False  # whether files came with the operation
         self.cookie: NewSession | None = None  # to be set; None clears it, where `changes_cookie`
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in

@@ -26,6 +26,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
+from schema.runtime.coverage import Coverage, coverage_of
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
 from schema.runtime.variables import TooComplexError, count_values
 from services.core.pagination import MAX_SIZE
@@ -85,6 +86,14 @@ class PreparedOperation:
         )
         self._is_valid = {True: False, False: False}  # by whether the caller may introspect the schema
         self._costs: dict[tuple[object, ...], int] = {}
+        self._coverage: Coverage | None = None
+        self._has_coverage = False
+
+    def coverage(self, schema: GraphQLSchema) -> Coverage | None:
+        """Return what the account's version covers, of a valid document; None if it does not cover all of it."""
+        if not self._has_coverage:
+            self._coverage, self._has_coverage = coverage_of(schema, self.document), True
+        return self._coverage
 
     def known_cost(
         self, variables: Mapping[str, Any] | None, *, is_signed_in: bool, allows_introspection: bool

@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 import graphql
+import orjson
 from graphql import GraphQLError
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
@@ -22,6 +23,7 @@ from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, format_errors
 from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
+from schema.runtime.kept_answers import Answer, AnsweredResult, KeptAnswers
 from schema.runtime.live_operation import live_operation
 from schema.runtime.price import FREE, PRICES
 from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS
@@ -96,8 +98,10 @@ class DarkroomSchema(Schema):
         format_errors(errors, execution_context.context if execution_context else None)
 
 
-async def respond(schema: DarkroomSchema, request: OperationRequest) -> ExecutionResult:
-    """Return the result of a query or mutation.
+async def respond(
+    schema: DarkroomSchema, request: OperationRequest, answers: KeptAnswers | None = None
+) -> ExecutionResult:
+    """Return the result of a query or mutation; with `answers`, an AnsweredResult where it may be kept.
 
     Raises:
         MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
@@ -108,7 +112,13 @@ async def respond(schema: DarkroomSchema, request: OperationRequest) -> Executio
                 prepared, cost = await _prepare(schema, request)
             except InvalidDocumentError as invalid:
                 return _refused(invalid.errors, request.context)
-            return await _execute(schema, request, prepared, cost, instrumentation)
+            key = answers.key(prepared, request.variables, request.context) if answers else None
+            if answers is None or key is None:
+                return await _execute(schema, request, prepared, cost, instrumentation)
+            if (kept := answers.find(key)) is not None:
+                _identify(request, prepared, instrumentation)
+                return AnsweredResult(None, None, answer=kept)
+            return _kept(await _execute(schema, request, prepared, cost, instrumentation), request, answers, key)
     except NO_OPERATION:
         raise
     except Exception as error:  # noqa: BLE001 - it becomes the response
@@ -188,6 +198,27 @@ def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
         raise InvalidOperationTypeError(prepared.kind)
 
 
+def _kept(
+    result: ExecutionResult, request: OperationRequest, answers: KeptAnswers, key: tuple[object, ...]
+) -> ExecutionResult:
+    """Keep a result that stays the same until the account's version moves, and return it with its JSON."""
+    if result.errors or result.data is None or request.context.shows_unfinished:
+        return result
+    try:
+        answer = Answer(orjson.dumps({"data": result.data}))
+    except TypeError:  # lone surrogates
+        return result
+    answers.keep(key, answer)
+    return AnsweredResult(result.data, None, answer=answer)
+
+
+def _identify(request: OperationRequest, prepared: PreparedOperation, instrumentation: Instrumentation) -> str | None:
+    """Let log lines and metrics name the operation; return the viewer's ID."""
+    user_id = request.context.viewer.id if request.context.viewer else None
+    instrumentation.identify(cast(OperationType, prepared.kind).value, prepared.root_field, prepared.label, user_id)
+    return user_id
+
+
 async def _execute(
     schema: DarkroomSchema,
     request: OperationRequest,
@@ -196,8 +227,7 @@ async def _execute(
     instrumentation: Instrumentation,
 ) -> ExecutionResult:
     kind, context = cast(OperationType, prepared.kind), request.context
-    user_id = context.viewer.id if context.viewer else None
-    instrumentation.identify(kind.value, prepared.root_field, prepared.label, user_id)
+    user_id = _identify(request, prepared, instrumentation)
     slots = context.services.operations.query_slots
     turn = slots.slot(context.caller, kind.value) if cost > _EXPENSIVE[kind] else nullcontext()
     with span(f"graphql {prepared.root_field}", type=kind.value) as found:
@@ -233,8 +263,7 @@ async def _subscribe(
 ) -> AsyncGenerator[ExecutionResult, None]:
     """Yield the results of a subscription's events."""
     context = request.context
-    user_id = context.viewer.id if context.viewer else None
-    instrumentation.identify(OperationType.SUBSCRIPTION.value, prepared.root_field, prepared.label, user_id)
+    user_id = _identify(request, prepared, instrumentation)
     # The price of the root field is that of opening the stream.
     event_cost = max(cost - PRICES.get(f"Subscription.{prepared.root_field}", FREE).total, 1)
     complexity.event_cost.set(event_cost)

@@ -102,6 +102,8 @@ INVALID: list[tuple[str, str]] = [
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
     ("COMPILED_OPERATIONS", "fast"),
+    ("JSON_FAST_PATH", "never"),
+    ("KEPT_ANSWERS_MIB", "-1"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
     ("UNUSED_PHOTO_SECONDS", "0"),
     ("RATE_LIMIT_REFUSED_PICTURES", "-1"),

@@ -1,6 +1,7 @@
 """How the tests execute operations: compiled from their first use, compared with graphql-core, or by it alone."""
 
 import json
+import os
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -69,7 +70,12 @@ class Execution:
     def add_options(parser: pytest.Parser) -> None:
         """Add the options of executions."""
         parser.addoption("--execution", choices=EXECUTIONS, default="compiled", help="both: compare the two")
+        parser.addoption("--view", action="store_true", help="answer every request by the web framework's view")
         parser.addoption("--documents", type=int, default=60, help="number of random documents to execute")
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        if session.config.getoption("--view"):
+            os.environ["JSON_FAST_PATH"] = "off"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None]:

@@ -1,0 +1,97 @@
+"""Responses of the GraphQL endpoint: their JSON, status codes and errors, the same for every way of a request."""
+
+import json
+from collections.abc import Mapping
+
+import orjson
+from cross_web import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+from strawberry.http import GraphQLHTTPResponse, process_result
+from strawberry.types import ExecutionResult
+
+from models.enum import ErrorCode
+from schema.runtime.context import Context
+from schema.runtime.instrumentation import count_error
+from services.core import locale
+from services.core.error import RateLimitedError
+from services.core.text import shortened
+from services.services import Services
+from web.accept import JSON, RESPONSE_JSON, negotiate
+from web.body import TOO_LARGE, RefusedRequestError, TooLargeError
+
+
+def encode_json(data: object) -> bytes:
+    """Return the JSON of a response."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:  # lone surrogates, which an error message may quote from the input
+        return json.dumps(data).encode()
+
+
+def content_type(media_type: str | None) -> str:
+    """Return the Content-Type of a response; `media_type`: the negotiated one, None if none is acceptable."""
+    return f"{media_type or JSON}; charset=utf-8"
+
+
+def format_result(result: ExecutionResult, media_type: str | None) -> tuple[int, GraphQLHTTPResponse]:
+    """Return the status and the content of a response to one operation."""
+    status, response = 200, process_result(result)
+    errors = result.errors or []
+    if result.data is None and errors and not any(error.path for error in errors) and media_type == RESPONSE_JSON:
+        # Nothing was executed; under its own media type GraphQL over HTTP (6.4.2) requires an error status.
+        is_internal = any((error.extensions or {}).get("code") == ErrorCode.INTERNAL for error in errors)
+        status = 500 if is_internal else 400
+        response.pop("data", None)
+    return status, response
+
+
+def is_form(request: Request) -> bool:
+    """Whether files come with the request, so that the limit of its body is theirs."""
+    return request.headers.get("content-type", "").casefold().startswith("multipart/form-data")
+
+
+def error_response(request: Request, error: HTTPException) -> Response:
+    """Return `error` in the form of a GraphQL error response."""
+    services: Services = request.state.services
+    media_type = negotiate(request.headers.get("accept", "*/*")) or JSON
+    if isinstance(error, RefusedRequestError):
+        return _refusal_response(request.state.context, error, media_type)
+    text = shortened(error.reason)
+    if isinstance(error, TooLargeError):  # translated, because a user can cause it with a large photo
+        wanted = locale.from_header(request.headers.get("accept-language", ""))
+        default = locale.match(services.products.profile.locale) or locale.DEFAULT
+        refusal = services.media.files.limits.too_large() if is_form(request) else TOO_LARGE
+        text = services.core.translator.translate(refusal, wanted or default)
+    code = ErrorCode.RATE_LIMITED if error.status_code == 429 else ErrorCode.INVALID_INPUT
+    headers = {"Allow": "POST" if request.method == "GET" else "GET, POST"} if error.status_code == 405 else None
+    body = encode_json({"errors": [{"message": text, "extensions": {"code": code.value}}]})
+    return Response(body, error.status_code, headers, media_type=content_type(media_type))
+
+
+def _refusal_response(context: Context, error: RefusedRequestError, media_type: str) -> Response:
+    refusal = error.refusal
+    headers: dict[str, str] = {}
+    count_error(refusal.code)
+    extensions: dict[str, object] = {"code": refusal.code.value}
+    status = error.status_code
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.as_operation and media_type != RESPONSE_JSON:
+        status = 200
+    if isinstance(refusal, RateLimitedError):
+        extensions["retryAfter"] = refusal.retry_after
+        headers["Retry-After"] = f"{refusal.retry_after:.0f}"
+    errors = [{"message": context.translate(refusal.message), "extensions": extensions}]
+    return Response(encode_json({"errors": errors}), status, headers, media_type=content_type(media_type))
+
+
+def is_query_of_other_site(scope: Scope, headers: Mapping[str, str]) -> bool:
+    """Whether a page of another site caused a query by GET, for which the cookie is not used.
+
+    A GET has no preflight, and no Origin where a page loads it as a script or an image.
+    """
+    site = headers.get("sec-fetch-site", "same-origin")
+    is_query = scope["method"] == "GET" and b"query=" in scope["query_string"]
+    return is_query and "origin" not in headers and site not in ("same-origin", "none")
