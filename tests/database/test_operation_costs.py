@@ -59,14 +59,14 @@ class Work:
 
 
 QUERIES = {
-    "page": (PAGE, Cost(2, 250, 152_000)),
-    "real page": (REAL_PAGE, Cost(2, 250, 152_000)),
-    "one generation": (ONE, Cost(2, 300, 7800)),
-    "first screen": (FIRST_SCREEN, Cost(7, 2800, 202_000)),
+    "page": (PAGE, Cost(2, 210, 4300)),
+    "real page": (REAL_PAGE, Cost(2, 210, 10_700)),
+    "one generation": (ONE, Cost(2, 240, 600)),
+    "first screen": (FIRST_SCREEN, Cost(7, 700, 55_000)),
 }
-REQUESTED = Cost(12, 2400, 7300, 3)
-COMPLETED = Cost(19, 2000, 6500, 7)
-WORK = {"page": Work(29_800, 700), "one generation": Work(13_500, 330)}
+REQUESTED = Cost(6, 1900, 2800, 3)
+COMPLETED = Cost(8, 1300, 2800, 5)
+WORK = {"page": Work(2700, 290), "one generation": Work(1900, 290)}
 
 
 def exceeded(found: Cost | Work, recorded: Cost | Work) -> dict[str, tuple[int, int]]:
