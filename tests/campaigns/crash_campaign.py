@@ -20,8 +20,9 @@ from services.integrations.storage.protocol import Storage
 from services.operations.integrity_audit import IntegrityAudit
 from tests.campaigns.crash_fork_client import CrashForkClient, kill_or_crash
 from tests.campaigns.crash_load import CANCEL_RATE, Customer
-from tests.campaigns.crash_plan import OTHER_FAULTS, RARE, REDIS_RESTART, SUSPENSION, Step, Topology
+from tests.campaigns.crash_plan import BETWEEN_STATEMENTS, OTHER_FAULTS, RARE, REDIS_RESTART, SUSPENSION, Step, Topology
 from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log
+from tests.campaigns.crash_statements import MOST
 from tests.campaigns.fork_server import ForkedProcess
 from tests.support.client import Api
 from tests.support.servers import RedisServer
@@ -112,6 +113,8 @@ class Campaign:
             return occurred
         is_frequent = len(self.deployment.topology.step(fault)) == 1 and not fault.startswith(RARE)
         skip = self.rng.randrange(3) if is_frequent else 0
+        if fault == BETWEEN_STATEMENTS:
+            skip = self.rng.randrange(MOST)
         process = await self.deployment.fork(role, mutant=self.mutant, point=fault, skip=skip)
         if await kill_or_crash(process, POINT_PATIENCE):
             self.hits[fault] += 1

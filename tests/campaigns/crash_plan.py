@@ -9,6 +9,7 @@ from services.core.crashpoint import POINTS
 STANDALONE, SERVER, WORKER = "standalone", "server", "worker"  # both, requests only, work and sweeping only
 
 HALF_WRITTEN = "storage.half_written"  # killed with the bytes in a temporary file, not yet under their key
+BETWEEN_STATEMENTS = "statement.boundary"  # killed before or after any statement of a generation's life
 RANDOM_KILL = "random_kill"  # killed at a random moment
 SUSPENSION = "suspension"  # SIGSTOP while it has a claim, SIGCONT after another worker has taken that over
 REDIS_RESTART = "redis_restart"  # Redis is killed and restarted without its data
@@ -60,10 +61,10 @@ class Topology:
         return _kills_at_points(kills) // sum(len(step) for step in self.round)
 
 
-EMBEDDED = Topology((STANDALONE,), (*POINTS, HALF_WRITTEN))
+EMBEDDED = Topology((STANDALONE,), (*POINTS, BETWEEN_STATEMENTS, HALF_WRITTEN))
 CLUSTER = Topology(
     (SERVER, SERVER, WORKER, WORKER),
-    POINTS,  # S3 stores an object whole or not at all
+    (*POINTS, BETWEEN_STATEMENTS),  # S3 stores an object whole or not at all
     (RANDOM_KILL, SUSPENSION, RANDOM_KILL, SUSPENSION, RANDOM_KILL, REDIS_RESTART),
 )
 

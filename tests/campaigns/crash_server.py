@@ -35,7 +35,8 @@ from services.integrations.storage import s3  # noqa: F401 - as above
 from services.services import Services
 from settings import Settings, load_settings
 from tests.campaigns.crash_mutants import MUTANTS
-from tests.campaigns.crash_plan import HALF_WRITTEN, SERVER, STANDALONE, WORKER
+from tests.campaigns.crash_plan import BETWEEN_STATEMENTS, HALF_WRITTEN, SERVER, STANDALONE, WORKER
+from tests.campaigns.crash_statements import crash_between_statements
 from tests.campaigns.fork_server import serve_forks
 from web.app import create_app
 from web.open_connections import ServerLimits
@@ -186,6 +187,8 @@ def run(spec: ProcessSpec) -> int:
         MUTANTS[spec.mutant].apply()
     if spec.point == HALF_WRITTEN:
         crash_during_write(spec.skip)
+    if spec.point == BETWEEN_STATEMENTS:
+        crash_between_statements(spec.skip)
     for point in POINTS:
         if point == spec.point:
             arm(point, spec.skip)
