@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 _RELEASE_SECONDS = 3.0  # in which a generation that is cut off is requeued or failed
 _TOGETHER = 0.005  # seconds between two claims, so that slots and wake-ups that come together are served together
+_LONGEST_PAUSE = 0.1  # seconds between two claims while others lock all accounts whose turn it is
 
 
 class WorkerPool:
@@ -69,20 +70,23 @@ class WorkerPool:
 
     async def _claim_repeatedly(self, worker: GenerationWorker, concurrency: int) -> None:
         """Fill the free slots whenever something may be waiting; a wake-up during a claim causes another one."""
+        pause = _TOGETHER
         while not self._stopping:
             await self._wanted.wait()
             self._wanted.clear()
             free = concurrency - len(self._slots)
             if free > 0 and not self._stopping:
-                await self._claim(worker, free)
-                await asyncio.sleep(_TOGETHER)
+                is_blocked = await self._claim(worker, free)
+                pause = min(2 * pause, _LONGEST_PAUSE) if is_blocked else _TOGETHER
+                await asyncio.sleep(pause)
 
-    async def _claim(self, worker: GenerationWorker, free: int) -> None:
+    async def _claim(self, worker: GenerationWorker, free: int) -> bool:
+        """Claim and start; return whether all that could be claimed is locked by others."""
         try:
             found = await worker.take(free)
         except Exception:
             log.warning("worker_pool.claim_failed", exc_info=True)
-            return  # until the next poll
+            return False  # until the next poll
         if found.contended:
             self._wanted.set()
         for claim in found.claims:
@@ -92,6 +96,7 @@ class WorkerPool:
             slot = asyncio.create_task(self._run(worker, claim))
             self._slots.add(slot)
             slot.add_done_callback(self._free_slot)
+        return found.contended and not found.claims
 
     def _free_slot(self, slot: asyncio.Task[None]) -> None:
         self._slots.discard(slot)
