@@ -11,7 +11,7 @@ from models import enum
 from models.generation_row import GENERATIONS
 from schema.root import schema
 from schema.runtime.compilation.plan import ANYTHING, Plan, UnsupportedError, compile_event, compile_query
-from schema.runtime.compilation.plans import MAX_OPERATIONS, MAX_VARIANTS, Plans
+from schema.runtime.compilation.plans import MAX_OPERATIONS, MAX_VARIANTS, SELECTIONS_PER_USE, Plans
 from schema.runtime.compilation.resolvers import promptly
 from setting_types import Switch
 from settings import Settings
@@ -72,6 +72,15 @@ def test_operations_that_are_kept_are_bounded() -> None:
     for number in range(MAX_OPERATIONS + 5):
         used(plans, f"{{ viewer {{ a{number}: id }} }}", {})
     assert len(plans._operations) == MAX_OPERATIONS
+
+
+def test_larger_operation_is_compiled_later_and_plans_are_bounded_by_their_fields() -> None:
+    plans = Plans(schema, max_fields=500)
+    fields = " ".join(f"a{number}: id" for number in range(2 * SELECTIONS_PER_USE))
+    assert used(plans, f"{{ viewer {{ {fields} }} }}", {}, times=3) is None
+    for number in range(8):
+        assert used(plans, f"{{ viewer {{ b{number}: id {fields} }} }}", {}, times=4) is not None
+        assert plans._fields <= 500
 
 
 def test_variants_of_one_operation_are_bounded() -> None:

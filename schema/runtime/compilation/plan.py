@@ -40,7 +40,7 @@ class Plan:
     """A compiled operation.
 
     `reads`: the names of the attributes that are read of each type's objects; ANYTHING among them if a resolver gets
-    the object. `source`: the text of the generated module.
+    the object. `source`: the text of the generated module. `fields`: how many it executes, each for each type.
     """
 
     def __init__(
@@ -49,11 +49,12 @@ class Plan:
         document: DocumentNode,
         operation: OperationDefinitionNode,
         module: tuple[str, Callable[[Run, Any, ResponsePath | None], Any]],
-        reads: Mapping[str, frozenset[str]],
+        compiler: Compiler,
     ) -> None:
         self.schema, self.document, self.operation = schema, document, operation
         self.source, self._execute = module
-        self.reads = MappingProxyType(dict(reads))
+        self.reads = MappingProxyType({name: frozenset(read) for name, read in compiler.reads.items()})
+        self.fields = compiler.fields
         self._reruns = 0
 
     async def run(self, context: Any, variables: Mapping[str, Any] | None = None, event: Any = None) -> ExecutionResult:
@@ -163,5 +164,4 @@ def _compile(
     function = compiler.object_function(root, [operation.selection_set])
     module = source.execute()
     compiler.link(module)
-    reads = {name: frozenset(attributes) for name, attributes in compiler.reads.items()}
-    return Plan(schema, document, operation, (source.text, module[function]), reads)
+    return Plan(schema, document, operation, (source.text, module[function]), compiler)

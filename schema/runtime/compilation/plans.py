@@ -2,17 +2,21 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import strawberry
+import structlog
 from graphql import BooleanValueNode, DocumentNode, OperationDefinitionNode, OperationType
 
 from schema.runtime.compilation.plan import Plan, UnsupportedError, compile_event, compile_query
-from schema.runtime.compilation.selection import switch_names
+from schema.runtime.compilation.selection import selections_of, switch_names
+
+log = structlog.get_logger(__name__)
 
 MAX_OPERATIONS = 256
+MAX_FIELDS = 20_000  # of all plans together: about 20 MB
 MAX_VARIANTS = 8  # of an operation: combinations of the values of @skip and @include
+SELECTIONS_PER_USE = 50  # compiling these takes about 4 ms
 _COMPILE = {OperationType.QUERY: compile_query, OperationType.SUBSCRIPTION: compile_event}
 
 Switches = tuple[bool, ...]
@@ -24,8 +28,10 @@ class _Operation:
     def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self.document, self.node = document, operation  # kept, so that no other node gets this one's identity
         self.names = switch_names(document)
+        self.selections = sum(1 for _ in selections_of(document))
         self.defaults = {one.variable.name.value: one.default_value for one in operation.variable_definitions or ()}
         self.uses = 0
+        self.fields = 0  # of its plans
         self.variants: dict[Switches, Plan | None] = {}
 
     def switches(self, variables: Mapping[str, Any]) -> Switches | None:
@@ -46,14 +52,16 @@ class _Operation:
 
 
 class Plans:
-    """Compiles an operation when it is used for the second time, so that an attacker's that is used once costs nothing.
+    """Compiles an operation when it has been used a few times, so that an attacker's new documents cost nothing.
 
+    A small one is compiled when it is used for the second time, a larger one later: each use pays for 50 selections.
     Operations are known by the identity of their nodes, so documents must be cached where they are parsed. Nothing of
     the variables is kept but the values of @skip and @include.
     """
 
-    def __init__(self, schema: strawberry.Schema, *, uses: int = 2) -> None:
-        self._schema, self._uses = schema, uses
+    def __init__(self, schema: strawberry.Schema, *, uses: int = 2, max_fields: int = MAX_FIELDS) -> None:
+        self._schema, self._uses, self._max_fields = schema, uses, max_fields
+        self._fields = 0
         self._operations: OrderedDict[int, _Operation] = OrderedDict()  # those used last at the end
 
     def use(
@@ -64,7 +72,8 @@ class Plans:
             return False
         operation = self._operation(document, node)
         operation.uses += 1
-        return operation.uses >= self._uses and operation.missing(variables) is not None
+        is_due = operation.uses >= self._uses + operation.selections // SELECTIONS_PER_USE
+        return (is_due or self._uses == 1) and operation.missing(variables) is not None
 
     def compile(
         self, document: DocumentNode, node: OperationDefinitionNode | None, variables: Mapping[str, Any] | None
@@ -77,15 +86,25 @@ class Plans:
         operation.variants[switches] = None
         name, values = operation.node.name, dict(zip(operation.names, switches, strict=True))
         make = _COMPILE[operation.node.operation]
-        with suppress(UnsupportedError):  # graphql-core executes it
-            operation.variants[switches] = make(self._schema, document, name.value if name else None, values)
+        try:
+            plan = make(self._schema, document, name.value if name else None, values)
+        except UnsupportedError:
+            return  # graphql-core executes it
+        except Exception:
+            log.exception("operation.not_compiled")  # a bug of the compiler
+            return
+        operation.variants[switches] = plan
+        operation.fields += plan.fields
+        self._fields += plan.fields
+        while self._fields > self._max_fields:
+            self._fields -= self._operations.popitem(last=False)[1].fields
 
     def _operation(self, document: DocumentNode, node: OperationDefinitionNode) -> _Operation:
         found = self._operations.get(id(node))
         if found is None:
             found = self._operations[id(node)] = _Operation(document, node)
             if len(self._operations) > MAX_OPERATIONS:
-                self._operations.popitem(last=False)
+                self._fields -= self._operations.popitem(last=False)[1].fields
         self._operations.move_to_end(id(node))
         return found
 

@@ -1,6 +1,6 @@
 """Which fields of a selection are executed for an object type, as graphql-core collects them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from graphql import (
     BooleanValueNode,
@@ -13,6 +13,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -99,17 +100,23 @@ def _condition(directive: DirectiveNode) -> ValueNode | None:
 def switch_names(document: DocumentNode) -> tuple[str, ...]:
     """Return the variables of @skip and @include in a document: each combination of their values has its own plan."""
     found: set[str] = set()
+    for node in selections_of(document):
+        for directive in node.directives or ():
+            value = _condition(directive) if directive.name.value in _SWITCHES else None
+            if isinstance(value, VariableNode):
+                found.add(value.name.value)
+    return tuple(sorted(found))
+
+
+def selections_of(document: DocumentNode) -> Iterator[SelectionNode]:
+    """Yield all fields, spreads and inline fragments of a document."""
     waiting = [node.selection_set for node in document.definitions if isinstance(node, _WITH_SELECTION)]
     while waiting:
         for node in waiting.pop().selections:
-            for directive in node.directives or ():
-                value = _condition(directive) if directive.name.value in _SWITCHES else None
-                if isinstance(value, VariableNode):
-                    found.add(value.name.value)
+            yield node
             inner = None if isinstance(node, FragmentSpreadNode) else getattr(node, "selection_set", None)
             if inner is not None:
                 waiting.append(inner)
-    return tuple(sorted(found))
 
 
 _WITH_SELECTION = (OperationDefinitionNode, FragmentDefinitionNode)
