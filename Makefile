@@ -60,6 +60,7 @@ bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floo
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
+	@PYTHONPATH=. $(BIN)/python benchmarks/memory.py --minutes 0
 	@PYTHONPATH=. $(BIN)/python benchmarks/verify.py --rows $(or $(ROWS),1000000)
 
 migrate: .venv/run ## apply missing database migrations

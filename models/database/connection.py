@@ -198,7 +198,7 @@ def as_datetime(value: datetime | str) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
-@functools.cache
+@functools.lru_cache(4096)  # lists of ids give statements of many lengths
 def in_dialect(sql: str, dialect: str) -> str:
     """Translate a statement for `rows` to one dialect: `postgres` or `sqlite`."""
     if dialect == "postgres":
