@@ -58,6 +58,7 @@ bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floo
 	@PYTHONPATH=. $(BIN)/python benchmarks/execution.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/picture_versions.py $(if $(BEFORE),--before $(BEFORE))
 	@PYTHONPATH=. $(BIN)/python benchmarks/metrics.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/admin.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/memory.py --minutes 0

@@ -7,6 +7,7 @@ neither its memory nor its time.
 import contextlib
 from collections.abc import AsyncIterator
 
+from services.integrations.images.formats import PngStorage
 from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.mail.console import ConsoleMailer
 from services.integrations.mail.protocol import Mailer
@@ -58,7 +59,10 @@ def make_sanitizers(settings: Settings) -> Sanitizers:
     """Return the sanitizers of uploads and of results; without rate limits, an upload waits for any time."""
     max_wait = None if settings.rate_limits is Switch.OFF else _UPLOAD_WAIT
     return Sanitizers.of(
-        settings.image_processes, max_wait=max_wait, max_pixels=settings.image_max_megapixels * 1_000_000
+        settings.image_processes,
+        max_wait=max_wait,
+        max_pixels=settings.image_max_megapixels * 1_000_000,
+        png_results_as=PngStorage(settings.png_results),
     )
 
 

@@ -39,6 +39,12 @@ class Provider(StrEnum):
     DEMO = "demo"
 
 
+class PngResults(StrEnum):
+    WEBP = "webp"
+    WEBP_LOSSLESS = "webp-lossless"
+    PNG = "png"
+
+
 class Switch(StrEnum):
     ON = "on"
     OFF = "off"

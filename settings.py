@@ -20,6 +20,7 @@ from setting_types import (
     MailServer,
     Networks,
     Origins,
+    PngResults,
     Products,
     Provider,
     RedisAddress,
@@ -125,7 +126,7 @@ class Settings(BaseSettings):
     image_max_megapixels: int = Field(
         120, ge=1, le=250, description="Maximum size of an image; other formats than JPEG have lower limits, too."
     )
-
+    png_results: PngResults = Field(PngResults.WEBP, description="A model's PNG becomes webp, webp-lossless or png.")
     upload_max_bytes: int | None = Field(
         None, ge=1024, description="Maximum size of an uploaded image; default: the profile's."
     )

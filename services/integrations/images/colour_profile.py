@@ -189,7 +189,7 @@ def to_srgb(image: Image.Image, icc: object) -> Image.Image:
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:

@@ -7,6 +7,8 @@ import resource
 import struct
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 # prctl(2), seccomp(2), linux/audit.h, linux/seccomp.h and linux/filter.h.
@@ -24,12 +26,19 @@ _CLONE3 = 435
 _REFUSED = {"x86_64": (57, 58, 59, 322, 41, 53, 101, 425, 434), "aarch64": (221, 281, 198, 199, 117, 425, 434)}
 
 
-def limit_allocator() -> None:
-    """Make the C library return memory, and reserve no address space for threads; to be called before any starts."""
+def limit_allocator() -> Callable[[], object]:
+    """Make the C library return large blocks, and reserve no address space for threads; to be called before any starts.
+
+    Return what makes it return the memory that smaller blocks have used; to be called after each job.
+    """
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # glibc, which would otherwise keep 100 MiB after a large image
-        libc.mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD: blocks of 1 MiB and more are returned when freed
-        libc.mallopt(-8, 1)  # M_ARENA_MAX: a second thread would reserve 64 MiB
+    if not hasattr(libc, "mallopt"):
+        return int
+    # glibc would otherwise keep 100 MiB after a large image. Blocks below the threshold, such as files and thumbnails,
+    # reuse memory that is mapped already.
+    libc.mallopt(-3, 8 << 20)  # M_MMAP_THRESHOLD: blocks of 8 MiB and more are returned when freed
+    libc.mallopt(-8, 1)  # M_ARENA_MAX: a second thread would reserve 64 MiB
+    return partial(libc.malloc_trim, 0)
 
 
 def restrict(memory_mib: int) -> None:

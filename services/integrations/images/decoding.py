@@ -63,6 +63,7 @@ class Origin(NamedTuple):
     is_grey: bool = False
     has_palette: bool = False
     is_lossless: bool = False  # WebP only
+    has_default_level: bool = False  # PNG only, of compression
 
 
 class Opened(NamedTuple):
@@ -106,6 +107,7 @@ def open_image(data: bytes, formats: list[str], limits: Limits) -> Opened:
         png = read_png(data)
         image = _open(png.data, name, limits)
         space = space_of_png(png.colours, has_profile=bool(image.info.get("icc_profile")))
+        origin = origin._replace(has_default_level=png.has_default_level)
         return Opened(image, origin, profile_of(space) if space else None)
     heif = read_heif(data) if name == "HEIC" else Heif()
     if heif.is_cut:

@@ -1,6 +1,7 @@
 """The picture formats: the one table of their content types, the other spellings of these, and file name endings."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -10,6 +11,14 @@ class PictureFormat:
     content_type: str
     extension: str
     aliases: tuple[str, ...] = ()  # unregistered content types that clients send for it
+
+
+class PngStorage(StrEnum):
+    """What a PNG is stored as. One with a palette, and one that WebP makes no smaller, is a PNG in any case."""
+
+    WEBP = "webp"  # high quality: about a fifth of the bytes
+    WEBP_LOSSLESS = "webp-lossless"  # the same pixels
+    PNG = "png"
 
 
 FORMATS = {

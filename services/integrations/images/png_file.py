@@ -19,6 +19,7 @@ class Png(NamedTuple):
 
     data: bytes  # one image, without text, frames of an animation and unknown chunks
     colours: dict[bytes, bytes]  # of cICP, sRGB, gAMA and cHRM: the content by the name
+    has_default_level: bool = False  # of compression, as its zlib stream says: 6, as most programs use
 
 
 def read_png(data: bytes) -> Png:
@@ -28,14 +29,18 @@ def read_png(data: bytes) -> Png:
         RefusedError: DAMAGED, or TOO_SLOW for more chunks than any encoder writes.
     """
     parts, seen, colours = [SIGNATURE], set[bytes](), dict[bytes, bytes]()
-    at = len(SIGNATURE)
+    at, has_default_level = len(SIGNATURE), False
     for _ in range(MAX_CHUNKS):
         kind = data[at + 4 : at + 8]
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if kind == b"IEND" or (end > len(data) and kind not in _PIXELS):
-            return Png(b"".join(parts) + _END, colours)
+            return Png(b"".join(parts) + _END, colours, has_default_level)
         if end > len(data):
             raise RefusedError("DAMAGED")
+        if kind == b"IDAT" and kind not in seen:
+            has_default_level = (
+                data[at + 9 : at + 10] > b"\x7f" and data[at + 9 : at + 10] < b"\xc0"
+            )  # RFC 1950: FLEVEL
         if kind in _COLOURS:
             if b"IDAT" not in seen:
                 colours.setdefault(kind, data[at + 8 : end - 4])

@@ -15,7 +15,7 @@ import structlog
 
 from services.integrations.fair_slots import FairSlots, RecentUse
 from services.integrations.images.child import MAX_RESPONSE_BYTES, Child, ChildError, Response
-from services.integrations.images.formats import CONTENT_TYPES
+from services.integrations.images.formats import CONTENT_TYPES, PngStorage
 
 CHILD = Path(__file__).with_name("sanitizer_process.py")
 ALL_FORMATS = frozenset(CONTENT_TYPES)
@@ -76,8 +76,8 @@ class SanitizerBusyError(SanitizerUnavailableError):
 class CleanImage:
     """A re-encoded image: sRGB with 8 bits or a palette, or grey, perhaps with alpha; upright, one frame, no metadata.
 
-    `data` is JPEG, PNG or WebP like the input; of HEIC and AVIF it is JPEG, or WebP if transparent. Its long side is
-    at most 4096 pixels; `sha256` is hex, of `data`.
+    `data` is JPEG, PNG or WebP like the input, except for PNGs that the sanitizer stores as WebP; of HEIC and AVIF it
+    is JPEG, or WebP if transparent. Its long side is at most 4096 pixels; `sha256` is hex, of `data`.
     `placeholder` is a data URI of about 100 characters (WebP, 16 pixels, transparency on white); `thumbnails`
     are WebP by the width that each fits into, at most four times that high, never larger than the image: the
     first of THUMBNAIL_WIDTHS always, the others only if they are narrower than the image.
@@ -118,7 +118,7 @@ class ImageSanitizer:
     is wall-clock time from the start of the decoding, and must be longer: a slow image hits the CPU limit first, unless
     the machine is busy.
     Other formats than JPEG, which can be decoded at a fraction of its size, are limited further by decoding.py.
-    `program`: what a child runs; tests pass others.
+    `png_as`: what a PNG is stored as. `program`: what a child runs; tests pass others.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class ImageSanitizer:
         memory_mib: int = 600,
         cpu_seconds: int = 5,
         timeout: float = 30.0,
+        png_as: PngStorage = PngStorage.PNG,
         program: Path = CHILD,
     ) -> None:
         if timeout <= cpu_seconds + 1:
@@ -140,6 +141,7 @@ class ImageSanitizer:
         arguments = [str(number) for number in (memory_mib, cpu_seconds, max_pixels, max_side)]
         self._start = partial(Child.start, program, arguments, niceness=niceness)
         self._timeout = timeout
+        self._png_as = png_as
         self._max_wait = max_wait
         self._slots = FairSlots(processes, per_account or processes, RecentUse(_HALF_LIFE))
         self._idle: list[Child] = []
@@ -171,7 +173,7 @@ class ImageSanitizer:
             SanitizerBusyError: the wait for a slot was too long.
             SanitizerUnavailableError: the sanitizer cannot work at the moment.
         """
-        job = {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS}
+        job = {"task": "clean", "formats": sorted(formats), "widths": THUMBNAIL_WIDTHS, "png_as": self._png_as}
         response = await self._run(job, data, max_bytes, account)
         stored, placeholder, *thumbnails = response.parts
         digest = await asyncio.to_thread(hashlib.sha256, stored)  # tens of milliseconds for the largest
@@ -345,7 +347,14 @@ class Sanitizers:
     results: ImageSanitizer
 
     @classmethod
-    def of(cls, processes: int, *, max_wait: float | None, max_pixels: int = MAX_PIXELS) -> Self:
+    def of(
+        cls,
+        processes: int,
+        *,
+        max_wait: float | None,
+        max_pixels: int = MAX_PIXELS,
+        png_results_as: PngStorage = PngStorage.WEBP,
+    ) -> Self:
         """Return sanitizers with up to `processes` children each.
 
         An account decodes one upload at a time, and leaves one child to the results of others. `max_wait`: seconds that
@@ -359,7 +368,12 @@ class Sanitizers:
                 niceness=_NICENESS_OF_UPLOADS,
                 max_pixels=max_pixels,
             ),
-            results=ImageSanitizer(processes=processes, per_account=max(1, processes - 1), max_pixels=max_pixels),
+            results=ImageSanitizer(
+                processes=processes,
+                per_account=max(1, processes - 1),
+                max_pixels=max_pixels,
+                png_as=png_results_as,
+            ),
         )
 
     async def aclose(self) -> None:
