@@ -1,7 +1,7 @@
 """A subscription on a WebSocket without a task: its events are executed together with those of others."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -20,10 +20,14 @@ log = structlog.get_logger(__name__)
 
 _GONE = (WebSocketDisconnect, WebSocketDisconnected, OSError)  # raised by sending to a client that has left
 _RETRY_SECONDS = 1.0
+_COMPLETE = b'"complete"}'
 
 
 class Connection(Protocol):
     """The socket that a subscription is on."""
+
+    def write(self, head: bytes, body: bytes) -> bool:
+        """Send a message of two parts, in UTF-8, at once; False where the client does not read, or is gone."""
 
     def send_text(self, text: str) -> Coroutine[Any, Any, None]:
         """Send a message; waits while the client does not read."""
@@ -35,16 +39,16 @@ class Connection(Protocol):
 class LiveSubscriber:
     """One operation of a socket.
 
-    A message is given to the server at once. Where the client does not read, the message that did not fit waits in a
-    task, and the view passes over this subscriber until it is written.
+    A message is given to the server at once. Where the client does not read, the message waits in a task, and the view
+    passes over this subscriber until it is written.
     """
 
     __slots__ = (
         "_codes",
         "_connection",
+        "_head",
         "_instruments",
         "_operation",
-        "_prefix",
         "_view",
         "_writing",
         "feed",
@@ -64,7 +68,7 @@ class LiveSubscriber:
         self.feed = feed
         self._operation = operation
         self._instruments = instrumentation
-        self._prefix = f'{{"id":{encode_json(operation_id)},"type":'
+        self._head = b'{"id":' + encode_json(operation_id) + b',"type":'
         self._codes: set[ErrorCode] | None = None
         self._view: EventView | None = None
         self._writing: asyncio.Task[None] | None = None  # waits until the client reads
@@ -91,10 +95,10 @@ class LiveSubscriber:
         self.feed.position = item.position
         if item.codes:
             self._add_codes(item.codes)
-        self._send(self._messages(item))
+        self._send([_next(payload) for payload in item.payloads])
 
     def complete(self) -> None:
-        self._send([f'{self._prefix}"complete"}}'])
+        self._send([_COMPLETE])
         self.close(is_disconnected=False)
 
     def fail(self, error: Exception) -> None:
@@ -103,7 +107,7 @@ class LiveSubscriber:
             format_errors([reported], self.feed.context)
         self._add_codes(codes)
         payload = encode_json({"data": None, "errors": [reported.formatted]})
-        self._send([f'{self._prefix}"next","payload":{payload}}}', f'{self._prefix}"complete"}}'])
+        self._send([_next(payload), _COMPLETE])
         self.close(is_disconnected=False)
 
     def fetch_missed(self) -> None:
@@ -142,34 +146,29 @@ class LiveSubscriber:
     def _add_codes(self, codes: "frozenset[ErrorCode] | set[ErrorCode]") -> None:
         self._codes = (self._codes or set()) | codes
 
-    def _send(self, texts: Sequence[str]) -> None:
+    def _send(self, bodies: Sequence[bytes]) -> None:
         """Give messages to the server in their order; what it does not take now waits in a task."""
         if self._writing is not None:
-            self._writing = asyncio.create_task(self._send_after(self._writing, texts))
+            self._writing = asyncio.create_task(self._send_after(self._writing, bodies))
             return
-        for number, text in enumerate(texts, 1):
-            try:
-                started = Started(self._connection.send_text(text))
-            except _GONE:  # the socket's handler ends its operations
-                return
-            if started.is_waiting:
-                self._writing = asyncio.create_task(self._send_later(started, texts[number:]))
+        for number, body in enumerate(bodies):
+            if not self._connection.write(self._head, body):
+                self._writing = asyncio.create_task(self._send_later(bodies[number:]))
                 return
 
-    async def _send_later(self, started: "Started", texts: Sequence[str]) -> None:
+    async def _send_later(self, bodies: Sequence[bytes]) -> None:
         with suppress(*_GONE):
-            await started
-            await self._send_all(texts)
+            await self._send_all(bodies)
             self._written()
 
-    async def _send_after(self, writing: asyncio.Task[None], texts: Sequence[str]) -> None:
+    async def _send_after(self, writing: asyncio.Task[None], bodies: Sequence[bytes]) -> None:
         with suppress(*_GONE):
             await asyncio.wait([writing])
-            await self._send_all(texts)
+            await self._send_all(bodies)
 
-    async def _send_all(self, texts: Sequence[str]) -> None:
-        for text in texts:
-            await self._connection.send_text(text)
+    async def _send_all(self, bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            await self._connection.send_text((self._head + body).decode())
 
     async def _send_missed(self) -> None:
         view, feed = self._view, self.feed
@@ -178,16 +177,13 @@ class LiveSubscriber:
             for item in await feed.topic.missed_items(feed.position):
                 encoded = await view.encode(item)
                 feed.position = encoded.position
-                await self._send_all(self._messages(encoded))
+                await self._send_all([_next(payload) for payload in encoded.payloads])
         except _GONE:
             return
         except Exception as error:  # noqa: BLE001 - the database is away
             log.warning("socket.missed_not_read", error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
         self._written()
-
-    def _messages(self, item: EncodedItem) -> list[str]:
-        return [f'{self._prefix}"next","payload":{payload}}}' for payload in item.payloads]
 
     def _written(self) -> None:
         """Continue with what is new, after the client has read."""
@@ -196,31 +192,5 @@ class LiveSubscriber:
             self._view.serve(self)
 
 
-class Started:
-    """A coroutine that was run to its first wait, outside a task; awaited, it continues.
-
-    Raises what it raises before it waits.
-    """
-
-    __slots__ = ("_coroutine", "_waits_for", "is_waiting")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._coroutine = coroutine
-        self.is_waiting = True
-        try:
-            self._waits_for = coroutine.send(None)
-        except StopIteration:
-            self.is_waiting = False
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        coroutine, waits_for = self._coroutine, self._waits_for
-        try:
-            while True:
-                try:
-                    yield waits_for
-                except BaseException as error:  # noqa: BLE001 - given to the coroutine, a cancellation, too
-                    waits_for = coroutine.throw(error)
-                else:
-                    waits_for = coroutine.send(None)
-        except StopIteration:
-            return
+def _next(payload: bytes) -> bytes:
+    return b'"next","payload":' + payload + b"}"

@@ -1,7 +1,7 @@
 """The graphql-transport-ws handler: follows the specification where Strawberry's is stricter or laxer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, aclosing, suppress
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ from services.core.message import message
 from services.core.text import shortened
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.live_subscriber import LiveSubscriber
-from web.socket_protocol import TOO_MANY
+from web.socket_protocol import TOO_MANY, WRITE_TEXT
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self._exit_stack = ExitStack()
         self._open_connection: OpenConnection | None = None
         self._closing: asyncio.Task[None] | None = None
+        assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
+        extension = self.websocket.ws.scope.get("extensions", {}).get(WRITE_TEXT)
+        self._write: Callable[[bytes, bytes], bool] = extension["write"] if extension else _cannot_write
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -171,11 +174,13 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         assert feed is not None  # noqa: S101 - all are there once the first event was sent
         assert prepared is not None  # noqa: S101
         assert instrumentation is not None  # noqa: S101
-        # Strawberry has no public name for the built schema.
-        executed = EventOperation(schema._schema, prepared, operation.variables, live.event_cost)
+        executed = EventOperation(schema, prepared, operation.variables, live.event_cost)
         subscriber = LiveSubscriber(self, operation.id, feed, executed, instrumentation)
         self.operations[operation.id] = subscriber  # type: ignore[assignment]  # Strawberry needs `task` only
         subscriber.start()
+
+    def write(self, head: bytes, body: bytes) -> bool:
+        return self._write(head, body)
 
     async def send_text(self, text: str) -> None:
         assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
@@ -202,6 +207,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
         return None  # an invalid document ends only its own operation, not the socket
+
+
+def _cannot_write(head: bytes, body: bytes) -> bool:
+    """Write nothing: this server has no way to do it at once."""
+    return False
 
 
 def _is_message(message: Any) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import orjson
-from graphql import ExecutionResult, GraphQLSchema, execute
-from graphql.pyutils import is_awaitable
+from graphql import ExecutionResult, Executor
+from strawberry.execution import optimized_is_awaitable
 
 from models.enum import ErrorCode
 from schema.runtime.context import Context
@@ -16,6 +16,7 @@ from schema.runtime.document import PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, format_errors
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import collecting_codes
+from schema.runtime.pipeline import DarkroomSchema
 from services.events.topic import Item, Position
 
 
@@ -24,7 +25,7 @@ class EncodedItem:
     """The events of one item of a topic: the payloads of `next` messages, as JSON."""
 
     position: Position
-    payloads: tuple[str, ...]
+    payloads: tuple[bytes, ...]
     codes: frozenset[ErrorCode]  # of the errors in them
 
 
@@ -54,10 +55,33 @@ class Receiver(Protocol):
 class EventOperation:
     """The subscription that a view executes for each event."""
 
-    schema: GraphQLSchema
+    schema: DarkroomSchema
     prepared: PreparedOperation
     variables: Mapping[str, Any] | None
     cost: int  # of one event
+
+    def executor(self, context: Context) -> Executor[Any]:
+        """Return graphql-core's executor of the subscription, of which each event gets a copy.
+
+        Raises:
+            ValueError: the variables are invalid, which opening the subscription would have found.
+        """
+        executor_class = self.schema.execution_context_class or Executor
+        built = executor_class.build(
+            self.schema._schema,  # Strawberry has no public name for the built schema
+            self.prepared.document,
+            None,
+            context,
+            dict(self.variables or {}),
+            self.prepared.name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
+            max_coercion_errors=MAX_ERRORS - 1,
+            hide_suggestions=True,
+            operation_extensions=None,
+        )
+        if not isinstance(built, Executor):
+            raise ValueError("A subscription's variables are not valid any more.")
+        return built
 
     def key(self, context: Context) -> Hashable:
         """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
@@ -74,7 +98,18 @@ class EventView:
     item it then gets that one. The account's views share its budget of events: while it is used up, views wait.
     """
 
-    __slots__ = ("_context", "_encoded", "_is_paid", "_key", "_operation", "_pending", "_render", "_topic", "receivers")
+    __slots__ = (
+        "_context",
+        "_encoded",
+        "_executor",
+        "_is_paid",
+        "_key",
+        "_operation",
+        "_pending",
+        "_render",
+        "_topic",
+        "receivers",
+    )
 
     def __init__(self, key: Hashable, feed: Feed[Any, Any], operation: EventOperation, context: Context) -> None:
         self._key = key
@@ -82,6 +117,7 @@ class EventView:
         self._render = feed.render
         self._operation = operation
         self._context = context
+        self._executor: Executor[Any] | None = None  # made for the first event
         self.receivers: dict[Receiver, None] = {}
         self._encoded: dict[Position, EncodedItem] = {}
         self._pending: asyncio.Task[None] | asyncio.TimerHandle | None = None
@@ -161,7 +197,7 @@ class EventView:
         self._is_paid = False
         with collecting_codes() as codes:
             results = self._execute(item)
-            if any(is_awaitable(result) for result in results):
+            if not all(isinstance(result, ExecutionResult) for result in results):
                 self._pending = asyncio.create_task(self._finish(item, results))
                 return None
             return self._keep(self._encode(item.position, cast("list[ExecutionResult]", results), codes))
@@ -195,18 +231,12 @@ class EventView:
         return encoded
 
     def _execute(self, item: Item[Any]) -> list[ExecutionResult | Awaitable[ExecutionResult]]:
-        operation = self._operation
+        if self._executor is None:
+            self._executor = self._operation.executor(self._context)
+        build = self._executor.build_per_event_executor
+        # Without @defer and @stream, there is one result.
         return [
-            execute(
-                operation.schema,
-                operation.prepared.document,
-                event,
-                self._context,
-                dict(operation.variables or {}),
-                operation.prepared.name,
-                max_coercion_errors=MAX_ERRORS - 1,
-                hide_suggestions=True,
-            )
+            cast("ExecutionResult | Awaitable[ExecutionResult]", build(event).execute_operation())
             for event in self._render(item.value, self._context)
         ]
 
@@ -225,9 +255,9 @@ async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> Execu
     return result if isinstance(result, ExecutionResult) else await result
 
 
-def encode_json(data: object) -> str:
+def encode_json(data: object) -> bytes:
     """Return `data` as JSON."""
     try:
-        return orjson.dumps(data).decode()
+        return orjson.dumps(data)
     except TypeError:  # lone surrogates, which an error message may quote from the input
-        return json.dumps(data)
+        return json.dumps(data).encode()

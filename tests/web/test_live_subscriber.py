@@ -75,6 +75,11 @@ class Client:
         self.received: list[dict[str, Any]] = []
         self.ended: list[str] = []
 
+    def write(self, head: bytes, body: bytes) -> bool:
+        if self.reads.is_set():
+            self.received.append(json.loads(head + body))
+        return self.reads.is_set()
+
     async def send_text(self, text: str) -> None:
         await self.reads.wait()
         self.received.append(json.loads(text))
@@ -123,7 +128,7 @@ async def subscribed(
     client = Client()
     feed = Feed(context, topic, render, is_for_admins=is_for_admins)
     feed.position = position
-    operation = EventOperation(schema._schema, schema.documents.prepare(document, None), None, 1)
+    operation = EventOperation(schema, schema.documents.prepare(document, None), None, 1)
     subscriber = LiveSubscriber(client, "1", feed, operation, Instrumentation(None, None))
     subscriber.start()
     yield client, subscriber
@@ -241,7 +246,7 @@ async def test_event_is_rendered_once_for_all_with_the_same_document_and_languag
     for context in contexts:
         topic.users += 1
         feed = Feed(context, topic, render, is_for_admins=False)
-        operation = EventOperation(schema._schema, schema.documents.prepare(MESSAGES, None), None, 1)
+        operation = EventOperation(schema, schema.documents.prepare(MESSAGES, None), None, 1)
         clients.append(Client())
         LiveSubscriber(clients[-1], "1", feed, operation, Instrumentation(None, None)).start()
     assert sorted(languages) == ["en", "zh-CN"]
