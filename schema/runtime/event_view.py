@@ -224,7 +224,9 @@ class EventView:
 
     def _keep(self, encoded: EncodedItem) -> EncodedItem:
         topic = self._topic
-        if len(self._encoded) >= (1 if topic.keeps_newest else topic.max_items):
+        if topic.keeps_newest:
+            self._encoded.clear()
+        elif len(self._encoded) >= topic.max_items:
             current = {item.position for item in topic.items}
             self._encoded = {position: kept for position, kept in self._encoded.items() if position in current}
         self._encoded[encoded.position] = encoded

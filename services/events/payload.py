@@ -1,6 +1,5 @@
 """Bus messages: the channels, and decoding a message back into rows; one of another release decodes to None."""
 
-import copy
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +64,16 @@ def apply_update(generation: Generation, payload: dict[str, Any]) -> Generation 
         status = GenerationStatus(payload["status"])
         if status.is_final:
             return None
-        updated = copy.copy(generation)
-        values = {**payload, "status": status, "stage": GenerationStage(payload["stage"])}
-        for name in GENERATION_FIELDS:
-            setattr(updated, name, values[name])
+        values = {name: payload[name] for name in GENERATION_FIELDS}
+        values["status"], values["stage"] = status, GenerationStage(payload["stage"])
         for name in GENERATION_TIMES:
-            setattr(updated, name, datetime.fromisoformat(payload[name]) if payload[name] else None)
+            values[name] = datetime.fromisoformat(payload[name]) if payload[name] else None
     except _OTHER_RELEASE:
         return None
+    # Not copy.copy and setattr, with which Tortoise notes what to save: half of the work of a delivery.
+    updated = object.__new__(type(generation))
+    updated.__dict__.update(generation.__dict__)
+    updated.__dict__.update(values)
     return updated
 
 

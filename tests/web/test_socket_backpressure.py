@@ -125,6 +125,25 @@ async def test_messages_whose_answers_are_never_read_stop_being_read(peer: Peer)
     assert peer.protocol.buffered < 2 * BUFFER + 100_000
 
 
+@pytest.mark.parametrize("size", [5, 125, 126, 65_535, 65_536])
+async def test_text_that_is_written_at_once_is_one_frame(peer: Peer, size: int) -> None:
+    assert peer.protocol.write_text(b"head ", b"x" * (size - 5))
+    expected = Frame(Opcode.TEXT, b"head " + b"x" * (size - 5)).serialize(mask=False)
+    received = b""
+    while len(received) < len(expected):
+        received += await peer.read()
+    assert received == expected
+
+
+async def test_text_is_not_written_at_once_to_a_client_that_does_not_read_or_is_gone(peer: Peer) -> None:
+    while peer.protocol.writable.is_set():
+        assert peer.protocol.write_text(b"", b"x" * 10_000)
+        await asyncio.sleep(0)
+    assert not peer.protocol.write_text(b"", b"x")
+    await asyncio.wait_for(peer.protocol.send({"type": "websocket.close", "code": 4401, "reason": ""}), PATIENCE)
+    assert not peer.protocol.write_text(b"", b"x")
+
+
 async def test_close_is_not_held_up_by_a_client_that_does_not_read(peer: Peer) -> None:
     while peer.protocol.writable.is_set():
         await peer.send(frame(Opcode.TEXT, b"x" * 100))
