@@ -51,7 +51,6 @@ bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floo
 	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1) --cold KEPT_ANSWERS_MIB=0
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
-	@PYTHONPATH=. $(BIN)/python benchmarks/pictures.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/index_costs.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py

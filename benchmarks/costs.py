@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks import fan_out, life, pages, pictures
+from benchmarks import fan_out, life, pages, picture_costs
 from benchmarks.http_load import measure_http
 from benchmarks.life_process import LifeTask
 from benchmarks.line_process import LineProcess
@@ -106,7 +106,9 @@ def delivery(found: Backends, subscribers: int, seconds: float) -> tuple[dict[st
 
 def picture(count: int) -> dict[str, float]:
     """Return the CPU milliseconds of a 12-megapixel photo and of a result of 1024 pixels, and the bytes kept."""
-    photo, result = [pictures.measure(name, count) for name in ("photo, JPEG, 4000 x 3000", "result, PNG, 1024 x 1024")]
+    photo, result = [
+        picture_costs.measure(name, count) for name in ("photo, JPEG, 4000 x 3000", "result, PNG, 1024 x 1024")
+    ]
     kept = {"photo_bytes": photo.size, "result_bytes": result.size}
     return {"photo_ms": photo.milliseconds, "result_ms": result.milliseconds, **kept}
 
