@@ -7,14 +7,20 @@ place come between.
 import argparse
 import asyncio
 from dataclasses import dataclass
-from functools import partial
+from itertools import cycle, islice
 
 import asyncpg
 
-from benchmarks.life import CONCURRENCY, Life, fill
-from benchmarks.life_process import LifeTask
-from benchmarks.line_process import LineProcess
-from benchmarks.measure import Backends, backends
+from benchmarks.life import fill
+from benchmarks.measure import Backends, backends, cpu_seconds
+from models import File, Generation, ids
+from models.database.connection import open_database
+from models.enum import FileKind, Quality, RefundPolicy, Size
+from services.core.idempotency import IdempotencyTicket
+from services.generations.claim import take_next
+from services.generations.specification import search_text
+from services.generations.submission import accept
+from services.integrations.providers.protocol import FinalImage
 
 TABLES = ("generations", "credit_transactions", "files", "users")
 _INDEXES = """
@@ -58,61 +64,93 @@ async def parts(connection: asyncpg.Connection) -> list[Part]:
     return found
 
 
-async def _run(url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetch(statement)
-    finally:
-        await connection.close()
+def _generation(user_id: str) -> Generation:
+    id, title = ids.new_id(ids.GENERATION), {"en": "Free prompt"}
+    return Generation(
+        id=id,
+        user_id=user_id,
+        batch_id=ids.new_id(ids.BATCH),
+        collection_slug="sandbox",
+        style_slug="free",
+        style_title=title,
+        prompt="a fox in the rain",
+        full_prompt="Make one picture of a fox in the rain.",
+        variables={},
+        size=Size.MEDIUM,
+        quality=Quality.STANDARD,
+        cost=1,
+        refund_policy=RefundPolicy.ON_FAILURE,
+        search_text=search_text(id, "a fox in the rain", title),
+    )
 
 
-async def _parts(url: str) -> list[Part]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await parts(connection)
-    finally:
-        await connection.close()
+def _file(user_id: str) -> File:
+    numbers = {"byte_size": 100_000, "width": 1024, "height": 1024}
+    return File(
+        owner_id=user_id,
+        kind=FileKind.RESULT,
+        content_type="image/webp",
+        sha256="0" * 64,
+        placeholder="data:,",
+        thumbnail_widths=[320],
+        **numbers,
+    )
 
 
-def measure(found: Backends, life: Life, count: int) -> Cost:
-    """Make `count` generations and return the cost of one."""
-    run = partial(_run, found.database_url)
-    before = asyncio.run(run(_WAL))[0]["bytes"]
-    sample = life.measure()
-    wal = asyncio.run(run(_WAL))[0]["bytes"] - before
-    return Cost(float(wal) / count, sample.cpu["database"] * 1000 / count)
+async def make(users: list[str], count: int) -> None:
+    """Take generations of the accounts in turn from the request to the result, one after another."""
+    for user_id in islice(cycle(users), count):
+        await accept(user_id, [_generation(user_id)], IdempotencyTicket("bench", None, ""), 0)
+        (claim,) = (await take_next("bench", 60, 4, 1, "demo")).claims
+        await claim.record_call("demo")
+        file = _file(user_id)
+        await claim.store_row(file, 0.95)
+        await claim.complete(file.id, FinalImage(b"", "demo", None, None))
+
+
+async def compare(found: Backends, users: list[str], count: int) -> None:
+    """Print what each part costs, between two measurements with everything in place."""
+    connection = await asyncpg.connect(found.database_url)
+
+    async def measure() -> Cost:
+        before, used = await connection.fetchval(_WAL), cpu_seconds(found.database_pid)
+        await make(users, count)
+        wal = await connection.fetchval(_WAL) - before
+        return Cost(float(wal) / count, (cpu_seconds(found.database_pid) - used) * 1000 / count)
+
+    await make(users, 200)  # warms up
+    everything = await measure()
+    print(f"everything: {everything.wal:.0f} bytes of WAL, {everything.cpu:.2f} ms of CPU")
+    print("| left out | bytes of WAL | ms of CPU |\n| --- | ---: | ---: |")
+    for part in await parts(connection):
+        await connection.execute(part.drop)
+        without = await measure()
+        await connection.execute(part.create)
+        before, everything = everything, await measure()
+        wal = (before.wal + everything.wal) / 2 - without.wal
+        cpu = (before.cpu + everything.cpu) / 2 - without.cpu
+        print(f"| {part.name} | {wal:.0f} | {cpu:.2f} |", flush=True)
+    await connection.close()
+
+
+async def _measure_all(found: Backends, count: int) -> None:
+    users = await fill(found)
+    connection = await asyncpg.connect(found.database_url)
+    # Full pages after a checkpoint, and vacuuming, would hide the rest.
+    for setting in ("full_page_writes", "autovacuum"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+    async with open_database(found.database_url):
+        await compare(found, users, count)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generations", type=int, default=400, help="of each round")
     options = parser.parse_args()
-    count = options.generations
     with backends() as found:
-        users = asyncio.run(fill(found))
-        # Full pages after a checkpoint would hide the rest.
-        asyncio.run(_run(found.database_url, "ALTER SYSTEM SET full_page_writes = off"))
-        asyncio.run(_run(found.database_url, "SELECT pg_reload_conf()"))
-        task = partial(LifeTask, database_url=found.database_url, redis_url=found.redis_url, concurrency=CONCURRENCY)
-        with (
-            LineProcess("benchmarks.life_process", task(role="producer", users=users)) as producer,
-            LineProcess("benchmarks.life_process", task(role="worker")) as worker,
-        ):
-            life = Life(found, producer, worker, count)
-            life.measure()  # warms up
-            everything = measure(found, life, count)
-            print(f"everything: {everything.wal:.0f} bytes of WAL, {everything.cpu:.2f} ms of CPU")
-            print("| left out | bytes of WAL | ms of CPU |\n| --- | ---: | ---: |")
-            for part in asyncio.run(_parts(found.database_url)):
-                asyncio.run(_run(found.database_url, part.drop))
-                without = measure(found, life, count)
-                asyncio.run(_run(found.database_url, part.create))
-                before, everything = everything, measure(found, life, count)
-                wal, cpu = (
-                    (before.wal + everything.wal) / 2 - without.wal,
-                    (before.cpu + everything.cpu) / 2 - without.cpu,
-                )
-                print(f"| {part.name} | {wal:.0f} | {cpu:.2f} |", flush=True)
+        asyncio.run(_measure_all(found, options.generations))
 
 
 if __name__ == "__main__":
