@@ -48,7 +48,7 @@ attack: .venv/dev ## attack a server on loopback in 33 ways, and time another us
 	@$(BIN)/python -m pytest -n 0 -s -p no:cacheprovider -m attack tests/campaigns/test_attack.py --budget $(or $(BUDGET),1) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floors and peers, then lists, analytics, webhooks; ROWS=, WORKERS=
-	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --cold KEPT_ANSWERS_MIB=0 --workers $(or $(WORKERS),1) --cold KEPT_ANSWERS_MIB=0
+	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1) --cold KEPT_ANSWERS_MIB=0
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
