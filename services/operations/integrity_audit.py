@@ -152,11 +152,13 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
 
 async def _files() -> AsyncIterator[dict[str, Any]]:
     """Yield the rows of all files, of which a bounded number is in memory."""
-    last = ""
-    while page := await rows(_FILES, last, _PAGE):
+    last, is_full = "", True
+    while is_full:
+        page = await rows(_FILES, last, _PAGE)
         for row in page:
             yield row
-        last = page[-1]["id"]
+        is_full = len(page) == _PAGE
+        last = page[-1]["id"] if page else last
 
 
 async def _still_live(ids: list[str]) -> list[str]:

@@ -207,7 +207,9 @@ async def test_shares_of_a_suspended_account_are_closed_until_it_is_unsuspended(
 async def test_every_change_of_a_share_is_published_once(idle_server: Running) -> None:
     ada = await idle_server.api.sign_up()
     id = await create_completed(idle_server, ada)
-    async with idle_server.services.integrations.bus.subscribe(account_channel(str(ada.user["id"]))) as messages:
+    bus = idle_server.services.integrations.bus
+    await bus.publish("sent", {})  # returns when the messages posted before it are sent, that of the creation included
+    async with bus.subscribe(account_channel(str(ada.user["id"]))) as messages:
         for change in (SHARE, UNSHARE):
             await ada.one(change, id=id)
             await ada.one(change, id=id)
