@@ -10,22 +10,28 @@ M = TypeVar("M", bound=Model)
 
 
 @functools.cache
-def columns(model: type[Model], table: str) -> str:
-    """Return all columns of the model for a SELECT or RETURNING, qualified by `table`, the table's name or alias."""
-    return ", ".join(f'{table}."{column}"' for column in model._meta.fields_db_projection.values())
+def columns(model: type[Model], table: str, prefix: str = "") -> str:
+    """Return all columns of the model for a SELECT or RETURNING, qualified by `table`, the table's name or alias.
+
+    `prefix`: of their names in the row, where it holds columns of several tables.
+    """
+    names = model._meta.fields_db_projection.values()
+    return ", ".join(f'{table}."{name}"' + (f' AS "{prefix}{name}"' if prefix else "") for name in names)
 
 
-def from_row(model: type[M], row: Mapping[str, Any]) -> M:
+def from_row(model: type[M], row: Mapping[str, Any], prefix: str = "") -> M:
     """Return the instance of a row that holds all `columns`; related objects are not loaded."""
-    return model.construct(_saved_in_db=True, **{name: read(row[column]) for name, column, read in _readers(model)})
+    values = {name: read(row[column]) for name, column, read in _readers(model, prefix)}
+    return model.construct(_saved_in_db=True, **values)
 
 
 @functools.cache
-def _readers(model: type[Model]) -> tuple[tuple[str, str, Any], ...]:
+def _readers(model: type[Model], prefix: str) -> tuple[tuple[str, str, Any], ...]:
     """Return the name, the column and the conversion of each field."""
     meta = model._meta
     return tuple(
-        (name, column, meta.fields_map[name].to_python_value) for name, column in meta.fields_db_projection.items()
+        (name, prefix + column, meta.fields_map[name].to_python_value)
+        for name, column in meta.fields_db_projection.items()
     )
 
 

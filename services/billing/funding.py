@@ -56,7 +56,10 @@ class FundingService:
 
     async def find(self, user: User | None, charge: Charge) -> Funding:
         """Return the source that would pay now, given the account's row; an anonymous viewer has none."""
-        pass_ = await passes.active(user.id) if user else None
+        return await self.choose(user, charge, await passes.active(user.id) if user else None)
+
+    async def choose(self, user: User | None, charge: Charge, pass_: ActivePass | None) -> Funding:
+        """Return the source that would pay now, given the account's row and its active pass."""
         if pass_ is not None and pass_.of(charge.media).remaining >= charge.count:
             return Funding(PaidBy.PASS, 0, pass_)
         if (await self._entitlements.of(user)).unlimited:

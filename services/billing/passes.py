@@ -4,7 +4,7 @@ Every change locks the account's row first, so what is read in such a transactio
 clock is the database's: a pass begins and ends for every server at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,10 +68,16 @@ async def active(user_id: str) -> ActivePass | None:
 async def active_of(user_ids: Sequence[str]) -> dict[str, ActivePass]:
     """Return the active passes of several accounts, by account."""
     found = await rows(_ACTIVE.format(placeholders(user_ids)), *user_ids)
-    return {row["user_id"]: _active(row) for row in found}
+    return {row["user_id"]: active_from(row) for row in found}
 
 
-def _active(row: dict[str, Any]) -> ActivePass:
+def active_sql(user_id: str) -> str:
+    """Return the SELECT of the active pass of the account `user_id`, an expression, as part of another statement."""
+    return _ACTIVE.format(user_id)
+
+
+def active_from(row: Mapping[str, Any]) -> ActivePass:
+    """Return the pass of a row of `active_sql`."""
     now, started_at = as_datetime(row["now"]), as_datetime(row["started_at"])
     hour = (now - started_at) // HOUR
     is_counted = row["hour"] == hour

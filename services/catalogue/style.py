@@ -13,7 +13,7 @@ from models.database.connection import run_tx
 from models.enum import MediaKind, Quality, Size
 from models.generation_row import AnyStyle
 from services.billing.entitlement import Entitlement, is_member
-from services.core.error import InvalidInputError, NotFoundError
+from services.core.error import InvalidInputError, NotFoundError, Refusal
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, paginate
 from services.core.text import clean_text, is_slug, slug_or_empty
@@ -93,6 +93,13 @@ def variables_of(style: AnyStyle) -> tuple[StyleVariable, ...]:
     return tuple(StyleVariable.model_validate(variable) for variable in style.variables)
 
 
+def no_style(style_id: str | None) -> Refusal:
+    """Return the refusal of a request whose style does not exist. None: it named none, and the profile needs one."""
+    if style_id is None:
+        return InvalidInputError(message("Please choose a style."), field=("styleId",))
+    return NotFoundError(field=("styleId",))
+
+
 class StyleService:
     """Reads the catalogue and seeds it from the profile."""
 
@@ -162,7 +169,7 @@ class StyleService:
         """
         found = await self._usable().get_or_none(id=style_id)
         if found is None or not (found.owner_id is None or is_own(found, viewer)):
-            raise NotFoundError(field=("styleId",))
+            raise no_style(style_id)
         return found
 
     async def prompt_only_style(self) -> Style:
@@ -170,7 +177,7 @@ class StyleService:
         collection, slug = PROMPT_ONLY_STYLE
         found = await self.by_slug(slug, collection)
         if found is None:
-            raise InvalidInputError(message("Please choose a style."), field=("styleId",))
+            raise no_style(None)
         return found
 
     def _active(self) -> QuerySet[Style]:

@@ -18,7 +18,8 @@ from services.events import account_change, audit_log
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
 from services.generations.cancellation import cancel
-from services.generations.specification import GenerationRequest, build_spec
+from services.generations.quote import read_terms
+from services.generations.specification import GenerationRequest, build_spec, check_request
 from services.generations.submission import SubmissionService
 from services.integrations.images.sanitizer import CleanImage
 from services.media import file
@@ -71,8 +72,10 @@ class GenerationService:
 
     async def _create(self, user: User, request: GenerationRequest, ticket: IdempotencyTicket) -> list[Generation]:
         entitlement = await self._entitlements.of(user)
-        spec = await build_spec(user, entitlement, request, self._styles, self._limits)
-        funding = await self._submissions.check(user, spec)
+        prompt = check_request(entitlement, request, self._styles, self._limits)
+        terms = await read_terms(user, request.style_id, with_usage=self._submissions.quota.is_limited)
+        spec = build_spec(user, entitlement, request, prompt, terms.style)
+        funding = await self._submissions.check_terms(user, spec, terms)
         await self._rates.hit_generations(user.id, spec.count)
         image = await self._photo(user.id, request)
         original = await self._files.store(user.id, FileKind.ORIGINAL, image) if image else None

@@ -102,14 +102,10 @@ def search_text(generation_id: str, prompt: str | None, style_title: Mapping[str
     return "\n".join([*([prompt] if prompt else []), *style_title.values(), generation_id]).casefold()
 
 
-async def build_spec(
-    user: User, entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
-) -> GenerationSpec:
-    """Check everything in a request except the photo's bytes and the funding.
-
-    Raises:
-        InvalidInputError, NotFoundError, MembershipRequiredError
-    """
+def check_request(
+    entitlement: Entitlement, request: GenerationRequest, styles: StyleService, limits: Limits
+) -> str | None:
+    """Check what needs no style, and return the prompt, cleaned. Raises InvalidInputError."""
     styles.check_request(entitlement, request.media, request.count, request.model)
     _check_aspect_ratio(request.aspect_ratio)
     if request.image is not None and request.upload_id is not None:
@@ -117,7 +113,17 @@ async def build_spec(
     prompt = check_prompt(request.prompt, limits.prompt_max_length)
     if request.style_id is None and prompt is None:
         raise InvalidInputError(message("Choose a style or describe the picture."), field=("styleId",))
-    style = await styles.style(request.style_id, user) if request.style_id else await styles.prompt_only_style()
+    return prompt
+
+
+def build_spec(
+    user: User, entitlement: Entitlement, request: GenerationRequest, prompt: str | None, style: Style
+) -> GenerationSpec:
+    """Check everything else in a request except the photo's bytes and the funding. `prompt`: from `check_request`.
+
+    Raises:
+        InvalidInputError, MembershipRequiredError
+    """
     if is_locked(style, user):
         raise MembershipRequiredError(field=("styleId",))
     if style.reference_image is ReferenceImage.REQUIRED and not request.has_photo:

@@ -17,6 +17,7 @@ from services.core.crashpoint import crashpoint, in_flight
 from services.core.idempotency import IdempotencyTicket, KeyLocks
 from services.events.account_change import AccountChange, ChangeKind
 from services.events.publisher import EventPublisher
+from services.generations.quote import Terms
 from services.generations.specification import GenerationSpec
 from services.integrations.messaging.wake_up import WakeUps
 from services.media.quota import UNLIMITED, StorageQuota
@@ -38,7 +39,7 @@ class SubmissionService:
         self._wake_ups = wake_ups
         self._events = events
         self._maintenance = maintenance
-        self._quota = quota
+        self.quota = quota
         self._locks = KeyLocks()
 
     async def run_once(
@@ -67,7 +68,20 @@ class SubmissionService:
         self._maintenance.check_submission_allowed()
         funding = await self._funding.find(user, spec.charge)
         funding.check()
-        await self._quota.check_order(user.id, spec.count)
+        await self.quota.check_order(user.id, spec.count)
+        return funding
+
+    async def check_terms(self, user: User, spec: GenerationSpec, terms: Terms) -> Funding:
+        """Check as `check`, by what was read together with the style.
+
+        Raises:
+            InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError, StorageFullError,
+            UnavailableError: as `check`.
+        """
+        self._maintenance.check_submission_allowed()
+        funding = await self._funding.choose(user, spec.charge, terms.active_pass)
+        funding.check()
+        self.quota.check_usage(terms.usage, spec.count)
         return funding
 
     async def submit(
@@ -94,7 +108,7 @@ class SubmissionService:
         accepted = None
         if lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each and dialect() == "postgres":
             new_rows = [spec.new_row(user_id, batch_id, funding) for _ in range(spec.count)]
-            accepted = await accept(user_id, new_rows, ticket, self._quota.max_generations)
+            accepted = await accept(user_id, new_rows, ticket, self.quota.max_generations)
         if accepted is not None:
             account, submitted = accepted, [_with_relations(row, spec) for row in new_rows]
         else:  # what the statement does not do; and this says why a request is refused
@@ -122,7 +136,7 @@ class SubmissionService:
         lines = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
         if lines or account is None:
             account = await ledger.post(user_id, lines, version_bumped=account is not None)
-        await self._quota.check_generations(user_id, spec.count)  # again, with the account's row locked
+        await self.quota.check_generations(user_id, spec.count)  # again, with the account's row locked
         await idempotency.store_result(user_id, ticket, batch_id)
         if lock_references is not None:
             await lock_references()

@@ -1,7 +1,8 @@
 """The storage quota of an account: the bytes of its pictures, and the generations that it keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from models.database.connection import placeholders, rows
 from services.core.error import StorageFullError
@@ -35,18 +36,26 @@ class StorageQuota:
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, StorageUsage]:
         """Return what the given accounts that exist store, by account."""
-        used, kept = (sql.format(owner="users.id") for sql in (_BYTES, _GENERATIONS))
         found = await rows(
-            f"SELECT id, ({used}) AS used_bytes, ({kept}) AS generations FROM users"  # noqa: S608 - constants and placeholders
+            f"SELECT id, {usage_columns('users.id')} FROM users"  # noqa: S608 - constants and placeholders
             f" WHERE id IN ({placeholders(user_ids)})",
             *user_ids,
         )
-        return {row["id"]: StorageUsage(int(row["used_bytes"]), int(row["generations"])) for row in found}
+        return {row["id"]: usage_from(row) for row in found}
 
     async def check_order(self, user_id: str, count: int) -> None:
         """Raises StorageFullError unless the account may keep `count` more generations and at least one more byte."""
-        if self.max_bytes or self.max_generations:
-            usage = await self._usage(user_id)
+        if self.is_limited:
+            self.check_usage(await self._usage(user_id), count)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything is limited; otherwise usage need not be read."""
+        return bool(self.max_bytes or self.max_generations)
+
+    def check_usage(self, usage: StorageUsage, count: int) -> None:
+        """Check as `check_order`, what was read before. Raises StorageFullError."""
+        if self.is_limited:
             if not self._has_room(self.max_bytes, usage.used_bytes, 1):
                 raise self._bytes_refusal(usage)
             if not self._has_room(self.max_generations, usage.generations, count):
@@ -96,6 +105,17 @@ class StorageQuota:
             generations=usage.generations,
             max_generations=self.max_generations,
         )
+
+
+def usage_columns(owner: str) -> str:
+    """Return the columns of what the account `owner`, an expression, stores, as part of a statement."""
+    used, kept = (sql.format(owner=owner) for sql in (_BYTES, _GENERATIONS))
+    return f"({used}) AS used_bytes, ({kept}) AS generations"
+
+
+def usage_from(row: Mapping[str, Any]) -> StorageUsage:
+    """Return what a row with `usage_columns` says."""
+    return StorageUsage(int(row["used_bytes"]), int(row["generations"]))
 
 
 async def _number(sql: str, user_id: str) -> int:

@@ -74,6 +74,9 @@ async def test_common_request_is_accepted_in_one_writing_statement(
     statements = [str(each.args[0]) for each in caplog.records if isinstance(each.args, tuple) and each.args]
     written = [sql for sql in statements if "INSERT INTO" in sql or "UPDATE" in sql]
     assert len([sql for sql in written if "generations" in sql or "credit" in sql]) == 1  # others are of the sign-up
+    before = [sql for sql in statements[: statements.index(written[-1])] if "styles" in sql or "passes" in sql]
+    assert len(before) == 1  # style, pass and what the account stores are read together
+    assert "used_bytes" in before[0]
 
 
 async def test_concurrent_requests_never_exceed_the_credits_or_the_kept_generations(idle_server: Running) -> None:
