@@ -1,8 +1,10 @@
 """Documents as clients send them: parsed, limited, validated and priced once, and kept for the next request."""
 
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -88,6 +90,11 @@ class PreparedOperation:
         self._costs: dict[tuple[object, ...], int] = {}
         self._coverage: Coverage | None = None
         self._has_coverage = False
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A hash of the document and the name of the operation: what is kept by it does not keep the document."""
+        return hashlib.sha256(f"{self.name or ''}\n{self.text}".encode("utf-8", "surrogatepass")).digest()
 
     def coverage(self, schema: GraphQLSchema) -> Coverage | None:
         """Return what the account's version covers, of a valid document; None if it does not cover all of it."""

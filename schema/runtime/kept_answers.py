@@ -69,7 +69,7 @@ class KeptAnswers:
         rights = (viewer.role, context.uses_api_key, context.allows_introspection)
         # Of the account's own row, which was just read, nothing can be stale, even if it was changed by hand.
         row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.locale, viewer.suspended_at)
-        return (viewer.id, viewer.version, context.locale, *rights, *row, prepared, given)
+        return (viewer.id, viewer.version, context.locale, *rights, *row, prepared.digest, given)
 
     def find(self, key: Key) -> Answer | None:
         """Return an answer that was kept."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from composition import web_options
 from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.coverage import COVERED
+from schema.runtime.document import DocumentCache
 from schema.runtime.kept_answers import KeptAnswers
 from schema.runtime.permission import ID_ARGUMENTS
 from settings import Settings
@@ -98,6 +101,21 @@ async def test_generation_that_has_not_ended_is_not_kept(settings: Settings, hit
             one = (await ada.execute(ONE, id=made["id"]))["viewer"]["generation"]
             assert page[0]["progress"] == one["progress"] == progress
         assert hits == [False] * 4
+
+
+async def test_kept_answer_does_not_keep_its_document(ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document takes up to a megabyte when it is parsed; the memory of answers counts only theirs."""
+    monkeypatch.setattr(schema, "documents", DocumentCache(most=2))
+    prepared = []
+    for number in range(5):
+        text = f"query Q{number} {{ viewer {{ name }} }}"
+        await ada.execute(text)
+        found = schema.documents.find(text, None)
+        assert found
+        prepared.append(weakref.ref(found))
+    del found
+    gc.collect()
+    assert [one() is not None for one in prepared] == [False, False, False, True, True]
 
 
 async def test_account_row_that_was_changed_by_hand_is_seen_at_once(ada: Api, hits: list[bool]) -> None:
