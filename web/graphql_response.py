@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 import orjson
 from cross_web import HTTPException
@@ -93,5 +94,6 @@ def is_query_of_other_site(scope: Scope, headers: Mapping[str, str]) -> bool:
     A GET has no preflight, and no Origin where a page loads it as a script or an image.
     """
     site = headers.get("sec-fetch-site", "same-origin")
-    is_query = scope["method"] == "GET" and b"query=" in scope["query_string"]
-    return is_query and "origin" not in headers and site not in ("same-origin", "none")
+    if scope["method"] != "GET" or "origin" in headers or site in ("same-origin", "none"):
+        return False
+    return "query" in dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))

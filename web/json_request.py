@@ -153,15 +153,18 @@ def _query_data(query_string: bytes) -> GraphQLRequestData | None:
     given = {name: value for name, value in found.items() if value}
     if "query" not in given:
         return None
-    try:
-        variables, extensions = (
-            decode_json(given[name]) if name in given else None for name in ("variables", "extensions")
-        )
-    except json.JSONDecodeError:
-        return None
-    if not isinstance(variables, dict | None) or not isinstance(extensions, dict | None):
-        return None
-    return GraphQLRequestData(given["query"], variables, given.get("operationName"), extensions)
+    objects: dict[str, Any] = {}
+    for name in ("variables", "extensions"):
+        if name in given:
+            try:
+                objects[name] = decode_json(given[name])
+            except json.JSONDecodeError:
+                return None
+            if not isinstance(objects[name], dict):
+                return None
+    return GraphQLRequestData(
+        given["query"], objects.get("variables"), given.get("operationName"), objects.get("extensions")
+    )
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:

@@ -31,7 +31,7 @@ from graphql import (
 
 from schema.runtime.permission import SignedIn
 from schema.runtime.price import FREE, PRICES, STATEMENT_PRICE, WRITE_STATEMENTS
-from schema.runtime.variables import TooComplexError, count_values
+from schema.runtime.variables import TooComplexError, count_values, whole_number
 from services.core.pagination import DEFAULT_SIZE, MAX_SIZE
 
 MAX_DEPTH = 16  # nested fields; GraphiQL's introspection has 15, the deepest of other clients about 8
@@ -268,7 +268,7 @@ class ComplexityVisitor:
         if isinstance(value, VariableNode):
             variable = value.name.value
             if variable in self._variables:
-                given = self._variables[variable]
+                given = whole_number(self._variables[variable])
                 return given if isinstance(given, int) else len(given) if isinstance(given, list) else None
             value = self._values.get(variable)
         if isinstance(value, IntValueNode):

@@ -30,7 +30,7 @@ from strawberry.types.graphql import OperationType
 from schema.runtime import complexity
 from schema.runtime.coverage import Coverage, coverage_of
 from schema.runtime.error_formatting import MAX_ERRORS, TOO_COMPLEX
-from schema.runtime.variables import TooComplexError, count_values
+from schema.runtime.variables import TooComplexError, count_values, whole_number
 from services.core.pagination import MAX_SIZE
 from telemetry import metric
 
@@ -161,6 +161,7 @@ class PreparedOperation:
 
 def _size(value: object) -> object:
     """Return what the cost of a document depends on in a variable, as complexity.py reads it."""
+    value = whole_number(value)
     if isinstance(value, int):
         return min(max(value, 1), MAX_SIZE)
     if isinstance(value, list):

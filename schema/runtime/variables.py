@@ -33,3 +33,8 @@ def count_values(variables: object) -> int:
         if not level:
             return found
     raise TooComplexError(f"The variables have too many levels: at most {MAX_LEVELS}.")
+
+
+def whole_number(value: object) -> object:
+    """Return the integer that GraphQL reads of 100.0, and any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -82,3 +82,6 @@ async def test_cookie_is_not_used_by_a_get_of_another_site(api: Api, site: str |
     assert posted.json()["data"]["viewer"] is not None
     bearer = {"authorization": f"Bearer {ada.token}", **origin}
     assert (await get(api, headers=bearer, query=VIEWER)).json()["data"]["viewer"] is not None
+    for name in ("q%75ery", "%71uery", "a=1&query"):
+        encoded = await api.http.get(f"/graphql?{name}={{viewer{{email}}}}", headers=headers)
+        assert (encoded.json()["data"]["viewer"] is not None) is is_signed_in

@@ -184,6 +184,14 @@ async def test_preflight_other_methods_and_headers_are_answered_alike(both: Both
         await both.same([*TYPE, (b"accept-language", language)], BODIES[7])
 
 
+@pytest.mark.parametrize("value", [b"", b"null", b"1", b"[]", b"{", b'""', b"NaN", b'{"a":NaN}', b"{}", b"true"])
+async def test_every_object_of_a_query_by_get_is_answered_alike(both: Both, value: bytes) -> None:
+    for name in (b"variables", b"extensions", b"operationName"):
+        await both.same([], method="GET", query=b"query={__typename}&%s=%s" % (name, value))
+    for query in (b"query=" + value, b"q%75ery={__typename}", b"query={a}&query={__typename}", b"query={a};b=" + value):
+        await both.same([], method="GET", query=query)
+
+
 async def test_sign_in_sets_the_same_cookies(both: Both, ada: Api) -> None:
     given = {"email": "ada@example.com", "password": "correct horse", "cookie": True}
     body = json.dumps({"query": SIGN_IN, "variables": {"input": given}}).encode()
