@@ -8,7 +8,7 @@ from adapters import make_sanitizers, open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
 from services.integrations.images.sanitizer import ImageSanitizer, SanitizerUnavailableError
-from services.integrations.messaging.redis_pubsub import ping
+from services.integrations.redis_client import ping
 from services.integrations.storage.upload_probe import find_upload_problem
 from services.products.profile import load_profile
 from setting_types import UploadMethod

@@ -126,9 +126,11 @@ def _is_store(value: str) -> bool:
 
 _SENTINELS = re.compile(r"rediss?\+sentinel://([^@/]*@)?[^@/,]+:\d{1,5}(,[^@/,]+:\d{1,5})*/[^/]+(/\d+)?")
 
+_CLUSTER = re.compile(r"rediss?\+cluster://([^@/]*@)?[^@/,?]+:\d{1,5}(,[^@/,?]+:\d{1,5})*/?(\?[^#]*)?")
+
 
 def _is_redis(value: str) -> bool:
-    if _SENTINELS.fullmatch(value):
+    if _SENTINELS.fullmatch(value) or _CLUSTER.fullmatch(value):
         return True
     return value.startswith(("redis://", "rediss://")) and _has_good_port(value)
 
@@ -179,7 +181,11 @@ _names = BeforeValidator(_split)
 Folder = Annotated[Path, _must(lambda path: not path.exists() or path.is_dir(), "a folder")]
 DatabaseAddress = Annotated[str, AfterValidator(_known_database)]
 RedisAddress = Annotated[
-    str, _must(_is_redis, "redis://host:port, rediss://host:port or redis+sentinel://host:port,host:port/service")
+    str,
+    _must(
+        _is_redis,
+        "redis://host:port, redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/service",
+    ),
 ]
 WebAddress = Annotated[str, _must(_is_absolute, "an absolute http:// or https:// address"), _strip_slash]
 SentryAddress = Annotated[str, _must(_is_dsn, "a DSN such as https://key@sentry.example.com/1")]

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         10, ge=1, le=1000, description="Maximum number of PostgreSQL connections per process."
     )
     redis_url: RedisAddress | None = Field(
-        None, description="redis://... or redis+sentinel://...: wake-ups and live events shared by several processes."
+        None, description="redis://, redis+cluster:// or redis+sentinel://...: wake-ups and events of all processes."
     )
     profile: str = Field("studio", pattern=r"^[a-z0-9-]+$", description="A file of profiles/, without .toml.")
     signup_credits: int | None = Field(None, ge=0, le=1_000_000, description="Credits of a new account.")

@@ -4,20 +4,19 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import structlog
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
-
-if TYPE_CHECKING:
-    from services.integrations import redis_client
 
 log = structlog.get_logger(__name__)
 
 _TIMEOUT = 1.0  # seconds for a reply of Redis; requests wait for it, but it must outlast a busy process
 _RETRY_AFTER = 5.0  # seconds after an outage of Redis until it is used again
+
+_PREFIX = "darkroom:limit"
 
 _T = TypeVar("_T")
 
@@ -33,26 +32,16 @@ class RateLimiter:
         self._retry_after = retry_after
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
-        self._pool: redis_client.ConnectionPool | None = None
+        self._close: Callable[[], Awaitable[None]] | None = None
         self._local_until = 0.0  # on the monotonic clock
         if url is not None:
-            from services.integrations.redis_client import NoBackoff, Retry, pool_of  # 7 MiB
-
-            self._pool = pool_of(
-                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
-            )
-            storage = RedisStorage(
-                "async+redis://",  # unused, because the pool knows the address
-                implementation="redispy",
-                key_prefix="darkroom:limit",
-                connection_pool=self._pool,  # type: ignore[arg-type]  # its type omits the documented pool
-            )
+            storage, self._close = _open_storage(url)
             self._shared = FixedWindowRateLimiter(storage)
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
-        if self._pool is not None:
-            await self._pool.aclose()
+        if self._close is not None:
+            await self._close()
 
     async def hit(self, key: str, times: int, seconds: int, cost: int = 1) -> float | None:
         """Add `cost` hits to `key` and return None, or the seconds to wait if that exceeds `times` within `seconds`.
@@ -92,6 +81,34 @@ class RateLimiter:
                 self._local_until = time.monotonic() + self._retry_after
                 log.warning("rate_limit.redis_unavailable", seconds=self._retry_after, error=repr(error))
         return await operation(self._local)
+
+
+def _open_storage(url: str) -> tuple[RedisStorage, Callable[[], Awaitable[None]]]:
+    """Return the counters in Redis, and what closes their connections. Each script names one key."""
+    from services.integrations.redis_client import (  # 7 MiB
+        NoBackoff,
+        RedisCluster,
+        Retry,
+        cluster_options,
+        is_cluster,
+        pool_of,
+    )
+
+    waits = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+    # The addresses of the storages are unused, because the options know them.
+    if is_cluster(url):
+        options = {**cluster_options(url), **waits}
+        cluster = RedisClusterStorage("async+redis+cluster://", implementation="redispy", key_prefix=_PREFIX, **options)
+        client: RedisCluster = cluster.bridge.get_connection()  # type: ignore[attr-defined]  # of redis-py's bridge
+        return cluster, client.aclose
+    pool = pool_of(url, **waits)
+    storage = RedisStorage(
+        "async+redis://",
+        implementation="redispy",
+        key_prefix=_PREFIX,
+        connection_pool=pool,  # type: ignore[arg-type]  # its type omits the documented pool
+    )
+    return storage, pool.aclose
 
 
 async def _seconds_left(limiter: FixedWindowRateLimiter, item: RateLimitItemPerSecond, key: str) -> float:

@@ -11,13 +11,40 @@ from telemetry.hidden_packages import hidden
 with hidden("opentelemetry.sdk"):
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.client import PubSub
+    from redis.asyncio.cluster import ClusterNode, RedisCluster
+    from redis.asyncio.connection import SSLConnection, parse_url
     from redis.asyncio.retry import Retry
     from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
     from redis.backoff import NoBackoff
+    from redis.crc import key_slot
+    from redis.exceptions import ClusterDownError, MovedError, RedisError, ResponseError
 
-__all__ = ["ConnectionPool", "NoBackoff", "PubSub", "Redis", "Retry", "client_of", "pool_of"]
+__all__ = [
+    "Address",
+    "ClusterDownError",
+    "ConnectionPool",
+    "MovedError",
+    "NoBackoff",
+    "PubSub",
+    "Redis",
+    "RedisCluster",
+    "RedisError",
+    "ResponseError",
+    "Retry",
+    "client_of",
+    "cluster_options",
+    "is_cluster",
+    "key_slot",
+    "node_addresses",
+    "node_url",
+    "ping",
+    "pool_of",
+]
 
 _SENTINEL = ("redis+sentinel://", "rediss+sentinel://")  # the second: TLS to the masters
+_CLUSTER = ("redis+cluster://", "rediss+cluster://")  # the second: TLS
+
+Address = tuple[str, int]
 
 
 class _SentinelPool(SentinelConnectionPool):
@@ -30,7 +57,7 @@ class _SentinelPool(SentinelConnectionPool):
 
 
 def pool_of(url: str, **options: Any) -> ConnectionPool:
-    """Return a pool of connections to the Redis of REDIS_URL.
+    """Return a pool of connections to the one Redis, or to the master, of REDIS_URL; not for a cluster.
 
     `url`: redis://, rediss://, unix://, or redis+sentinel://user:password@host:port,host:port/service/database, with
     user, password and database of the master. `options`: arguments of each connection, which override the URL's query.
@@ -43,15 +70,68 @@ def pool_of(url: str, **options: Any) -> ConnectionPool:
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     service, _, database = parts.path.strip("/").partition("/")
-    addresses = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]
     waits = {name: value for name, value in options.items() if name.startswith("socket_") or name == "retry"}
     master = {"username": unquote(user) or None, "password": unquote(password) or None, "db": int(database or 0)}
     if parts.scheme.startswith("rediss"):
         master["ssl"] = True
-    sentinels = Sentinel(addresses, sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # of redis-py
+    sentinels = Sentinel(_addresses(hosts), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # of redis-py
     return _SentinelPool(unquote(service), sentinels, **master, **options)  # type: ignore[no-untyped-call]  # of redis-py
 
 
 def client_of(url: str, **options: Any) -> Redis:
     """Return a client with a pool of its own; see `pool_of`."""
     return Redis.from_pool(pool_of(url, **options))
+
+
+def is_cluster(url: str) -> bool:
+    """Return whether `url` names nodes of a Redis Cluster."""
+    return url.startswith(_CLUSTER)
+
+
+def node_addresses(url: str) -> list[Address]:
+    """Return the addresses of nodes in a redis+cluster:// URL."""
+    return _addresses(urlsplit(url).netloc.rpartition("@")[2])
+
+
+def node_url(url: str, address: Address) -> str:
+    """Return the URL of one node of the cluster `url`: the same user, password and options."""
+    parts = urlsplit(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return parts._replace(
+        scheme=parts.scheme.removesuffix("+cluster"), netloc=f"{credentials}{at}{host}:{address[1]}", path="/0"
+    ).geturl()
+
+
+def cluster_options(url: str) -> dict[str, Any]:
+    """Return the arguments of RedisCluster for `url`.
+
+    `url`: redis+cluster:// or rediss+cluster://user:password@host:port,host:port; any of the servers will do, since
+    they name the others.
+    """
+    addresses = node_addresses(url)
+    options: dict[str, Any] = dict(parse_url(node_url(url, addresses[0])))
+    for name in ("host", "port", "db"):
+        options.pop(name, None)
+    if options.pop("connection_class", None) is SSLConnection:
+        options["ssl"] = True
+    return {**options, "startup_nodes": [ClusterNode(host, port) for host, port in addresses]}
+
+
+async def ping(url: str) -> None:
+    """Return once the Redis at `url` responds; of a cluster, every primary.
+
+    Raises:
+        RedisError, OSError: it does not respond, or refuses.
+    """
+    if not is_cluster(url):
+        async with client_of(url, socket_connect_timeout=2) as client:
+            await client.ping()
+        return
+    options = cluster_options(url) | {"socket_connect_timeout": 2, "socket_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+    async with RedisCluster(**options) as cluster:
+        await cluster.ping(target_nodes=RedisCluster.PRIMARIES)
+
+
+def _addresses(hosts: str) -> list[Address]:
+    return [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]

@@ -23,7 +23,7 @@ from PIL import Image
 import adapters
 import main
 from logs import configure_logs
-from services.integrations.messaging.redis_pubsub import RedisBackend
+from services.integrations.messaging.redis_backend import SharedBackend
 from services.integrations.providers.protocol import FinalImage, ImageRequest, Progress, ProviderEvent
 from settings import load_settings
 from tests.campaigns.fork_server import serve_forks
@@ -79,16 +79,16 @@ def loss_file(folder: Path) -> Path:
 
 def drop_messages(folder: Path, rng: random.Random) -> None:
     """Drop some of the published messages, as a network would."""
-    publish = RedisBackend.publish
+    publish = SharedBackend.publish
 
-    async def publish_or_drop(self: RedisBackend, channel: str, message: str) -> None:
+    async def publish_or_drop(self: SharedBackend, channel: str, message: str) -> None:
         if loss_file(folder).exists() and rng.random() < LOSS:
             with loss_file(folder).open("a") as dropped:
                 dropped.write(".")
         else:
             await publish(self, channel, message)
 
-    RedisBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the fault of this drill
+    SharedBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the fault of this drill
 
 
 def run(spec: ProcessSpec) -> int:

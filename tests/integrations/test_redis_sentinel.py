@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from services.integrations.messaging.bus import GAP, Bus, Subscription
-from services.integrations.messaging.redis_pubsub import ping
 from services.integrations.rate_limiter import RateLimiter
-from services.integrations.redis_client import pool_of
+from services.integrations.redis_client import ping, pool_of
 from settings import SettingsError, load_settings
 from tests.support.client import PATIENCE, until
 from tests.support.sentinel import SentinelServers

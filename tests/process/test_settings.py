@@ -121,6 +121,7 @@ INVALID: list[tuple[str, str]] = [
     ("SENTRY_DSN", "key@sentry.example.com/1"),
     ("SENTRY_DSN", "https://sentry.example.com/1"),
     ("LOG_FORMAT", "xml"),
+    ("PNG_RESULTS", "gif"),
     ("LOG_LEVEL", "loud"),
 ]
 

@@ -17,7 +17,7 @@ from broadcaster import Broadcast
 from telemetry import metric
 
 if TYPE_CHECKING:  # 7 MiB, which a server without REDIS_URL does not need
-    from services.integrations.messaging.redis_pubsub import RedisBackend
+    from services.integrations.messaging.redis_backend import SharedBackend
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Bus(Broadcast):
     once for all of them. Their sets are only changed without suspending, so concurrent first ones need no lock.
     """
 
-    def __init__(self, backend: "RedisBackend | None" = None, maxsize: int = MAXSIZE) -> None:
+    def __init__(self, backend: "SharedBackend | None" = None, maxsize: int = MAXSIZE) -> None:
         super().__init__("memory://", backend=backend)
         self._redis = backend
         self._maxsize = maxsize
@@ -93,9 +93,15 @@ class Bus(Broadcast):
 
     @classmethod
     def open(cls, url: str | None) -> Self:
-        """Return a bus to enter with `async with`. `url`: redis://, rediss:// or unix://; None: this process only."""
+        """Return a bus to enter with `async with`. `url`: REDIS_URL; None: this process only."""
         if url is None:
             return cls()
+        from services.integrations.redis_client import is_cluster
+
+        if is_cluster(url):
+            from services.integrations.messaging.redis_cluster import ClusterBackend
+
+            return cls(ClusterBackend(url))
         from services.integrations.messaging.redis_pubsub import RedisBackend
 
         return cls(RedisBackend(url))
