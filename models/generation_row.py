@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from models.catalogue import Collection, Localised, Style
-from models.database.fixed_sql import Part, Row, RowKind, columns
+from models.database.fixed_sql import Part, Row, RowKind, columns, fetch, places_of
 from models.enum import (
     ErrorCode,
     FileKind,
@@ -214,3 +214,11 @@ def _select(wanted: frozenset[str] | None) -> Selection:
         else:
             lists.append(columns(File, f'"{part}"', FileColumns.attributes, f"{part}."))
     return Selection(", ".join(lists), joins)
+
+
+async def generations_by_id(ids: list[str]) -> list[GenerationRow]:
+    """Return the generations with these ids, of any account, deleted or not, with everything that displays them."""
+    found = selection(None)
+    places, values = places_of(ids)
+    sql = f'SELECT {found.columns} FROM "generations"{found.joins} WHERE "generations"."id" IN ({places})'  # noqa: S608 - columns and placeholders
+    return await fetch(GENERATIONS, sql, values, PARTS)

@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 import models
 from models import enum, ids
+from models.generation_row import GenerationRow
 from schema.accounts import User
 from schema.generations import (
     CreateGenerationInput,
@@ -22,6 +23,7 @@ from schema.runtime.context import Context, Info
 from schema.runtime.feed import follow
 from schema.runtime.input import given
 from schema.runtime.node import known_id
+from services.core.error import NotFoundError
 from services.events.generation_topic import GenerationTopic
 from services.events.topic import Item
 from services.generations.regeneration import RefinementRequest, RegenerationRequest
@@ -87,13 +89,15 @@ async def generation_progress(info: Info, id: strawberry.ID) -> AsyncGenerator[G
     join = topics.join((GenerationTopic, generation_id), partial(GenerationTopic, generation_id))
     async with follow(info.context, join, _states) as feed:
         async with topics.opening:
-            row = await services.generations.requests.get(viewer.id, generation_id)
+            row = await services.gallery.lists.find(viewer.id, generation_id)
+        if row is None:
+            raise NotFoundError(field=("id",))
         feed.topic.show(row)
         async for generation in feed.events([Item((row.version,), row)]):
             yield generation
 
 
-def _states(row: models.Generation, _: Context) -> list[Generation]:
+def _states(row: GenerationRow, _: Context) -> list[Generation]:
     return [Generation.of(row)]
 
 

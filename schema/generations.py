@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @strawberry.type(description="A request for one image.")
 class Generation(Node):
     row: strawberry.Private[AnyGeneration]
-    is_type_of = SourceClasses(GENERATIONS.record, GENERATIONS.plain)
+    is_type_of = SourceClasses(GENERATIONS.record, GENERATIONS.plain, GENERATIONS.updated)
     media: MediaKind
     status: GenerationStatus
     stage: GenerationStage

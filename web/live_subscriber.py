@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from models.enum import ErrorCode
 from schema.runtime.error_formatting import format_errors
-from schema.runtime.event_view import EncodedItem, EventOperation, EventView, encode_json
+from schema.runtime.event_view import EncodedItem, EventOperation, EventView, encode_json, next_message
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import Instrumentation, collecting_codes
 from services.core.error import Refusal
@@ -20,13 +20,13 @@ log = structlog.get_logger(__name__)
 
 _GONE = (WebSocketDisconnect, WebSocketDisconnected, OSError)  # raised by sending to a client that has left
 _RETRY_SECONDS = 1.0
-_COMPLETE = b'"complete"}'
+_COMPLETE = b'{"type":"complete","id":'
 
 
 class Connection(Protocol):
     """The socket that a subscription is on."""
 
-    def write(self, head: bytes, body: bytes) -> bool:
+    def write(self, body: bytes, tail: bytes) -> bool:
         """Send a message of two parts, in UTF-8, at once; False where the client does not read, or is gone."""
 
     def send_text(self, text: str) -> Coroutine[Any, Any, None]:
@@ -46,9 +46,9 @@ class LiveSubscriber:
     __slots__ = (
         "_codes",
         "_connection",
-        "_head",
         "_instruments",
         "_operation",
+        "_tail",
         "_view",
         "_writing",
         "feed",
@@ -68,7 +68,7 @@ class LiveSubscriber:
         self.feed = feed
         self._operation = operation
         self._instruments = instrumentation
-        self._head = b'{"id":' + encode_json(operation_id) + b',"type":'
+        self._tail = encode_json(operation_id) + b"}"
         self._codes: set[ErrorCode] | None = None
         self._view: EventView | None = None
         self._writing: asyncio.Task[None] | None = None  # waits until the client reads
@@ -95,7 +95,7 @@ class LiveSubscriber:
         self.feed.position = item.position
         if item.codes:
             self._add_codes(item.codes)
-        self._send([_next(payload) for payload in item.payloads])
+        self._send(item.messages)
 
     def complete(self) -> None:
         self._send([_COMPLETE])
@@ -107,7 +107,7 @@ class LiveSubscriber:
             format_errors([reported], self.feed.context)
         self._add_codes(codes)
         payload = encode_json({"data": None, "errors": [reported.formatted]})
-        self._send([_next(payload), _COMPLETE])
+        self._send([next_message(payload), _COMPLETE])
         self.close(is_disconnected=False)
 
     def fetch_missed(self) -> None:
@@ -152,7 +152,7 @@ class LiveSubscriber:
             self._writing = asyncio.create_task(self._send_after(self._writing, bodies))
             return
         for number, body in enumerate(bodies):
-            if not self._connection.write(self._head, body):
+            if not self._connection.write(body, self._tail):
                 self._writing = asyncio.create_task(self._send_later(bodies[number:]))
                 return
 
@@ -168,7 +168,7 @@ class LiveSubscriber:
 
     async def _send_all(self, bodies: Sequence[bytes]) -> None:
         for body in bodies:
-            await self._connection.send_text((self._head + body).decode())
+            await self._connection.send_text((body + self._tail).decode())
 
     async def _send_missed(self) -> None:
         view, feed = self._view, self.feed
@@ -177,7 +177,7 @@ class LiveSubscriber:
             for item in await feed.topic.missed_items(feed.position):
                 encoded = await view.encode(item)
                 feed.position = encoded.position
-                await self._send_all([_next(payload) for payload in encoded.payloads])
+                await self._send_all(encoded.messages)
         except _GONE:
             return
         except Exception as error:  # noqa: BLE001 - the database is away
@@ -190,7 +190,3 @@ class LiveSubscriber:
         self._writing = None
         if self._view is not None and self._may_continue():
             self._view.serve(self)
-
-
-def _next(payload: bytes) -> bytes:
-    return b'"next","payload":' + payload + b"}"

@@ -73,7 +73,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self._closing: asyncio.Task[None] | None = None
         assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
         extension = self.websocket.ws.scope.get("extensions", {}).get(WRITE_TEXT)
-        self._write: Callable[[bytes, bytes], bool] = extension["write"] if extension else _cannot_write
+        self.write: Callable[[bytes, bytes], bool] = extension["write"] if extension else _cannot_write
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -179,9 +179,6 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self.operations[operation.id] = subscriber  # type: ignore[assignment]  # Strawberry needs `task` only
         subscriber.start()
 
-    def write(self, head: bytes, body: bytes) -> bool:
-        return self._write(head, body)
-
     async def send_text(self, text: str) -> None:
         assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
         await self.websocket.ws.send({"type": "websocket.send", "text": text})
@@ -209,7 +206,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         return None  # an invalid document ends only its own operation, not the socket
 
 
-def _cannot_write(head: bytes, body: bytes) -> bool:
+def _cannot_write(body: bytes, tail: bytes) -> bool:
     """Write nothing: this server has no way to do it at once."""
     return False
 

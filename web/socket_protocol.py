@@ -181,21 +181,21 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self.transport.write(self._frames.late_pong)
             self._frames.late_pong = None
 
-    def write_text(self, head: bytes, body: bytes) -> bool:
+    def write_text(self, body: bytes, tail: bytes) -> bool:
         """Send a text message of two parts, in UTF-8, without suspending; False if the client does not read.
 
         websockets' own serializer takes several times as long, for each subscriber of one event.
         """
         if not self.writable.is_set() or self.close_sent or self._has_failed or self.conn.state is not State.OPEN:
             return False
-        size = len(head) + len(body)
+        size = len(body) + len(tail)
         if size < _MEDIUM:
             start = bytes((_TEXT, size))
         elif size < _LARGE:
             start = bytes((_TEXT, _MEDIUM, size >> 8, size & 0xFF))
         else:
             start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
-        self.transport.write(b"".join((start, head, body)))
+        self.transport.write(b"".join((start, body, tail)))
         return True
 
     async def run_asgi(self) -> None:

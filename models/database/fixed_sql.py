@@ -6,7 +6,7 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -87,18 +87,35 @@ def _part_reader(read: _Read) -> _Read:
     return lambda part: read(part._row)
 
 
+class _Updated(dict[str, Any]):
+    """Columns that have changed since `base` was read, from which all others are taken."""
+
+    __slots__ = ("base",)
+    base: Any
+
+    def __missing__(self, column: str) -> Any:
+        return self.base[column]
+
+
 class RowKind(Generic[R]):
-    """A row class in the forms that the two drivers return."""
+    """A row class in the forms that the two drivers return, and in that of a row with later values."""
 
     def __init__(self, row: type[R]) -> None:
         self.row = row
         self.record: type[Any] = type(f"{row.__name__}Record", (row, asyncpg.Record), {"__slots__": ()})
         self.plain: type[Any] = type(f"{row.__name__}Plain", (row, dict), {})
+        self.updated: type[Any] = type(f"{row.__name__}Updated", (row, _Updated), {})
 
     def plain_row(self, values: dict[str, Any]) -> R:
         """Return a row of these columns, which may come from another row."""
         row: R = self.plain(values)
         return row
+
+    def updated_row(self, row: R, values: dict[str, Any]) -> R:
+        """Return a row with later values of some columns; of a row that is one itself, `values` replace the former."""
+        found = self.updated(values)
+        found.base = row.base if isinstance(row, _Updated) else row
+        return found  # type: ignore[no-any-return]  # a class that is made above
 
 
 def columns(model: type[Model], alias: str, names: Iterable[str], prefix: str = "") -> str:
@@ -122,6 +139,15 @@ class Values(list[object]):
     def add_all(self, values: Iterable[object]) -> str:
         """Add several values and return their placeholders, for an IN list."""
         return ", ".join([self.add(value) for value in values])
+
+
+def places_of(ids: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the placeholders of an IN list, and its values: the last is repeated up to a power of two.
+
+    So few texts of a statement are prepared, whatever the number of ids, of which there is at least one.
+    """
+    size = 1 << (len(ids) - 1).bit_length()
+    return ", ".join([f"${number}" for number in range(1, size + 1)]), [*ids, *[ids[-1]] * (size - len(ids))]
 
 
 async def fetch(

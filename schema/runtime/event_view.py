@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import Awaitable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from functools import partial
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 from graphql import ExecutionResult, Executor
@@ -19,13 +20,15 @@ from schema.runtime.instrumentation import collecting_codes
 from schema.runtime.pipeline import DarkroomSchema
 from services.events.topic import Item, Position
 
+_NO_CODES: frozenset[ErrorCode] = frozenset()
 
-@dataclass(frozen=True, slots=True)
-class EncodedItem:
-    """The events of one item of a topic: the payloads of `next` messages, as JSON."""
+
+class EncodedItem(NamedTuple):
+    """The events of one item of a topic, as JSON: payloads, and messages of type `next` up to the operation's id."""
 
     position: Position
     payloads: tuple[bytes, ...]
+    messages: tuple[bytes, ...]
     codes: frozenset[ErrorCode]  # of the errors in them
 
 
@@ -100,6 +103,7 @@ class EventView:
 
     __slots__ = (
         "_context",
+        "_count",
         "_encoded",
         "_executor",
         "_is_paid",
@@ -117,6 +121,9 @@ class EventView:
         self._render = feed.render
         self._operation = operation
         self._context = context
+        slots = context.services.operations.query_slots
+        # Counts an event of the account, and returns the seconds until its turn.
+        self._count = partial(slots.count_event, context.caller, operation.cost)
         self._executor: Executor[Any] | None = None  # made for the first event
         self.receivers: dict[Receiver, None] = {}
         self._encoded: dict[Position, EncodedItem] = {}
@@ -157,32 +164,28 @@ class EventView:
             if topic.has_missed(feed.position):
                 receiver.fetch_missed()
                 return
-            items = topic.items_after(feed.position)
-            if not items:
+            item = topic.next_item(feed.position)
+            if item is None:
                 if topic.has_ended:
                     receiver.complete()
                 return
-            encoded = self._encoded.get(items[0].position)
+            encoded = self._encoded.get(item.position)
             if encoded is None:
                 try:
-                    encoded = self._execute_next(items[0])
+                    encoded = self._execute_next(item)
                 except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
                     receiver.fail(error)
                     return
             if encoded is None:
                 return  # all receivers are served when it is there
             receiver.deliver(encoded)
+            if topic.keeps_newest and not topic.has_ended:
+                return  # it was the only one
 
     async def encode(self, item: Item[Any]) -> EncodedItem:
         """Execute an item for one receiver, outside the turns of the view."""
         await asyncio.sleep(self._count())
-        with collecting_codes() as codes:
-            return self._encode(item.position, [await _result(value) for value in self._execute(item)], codes)
-
-    def _count(self) -> float:
-        """Count an event of the account, and return the seconds until its turn."""
-        context = self._context
-        return context.services.operations.query_slots.count_event(context.caller, self._operation.cost)
+        return self._encode(item.position, [await _result(value) for value in self._execute(item)])
 
     def _execute_next(self, item: Item[Any]) -> EncodedItem | None:
         """Execute an item for all receivers; None: it takes longer, or has to wait for its turn."""
@@ -195,18 +198,16 @@ class EventView:
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
                 return None
         self._is_paid = False
-        with collecting_codes() as codes:
-            results = self._execute(item)
-            if not all(isinstance(result, ExecutionResult) for result in results):
+        results = self._execute(item)
+        for result in results:
+            if not isinstance(result, ExecutionResult):
                 self._pending = asyncio.create_task(self._finish(item, results))
                 return None
-            return self._keep(self._encode(item.position, cast("list[ExecutionResult]", results), codes))
+        return self._keep(self._encode(item.position, cast("list[ExecutionResult]", results)))
 
     async def _finish(self, item: Item[Any], results: list[ExecutionResult | Awaitable[ExecutionResult]]) -> None:
         try:
-            with collecting_codes() as codes:
-                done = [await _result(result) for result in results]
-                encoded = self._keep(self._encode(item.position, done, codes))
+            encoded = self._keep(self._encode(item.position, [await _result(result) for result in results]))
         except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
             for receiver in tuple(self.receivers):
                 receiver.fail(error)
@@ -233,28 +234,41 @@ class EventView:
         return encoded
 
     def _execute(self, item: Item[Any]) -> list[ExecutionResult | Awaitable[ExecutionResult]]:
-        if self._executor is None:
-            self._executor = self._operation.executor(self._context)
-        build = self._executor.build_per_event_executor
-        # Without @defer and @stream, there is one result.
-        return [
-            cast("ExecutionResult | Awaitable[ExecutionResult]", build(event).execute_operation())
-            for event in self._render(item.value, self._context)
-        ]
+        return [self._execute_event(event) for event in self._render(item.value, self._context)]
 
-    def _encode(self, position: Position, results: list[ExecutionResult], codes: set[ErrorCode]) -> EncodedItem:
-        payloads = []
+    def _execute_event(self, event: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
+        executor, self._executor = self._executor or self._operation.executor(self._context), None
+        executor.root_value = event
+        # Without @defer and @stream, there is one result.
+        result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+        if isinstance(result, ExecutionResult) and not result.errors:
+            self._executor = executor
+        else:  # it still has the event and its errors; a copy costs as much as the rest
+            self._executor = executor.build_per_event_executor(None)
+        return result
+
+    def _encode(self, position: Position, results: list[ExecutionResult]) -> EncodedItem:
+        payloads, messages, codes = [], [], _NO_CODES
         for result in results:
             payload: dict[str, object] = {"data": result.data}
             if result.errors:
-                format_errors(result.errors, self._context)
+                with collecting_codes() as found:
+                    format_errors(result.errors, self._context)
+                codes |= found
                 payload["errors"] = [error.formatted for error in result.errors]
-            payloads.append(encode_json(payload))
-        return EncodedItem(position, tuple(payloads), frozenset(codes))
+            encoded = encode_json(payload)
+            payloads.append(encoded)
+            messages.append(next_message(encoded))
+        return EncodedItem(position, tuple(payloads), tuple(messages), codes)
 
 
 async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> ExecutionResult:
     return result if isinstance(result, ExecutionResult) else await result
+
+
+def next_message(payload: bytes) -> bytes:
+    """Return a message of type `next`, up to the operation's id."""
+    return b'{"type":"next","payload":' + payload + b',"id":'
 
 
 def encode_json(data: object) -> bytes:

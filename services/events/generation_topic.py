@@ -4,12 +4,13 @@ from typing import ClassVar, Self
 
 from models import Generation
 from models.enum import GenerationStatus
+from models.generation_row import GenerationRow, generations_by_id
 from services.events.payload import apply_update, generation_channel
 from services.events.topic import Item, Topic
-from services.integrations.messaging.bus import Message
+from services.integrations.messaging.bus import GAP, Message
 
 
-class GenerationTopic(Topic[Generation]):
+class GenerationTopic(Topic[GenerationRow]):
     """A generation as its newest message or its row describes it; the topic ends after a final status."""
 
     table: ClassVar = Generation
@@ -20,17 +21,17 @@ class GenerationTopic(Topic[Generation]):
     def __init__(self, generation_id: str) -> None:
         super().__init__(generation_channel(generation_id), generation_id)
 
-    def show(self, row: Generation) -> None:
+    def show(self, row: GenerationRow) -> None:
         """Send a state to all subscribers, if it is newer than what they have."""
-        if row.version <= self.version:
-            return
-        self.version = row.version
-        self.has_ended = row.status.is_final
-        self.add(Item((row.version,), row))
+        version = row.version
+        if version > self.version:
+            self.version = version
+            self.has_ended = row.status.is_final
+            self.add(Item((version,), row))
 
     def receive(self, message: Message) -> None:
         updated = None
-        if isinstance(message, dict) and self.items:
+        if message is not GAP and self.items:
             version = message.get("version")
             if isinstance(version, int) and version <= self.version:
                 return  # late, or a duplicate
@@ -46,8 +47,7 @@ class GenerationTopic(Topic[Generation]):
     @classmethod
     async def read_rows(cls, topics: list[Self]) -> None:
         by_id = {topic.row_id: topic for topic in topics}
-        found = Generation.filter(id__in=list(by_id)).select_related("original", "result", "style", "style__collection")
-        for row in await found:
+        for row in await generations_by_id(list(by_id)):
             topic = by_id.pop(row.id)
             if row.deleted_at is not None and row.status is not GenerationStatus.CANCELED:
                 topic.end()  # ended and then deleted: there is nothing to show

@@ -1,10 +1,12 @@
 """Bus messages: the channels, and decoding a message back into rows; one of another release decodes to None."""
 
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from models import CreditTransaction, Generation
+from models import CreditTransaction
 from models.enum import GenerationStage, GenerationStatus, TransactionStatus, TransactionType
+from models.generation_row import GENERATIONS, GenerationRow
 from services.events.account_change import ChangeKind, GenerationChange
 
 # The fields in a message about a generation: everything that changes while it is processed, by us and by its owner.
@@ -21,6 +23,9 @@ GENERATION_FIELDS = (
     "share_slug",
 )
 GENERATION_TIMES = ("started_at", "updated_at")
+_fields_of = itemgetter(*GENERATION_FIELDS)
+_UNFINISHED = frozenset(status.value for status in GenerationStatus if not status.is_final)
+_STAGES = frozenset(stage.value for stage in GenerationStage)
 LINE_FIELDS = (
     "id",
     "user_id",
@@ -54,27 +59,21 @@ def account_channel(user_id: str) -> str:
     return f"account:{user_id}"
 
 
-def apply_update(generation: Generation, payload: dict[str, Any]) -> Generation | None:
-    """Return a copy of `generation` with a message's values; None if the row itself must be read.
+def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> GenerationRow | None:
+    """Return `generation` with a message's values; None if the row itself must be read.
 
     A final status needs the row, which has more fields than the message. Other messages are applied directly: reading
     the row instead would skip stages that have passed meanwhile.
     """
     try:
-        status = GenerationStatus(payload["status"])
-        if status.is_final:
+        if payload["status"] not in _UNFINISHED or payload["stage"] not in _STAGES:
             return None
-        values = {name: payload[name] for name in GENERATION_FIELDS}
-        values["status"], values["stage"] = status, GenerationStage(payload["stage"])
+        values = dict(zip(GENERATION_FIELDS, _fields_of(payload), strict=True))
         for name in GENERATION_TIMES:
             values[name] = datetime.fromisoformat(payload[name]) if payload[name] else None
     except _OTHER_RELEASE:
         return None
-    # Not copy.copy and setattr, with which Tortoise notes what to save: half of the work of a delivery.
-    updated = object.__new__(type(generation))
-    updated.__dict__.update(generation.__dict__)
-    updated.__dict__.update(values)
-    return updated
+    return GENERATIONS.updated_row(generation, values)
 
 
 def decode_lines(payload: dict[str, Any], seen: int) -> list[CreditTransaction] | None:

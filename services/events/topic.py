@@ -1,10 +1,10 @@
 """Topics: channels of the bus that have subscribers in this process, each decoded and applied once for all of them."""
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
@@ -25,8 +25,7 @@ _RETRY_SECONDS = 1.0
 _CHECKS = 4  # of quiet topics in the time after which a topic counts as quiet
 
 
-@dataclass(frozen=True, slots=True)
-class Item(Generic[V]):
+class Item(NamedTuple, Generic[V]):
     """A value for all subscribers of a topic that have not reached its position."""
 
     position: Position
@@ -70,7 +69,7 @@ class Topic(ABC, Generic[V]):
         self.row_id = row_id
         self.version = 0  # of the row, as far as it was applied
         self.awaited = 0  # the row's version at the last check, whose message had not arrived
-        self.heard = 0.0  # when the last message arrived, or the row was compared; seconds of the event loop
+        self.heard = 0.0  # when the last message arrived, or the row was compared; seconds of time.monotonic
         self.items: list[Item[V]] = []
         self.missed: Position = ()  # of the newest item that is gone
         self.has_ended = False  # no further item will come
@@ -106,12 +105,21 @@ class Topic(ABC, Generic[V]):
         if version > self.version:
             self.awaited = version
         else:
-            self.heard = self.topics.now()
+            self.heard = time.monotonic()
         return False
 
     def is_due(self) -> bool:
         """Whether something has changed by time alone."""
         return False
+
+    def next_item(self, position: Position) -> Item[V] | None:
+        """Return the first item that a subscriber at `position` has not received."""
+        items = self.items
+        if not items or items[-1].position <= position:
+            return None
+        if self.keeps_newest:
+            return items[0]
+        return next(item for item in items if item.position > position)
 
     def items_after(self, position: Position) -> list[Item[V]]:
         """Return the items that a subscriber at `position` has not received."""
@@ -146,7 +154,7 @@ class Topic(ABC, Generic[V]):
 
     def on_message(self, message: Message) -> None:
         """Take a message from the bus."""
-        self.heard = self.topics.now()
+        self.heard = time.monotonic()
         self.receive(message)
 
     def leave(self) -> None:
@@ -219,10 +227,6 @@ class Topics:
         self._reading: asyncio.Task[None] | None = None
         self.opening = asyncio.Semaphore(_OPENINGS)
 
-    def now(self) -> float:
-        """Return the time of the event loop, in seconds."""
-        return asyncio.get_running_loop().time()
-
     def subscriber_count(self) -> int:
         """Count the subscribers of all topics."""
         return sum(topic.users for topic in self._topics.values())
@@ -235,7 +239,7 @@ class Topics:
         topic = self._topics.get(key)
         if topic is None:
             topic = self._topics[key] = make()
-            topic.topics, topic.heard = self, self.now()
+            topic.topics, topic.heard = self, time.monotonic()
             self._keys[topic] = key
         topic.users += 1
         try:
@@ -282,7 +286,7 @@ class Topics:
     async def _check_forever(self) -> None:
         while self._topics:
             await asyncio.sleep(self._every / _CHECKS)
-            before = self.now() - self._every / 2
+            before = time.monotonic() - self._every / 2
             quiet = [topic for topic in self._topics.values() if topic.heard <= before and topic.table is not None]
             try:
                 for table in (Generation, User):
@@ -297,5 +301,5 @@ class Topics:
             found = dict(await table.filter(id__in=ids).values_list("id", "version"))
             for topic in batch:
                 if topic.is_behind(found.get(topic.row_id)) or topic.is_due():
-                    topic.heard = self.now()
+                    topic.heard = time.monotonic()
                     topic.read_again()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from models import Generation, User
+from models import User
 from models.enum import GenerationStage, Role
+from models.generation_row import GenerationRow
 from resolvers.billing import _update
 from resolvers.events import _activity
 from resolvers.gallery import _step
@@ -75,9 +76,9 @@ class Client:
         self.received: list[dict[str, Any]] = []
         self.ended: list[str] = []
 
-    def write(self, head: bytes, body: bytes) -> bool:
+    def write(self, body: bytes, tail: bytes) -> bool:
         if self.reads.is_set():
-            self.received.append(json.loads(head + body))
+            self.received.append(json.loads(body + tail))
         return self.reads.is_set()
 
     async def send_text(self, text: str) -> None:
@@ -143,7 +144,7 @@ async def progress_topic(server: Running, ada: Api) -> tuple[GenerationTopic, Ca
     """Return a topic of a generation, and a function that publishes its progress."""
     generation_id = await create_in_another_process(server.services, ada)
     topic = await joined(server, generation_id, lambda: GenerationTopic(generation_id))
-    topic.show(await Generation.present().get(id=generation_id))
+    await topic.read_rows([topic])
     claim = await claim_in_another_process(generation_id)
 
     async def publish(progress: float) -> None:
@@ -237,7 +238,7 @@ async def test_event_is_rendered_once_for_all_with_the_same_document_and_languag
     topic, publish = await progress_topic(server, ada)
     languages: list[str] = []
 
-    def render(row: Generation, context: Context) -> Any:
+    def render(row: GenerationRow, context: Context) -> Any:
         languages.append(context.locale)
         return _states(row, context)
 
@@ -295,7 +296,7 @@ async def test_quiet_streams_are_compared_by_one_statement_for_all(
     for _ in range(count):
         generation_id = await create_in_another_process(server.services, ada)
         topic = await topics.join(generation_id, lambda id=generation_id: GenerationTopic(id))  # type: ignore[misc]
-        topic.show(await Generation.present().get(id=generation_id))
+        await topic.read_rows([topic])
         joined_topics.append(topic)
     caplog.set_level("DEBUG", logger="tortoise.db_client")
     caplog.clear()
