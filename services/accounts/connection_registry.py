@@ -9,7 +9,7 @@ import structlog
 
 from models import User
 from services.accounts.api_key import ApiKeyService, is_api_key
-from services.accounts.session import SessionService
+from services.accounts.session import SessionService, SessionState
 from services.core.error import TooManySubscriptionsError
 from services.events.payload import SIGN_INS_CHANNEL
 from services.integrations.messaging.bus import Bus
@@ -22,8 +22,8 @@ _BATCH = 500  # tokens in one statement
 class OpenConnection:
     """One socket or stream.
 
-    `user`: the account's row as of the last check. `signed_out`: the token no longer works. `notify` is called after
-    the token stopped working, or the account's role or language changed.
+    `user`: the account's row as of the last change of what is checked. `signed_out`: the token no longer works.
+    `notify` is called after the token stopped working, or the account's role or language changed.
     """
 
     __slots__ = ("notify", "signed_out", "token", "user")
@@ -34,12 +34,18 @@ class OpenConnection:
         self.signed_out = False
         self.notify = notify
 
+    def has(self, state: SessionState | None) -> bool:
+        """Whether a valid session's state is the one that is known; None: it is invalid, or must be read."""
+        user = self.user
+        return state is not None and not self.signed_out and (user.role, user.locale) == state
+
 
 class ConnectionRegistry:
     """Every open socket and stream of this process, each notified when its session ends or its account's role changes.
 
     A service that ends sessions publishes it on the bus, and that account's connections are checked at once. Messages
-    may be lost, so all connections are checked every `every` seconds, hundreds with one statement.
+    may be lost, so all connections are checked every `every` seconds, hundreds with one statement. The accounts
+    themselves are read only where something has changed.
 
     `max_subscriptions`: of one account, because each reads its rows again every few seconds; None: any number.
     """
@@ -115,11 +121,29 @@ class ConnectionRegistry:
                     log.warning("connection.check_failed", error=repr(error))
 
     async def _check(self, connections: list[OpenConnection]) -> None:
-        for start in range(0, len(connections), _BATCH):
-            batch = connections[start : start + _BATCH]
-            users = await self._users_of({connection.token for connection in batch})
-            for connection in batch:
-                before, now = connection.user, users.get(connection.token)
+        by_token: dict[str, list[OpenConnection]] = {}
+        for connection in connections:
+            by_token.setdefault(connection.token, []).append(connection)
+        tokens = list(by_token)
+        for start in range(0, len(tokens), _BATCH):
+            batch = tokens[start : start + _BATCH]
+            states = await self._states_of(batch)
+            changed = [token for token in batch if any(not one.has(states.get(token)) for one in by_token[token])]
+            if changed:
+                self._apply({token: by_token[token] for token in changed}, await self._users_of(changed))
+
+    async def _states_of(self, tokens: list[str]) -> dict[str, SessionState]:
+        """Return the states of the tokens of sessions; an API key's depends on more, so it is always read."""
+        sessions = [token for token in tokens if not is_api_key(token)]
+        return await self._sessions.states_of(sessions) if sessions else {}
+
+    @staticmethod
+    def _apply(by_token: dict[str, list[OpenConnection]], users: dict[str, User]) -> None:
+        """Notify the connections whose session has ended, or whose account's role or language has changed."""
+        for token, connections in by_token.items():
+            now = users.get(token)
+            for connection in connections:
+                before = connection.user
                 connection.signed_out, connection.user = now is None, now or before
                 after = connection.user
                 if connection.signed_out or after.role is not before.role or after.locale != before.locale:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import structlog
 
 from models import Generation, User
+from models.database.fixed_sql import fetch, places_of
+from models.generation_row import GENERATIONS
 from services.integrations.messaging.bus import GAP, MAXSIZE, Bus, Message
 
 V = TypeVar("V")
@@ -297,9 +299,14 @@ class Topics:
     async def _compare(self, table: type[Generation] | type[User], topics: "list[Topic[Any]]") -> None:
         for start in range(0, len(topics), _BATCH):
             batch = topics[start : start + _BATCH]
-            ids = {topic.row_id for topic in batch}
-            found = dict(await table.filter(id__in=ids).values_list("id", "version"))
+            found = await _versions(table, list({topic.row_id for topic in batch}))
             for topic in batch:
                 if topic.is_behind(found.get(topic.row_id)) or topic.is_due():
                     topic.heard = time.monotonic()
                     topic.read_again()
+
+
+async def _versions(table: type[Generation] | type[User], ids: list[str]) -> dict[str, int]:
+    places, values = places_of(ids)
+    sql = f'SELECT "id", "version" FROM "{table._meta.db_table}" WHERE "id" IN ({places})'  # noqa: S608 - a table and placeholders
+    return {row["id"]: row["version"] for row in await fetch(GENERATIONS, sql, values)}
