@@ -10,6 +10,7 @@ from adapters import open_integrations, product_ids
 from models.database.connection import open_database, rows
 from models.database.postgres import REQUEST_LIMITS, Limits
 from models.database.read_only import ReadOnlyDatabase
+from models.database.replica import ReadReplica, open_replica
 from schema.runtime.access import Audience
 from services.accounts.wiring import AccountOptions, build_accounts
 from services.background.wiring import build_background
@@ -77,7 +78,9 @@ async def open_services(
         opening = open_integrations(
             settings, with_provider=with_provider, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers
         )
-        services = build_services(settings, await stack.enter_async_context(opening))
+        integrations = await stack.enter_async_context(opening)
+        replica = open_replica(settings.database_replica_url, settings.database_pool_size)
+        services = build_services(settings, integrations, await stack.enter_async_context(replica))
         await stack.enter_async_context(services.operations.maintenance.watching())
         stack.push_async_callback(services.accounts.mail.aclose)
         stack.push_async_callback(services.accounts.connections.aclose)
@@ -85,19 +88,19 @@ async def open_services(
         yield services
 
 
-def build_services(settings: Settings, integrations: Integrations) -> Services:
+def build_services(settings: Settings, integrations: Integrations, replica: ReadReplica | None = None) -> Services:
     """Build the groups of services, each from those above it."""
     profile = load_profile(PROFILES / f"{settings.profile}.toml")
     bus, storage = integrations.bus, integrations.storage
     read_only = ReadOnlyDatabase(settings.database, READ_ONLY_SECONDS)
     products = Products(profile)
-    core = Core(Translator(LOCALES), _rate_limits(settings, profile, integrations.limiter))
+    core = Core(Translator(LOCALES), _rate_limits(settings, profile, integrations.limiter), replica)
     events = build_events(bus, settings.subscription_reread_seconds)
     operations = build_operations(
         bus,
         events,
         build_audit(settings, storage, read_only),
-        read_only,
+        ReadOnlyDatabase(settings.database, READ_ONLY_SECONDS, replica),
         provider=integrations.provider.name,
         providers=Provider,
         heartbeat_seconds=settings.generation_sweep_seconds,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from adapters import make_sanitizers, open_storage, product_ids, server_limits
 from models.database.connection import open_database
 from models.database.migrate import missing_migrations
+from models.database.replica import MAX_LAG, ReadReplica
 from services.integrations.images.sanitizer import ImageSanitizer, SanitizerUnavailableError
 from services.integrations.redis_client import ping
 from services.integrations.storage.upload_probe import find_upload_problem
@@ -27,6 +28,10 @@ async def check(settings: Settings) -> int:
             missing = await missing_migrations()
         return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
 
+    async def replica() -> str:
+        async with open_database(settings.database):
+            return await find_replica_problem(settings.database_replica_url or "")
+
     async def storage() -> str:
         async with open_storage(settings) as opened:
             await opened.check()
@@ -41,9 +46,12 @@ async def check(settings: Settings) -> int:
         return ""
 
     key = "API key is set" if settings.has_openrouter_key else "no API key needed"
+    address = settings.database_replica_url
+    replicas = [("replica", address.split("@")[-1], replica)] if address else []
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
         ("database", settings.database.split("@")[-1], migrations),
-        ("storage", settings.storage_summary, storage),
+        *replicas,
+        ("storage", storage_summary(settings), storage),
         ("uploads", settings.upload_method, uploads),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
@@ -64,9 +72,26 @@ async def check(settings: Settings) -> int:
     failures += bool(missing)
     status = "FAIL" if missing else "ok" if settings.has_payments else "none"
     problem = f": POLAR_PRODUCTS has no product for {', '.join(missing)}" if missing else ""
-    print(f"{status:5} payments   {settings.payments_summary}{problem}")
+    print(f"{status:5} payments   {payments_summary(settings)}{problem}")
     print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_summary}")
     return 1 if failures else 0
+
+
+def storage_summary(settings: Settings) -> str:
+    """Return where images are stored."""
+    if settings.s3_bucket is None:
+        return str(settings.data_dir / "files")
+    place = f"s3://{settings.s3_bucket}/{settings.s3_prefix}"
+    return f"{place} at {settings.s3_endpoint_url}" if settings.s3_endpoint_url else f"{place} in {settings.s3_region}"
+
+
+def payments_summary(settings: Settings) -> str:
+    """Return where payments go."""
+    if settings.polar_access_token is not None:
+        return f"{settings.polar_base_url}, products: {len(settings.polar_products)}"
+    if settings.is_production:
+        return "POLAR_ACCESS_TOKEN is not set: nothing can be bought"
+    return "development checkout, nothing is charged"
 
 
 def connections_line(settings: Settings, descriptors: int) -> str:
@@ -89,6 +114,18 @@ async def pictures_line(settings: Settings, sanitizer: ImageSanitizer) -> str:
         problem = f": {error}"
     place = f"at most {settings.image_max_megapixels} megapixels"
     return f"{'low' if problem else 'ok':5} {'pictures':10} {place}{problem}"
+
+
+async def find_replica_problem(url: str) -> str:
+    """Return why the primary serves lists at the moment; empty: the replica does. The database is open."""
+    replica = ReadReplica(url, pool_size=1)
+    try:
+        lag = await replica.check()
+    finally:
+        replica.close()
+    if lag is None:
+        return "its lag is unknown, because the primary does not respond"
+    return f"it lags by more than {MAX_LAG:.0f} s" if lag > MAX_LAG else ""
 
 
 async def _check_uploads(settings: Settings) -> str:

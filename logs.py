@@ -155,4 +155,4 @@ SECRET_FIELDS = (
     "polar_access_token",
     "metrics_token",
 )
-ADDRESS_FIELDS = ("database_url", "redis_url", "smtp_url", "sentry_dsn")
+ADDRESS_FIELDS = ("database_url", "database_replica_url", "redis_url", "smtp_url", "sentry_dsn")

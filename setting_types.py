@@ -180,6 +180,13 @@ _names = BeforeValidator(_split)
 
 Folder = Annotated[Path, _must(lambda path: not path.exists() or path.is_dir(), "a folder")]
 DatabaseAddress = Annotated[str, AfterValidator(_known_database)]
+PostgresAddress = Annotated[
+    str,
+    _must(
+        lambda url: url.startswith(("postgres://", "postgresql://")) and _has_good_port(url),
+        "postgresql://user:password@host/name",
+    ),
+]
 RedisAddress = Annotated[
     str,
     _must(

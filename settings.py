@@ -21,6 +21,7 @@ from setting_types import (
     Networks,
     Origins,
     PngResults,
+    PostgresAddress,
     Products,
     Provider,
     RedisAddress,
@@ -73,6 +74,9 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(
         10, ge=1, le=1000, description="Maximum number of PostgreSQL connections per process."
+    )
+    database_replica_url: PostgresAddress | None = Field(
+        None, description="A streaming replica of DATABASE_URL, for lists and statistics as far as it is current."
     )
     redis_url: RedisAddress | None = Field(
         None, description="redis://, redis+cluster:// or redis+sentinel://...: wake-ups and events of all processes."
@@ -261,6 +265,8 @@ class Settings(BaseSettings):
             problems.append("MAIL_FROM is required with SMTP_URL: the sender of mails")
         if self.signup_verification is SignupVerification.REQUIRED and not self.has_mail:
             problems.append("SMTP_URL is required with SIGNUP_VERIFICATION=required: the link arrives by mail")
+        if self.database_replica_url and not (self.database_url or "").startswith("postgres"):
+            problems.append("DATABASE_REPLICA_URL requires a DATABASE_URL of PostgreSQL")
         problems += self._storage_problems()
         if problems:
             raise ValueError("\n".join(problems))
@@ -305,14 +311,6 @@ class Settings(BaseSettings):
         return self.s3_upload_method or (UploadMethod.PUT if is_r2 else UploadMethod.POST)
 
     @property
-    def storage_summary(self) -> str:
-        """Where images are stored, for the output of `check`."""
-        if self.s3_bucket is None:
-            return str(self.data_dir / "files")
-        place = f"s3://{self.s3_bucket}/{self.s3_prefix}"
-        return f"{place} at {self.s3_endpoint_url}" if self.s3_endpoint_url else f"{place} in {self.s3_region}"
-
-    @property
     def has_development_checkout(self) -> bool:
         """Whether checkouts are simulated by a page of this server: without POLAR_ACCESS_TOKEN, never in production."""
         return self.polar_access_token is None and not self.is_production
@@ -321,15 +319,6 @@ class Settings(BaseSettings):
     def has_payments(self) -> bool:
         """Whether anything can be bought, by Polar or by the development checkout."""
         return self.polar_access_token is not None or not self.is_production
-
-    @property
-    def payments_summary(self) -> str:
-        """Where payments go, for the output of `check`."""
-        if self.polar_access_token is not None:
-            return f"{self.polar_base_url}, products: {len(self.polar_products)}"
-        if self.is_production:
-            return "POLAR_ACCESS_TOKEN is not set: nothing can be bought"
-        return "development checkout, nothing is charged"
 
     @property
     def has_mail(self) -> bool:

@@ -103,6 +103,25 @@ bus_connected = Gauge(
 )
 bus_reconnects = Counter("darkroom_bus_reconnects", "Connections to Redis that the event bus lost.", registry=REGISTRY)
 
+replica_lost = Gauge(
+    "darkroom_database_replica_lost",
+    "1 while the read replica does not respond, so that the primary serves its reads.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+replica_lag = Gauge(
+    "darkroom_database_replica_lag_seconds",
+    "Seconds by which the read replica lags, at most.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+replica_reads = Counter(
+    "darkroom_database_replica_reads",
+    "Reads for the replica by outcome: replica, or why the primary served them: behind, down, failed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
 # Shared values: every process reads them from the database, at most once every few seconds.
 database_up = Gauge(
     "darkroom_database_up",

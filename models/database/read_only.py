@@ -7,11 +7,14 @@ import asyncio
 import contextlib
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, overload
 
 import asyncpg
 
 from models.database.connection import in_dialect, is_postgres, sqlite_path
+from models.database.connection_pool import CONNECTION_ERRORS
+from models.database.replica import CAUGHT_UP, ReadReplica
+from telemetry import metric
 
 _CONNECT = 10.0  # seconds
 _THREADS = 4  # of SQLite: the queries of analytics, and one of the audit
@@ -23,10 +26,14 @@ class QueryTimeoutError(Exception):
 
 
 class ReadOnlyDatabase:
-    """Runs statements in the syntax of `models.database.connection.rows`. `seconds`: the deadline of each."""
+    """Runs statements in the syntax of `models.database.connection.rows`. `seconds`: the deadline of each.
 
-    def __init__(self, url: str, seconds: float) -> None:
+    `replica`: where they are run if it lags by a few seconds at most.
+    """
+
+    def __init__(self, url: str, seconds: float, replica: ReadReplica | None = None) -> None:
         self._url = url
+        self._replica = replica
         self._seconds = seconds
         # Threads of their own: these queries take up to a minute, and the event loop's threads read and write files.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="read-only")
@@ -38,12 +45,38 @@ class ReadOnlyDatabase:
             QueryTimeoutError: it did not finish in time.
         """
         if is_postgres(self._url):
-            return await self._query_postgres(in_dialect(sql, "postgres"), values)
+            statement = in_dialect(sql, "postgres")
+            found = await self._query_replica(statement, values)
+            return await self._query_postgres(self._url, statement, values) if found is None else found
         return await self._query_sqlite(in_dialect(sql, "sqlite"), values)
 
-    async def _query_postgres(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    async def _query_replica(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]] | None:
+        """Return the rows from the replica; None: the primary must be queried."""
+        replica, position = self._replica, self._replica.position if self._replica else None
+        if replica is None or position is None:
+            return None
+        try:
+            found = await self._query_postgres(replica.url, sql, values, position)
+        except CONNECTION_ERRORS as error:
+            replica.note_failure(error)
+            return None
+        metric.replica_reads.labels("behind" if found is None else "replica").inc()
+        return found
+
+    @overload
+    async def _query_postgres(self, url: str, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]: ...
+
+    @overload
+    async def _query_postgres(
+        self, url: str, sql: str, values: tuple[Any, ...], position: str
+    ) -> list[dict[str, Any]] | None: ...
+
+    async def _query_postgres(
+        self, url: str, sql: str, values: tuple[Any, ...], position: str | None = None
+    ) -> list[dict[str, Any]] | None:
+        """Return the rows; None: the server has not replayed the primary's log up to `position`."""
         connection = await asyncpg.connect(
-            self._url,
+            url,
             timeout=_CONNECT,
             command_timeout=self._seconds + 1,
             server_settings={
@@ -53,6 +86,8 @@ class ReadOnlyDatabase:
             },
         )
         try:
+            if position is not None and not await connection.fetchval(CAUGHT_UP, position):
+                return None
             return [dict(row) for row in await connection.fetch(sql, *values)]
         except (asyncpg.QueryCanceledError, TimeoutError) as error:
             raise QueryTimeoutError from error

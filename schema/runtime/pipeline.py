@@ -1,7 +1,7 @@
 """The way of every operation, over HTTP, sockets and event streams: its guards, its document, its execution."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
@@ -232,11 +232,21 @@ async def _execute(
     turn = slots.slot(context.caller, kind.value) if cost > _EXPENSIVE[kind] else nullcontext()
     with span(f"graphql {prepared.root_field}", type=kind.value) as found:
         async with turn:
-            result = await _run(schema, request, prepared)
+            with _replica_reads(kind, context):
+                result = await _run(schema, request, prepared)
         if result.errors:
             format_errors(result.errors, context)
         instrumentation.describe(found, prepared.label, user_id)
     return result
+
+
+def _replica_reads(kind: OperationType, context: Context) -> AbstractContextManager[None]:
+    """Let a query read lists from the replica that has reached its viewer's version; mutations read the primary."""
+    replica = context.services.core.replica
+    if replica is None or kind is not OperationType.QUERY:
+        return nullcontext()
+    viewer = context.viewer
+    return replica.read_by(viewer.id, viewer.version) if viewer else replica.read_by(None, 0)
 
 
 async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> ExecutionResult:

@@ -6,7 +6,7 @@ from models import User, ids
 from services.accounts.credential import find_user, parse_email
 from services.core.error import InvalidInputError
 from services.core.message import message
-from services.core.pagination import Page, PageRequest, paginate
+from services.core.pagination import Page, PageRequest, paginate, replica_page
 from services.core.text import clean_text
 
 _MAX_SEARCH_LENGTH = 320  # characters, the maximum of an address
@@ -27,7 +27,7 @@ class UserLookup:
         wanted = clean_text(search, _MAX_SEARCH_LENGTH, field=("search",))
         if wanted is not None:
             query = query.filter(id=wanted) if ids.is_id(wanted, ids.USER) else query.filter(_contains(wanted))
-        return await paginate(query, request, key="id", descending=True)
+        return await replica_page(lambda: paginate(query, request, key="id", descending=True))
 
     async def user(self, user_id: str | None, email: str | None) -> User | None:
         """Return an account by id or address, or None. Deleted accounts are found by id only.

@@ -11,7 +11,7 @@ from models import CreditTransaction, User, ids
 from models.database.connection import rows
 from models.enum import TransactionType
 from services.core.error import InsufficientCreditsError, NotFoundError
-from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate
+from services.core.pagination import MAX_SIZE, Page, PageRequest, created_between, paginate, replica_page
 from services.events.account_change import AccountChange
 
 # A reversed purchase may be spent already, and an admin's decision is final: these lines may overdraw an account.
@@ -131,7 +131,7 @@ class LedgerService:
         """Return a page of an account's lines, newest first."""
         query = _filter_types(CreditTransaction.filter(user_id=user_id), wanted)
         query = created_between(query, wanted.created_after, wanted.created_before)
-        return await paginate(query, request, key="sequence", descending=True)
+        return await replica_page(lambda: paginate(query, request, key="sequence", descending=True), user_id)
 
     async def all_transactions(
         self, request: PageRequest[str], wanted: TransactionFilter
@@ -139,7 +139,7 @@ class LedgerService:
         """Return a page of all accounts' lines, newest first, for admins."""
         query = _filter_types(CreditTransaction.all(), wanted)
         query = created_between(query, wanted.created_after, wanted.created_before, prefix=ids.TRANSACTION)
-        return await paginate(query, request, key="id", descending=True)
+        return await replica_page(lambda: paginate(query, request, key="id", descending=True))
 
     async def transaction(self, user_id: str, transaction_id: str) -> CreditTransaction:
         """Return one of the account's lines.

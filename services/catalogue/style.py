@@ -15,7 +15,7 @@ from models.generation_row import AnyStyle
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
 from services.core.message import message
-from services.core.pagination import Page, PageRequest, paginate
+from services.core.pagination import Page, PageRequest, paginate, replica_page
 from services.core.text import clean_text, is_slug, slug_or_empty
 from services.products.collection import ProfileCollection, ProfileStyle
 from services.products.profile import Profile
@@ -120,7 +120,8 @@ class StyleService:
 
     async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
         """Return a page of the catalogue; every word of `search` must occur in a title, description or category."""
-        return await paginate(self._matching(self._active(), wanted), request, key="position", descending=False)
+        query = self._matching(self._active(), wanted)
+        return await replica_page(lambda: paginate(query, request, key="position", descending=False))
 
     async def custom_styles(
         self, viewer: User | None, request: PageRequest[str], wanted: StyleFilter

@@ -1,7 +1,7 @@
 """Keyset pagination: a page is found by the key of its neighbour, so it costs the same at any depth."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models import ids
+from models.database import replica
 from models.database.keyset import After, Before
 from services.core.error import InvalidInputError
 from services.core.message import message
@@ -123,6 +124,17 @@ async def paginate(
     # One more row than requested shows whether there is a further page in that direction.
     found = await wanted.order_by(*(sign + column for column in columns)).limit(request.size + 1)
     return page_of(found, request, columns, query.count)
+
+
+async def replica_page(read: Callable[[], Awaitable[Page[R, K]]], account_id: str | None = None) -> Page[R, K]:
+    """Return the page that `read` returns, and later its total, from the read replica if that suffices.
+
+    `account_id`: whose list it is; None: a list that may be out of date by a few seconds.
+    """
+    if not replica.has_reader():
+        return await read()
+    page = await replica.read(read, account_id)
+    return replace(page, count=lambda: replica.read(page.count, account_id))
 
 
 def page_of(

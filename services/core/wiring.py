@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from models.database.replica import ReadReplica
 from services.core.locale import Translator
 from services.core.rate_limit import RateLimits
 
@@ -12,3 +13,4 @@ class Core:
 
     translator: Translator
     rates: RateLimits
+    replica: ReadReplica | None = None  # for lists and statistics

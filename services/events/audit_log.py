@@ -5,7 +5,7 @@ from typing import Any
 from models import AuditEntry, User
 from models.enum import AdminAction, Role
 from services.core.error import ForbiddenError
-from services.core.pagination import Page, PageRequest, paginate
+from services.core.pagination import Page, PageRequest, paginate, replica_page
 
 
 async def record(actor_id: str | None, action: AdminAction, target: str | None, **detail: Any) -> AuditEntry:
@@ -30,7 +30,7 @@ class AuditLog:
 
     async def entries(self, request: PageRequest[str]) -> Page[AuditEntry, str]:
         """A page of all entries, newest first."""
-        return await paginate(AuditEntry.all(), request, key="id", descending=True)
+        return await replica_page(lambda: paginate(AuditEntry.all(), request, key="id", descending=True))
 
     async def by_ids(self, entry_ids: list[str]) -> dict[str, AuditEntry]:
         """Return the entries with these ids, by id; unknown ids are left out."""

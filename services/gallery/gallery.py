@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from models import ids
 from models.enum import GenerationStatus, MediaKind
 from models.generation_row import GenerationRow
-from services.core.pagination import Page, PageRequest, created_bounds, page_of
+from services.core.pagination import Page, PageRequest, created_bounds, page_of, replica_page
 from services.core.text import slug_or_empty
 from services.gallery.generation_query import NONE_DELETED, GenerationQuery
 from services.gallery.search import search_page, search_words
@@ -88,7 +88,8 @@ class GalleryService:
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        return await _page(NONE_DELETED.equal("user_id", user_id), request, wanted, order, attributes)
+        query = NONE_DELETED.equal("user_id", user_id)
+        return await replica_page(lambda: _page(query, request, wanted, order, attributes), user_id)
 
     async def all_generations(
         self, request: PageRequest[GenerationKey], wanted: GenerationFilter, attributes: frozenset[str] | None = None
@@ -98,7 +99,8 @@ class GalleryService:
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        return await _page(NONE_DELETED, request, wanted, GenerationOrder.NEWEST, attributes)
+        newest = GenerationOrder.NEWEST
+        return await replica_page(lambda: _page(NONE_DELETED, request, wanted, newest, attributes))
 
 
 async def _page(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from models.database import replica
 from models.database.connection import placeholders, rows
 
 # Each value is read from an index of its own, in which an account's rows are adjacent.
@@ -38,7 +39,9 @@ class StatsService:
 
     async def by_users(self, user_ids: Sequence[str]) -> dict[str, Stats]:
         """Return the statistics of the given accounts that exist, by account."""
-        found = await rows(_STATS.format(ids=placeholders(user_ids)), *user_ids)
+        sql = _STATS.format(ids=placeholders(user_ids))
+        (owner,) = user_ids if len(user_ids) == 1 else (None,)  # statistics of many accounts may be out of date
+        found = await replica.read(lambda: rows(sql, *user_ids), owner)
         return {row["id"]: _stats(row) for row in found}
 
 

@@ -13,7 +13,7 @@ from models.database.connection import run_tx
 from models.enum import AdminAction, EventOutcome, PurchaseStatus
 from services.core.error import ConflictError, InvalidInputError, NotFoundError
 from services.core.message import message
-from services.core.pagination import Page, PageRequest, paginate
+from services.core.pagination import Page, PageRequest, paginate, replica_page
 from services.core.text import clean_reason, slug_or_empty
 from services.events import audit_log
 from services.events.publisher import EventPublisher
@@ -76,9 +76,8 @@ class PaymentReviewService:
 
     async def open(self, request: PageRequest[str]) -> Page[ExternalEvent, str]:
         """Return a page of the events that need review, newest first."""
-        return await paginate(
-            ExternalEvent.filter(outcome__in=OPEN, source__in=SOURCES), request, key="id", descending=True
-        )
+        query = ExternalEvent.filter(outcome__in=OPEN, source__in=SOURCES)
+        return await replica_page(lambda: paginate(query, request, key="id", descending=True))
 
     async def by_ids(self, event_ids: list[str]) -> dict[str, ExternalEvent]:
         """Return the events with these ids, by id, with any outcome; unknown ids are left out."""

