@@ -41,12 +41,26 @@ def insert_select(model: type[Model], first: int) -> str:
 
     The placeholders have types, because PostgreSQL infers none in a SELECT.
     """
-    names, values = [], []
-    for number, (field, column) in enumerate(model._meta.fields_db_projection.items(), first):
-        sql_type = model._meta.fields_map[field].get_for_dialect("postgres", "SQL_TYPE")
-        names.append(f'"{column}"')
-        values.append(f"${number}::{sql_type.partition('(')[0]}")  # without a length, which would cut silently
+    names = [f'"{column}"' for column in model._meta.fields_db_projection.values()]
+    values = [f"${number}::{sql_type}" for number, sql_type in enumerate(_types(model), first)]
     return f"({', '.join(names)}) SELECT {', '.join(values)}"
+
+
+def _types(model: type[Model]) -> list[str]:
+    """Return the type of each column on PostgreSQL, without a length, which would cut silently."""
+    found = [model._meta.fields_map[field] for field in model._meta.fields_db_projection]
+    return [field.get_for_dialect("postgres", "SQL_TYPE").partition("(")[0] for field in found]
+
+
+@functools.cache
+def unnested(model: type[Model], first: int) -> str:
+    """Return `unnest(...) AS item (key, columns)` of several instances; placeholders are numbered from `first`.
+
+    The first array holds keys, the others the values of `column_values`, column by column.
+    """
+    names = ", ".join(f'"{column}"' for column in model._meta.fields_db_projection.values())
+    placed = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in enumerate(_types(model), first + 1))
+    return f"unnest(${first}::varchar[], {placed}) AS item (key, {names})"
 
 
 def column_values(instance: Model) -> list[Any]:

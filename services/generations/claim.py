@@ -1,7 +1,8 @@
 """Claims: a worker's hold on one generation. Every write checks the fence, so a lost claim changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from models import File, Generation
@@ -10,6 +11,7 @@ from models.database.model_row import columns, from_row
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.billing.refund_policy import is_refunded
+from services.core.batch import Batch
 from services.core.crashpoint import crashpoint
 from services.core.lease import Lease, LeaseLostError
 from services.events import account_change
@@ -49,10 +51,30 @@ def _all_columns() -> str:
     return columns(Generation, "generations")
 
 
-class Claim:
-    """One worker's claim. `generation` and `account` are as this worker's last write left them."""
+class Batches:
+    """What one process writes for several of its claims at once on PostgreSQL: calls, stored files and completions."""
 
-    def __init__(self, generation: Generation, lease_seconds: float, account: AccountChange | None = None) -> None:
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.calls = Batch(partial(claim_statement.calls_together, provider=provider, returning=_MOVED))
+        self.files = Batch(partial(claim_statement.store_together, returning=_MOVED))
+        self.ends = Batch(claim_statement.complete_together)
+
+
+class Claim:
+    """One worker's claim. `generation` and `account` are as this worker's last write left them.
+
+    `batches`: of its process; None: each write is a statement of its own.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        lease_seconds: float,
+        account: AccountChange | None = None,
+        batches: Batches | None = None,
+    ) -> None:
+        self._batches = batches
         self.generation = generation
         self.account = account
         self.lease = Lease("generations", _HELD, generation.id, generation.fence, float(lease_seconds))
@@ -105,12 +127,16 @@ class Claim:
     async def record_call(self, provider: str) -> None:
         """Enter GENERATING and record that the provider is about to be called. Raises LeaseLostError."""
         row, progress = self.generation, max(self.generation.progress, _STARTED)
-        written = await self._write(
-            "stage = 'GENERATING', progress = $3, provider = $4, provider_calls = provider_calls + 1,"
-            " provider_called_at = COALESCE(provider_called_at, NOW())",
-            progress,
-            provider,
-        )
+        written = None
+        if self._batches is not None and self._batches.provider == provider:
+            written = await self._batches.calls.submit(row.id, (self.lease, progress))
+        if written is None:
+            written = await self._write(
+                "stage = 'GENERATING', progress = $3, provider = $4, provider_calls = provider_calls + 1,"
+                " provider_called_at = COALESCE(provider_called_at, NOW())",
+                progress,
+                provider,
+            )
         self._moved(written)
         self._enter(GenerationStage.GENERATING, progress)
         row.provider = provider
@@ -123,9 +149,12 @@ class Claim:
             await file.save(force_create=True)
             return written
 
-        if dialect() == "postgres":
+        written = None
+        if self._batches is not None:
+            written = await self._batches.files.submit(self.generation.id, (self.lease, progress, file))
+        if written is None and dialect() == "postgres":
             written = await claim_statement.store_row(self.lease, file, progress, _MOVED)
-        else:
+        elif written is None:
             written = await run_tx(work)
         self._moved(written)
         self._enter(GenerationStage.STORING, progress)
@@ -174,12 +203,17 @@ class Claim:
             crashpoint("completion.before_commit")
             return written, account
 
-        if dialect() == "postgres":
-            written = await claim_statement.complete_row(self.lease, user_id, file_id, final)
-            account = _account_of(written, user_id)
+        completed = None
+        if self._batches is not None:
+            completed = await self._batches.ends.submit(generation_id, (self.lease, user_id, file_id, final))
+        if completed is None and dialect() == "postgres":
+            completed = await claim_statement.complete_row(self.lease, user_id, file_id, final)
+        if completed is not None:
+            written, account = completed, _account_of(completed, user_id)
         else:
             written, account = await run_tx(work)
-        self.account = account.with_generations(ChangeKind.UPDATED, [generation_id])
+        together = written.get("account_generations", [generation_id])  # those of this version of the account
+        self.account = account.with_generations(ChangeKind.UPDATED, together) if together else None
         return self._ended(written)
 
     async def fail(
@@ -266,15 +300,21 @@ class Claims:
 
 
 async def take_next(
-    worker: str, lease_seconds: float, per_user: int, limit: int, provider: str | None = None
+    worker: str,
+    lease_seconds: float,
+    per_user: int,
+    limit: int,
+    provider: str | None = None,
+    batches: Batches | None = None,
 ) -> Claims:
-    """Claim the next generations in line, at most `limit`.
+    """Claim the next generations in line, at most `limit`; on PostgreSQL `batches` write for them.
 
     The order: by priority, then accounts with fewer generations in progress first, so that accounts take turns, then by
     age. `per_user`: how many generations of one account run at once.
     """
     if dialect() == "postgres":
-        return await _take_together(worker, lease_seconds, per_user, limit, provider)
+        found, contended = await claim_statement.claim_rows(worker, lease_seconds, per_user, limit, provider)
+        return Claims(await _claims_of(found, lease_seconds, batches), contended)
     claims: list[Claim] = []
     while len(claims) < limit:  # SQLite has one writer at a time, so nothing is gained by claiming together
         claim = await _take_first(worker, lease_seconds, per_user)
@@ -284,8 +324,7 @@ async def take_next(
     return Claims(claims)
 
 
-async def _take_together(worker: str, lease_seconds: float, per_user: int, limit: int, provider: str | None) -> Claims:
-    found, contended = await claim_statement.claim_rows(worker, lease_seconds, per_user, limit, provider)
+async def _claims_of(found: Sequence[Mapping[str, Any]], lease_seconds: float, batches: Batches | None) -> list[Claim]:
     generations = [from_row(Generation, row) for row in found]
     originals = [row.original_id for row in generations if row.original_id is not None]
     files = {file.id: file for file in await File.filter(id__in=originals)} if originals else {}
@@ -298,8 +337,8 @@ async def _take_together(worker: str, lease_seconds: float, per_user: int, limit
             published.add(generation.user_id)
             together = [each.id for each in generations if each.user_id == generation.user_id]
             account = _account_of(row, generation.user_id).with_generations(ChangeKind.UPDATED, together)
-        claims.append(Claim(generation, lease_seconds, account))
-    return Claims(claims, contended)
+        claims.append(Claim(generation, lease_seconds, account, batches))
+    return claims
 
 
 def _account_of(row: Mapping[str, Any], user_id: str) -> AccountChange:

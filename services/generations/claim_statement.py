@@ -4,11 +4,13 @@ One claims the generations whose turn it is, for all free slots of a process tog
 generations in progress and on the number to claim, not on how many are waiting. The others store and complete a result.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from models import File, Generation
 from models.database.connection import rows
-from models.database.model_row import column_values, columns, insert_select
+from models.database.model_row import column_values, columns, insert_select, unnested
+from services.core.batch import arrays
 from services.core.crashpoint import in_flight
 from services.core.lease import Lease, LeaseLostError
 from services.integrations.providers.protocol import FinalImage
@@ -117,6 +119,61 @@ bumped AS (
         users.ledger_sequence AS account_sequence)
 SELECT * FROM ended, bumped"""
 
+# The same writes for several generations at once. $1: their ids, $2: their fences, $3: progress or account of each.
+#
+# They wait for no lock: a row that another transaction has locked is left out, and so nothing can deadlock. What was
+# locked is read again if it has changed since the statement began.
+_HELD = """
+item AS MATERIALIZED (SELECT * FROM unnest($1::varchar[], $2::bigint[], $3::float[]) AS item (id, fence, progress)),
+held AS MATERIALIZED (
+    SELECT item.* FROM item JOIN generations ON generations.id = item.id AND generations.fence = item.fence
+    WHERE generations.status = 'PROCESSING' FOR NO KEY UPDATE OF generations SKIP LOCKED)"""
+
+# $4: the provider.
+_CALL_TOGETHER = f"""
+WITH {_HELD}
+UPDATE generations SET stage = 'GENERATING', progress = held.progress, provider = $4,
+    provider_calls = provider_calls + 1, provider_called_at = COALESCE(provider_called_at, NOW()),
+    version = version + 1, updated_at = NOW()
+FROM held WHERE generations.id = held.id AND generations.fence = held.fence RETURNING {{returning}}"""  # noqa: S608 - constants
+
+# $4 and following: the files' generations, and their columns.
+_STORE_TOGETHER = f"""
+WITH {_HELD},
+moved AS (
+    UPDATE generations SET stage = 'STORING', progress = held.progress, preview = NULL, version = version + 1,
+        updated_at = NOW()
+    FROM held WHERE generations.id = held.id AND generations.fence = held.fence RETURNING {{returning}}),
+stored AS (INSERT INTO files ({{names}}) SELECT {{values}} FROM moved JOIN {{files}} ON item.key = moved.id)
+SELECT * FROM moved"""  # noqa: S608 - constants
+
+# $4: files, $5: models, $6: costs, $7: the provider's request ids. Several of one account are one version of it.
+_COMPLETE_TOGETHER = """
+WITH item AS MATERIALIZED (
+    SELECT * FROM unnest($1::varchar[], $2::bigint[], $3::varchar[], $4::varchar[], $5::varchar[], $6::float[],
+        $7::varchar[]) AS item (id, fence, account_id, file_id, model, cost, request_id)),
+accounts AS MATERIALIZED (
+    SELECT id AS account_id FROM users WHERE id = ANY($3) FOR NO KEY UPDATE SKIP LOCKED),
+result AS MATERIALIZED (
+    SELECT item.* FROM item JOIN accounts USING (account_id) JOIN files ON files.id = item.file_id
+    WHERE files.state = 'PENDING' FOR NO KEY UPDATE OF files SKIP LOCKED),
+held AS MATERIALIZED (
+    SELECT result.* FROM result JOIN generations ON generations.id = result.id AND generations.fence = result.fence
+    WHERE generations.status = 'PROCESSING' FOR NO KEY UPDATE OF generations SKIP LOCKED),
+ended AS (
+    UPDATE generations SET status = 'COMPLETED', stage = 'COMPLETED', progress = 1, preview = NULL, lease_until = NULL,
+        completed_at = NOW(), result_id = file_id, model = held.model, provider_cost = held.cost,
+        provider_request_id = held.request_id, version = version + 1, updated_at = NOW()
+    FROM held WHERE generations.id = held.id AND generations.fence = held.fence
+    RETURNING {returning}, file_id, account_id),
+live AS (UPDATE files SET state = 'LIVE', updated_at = NOW() FROM ended WHERE files.id = file_id),
+bumped AS (
+    UPDATE users SET version = users.version + 1, updated_at = NOW()
+    FROM (SELECT DISTINCT account_id FROM ended) AS changed WHERE users.id = account_id
+    RETURNING users.id AS bumped_id, users.credits AS account_credits, users.version AS account_version,
+        users.ledger_sequence AS account_sequence)
+SELECT * FROM ended JOIN bumped ON bumped_id = account_id"""
+
 
 async def claim_rows(
     worker: str, lease_seconds: float, per_user: int, limit: int, provider: str | None
@@ -130,6 +187,52 @@ async def claim_rows(
     found = await in_flight("claim.before_commit", statement)
     claimed = [row for row in found if row["id"] is not None]
     return claimed, len(claimed) < int(found[0]["found"])
+
+
+async def calls_together(
+    items: Mapping[str, tuple[Lease, float]], provider: str, returning: str
+) -> dict[str, dict[str, Any]]:
+    """Record the call of the provider for several generations, by id, and return the columns `returning` of each."""
+    statement = _CALL_TOGETHER.format(returning=f"generations.id, {returning}")
+    found = await rows(statement, *_held(items), provider)
+    return {row["id"]: row for row in found}
+
+
+async def store_together(items: Mapping[str, tuple[Lease, float, File]], returning: str) -> dict[str, dict[str, Any]]:
+    """Move several generations to STORING, by id, write their files' rows, and return the columns `returning`."""
+    names = columns(File, "item")
+    statement = _STORE_TOGETHER.format(
+        returning=f"generations.id, {returning}",
+        names=names.replace("item.", ""),
+        values=names,
+        files=unnested(File, 4),
+    )
+    files = arrays([[id, *column_values(file)] for id, (_, _, file) in items.items()])
+    found = await rows(statement, *_held(items), *files)
+    return {row["id"]: row for row in found}
+
+
+def _held(items: Mapping[str, tuple[Any, ...]]) -> list[list[object]]:
+    return arrays([(id, lease.fence, float(progress)) for id, (lease, progress, *_) in items.items()])
+
+
+async def complete_together(items: Mapping[str, tuple[Lease, str, str, FinalImage]]) -> dict[str, dict[str, Any]]:
+    """Complete several generations: lease, account, file and answer, by id; return generation and account of each.
+
+    `account_generations` of a row: the ids of all that were completed in this version of the account; an empty list in
+    all rows of the account but one, so that the version is published once.
+    """
+    values = [
+        (id, lease.fence, user_id, file_id, *outcome(final)) for id, (lease, user_id, file_id, final) in items.items()
+    ]
+    statement = rows(_COMPLETE_TOGETHER.format(returning=columns(Generation, "generations")), *arrays(values))
+    found = {row["id"]: row for row in await in_flight("completion.before_commit", statement)}
+    by_account: dict[str, list[str]] = {}
+    for id, row in found.items():
+        by_account.setdefault(row["account_id"], []).append(id)
+    for row in found.values():
+        row["account_generations"] = by_account.pop(row["account_id"], [])
+    return found
 
 
 async def store_row(lease: Lease, file: File, progress: float, returning: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from services.core.crashpoint import crashpoint
 from services.core.error import UploadFailedError
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim, Claims, take_next
+from services.generations.claim import Batches, Claim, Claims, take_next
 from services.generations.rendering import GenerationFailedError, Renderer
 from services.integrations.images.sanitizer import CleanImage, ImageSanitizer
 from services.integrations.providers.protocol import ImageProvider, ReferencePhoto
@@ -65,6 +65,7 @@ class GenerationWorker:
         maintenance: MaintenanceService,
         *,
         per_user: int = 4,  # generations of one account that run at once, in all workers together
+        batched: bool = True,  # on PostgreSQL, what several generations write at the same time is one statement
     ) -> None:
         self._renderer = Renderer(provider, sanitizer, events, deadline=times.deadline)
         self._files = files
@@ -73,6 +74,7 @@ class GenerationWorker:
         self._maintenance = maintenance
         self._per_user = per_user
         self._provider_name = provider.name
+        self._batches = Batches(provider.name) if batched else None
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:
@@ -87,7 +89,7 @@ class GenerationWorker:
         """Claim the next generations in line, at most `limit`; none while the provider is off."""
         if self._maintenance.is_provider_off:
             return Claims()
-        return await take_next(self.name, self._times.lease, self._per_user, limit, self._provider_name)
+        return await take_next(self.name, self._times.lease, self._per_user, limit, self._provider_name, self._batches)
 
     async def take_next(self) -> Claim | None:
         """Claim the next generation in line; None if none is waiting that may start, or the provider is off."""

@@ -178,7 +178,7 @@ def table_not_polled() -> None:
 
 
 def claim_by_read_modify_write() -> None:
-    async def take(worker_name: str, lease_seconds: float, _: int, limit: int, __: str) -> Claims:
+    async def take(worker_name: str, lease_seconds: float, _: int, limit: int, *__: object) -> Claims:
         waiting = await Generation.filter(status="PENDING").order_by("id").limit(limit)
         await asyncio.sleep(0.01)
         for row in waiting:

@@ -13,7 +13,7 @@ from models.enum import FileKind, GenerationStage, GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
 from services.generations.cancellation import cancel
-from services.generations.claim import Claim, take_next
+from services.generations.claim import Batches, Claim, take_next
 from services.integrations.providers.protocol import FinalImage
 from services.media.file import mark_live
 from tests.conftest import Running
@@ -23,12 +23,13 @@ from tests.support.client import until
 FINAL = FinalImage(b"", "model", 0.25, "request")
 
 
-@pytest.fixture
-async def claim(database: str) -> AsyncIterator[Claim]:
-    """A claimed generation."""
+@pytest.fixture(params=["alone", "together"])
+async def claim(database: str, request: pytest.FixtureRequest) -> AsyncIterator[Claim]:
+    """A claimed generation, whose writes are statements of their own, or such as are made for several at once."""
     async with open_database(database):
         await account(running=0, waiting=1)
-        (claim,) = (await take_next("worker", 60, 4, 1, "openrouter")).claims
+        batches = Batches("openrouter") if request.param == "together" else None
+        (claim,) = (await take_next("worker", 60, 4, 1, "openrouter", batches)).claims
         yield claim
 
 
