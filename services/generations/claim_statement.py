@@ -15,7 +15,7 @@ from services.core.crashpoint import in_flight
 from services.core.lease import Lease, LeaseLostError
 from services.integrations.providers.protocol import FinalImage
 
-_OLDEST = 200  # waiting generations read in the order of the line, to find accounts with nothing in progress
+_OLDEST = 50  # waiting generations read in the order of the line, to find accounts with nothing in progress
 
 _ACCOUNTS = 1000  # accounts read one by one if the oldest all belong to accounts with something in progress
 
