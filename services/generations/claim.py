@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any, Self
 
 from models import File, Generation
+from models.database.batch import Batch
 from models.database.connection import as_datetime, dialect, rows, run_tx
 from models.database.model_row import columns, from_row
 from models.enum import ErrorCode, GenerationStage
 from services.billing import ledger, passes
 from services.billing.refund_policy import is_refunded
-from services.core.batch import Batch
 from services.core.crashpoint import crashpoint
 from services.core.lease import Lease, LeaseLostError
 from services.events import account_change

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from models import File, Generation
+from models.database.batch import arrays
 from models.database.connection import rows
 from models.database.model_row import column_values, columns, insert_select, unnested
-from services.core.batch import arrays
 from services.core.crashpoint import in_flight
 from services.core.lease import Lease, LeaseLostError
 from services.integrations.providers.protocol import FinalImage

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from services.core.batch import Batch
+from models.database.batch import Batch
 
 
 class Written:
