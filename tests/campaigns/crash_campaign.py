@@ -21,15 +21,21 @@ from services.operations.integrity_audit import IntegrityAudit
 from tests.campaigns.crash_fork_client import CrashForkClient, kill_or_crash
 from tests.campaigns.crash_load import CANCEL_RATE, Customer
 from tests.campaigns.crash_plan import BETWEEN_STATEMENTS, OTHER_FAULTS, RARE, REDIS_RESTART, SUSPENSION, Step, Topology
-from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log
+from tests.campaigns.crash_server import LEASE, SWEEP, ProcessSpec, call_log, has_started
 from tests.campaigns.crash_statements import MOST
 from tests.campaigns.fork_server import ForkedProcess
 from tests.support.client import Api
 from tests.support.servers import RedisServer
 
-POINT_PATIENCE = 4.0  # seconds for a process to reach its crash point; sweeping starts after ORPHAN
-MAX_LIFETIME = 1.4  # seconds before a process is killed at a random moment, at most
+# A process is given up when it has not reached its crash point after so many seconds (sweeping starts after ORPHAN) and
+# so many requests that the others answered meanwhile: on a busy machine it gets as many chances as on an idle one.
+POINT_SECONDS, POINT_REQUESTS = 4.0, 25
+LONGEST_WAIT = 60.0  # seconds, of each of these waits
+EARLY_KILLS = 0.2  # the share of the kills at random moments that may come before a process has started
+MAX_LIFETIME = 1.4  # seconds before a process that has started is killed at a random moment, at most
 AFTER_RESUME = 0.6  # seconds that a resumed process keeps running, to expose writes without a valid claim
+TAKEOVER_WAIT = 15.0  # seconds for another worker to take over the claim of a suspended one
+CUSTOMERS_WAIT = 300.0  # seconds for the customers to finish what they are doing
 ACCOUNTS, DEVICES = 3, 2  # accounts, and clients of each that send requests at the same time
 
 
@@ -69,6 +75,7 @@ class Campaign:
     suspensions: int = 0
     zombies: int = 0  # suspensions in which another worker took over the claim
     redis_restarts: int = 0
+    missed: list[Step] = field(default_factory=list)  # steps given up, whose last fault did not occur
     audits: int = 0
     findings: dict[str, set[str]] = field(default_factory=dict)  # violated check -> ids of the offenders
     _steps: deque[Step] = field(default_factory=deque)
@@ -116,7 +123,8 @@ class Campaign:
         if fault == BETWEEN_STATEMENTS:
             skip = self.rng.randrange(MOST)
         process = await self.deployment.fork(role, mutant=self.mutant, point=fault, skip=skip)
-        if await kill_or_crash(process, POINT_PATIENCE):
+        await self._wait_for(process.exit_code.done)
+        if await kill_or_crash(process, within=0):
             self.hits[fault] += 1
             return True
         self.random_kills += 1
@@ -126,6 +134,8 @@ class Campaign:
         if fault == SUSPENSION:
             async with self._suspending:
                 return await self._suspend(process)
+        if self.rng.random() > EARLY_KILLS:
+            await self._wait_for(lambda: has_started(self.deployment.folder, process.pid))
         await asyncio.sleep(self.rng.uniform(0, MAX_LIFETIME))
         if fault == REDIS_RESTART and self.deployment.redis:
             async with self._restarting:
@@ -140,31 +150,39 @@ class Campaign:
         async def held() -> list[Generation]:
             return await Generation.filter(status="PROCESSING", worker__contains=f":{process.pid}:")
 
-        if not await self._until(held, POINT_PATIENCE):
+        if not await self._wait_for(held):
             return False
         process.send(signal.SIGSTOP)
         began = time.monotonic()
         claimed = {row.id: row.fence for row in await held()}
 
-        async def lost() -> list[Generation]:
-            return [row for row in await Generation.filter(id__in=claimed) if row.fence != claimed[row.id]]
+        async def lost() -> bool:
+            return not any(row.fence == claimed.get(row.id) for row in await held())
 
-        taken_over = await self._until(lost, POINT_PATIENCE) if claimed else []
+        await self._wait_for(lost, TAKEOVER_WAIT)
+        taken_over = [row for row in await Generation.filter(id__in=list(claimed)) if row.fence != claimed[row.id]]
         await asyncio.sleep(LEASE + SWEEP - (time.monotonic() - began))
         process.send(signal.SIGCONT)
         self.suspensions += 1
         self.zombies += bool(taken_over)
         await asyncio.sleep(AFTER_RESUME)
-        return True
+        return bool(taken_over)  # else its generation was canceled, or no other worker was running
 
-    @staticmethod
-    async def _until(query: Callable[[], Awaitable[list[Any]]], patience: float) -> list[Any]:
-        """Poll until rows are found; return them, or an empty list after `patience` seconds."""
-        deadline = time.monotonic() + patience
+    async def _wait_for(self, condition: Callable[[], object], longest: float = LONGEST_WAIT) -> bool:
+        """Poll until the condition, awaited if it can be, is true; return False if it was given up."""
+        began, enough = time.monotonic(), self._answered() + POINT_REQUESTS
         while True:
-            if (found := await query()) or time.monotonic() > deadline:
-                return found
+            found = condition()
+            if await found if isinstance(found, Awaitable) else found:
+                return True
+            elapsed = time.monotonic() - began
+            if elapsed > longest or (elapsed > POINT_SECONDS and self._answered() >= enough):
+                return False
             await asyncio.sleep(0.01)
+
+    def _answered(self) -> int:
+        """Return how many requests for generations were answered."""
+        return sum(len(sent.responses) for customer in self.customers for sent in customer.submissions)
 
     async def _run_slot(self, role: str) -> None:
         """Run one slot of the topology: replace each process that was killed, until no step is left."""
@@ -175,9 +193,12 @@ class Campaign:
                 self._busy += 1
                 for fault in step:
                     occurred = await self._run_until_fault(role, fault)
-                if not occurred and self._retries:  # for example, the generation was canceled before
-                    self._steps.append(step)
-                    self._retries -= 1
+                if not occurred:  # for example, the generation was canceled before
+                    if self._retries:
+                        self._steps.append(step)
+                        self._retries -= 1
+                    else:
+                        self.missed.append(step)
                 self._busy -= 1
             elif self._busy:
                 async with self._running([role]):
@@ -195,7 +216,8 @@ class Campaign:
     async def run(self, steps: Sequence[Step], patience: float, retries: int = 0) -> None:
         """Kill processes as planned under load, then let all run until everything has ended, and check.
 
-        `retries`: how many steps may be repeated because their crash point was not reached in time.
+        `patience`: seconds for which nothing changes, after which what is under way never ends. `retries`: how many
+        steps may be repeated because their crash point was not reached in time.
         """
         stopping = asyncio.Event()
         self._steps, self._retries = deque(steps), retries
@@ -206,7 +228,7 @@ class Campaign:
             await asyncio.gather(*slots)
             async with self._running(self.deployment.topology.roles):
                 stopping.set()
-                await asyncio.wait_for(asyncio.gather(*customers), 60)
+                await asyncio.wait_for(asyncio.gather(*customers), CUSTOMERS_WAIT)
                 await self._wait_until_settled(patience)
                 await self._check()
         finally:
@@ -226,17 +248,20 @@ class Campaign:
 
     @staticmethod
     async def _wait_until_settled(patience: float) -> None:
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        """Return when nothing is under way, or when nothing has changed for `patience` seconds."""
+        seen, changed = None, time.monotonic()
+        while time.monotonic() < changed + patience:
             (busy,) = await rows(
-                "SELECT (SELECT COUNT(*) FROM generations WHERE status IN ('PENDING', 'PROCESSING'))"
-                " + (SELECT COUNT(*) FROM files WHERE state <> 'LIVE') + (SELECT COUNT(*) FROM uploads)"
-                " + (SELECT COUNT(*) FROM data_exports) + (SELECT COUNT(*) FROM generations JOIN users"
+                "SELECT (SELECT COUNT(*) FROM generations WHERE status IN ('PENDING', 'PROCESSING')) AS generations,"
+                " (SELECT COUNT(*) FROM files WHERE state <> 'LIVE') AS files, (SELECT COUNT(*) FROM uploads) AS"
+                " uploads, (SELECT COUNT(*) FROM data_exports) AS exports, (SELECT COUNT(*) FROM generations JOIN users"
                 " ON users.id = user_id WHERE users.deleted_at IS NOT NULL AND generations.deleted_at IS NULL)"
-                " AS left_over"
+                " AS not_deleted"
             )
-            if busy["left_over"] == 0:
+            if not any(busy.values()):
                 return
+            if busy != seen:
+                seen, changed = busy, time.monotonic()
             await asyncio.sleep(0.05)
 
     def _record(self, check: str, offenders: Iterable[str]) -> None:

@@ -72,6 +72,16 @@ def log_file(folder: Path) -> Path:
     return folder / "server.log"
 
 
+def _start_file(folder: Path) -> Path:
+    return folder / "started"
+
+
+def has_started(folder: Path, pid: int) -> bool:
+    """Return whether the process serves requests or works."""
+    file = _start_file(folder)
+    return file.exists() and str(pid) in file.read_text().split()
+
+
 def settings_of(spec: ProcessSpec) -> Settings:
     """Return the settings of the process."""
     settings = load_settings(
@@ -151,6 +161,8 @@ async def open_scripted(settings: Settings, folder: Path, role: str) -> AsyncIte
         async with contextlib.AsyncExitStack() as stack:
             if role != SERVER:
                 await stack.enter_async_context(running_worker(services, settings.worker_concurrency))
+            with _start_file(folder).open("a") as started:
+                started.write(f"{os.getpid()}\n")
             yield services
 
 
