@@ -174,7 +174,15 @@ async def test_concurrent_duplicates_create_one_upload_within_the_limit(idle_ser
     duplicates = await asyncio.gather(*(create_upload(ada, b"x", idempotencyKey="k") for _ in range(8)))
     assert len({upload["id"] for upload in duplicates}) == 1
     input = {"contentType": "image/png", "byteSize": 9}
-    concurrent = await asyncio.gather(*(ada.one(CREATE_UPLOAD, input=input) for _ in range(MAX_UPLOADS + 4)))
+
+    async def request() -> Any:
+        while True:
+            response = await ada.one(CREATE_UPLOAD, input=input)
+            # On a busy machine the last in line waits longer for the account's lock than a statement may.
+            if [error["code"] for error in response["errors"]] != ["UNAVAILABLE"]:
+                return response
+
+    concurrent = await asyncio.gather(*(request() for _ in range(MAX_UPLOADS + 4)))
     refused = [error for response in concurrent for error in response["errors"]]
     assert len(refused) == 5
     assert await Upload.all().count() == MAX_UPLOADS
