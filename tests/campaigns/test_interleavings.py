@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models import CreditTransaction, File, Generation, User
-from models.database.connection import dialect
+from models.database.connection import dialect, rows
 from models.enum import FileKind, FileState, TransactionType
 from services.core.chore import Lane
 from services.core.error import ConflictError, NotFoundError
 from services.core.lease import LeaseLostError
 from services.events.payload import account_channel
-from services.generations.claim import Claim
+from services.generations.claim import Claim, take_next
 from services.generations.regeneration import RegenerationRequest
 from services.generations.specification import GenerationRequest
 from services.integrations.images.sanitizer import CleanImage
@@ -238,6 +238,45 @@ async def test_cancel_races_with_completion(race: Race) -> None:
 
     await race.repeat(interleave)
     race.assert_outcomes("CANCELED", "COMPLETED")
+
+
+async def test_recovery_of_an_expired_lease_races_with_completion(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
+        completion = await race.prepare_completion(id)
+        await rows("UPDATE generations SET lease_until = LATER($2) WHERE id = $1 RETURNING id", id, -1.0)
+        recovered, completed = await race.run(race.services.generations.lease_recovery.recover(id), completion)
+        row = await Generation.get(id=id).select_related("result")
+        assert recovered is True
+        if completed is LeaseLostError:
+            assert (row.status, row.refunded, row.result) == ("FAILED", True, None)
+        else:
+            assert row.result is not None
+            assert (completed.id, row.status, row.result.state) == (id, "COMPLETED", FileState.LIVE)
+        assert await race.refunds(id) == row.refunded
+        return str(row.status)
+
+    await race.repeat(interleave)
+    race.assert_outcomes("COMPLETED", "FAILED")
+
+
+async def test_claim_races_with_cancel(race: Race) -> None:
+    async def interleave() -> str:
+        id = await race.create_generation()
+        claims, canceled = await race.run(
+            take_next("worker", 60, 4, 8, "openrouter"), race.services.generations.requests.cancel(race.user.id, id)
+        )
+        row = await Generation.get(id=id)
+        assert (canceled.status, row.status, row.refunded, row.provider) == ("CANCELED", "CANCELED", True, None)
+        assert await race.refunds(id) == 1
+        if not claims.claims:
+            return "canceled first"
+        with pytest.raises(LeaseLostError):
+            await claims.claims[0].record_call("openrouter")
+        return "claimed first"
+
+    await race.repeat(interleave)
+    race.assert_outcomes("canceled first", "claimed first")
 
 
 async def test_concurrent_regenerations_with_one_key_create_one_batch(race: Race) -> None:
