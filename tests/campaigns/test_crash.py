@@ -22,7 +22,7 @@ from tests.support.s3_server import BUCKET, KEY_ID, REGION, SECRET, S3Server, s3
 from tests.support.servers import RedisServer
 
 # Seconds without any change, after which what is under way never ends.
-PATIENCE = 20.0
+PATIENCE = 60.0
 MUTANT_PATIENCE = 4.0
 MUTANT_ROUNDS, MUTANT_KILLS = 5, 4  # a mutant that is not detected after this many kills has survived
 EMBEDDED_SHARE, CLUSTER_SHARE = 0.5, 0.5  # of all kills
