@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from models.catalogue import Collection, Localised, Style
+from models.catalogue_row import StyleColumns, style_columns
 from models.database.fixed_sql import Part, Row, RowKind, columns, fetch, places_of
 from models.enum import (
     ErrorCode,
@@ -14,8 +15,6 @@ from models.enum import (
     MediaKind,
     PaidBy,
     Quality,
-    ReferenceImage,
-    RefundPolicy,
     Size,
 )
 from models.generations import Generation
@@ -42,50 +41,6 @@ class _Original(FileColumns, prefix="original"):
 
 class _Result(FileColumns, prefix="result"):
     """The result of a row."""
-
-
-class CollectionColumns(Part, model=Collection, prefix="collection"):
-    """The collection of a row's style."""
-
-    id: str
-    slug: str
-    title: Localised
-    description: Localised
-    base_cost: int
-    refund_policy: RefundPolicy
-    qualities: dict[str, float]
-
-    @property
-    def row(self) -> "CollectionColumns":
-        """Itself: what the type of the API calls its row."""
-        return self
-
-
-class StyleColumns(Part, model=Style, prefix="style"):
-    """The style of a row, with its collection."""
-
-    id: str
-    owner_id: str | None
-    slug: str
-    title: Localised
-    description: Localised
-    category: Localised | None
-    members_only: bool
-    cost: int | None
-    reference_image: ReferenceImage
-    prompt: str
-    variables: list[dict[str, Any]]
-    is_active: bool
-
-    @property
-    def row(self) -> "StyleColumns":
-        """Itself: what the type of the API calls its row."""
-        return self
-
-    @property
-    def collection(self) -> CollectionColumns:
-        """The product line that it belongs to."""
-        return CollectionColumns(self._row)
 
 
 class GenerationRow(Row, model=Generation):
@@ -152,8 +107,6 @@ class GenerationRow(Row, model=Generation):
 
 
 AnyGeneration: TypeAlias = Generation | GenerationRow
-AnyStyle: TypeAlias = Style | StyleColumns
-AnyCollection: TypeAlias = Collection | CollectionColumns
 
 GENERATIONS = RowKind(GenerationRow)
 PARTS = (("original", File), ("result", File), ("style", Style), ("collection", Collection))
@@ -168,7 +121,6 @@ class Selection:
 
 
 _ALWAYS = ("id", "user_id", "status", "version", "is_favorite")
-_STYLE_ALWAYS = ("id", "owner_id", "slug", "members_only", "cost", "reference_image", "is_active")
 _JOINS = {
     "original": ' LEFT JOIN "files" "original" ON "original"."id" = "generations"."original_id"',
     "result": ' LEFT JOIN "files" "result" ON "result"."id" = "generations"."result_id"',
@@ -197,20 +149,15 @@ def selection(wanted: frozenset[str] | None) -> Selection:
 
 
 def _select(wanted: frozenset[str] | None) -> Selection:
-    def chosen(names: tuple[str, ...], always: tuple[str, ...], prefix: str = "") -> list[str]:
-        return [name for name in names if wanted is None or name in always or prefix + name in wanted]
-
-    lists = [columns(Generation, '"generations"', chosen(GenerationRow.attributes, _ALWAYS))]
+    names = [name for name in GenerationRow.attributes if wanted is None or name in _ALWAYS or name in wanted]
+    lists = [columns(Generation, '"generations"', names)]
     joins = ""
     for part, join in _JOINS.items():
         if wanted is not None and part not in wanted:
             continue
         joins += join
         if part == "style":
-            names = chosen(StyleColumns.attributes, _STYLE_ALWAYS, "style.")
-            lists.append(columns(Style, '"style"', names, "style."))
-            names = chosen(CollectionColumns.attributes, ("id", "base_cost"), "collection.")
-            lists.append(columns(Collection, '"collection"', names, "collection."))
+            lists.append(style_columns(wanted))
         else:
             lists.append(columns(File, f'"{part}"', FileColumns.attributes, f"{part}."))
     return Selection(", ".join(lists), joins)

@@ -15,6 +15,7 @@ from schema.catalogue import (
     StylePayload,
     UpdateStyleInput,
 )
+from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.input import changed, given
@@ -79,7 +80,8 @@ async def delete_style(info: Info, id: strawberry.ID) -> DeletedPayload:
 
 
 async def collections(info: Info) -> list[Collection]:
-    return [Collection.of(row) for row in await info.context.services.catalogue.styles.collections()]
+    found = await info.context.services.catalogue.styles.collections(attributes_of(info))
+    return [Collection.of(row) for row in found]
 
 
 async def style(info: Info, slug: str, collection: str | None = None) -> Style | None:

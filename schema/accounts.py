@@ -8,7 +8,8 @@ import strawberry
 import models
 from models import ids
 from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
-from schema.generations import Generation, GenerationFilter, attributes_of, generation_key
+from schema.generations import Generation, GenerationFilter, generation_key
+from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder, Role

@@ -9,9 +9,10 @@ from strawberry.scalars import JSON
 from schema.accounts import User
 from schema.billing import CreditTransaction, TransactionFilter
 from schema.events import AuditEntry
-from schema.generations import Generation, GenerationFilter, attributes_of, generation_key
+from schema.generations import Generation, GenerationFilter, generation_key
 from schema.operations import LedgerCheck, Maintenance, Metrics
 from schema.payments import PaymentReview
+from schema.runtime.attribute import attributes_of
 from schema.runtime.connection import Connection, UncountedConnection, page_request
 from schema.runtime.context import Info
 from schema.runtime.enum import GenerationOrder

@@ -5,7 +5,8 @@ from typing import Annotated, cast
 import strawberry
 
 from models import enum
-from models.generation_row import AnyCollection, AnyStyle, CollectionColumns, StyleColumns
+from models.catalogue_row import AnyCollection, AnyStyle, CollectionColumns, StyleColumns
+from schema.runtime.attribute import attributes_of
 from schema.runtime.context import Info
 from schema.runtime.enum import MediaKind, PaidBy, Quality, ReferenceImage, RefundPolicy
 from schema.runtime.input import given
@@ -48,7 +49,8 @@ class Collection(Node):
 
     @strawberry.field
     async def styles(self, info: Info) -> list[Annotated["Style", strawberry.lazy("schema.catalogue")]]:
-        return [Style.of(style) for style in await info.context.styles_by_collection.load(self.row.id)]
+        found = await info.context.styles_by_collection.load((self.row.id, attributes_of(info)))
+        return [Style.of(style) for style in found]
 
     @classmethod
     def of(cls, row: AnyCollection) -> "Collection":

@@ -1,9 +1,8 @@
 """GraphQL types of generations: requests, status, refinement and regeneration."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import strawberry
@@ -19,7 +18,6 @@ from schema.runtime.enum import ErrorCode, GenerationStage, GenerationStatus, Me
 from schema.runtime.input import given
 from schema.runtime.node import Node, SourceClasses
 from schema.runtime.payload import Payload
-from schema.runtime.selection import selected_below
 from schema.runtime.user_error import UserError
 from schema.user_loader import load_user, user_node
 from services.gallery import download_name, gallery
@@ -155,38 +153,6 @@ class Generation(Node):
             started_at=row.started_at,
             completed_at=row.completed_at,
         )
-
-
-_FILE_NAMES = {"original": {"created_at"}, "result": {"created_at", "style_slug"}}  # what download names are made of
-_READS = {  # where the attributes that a field reads are not those of its name
-    "message": {"stage"},
-    "error_message": {"error_code"},
-    "queue_position": {"status"},
-    "estimated_seconds": {"status", "media", "quality", "started_at"},
-    "preview_url": {"preview"},
-    "share_url": {"share_slug"},
-    "parent": {"parent_id"},
-    "owner": {"user_id"},
-    **_FILE_NAMES,
-}
-
-
-def attributes_of(info: Info) -> frozenset[str]:
-    """Return the attributes of generations that the fields below the resolved one read; see models.generation_row."""
-    return _attributes(selected_below(info))
-
-
-@lru_cache(maxsize=256)
-def _attributes(fields: frozenset[str]) -> frozenset[str]:
-    found: set[str] = set()
-    for field in fields:
-        kind, _, camel = field.partition(".")
-        name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), camel)
-        if kind == "Generation":
-            found |= {name, *_READS.get(name, ())}
-        elif kind in ("Style", "Collection"):
-            found.add(f"{kind.lower()}.{name}")
-    return frozenset(found)
 
 
 async def _position(row: AnyGeneration, info: Info) -> int | None:

@@ -1,13 +1,14 @@
 """The context of every resolver: the services, the viewer, the language and the data loaders."""
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models import ApiKey, Style, User
+from models import ApiKey, User
+from models.catalogue_row import AnyStyle
 from models.enum import Role
 from schema.runtime.access import Audience
 from services.accounts.api_key import is_api_key
@@ -243,9 +244,13 @@ class Context:
         """Return a text in the viewer's language, where it has that, from its texts by language."""
         return locale.choose(texts, self.locale)
 
-    async def _load_styles(self, collection_ids: list[str]) -> list[list[Style]]:
-        found = await self.services.catalogue.styles.styles_of(collection_ids)
-        return [found[collection_id] for collection_id in collection_ids]
+    async def _load_styles(self, keys: list[tuple[str, frozenset[str]]]) -> list[Sequence[AnyStyle]]:
+        """Return the styles of collections with the wanted columns, by one statement for each set of columns."""
+        found: dict[frozenset[str], Mapping[str, Sequence[AnyStyle]]] = {}
+        for wanted in dict.fromkeys(wanted for _, wanted in keys):
+            collection_ids = [collection_id for collection_id, columns in keys if columns == wanted]
+            found[wanted] = await self.services.catalogue.styles.styles_of(collection_ids, wanted)
+        return [found[wanted][collection_id] for collection_id, wanted in keys]
 
     async def _load_stats(self, user_ids: list[str]) -> list[Stats]:
         found = await self.services.gallery.stats.by_users(user_ids)

@@ -4,8 +4,22 @@ from typing import Any
 
 from models import CreditPackage, Plan
 from models.database.connection import run_tx
+from models.database.fixed_sql import ModelReader, Row, RowKind, fetch
 from services.products.offer import ProfilePackage, ProfilePlan
 from services.products.profile import Profile
+
+
+class _PackageRow(Row, model=CreditPackage):
+    """A package, with all columns."""
+
+
+class _PlanRow(Row, model=Plan):
+    """A plan, with all columns."""
+
+
+_PACKAGE_ROWS, _PACKAGES = RowKind(_PackageRow), ModelReader(CreditPackage)
+_PLAN_ROWS, _PLANS = RowKind(_PlanRow), ModelReader(Plan)
+_ON_SALE = 'SELECT {} FROM "{}" WHERE "is_active" ORDER BY "position"'
 
 
 class PlanService:
@@ -16,11 +30,13 @@ class PlanService:
 
     async def packages(self) -> list[CreditPackage]:
         """Return all packages on sale, in the profile's order."""
-        return await CreditPackage.filter(is_active=True).order_by("position")
+        sql = _ON_SALE.format(_PACKAGES.columns, CreditPackage._meta.db_table)
+        return [_PACKAGES.read(row) for row in await fetch(_PACKAGE_ROWS, sql, [])]
 
     async def plans(self) -> list[Plan]:
         """Return all plans on sale, in the profile's order."""
-        return await Plan.filter(is_active=True).order_by("position")
+        sql = _ON_SALE.format(_PLANS.columns, Plan._meta.db_table)
+        return [_PLANS.read(row) for row in await fetch(_PLAN_ROWS, sql, [])]
 
     async def package(self, slug: str) -> CreditPackage | None:
         """Return a package on sale, or None."""

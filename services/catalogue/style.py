@@ -1,7 +1,7 @@
 """The catalogue's collections and styles, their prices, and seeding from the profile."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -9,9 +9,18 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from models import Collection, Style, User
+from models.catalogue_row import (
+    CATALOGUE,
+    CATALOGUE_PARTS,
+    AnyCollection,
+    AnyStyle,
+    CollectionColumns,
+    StyleColumns,
+    catalogue_columns,
+)
 from models.database.connection import run_tx
+from models.database.fixed_sql import Values, fetch
 from models.enum import MediaKind, Quality, Size
-from models.generation_row import AnyStyle
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
 from services.core.message import message
@@ -27,6 +36,15 @@ FIRST_ADDED_POSITION = 1_000_000_000  # of styles that admins added; above every
 _MAX_SEARCH_LENGTH = 100  # characters
 # The text for {size} in a custom style whose collection defines none.
 _DEFAULT_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
+
+_COLLECTIONS = (
+    'SELECT {} FROM "collections" "collection" WHERE "collection"."is_active" ORDER BY "collection"."position"'
+)
+_STYLES = (
+    'SELECT {} FROM "styles" "style" JOIN "collections" "collection" ON "collection"."id" = "style"."collection_id"'
+    ' WHERE "style"."collection_id" IN ({}) AND "style"."is_active" AND "collection"."is_active"'
+    ' AND "style"."owner_id" IS NULL ORDER BY "style"."position"'
+)
 
 
 @dataclass(frozen=True)
@@ -106,16 +124,22 @@ class StyleService:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
 
-    async def collections(self) -> list[Collection]:
-        """Return all active collections, in order of position."""
-        return await Collection.filter(is_active=True).order_by("position")
+    async def collections(self, wanted: frozenset[str] | None = None) -> Sequence[AnyCollection]:
+        """Return all active collections, in order of position, with the `wanted` columns; see models.catalogue_row."""
+        found = await fetch(
+            CATALOGUE, _COLLECTIONS.format(catalogue_columns(wanted, of_styles=False)), [], CATALOGUE_PARTS
+        )
+        return [CollectionColumns(row) for row in found]
 
-    async def styles_of(self, collection_ids: list[str]) -> dict[str, list[Style]]:
-        """Return the catalogue's styles of several collections, in order of position."""
-        found = self._active().filter(collection_id__in=collection_ids).order_by("position")
-        by_collection: dict[str, list[Style]] = {collection_id: [] for collection_id in collection_ids}
-        for style in await found:
-            by_collection[style.collection_id].append(style)
+    async def styles_of(
+        self, collection_ids: list[str], wanted: frozenset[str] | None = None
+    ) -> Mapping[str, Sequence[AnyStyle]]:
+        """Return the catalogue's styles of several collections, in order of position, with the `wanted` columns."""
+        values = Values()
+        sql = _STYLES.format(catalogue_columns(wanted, of_styles=True), values.add_all(sorted(set(collection_ids))))
+        by_collection: dict[str, list[StyleColumns]] = {collection_id: [] for collection_id in collection_ids}
+        for row in await fetch(CATALOGUE, sql, values, CATALOGUE_PARTS):
+            by_collection[row["collection.id"]].append(StyleColumns(row))
         return by_collection
 
     async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType
 
 from models import Generation, User
+from models.catalogue_row import CollectionColumns, StyleColumns
 from models.database.connection import open_database, rows, run_tx
 from models.enum import GenerationStatus, MediaKind
-from models.generation_row import AnyGeneration, CollectionColumns, FileColumns, GenerationRow, StyleColumns
+from models.generation_row import AnyGeneration, FileColumns, GenerationRow
 from schema.root import schema
 from services.core.pagination import Page, PageRequest
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
@@ -22,6 +23,7 @@ from tests.support import factories
 from tests.support.client import Api
 from tests.support.factories import NOW, insert
 from tests.support.model_reads import ModelGallery, user_of_session
+from tests.support.selection import selected
 
 COUNT = 12
 STATES: list[dict[str, Any]] = [
@@ -151,20 +153,6 @@ def by_models(services: Services) -> Iterator[None]:
         yield
     finally:
         object.__setattr__(services.gallery, "lists", fixed)
-
-
-def selected(kind: GraphQLObjectType, depth: int = 2) -> dict[str, str]:
-    """Return every field of a type, with a selection of what is below."""
-    found = {}
-    for name, field in kind.fields.items():
-        inner = get_named_type(field.type)
-        if isinstance(inner, GraphQLObjectType):
-            is_shown = depth and inner.name in ("Style", "Collection", "MediaFile", "QualityPrice", "StyleVariable")
-            below = " ".join(selected(inner, depth - 1).values()) if is_shown else "__typename"
-            found[name] = f"{name} {{ {below} }}"
-        else:
-            found[name] = name
-    return found
 
 
 FRAGMENTS = """query First { viewer { generations(first: 12) { edges { node { ...A } } } } }

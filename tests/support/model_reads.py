@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 from tortoise.queryset import QuerySet
 
-from models import ApiKey, Generation, Session, User, ids
+from models import ApiKey, Collection, CreditPackage, Generation, Plan, Session, Style, User, ids
 from services.accounts.secret_token import hash_token
+from services.billing.plan import PlanService
+from services.catalogue.style import StyleService
 from services.core.pagination import Page, PageRequest, created_between, paginate
 from services.core.text import slug_or_empty
 from services.gallery.gallery import GenerationFilter, GenerationKey, GenerationOrder
@@ -56,6 +58,35 @@ class ModelGallery:
     ) -> Page[Generation, GenerationKey]:
         """Return a page of all accounts' generations."""
         return await _page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
+
+
+class ModelStyles(StyleService):
+    """Replaces StyleService."""
+
+    async def collections(self, _: object = None) -> list[Collection]:
+        """Return all active collections."""
+        return await Collection.filter(is_active=True).order_by("position")
+
+    async def styles_of(self, collection_ids: list[str], _: object = None) -> dict[str, list[Style]]:
+        """Return the catalogue's styles of several collections."""
+        found = Style.filter(is_active=True, collection__is_active=True, owner_id__isnull=True)
+        by_collection: dict[str, list[Style]] = {collection_id: [] for collection_id in collection_ids}
+        query = found.filter(collection_id__in=collection_ids).select_related("collection").order_by("position")
+        for style in await query:
+            by_collection[style.collection_id].append(style)
+        return by_collection
+
+
+class ModelPlans(PlanService):
+    """Replaces PlanService."""
+
+    async def packages(self) -> list[CreditPackage]:
+        """Return all packages on sale."""
+        return await CreditPackage.filter(is_active=True).order_by("position")
+
+    async def plans(self) -> list[Plan]:
+        """Return all plans on sale."""
+        return await Plan.filter(is_active=True).order_by("position")
 
 
 async def _page(

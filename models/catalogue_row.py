@@ -1,0 +1,97 @@
+"""Rows of collections and styles as lists and generations show them, with the columns that the caller wants."""
+
+from typing import Any, TypeAlias
+
+from models.catalogue import Collection, Localised, Style
+from models.database.fixed_sql import Part, Row, RowKind, columns
+from models.enum import ReferenceImage, RefundPolicy
+
+
+class CollectionColumns(Part, model=Collection, prefix="collection"):
+    """The collection of a row's style."""
+
+    id: str
+    slug: str
+    title: Localised
+    description: Localised
+    base_cost: int
+    refund_policy: RefundPolicy
+    qualities: dict[str, float]
+
+    @property
+    def row(self) -> "CollectionColumns":
+        """Itself: what the type of the API calls its row."""
+        return self
+
+
+class StyleColumns(Part, model=Style, prefix="style"):
+    """The style of a row, with its collection."""
+
+    id: str
+    owner_id: str | None
+    slug: str
+    title: Localised
+    description: Localised
+    category: Localised | None
+    members_only: bool
+    cost: int | None
+    reference_image: ReferenceImage
+    prompt: str
+    variables: list[dict[str, Any]]
+    is_active: bool
+
+    @property
+    def row(self) -> "StyleColumns":
+        """Itself: what the type of the API calls its row."""
+        return self
+
+    @property
+    def collection(self) -> CollectionColumns:
+        """The product line that it belongs to."""
+        return CollectionColumns(self._row)
+
+
+class CatalogueRow(Row, model=Style):
+    """A row whose columns are those of a collection, or of a style with its collection."""
+
+
+AnyStyle: TypeAlias = Style | StyleColumns
+AnyCollection: TypeAlias = Collection | CollectionColumns
+
+CATALOGUE = RowKind(CatalogueRow)
+CATALOGUE_PARTS = (("style", Style), ("collection", Collection))
+
+_STYLE_ALWAYS = ("id", "owner_id", "slug", "members_only", "cost", "reference_image", "is_active")
+_COLLECTION_ALWAYS = ("id", "slug", "base_cost", "refund_policy")
+_MAX_SELECTIONS = 64  # as of generations: every text of a statement is prepared on every connection
+_selections: dict[tuple[bool, frozenset[str] | None], str] = {}
+
+
+def style_columns(wanted: frozenset[str] | None) -> str:
+    """Return the select list of styles and their collections, from the tables "style" and "collection".
+
+    `wanted`: `style.title`, `collection.title`; None: all. More may be read than is wanted.
+    """
+    names = _chosen(StyleColumns.attributes, _STYLE_ALWAYS, "style.", wanted)
+    return columns(Style, '"style"', names, "style.") + ", " + _collection_columns(("id", "base_cost"), wanted)
+
+
+def catalogue_columns(wanted: frozenset[str] | None, *, of_styles: bool) -> str:
+    """Return the select list of collections, or of styles with their collections; as `style_columns`."""
+    key = (of_styles, None if wanted is None else frozenset(name for name in wanted if "." in name))
+    found = _selections.get(key)
+    if found is None:
+        if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
+            return catalogue_columns(None, of_styles=of_styles)
+        made = style_columns(wanted) if of_styles else _collection_columns(_COLLECTION_ALWAYS, wanted)
+        found = _selections[key] = made
+    return found
+
+
+def _collection_columns(always: tuple[str, ...], wanted: frozenset[str] | None) -> str:
+    names = _chosen(CollectionColumns.attributes, always, "collection.", wanted)
+    return columns(Collection, '"collection"', names, "collection.")
+
+
+def _chosen(names: tuple[str, ...], always: tuple[str, ...], prefix: str, wanted: frozenset[str] | None) -> list[str]:
+    return [name for name in names if wanted is None or name in always or prefix + name in wanted]
