@@ -62,7 +62,7 @@ QUERIES = {
     "page": (PAGE, Cost(2, 210, 4300)),
     "real page": (REAL_PAGE, Cost(2, 210, 10_700)),
     "one generation": (ONE, Cost(2, 240, 600)),
-    "first screen": (FIRST_SCREEN, Cost(7, 700, 13_000)),
+    "first screen": (FIRST_SCREEN, Cost(7, 900, 13_000)),
 }
 REQUESTED = Cost(6, 1900, 2800, 3)
 COMPLETED = Cost(8, 1300, 2800, 5)
