@@ -1,13 +1,17 @@
-"""Random documents over the whole schema, executed by their plans and by graphql-core on a server with data."""
+"""Documents of hypothesis over the whole schema, executed by their plans and by graphql-core on a server with data."""
+
+import asyncio
+from typing import Any
 
 import pytest
+from hypothesis import given
 
 from schema.root import schema
 from tests.conftest import Running
 from tests.support.client import Api
-from tests.support.executions import ComparingPlans
+from tests.support.executions import ComparingPlans, examples
 from tests.support.gallery_pages import create
-from tests.support.random_documents import random_document
+from tests.support.random_documents import documents
 
 # What differs between two executions a moment apart, or counts how often it is called.
 EXCLUDED = {"Query.admin", "Query.sharedGeneration", "User.billingPortalUrl", "User.referralCode", "Query.quote"}
@@ -25,18 +29,25 @@ async def ada(module_server: Running) -> Api:
     return made
 
 
-async def test_random_document_over_the_schema_is_answered_as_by_graphql_core(
+async def test_any_document_over_the_schema_is_answered_as_by_graphql_core(
     ada: Api, pytestconfig: pytest.Config
 ) -> None:
     before, schema.plans = schema.plans, (plans := ComparingPlans())
-    compared = 0
+    loop, sent, compared = asyncio.get_running_loop(), 0, 0
+
+    @examples(pytestconfig)
+    @given(documents(schema._schema, is_used))
+    def compare(document: tuple[str, Any]) -> None:
+        nonlocal sent, compared
+        text, variables = document
+        response = asyncio.run_coroutine_threadsafe(ada.raw(text, **variables), loop).result()
+        assert response.status_code == 200
+        assert plans.differences == []
+        sent += 1
+        compared += "TOO_COMPLEX" not in response.text
+
     try:
-        for number in range(pytestconfig.getoption("--documents")):
-            text, variables = random_document(schema._schema, f"real {number}", is_used, max_depth=4)
-            response = await ada.raw(text, **variables)
-            assert response.status_code == 200
-            compared += "TOO_COMPLEX" not in response.text
+        await asyncio.to_thread(compare)
     finally:
         schema.plans = before
-    assert plans.differences == []
-    assert compared > pytestconfig.getoption("--documents") / 2
+    assert compared > sent / 2

@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import pytest
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from hypothesis import HealthCheck, seed, settings
 
 from schema.root import schema
 from schema.runtime.compilation.executor import PlannedExecutor
@@ -67,6 +68,16 @@ def _error(error: GraphQLError) -> dict[str, Any]:
     return {**error.formatted, "cause": repr(error.original_error)}
 
 
+def examples(config: pytest.Config, share: int = 1) -> Callable[[Any], Any]:
+    """Return a decorator: `--documents` examples of hypothesis, divided by `share`; the same ones without --seed."""
+    chosen: int | None = config.getoption("--seed")
+    most = max(config.getoption("--documents") // share, 1)
+    limited = settings(
+        max_examples=most, deadline=None, derandomize=chosen is None, suppress_health_check=list(HealthCheck)
+    )
+    return limited if chosen is None else lambda test: seed(chosen)(limited(test))
+
+
 class Execution:
     """A pytest plugin: all operations of this process are executed as chosen, whatever the settings say."""
 
@@ -80,7 +91,7 @@ class Execution:
         """Add the options of executions."""
         parser.addoption("--execution", choices=EXECUTIONS, default="compiled", help="both: compare the two")
         parser.addoption("--view", action="store_true", help="answer every request by the web framework's view")
-        parser.addoption("--documents", type=int, default=60, help="number of random documents to execute")
+        parser.addoption("--documents", type=int, default=60, help="number of documents that hypothesis makes")
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         if session.config.getoption("--view"):

@@ -21,6 +21,8 @@ from graphql import (
     parse,
     validate,
 )
+from hypothesis import assume
+from hypothesis import strategies as st
 
 _LITERALS: dict[str, list[str]] = {
     "String": ['""', '"x"', '"引"'],
@@ -37,7 +39,7 @@ _VARIABLES: dict[str, list[Any]] = {
     "Boolean": [True, False],
     "ID": ["none", 7],
 }
-_INVALID: list[Any] = [None, 5, "no", 2**40, [1], {}]
+_INVALID: list[Any] = [None, 5, "no", 2**40, [1], {}, 1.0, 1.5, True, "1", "", [[None]], 1e300, "\ud800"]
 
 Choose = Callable[[str], bool]  # whether a field, `Type.name`, is used
 
@@ -55,13 +57,13 @@ class RandomDocument:
     _fragments: dict[str, str] = field(default_factory=dict)
     _nested_fragments: int = 0
 
-    def text(self, root: str = "query") -> str | None:
-        """Return a document; None if what was made is not valid."""
-        kind = {"query": self.schema.query_type, "subscription": self.schema.subscription_type}[root]
+    def text(self) -> str | None:
+        """Return a query; None if what was made is not valid."""
+        kind = self.schema.query_type
         assert kind is not None
         selected = self._selection(kind, self.max_depth)
         definitions = ", ".join(f"${name}: {kind}" for name, kind in self._definitions.items())
-        text = f"{root} Made{f'({definitions})' if definitions else ''} {selected} {' '.join(self._fragments.values())}"
+        text = f"query Made{f'({definitions})' if definitions else ''} {selected} {' '.join(self._fragments.values())}"
         return None if validate(self.schema, parse(text)) else text
 
     def _selection(self, kind: Any, depth: int) -> str:
@@ -164,13 +166,15 @@ class RandomDocument:
         return self.chance.choice(possible)
 
 
-def random_document(
-    schema: GraphQLSchema, seed: str, is_used: Choose, *, max_depth: int = 4, root: str = "query"
-) -> tuple[str, Mapping[str, Any]]:
-    """Return a valid document and its variables: always the same of one seed."""
-    chance = random.Random(seed)
-    while True:
-        made = RandomDocument(schema, chance, is_used, max_depth)
-        text = made.text(root)
-        if text is not None:
-            return text, made.values
+def documents(
+    schema: GraphQLSchema, is_used: Choose, *, max_depth: int = 4
+) -> st.SearchStrategy[tuple[str, Mapping[str, Any]]]:
+    """Return valid queries with their variables; hypothesis makes every choice, so that a failing one is shortened."""
+
+    def made(chance: random.Random) -> tuple[str, Mapping[str, Any]]:
+        document = RandomDocument(schema, chance, is_used, max_depth)
+        text = document.text()
+        assume(text is not None)
+        return str(text), document.values
+
+    return st.randoms(use_true_random=False).map(made)

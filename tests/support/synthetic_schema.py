@@ -1,17 +1,21 @@
 """A schema with a field of every shape, as attribute, resolver and async resolver, and objects that have any outcome.
 
-The outcome of a field is a function of the object's place and the seed, so that two executions find the same.
+The outcome of a field is a function of the object's place, so that two executions find the same.
 """
 
 import asyncio
 import enum
+import math
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Union
 
 import strawberry
 from graphql import GraphQLError
+from graphql.pyutils import Undefined
+from hypothesis import strategies as st
 from strawberry.scalars import JSON
 
 from schema.runtime.compilation.executor import Executable, PlannedExecutor
@@ -36,33 +40,80 @@ class Wrong:
         return "Wrong()"
 
 
-class Outcomes:
-    """Chooses the outcome of each field. `trouble`: how often it is a null, an error or a wrong value, from 0 to 1."""
+async def _later(value: Any) -> Any:
+    await asyncio.sleep(0)
+    if isinstance(value, Exception):
+        raise value
+    return value
 
-    def __init__(self, seed: int, trouble: float) -> None:
-        self.seed, self.trouble = seed, trouble
+
+def _yielding(*values: Any) -> Iterator[Any]:
+    """Yield values; raise an exception among them."""
+    for value in values:
+        if isinstance(value, Exception):
+            raise value
+        yield value
+
+
+async def _yielding_later(*values: Any) -> AsyncIterator[Any]:
+    for value in values:
+        yield value
+
+
+# What is not as the schema says, or not in the usual form: from the place and a good value. Made for each execution.
+WRONG: list[Callable[[str, Any], Any]] = [
+    lambda place, good: None,
+    lambda place, good: OutcomeError(place),
+    lambda place, good: GraphQLError(f"at {place}", extensions={"code": place}),
+    lambda place, good: ExceptionGroup(place, [ValueError(place)]),
+    lambda place, good: Wrong(),
+    lambda place, good: Wrong,
+    *(lambda place, good, value=value: value for value in ("text", "1", b"x", True, (), {"a": 1}, Undefined)),
+    *(lambda place, good, value=value: value for value in (math.inf, math.nan, 1.0, 1.5, Decimal("1.5"))),
+    *(lambda place, good, value=value: value for value in (2**31, -(2**31) - 1, 2**70)),
+    lambda place, good: [[], None, "a", OutcomeError(place)],
+    lambda place, good: tuple(good) if isinstance(good, list) else [good],
+    lambda place, good: dict.fromkeys(range(2), good).values(),
+    lambda place, good: _yielding(good, None),
+    lambda place, good: _yielding(good, OutcomeError(place)),
+    lambda place, good: _yielding_later(good),
+    lambda place, good: _later(good),
+    lambda place, good: _later(None),
+    lambda place, good: _later(OutcomeError(place)),
+    lambda place, good: _later(_later(good)),
+    lambda place, good: [_later(good), _later(None), _later(OutcomeError(place))],
+]
+
+
+class Outcomes:
+    """Chooses the outcome of each field. `draw`: a number from 0, which is a good value; up to `most`, rarely a bad."""
+
+    def __init__(self, draw: Callable[[], int]) -> None:
+        self._draw = draw
+        self._drawn: dict[str, int] = {}  # by place, so that another execution finds the same
 
     def value(self, place: str, shape: str) -> Any:
         """Return the value of a field, or an exception that a resolver raises and an attribute returns."""
-        chance = random.Random(f"{self.seed} {place}")
-        if chance.random() < self.trouble:
-            wrong = [None, None, None, OutcomeError(place), GraphQLError(f"at {place}"), Wrong(), "text", float("inf")]
-            return chance.choice(wrong)
-        return self._made(place, shape, chance)
+        if place not in self._drawn:
+            self._drawn[place] = self._draw()
+        number = self._drawn[place]
+        good = self._made(place, shape, random.Random(f"{number} {place}"))
+        return WRONG[number - 1](place, good) if 0 < number <= len(WRONG) else good
 
     def _made(self, place: str, shape: str, chance: random.Random) -> Any:
         if shape.startswith("["):
             inner = shape[1:-1]
-            items = range(chance.randint(0, 3))
-            return [self._item(f"{place}/{index}", inner, chance) for index in items]
+            return [self._made(f"{place}/{index}", inner, chance) for index in range(chance.randint(0, 3))]
         if shape in LEAVES:
             return chance.choice(LEAVES[shape])
         if shape in ("Thing", "Either"):
             return node(chance.choice(["Alpha", "Beta"]), place, self)
         return node(shape, place, self)
 
-    def _item(self, place: str, shape: str, chance: random.Random) -> Any:
-        return None if chance.random() < self.trouble else self._made(place, shape, chance)
+
+def outcomes(data: st.DataObject, most: int) -> Outcomes:
+    """Return outcomes that hypothesis chooses; of `most` values, as many are wrong as WRONG has."""
+    return Outcomes(lambda: data.draw(st.integers(0, most)))
 
 
 LEAVES: dict[str, list[Any]] = {
@@ -108,7 +159,7 @@ class _Node:
 
 def _outcome(source: Any, name: str, place: str) -> Any:
     value = source.outcomes.value(place, SHAPES[name][0])
-    if isinstance(value, OutcomeError):
+    if isinstance(value, OutcomeError | ExceptionGroup):
         raise value
     return value
 

@@ -43,7 +43,12 @@ def leaf_expression(source: Source, kind: GraphQLLeafType, value: str, name: str
         return f"({name} if {test}{f' or {name} is None' if is_nullable else ''} else {convert}({name}))"
     first = name if is_nullable else value
     if isinstance(kind, GraphQLEnumType):
-        converted = f"{source.bind(names_of(kind), f'{kind.name}_names')}.get({first}) or {convert}({name})"
+        names, classes = (
+            source.bind(names_of(kind), f"{kind.name}_names"),
+            source.bind(classes_of(kind), f"{kind.name}_classes"),
+        )
+        # Of other classes, a value may not even be hashable.
+        converted = f"({names}.get({name}) if type({first}) in {classes} else None) or {convert}({name})"
     else:
         converted = f"{convert}({first})"
     return f"(None if {value} is None else {converted})" if is_nullable else f"({converted})"
@@ -54,6 +59,12 @@ def names_of(kind: GraphQLEnumType) -> dict[Any, str]:
     """Return the response of each member of an enum."""
     members = getattr(kind, "wrapped_cls", ())
     return {member: kind.coerce_output_value(member) for member in members}
+
+
+@cache
+def classes_of(kind: GraphQLEnumType) -> frozenset[type]:
+    """Return the classes of what `names_of` is searched for: members, and their values where a column has these."""
+    return frozenset({str, *map(type, names_of(kind))})
 
 
 @cache
