@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
 from functools import partial
 
 import structlog
@@ -26,13 +27,14 @@ from services.operations.integrity_audit import IntegrityAudit
 from services.payments.webhook import UNSETTLED
 from services.products.profile import load_profile
 from services.products.toml_file import ProfileError
+from services.services import Services
 from setting_types import Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
 from web.app import create_app
 from web.metrics import serving_metrics
 from web.open_connections import raise_descriptor_limit
 from web.processes import STARTUP_FAILURE, serve_with_processes
-from web.server import uvicorn_options
+from web.server import tune_garbage_collection, uvicorn_options
 
 log = structlog.get_logger("darkroom")
 
@@ -49,6 +51,13 @@ async def prepare(settings: Settings) -> None:
             await services.accounts.users.ensure_demo_account()
 
 
+@contextlib.asynccontextmanager
+async def _open_process(settings: Settings) -> AsyncIterator[Services]:
+    async with open_server(settings) as services:
+        tune_garbage_collection()
+        yield services
+
+
 def server_config(settings: Settings) -> uvicorn.Config:
     """Return the configuration of one server process, within the limits of this process."""
     limits = server_limits(settings, raise_descriptor_limit())
@@ -59,7 +68,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         max_connections=limits.total,
     )
     return uvicorn.Config(
-        create_app(partial(open_server, settings), web_options(settings)),
+        create_app(partial(_open_process, settings), web_options(settings)),
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=5,

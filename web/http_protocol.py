@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from telemetry import metric
 from web.open_connections import WriteDeadline
+from web.response_writer import ResponseWriter
 
 MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
 MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
@@ -162,6 +163,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:  # otherwise it asks for a WebSocket
+            self.cycle.transport = ResponseWriter(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
         self._stage = _BODY
         self._stop_timer()
         self._body_bytes = self._body_parts = self._idle_bytes = self._discarded_bytes = 0

@@ -1,5 +1,6 @@
 """The options of every HTTP server of this project: the API's, and that of a worker's metrics."""
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,21 @@ from web.http_protocol import HttpProtocol
 from web.open_connections import OpenConnections, ServerLimits
 from web.security_headers import default_headers
 from web.socket_protocol import SocketLimits, SocketProtocol
+
+# Of Python's garbage collector: new objects before the young are searched, and the old are searched after
+# 10 x 20 of these searches.
+_GC_THRESHOLDS = (10_000, 10, 20)
+
+
+def tune_garbage_collection() -> None:
+    """Search only what is made from now on, and less often; called once a server has started.
+
+    What exists by then (modules, the schema, models) is used until the end. Reference counts free nearly everything
+    that a request makes: searching for cycles every 700 objects took a tenth of its CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def uvicorn_options(

@@ -14,6 +14,7 @@ from services.core.pagination import Page, PageRequest, R
 
 K = TypeVar("K")
 T = TypeVar("T")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # as base64.urlsafe_b64encode
 
 
 @strawberry.type(description="The position of a page within its list.")
@@ -76,10 +77,12 @@ class Connection(UncountedConnection[T]):
 
 def encode_cursor(key: object, order: str = "") -> str:
     """Return an opaque cursor for a row's key; `order` is part of it where the list has several orders."""
-    parts = [order] if order else []
-    for part in key if isinstance(key, tuple) else (key,):
-        parts.append(str(int(part) if isinstance(part, bool) else part))
-    return base64.urlsafe_b64encode(" ".join(parts).encode()).decode()
+    text = key
+    if not isinstance(text, str):
+        parts = key if isinstance(key, tuple) else (key,)
+        text = " ".join([str(int(part) if isinstance(part, bool) else part) for part in parts])
+    encoded = binascii.b2a_base64(f"{order} {text}".encode() if order else text.encode(), newline=False)
+    return encoded.translate(_URL_SAFE).decode("ascii")
 
 
 def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: str) -> K | None:

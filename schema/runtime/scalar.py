@@ -11,6 +11,8 @@ from strawberry.file_uploads import Upload
 
 
 def _serialize_datetime(value: datetime) -> str:
+    if value.tzinfo is UTC:  # of a column, as the driver returns it
+        return value.isoformat()[:-6] + "Z"
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
