@@ -52,10 +52,10 @@ class GenerationStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the status can no longer change."""
-        return self in _FINAL
+        return self in FINAL
 
 
-_FINAL = frozenset({GenerationStatus.COMPLETED, GenerationStatus.FAILED, GenerationStatus.CANCELED})
+FINAL = frozenset({GenerationStatus.COMPLETED, GenerationStatus.FAILED, GenerationStatus.CANCELED})
 
 
 class GenerationStage(StrEnum):

@@ -112,9 +112,9 @@ GENERATIONS = RowKind(GenerationRow)
 PARTS = (("original", File), ("result", File), ("style", Style), ("collection", Collection))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
-    """What a statement reads of each generation: its select list, and the joins that this needs."""
+    """What a statement reads of each generation: its select list, and the joins that this needs. Known by identity."""
 
     columns: str
     joins: str

@@ -7,6 +7,7 @@ import strawberry
 
 import models
 from models import ids
+from models.enum import FINAL
 from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.runtime.attribute import attributes_of
@@ -187,8 +188,8 @@ class User(Node):
             order,
             attributes_of(info),
         )
-        info.context.shows_unfinished |= any(not row.status.is_final for row in page.items)
-        return Connection.of(page, Generation.of, order)
+        info.context.shows_unfinished |= not FINAL.issuperset([row.status for row in page.items])
+        return Connection(page=page, order=order, nodes=Generation.all_of(page.items))
 
     @strawberry.field(description="The ledger, newest first.")
     async def transactions(

@@ -1,6 +1,6 @@
 """GraphQL types of generations: requests, status, refinement and regeneration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Self, cast
@@ -119,6 +119,13 @@ class Generation(Node):
     @strawberry.field
     async def owner(self, info: Info) -> Annotated["User", strawberry.lazy("schema.accounts")]:
         return await load_user(info, self.row.user_id)
+
+    @classmethod
+    def all_of(cls, rows: Sequence[AnyGeneration]) -> "list[Generation]":
+        """Return the sources of several, which were read together."""
+        if rows and isinstance(rows[0], GenerationRow):
+            return cast("list[Generation]", rows)
+        return [cls.of(row) for row in rows]
 
     @classmethod
     def of(cls, row: AnyGeneration) -> "Generation":

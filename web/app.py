@@ -26,6 +26,7 @@ from web.development_checkout import pay, show_checkout
 from web.graphiql import BUILD, GraphiQL
 from web.graphql import GraphQLEndpoint
 from web.health import Readiness, live, ready
+from web.json_request import JsonFirst
 from web.local_file import serve_file
 from web.local_upload import receive_upload
 from web.metrics import show_metrics
@@ -93,7 +94,9 @@ def _account_pages(cookie: SessionCookie) -> list[Route]:
     ]
 
 
-def _middleware(options: WebOptions, routes: list[Route | WebSocketRoute]) -> list[Middleware]:
+def _middleware(
+    options: WebOptions, routes: list[Route | WebSocketRoute], endpoint: GraphQLEndpoint
+) -> list[Middleware]:
     middleware = [
         Middleware(RequestLog, [route.path for route in routes]),
         Middleware(ClientAddress, options.trusted_proxies),
@@ -108,6 +111,8 @@ def _middleware(options: WebOptions, routes: list[Route | WebSocketRoute]) -> li
                 allow_credentials="*" not in options.cors_origins,  # cookies only for explicitly listed origins
             )
         )
+    if endpoint.json is not None:
+        middleware.append(Middleware(JsonFirst, "/graphql", endpoint.json))
     return middleware
 
 
@@ -162,7 +167,7 @@ def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]
     if graphiql:
         routes += [Route("/", home), *graphiql.routes(endpoint.get_context)]
     application = Application(
-        options.address, routes=routes, middleware=_middleware(options, routes), lifespan=lifespan
+        options.address, routes=routes, middleware=_middleware(options, routes, endpoint), lifespan=lifespan
     )
     application.router.redirect_slashes = False  # redirects would contain the request's unchecked Host header
     return application

@@ -125,7 +125,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._compiles_operations = compiles_operations
         answers = KeptAnswers(schema._schema, kept_answers_bytes) if kept_answers_bytes else None
         execute = partial(self._execute, answers=answers)
-        self._json = JsonRequests(schema, cookie, self._context_of, execute) if answers_json else None
+        self.json = JsonRequests(schema, cookie, self._context_of, execute) if answers_json else None
         super().__init__(
             schema,
             graphql_ide="graphiql" if graphiql else None,  # only switches it on: render_graphql_ide serves our own page
@@ -141,11 +141,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             with suppress(WebSocketDisconnect):  # during the handshake
                 await self._serve_socket(scope, receive, send)
             return
-        if self._json is not None:
-            unanswered = await self._json.answer(scope, receive, send)
-            if unanswered is None:
-                return
-            receive = unanswered
         request = Request(scope)
         services: Services = request.state.services
         max_bytes = MAX_JSON_BYTES
@@ -187,22 +182,24 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await socket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        request.state.context = context = self._context_of(request)
+        request.state.context = context = self._context_of(request, request.headers)
         return context
 
-    def _context_of(self, connection: HTTPConnection) -> Context:
-        headers = connection.headers
+    def _context_of(self, connection: HTTPConnection, headers: Mapping[str, str]) -> Context:
         authorization = headers.get("authorization")
         is_socket = connection.scope["type"] == "websocket"
-        cookie = None
-        if authorization is None and (is_socket or not is_query_of_other_site(connection.scope, headers)):
-            cookie = self._cookie.token(connection)
+        state: dict[str, Any] = connection.scope["state"]
+        cookie = device_cookie = None
+        if "cookie" in headers:
+            device_cookie = self._cookie.device_token(connection)
+            if authorization is None and (is_socket or not is_query_of_other_site(connection.scope, headers)):
+                cookie = self._cookie.token(connection)
         return Context(
-            connection.state.services,
+            state["services"],
             token=cookie or bearer(authorization),
             is_cookie=cookie is not None,
-            device_cookie=self._cookie.device_token(connection),
-            client=connection.state.client,
+            device_cookie=device_cookie,
+            client=state["client"],
             accept_language=headers.get("accept-language", ""),
             is_socket=is_socket,
             introspection=self._introspection,

@@ -5,16 +5,15 @@ malformed and too large bodies. The middleware around the endpoint is the same f
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from cross_web import HTTPException
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http import GraphQLRequestData
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -36,6 +35,23 @@ _REVALIDATED = [
 _EVENT_STREAM = "text/event-stream"
 
 
+class JsonFirst:
+    """Middleware that lets `requests` answer what it can, before the route is searched for."""
+
+    def __init__(self, app: ASGIApp, path: str, requests: "JsonRequests") -> None:
+        self._app = app
+        self._path = path
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == self._path and not scope.get("root_path"):
+            unanswered = await self._requests.answer(scope, receive, send)
+            if unanswered is None:
+                return
+            receive = unanswered
+        await self._app(scope, receive, send)
+
+
 @dataclass(frozen=True)
 class JsonRequests:
     """Answers requests that are an ordinary JSON object.
@@ -45,33 +61,30 @@ class JsonRequests:
 
     schema: DarkroomSchema
     cookie: SessionCookie
-    context_of: Callable[[HTTPConnection], Context]
+    context_of: Callable[[HTTPConnection, Mapping[str, str]], Context]
     execute: Callable[[GraphQLRequestData, Context, str], Awaitable[ExecutionResult]]
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
         """Answer the request and return None; else return what the framework's view receives the request from."""
         if scope["method"] not in ("POST", "GET"):
             return receive
-        accept, kind = "*/*", b""
-        is_first_accept = is_first_kind = True
-        for name, value in scope["headers"]:  # in lower case; the first of several counts
-            if name == b"accept" and is_first_accept:
-                accept, is_first_accept = value.decode("latin-1"), False
-            elif name == b"content-type" and is_first_kind:
-                kind, is_first_kind = value, False
-            elif name == b"content-length" and value.isdigit() and int(value[:12]) > MAX_JSON_BYTES:
-                return receive  # too large, and refused before the client sends it
+        # The server has made the names lower case. Of several values, the first counts, as in Starlette.
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:12]) > MAX_JSON_BYTES:
+            return receive  # too large, and refused before the client sends it
+        accept = headers.get("accept", "*/*")
         messages: list[Message] = []
         if scope["method"] == "GET":
             data = _query_data(scope["query_string"])
-        elif kind.partition(b";")[0].strip() == b"application/json":
+        elif headers.get("content-type", "").partition(";")[0].strip() == "application/json":
             body = await _body(receive, messages)
             data = None if body is None else _request_data(body)
         else:
             return receive
         if data is None or not self._is_single(data, accept):
             return _replay(messages, receive)
-        await self._respond(data, accept, scope, receive, send)
+        await self._respond(data, headers, scope, receive, send)
         return None
 
     def _is_single(self, data: GraphQLRequestData, accept: str) -> bool:
@@ -82,15 +95,17 @@ class JsonRequests:
         is_single = known is not None and known.kind in (OperationType.QUERY, OperationType.MUTATION)
         return is_single and negotiate(accept) is not None
 
-    async def _respond(self, data: GraphQLRequestData, accept: str, scope: Scope, receive: Receive, send: Send) -> None:
-        context = self.context_of(HTTPConnection(scope))
+    async def _respond(
+        self, data: GraphQLRequestData, given: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        context = self.context_of(HTTPConnection(scope), given)
         try:
             result = await self.execute(data, context, scope["method"])
         except HTTPException as error:
             response = error_response(Request(scope), error)
             await response(scope, receive, send)
             return
-        media_type = negotiate(accept)
+        media_type = negotiate(given.get("accept", "*/*"))
         answer = result.answer if isinstance(result, AnsweredResult) else None
         status, body = 200, answer.body if answer else b""
         if answer is None:
@@ -106,7 +121,7 @@ class JsonRequests:
             headers += [header for header in cookies.raw_headers if header[0] == b"set-cookie"]
         if answer is not None and scope["method"] == "GET":
             headers += [(b"etag", answer.etag.encode()), *_REVALIDATED]
-            if etag_matches(Headers(scope=scope).get("if-none-match", ""), answer.etag):
+            if etag_matches(given.get("if-none-match", ""), answer.etag):
                 status, body, headers = 304, b"", headers[2:]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -63,7 +63,7 @@ class UncountedConnection(Generic[T]):
 
         `order`: part of each cursor where the list has several orders.
         """
-        return cls(page=page, order=order, nodes=[node_of(row) for row in page.items])
+        return cls(page=page, order=order, nodes=[*map(node_of, page.items)])
 
 
 @strawberry.type(name="Connection")

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -23,6 +23,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.validation import validation_context
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.types.graphql import OperationType
@@ -47,6 +48,7 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _RULES = {True: tuple(specified_rules), False: (*specified_rules, NoSchemaIntrospectionCustomRule)}
+_MAX_SIMPLE, _MAX_SIMPLE_LENGTH = 16, 128  # variables, and characters of each, whose coerced values are kept
 _SCALARS = (str, int, float, type(None))
 
 # Validation compares the fields of one name with each other, and each fragment with each. Documents of real clients
@@ -61,6 +63,13 @@ class InvalidDocumentError(Exception):
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__()
         self.errors = errors
+
+
+class CoercedVariables(NamedTuple):
+    """Variables as resolvers get them. `arguments`: of fields, which plans add; None: do not keep any."""
+
+    values: VariableValues
+    arguments: dict[Any, dict[str, Any]] | None
 
 
 class PreparedOperation:
@@ -88,6 +97,7 @@ class PreparedOperation:
         )
         self._is_valid = {True: False, False: False}  # by whether the caller may introspect the schema
         self._costs: dict[tuple[object, ...], int] = {}
+        self._coerced: dict[object, CoercedVariables] = {}
         self._coverage: Coverage | None = None
         self._has_coverage = False
 
@@ -95,6 +105,23 @@ class PreparedOperation:
     def digest(self) -> bytes:
         """A hash of the document and the name of the operation: what is kept by it does not keep the document."""
         return hashlib.sha256(f"{self.name or ''}\n{self.text}".encode("utf-8", "surrogatepass")).digest()
+
+    def coerce(self, schema: GraphQLSchema, variables: Mapping[str, Any] | None) -> CoercedVariables | None:
+        """Return the variables of a valid document as resolvers get them, known for scalars; None: they are invalid."""
+        given = variables or {}
+        key = tuple([(name, type(value), value) for name, value in given.items()])
+        is_simple = len(key) <= _MAX_SIMPLE and all(map(_is_simple, given.values()))
+        found = self._coerced.get(key) if is_simple else None
+        if found is None and self.operation is not None:
+            values = get_variable_values(schema, self.operation.variable_definitions or (), dict(given), 1)
+            if isinstance(values, list):
+                return None
+            found = CoercedVariables(values, {} if is_simple else None)
+            if is_simple:
+                if len(self._coerced) >= _MAX_COSTS:
+                    self._coerced.clear()
+                self._coerced[key] = found
+        return found
 
     def coverage(self, schema: GraphQLSchema) -> Coverage | None:
         """Return what the account's version covers, of a valid document; None if it does not cover all of it."""
@@ -157,6 +184,10 @@ class PreparedOperation:
             except TooComplexError:
                 return None
         return (is_signed_in, *(_size(variables[name]) if name in variables else "" for name in self._variables))
+
+
+def _is_simple(value: object) -> bool:
+    return value.__class__ in _SCALARS and not (isinstance(value, str) and len(value) > _MAX_SIMPLE_LENGTH)
 
 
 def _size(value: object) -> object:

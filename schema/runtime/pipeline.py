@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import graphql
 import orjson
@@ -18,6 +19,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
+from schema.runtime.compilation.executor import Executable, LazyExecutor, PlannedExecutor
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
@@ -30,6 +32,9 @@ from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD
 from telemetry.trace import span
 
 _EVERY_TYPE = frozenset(OperationType)
+# A value that a plan returns takes a seventh of the time of one by graphql-core (benchmarks/execution.py), a statement
+# less of its own: with the reading of its rows, a fourth is left of what complexity.py counts.
+_PLANNED_SHARE = 4
 # The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
 _EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
 _TYPE_NAMES = {
@@ -49,6 +54,14 @@ class OperationRequest:
     context: Context
     allowed: Iterable[OperationType] = _EVERY_TYPE
     extensions: dict[str, Any] | None = None
+
+
+class _Prepared(NamedTuple):
+    """An operation that its caller may execute. `plan`: of a query that was compiled, which makes it cost less."""
+
+    operation: PreparedOperation
+    cost: int
+    plan: Executable | None = None
 
 
 class DarkroomSchema(Schema):
@@ -109,16 +122,16 @@ async def respond(
     try:
         with Instrumentation(request.query, request.variables) as instrumentation:
             try:
-                prepared, cost = await _prepare(schema, request)
+                prepared = await _prepare(schema, request)
             except InvalidDocumentError as invalid:
                 return _refused(invalid.errors, request.context)
-            key = answers.key(prepared, request.variables, request.context) if answers else None
+            key = answers.key(prepared.operation, request.variables, request.context) if answers else None
             if answers is None or key is None:
-                return await _execute(schema, request, prepared, cost, instrumentation)
+                return await _execute(schema, request, prepared, instrumentation)
             if (kept := answers.find(key)) is not None:
-                _identify(request, prepared, instrumentation)
+                _identify(request, prepared.operation, instrumentation)
                 return AnsweredResult(None, None, answer=kept)
-            return _kept(await _execute(schema, request, prepared, cost, instrumentation), request, answers, key)
+            return _kept(await _execute(schema, request, prepared, instrumentation), request, answers, key)
     except NO_OPERATION:
         raise
     except Exception as error:  # noqa: BLE001 - it becomes the response
@@ -130,14 +143,15 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
     try:
         with Instrumentation(request.query, request.variables) as instrumentation:
             try:
-                prepared, cost = await _prepare(schema, request)
+                prepared = await _prepare(schema, request)
             except InvalidDocumentError as invalid:
                 yield _refused(invalid.errors, request.context)
                 return
-            if prepared.kind is not OperationType.SUBSCRIPTION:
-                yield await _execute(schema, request, prepared, cost, instrumentation)
+            operation, cost, _ = prepared
+            if operation.kind is not OperationType.SUBSCRIPTION:
+                yield await _execute(schema, request, prepared, instrumentation)
                 return
-            async with aclosing(_subscribe(schema, request, prepared, cost, instrumentation)) as results:
+            async with aclosing(_subscribe(schema, request, operation, cost, instrumentation)) as results:
                 async for result in results:
                     yield result
     except NO_OPERATION as error:
@@ -146,8 +160,8 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
         yield _refused([_as_graphql_error(error)], request.context)
 
 
-async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> tuple[PreparedOperation, int]:
-    """Authenticate the caller; return the operation and its cost when the caller may execute it.
+async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> _Prepared:
+    """Authenticate the caller; return the operation when the caller may execute it.
 
     Raises:
         InvalidDocumentError: the document cannot be executed.
@@ -168,20 +182,22 @@ async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> tuple[P
     if known is not None and cost is not None:
         _check_type(known, request)
         is_query, is_due = known.kind is OperationType.QUERY, _is_plan_due(schema, request, known)
-        if context.has_files or is_due or not slots.admits(caller, cost if is_query else None):
+        prepared = _Prepared(known, cost) if is_due else _with_plan(schema, request, known, cost)
+        if context.has_files or is_due or not slots.admits(caller, prepared.cost if is_query else None):
             async with slots.slot(caller, PREPARATION, besides):
                 if is_due:
                     schema.plans.compile(known.document, known.operation, request.variables)
-        return known, cost
+                    return _with_plan(schema, request, known, cost)
+        return prepared
     async with slots.slot(caller, PREPARATION, besides):
         if not query:
             raise MissingQueryError
-        prepared = schema.documents.prepare(query, name)
-        _check_type(prepared, request)
-        cost = prepared.check(schema._schema, request.variables, **rights)
-        if _is_plan_due(schema, request, prepared):
-            schema.plans.compile(prepared.document, prepared.operation, request.variables)
-        return prepared, cost
+        found = schema.documents.prepare(query, name)
+        _check_type(found, request)
+        cost = found.check(schema._schema, request.variables, **rights)
+        if _is_plan_due(schema, request, found):
+            schema.plans.compile(found.document, found.operation, request.variables)
+        return _with_plan(schema, request, found, cost)
 
 
 def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> bool:
@@ -189,6 +205,14 @@ def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: Pr
     return request.context.compiles_operations and schema.plans.use(
         prepared.document, prepared.operation, request.variables
     )
+
+
+def _with_plan(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation, cost: int) -> _Prepared:
+    """Return an operation with its plan, if there is one, and with what it then costs."""
+    node, plan = prepared.operation, None
+    if node is not None and prepared.kind is OperationType.QUERY and request.context.compiles_operations:
+        plan = schema.plans.find(node, request.variables or {})
+    return _Prepared(prepared, max(cost // _PLANNED_SHARE, 1) if plan else cost, plan)
 
 
 def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
@@ -220,23 +244,20 @@ def _identify(request: OperationRequest, prepared: PreparedOperation, instrument
 
 
 async def _execute(
-    schema: DarkroomSchema,
-    request: OperationRequest,
-    prepared: PreparedOperation,
-    cost: int,
-    instrumentation: Instrumentation,
+    schema: DarkroomSchema, request: OperationRequest, prepared: _Prepared, instrumentation: Instrumentation
 ) -> ExecutionResult:
-    kind, context = cast(OperationType, prepared.kind), request.context
-    user_id = _identify(request, prepared, instrumentation)
+    operation, context = prepared.operation, request.context
+    kind = cast(OperationType, operation.kind)
+    user_id = _identify(request, operation, instrumentation)
     slots = context.services.operations.query_slots
-    turn = slots.slot(context.caller, kind.value) if cost > _EXPENSIVE[kind] else nullcontext()
-    with span(f"graphql {prepared.root_field}", type=kind.value) as found:
+    turn = slots.slot(context.caller, kind.value) if prepared.cost > _EXPENSIVE[kind] else nullcontext()
+    with span(f"graphql {operation.root_field}", type=kind.value) as found:
         async with turn:
             with _replica_reads(kind, context):
-                result = await _run(schema, request, prepared)
+                result = await _run(schema, request, operation, prepared.plan)
         if result.errors:
             format_errors(result.errors, context)
-        instrumentation.describe(found, prepared.label, user_id)
+        instrumentation.describe(found, operation.label, user_id)
     return result
 
 
@@ -249,8 +270,16 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
     return replica.read_by(viewer.id, viewer.version) if viewer else replica.read_by(None, 0)
 
 
-async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> ExecutionResult:
+async def _run(
+    schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation, plan: Executable | None
+) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
+    variables = prepared.coerce(schema._schema, request.variables) if plan else None
+    if plan and variables:
+        build = partial(_executor, schema, request, prepared)
+        planned = plan.execute(LazyExecutor(build, request.context, variables.values, variables.arguments))
+        result = await planned if isawaitable(planned) else planned
+        return ExecutionResult(result.data, result.errors)
     found = graphql.execute(
         schema._schema,
         prepared.document,
@@ -262,6 +291,21 @@ async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: Prep
     )
     result = await found if isawaitable(found) else found
     return ExecutionResult(result.data, result.errors)
+
+
+def _executor(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> PlannedExecutor:
+    """Return graphql-core's executor of an operation whose variables are valid."""
+    made = schema.execution_context_class.build(
+        schema._schema,
+        prepared.document,
+        context_value=request.context,
+        raw_variable_values=request.variables,
+        operation_name=prepared.name,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
+        hide_suggestions=True,
+        operation_extensions=request.extensions,
+    )
+    return cast(PlannedExecutor, made)
 
 
 async def _subscribe(

@@ -16,6 +16,7 @@ from graphql import (
     get_named_type,
 )
 
+from schema.runtime.compilation.run import ResolverInfo
 from schema.runtime.context import Info
 
 _cache: dict[int, tuple["weakref.ref[FieldNode]", frozenset[str]]] = {}  # by the id of a document's field
@@ -23,13 +24,14 @@ _cache: dict[int, tuple["weakref.ref[FieldNode]", frozenset[str]]] = {}  # by th
 
 def selected_below(info: Info) -> frozenset[str]:
     """Return the fields selected anywhere below the resolved one, as `Type.field`, whether skipped or not."""
-    raw = info._raw_info
+    nodes = info.nodes if isinstance(info, ResolverInfo) else info._raw_info.field_nodes
     found: frozenset[str] = frozenset()
-    for node in raw.field_nodes:
+    for node in nodes:
         cached = _cache.get(id(node))
         if cached is not None and cached[0]() is node:
             fields = cached[1]
         else:
+            raw = info._raw_info
             walk = _Walk(raw.schema, raw.fragments)
             kind = get_named_type(raw.return_type)
             fields = frozenset(walk.fields(kind, node.selection_set) if node.selection_set else ())

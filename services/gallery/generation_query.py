@@ -1,11 +1,12 @@
 """The statements of lists of generations: conditions, order and size as text, values apart."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from models.database.connection import rows
 from models.database.fixed_sql import fetch
-from models.generation_row import GENERATIONS, PARTS, GenerationRow, selection
+from models.generation_row import GENERATIONS, PARTS, GenerationRow, Selection, selection
 from services.core.pagination import K, PageRequest, key_values
 
 # Rows that are read for a page: one more than requested, rounded up. They are in the text of the statement, so that
@@ -59,9 +60,7 @@ class GenerationQuery(NamedTuple):
         self, wanted: frozenset[str] | None, key: tuple[str, ...], count: int, *, down: bool
     ) -> list[GenerationRow]:
         """Return at least the first `count` rows in the order of `key`, if there are as many, with what is `wanted`."""
-        limit = next((limit for limit in _LIMITS if limit >= count), count)
-        chosen = selection(wanted)
-        sql = f"SELECT {chosen.columns}{self._from(chosen.joins)}{_order(key, down=down)} LIMIT {limit}"
+        sql = _page_statement(self.conditions, len(self.values), selection(wanted), key, count, down)
         return await fetch(GENERATIONS, sql, self.values, PARTS)
 
     async def all(self, wanted: frozenset[str] | None) -> list[GenerationRow]:
@@ -87,11 +86,24 @@ class GenerationQuery(NamedTuple):
         return int(found["count"])
 
     def _from(self, joins: str = "") -> str:
-        places = [f"${number}" for number in range(1, len(self.values) + 1)]
-        return f' FROM "generations"{joins} WHERE {" AND ".join(self.conditions)}'.format(*places)
+        return _from(self.conditions, len(self.values), joins)
 
 
 NONE_DELETED = GenerationQuery()
+
+
+def _from(conditions: tuple[str, ...], values: int, joins: str) -> str:
+    places = [f"${number}" for number in range(1, values + 1)]
+    return f' FROM "generations"{joins} WHERE {" AND ".join(conditions)}'.format(*places)
+
+
+@lru_cache(512)
+def _page_statement(
+    conditions: tuple[str, ...], values: int, chosen: Selection, key: tuple[str, ...], count: int, down: bool
+) -> str:
+    limit = next((limit for limit in _LIMITS if limit >= count), count)
+    where = _from(conditions, values, chosen.joins)
+    return f"SELECT {chosen.columns}{where}{_order(key, down=down)} LIMIT {limit}"
 
 
 def _order(key: tuple[str, ...], *, down: bool, indexed: bool = True) -> str:

@@ -1,9 +1,12 @@
-"""graphql-core's executor, which runs the plan of an operation where there is one."""
+"""graphql-core's executor, which runs the plan of an operation where there is one; made only if it is needed."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
-from graphql import ExecutionResult
-from graphql.pyutils import AwaitableOrValue
+from graphql import ExecutionResult, FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveInfo
+from graphql.execution.values import VariableValues
+from graphql.pyutils import AwaitableOrValue, Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 
@@ -36,3 +39,43 @@ class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
     def interpret(self, serially: bool | None = None) -> Any:
         """Execute the operation as graphql-core does."""
         return super().execute_operation(serially)
+
+
+class LazyExecutor:
+    """What a plan needs of an executor. `build` makes graphql-core's, for the few resolvers that read more of it.
+
+    `variable_values`: the coerced variables. `arguments`: of fields, known from other executions with these variables.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], PlannedExecutor],
+        context: Any,
+        variable_values: VariableValues,
+        arguments: dict[Any, dict[str, Any]] | None,
+    ) -> None:
+        self._build = build
+        self.context_value = context
+        self.variable_values = variable_values
+        self.arguments = arguments
+        self.root_value = None
+        self.hide_suggestions = True
+
+    @cached_property
+    def whole(self) -> PlannedExecutor:
+        """The executor itself."""
+        return self._build()
+
+    def build_resolve_info(
+        self, field: GraphQLField, nodes: list[FieldNode], parent_type: GraphQLObjectType, path: Path
+    ) -> GraphQLResolveInfo[Any]:
+        """Return graphql-core's information for a resolver."""
+        return self.whole.build_resolve_info(field, nodes, parent_type, path)
+
+    def build_per_event_executor(self, root_value: Any) -> Any:
+        """Return an executor that has not executed anything."""
+        return self.whole.build_per_event_executor(root_value)
+
+    def interpret(self) -> Any:
+        """Execute the operation as graphql-core does."""
+        return self.whole.interpret()

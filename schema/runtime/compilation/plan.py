@@ -25,7 +25,7 @@ from graphql import (
 from graphql.pyutils import AwaitableOrValue
 
 from schema.runtime.compilation.compiler import Compiler
-from schema.runtime.compilation.executor import PlannedExecutor
+from schema.runtime.compilation.executor import LazyExecutor, PlannedExecutor
 from schema.runtime.compilation.resolvers import ANYTHING, Resolvers
 from schema.runtime.compilation.run import RerunError, ResponsePath, Run
 from schema.runtime.compilation.selection import Selections, UnsupportedError
@@ -74,7 +74,7 @@ class Plan:
         result = self.execute(executor)
         return await result if isinstance(result, Awaitable) else result
 
-    def execute(self, executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
+    def execute(self, executor: Executor[Any] | LazyExecutor) -> AwaitableOrValue[ExecutionResult]:
         """Return the result of an operation with the executor's context and variables, as `execute_operation` does."""
         run = Run(executor)
         try:
@@ -109,9 +109,10 @@ class Plan:
         return interpret(run.executor)
 
 
-def interpret(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
+def interpret(executor: Executor[Any] | LazyExecutor) -> AwaitableOrValue[ExecutionResult]:
     """Let graphql-core execute an operation."""
-    found = executor.interpret() if isinstance(executor, PlannedExecutor) else executor.execute_operation()
+    is_planned = isinstance(executor, PlannedExecutor | LazyExecutor)
+    found = executor.interpret() if is_planned else executor.execute_operation()  # type: ignore[union-attr]  # as tested
     return cast("AwaitableOrValue[ExecutionResult]", found)  # without @defer and @stream
 
 

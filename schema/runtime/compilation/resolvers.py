@@ -1,12 +1,12 @@
 """How a field gets its value: an attribute of its object, a resolver called directly, or as Strawberry calls it."""
 
-import enum
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
 import strawberry
 from graphql import (
+    GraphQLArgument,
     GraphQLError,
     GraphQLField,
     GraphQLInputType,
@@ -19,17 +19,19 @@ from graphql import (
     is_leaf_type,
 )
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import Undefined
+from strawberry.extensions import FieldExtension
+from strawberry.permission import PermissionExtension
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
-from schema.runtime.compilation.run import FieldPlan
+from schema.runtime.compilation.run import CONSTANTS, FieldPlan
 from schema.runtime.compilation.selection import UnsupportedError
 from schema.runtime.compilation.source import Source, is_attribute_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 ANYTHING = "*"  # among the attributes that are read: a resolver gets the object
-_CONSTANTS = (str, int, float, bool, enum.Enum, type(None))  # resolvers cannot change them
 
 
 def rarely_waits(function: F) -> F:
@@ -82,7 +84,9 @@ class Resolvers:
             return "source"  # the event
         field = plan.definition
         declared = plan.strawberry_field
-        function = self._function(declared) if all(_is_shared(one.type) for one in field.args.values()) else None
+        given_names = {one.name.value for one in plan.nodes[0].arguments or ()}
+        passed = [one for name, one in field.args.items() if name in given_names or has_default(one)]
+        function = self._function(declared) if all(_is_shared(one.type) for one in passed) else None
         if function is None:
             resolve = source.bind(field.resolve, f"resolve_{name}")
             arguments = f", **run.arguments({name})" if field.args or plan.nodes[0].arguments else ""
@@ -98,7 +102,7 @@ class Resolvers:
     def _function(self, declared: StrawberryField) -> Callable[..., Any] | None:
         """Return the function to call directly; None where Strawberry has something to do around it."""
         resolver = declared.base_resolver
-        if resolver is None or declared.extensions or self._schema.exception_handlers:
+        if resolver is None or not all(map(_is_open, declared.extensions)) or self._schema.exception_handlers:
             return None
         if self._schema.config.info_class is not Info:
             return None
@@ -132,7 +136,7 @@ class Resolvers:
                 constants = convert(get_argument_values(field, plan.nodes[0]))
             except GraphQLError:
                 constants = None  # each object has the error
-            if constants is not None and all(isinstance(one, _CONSTANTS) for one in constants.values()):
+            if constants is not None and all(isinstance(one, CONSTANTS) for one in constants.values()):
                 return f"**{source.bind(constants, f'{name}_arguments')}" if constants else ""
         plan.convert = convert
         return f"**run.arguments({name})"
@@ -144,6 +148,18 @@ def declaration(field: GraphQLField) -> StrawberryField:
     if not isinstance(declared, StrawberryField):
         raise UnsupportedError("a field of another library")
     return declared
+
+
+def _is_open(extension: FieldExtension) -> bool:
+    """Return whether an extension only checks permissions that allow everything."""
+    if not isinstance(extension, PermissionExtension):
+        return False
+    return all(getattr(one, "allows_everything", False) for one in extension.permissions)
+
+
+def has_default(argument: GraphQLArgument) -> bool:
+    """Return whether a resolver gets the argument although the document does not give it."""
+    return argument.default is not None or argument.default_value is not Undefined
 
 
 def _is_shared(kind: GraphQLInputType) -> bool:

@@ -5,8 +5,10 @@ the response, the awaitables of one selection or list are gathered together, and
 be null ends its siblings. So data loaders get the same batches, and errors arrive in the same order.
 """
 
+import enum
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
@@ -28,10 +30,15 @@ from strawberry.execution import optimized_is_awaitable as is_awaitable
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
+from schema.runtime.compilation.executor import LazyExecutor
+
 # A key of the response, with the path before it and the name of the object's type: as graphql-core's Path, but cheaper.
 ResponsePath: TypeAlias = tuple[Any, str | int, str | None]
 Complete: TypeAlias = Callable[["Run", Any, ResponsePath], Any]
 Container: TypeAlias = dict[str, Any] | list[Any]
+
+
+CONSTANTS = (str, int, float, bool, enum.Enum, datetime, type(None))  # which resolvers cannot change
 
 
 class RerunError(Exception):
@@ -74,12 +81,13 @@ class ItemPlan:
 
 
 class Run:
-    """One execution of a generated function. `executor`: graphql-core's, with the context and the variables."""
+    """One execution of a generated function. `executor`: has the context and the variables."""
 
-    __slots__ = ("_arguments", "_created", "_nulled", "errors", "executor", "is_unsure")
+    __slots__ = ("_arguments", "_created", "_nulled", "_shared", "errors", "executor", "is_unsure")
 
-    def __init__(self, executor: Executor[Any]) -> None:
+    def __init__(self, executor: Executor[Any] | LazyExecutor) -> None:
         self.executor = executor
+        self._shared = executor.arguments if isinstance(executor, LazyExecutor) else None
         self.errors: list[GraphQLError] = []
         self.is_unsure = False  # whether graphql-core has to execute the operation
         self._nulled: set[ResponsePath | None] = set()
@@ -190,13 +198,18 @@ class Run:
 
     def arguments(self, plan: FieldPlan) -> dict[str, Any]:
         """Return a field's arguments, which are the same for all objects of a list."""
+        shared = self._shared
         found = self._arguments.get(plan)
+        if found is None and shared is not None:
+            found = shared.get(plan)
         if found is None:
             executor = self.executor
             found = get_argument_values(
                 plan.definition, plan.nodes[0], executor.variable_values, None, executor.hide_suggestions
             )
             self._arguments[plan] = found = plan.convert(found) if plan.convert else found
+            if shared is not None and all(isinstance(value, CONSTANTS) for value in found.values()):
+                shared[plan] = found
         return found
 
     def info(self, plan: FieldPlan, path: ResponsePath) -> GraphQLResolveInfo[Any]:
@@ -226,6 +239,11 @@ class ResolverInfo(Info[Any, Any]):
     def context(self) -> Any:
         """The operation's context."""
         return self._run.executor.context_value
+
+    @property
+    def nodes(self) -> list[FieldNode]:
+        """The field in the document, where it was selected several times: all of them."""
+        return self._plan.nodes
 
     @cached_property
     def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # a field of Strawberry's class
