@@ -150,10 +150,11 @@ def darkroom(
     workers: int = 1,
     command: str = "serve",
     settings: Mapping[str, str] = MappingProxyType({}),
+    program: Sequence[str] = ("main.py",),
 ) -> Iterator[Server]:
     """Run Darkroom on these backends, without rate limits and with a folder of its own.
 
-    `settings`: environment variables, in lower case; `workers`: processes on the port.
+    `settings`: environment variables, in lower case; `workers`: processes on the port; `program`: what Python runs.
     """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +172,7 @@ def darkroom(
         }
         env = python_environment(**{name.upper(): value for name, value in values.items()})
         several = ["--workers", str(workers)] if workers > 1 else []
-        with serving([sys.executable, "main.py", command, *several, *arguments], port, env, "/health/ready") as server:
+        with serving([sys.executable, *program, command, *several, *arguments], port, env, "/health/ready") as server:
             yield server
 
 
