@@ -54,7 +54,6 @@ bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floo
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/index_costs.py
-	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/execution.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/gallery.py --rows $(or $(ROWS),1000000)
 	@PYTHONPATH=. $(BIN)/python benchmarks/webhook.py

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 COSTS = Path(__file__).with_name("costs.json")
+PAGE = Path(__file__).parents[1] / "docs/scaling.md"
 SECONDS = 600  # simulated
 FULL = 0.7  # of a resource: above that, waits grow quickly
 FACTORS = (1, 10, 100, 1000)
@@ -152,8 +153,8 @@ def times(load: Load, factor: float) -> Load:
     )
 
 
-def print_table(needs: dict[float, Need]) -> None:
-    """Print one column per factor."""
+def table(needs: dict[float, Need]) -> str:
+    """Return one column per factor."""
     lines: dict[str, list[str]] = {}
     for need in needs.values():
         cells = {name: f"{share:.0%}" for name, share in need.shares.items()}
@@ -165,14 +166,42 @@ def print_table(needs: dict[float, Need]) -> None:
         cells["gives way"] = need.first
         for name, cell in cells.items():
             lines.setdefault(name, []).append(cell)
-    print("| at the busiest hour | " + " | ".join(f"{factor:g} x" for factor in needs) + " |")
-    print("| --- |" + " ---: |" * len(needs))
-    for name, cells_of in lines.items():
-        print(f"| {name} | {' | '.join(cells_of)} |")
+    head = ["| at the busiest hour | " + " | ".join(f"{factor:g} x" for factor in needs) + " |"]
+    head.append("| --- |" + " ---: |" * len(needs))
+    return "\n".join(head + [f"| {name} | {' | '.join(cells)} |" for name, cells in lines.items()])
+
+
+def limits(load: Load, machines: Machines, costs: Costs) -> str:
+    """Return the rate of one kind of work at which each resource gives way, if it does nothing else."""
+    page, generation, picture = costs["page"], costs["generation"], costs["picture"]
+    redis = generation["redis_ms"] + load.messages * load.listeners * costs["delivery"]["redis_ms"]
+    wal = machines.wal_mb * 1e6 / generation["wal_bytes"]
+    per_core = 1000 / (picture["result_ms"] + load.photos * picture["photo_ms"])
+    database = machines.database_cores * 1000 / generation["database_ms"]
+    rows = {
+        "a server's core": f"{FULL * 1000 / page['server_ms']:,.0f} pages a second",
+        "a core for pictures": f"{FULL * per_core:,.1f} generations a second",
+        "PostgreSQL's CPU": f"{FULL * database:,.0f} generations a second",
+        "PostgreSQL's WAL": f"{FULL * wal:,.0f} generations a second",
+        "Redis": f"{FULL * 1000 / redis:,.0f} generations a second",
+    }
+    lines = [
+        "| one kind of work alone | gives way at |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in rows.items()),
+    ]
+    return "\n".join(lines)
+
+
+def markdown(load: Load, machines: Machines, costs: Costs) -> tuple[str, str]:
+    """Return the two tables of docs/scaling.md."""
+    needs: dict[float, Need] = {factor: simulate(times(load, factor), machines, costs) for factor in FACTORS}
+    return table(needs), limits(load, machines, costs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write both tables into docs/scaling.md as well")
     for kind in (Load, Machines):
         for one in fields(kind):
             parser.add_argument(f"--{one.name.replace('_', '-')}", type=float, default=one.default, **one.metadata)
@@ -181,7 +210,15 @@ def main() -> None:
     machines = Machines(**{one.name: options[one.name] for one in fields(Machines)})
     found = json.loads(COSTS.read_text())
     print(f"costs of {found.pop('measured')}\n")
-    print_table({factor: simulate(times(load, factor), machines, found) for factor in FACTORS})
+    tables = markdown(load, machines, found)
+    print("\n\n".join(tables))
+    if options["write"]:
+        text = PAGE.read_text()
+        for made in tables:
+            head = made.partition("\n")[0]
+            before, _, rest = text.partition(head)
+            text = before + made + "\n\n" + rest.partition("\n\n")[2]
+        PAGE.write_text(text)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,15 @@
 
 import argparse
 import asyncio
-import contextlib
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 import httpx
 
+from benchmarks.measure import backends, darkroom
 from tests.support.client import Api
 from tests.support.fakes.polar_wire import event, order, sign
-from tests.support.server_process import free_port
-from tests.support.servers import PostgresServer, RedisServer
 
 SECRET = "whsec_benchmark_0123456789abcdef"  # noqa: S105 - of a temporary server
 ENDPOINT = "/webhooks/polar"
@@ -25,7 +19,6 @@ CUSTOMERS = 20
 CONCURRENCY = 8
 WARM_UP = 20
 CREDITS = 50  # of the package
-START_TIMEOUT = 60  # seconds for the server to migrate and start
 
 Delivery = tuple[bytes, dict[str, str]]
 
@@ -89,58 +82,12 @@ async def measure(address: str, count: int) -> None:
             raise RuntimeError(f"{len(fresh)} orders granted {granted} credits")
 
 
-@contextlib.asynccontextmanager
-async def serving(database: str, redis: str, folder: Path) -> AsyncIterator[str]:
-    """Run a server process; yield its address once it is ready."""
-    port = free_port()
-    settings = {
-        "PORT": str(port),
-        "DATABASE_URL": database,
-        "REDIS_URL": redis,
-        "DATA_DIR": str(folder),
-        "POLAR_WEBHOOK_SECRET": SECRET,
-        "RATE_LIMITS": "off",
-        "LOG_LEVEL": "error",
-    }
-    process = subprocess.Popen(  # noqa: ASYNC220 - started once
-        [sys.executable, "main.py", "serve"], env=settings
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(START_TIMEOUT), httpx.AsyncClient() as http:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(f"{address}/health/ready")).is_success:
-                        break
-                if process.poll() is not None:
-                    raise RuntimeError(f"the server ended with {process.returncode}")
-                await asyncio.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-async def run(database: str, redis: str, count: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        async with serving(database, redis, Path(folder)) as address:
-            await measure(address, count)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deliveries", type=int, default=500, help="per row of the table")
     count = parser.parse_args().deliveries
-    database, redis = PostgresServer(), RedisServer()
-    database.start()
-    database.create_database("darkroom_webhooks")
-    redis.start()
-    try:
-        asyncio.run(run(database.url("darkroom_webhooks"), redis.url, count))
-    finally:
-        redis.stop()
-        database.drop_database("darkroom_webhooks")
-        database.stop()
+    with backends() as found, darkroom(found, settings={"polar_webhook_secret": SECRET}) as server:
+        asyncio.run(measure(server.address, count))
 
 
 if __name__ == "__main__":

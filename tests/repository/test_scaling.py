@@ -3,7 +3,7 @@
 import json
 from itertools import pairwise
 
-from benchmarks.scaling import COSTS, FACTORS, Load, Machines, simulate, times
+from benchmarks.scaling import COSTS, FACTORS, PAGE, Load, Machines, markdown, simulate, times
 
 
 def test_simulated_needs_grow_with_the_load_and_name_what_gives_way_first() -> None:
@@ -15,3 +15,10 @@ def test_simulated_needs_grow_with_the_load_and_name_what_gives_way_first() -> N
         assert many.rows_per_year > few.rows_per_year
     assert needs[0].first == "nothing"
     assert needs[-1].first != "nothing"
+
+
+def test_tables_of_the_page_are_those_that_the_measured_costs_give() -> None:
+    costs = json.loads(COSTS.read_text())
+    text = PAGE.read_text()
+    for table in markdown(Load(), Machines(), costs):
+        assert f"\n{table}\n" in text, "run: PYTHONPATH=. .venv/bin/python benchmarks/scaling.py --write"
