@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from telemetry.server_processes import ServerProcessesCollector
+
 # Our metrics only: libraries register theirs in the global registry.
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -225,4 +227,6 @@ def exposition() -> tuple[bytes, str]:
     if _sharing.folder is not None:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, _sharing.folder)  # type: ignore[no-untyped-call]  # as above
+        registry.register(ServerProcessesCollector(_sharing.folder))
+        PlatformCollector(registry=registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST

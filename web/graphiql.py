@@ -13,7 +13,7 @@ from schema.runtime.context import Context
 from services.core.message import Message, message
 from services.services import Services
 from web.example_operations import example_operations
-from web.html import TEMPLATES, Reader, message_page
+from web.html import Reader, message_page, templates
 
 FOLDER = Path(__file__).parent / "graphiql"
 BUILD = FOLDER / "dist"  # written by `npm run build`: index.html, and its assets in graphiql/
@@ -25,7 +25,7 @@ _HOW_TO_BUILD = message(
 )
 _RELOAD_SECONDS = "5"
 _OPENING_TAG = re.compile(r"<html\b[^>]*>")
-_OPENING_TAG_TEMPLATE = TEMPLATES.from_string("<html{{ attributes|xmlattr }}>")
+_OPENING_TAG_TEMPLATE = "<html{{ attributes|xmlattr }}>"
 
 
 def policy(store: str | None) -> str:
@@ -73,7 +73,7 @@ class GraphiQL:
             "data-address": self._address,
             "data-store": store,  # left out if None
         }
-        opening_tag = _OPENING_TAG_TEMPLATE.render(attributes=attributes)
+        opening_tag = templates().from_string(_OPENING_TAG_TEMPLATE).render(attributes=attributes)
         headers = {
             "Content-Security-Policy": policy(store),
             "Content-Language": reader.locale,

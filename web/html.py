@@ -1,12 +1,13 @@
 """Server-rendered HTML pages: one layout, no scripts, nothing loaded from other hosts; Jinja2 escapes every value."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -14,15 +15,28 @@ from services.core import locale
 from services.core.message import Message
 from services.services import Services
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "pages"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-)
-_STYLE = TEMPLATES.get_template("page.css").render()
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@functools.cache
+def templates() -> "Environment":
+    """Return the templates of web/pages, with Jinja2 imported for the first page: most servers show none."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@functools.cache
+def _style_hash() -> str:
+    style = templates().get_template("page.css").render()
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
 @dataclass(frozen=True)
@@ -56,11 +70,11 @@ def render_page(
     status: int = 200,
 ) -> Response:
     """Render web/pages/{template} with `values`, all of which are escaped."""
-    body = TEMPLATES.get_template(template).render(values, language=reader.locale, site=reader.site)
+    body = templates().get_template(template).render(values, language=reader.locale, site=reader.site)
     forms = "'self'" if "<form" in body else "'none'"  # values are escaped, so a form is always the template's
     policy = (
         # No scripts; only images of this origin and this one style sheet.
-        f"default-src 'none'; img-src 'self'; style-src 'sha256-{_STYLE_HASH}';"
+        f"default-src 'none'; img-src 'self'; style-src 'sha256-{_style_hash()}';"
         f" base-uri 'none'; frame-ancestors 'none'; form-action {forms}"
     )
     common = {

@@ -25,7 +25,19 @@ finally:
     print(json.dumps(sorted(sys.modules)))
 """
 # Of the migrations, the demo provider, SDKs that the settings switch off, and what libraries take if it is installed.
-NEVER = {"aerich", "asyncclick", "PIL", "rich", "pygments", "attr", "opentelemetry.sdk", "openai", "httpx2", "httpx"}
+NEVER = {
+    "aerich",
+    "asyncclick",
+    "PIL",
+    "rich",
+    "pygments",
+    "attr",
+    "jinja2",
+    "opentelemetry.sdk",
+    "openai",
+    "httpx2",
+    "httpx",
+}
 NEVER |= {
     "sentry_sdk",
     "aioboto3",

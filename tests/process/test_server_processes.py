@@ -49,10 +49,14 @@ class Deployment:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE) as http:
             return (await http.get(path)).raise_for_status().text
 
+    async def metric(self, name: str) -> float:
+        """Return the value of a metric, which any of the processes returns."""
+        (line,) = [line for line in (await self.get("/metrics")).splitlines() if line.startswith(f"{name} ")]
+        return float(line.rpartition(" ")[2])
+
     async def requests_counted(self) -> float:
         """Return how many requests for /health/live all processes have counted."""
-        (line,) = [line for line in (await self.get("/metrics")).splitlines() if line.startswith(COUNT)]
-        return float(line.rpartition(" ")[2])
+        return await self.metric(COUNT)
 
 
 @pytest.fixture
@@ -95,6 +99,10 @@ async def ended(*pids: int) -> None:
             await asyncio.sleep(0.02)
 
 
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def is_running(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
@@ -106,11 +114,16 @@ async def test_killed_process_is_replaced_and_sigterm_stops_all(deployment: Depl
         await deployment.get("/health/live")
     assert await deployment.requests_counted() == 8  # by both processes together
     killed, other = started(deployment)
+    resident = await deployment.metric("process_resident_memory_bytes")
+    assert resident > 1.5 * max(map(resident_bytes, (killed, other)))
+    processor_seconds = await deployment.metric("process_cpu_seconds_total")
     os.kill(killed, signal.SIGKILL)
     died = await deployment.next("server.process_died")
     assert (died["died"], died["code"]) == (killed, -signal.SIGKILL)
     await deployment.get("/health/live")  # answered by the other one
     assert await deployment.requests_counted() == 9
+    assert await deployment.metric("process_resident_memory_bytes") < resident
+    assert await deployment.metric("process_cpu_seconds_total") >= processor_seconds  # with those of the killed one
     assert (await deployment.next("server.started"))["process"] == died["replaced_by"]
 
     deployment.process.send_signal(signal.SIGTERM)

@@ -14,10 +14,10 @@ from settings import ROOT
 from tests.conftest import Running
 from tests.support.client import Api
 from web.graphiql import GraphiQL
-from web.html import TEMPLATES
+from web.html import templates
 
 HOSTILE = "\"'></title></style><script>alert(1)</script>{{ 7 * 7 }}<img src=x onerror=alert(1)> &amp;"
-PAGES = sorted(name for name in TEMPLATES.list_templates() if name.endswith(".html"))
+PAGES = sorted(name for name in templates().list_templates() if name.endswith(".html"))
 
 
 class Elements(HTMLParser):
@@ -36,8 +36,9 @@ class Elements(HTMLParser):
 
 def variables(template: str) -> set[str]:
     """The names that a template and its parents are rendered with."""
-    assert TEMPLATES.loader is not None
-    tree = TEMPLATES.parse(TEMPLATES.loader.get_source(TEMPLATES, template)[0])
+    loader = templates().loader
+    assert loader is not None
+    tree = templates().parse(loader.get_source(templates(), template)[0])
     found = find_undeclared_variables(tree)
     for parent in tree.find_all(Extends):
         found |= variables(parent.template.value)  # type: ignore[attr-defined]  # a constant: the parent's name
@@ -48,8 +49,8 @@ def variables(template: str) -> set[str]:
 def test_page_escapes_hostile_text_in_every_value(page: str) -> None:
     names = variables(page)
     assert {"title", "site", "language"} <= names
-    harmless = Elements(TEMPLATES.get_template(page).render(dict.fromkeys(names, "harmless")))
-    text = TEMPLATES.get_template(page).render(dict.fromkeys(names, HOSTILE))
+    harmless = Elements(templates().get_template(page).render(dict.fromkeys(names, "harmless")))
+    text = templates().get_template(page).render(dict.fromkeys(names, HOSTILE))
     hostile = Elements(text)
     assert hostile.tags == harmless.tags
     assert [value for value in hostile.values if value == HOSTILE] == [
