@@ -13,7 +13,7 @@ from schema.runtime.compilation.plan import compile_query
 from schema.runtime.compilation.selection import switch_names
 from tests.support.executions import examples, outcome
 from tests.support.random_documents import documents
-from tests.support.synthetic_schema import WRONG, Color, SyntheticExecutor, Wrong, node, outcomes, schema
+from tests.support.synthetic_schema import WRONG, Color, OutcomeError, SyntheticExecutor, Wrong, node, outcomes, schema
 
 # How many kinds of values there are, of which WRONG has the wrong ones.
 TROUBLE = (0, 30 * len(WRONG), 6 * len(WRONG), 2 * len(WRONG))
@@ -87,3 +87,21 @@ async def test_any_value_of_an_enum_has_the_outcome_of_graphql_core(value: Any) 
     for field in ("color", "maybeColor", "syncColor", "asyncMaybeColor"):
         compiled, expected = await both(f"{{ alpha {{ maybe {{ {field} }} }} }}", {}, Same())
         assert compiled == expected
+
+
+@pytest.mark.filterwarnings("ignore:coroutine", "ignore:Exception ignored")
+@pytest.mark.parametrize("field", ["asyncMany", "many", "asyncThings", "asyncBoard"])
+async def test_errors_beside_an_error_that_nulls_their_object_later_are_those_of_graphql_core(field: str) -> None:
+    """What waits beside such an error goes on until the null reaches its place."""
+
+    class Failing:
+        def value(self, place: str, shape: str) -> Any:
+            if shape.startswith("["):
+                return [node("Alpha", f"{place}/0", self), None, 5]  # type: ignore[arg-type]  # as Outcomes
+            return OutcomeError(place) if shape == "str" else node("Alpha", place, self)  # type: ignore[arg-type]
+
+    for label in range(40):  # the label decides how long the resolvers wait
+        inner = f'... on Alpha {{ asyncMaybeText(label: "{label}") b: asyncMaybeText asyncText(label: "{label}") }}'
+        text = f"{{ alpha {{ maybe {{ a: asyncMaybeText {field} {{ {inner} }} }} }} }}"
+        compiled, expected = await both(text, {}, Failing())
+        assert compiled == expected, text

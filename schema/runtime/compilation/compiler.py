@@ -94,7 +94,9 @@ class Compiler:
         lines += ["        }", "    except Exception as error:", "        raise RerunError from error"]
         if not steps:
             return [*lines, "    return data"]
-        return [*lines, "    waiting = []", *steps, "    return run.settle(data, waiting) if waiting else data"]
+        lines += ["    waiting = []", "    try:", *(f"    {step}" for step in steps)]
+        lines += ["    except Exception as error:", "        run.abandon(error, data, waiting)", "        raise"]
+        return [*lines, "    return run.settle(data, waiting) if waiting else data"]
 
     def _field(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> GraphQLField | None:
         """Return the definition of a field; None of __typename."""

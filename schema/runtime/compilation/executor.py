@@ -1,6 +1,6 @@
 """graphql-core's executor, which runs the plan of an operation where there is one; made only if it is needed."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -71,6 +71,10 @@ class LazyExecutor:
     ) -> GraphQLResolveInfo[Any]:
         """Return graphql-core's information for a resolver."""
         return self.whole.build_resolve_info(field, nodes, parent_type, path)
+
+    def settle_in_background(self, awaitables: list[Awaitable[Any]]) -> None:
+        """Let awaitables go on that nothing awaits any more."""
+        self.whole.settle_in_background(awaitables)
 
     def build_per_event_executor(self, root_value: Any) -> Any:
         """Return an executor that has not executed anything."""

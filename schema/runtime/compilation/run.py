@@ -159,11 +159,15 @@ class Run:
         """Return the responses of a list's items, or a coroutine that does."""
         found: list[Any] = []
         waiting: list[Any] = []
-        for index, value in enumerate(values):
-            completed = self.complete(value, plan, (path, index, None))
-            if type(completed) is CoroutineType:
-                waiting.append(index)
-            found.append(completed)
+        try:
+            for index, value in enumerate(values):
+                completed = self.complete(value, plan, (path, index, None))
+                if type(completed) is CoroutineType:
+                    waiting.append(index)
+                found.append(completed)
+        except Exception as error:
+            self.abandon(error, found, waiting)
+            raise
         return self.settle(found, waiting) if waiting else found
 
     # Waiting
@@ -176,6 +180,11 @@ class Run:
     def settle(self, container: Container, waiting: list[Any]) -> Coroutine[Any, Any, Any]:
         """Return a coroutine of the object or list with everything awaited, together."""
         return self._keep(_settle(container, waiting))
+
+    def abandon(self, error: Exception, container: Container, waiting: list[Any]) -> None:
+        """Let what waits beside an error go on, as in graphql-core: its errors count until a place around is null."""
+        if waiting and not isinstance(error, RerunError):
+            self.executor.settle_in_background([container[key] for key in waiting])
 
     def _keep(self, made: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
         self._created.append(made)
