@@ -144,8 +144,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="the others keep their costs")
     options = parser.parse_args()
-    before = json.loads(FILE.read_text()) if FILE.exists() else {}
     measured = {"measured": datetime.now(UTC).date().isoformat(), **measure(options.only, options)}
+    before = json.loads(FILE.read_text()) if FILE.exists() else {}  # afterwards: another part may have been written
     text = json.dumps(before | measured, indent=2)
     FILE.write_text(text + "\n")
     print(text)

@@ -71,7 +71,7 @@ async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(idle_serv
     admin = await make_admin(idle_server.api)
     await fill(str(ada.user["id"]))
     for document in documents():
-        for api in (ada, admin):
+        for api in (ada, admin) if "prompt" in document else (ada,):  # admins see prompts
             found = (await api.raw(document)).text
             with by_models(idle_server.services):
                 expected = (await api.raw(document)).text
