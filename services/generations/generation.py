@@ -20,7 +20,7 @@ from services.events.publisher import EventPublisher
 from services.generations.cancellation import cancel
 from services.generations.quote import read_terms
 from services.generations.specification import GenerationRequest, build_spec, check_request
-from services.generations.submission import SubmissionService
+from services.generations.submission import DeletedStyleError, SubmissionService
 from services.integrations.images.sanitizer import CleanImage
 from services.media import file
 from services.media.file import FileService
@@ -84,10 +84,16 @@ class GenerationService:
             spec = replace(spec, original_id=original_id)
             mark_live = partial(_mark_live, original_id) if original_id is not None else None
             return await self._submissions.submit(user.id, spec, funding, ticket, mark_live)
+        except DeletedStyleError:
+            await self._discard(original_id)
+            raise NotFoundError(field=("styleId",)) from None
         except BaseException:
-            if original_id is not None:
-                await self._files.discard(original_id)  # does nothing if the generation was submitted
+            await self._discard(original_id)
             raise
+
+    async def _discard(self, original_id: str | None) -> None:
+        if original_id is not None:
+            await self._files.discard(original_id)  # does nothing if the generation was submitted
 
     async def _photo(self, user_id: str, request: GenerationRequest) -> CleanImage | None:
         if request.upload_id is not None:

@@ -15,7 +15,7 @@ from services.core.text import clean_text
 from services.generations.generation import GenerationService
 from services.generations.revision_prompt import conversation, refinement_prompt, variation_prompt
 from services.generations.specification import GenerationSpec
-from services.generations.submission import SubmissionService
+from services.generations.submission import DeletedStyleError, SubmissionService
 from services.products.profile import Limits
 
 _REGENERATE, _REFINE = "regenerate", "refineGeneration"  # operations, each with idempotency keys of its own
@@ -169,7 +169,10 @@ class RegenerationService:
         funding = await self._submissions.check(user, spec)
         await self._rates.hit_generations(user.id, spec.count)
         lock_references = partial(self._check_references, user.id, source.id, spec.original_id)
-        return await self._submissions.submit(user.id, spec, funding, ticket, lock_references)
+        try:
+            return await self._submissions.submit(user.id, spec, funding, ticket, lock_references)
+        except DeletedStyleError:
+            raise self._without_style() from None
 
     async def _style_of(self, user: User, source: Generation) -> Style:
         try:
@@ -177,10 +180,14 @@ class RegenerationService:
                 raise NotFoundError
             style = await self._styles.style(source.style_id, user)
         except NotFoundError:  # without it, there is no price
-            raise ConflictError(message("The style of this picture is no longer offered."), field=("id",)) from None
+            raise self._without_style() from None
         if is_locked(style, user):
             raise MembershipRequiredError(field=("id",))
         return style
+
+    @staticmethod
+    def _without_style() -> ConflictError:
+        return ConflictError(message("The style of this picture is no longer offered."), field=("id",))
 
     async def _check_references(self, user_id: str, source_id: str, original_id: str | None) -> None:
         # A deletion locks the account's row as well: it was committed before, and is found here, or waits.

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from models import CreditTransaction, Generation, User, ids
+from tortoise.exceptions import IntegrityError
+
+from models import CreditTransaction, Generation, Style, User, ids
 from models.database.connection import dialect, rows, run_tx
 from models.database.model_row import column_values, insert_select
 from models.enum import PaidBy, TransactionType
@@ -22,6 +24,10 @@ from services.generations.specification import GenerationSpec
 from services.integrations.messaging.wake_up import WakeUps
 from services.media.quota import UNLIMITED, StorageQuota
 from services.operations.maintenance import MaintenanceService
+
+
+class DeletedStyleError(Exception):
+    """The style was deleted after the request was checked."""
 
 
 class SubmissionService:
@@ -103,7 +109,23 @@ class SubmissionService:
             InsufficientCreditsError, MembershipRequiredError, QuotaExceededError, InvalidInputError,
             StorageFullError: no charge.
             UsedKeyError: a concurrent duplicate stored the key first; see `run_once`.
+            DeletedStyleError: no charge.
         """
+        try:
+            return await self._submit(user_id, spec, funding, ticket, lock_references)
+        except IntegrityError:
+            if spec.style is not None and not await Style.exists(id=spec.style.id):
+                raise DeletedStyleError from None
+            raise
+
+    async def _submit(
+        self,
+        user_id: str,
+        spec: GenerationSpec,
+        funding: Funding,
+        ticket: IdempotencyTicket,
+        lock_references: Callable[[], Awaitable[None]] | None,
+    ) -> list[Generation]:
         batch_id = ids.new_id(ids.BATCH)
         accepted = None
         if lock_references is None and funding.paid_by is PaidBy.CREDITS and funding.each and dialect() == "postgres":

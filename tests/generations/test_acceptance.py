@@ -10,14 +10,15 @@ from models import CreditTransaction, Generation, IdempotencyKey, User
 from models.database.connection import is_postgres, rows
 from services.core.error import InsufficientCreditsError, StorageFullError
 from services.generations import submission
-from services.generations.specification import GenerationRequest
+from services.generations.specification import GenerationRequest, GenerationSpec
+from services.generations.submission import SubmissionService
 from tests.conftest import Running
 from tests.support.integrity import adjust_credits, assert_invariants
 
 _CREATE = """mutation($input: CreateGenerationInput!) { createGeneration(input: $input) {
     generations { status stage progress cost prompt queuePosition style { slug collection { slug } } original { url }
         result { url } isFavorite size quality refunded }
-    viewer { credits } errors { __typename message } } }"""
+    viewer { credits } errors { __typename code message } } }"""
 _OWN = {"id", "batch_id", "created_at", "updated_at", "search_text"}  # of each row
 
 
@@ -44,16 +45,17 @@ async def state_of(user_id: str) -> list[Any]:
 async def test_one_statement_leaves_what_a_transaction_of_several_leaves(
     idle_server: Running, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    style = await idle_server.api.style("noir", "avenger")
+    style = await idle_server.api.style("enchanted-forest", "scenes")
     found = []
     for number, taken in enumerate((True, False)):
         if not taken:
             monkeypatch.setattr(submission, "accept", never)
         api = await idle_server.api.sign_up(f"user-{number}@example.com")
-        answer = await api.execute(_CREATE, input={"styleId": style, "prompt": "A red boat", **extra})
+        answer = await api.execute(_CREATE, input={"styleId": style, **extra})
         await rows("UPDATE generations SET status = 'CANCELED', stage = 'CANCELED', completed_at = NOW() RETURNING id")
         found.append((answer, await state_of(str(api.user["id"]))))
     for answer, _ in found:
+        assert len(answer["createGeneration"]["generations"]) == extra.get("count", 1)
         for one in answer["createGeneration"]["generations"]:
             one.pop("queuePosition")
     assert [{**row, "completed_at": None} for row in found[0][1][0]] == [
@@ -102,4 +104,55 @@ async def test_concurrent_requests_never_exceed_the_credits_or_the_kept_generati
     found = await outcomes(8)
     assert len([each for each in found if isinstance(each, list)]) == 3
     assert {type(each) for each in found if not isinstance(each, list)} == {StorageFullError}
+    await assert_invariants(idle_server.services)
+
+
+# What happens to the account or the style between the check of a request and its acceptance, and the refusal.
+_IN_BETWEEN = {
+    "nothing": ("SELECT $1 || $2 AS none", None),
+    "account deleted": ("UPDATE users SET deleted_at = NOW() WHERE id = $1 AND id <> $2 RETURNING id", "NOT_FOUND"),
+    "credits spent": (
+        "UPDATE users SET credits = 9, version = version + 1 WHERE id = $1 AND id <> $2 RETURNING id",
+        "INSUFFICIENT_CREDITS",
+    ),
+    "account suspended": ("UPDATE users SET suspended_at = NOW() WHERE id = $1 AND id <> $2 RETURNING id", None),
+    "style deleted": ("DELETE FROM styles WHERE id = $2 AND id <> $1 RETURNING id", "NOT_FOUND"),
+    "key stored": (
+        "INSERT INTO idempotency_keys (user_id, operation, key, input_hash, batch_id, created_at)"
+        " VALUES ($1, 'createGeneration', 'key', $2, 'bat_0', NOW()) RETURNING key",
+        "CONFLICT",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", list(_IN_BETWEEN))
+async def test_change_between_check_and_acceptance_has_the_same_outcome_in_one_statement(
+    idle_server: Running, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, (sql, refusal) = SubmissionService.submit, _IN_BETWEEN[change]
+
+    async def change_and_submit(self: SubmissionService, user_id: str, spec: GenerationSpec, *rest: Any) -> Any:
+        assert spec.style is not None
+        await rows(sql, user_id, spec.style.id)
+        return await submit(self, user_id, spec, *rest)
+
+    monkeypatch.setattr(SubmissionService, "submit", change_and_submit)
+    for number, slug in enumerate(("enchanted-forest", "future-city")):
+        if number:
+            monkeypatch.setattr(submission, "accept", never)
+        api = await idle_server.api.sign_up(f"user-{number}@example.com")
+        style, user_id = await idle_server.api.style(slug, "scenes"), str(api.user["id"])
+        before = await state_of(user_id)
+        body = (await api.raw(_CREATE, input={"styleId": style, "count": 2, "idempotencyKey": "key"})).json()
+        codes = [error["extensions"]["code"] for error in body.get("errors") or []]
+        if not codes:
+            codes = [error["code"] for error in body["data"]["createGeneration"]["errors"]]
+        assert codes == ([refusal] if refusal else [])
+        _, lines, *_ = after = await state_of(user_id)
+        assert [len(after[0]), len(lines)] == ([0, 1] if refusal else [2, 3])
+        assert after[1] == before[1] or not refusal
+    await IdempotencyKey.filter(batch_id="bat_0").delete()
+    credits = idle_server.settings.signup_credits
+    await rows("UPDATE users SET credits = $1 WHERE credits = 9 RETURNING id", credits)
+    await rows("UPDATE users SET deleted_at = NULL RETURNING id")
     await assert_invariants(idle_server.services)
