@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import orjson
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from services.integrations.storage.protocol import (
@@ -163,7 +164,10 @@ class LocalStorage:
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         expires_at = (int(self._clock()) // self._window + 2) * self._window
         # As `self._signer.dumps` writes it, but without deriving the key anew and without trying to compress.
-        payload = _base64(_COMPACT.encode([key, content_type, download_as, expires_at]).encode())
+        fields = [key, content_type, download_as, expires_at]
+        # orjson is ten times as fast, and writes the same unless there are other letters than ASCII's.
+        found = orjson.dumps(fields) if download_as is None else _COMPACT.encode(fields).encode()
+        payload = _base64(found)
         signature = _base64(hmac.digest(self._link_key, payload, hashlib.sha1))
         return Link(f"{self._links}{payload.decode()}.{signature.decode()}", expires_at)
 
