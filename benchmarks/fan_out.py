@@ -28,6 +28,7 @@ from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS
 
 FLOOR = "floor: bare ASGI on uvicorn"
+PARTS = ("own", "one", "quiet")  # each on a channel of its own, all on one, and without any message
 WINDOW = 4  # messages of one channel that may be on their way
 Start = Callable[[], contextlib.AbstractContextManager[Server]]
 Subscribers = list[tuple[str, str]]  # token, generation id
@@ -82,16 +83,20 @@ def subjects(found: Backends, workers: int) -> dict[str, Start]:
     return starts
 
 
-def compare(found: Backends, subscribers: Subscribers, options: argparse.Namespace) -> None:
+def compare(starts: dict[str, Start], found: Backends, subscribers: Subscribers, options: argparse.Namespace) -> None:
     """Print the tables of one number of subscribers."""
-    starts, count = subjects(found, options.workers), len(subscribers)
+    count = len(subscribers)
     token, generation = subscribers[0]
-    modes = {"own channels": subscribers, "one channel": [(token, generation)] * count}
-    for mode, listening in modes.items():
+    modes = {"own": ("own channels", subscribers), "one": ("one channel", [(token, generation)] * count)}
+    for part in [part for part in modes if part in options.parts]:
+        mode, listening = modes[part]
         measures = {name: partial(measure, start, found, listening, options.seconds) for name, start in starts.items()}
         samples = alternate(measures, options.rounds)
         print_comparison(f"B. {count:,} subscribers on {mode}", samples, FLOOR, "messages/s")
-    print("\n| subject | KiB per subscriber | quiet: % of a core per 1,000 |\n| --- | ---: | ---: |")
+    if "quiet" not in options.parts:
+        return
+    print(f"\n### B. {count:,} quiet subscribers\n")
+    print("| subject | KiB per subscriber | % of a core per 1,000 |\n| --- | ---: | ---: |")
     for name, start in starts.items():
         memory, share = quiet(start, found, subscribers, options.quiet_seconds)
         print(f"| {name} | {memory:.0f} | {share:.1f} |", flush=True)
@@ -102,13 +107,20 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, nargs="+", default=[1000, 3000])
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round and subject")
     parser.add_argument("--quiet-seconds", type=float, default=10.0)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
+    parser.add_argument("--subjects", nargs="+", default=[], help="the beginnings of their names; by default all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1, help="Darkroom's processes on the port")
     options = parser.parse_args()
     with backends() as found:
         subscribers = asyncio.run(prepare(found.database_url, max(options.subscribers)))
+        starts = {
+            name: start
+            for name, start in subjects(found, options.workers).items()
+            if not options.subjects or name.startswith((FLOOR, *options.subjects))
+        }
         for count in options.subscribers:
-            compare(found, subscribers[:count], options)
+            compare(starts, found, subscribers[:count], options)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -23,6 +23,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from services.integrations.lazy_event import LazyEvent
 from telemetry import metric
 from web.open_connections import WriteDeadline
 
@@ -115,6 +116,37 @@ class _Frames(ServerProtocol):
         self.parser_exc = _LimitExceededError(reason)
 
 
+class _Received:
+    """Events for the application, which has one reader: as asyncio.Queue, which takes 3 KiB for each socket."""
+
+    __slots__ = ("_events", "_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._events: list[ASGIReceiveEvent] = []
+        self._loop = loop
+        self._waiting: asyncio.Future[None] | None = None
+
+    def put_nowait(self, event: ASGIReceiveEvent) -> None:
+        self._events.append(event)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def get(self) -> ASGIReceiveEvent:
+        while not self._events:
+            self._waiting = self._loop.create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+        return self._events.pop(0)
+
+    def get_nowait(self) -> ASGIReceiveEvent:
+        return self._events.pop(0)
+
+    def empty(self) -> bool:
+        return not self._events
+
+
 class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it."""
 
@@ -128,6 +160,9 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn.parser.close()  # a cycle, by which uvicorn's parser would wait for the garbage collector
+        self.queue = _Received(self.loop)  # type: ignore[assignment]  # has what is used of asyncio.Queue
+        self.writable = LazyEvent(is_set=True)  # type: ignore[assignment]  # has the methods of asyncio.Event
         self._frames = _Frames(self.limits, self.writable.is_set, self.open_connections.headers)
         self.conn = self._frames
         self._has_failed = False
@@ -213,6 +248,10 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         if self.close_sent and self.initial_response is None:
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            # uvicorn keeps the headers of both for as long as the socket is open.
+            self.request.headers.clear()
+            self.response.headers.clear()
         if is_close:
             self._abort_after(_CLOSE_SECONDS)
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
@@ -24,10 +25,9 @@ _NO_CODES: frozenset[ErrorCode] = frozenset()
 
 
 class EncodedItem(NamedTuple):
-    """The events of one item of a topic, as JSON: payloads, and messages of type `next` up to the operation's id."""
+    """The events of one item of a topic: messages of type `next`, as JSON, up to the operation's id."""
 
     position: Position
-    payloads: tuple[bytes, ...]
     messages: tuple[bytes, ...]
     codes: frozenset[ErrorCode]  # of the errors in them
 
@@ -89,7 +89,9 @@ class EventOperation:
     def key(self, context: Context) -> Hashable:
         """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
         viewer = context.require_viewer()
-        variables = orjson.dumps(self.variables, option=orjson.OPT_SORT_KEYS) if self.variables else b""
+        variables = b""
+        if self.variables:  # as a digest: what orjson returns holds 4 KiB for as long as it is kept
+            variables = sha256(orjson.dumps(self.variables, option=orjson.OPT_SORT_KEYS)).digest()
         rights = (viewer.id, viewer.role, context.uses_api_key)
         return (self.prepared.text, self.prepared.name, variables, context.locale, rights)
 
@@ -248,7 +250,7 @@ class EventView:
         return result
 
     def _encode(self, position: Position, results: list[ExecutionResult]) -> EncodedItem:
-        payloads, messages, codes = [], [], _NO_CODES
+        messages, codes = [], _NO_CODES
         for result in results:
             payload: dict[str, object] = {"data": result.data}
             if result.errors:
@@ -256,10 +258,8 @@ class EventView:
                     format_errors(result.errors, self._context)
                 codes |= found
                 payload["errors"] = [error.formatted for error in result.errors]
-            encoded = encode_json(payload)
-            payloads.append(encoded)
-            messages.append(next_message(encoded))
-        return EncodedItem(position, tuple(payloads), tuple(messages), codes)
+            messages.append(next_message(encode_json(payload)))
+        return EncodedItem(position, tuple(messages), codes)
 
 
 async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> ExecutionResult:

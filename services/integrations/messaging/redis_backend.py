@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from broadcaster import BroadcastBackend, Event
 
+from services.integrations.lazy_event import LazyEvent
+
 TIMEOUT = 1.0  # seconds for every wait on Redis
 KEEPALIVE = 2.0  # seconds without a reply before a ping, and then until the connection counts as dead
 
@@ -17,7 +19,7 @@ class Channel:
     """One channel with subscribers in this process."""
 
     name: str
-    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)  # subscribed on the present connection
+    acknowledged: LazyEvent = field(default_factory=LazyEvent)  # subscribed on the present connection
     missed: bool = False  # had subscribers here while Redis was not subscribed
     attempt: int = 0  # how often a subscription was asked for; the reply to an earlier one counts for nothing
 
