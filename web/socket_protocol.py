@@ -33,6 +33,7 @@ TOO_MANY_REQUESTS = "Too many requests"
 # After this one, with which graphql-ws itself ends a dead connection, they do; after 1011, uvicorn's, they do not.
 NO_PONG = 4499
 WRITE_TEXT = "darkroom.write_text"  # the extension of ASGI by which an application uses `SocketProtocol.write_text`
+_MAX_UNWRITTEN = 32 * 1024  # bytes, after which messages are written within a step
 _TEXT = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 _MEDIUM = 126  # the smallest size that has two bytes of its own
 _LARGE = 65536
@@ -167,6 +168,8 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self.conn = self._frames
         self._has_failed = False
         self._discarded = 0  # bytes
+        self._unwritten: tuple[bytes, ...] = ()  # parts of messages
+        self._unwritten_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         if self._has_failed:
@@ -219,7 +222,9 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     def write_text(self, body: bytes, tail: bytes) -> bool:
         """Send a text message of two parts, in UTF-8, without suspending; False if the client does not read.
 
-        websockets' own serializer takes several times as long, for each subscriber of one event.
+        websockets' own serializer takes several times as long, for each subscriber of one event. What is sent in one
+        step of the event loop is written at its end: messages of one socket together, and those of different sockets
+        directly after each other, so that a client on the same machine is not woken up for each.
         """
         if not self.writable.is_set() or self.close_sent or self._has_failed or self.conn.state is not State.OPEN:
             return False
@@ -230,8 +235,21 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             start = bytes((_TEXT, _MEDIUM, size >> 8, size & 0xFF))
         else:
             start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
-        self.transport.write(b"".join((start, body, tail)))
+        if not self._unwritten:
+            self.loop.call_soon(self._flush)
+        self._unwritten += (start, body, tail)
+        self._unwritten_bytes += size
+        if self._unwritten_bytes > _MAX_UNWRITTEN:
+            self._flush()
         return True
+
+    def _flush(self) -> None:
+        """Write what `write_text` has taken."""
+        if self._unwritten:
+            data = b"".join(self._unwritten)
+            self._unwritten, self._unwritten_bytes = (), 0
+            if not self.transport.is_closing():
+                self.transport.write(data)
 
     async def run_asgi(self) -> None:
         self.scope.setdefault("extensions", {})[WRITE_TEXT] = {"write": self.write_text}
@@ -240,6 +258,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self._abort_after(_CLOSE_SECONDS)
 
     async def send(self, message: ASGISendEvent) -> None:
+        self._flush()
         is_close = message["type"] == "websocket.close"
         if is_close:
             self.writable.set()  # do not wait for a client that does not read
@@ -260,6 +279,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
 
         Closing at once would reset it, and the client might never read the close code.
         """
+        self._flush()
         self._has_failed = self.close_sent = self.handshake_complete = True
         self.stop_keepalive()
         self.read_paused = False
