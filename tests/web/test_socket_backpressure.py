@@ -135,6 +135,27 @@ async def test_text_that_is_written_at_once_is_one_frame(peer: Peer, size: int) 
     assert received == expected
 
 
+async def test_messages_of_one_step_are_written_together_before_what_is_sent_next(peer: Peer) -> None:
+    for number in range(3):
+        assert peer.protocol.write_text(b"message ", b"%d" % number)
+    assert peer.protocol.buffered == 0
+    await peer.protocol.send({"type": "websocket.send", "text": "last"})
+    texts = [b"message 0", b"message 1", b"message 2", b"last"]
+    expected = b"".join(Frame(Opcode.TEXT, text).serialize(mask=False) for text in texts)
+    received = b""
+    while len(received) < len(expected):
+        received += await peer.read()
+    assert received == expected
+
+
+async def test_messages_of_one_step_are_bounded(peer: Peer) -> None:
+    count = 0
+    while peer.protocol.write_text(b"", b"x" * 10_000):
+        count += 1
+    assert not peer.protocol.writable.is_set()
+    assert count * 10_000 < 2 * BUFFER + 256 * 1024
+
+
 async def test_text_is_not_written_at_once_to_a_client_that_does_not_read_or_is_gone(peer: Peer) -> None:
     while peer.protocol.writable.is_set():
         assert peer.protocol.write_text(b"", b"x" * 10_000)
