@@ -129,7 +129,7 @@ async def test_device_token_alone_does_not_sign_in(api: Api, ada: Api) -> None:
 
 async def test_password_reset_and_change_revoke_device_tokens(api: Api, ada: Api, mailbox: Mailbox) -> None:
     await api.one(FORGOT)
-    made = await api.one(RESET, token=await mailbox.token(2), password=NEW)
+    made = await api.one(RESET, token=await mailbox.token(2, "reset-password"), password=NEW)
     await lock(api)
     assert await sign_in(api, NEW, ada.user["deviceToken"]) == "RATE_LIMITED"
     assert await sign_in(api, NEW, made["deviceToken"]) == "OK"

@@ -194,7 +194,9 @@ async def test_admin_emails_apply_at_the_next_sign_in_or_password_reset(settings
         await server.api.sign_up("lost@example.com")
         await mailbox.wait_for(2)
         await server.api.one('mutation { requestPasswordReset(email: "lost@example.com") { sent } }')
-        reset = await server.api.one(RESET, token=await mailbox.token(3), password=secrets.token_hex(8))
+        reset = await server.api.one(
+            RESET, token=await mailbox.token(3, "reset-password"), password=secrets.token_hex(8)
+        )
         assert reset == {"user": {"role": "ADMIN", "emailVerified": True}}
 
 
@@ -221,7 +223,9 @@ async def test_sign_up_with_the_address_of_a_future_admin_does_not_grant_the_rol
     async with running(named, idle=True) as server:
         assert await User.filter(role=Role.ADMIN).count() == 0
         await server.api.one("mutation($email: String!) { requestPasswordReset(email: $email) { sent } }", email=BOSS)
-        owner = await server.api.one(RESET, token=await mailbox.token(3), password=secrets.token_hex(8))
+        owner = await server.api.one(
+            RESET, token=await mailbox.token(3, "reset-password"), password=secrets.token_hex(8)
+        )
         assert owner["user"]["role"] == "ADMIN", "the attacker does not know the new password"
         late = Api(server.api.http, server.api.address)
         assert (await late.one(SIGN_IN, input={"email": BOSS, "password": PASSWORD}))["token"] is None

@@ -83,7 +83,7 @@ async def test_owner_completes_an_account_that_a_stranger_began(api: Api, mailbo
     assert await sign_up(api, ADA, WRONG) == CHECK_MAIL, "by a stranger"
     first = await mailbox.token(1)
     assert await sign_up(api, ADA) == CHECK_MAIL
-    made = await api.one(RESET, token=await mailbox.token(2))
+    made = await api.one(RESET, token=await mailbox.token(2, "reset-password"))
     assert (made["user"]["emailVerified"], made["errors"]) == (True, [])
     assert [(await sign_in(api, ADA, word))["token"] is not None for word in (WRONG, NEW)] == [False, True]
     assert (await api.one(VERIFY, token=first))["errors"] != []
@@ -159,7 +159,7 @@ async def test_password_reset_completes_an_unverified_account(api: Api, mailbox:
     await sign_up(api, ADA)
     await mailbox.wait_for(1)
     await api.one(FORGOT, email=ADA)
-    assert (await api.one(RESET, token=await mailbox.token(2)))["token"]
+    assert (await api.one(RESET, token=await mailbox.token(2, "reset-password")))["token"]
     assert (await sign_in(api, ADA, NEW))["token"]
 
 

@@ -122,15 +122,21 @@ async def test_profile_grants_the_bonus_at_verification_exactly_once(verifying: 
             assert [one["user"] for one in made if not one["errors"]] == [{"credits": BONUS, "version": 2}]
             assert await stream.next() == {"credits": BONUS, "transaction": {"amount": BONUS}}
         await server.api.execute(FORGOT, email="ada@example.com")
-        assert await server.api.one(RESET, token=await mailbox.token(2)) == {"user": {"credits": BONUS}}
+        assert await server.api.one(RESET, token=await mailbox.token(2, "reset-password")) == {
+            "user": {"credits": BONUS}
+        }
         assert [line["amount"] for line in await ledger_of(ada)] == [BONUS]
 
         await server.api.sign_up("ada+2@example.com")
         await mailbox.wait_for(3)
         await server.api.execute(FORGOT, email="ada+2@example.com")
-        assert await server.api.one(RESET, token=await mailbox.token(4)) == {"user": {"credits": 0}}, "the same mailbox"
+        assert await server.api.one(RESET, token=await mailbox.token(4, "reset-password")) == {
+            "user": {"credits": 0}
+        }, "the same mailbox"
         await server.api.sign_up("bob@example.com")
         await mailbox.wait_for(5)
         await server.api.execute(FORGOT, email="bob@example.com")
-        assert await server.api.one(RESET, token=await mailbox.token(6)) == {"user": {"credits": BONUS}}
+        assert await server.api.one(RESET, token=await mailbox.token(6, "reset-password")) == {
+            "user": {"credits": BONUS}
+        }
         await assert_invariants(server.services, all_ended=True)

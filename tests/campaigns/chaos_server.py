@@ -79,16 +79,25 @@ def loss_file(folder: Path) -> Path:
 
 def drop_messages(folder: Path, rng: random.Random) -> None:
     """Drop some of the published messages, as a network would."""
-    publish = SharedBackend.publish
+    publish, post = SharedBackend.publish, SharedBackend.post
+
+    def is_dropped() -> bool:
+        if not loss_file(folder).exists() or rng.random() >= LOSS:
+            return False
+        with loss_file(folder).open("a") as dropped:
+            dropped.write(".")
+        return True
 
     async def publish_or_drop(self: SharedBackend, channel: str, message: str) -> None:
-        if loss_file(folder).exists() and rng.random() < LOSS:
-            with loss_file(folder).open("a") as dropped:
-                dropped.write(".")
-        else:
+        if not is_dropped():
             await publish(self, channel, message)
 
-    SharedBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the fault of this drill
+    def post_or_drop(self: SharedBackend, channel: str, message: str) -> None:
+        if not is_dropped():
+            post(self, channel, message)
+
+    SharedBackend.publish = publish_or_drop  # type: ignore[method-assign]  # the faults of this drill
+    SharedBackend.post = post_or_drop  # type: ignore[method-assign]
 
 
 def run(spec: ProcessSpec) -> int:

@@ -154,7 +154,7 @@ async def test_passwords_in_flight_are_limited_per_client(server: Running, ada: 
         error = await api.refused(SIGN_UP, input={"email": "bob@example.com", "password": RIGHT})
         assert is_refused(error, 1)
         assert (await api.one(FORGOT, email="ada@example.com"))["sent"]
-        token = await mailbox.token(2)
+        token = await mailbox.token(2, "reset-password")
         assert is_refused(await api.refused(RESET, token=token, password=NEW), 1)
     assert (await api.one(RESET, token=token, password=NEW))["token"], "the link was not used up"
 
@@ -164,7 +164,7 @@ async def test_a_password_reset_ends_the_lockout_of_its_account(api: Api, ada: A
     assert [await sign_in(api, WRONG) for _ in range(10)] == ["INVALID_INPUT"] * 10
     assert await sign_in(api, RIGHT) == "RATE_LIMITED"
     assert (await api.one(FORGOT, email="ada@example.com"))["sent"]
-    made = await api.one(RESET, token=await mailbox.token(2), password=NEW)
+    made = await api.one(RESET, token=await mailbox.token(2, "reset-password"), password=NEW)
     assert made["token"]
     assert await sign_in(api, NEW) == "OK"
 

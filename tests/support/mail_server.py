@@ -59,12 +59,15 @@ class Mailbox:
         await until(enough)
         assert len(self.mails) == count
 
-    async def token(self, count: int) -> str:
-        """Wait for `count` mails and return the token in the link of the newest."""
+    async def token(self, count: int, page: str = "") -> str:
+        """Wait for `count` mails and return the token in the link of the newest, or of the newest that leads to `page`.
+
+        Mails are sent at the same time, so one of another kind may arrive after the one that is meant.
+        """
         await self.wait_for(count)
-        found = re.search(r"https?://\S+\?token=([\w-]{43})\n", self.mails[-1].get_content())
-        assert found is not None
-        return found[1]
+        link = rf"https?://\S+{page}\?token=([\w-]{{43}})\n"
+        found = [match[1] for mail in self.mails if (match := re.search(link, mail.get_content()))]
+        return found[-1]
 
 
 @contextlib.asynccontextmanager
