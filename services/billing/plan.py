@@ -19,7 +19,7 @@ class _PlanRow(Row, model=Plan):
 
 _PACKAGE_ROWS, _PACKAGES = RowKind(_PackageRow), ModelReader(CreditPackage)
 _PLAN_ROWS, _PLANS = RowKind(_PlanRow), ModelReader(Plan)
-_ON_SALE = 'SELECT {} FROM "{}" WHERE "is_active" ORDER BY "position"'
+_ON_SALE = 'SELECT {} FROM "{}" WHERE "is_active" ORDER BY "position", "id"'
 
 
 class PlanService:

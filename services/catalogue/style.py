@@ -38,12 +38,13 @@ _MAX_SEARCH_LENGTH = 100  # characters
 _DEFAULT_SIZES = {Size.SMALL: "small", Size.MEDIUM: "medium-sized", Size.LARGE: "large"}
 
 _COLLECTIONS = (
-    'SELECT {} FROM "collections" "collection" WHERE "collection"."is_active" ORDER BY "collection"."position"'
+    'SELECT {} FROM "collections" "collection" WHERE "collection"."is_active"'
+    ' ORDER BY "collection"."position", "collection"."id"'
 )
 _STYLES = (
     'SELECT {} FROM "styles" "style" JOIN "collections" "collection" ON "collection"."id" = "style"."collection_id"'
     ' WHERE "style"."collection_id" IN ({}) AND "style"."is_active" AND "collection"."is_active"'
-    ' AND "style"."owner_id" IS NULL ORDER BY "style"."position"'
+    ' AND "style"."owner_id" IS NULL ORDER BY "style"."position", "style"."id"'
 )
 
 
@@ -175,7 +176,7 @@ class StyleService:
         query = self._active().filter(slug=slug)
         if collection is not None:
             query = query.filter(collection__slug=collection)
-        return await query.order_by("position").first()
+        return await query.order_by("position", "id").first()
 
     async def by_ids(self, style_ids: list[str], viewer: User | None) -> dict[str, Style]:
         """Return the given styles that are in the catalogue or belong to the viewer."""

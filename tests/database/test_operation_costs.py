@@ -88,8 +88,11 @@ def proxy(settings: Settings) -> Iterator[CountingProxy]:
 
 @pytest.fixture
 async def server(scripted_settings: Settings, proxy: CountingProxy, redis: RedisServer) -> AsyncIterator[Running]:
-    """An idle server with Redis, whose statements pass the proxy."""
-    changes = {"database_url": proxy.url, "redis_url": redis.url, "signup_credits": 1000}
+    """An idle server with Redis, whose statements pass the proxy.
+
+    On one connection, because the text of a statement is sent once on each.
+    """
+    changes = {"database_url": proxy.url, "database_pool_size": 1, "redis_url": redis.url, "signup_credits": 1000}
     async with running(scripted_settings.model_copy(update=changes), idle=True) as found:
         yield found
 

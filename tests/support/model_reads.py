@@ -65,13 +65,13 @@ class ModelStyles(StyleService):
 
     async def collections(self, _: object = None) -> list[Collection]:
         """Return all active collections."""
-        return await Collection.filter(is_active=True).order_by("position")
+        return await Collection.filter(is_active=True).order_by("position", "id")
 
     async def styles_of(self, collection_ids: list[str], _: object = None) -> dict[str, list[Style]]:
         """Return the catalogue's styles of several collections."""
         found = Style.filter(is_active=True, collection__is_active=True, owner_id__isnull=True)
         by_collection: dict[str, list[Style]] = {collection_id: [] for collection_id in collection_ids}
-        query = found.filter(collection_id__in=collection_ids).select_related("collection").order_by("position")
+        query = found.filter(collection_id__in=collection_ids).select_related("collection").order_by("position", "id")
         for style in await query:
             by_collection[style.collection_id].append(style)
         return by_collection
@@ -82,11 +82,11 @@ class ModelPlans(PlanService):
 
     async def packages(self) -> list[CreditPackage]:
         """Return all packages on sale."""
-        return await CreditPackage.filter(is_active=True).order_by("position")
+        return await CreditPackage.filter(is_active=True).order_by("position", "id")
 
     async def plans(self) -> list[Plan]:
         """Return all plans on sale."""
-        return await Plan.filter(is_active=True).order_by("position")
+        return await Plan.filter(is_active=True).order_by("position", "id")
 
 
 async def _page(
