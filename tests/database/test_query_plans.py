@@ -149,11 +149,8 @@ async def test_the_usage_of_an_account_is_summed_from_indexes(user_id: str, plan
     assert "SCAN files" not in explained
 
 
-async def test_files_and_shares_of_generations_are_found_by_indexes_without_nulls(
-    user_id: str, plan: Plan, database: str
-) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite keeps indexes with NULLs")
+@pytest.mark.postgres_only  # SQLite keeps indexes with NULLs
+async def test_files_and_shares_of_generations_are_found_by_indexes_without_nulls(user_id: str, plan: Plan) -> None:
     for column, index in (("original_id", "origina"), ("result_id", "result"), ("share_slug", "share_s")):
         explained = await plan(rows(f"SELECT id FROM generations WHERE {column} = $1", "value"))  # noqa: S608 - our names
         assert f"generations_{index}" in explained, explained

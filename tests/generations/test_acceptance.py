@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models import CreditTransaction, Generation, IdempotencyKey, User
-from models.database.connection import is_postgres, rows
+from models.database.connection import rows
 from services.core.error import InsufficientCreditsError, StorageFullError
 from services.generations import submission
 from services.generations.specification import GenerationRequest, GenerationSpec
@@ -65,11 +65,10 @@ async def test_one_statement_leaves_what_a_transaction_of_several_leaves(
     assert found[0][0] == found[1][0]
 
 
+@pytest.mark.postgres_only  # SQLite writes in transactions of several statements
 async def test_common_request_is_accepted_in_one_writing_statement(
-    idle_server: Running, caplog: pytest.LogCaptureFixture, database: str
+    idle_server: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite writes in transactions of several statements")
     ada = await idle_server.api.sign_up()
     with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
         await ada.create(prompt="A red boat")

@@ -122,9 +122,8 @@ async def test_concurrent_claims_take_each_generation_once_within_the_limit_of_i
     assert len(left) <= PER_USER * 6
 
 
-async def test_account_that_is_being_changed_is_passed_over_and_not_waited_for(database: str) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite has one writer at a time")
+@pytest.mark.postgres_only  # SQLite has one writer at a time
+async def test_account_that_is_being_changed_is_passed_over_and_not_waited_for() -> None:
     (locked,), (free,) = await account(running=0, waiting=1), await account(running=0, waiting=1)
     owner = (await Generation.get(id=locked)).user_id
     changing, done = asyncio.Event(), asyncio.Event()
@@ -178,10 +177,9 @@ def _copy(table: str, row: factories.Row, prefix: str, new: str, value: str) -> 
     return _COPY.format(table=table, new=new, copied=copied, prefix=prefix, value=value)
 
 
+@pytest.mark.postgres_only  # SQLite claims one by one
 @pytest.mark.parametrize(("running", "accounts"), [(0, 1), (1, 1), (0, MANY)])
-async def test_cost_of_a_claim_does_not_depend_on_the_backlog(database: str, running: int, accounts: int) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite claims one by one")
+async def test_cost_of_a_claim_does_not_depend_on_the_backlog(running: int, accounts: int) -> None:
     (model,) = await account(running=running, waiting=1)
     owner = (await Generation.get(id=model)).user_id
     if accounts > 1:

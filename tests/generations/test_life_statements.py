@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import File, Generation, User
-from models.database.connection import is_postgres, open_database, rows, run_tx
+from models.database.connection import open_database, rows, run_tx
 from models.enum import FileKind, GenerationStage, GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
@@ -99,12 +99,9 @@ async def test_generation_is_not_completed_with_a_file_that_was_swept(claim: Cla
     assert await versions(claim) == before
 
 
+@pytest.mark.postgres_only  # SQLite has one writer at a time
 @pytest.mark.parametrize("rival", ["canceled", "swept", "renamed"])
-async def test_completion_that_waits_for_the_account_reads_again_what_changed(
-    claim: Claim, rival: str, database: str
-) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite has one writer at a time")
+async def test_completion_that_waits_for_the_account_reads_again_what_changed(claim: Claim, rival: str) -> None:
     file = result_of(claim)
     await claim.store_row(file, 0.95)
     owner, changed, may_end = claim.generation.user_id, asyncio.Event(), asyncio.Event()
@@ -138,9 +135,8 @@ async def test_completion_that_waits_for_the_account_reads_again_what_changed(
     assert await mark_live(file.id) is (rival == "canceled")
 
 
+@pytest.mark.postgres_only  # as heap-only updates are
 async def test_no_index_holds_a_column_that_changes_while_a_generation_runs(database: str) -> None:
-    if not is_postgres(database):
-        pytest.skip("heap-only updates are PostgreSQL's")
     moving = {"stage", "progress", "preview", "version", "updated_at", "lease_until", "provider_calls"}
     async with open_database(database):
         found = await rows(
@@ -153,11 +149,8 @@ async def test_no_index_holds_a_column_that_changes_while_a_generation_runs(data
     assert indexed.isdisjoint({*moving, "provider_called_at", "worker", "fence", "attempts"})
 
 
-async def test_life_after_the_claim_is_three_statements(
-    idle_server: Running, caplog: pytest.LogCaptureFixture, database: str
-) -> None:
-    if not is_postgres(database):
-        pytest.skip("SQLite writes in transactions of several statements")
+@pytest.mark.postgres_only  # SQLite writes in transactions of several statements
+async def test_life_after_the_claim_is_three_statements(idle_server: Running, caplog: pytest.LogCaptureFixture) -> None:
     ada = await idle_server.api.sign_up()
     await ada.create(prompt="A red boat")
     worker = idle_server.services.generations.worker

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from models import File, Generation, User
-from models.database.connection import is_postgres, open_database, rows, run_tx
+from models.database.connection import open_database, rows, run_tx
 from models.enum import GenerationStatus
 from services.core.lease import LeaseLostError
 from services.events import account_change
@@ -16,12 +16,12 @@ from tests.generations.test_life_statements import FINAL, result_of
 from tests.generations.test_queue_order import account
 from tests.support.client import until
 
+pytestmark = pytest.mark.postgres_only  # SQLite has one writer at a time
+
 
 @pytest.fixture
 async def claims(database: str) -> AsyncIterator[list[Claim]]:
     """Claims of two accounts, two of each, that write together."""
-    if not is_postgres(database):
-        pytest.skip("SQLite has one writer at a time")
     async with open_database(database):
         for _ in range(2):
             await account(running=0, waiting=2)
