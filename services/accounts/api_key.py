@@ -3,16 +3,16 @@
 import base64
 import hmac
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 
 from models import ApiKey, User
-from models.database.connection import as_datetime, placeholders, run_tx
-from models.database.fixed_sql import ModelReader, Row, RowKind, fetch
+from models.database.connection import as_datetime, run_tx
+from models.database.fixed_sql import Row, RowKind
 from services.accounts.email_verification import VerificationService
-from services.accounts.secret_token import hash_token, is_well_formed
+from services.accounts.secret_token import find_with_users, hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
 from services.core import idempotency
 from services.core.error import (
@@ -59,7 +59,8 @@ class _KeyRow(Row, model=User):
     last_used_at: datetime | str | None
 
 
-_KEYS, _USERS = RowKind(_KeyRow), ModelReader(User)
+_KEYS = RowKind(_KeyRow)
+_COLUMNS = '"api_keys"."id" AS "key_id", "api_keys"."key_hash", "api_keys"."last_used_at"'
 
 
 def is_api_key(token: str) -> bool:
@@ -184,7 +185,7 @@ class ApiKeyService:
         by_hash = {hash_token(key): key for key in keys}
         return {
             by_hash[row.key_hash]: user
-            for row, user in await _find(by_hash)
+            for row, user in await _find(list(by_hash))
             if user.may_sign_in and await self._has_access(user)
         }
 
@@ -192,18 +193,8 @@ class ApiKeyService:
         return (await self._entitlements.of(user)).api_access
 
 
-async def _find(hashes: Collection[str]) -> list[tuple[_KeyRow, User]]:
-    return [(row, _USERS.read(row)) for row in await fetch(_KEYS, _statement(len(hashes)), hashes)]
-
-
-@lru_cache(maxsize=64)
-def _statement(count: int) -> str:
-    places = placeholders(range(count))
-    return (
-        f'SELECT {_USERS.columns}, "api_keys"."id" AS "key_id", "api_keys"."key_hash", "api_keys"."last_used_at"'  # noqa: S608 - columns and placeholders
-        ' FROM "api_keys" JOIN "users" ON "users"."id" = "api_keys"."user_id"'
-        f' WHERE "api_keys"."key_hash" IN ({places})'
-    )
+async def _find(hashes: Sequence[str]) -> list[tuple[_KeyRow, User]]:
+    return await find_with_users(_KEYS, "api_keys", "key_hash", _COLUMNS, hashes)
 
 
 async def _replay(user_id: str, key_id: str) -> ApiKey:

@@ -1,15 +1,14 @@
 """Sessions, identified by opaque tokens that are stored as hashes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 from models import Session, User
-from models.database.connection import as_datetime, placeholders
-from models.database.fixed_sql import ModelReader, Row, RowKind, fetch, places_of
+from models.database.connection import as_datetime
+from models.database.fixed_sql import Row, RowKind, fetch, places_of
 from models.enum import Role
-from services.accounts.secret_token import hash_token, is_well_formed, new_token
+from services.accounts.secret_token import find_with_users, hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
 from services.integrations.device_token import DeviceTokens
 
@@ -51,7 +50,7 @@ class SessionService:
     async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
         """Return the users of several tokens in one query, without invalid tokens."""
         by_hash = {hash_token(token): token for token in tokens}
-        return {by_hash[token_hash]: user for token_hash, user in await _sessions(by_hash)}
+        return {by_hash[token_hash]: user for token_hash, user in await _sessions(list(by_hash))}
 
     async def states_of(self, tokens: Sequence[str]) -> dict[str, SessionState]:
         """Return the role and the language of several tokens' users in one query, without invalid tokens.
@@ -105,7 +104,8 @@ class _StateRow(Row, model=User):
     expires_at: datetime | str
 
 
-_ROWS, _STATES, _USERS = RowKind(_SessionRow), RowKind(_StateRow), ModelReader(User)
+_ROWS, _STATES = RowKind(_SessionRow), RowKind(_StateRow)
+_COLUMNS = '"sessions"."token_hash", "sessions"."expires_at"'
 _STATE_STATEMENT = (
     'SELECT "users"."role", "users"."locale", "users"."suspended_at", "users"."deleted_at",'
     ' "sessions"."token_hash", "sessions"."expires_at" FROM "sessions"'
@@ -113,21 +113,11 @@ _STATE_STATEMENT = (
 )
 
 
-async def _sessions(hashes: Collection[str]) -> list[tuple[str, User]]:
+async def _sessions(hashes: Sequence[str]) -> list[tuple[str, User]]:
     """Return the valid sessions of these tokens: the hash of each, and its user."""
     now = datetime.now(UTC)
     return [
         (row.token_hash, user)
-        for row in await fetch(_ROWS, _statement(len(hashes)), hashes)
-        if as_datetime(row.expires_at) > now and (user := _USERS.read(row)).may_sign_in
+        for row, user in await find_with_users(_ROWS, "sessions", "token_hash", _COLUMNS, hashes)
+        if as_datetime(row.expires_at) > now and user.may_sign_in
     ]
-
-
-@lru_cache(maxsize=64)
-def _statement(count: int) -> str:
-    places = placeholders(range(count))
-    return (
-        f'SELECT {_USERS.columns}, "sessions"."token_hash", "sessions"."expires_at" FROM "sessions"'  # noqa: S608 - columns and placeholders
-        ' JOIN "users" ON "users"."id" = "sessions"."user_id"'
-        f' WHERE "sessions"."token_hash" IN ({places})'
-    )
