@@ -34,7 +34,6 @@ class Count:
     """What one process has counted; latencies in seconds."""
 
     answers: int = 0
-    bytes: int = 0
     failures: int = 0
     first_failure: str = ""
     latencies: list[float] = field(default_factory=list)
@@ -81,7 +80,6 @@ class Connection(asyncio.Protocol):
         now = time.perf_counter()
         count = self._count
         count.answers += 1
-        count.bytes += len(answer)
         count.latencies.append(now - self._sent)
         if (b" 200 " not in answer[:16] and b" 304 " not in answer[:16]) or b'"errors":[' in answer:
             count.failures += 1
@@ -164,7 +162,6 @@ def main() -> None:
         json.dumps(
             {
                 "answers": count.answers,
-                "bytes": count.bytes,
                 "failures": count.failures,
                 "first_failure": count.first_failure,
                 "latency_ms": latency,

@@ -108,14 +108,6 @@ async def prepare(found: Backends, accounts: int, each: int) -> list[str]:
     return tokens
 
 
-async def _move_versions(url: str, until: asyncio.Event) -> None:
-    async with open_database(url, limits=MIGRATION_LIMITS):
-        while not until.is_set():
-            await rows("UPDATE users SET version = version + 1")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), 0.5)
-
-
 class Run:
     """One run of the benchmark: its servers, and how each is measured."""
 
@@ -126,7 +118,7 @@ class Run:
         self.expected: dict[str, Any] = {}
         self.servers: dict[str, Server] = {}
 
-    def load(self, server: Server, query: str, **arguments: Any) -> Sample:
+    def load(self, server: Server, query: str) -> Sample:
         options = self.options
         return measure_http(
             server,

@@ -27,18 +27,13 @@ from models.enum import Quality
 from services.integrations.images.sanitizer import ALL_FORMATS, MAX_PIXELS, MAX_SIDE, THUMBNAIL_WIDTHS
 from services.integrations.providers.demo.provider import DemoProvider
 from services.integrations.providers.protocol import FinalImage, ImageRequest
+from tests.support.corpus.pictures import encode
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "services/integrations/images/sanitizer_process.py"
 _ENVIRONMENT = (  # of the children of a source tree
     "import json; from services.integrations.images import child;print(json.dumps(vars(child).get('ENVIRONMENT', {})))"
 )
-
-
-def encode(image: Image.Image, name: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, name, **options)
-    return out.getvalue()
 
 
 def photo(size: tuple[int, int]) -> Image.Image:

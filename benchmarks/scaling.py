@@ -9,7 +9,7 @@ its WAL and its connections, and Redis, which uses one core.
 import argparse
 import json
 import random
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 COSTS = Path(__file__).with_name("costs.json")
@@ -142,14 +142,11 @@ def simulate(load: Load, machines: Machines, costs: Costs, seed: int = 0) -> Nee
 
 def times(load: Load, factor: float) -> Load:
     """Return `factor` times as many users, who do the same."""
-    return Load(
-        load.pages * factor,
-        load.generations * factor,
-        load.subscribers * factor,
-        load.photos,
-        load.messages,
-        load.listeners,
-        load.provider_seconds,
+    return replace(
+        load,
+        pages=load.pages * factor,
+        generations=load.generations * factor,
+        subscribers=load.subscribers * factor,
     )
 
 

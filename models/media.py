@@ -12,9 +12,19 @@ from models.enum import FileKind, FileState
 _FOLDERS: dict[str, str] = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
+def file_key(kind: str, owner_id: str, id: str) -> str:
+    """Return the storage key of a file: `originals|generated/{user}/{file}`."""
+    return f"{_FOLDERS[kind]}/{owner_id}/{id}"
+
+
+def preview_key(key: str) -> str:
+    """Return the storage key of the preview for chats of the picture at `key`."""
+    return f"{key}-preview"
+
+
 def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:
     """Return the storage keys of a file and of its thumbnails, the file's own first."""
-    key = f"{_FOLDERS[kind]}/{owner_id}/{id}"
+    key = file_key(kind, owner_id, id)
     wider = (f"{key}-thumbnail-{width}" for width in thumbnail_widths[1:])
     return [key, *([f"{key}-thumbnail"] if thumbnail_widths else []), *wider]
 
@@ -34,8 +44,8 @@ class StoredFile:
 
     @property
     def key(self) -> str:
-        """The storage key: `originals|generated/{user}/{file}`."""
-        return file_keys(self.kind, self.owner_id, self.id, ())[0]
+        """The storage key."""
+        return file_key(self.kind, self.owner_id, self.id)
 
     @property
     def thumbnail_key(self) -> str:
@@ -49,7 +59,7 @@ class StoredFile:
     @property
     def preview_key(self) -> str:
         """The storage key of the preview for chats. Only a shared result may have one; it is made on first request."""
-        return f"{self.key}-preview"
+        return preview_key(self.key)
 
     @property
     def thumbnail_keys(self) -> list[str]:

@@ -5,7 +5,6 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 """
 
 import functools
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -18,7 +17,7 @@ from tortoise.fields.data import CharEnumFieldInstance
 from tortoise.log import db_client_logger
 from tortoise.models import Model
 
-from models.database.connection import current_connection
+from models.database.connection import current_connection, in_dialect
 from models.database.postgres import PostgresClient
 
 M = TypeVar("M", bound=Model)
@@ -106,11 +105,6 @@ class RowKind(Generic[R]):
         self.plain: type[Any] = type(f"{row.__name__}Plain", (row, dict), {})
         self.updated: type[Any] = type(f"{row.__name__}Updated", (row, _Updated), {})
 
-    def plain_row(self, values: dict[str, Any]) -> R:
-        """Return a row of these columns, which may come from another row."""
-        row: R = self.plain(values)
-        return row
-
     def updated_row(self, row: R, values: dict[str, Any]) -> R:
         """Return a row with later values of some columns; of a row that is one itself, `values` replace the former."""
         found = self.updated(values)
@@ -126,19 +120,6 @@ def columns(model: type[Model], alias: str, names: Iterable[str], prefix: str = 
     """
     known = model._meta.fields_db_projection
     return ", ".join(f'{alias}."{known[name]}" AS "{prefix}{name}"' for name in names)
-
-
-class Values(list[object]):
-    """The values of a statement, in the order of their placeholders."""
-
-    def add(self, value: object) -> str:
-        """Add a value and return its placeholder."""
-        self.append(value)
-        return f"${len(self)}"
-
-    def add_all(self, values: Iterable[object]) -> str:
-        """Add several values and return their placeholders, for an IN list."""
-        return ", ".join([self.add(value) for value in values])
 
 
 def places_of(ids: Sequence[str]) -> tuple[str, list[str]]:
@@ -166,7 +147,7 @@ async def fetch(
         async with connection.acquire_connection() as transaction:
             return await transaction.fetch(sql, *values, record_class=kind.record)  # type: ignore[no-any-return]  # untyped in Tortoise
     async with connection.acquire_connection() as sqlite:
-        found = await sqlite.execute_fetchall(re.sub(r"\$(\d+)", r"?\1", sql), list(values))
+        found = await sqlite.execute_fetchall(in_dialect(sql, "sqlite"), list(values))
     read = _sqlite_readers(kind.row.table, parts)
     return [
         kind.plain({name: read[name](row[name]) if name in read else row[name] for name in row.keys()})  # noqa: SIM118 - of sqlite3.Row

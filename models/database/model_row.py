@@ -36,14 +36,23 @@ def _readers(model: type[Model], prefix: str) -> tuple[tuple[str, str, Any], ...
 
 
 @functools.cache
-def insert_select(model: type[Model], first: int) -> str:
-    """Return `(columns) SELECT values` for an INSERT on PostgreSQL; placeholders are numbered from `first`.
+def column_names(model: type[Model]) -> str:
+    """Return the names of all columns, as an INSERT lists them."""
+    return ", ".join(f'"{column}"' for column in model._meta.fields_db_projection.values())
 
-    The placeholders have types, because PostgreSQL infers none in a SELECT.
+
+@functools.cache
+def typed_places(model: type[Model], first: int) -> str:
+    """Return the placeholders of `column_values` on PostgreSQL, numbered from `first`.
+
+    They have types, because PostgreSQL infers none in a SELECT.
     """
-    names = [f'"{column}"' for column in model._meta.fields_db_projection.values()]
-    values = [f"${number}::{sql_type}" for number, sql_type in enumerate(_types(model), first)]
-    return f"({', '.join(names)}) SELECT {', '.join(values)}"
+    return ", ".join(f"${number}::{sql_type}" for number, sql_type in enumerate(_types(model), first))
+
+
+def insert_select(model: type[Model], first: int) -> str:
+    """Return `(columns) SELECT values` for an INSERT on PostgreSQL; placeholders are numbered from `first`."""
+    return f"({column_names(model)}) SELECT {typed_places(model, first)}"
 
 
 def _types(model: type[Model]) -> list[str]:
@@ -58,13 +67,12 @@ def unnested(model: type[Model], first: int) -> str:
 
     The first array holds keys, the others the values of `column_values`, column by column.
     """
-    names = ", ".join(f'"{column}"' for column in model._meta.fields_db_projection.values())
     placed = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in enumerate(_types(model), first + 1))
-    return f"unnest(${first}::varchar[], {placed}) AS item (key, {names})"
+    return f"unnest(${first}::varchar[], {placed}) AS item (key, {column_names(model)})"
 
 
 def column_values(instance: Model) -> list[Any]:
-    """Return the values for `insert_select`; times of creation and update are set."""
+    """Return the values for `typed_places`; times of creation and update are set."""
     fields_map = instance._meta.fields_map
     return [
         fields_map[name].to_db_value(getattr(instance, name), instance) for name in instance._meta.fields_db_projection

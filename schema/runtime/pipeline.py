@@ -31,7 +31,6 @@ from schema.runtime.price import FREE, PRICES
 from services.operations.query_slots import PREPARATION, REQUEST_SECONDS, UPLOAD_SECONDS
 from telemetry.trace import span
 
-_EVERY_TYPE = frozenset(OperationType)
 # A value that a plan returns takes a seventh of the time of one by graphql-core (benchmarks/execution.py), a statement
 # less of its own: with the reading of its rows, a fourth is left of what complexity.py counts.
 _PLANNED_SHARE = 4
@@ -46,13 +45,13 @@ _TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """An operation as a client sent it. `allowed`: the types that its transport can answer."""
+    """An operation as a client sent it. `allowed`: the types that its transport can answer; None: all."""
 
     query: str | None
     variables: dict[str, Any] | None
     operation_name: str | None
     context: Context
-    allowed: Iterable[OperationType] = _EVERY_TYPE
+    allowed: Iterable[OperationType] | None = None
     extensions: dict[str, Any] | None = None
 
 
@@ -87,7 +86,7 @@ class DarkroomSchema(Schema):
         Raises:
             MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
         """
-        allowed = _EVERY_TYPE if allowed_operation_types is None else allowed_operation_types
+        allowed = allowed_operation_types
         request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
         return await respond(self, request)
 
@@ -102,7 +101,7 @@ class DarkroomSchema(Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[ExecutionResult, None]:
         """Return the results of any operation: of a query or mutation there is one."""
-        allowed = _EVERY_TYPE if allowed_operation_types is None else allowed_operation_types
+        allowed = allowed_operation_types
         request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
         return stream(self, request)
 
@@ -218,7 +217,7 @@ def _with_plan(schema: DarkroomSchema, request: OperationRequest, prepared: Prep
 def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
     if prepared.kind is None:
         raise CannotGetOperationTypeError(request.operation_name)
-    if prepared.kind not in request.allowed:
+    if request.allowed is not None and prepared.kind not in request.allowed:
         raise InvalidOperationTypeError(prepared.kind)
 
 

@@ -67,24 +67,26 @@ async def post(user_id: str, lines: Sequence[LedgerLine], *, version_bumped: boo
     written = []
     for sequence, line in enumerate(lines, first):
         balance += line.amount
-        written.append(
-            CreditTransaction(
-                user_id=user_id,
-                sequence=sequence,
-                type=line.type,
-                amount=line.amount,
-                balance=balance,
-                account_version=version,
-                reference=line.reference,
-                generation_id=line.generation_id,
-                price=line.price,
-                currency=line.currency,
-                metadata=line.metadata,
-                created_at=datetime.now(UTC),
-            )
-        )
+        row = new_row(user_id, line, datetime.now(UTC))
+        row.sequence, row.balance, row.account_version = sequence, balance, version
+        written.append(row)
     await CreditTransaction.bulk_create(written)
     return AccountChange(user_id, credits, version, newest, tuple(written))
+
+
+def new_row(user_id: str, line: LedgerLine, created_at: datetime) -> CreditTransaction:
+    """Return the row of a line, not yet written; its sequence, balance and version follow from the account's row."""
+    return CreditTransaction(
+        user_id=user_id,
+        type=line.type,
+        amount=line.amount,
+        reference=line.reference,
+        generation_id=line.generation_id,
+        price=line.price,
+        currency=line.currency,
+        metadata=line.metadata,
+        created_at=created_at,
+    )
 
 
 def signup_reference(user_id: str) -> str:

@@ -19,7 +19,7 @@ from models.catalogue_row import (
     catalogue_columns,
 )
 from models.database.connection import run_tx
-from models.database.fixed_sql import Values, fetch
+from models.database.fixed_sql import fetch, places_of
 from models.enum import MediaKind, Quality, Size
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
@@ -136,8 +136,8 @@ class StyleService:
         self, collection_ids: list[str], wanted: frozenset[str] | None = None
     ) -> Mapping[str, Sequence[AnyStyle]]:
         """Return the catalogue's styles of several collections, in order of position, with the `wanted` columns."""
-        values = Values()
-        sql = _STYLES.format(catalogue_columns(wanted, of_styles=True), values.add_all(sorted(set(collection_ids))))
+        places, values = places_of(sorted(set(collection_ids)))
+        sql = _STYLES.format(catalogue_columns(wanted, of_styles=True), places)
         by_collection: dict[str, list[StyleColumns]] = {collection_id: [] for collection_id in collection_ids}
         for row in await fetch(CATALOGUE, sql, values, CATALOGUE_PARTS):
             by_collection[row["collection.id"]].append(StyleColumns(row))

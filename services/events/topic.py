@@ -59,6 +59,7 @@ class Topic(ABC, Generic[V]):
         "has_ended",
         "heard",
         "items",
+        "key",
         "missed",
         "row_id",
         "topics",
@@ -78,6 +79,7 @@ class Topic(ABC, Generic[V]):
         self.followers: dict[Hashable, Follower] = {}
         self.users = 0  # subscribers, also those that are opening
         self.topics: Topics
+        self.key: Hashable  # in `topics`
 
     @abstractmethod
     def receive(self, message: Message) -> None:
@@ -223,7 +225,6 @@ class Topics:
         self._bus = bus
         self._every = every
         self._topics: dict[Hashable, Topic[Any]] = {}
-        self._keys: dict[Topic[Any], Hashable] = {}
         self._checking: asyncio.Task[None] | None = None
         self._due: dict[Topic[Any], None] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -241,8 +242,7 @@ class Topics:
         topic = self._topics.get(key)
         if topic is None:
             topic = self._topics[key] = make()
-            topic.topics, topic.heard = self, time.monotonic()
-            self._keys[topic] = key
+            topic.topics, topic.key, topic.heard = self, key, time.monotonic()
         topic.users += 1
         try:
             await self._bus.listen(topic.channel, topic.on_message)
@@ -255,7 +255,7 @@ class Topics:
 
     def forget(self, topic: "Topic[Any]") -> None:
         """Stop following a topic without subscribers."""
-        del self._topics[self._keys.pop(topic)]
+        del self._topics[topic.key]
         self._bus.unlisten(topic.channel, topic.on_message)
 
     def read_soon(self, topic: "Topic[Any]") -> None:

@@ -15,8 +15,7 @@ class Events:
     publisher: EventPublisher
     audit_log: AuditLog
     topics: Topics
-    reread_seconds: float  # without a message, after which a subscription's row is compared with what it has sent
 
 
 def build_events(bus: Bus, reread_seconds: float) -> Events:
-    return Events(EventPublisher(bus), AuditLog(), Topics(bus, reread_seconds), reread_seconds)
+    return Events(EventPublisher(bus), AuditLog(), Topics(bus, reread_seconds))

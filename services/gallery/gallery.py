@@ -113,7 +113,7 @@ async def _page(
     query = _filtered(query, wanted)
     key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
     descending = order is not GenerationOrder.OLDEST
-    words = search_words(wanted.search) if wanted.search is not None else ()
+    words = search_words(wanted.search)
     if words:
         return await search_page(query, words, request, key, attributes, descending=descending)
     ahead = query.between_cursors(request, key, descending=descending)

@@ -29,7 +29,7 @@ _COMPARED = 3  # numbers of generations in progress by which accounts are compar
 
 _HELD = "id = $1 AND status = 'PROCESSING' AND fence = $2"
 
-_STARTED = 0.1  # progress when the provider is called, on the generation's scale of 0 to 1
+STARTED = 0.1  # progress when the provider is called, on the generation's scale of 0 to 1
 
 _MOVED = "version, updated_at, is_favorite, provider_calls, provider_called_at"  # what a write during the work returns
 
@@ -126,7 +126,7 @@ class Claim:
 
     async def record_call(self, provider: str) -> None:
         """Enter GENERATING and record that the provider is about to be called. Raises LeaseLostError."""
-        row, progress = self.generation, max(self.generation.progress, _STARTED)
+        row, progress = self.generation, max(self.generation.progress, STARTED)
         written = None
         if self._batches is not None and self._batches.provider == provider:
             written = await self._batches.calls.submit(row.id, (self.lease, progress))

@@ -10,7 +10,7 @@ from typing import Any
 from models import File, Generation
 from models.database.batch import arrays
 from models.database.connection import rows
-from models.database.model_row import column_values, columns, insert_select, unnested
+from models.database.model_row import column_names, column_values, columns, insert_select, unnested
 from services.core.crashpoint import in_flight
 from services.core.lease import Lease, LeaseLostError
 from services.integrations.providers.protocol import FinalImage
@@ -200,11 +200,10 @@ async def calls_together(
 
 async def store_together(items: Mapping[str, tuple[Lease, float, File]], returning: str) -> dict[str, dict[str, Any]]:
     """Move several generations to STORING, by id, write their files' rows, and return the columns `returning`."""
-    names = columns(File, "item")
     statement = _STORE_TOGETHER.format(
         returning=f"generations.id, {returning}",
-        names=names.replace("item.", ""),
-        values=names,
+        names=column_names(File),
+        values=columns(File, "item"),
         files=unnested(File, 4),
     )
     files = arrays([[id, *column_values(file)] for id, (_, _, file) in items.items()])

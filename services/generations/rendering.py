@@ -12,7 +12,7 @@ from models.enum import ErrorCode, GenerationStage
 from services.core.crashpoint import crashpoint
 from services.core.lease import LeaseLostError
 from services.events.publisher import EventPublisher
-from services.generations.claim import Claim
+from services.generations.claim import STARTED, Claim
 from services.generations.timing import timed_provider_call
 from services.integrations.images.sanitizer import (
     BadImageError,
@@ -39,7 +39,7 @@ _PROGRESS_INTERVAL = 0.5  # seconds between two writes of a generation's progres
 _SANITIZER_PAUSES = (0.5, 2.0, 5.0)  # seconds before each further attempt to sanitize a result
 _PREVIEW_SECONDS = 5.0  # in which a preview is shown or left out
 _RESULT_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
-_GENERATING, _GENERATED = 0.1, 0.9  # the provider's share of a generation's progress, from 0 to 1
+_GENERATED = 0.9  # progress when the provider has answered, on the generation's scale of 0 to 1
 
 
 class GenerationFailedError(Exception):
@@ -181,7 +181,7 @@ class Renderer:
                 if preview is not None or time.monotonic() - written_at >= _PROGRESS_INTERVAL:
                     written_at = time.monotonic()
                     fraction = min(max(event.fraction, 0.0), 1.0)
-                    progress = round(_GENERATING + (_GENERATED - _GENERATING) * fraction, 3)
+                    progress = round(STARTED + (_GENERATED - STARTED) * fraction, 3)
                     await self._advance(claim, GenerationStage.GENERATING, progress, preview)
         raise ProviderError(ErrorCode.GENERATION_FAILED, "the stream ended without an image")
 

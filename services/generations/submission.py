@@ -8,10 +8,10 @@ from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
-from models import CreditTransaction, Generation, Style, User, ids
+from models import Generation, Style, User, ids
 from models.database.connection import dialect, rows, run_tx
-from models.database.model_row import column_values, insert_select
-from models.enum import PaidBy, TransactionType
+from models.database.model_row import column_names, column_values, typed_places
+from models.enum import PaidBy
 from services.billing import ledger
 from services.billing.funding import Funding, FundingService
 from services.core import idempotency
@@ -218,17 +218,8 @@ async def accept(
         IntegrityError: the key is stored already, or a style was deleted.
     """
     now = datetime.now(UTC)
-    lines = [
-        CreditTransaction(
-            user_id=user_id,
-            type=TransactionType.DEDUCTION,
-            amount=-row.cost,
-            reference=f"deduct:{row.id}",
-            generation_id=row.id,
-            created_at=now,
-        )
-        for row in submitted
-    ]
+    deductions = [line for row in submitted for line in ledger.deduction(row.id, row.cost)]
+    lines = [ledger.new_row(user_id, line, now) for line in deductions]
     values: list[Any] = [user_id, submitted[0].cost, len(submitted), max_kept, now]
     if ticket.key is not None:
         values += [ticket.operation, ticket.key, ticket.fingerprint, submitted[0].batch_id]
@@ -253,8 +244,6 @@ def _accept_statement(count: int, *, keyed: bool) -> str:
     width = 2 + len(Generation._meta.fields_db_projection)
     starts = [(10 if keyed else 6) + number * width for number in range(count)]
     lines = ", ".join(f"({number}, ${start}::varchar, ${start + 1}::varchar)" for number, start in enumerate(starts, 1))
-    names, _, first = insert_select(Generation, starts[0] + 2).partition(" SELECT ")
-    others = [insert_select(Generation, start + 2).partition(" SELECT ")[2] for start in starts[1:]]
-    made = ", ".join(f"({row})" for row in (first, *others))
-    generations = f"{names} SELECT made.* FROM charged, (VALUES {made}) AS made"  # noqa: S608 - our columns
+    made = ", ".join(f"({typed_places(Generation, start + 2)})" for start in starts)
+    generations = f"({column_names(Generation)}) SELECT made.* FROM charged, (VALUES {made}) AS made"  # noqa: S608 - our columns
     return _ACCEPT.format(key=_KEY if keyed else "", generations=generations, lines=lines)

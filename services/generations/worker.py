@@ -65,7 +65,6 @@ class GenerationWorker:
         maintenance: MaintenanceService,
         *,
         per_user: int = 4,  # generations of one account that run at once, in all workers together
-        batched: bool = True,  # on PostgreSQL, what several generations write at the same time is one statement
     ) -> None:
         self._renderer = Renderer(provider, sanitizer, events, deadline=times.deadline)
         self._files = files
@@ -74,7 +73,7 @@ class GenerationWorker:
         self._maintenance = maintenance
         self._per_user = per_user
         self._provider_name = provider.name
-        self._batches = Batches(provider.name) if batched else None
+        self._batches = Batches(provider.name)
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
 
     async def process(self, generation_id: str) -> None:

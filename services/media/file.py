@@ -128,7 +128,7 @@ class FileService:
             NotFoundError: it is an ORIGINAL, and the account was deleted.
             UploadFailedError: storing it failed; the sweeper removes what was written.
         """
-        file = _new_file(owner_id, kind, image)
+        file = new_file(owner_id, kind, image)
         await (write_row(file) if write_row else run_tx(self._write_row, file))
         crashpoint("file.row_written")
         try:
@@ -244,7 +244,8 @@ class FileService:
         return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
 
 
-def _new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
+def new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
+    """Return the row of a picture that is not stored yet."""
     return File(
         owner_id=owner_id,
         kind=kind,

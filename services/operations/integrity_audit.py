@@ -11,7 +11,7 @@ from models import DataExport, File, Upload
 from models.database.connection import is_outage, rows
 from models.database.read_only import QueryTimeoutError
 from models.enum import FileState
-from models.media import file_keys
+from models.media import file_keys, preview_key
 from services.integrations.storage.protocol import StorageError
 from services.operations.invariant import INVARIANTS, Invariant
 
@@ -141,7 +141,7 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
         if is_live and not unknown.issuperset(expected):
             absent[row["id"]] = expected
         unknown.difference_update(expected)
-        preview = f"{expected[0]}-preview"  # of any picture that is shared and was visited
+        preview = preview_key(expected[0])  # of any picture that is shared and was visited
         unknown.discard(preview)
         if leftovers:
             expect_leftovers((preview, *(() if is_live else expected)))

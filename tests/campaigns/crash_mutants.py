@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from models import File, Generation, User, ids
+from models import File, Generation, User
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, TransactionType
 from services.billing import ledger
@@ -24,7 +24,7 @@ from services.generations.worker import GenerationWorker
 from services.generations.worker_pool import WorkerPool
 from services.integrations.images.sanitizer import CleanImage
 from services.integrations.messaging.wake_up import WakeUps
-from services.media.file import THUMBNAIL_TYPE, FileService
+from services.media.file import THUMBNAIL_TYPE, FileService, new_file
 from tests.campaigns.crash_load import CANCEL_RATE
 from tests.campaigns.crash_plan import CLUSTER, EMBEDDED, SUSPENSION, Topology
 
@@ -82,18 +82,7 @@ def file_written_before_its_row() -> None:
         image: CleanImage,
         write_row: Callable[[File], Awaitable[None]] | None = None,
     ) -> File:
-        file = File(
-            id=ids.new_id(ids.FILE),
-            owner_id=owner_id,
-            kind=kind,
-            content_type=image.content_type,
-            byte_size=len(image.data),
-            width=image.width,
-            height=image.height,
-            sha256=image.sha256,
-            thumbnail_widths=sorted(image.thumbnails),
-            placeholder=image.placeholder,
-        )
+        file = new_file(owner_id, kind, image)
         await self._storage.put(file.key, image.data, image.content_type)
         for width, thumbnail in image.thumbnails.items():
             await self._storage.put(file.thumbnail_key_of(width), thumbnail, THUMBNAIL_TYPE)

@@ -110,7 +110,7 @@ async def test_unpublished_progress_is_read_from_the_row(ada: Api, server: Runni
         claim = await claim_in_another_process(generation_id)
         started = asyncio.get_running_loop().time()
         assert (await stream.next())["stage"] == "VALIDATING"
-        assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
+        assert asyncio.get_running_loop().time() - started < 10 * server.settings.subscription_reread_seconds
         await claim.advance(GenerationStage.GENERATING, 0.1)
         await claim.advance(GenerationStage.STORING, 0.95)
         await claim.fail(ErrorCode.GENERATION_FAILED, called=True)
@@ -179,7 +179,7 @@ async def test_signing_out_everywhere_ends_the_streams(ada: Api, server: Running
             (error,) = message["payload"]["errors"]
             assert error["extensions"]["code"] == "UNAUTHENTICATED"
             assert (await stream.message())["type"] == "complete"
-        assert asyncio.get_running_loop().time() - started < 10 * server.services.events.reread_seconds
+        assert asyncio.get_running_loop().time() - started < 10 * server.settings.subscription_reread_seconds
         if publishing:
             publishing.cancel()
     await wait_for_subscribers(server.services, 0)

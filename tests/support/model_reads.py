@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from tortoise.queryset import QuerySet
 
-from models import ApiKey, Collection, CreditPackage, Generation, Plan, Session, Style, User, ids
+from models import Collection, CreditPackage, Generation, Plan, Session, Style, User, ids
 from services.accounts.secret_token import hash_token
 from services.billing.plan import PlanService
 from services.catalogue.style import StyleService
@@ -19,12 +19,6 @@ async def user_of_session(token: str) -> User | None:
     found = Session.filter(token_hash=hash_token(token), expires_at__gt=datetime.now(UTC)).select_related("user")
     session = await found.first()
     return session.user if session and session.user.may_sign_in else None
-
-
-async def user_of_key(key: str) -> User | None:
-    """Return the user of an API key, as ApiKeyService.user_of, which also checks the plan and records the use."""
-    found = await ApiKey.filter(key_hash=hash_token(key)).select_related("user").first()
-    return found.user if found and found.user.may_sign_in else None
 
 
 class ModelGallery:

@@ -137,9 +137,11 @@ def encode_stored(image: Image.Image, origin: Origin, png_as: PngStorage = PngSt
 def _as_webp(image: Image.Image, byte_size: int, png_as: PngStorage) -> bytes | None:
     """Return a PNG as WebP; None if it would not be smaller, or there is not enough memory."""
     pixels = image.width * image.height
-    if pixels > (_MAX_LOSSLESS if png_as is PngStorage.WEBP_LOSSLESS else _MAX_LOSSLESS_ALPHA) and (
-        png_as is PngStorage.WEBP_LOSSLESS or image.mode == "RGBA"
-    ):
+    if png_as is PngStorage.WEBP_LOSSLESS:
+        is_too_large = pixels > _MAX_LOSSLESS
+    else:
+        is_too_large = image.mode == "RGBA" and pixels > _MAX_LOSSLESS_ALPHA
+    if is_too_large:
         return None
     with contextlib.suppress(MemoryError, OSError, ValueError):
         for options in _WEBP_OF_PNG[png_as]:

@@ -38,9 +38,7 @@ def read_png(data: bytes) -> Png:
         if end > len(data):
             raise RefusedError("DAMAGED")
         if kind == b"IDAT" and kind not in seen:
-            has_default_level = (
-                data[at + 9 : at + 10] > b"\x7f" and data[at + 9 : at + 10] < b"\xc0"
-            )  # RFC 1950: FLEVEL
+            has_default_level = b"\x80" <= data[at + 9 : at + 10] < b"\xc0"  # RFC 1950: FLEVEL
         if kind in _COLOURS:
             if b"IDAT" not in seen:
                 colours.setdefault(kind, data[at + 8 : end - 4])

@@ -22,6 +22,7 @@ from services.integrations.redis_client import (
     MovedError,
     NoBackoff,
     PubSub,
+    Redis,
     ResponseError,
     Retry,
     client_of,
@@ -86,8 +87,12 @@ async def read_layout(url: str, addresses: list[Address]) -> Layout:
     raise ConnectionError(f"no server of the cluster knows its layout; {problem}")
 
 
+def _client(url: str, address: Address) -> Redis:
+    return client_of(node_url(url, address), protocol=2, retry=Retry(NoBackoff(), 0))
+
+
 async def _layout_of(url: str, address: Address) -> Layout:
-    async with client_of(node_url(url, address), protocol=2, retry=Retry(NoBackoff(), 0)) as client:
+    async with _client(url, address) as client:
         state: bytes = await client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]  # of redis-py
         if b"cluster_state:ok" not in state:
             raise ConnectionError("its cluster does not work")
@@ -104,7 +109,7 @@ async def _layout_of(url: str, address: Address) -> Layout:
 
 
 async def _version(url: str, address: Address) -> int:
-    async with client_of(node_url(url, address), protocol=2, retry=Retry(NoBackoff(), 0)) as client:
+    async with _client(url, address) as client:
         found = await client.info("server")
     return int(str(found["redis_version"]).partition(".")[0])
 
