@@ -28,6 +28,7 @@ from schema.runtime.access import Audience
 from schema.runtime.context import Context
 from schema.runtime.kept_answers import KeptAnswers
 from schema.runtime.pipeline import OperationRequest, respond
+from schema.runtime.response_json import encode_json
 from services.core.error import Refusal, UnauthenticatedError, UnavailableError
 from services.services import Services
 from web.accept import negotiate
@@ -37,7 +38,6 @@ from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
 from web.graphql_response import (
     content_type,
-    encode_json,
     error_response,
     format_result,
     is_form,

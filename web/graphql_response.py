@@ -1,10 +1,8 @@
 """Responses of the GraphQL endpoint: their JSON, status codes and errors, the same for every way of a request."""
 
-import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-import orjson
 from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,20 +13,13 @@ from strawberry.types import ExecutionResult
 from models.enum import ErrorCode
 from schema.runtime.context import Context
 from schema.runtime.instrumentation import count_error
+from schema.runtime.response_json import encode_json
 from services.core import locale
 from services.core.error import RateLimitedError
 from services.core.text import shortened
 from services.services import Services
 from web.accept import JSON, RESPONSE_JSON, negotiate
 from web.body import TOO_LARGE, RefusedRequestError, TooLargeError
-
-
-def encode_json(data: object) -> bytes:
-    """Return the JSON of a response."""
-    try:
-        return orjson.dumps(data)
-    except TypeError:  # lone surrogates, which an error message may quote from the input
-        return json.dumps(data).encode()
 
 
 def content_type(media_type: str | None) -> str:

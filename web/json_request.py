@@ -21,11 +21,12 @@ from strawberry.types.graphql import OperationType
 from schema.runtime.context import Context
 from schema.runtime.kept_answers import AnsweredResult
 from schema.runtime.pipeline import DarkroomSchema
+from schema.runtime.response_json import encode_json
 from web.accept import negotiate
 from web.body import MAX_JSON_BYTES, decode_json
 from web.conditional import etag_matches
 from web.cookie import SessionCookie
-from web.graphql_response import content_type, encode_json, error_response, format_result
+from web.graphql_response import content_type, error_response, format_result
 
 # A cached answer is sent again only after this server has confirmed it, to the same account in the same language.
 _REVALIDATED = [
@@ -129,18 +130,17 @@ class JsonRequests:
 
 async def _body(receive: Receive, messages: list[Message]) -> bytes | None:
     """Return the body; None if it is too large or not complete. `messages`: receives what was read."""
-    message = await receive()
-    messages.append(message)
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        return body if len(body) <= MAX_JSON_BYTES else None
-    parts, size = [message.get("body", b"")], len(message.get("body", b""))
-    while message["type"] == "http.request" and message.get("more_body") and size <= MAX_JSON_BYTES:
+    parts: list[bytes] = []
+    size, has_more = 0, True
+    while has_more and size <= MAX_JSON_BYTES:
         message = await receive()
         messages.append(message)
+        if message["type"] != "http.request":
+            return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-    return b"".join(parts) if message["type"] == "http.request" and size <= MAX_JSON_BYTES else None
+        has_more = message.get("more_body", False)
+    return b"".join(parts) if size <= MAX_JSON_BYTES else None
 
 
 def _request_data(body: bytes) -> GraphQLRequestData | None:

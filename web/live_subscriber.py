@@ -11,9 +11,10 @@ from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from models.enum import ErrorCode
 from schema.runtime.error_formatting import format_errors
-from schema.runtime.event_view import EncodedItem, EventOperation, EventView, encode_json, next_message
+from schema.runtime.event_view import EncodedItem, EventOperation, EventView, next_message
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import Instrumentation, collecting_codes
+from schema.runtime.response_json import encode_json
 from services.core.error import Refusal
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from schema.runtime.context import Info
 from schema.runtime.selection import selected_below
 
-_FILE_NAMES = {"original": {"created_at"}, "result": {"created_at", "style_slug"}}  # what download names are made of
 _READS = {  # where the attributes that a field reads are not those of its name
     "message": {"stage"},
     "error_message": {"error_code"},
@@ -16,7 +15,8 @@ _READS = {  # where the attributes that a field reads are not those of its name
     "share_url": {"share_slug"},
     "parent": {"parent_id"},
     "owner": {"user_id"},
-    **_FILE_NAMES,
+    "original": {"created_at"},  # for the names of downloads
+    "result": {"created_at", "style_slug"},  # ditto
 }
 
 

@@ -1,7 +1,6 @@
 """Execution of a topic's events, once for all subscribers with the same document, variables, language and rights."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,15 +9,16 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 from graphql import ExecutionResult, Executor
-from strawberry.execution import optimized_is_awaitable
 
 from models.enum import ErrorCode
+from schema.runtime.compilation.executor import PlannedExecutor
 from schema.runtime.context import Context
 from schema.runtime.document import PreparedOperation
-from schema.runtime.error_formatting import MAX_ERRORS, format_errors
+from schema.runtime.error_formatting import format_errors
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import collecting_codes
-from schema.runtime.pipeline import DarkroomSchema
+from schema.runtime.pipeline import DarkroomSchema, build_executor
+from schema.runtime.response_json import encode_json
 from services.events.topic import Item, Position
 
 _NO_CODES: frozenset[ErrorCode] = frozenset()
@@ -63,28 +63,13 @@ class EventOperation:
     variables: Mapping[str, Any] | None
     cost: int  # of one event
 
-    def executor(self, context: Context) -> Executor[Any]:
+    def executor(self, context: Context) -> PlannedExecutor:
         """Return graphql-core's executor of the subscription, of which each event gets a copy.
 
         Raises:
             ValueError: the variables are invalid, which opening the subscription would have found.
         """
-        executor_class = self.schema.execution_context_class or Executor
-        built = executor_class.build(
-            self.schema._schema,  # Strawberry has no public name for the built schema
-            self.prepared.document,
-            None,
-            context,
-            dict(self.variables or {}),
-            self.prepared.name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
-            max_coercion_errors=MAX_ERRORS - 1,
-            hide_suggestions=True,
-            operation_extensions=None,
-        )
-        if not isinstance(built, Executor):
-            raise ValueError("A subscription's variables are not valid any more.")
-        return built
+        return build_executor(self.schema, self.prepared, context, self.variables)
 
     def key(self, context: Context) -> Hashable:
         """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
@@ -269,11 +254,3 @@ async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> Execu
 def next_message(payload: bytes) -> bytes:
     """Return a message of type `next`, up to the operation's id."""
     return b'{"type":"next","payload":' + payload + b',"id":'
-
-
-def encode_json(data: object) -> bytes:
-    """Return `data` as JSON."""
-    try:
-        return orjson.dumps(data)
-    except TypeError:  # lone surrogates, which an error message may quote from the input
-        return json.dumps(data).encode()

@@ -106,7 +106,9 @@ class Feed(Generic[T, E]):
         while True:
             self._changed.clear()
             has_missed = self.topic.has_missed(self.position)
-            items = await self.topic.missed_items(self.position) if has_missed else self.items()
+            items = (
+                await self.topic.missed_items(self.position) if has_missed else self.topic.items_after(self.position)
+            )
             for item in items:
                 self.position = item.position
                 for event in self.render(item.value, self.context):
@@ -117,10 +119,6 @@ class Feed(Generic[T, E]):
                     return
                 await self._changed.wait()
                 self.check()
-
-    def items(self) -> list[Item[Any]]:
-        """Return the items that this subscriber has not received."""
-        return self.topic.items_after(self.position)
 
     def detach(self) -> None:
         """Stop waiting in `events`: the topic's next items are taken by others."""

@@ -275,7 +275,7 @@ async def _run(
     """Execute a query or mutation by its plan, else by graphql-core."""
     variables = prepared.coerce(schema._schema, request.variables) if plan else None
     if plan and variables:
-        build = partial(_executor, schema, request, prepared)
+        build = partial(build_executor, schema, prepared, request.context, request.variables, request.extensions)
         planned = plan.execute(LazyExecutor(build, request.context, variables.values, variables.arguments))
         result = await planned if isawaitable(planned) else planned
         return ExecutionResult(result.data, result.errors)
@@ -292,19 +292,31 @@ async def _run(
     return ExecutionResult(result.data, result.errors)
 
 
-def _executor(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> PlannedExecutor:
-    """Return graphql-core's executor of an operation whose variables are valid."""
-    made = schema.execution_context_class.build(
+def build_executor(
+    schema: DarkroomSchema,
+    prepared: PreparedOperation,
+    context: Context,
+    variables: Mapping[str, Any] | None,
+    extensions: dict[str, Any] | None = None,
+) -> PlannedExecutor:
+    """Return graphql-core's executor of an operation.
+
+    Raises:
+        ValueError: the variables are invalid, which the operation's preparation would have found.
+    """
+    built = schema.execution_context_class.build(
         schema._schema,
         prepared.document,
-        context_value=request.context,
-        raw_variable_values=request.variables,
+        context_value=context,
+        raw_variable_values=dict(variables or {}),
         operation_name=prepared.name,
         is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
         hide_suggestions=True,
-        operation_extensions=request.extensions,
+        operation_extensions=extensions,
     )
-    return cast(PlannedExecutor, made)
+    if isinstance(built, list):
+        raise ValueError("The variables are not valid any more.")
+    return cast(PlannedExecutor, built)
 
 
 async def _subscribe(
