@@ -346,3 +346,13 @@ async def test_a_sign_in_on_the_same_socket_does_not_change_whose_gallery_is_str
         assert await other.rest() == [{"errors": []}]
         (made,) = await create(ada)
         assert await received(stream, 1) == [("CREATED", version + 1, made)]
+
+
+@pytest.mark.parametrize("unused", ["\ud800", 2**70])
+async def test_variables_that_no_event_reads_do_not_end_the_stream(ada: Api, unused: str | int) -> None:
+    (id,) = await create(ada)
+    async with ada.socket() as socket:
+        stream = await socket.subscribe(GALLERY, unused=unused)
+        version = await opened(stream)
+        await ada.one(FAVORITE, id=id, to=True)
+        assert await received(stream, 1) == [("UPDATED", version + 1, id)]
