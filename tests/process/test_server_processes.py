@@ -16,7 +16,7 @@ import pytest
 
 from main import parse_arguments, serve
 from settings import ROOT, load_settings
-from tests.support.client import PATIENCE
+from tests.support.client import PATIENCE, until
 from tests.support.server_process import free_port
 from tests.support.servers import RedisServer
 
@@ -43,6 +43,14 @@ class Deployment:
                 if self.events[-1]["event"] == name:
                     return self.events[-1]
         raise AssertionError(self.events)
+
+    async def accepts_connections(self) -> bool:
+        """Whether a process listens on the port."""
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.close()
+            return True
+        return False
 
     async def get(self, path: str) -> str:
         """Request a page on a new connection."""
@@ -80,6 +88,7 @@ async def deployment(tmp_path: Path, shared_redis: RedisServer) -> AsyncIterator
     try:
         for _ in range(2):
             await found.next("server.started")
+        await until(found.accepts_connections)  # which comes after the event
         yield found
     finally:
         with contextlib.suppress(ProcessLookupError):
