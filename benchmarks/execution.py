@@ -48,7 +48,7 @@ def rows() -> list[Any]:
     return [GENERATIONS.plain({"id": f"gen_{number}", **done, **file, **style}) for number in range(SIZE)]
 
 
-class _Services:
+class Pages:
     """The services that a page asks, with their answers ready."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Services:
 
 def context(*, compiles: bool) -> Context:
     """Return the context of a signed-in user."""
-    services: Any = _Services()
+    services: Any = Pages()
     made = Context(
         services, token=None, is_cookie=False, client="127.0.0.1", accept_language="en", is_socket=False,
         introspection=Audience.NONE, compiles_operations=compiles,

@@ -35,7 +35,7 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
     ("resolvers/", "", "execution"),
     ("<operation", "", "execution"),
     ("web/http_protocol.py", "", "HTTP protocol"),
-    ("web/response_writer.py", "", "HTTP protocol"),
+    ("web/http_exchange.py", "", "HTTP protocol"),
     ("web/open_connections.py", "", "HTTP protocol"),
     ("uvicorn/", "", "HTTP protocol"),
     ("web/", "", "middleware and request"),

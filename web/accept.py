@@ -7,6 +7,11 @@ RESPONSE_JSON = "application/graphql-response+json"  # of GraphQL over HTTP, whi
 _MAX_LENGTH = 1000  # characters of a header that are parsed
 
 
+def content_type(media_type: str | None) -> str:
+    """Return the Content-Type of a response; `media_type`: the negotiated one, None if none is acceptable."""
+    return f"{media_type or JSON}; charset=utf-8"
+
+
 def negotiate(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> str | None:
     """Return the offer with the highest weight, or None if none is acceptable.
 

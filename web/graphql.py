@@ -31,13 +31,12 @@ from schema.runtime.pipeline import OperationRequest, respond
 from schema.runtime.response_json import encode_json
 from services.core.error import Refusal, UnauthenticatedError, UnavailableError
 from services.services import Services
-from web.accept import negotiate
+from web.accept import content_type, negotiate
 from web.body import MAX_JSON_BYTES, RefusedRequestError, decode_json, limited
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.cookie import SessionCookie
 from web.graphiql import GraphiQL
 from web.graphql_response import (
-    content_type,
     error_response,
     format_result,
     is_form,

@@ -18,13 +18,8 @@ from services.core import locale
 from services.core.error import RateLimitedError
 from services.core.text import shortened
 from services.services import Services
-from web.accept import JSON, RESPONSE_JSON, negotiate
+from web.accept import JSON, RESPONSE_JSON, content_type, negotiate
 from web.body import TOO_LARGE, RefusedRequestError, TooLargeError
-
-
-def content_type(media_type: str | None) -> str:
-    """Return the Content-Type of a response; `media_type`: the negotiated one, None if none is acceptable."""
-    return f"{media_type or JSON}; charset=utf-8"
 
 
 def format_result(result: ExecutionResult, media_type: str | None) -> tuple[int, GraphQLHTTPResponse]:

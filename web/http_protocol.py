@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from telemetry import metric
+from web.http_exchange import WHOLE_RESPONSE, HeaderLines, HttpExchange
 from web.open_connections import WriteDeadline
-from web.response_writer import ResponseWriter
 
 MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
 MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
@@ -86,13 +88,23 @@ class _RejectedError(Exception):
 
 
 class HttpProtocol(WriteDeadline, HttpToolsProtocol):
-    """One connection, until it becomes a WebSocket."""
+    """One connection, until it becomes a WebSocket.
+
+    uvicorn's class opens and closes connections. What each request needs is done here: with exchanges of our own, and
+    with a timer for each connection, not for each response.
+    """
+
+    # Replaced by web/server.py in a subclass, as `open_connections` is.
+    header_lines: ClassVar[HeaderLines] = HeaderLines(())
+    cycle: HttpExchange | None  # type: ignore[assignment]  # in the place of uvicorn's
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = self.open_connections.limits
         self._stage = _START
+        self._is_upgrade = False  # the request that is being received asks for a WebSocket
         self._timer: asyncio.TimerHandle | None = None  # of the head or body that is being received, or of the end
+        self._idle_since: float | None = None  # the end of the last response; None: a request has begun since
         self._rejection: Rejection | None = None
         self._received = 0  # bytes since the end of the request before
         self._head_bytes = 0  # parsed
@@ -114,7 +126,11 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._unset_keepalive_if_required()
         self.open_connections.stop_waiting(self)
+        cycle, self.cycle = self.cycle, None  # which has this connection
+        if cycle is not None:
+            cycle.disconnect()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -125,7 +141,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             return
         size, body_bytes = len(data), self._body_bytes if self._stage is _BODY else 0
         self._received += size
-        super().data_received(data)
+        self._idle_since = None
+        self._parse(data)
         if self._rejection is not None or self.transport.is_closing() or self._stage is _UPGRADED:
             return
         if self._stage is _BODY:
@@ -138,15 +155,42 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         elif self._timer is None:
             self._start_timer(self._limits.head, self._end_head)
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._unsupported_upgrade_warning()
+
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop_parser(TOO_MANY_REQUESTS)
-        super().on_message_begin()
         self._stage = _HEAD
         self._head_bytes = 0
+        self._is_upgrade = self.expect_100_continue = False
+        self.url = b""
+        self.headers = []
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]  # set with the transport
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": {WHOLE_RESPONSE: {}},
+        }
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+        self.url += url
         if len(self.url) > MAX_URL_BYTES:
             self._stop_parser(URL_TOO_LONG)
         self._head_bytes += len(url)
@@ -159,47 +203,100 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         if len(self.headers) >= MAX_HEADERS:
             self._stop_parser(TOO_MANY_HEADERS)
         if self._stage is _HEAD:  # otherwise it is a trailer: the application has got the headers already
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        if self.cycle is not None and self.cycle.scope is self.scope:  # otherwise it asks for a WebSocket
-            self.cycle.transport = ResponseWriter(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
+        self._read_head()
         self._stage = _BODY
         self._stop_timer()
         self._body_bytes = self._body_parts = self._idle_bytes = self._discarded_bytes = 0
         self.open_connections.stop_waiting(self)
+
+    def _read_head(self) -> None:
+        """Complete the scope, and start the application unless an earlier request is still being answered."""
+        parser, scope = self.parser, self.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        if parser.should_upgrade() and self._should_upgrade():
+            self._is_upgrade = True
+            return
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = HttpExchange(
+            self,
+            scope,  # type: ignore[arg-type]  # a typed dictionary
+            expects_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+        )
+        if before is None or before.response_complete:
+            self._start(self.cycle)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type]  # in the place of uvicorn's
+
+    def _start(self, cycle: HttpExchange) -> None:
+        self.tasks.add(self.loop.create_task(cycle.run(self.app, self.tasks)))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         self._body_parts += 1
         if self._body_parts > _MAX_SMALL_PARTS and self._body_bytes < _MIN_PART_BYTES * self._body_parts:
             self._stop_parser(TINY_CHUNKS)
-        super().on_body(body)
+        if not self._is_upgrade and self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.add_body(body)
 
     def on_message_complete(self) -> None:
         self._stage = _START
         self._received = 0
-        super().on_message_complete()
+        if not self._is_upgrade and self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.end_body()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._abort_after(self._limits.write)
-        elif self.cycle.response_complete:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start(self.pipeline.pop()[0])  # type: ignore[arg-type]  # in the place of uvicorn's
+        else:
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._watch_idle(self._limits.idle)
+        if self.cycle is not None and self.cycle.response_complete:
             self.open_connections.wait(self, self.transport)
+
+    def _watch_idle(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None or self.transport.is_closing():
+            return  # the next response starts it again
+        remaining = self._idle_since + self._limits.idle - self.loop.time()
+        if remaining > 0:
+            self._watch_idle(remaining)
+            return
+        self.transport.close()
+        self._abort_after(self._limits.write)
 
     def handle_websocket_upgrade(self) -> None:
         self._stage = _UPGRADED
         self._stop_timer()
+        self._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         self._reject(self._rejection or NOT_HTTP)
-
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self._abort_after(self._limits.write)
 
     def make_room(self) -> None:
         """Close this connection, because a newer one takes its place."""
@@ -215,7 +312,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         ):  # the head that came with it, or an endless chunk extension or trailer
             self._reject(HEAD_TOO_LARGE)
             return
-        if self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete:
             self._discarded_bytes += size
             is_announced = any(name == b"content-length" for name, _ in self.headers)
             if self._discarded_bytes > (MAX_DISCARDED_BODY_BYTES if is_announced else MAX_DISCARDED_CHUNKED_BYTES):
@@ -256,17 +353,17 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._stop_timer()
         self._discarded_bytes = 0
         cycle = self.cycle
-        is_answering = cycle is not None and not cycle.response_complete
-        if self._stage is _BODY and (not is_answering or cycle.response_started or self.pipeline):
+        if cycle is not None and cycle.response_complete:
+            cycle = None
+        if self._stage is _BODY and (cycle is None or cycle.response_started or self.pipeline):
             self.transport.close()  # too late for a response
             self._abort_after(self._limits.write)
-        elif self._stage is not _BODY and is_answering:
+        elif self._stage is not _BODY and cycle is not None:
             cycle.keep_alive = False  # close after the response to the request before
             self.flow.pause_reading()
         else:
-            if is_answering:
-                cycle.disconnected = True
-                cycle.message_event.set()
+            if cycle is not None:
+                cycle.disconnect()
             self.transport.write(rejection.response(self.open_connections.headers))
             # Closing with unread bytes would reset the connection, and the client would not get the response.
             self.flow.resume_reading()

@@ -22,11 +22,12 @@ from schema.runtime.context import Context
 from schema.runtime.kept_answers import AnsweredResult
 from schema.runtime.pipeline import DarkroomSchema
 from schema.runtime.response_json import encode_json
-from web.accept import negotiate
+from web.accept import content_type, negotiate
 from web.body import MAX_JSON_BYTES, decode_json
 from web.conditional import etag_matches
 from web.cookie import SessionCookie
-from web.graphql_response import content_type, error_response, format_result
+from web.graphql_response import error_response, format_result
+from web.http_exchange import WHOLE_RESPONSE
 
 # A cached answer is sent again only after this server has confirmed it, to the same account in the same language.
 _REVALIDATED = [
@@ -124,8 +125,12 @@ class JsonRequests:
             headers += [(b"etag", answer.etag.encode()), *_REVALIDATED]
             if etag_matches(given.get("if-none-match", ""), answer.etag):
                 status, body, headers = 304, b"", headers[2:]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        if WHOLE_RESPONSE in scope.get("extensions", ()):
+            await send({**start, "body": body})
+        else:
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
 
 
 async def _body(receive: Receive, messages: list[Message]) -> bytes | None:

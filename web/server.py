@@ -4,6 +4,8 @@ import gc
 from collections.abc import Mapping
 from typing import Any
 
+from web.accept import JSON, RESPONSE_JSON, content_type
+from web.http_exchange import HeaderLines
 from web.http_protocol import HttpProtocol
 from web.open_connections import OpenConnections, ServerLimits
 from web.security_headers import default_headers
@@ -31,9 +33,16 @@ def uvicorn_options(
     sockets: SocketLimits = SocketLimits(),  # noqa: B008 - immutable
 ) -> Mapping[str, Any]:
     """Return uvicorn's options. `address`: PUBLIC_URL, on which the security headers depend."""
-    bound = {"open_connections": OpenConnections(limits, default_headers(address))}
+    headers = default_headers(address)
+    bound = {"open_connections": OpenConnections(limits, headers)}
+    lines = HeaderLines(
+        [
+            *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+            *((b"content-type", content_type(media_type).encode()) for media_type in (JSON, RESPONSE_JSON)),
+        ]
+    )
     return {
-        "http": type("BoundHttpProtocol", (HttpProtocol,), bound),
+        "http": type("BoundHttpProtocol", (HttpProtocol,), {**bound, "header_lines": lines}),
         "ws": type("BoundSocketProtocol", (SocketProtocol,), {**bound, "limits": sockets}),
         "ws_ping_interval": 20,
         "timeout_keep_alive": limits.idle,

@@ -10,8 +10,8 @@ import uvicorn
 class Constant:
     """An ASGI application with one answer."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, size: int) -> None:
+        self._body = body = json.dumps({"data": "-" * (size - 12)}).encode()
         self._headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -25,8 +25,7 @@ class Constant:
 
 def main() -> None:
     port, size = sys.argv[1:]
-    body = json.dumps({"data": "-" * (int(size) - 12)}).encode()
-    uvicorn.run(Constant(body), port=int(port), log_level="error", access_log=False, lifespan="off")
+    uvicorn.run(Constant(int(size)), port=int(port), log_level="error", access_log=False, lifespan="off")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,281 @@
+"""The bytes and writes of responses: compared with those of uvicorn's own protocol for the same messages."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from web.http_exchange import WHOLE_RESPONSE
+from web.open_connections import ServerLimits
+from web.server import uvicorn_options
+
+OWN = uvicorn_options("https://localhost", ServerLimits())
+UVICORN = {"http": HttpToolsProtocol, "log_config": None, "access_log": False}
+Application = Callable[[Scope, Receive, Send], Awaitable[object]]
+
+
+class Transport(asyncio.Transport):
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1000), "sockname": ("127.0.0.1", 8000)})
+        self.written: list[bytes] = []
+        self.is_closed = self.is_reading_paused = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_closed
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        self.is_reading_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_reading_paused = False
+
+
+class Connected:
+    """A connection to an application, by this project's protocol or by uvicorn's."""
+
+    def __init__(self, app: Application, options: Any = OWN) -> None:
+        config = uvicorn.Config(app, lifespan="off", **options)
+        config.load()
+        self.state = ServerState()
+        self.state.default_headers = [(b"date", b"today")]
+        kind: Any = config.http_protocol_class
+        self.protocol = kind(config=config, server_state=self.state, app_state={})
+        self.transport = Transport()
+        self.protocol.connection_made(self.transport)
+
+    async def send(self, *parts: bytes) -> list[bytes]:
+        """Receive the parts of a request, each in a step of its own, and return the writes once it is answered."""
+        for part in parts:
+            self.protocol.data_received(part)
+            await asyncio.sleep(0)
+        while self.state.tasks:  # noqa: ASYNC110 - a few steps of the event loop
+            await asyncio.sleep(0)
+        return self.transport.written
+
+    def lose(self) -> None:
+        self.transport.is_closed = True
+        self.protocol.connection_lost(None)
+
+
+def sending(*messages: Message | None) -> Application:
+    """Return an application that sends the messages; None: it waits for a step of the event loop."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await (asyncio.sleep(0) if message is None else send(dict(message)))
+
+    return app
+
+
+def start(*headers: tuple[bytes, bytes], status: int = 200, **more: object) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": list(headers), **more}
+
+
+def body(data: bytes = b"", *, more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+def get(method: str = "GET", version: str = "1.1", *headers: str) -> bytes:
+    return "\r\n".join([f"{method} /a%20b?c HTTP/{version}", "Host: a", *headers, "", ""]).encode()
+
+
+LENGTH = (b"content-length", b"4")
+RESPONSES: dict[str, list[Message | None]] = {
+    "length": [start(LENGTH), body(b"body")],
+    "length, in parts": [start(LENGTH), body(b"bo", more=True), body(b"dy")],
+    "no length": [start(), body(b"body")],
+    "no length, in parts": [start(), body(b"bo", more=True), None, body(more=True), body(b"dy", more=True), body()],
+    "chunked by the application": [start((b"Transfer-Encoding", b"Chunked")), body(b"body")],
+    "length of a chunked body": [start((b"transfer-encoding", b"chunked"), LENGTH), body(b"body")],
+    "empty": [start(status=204), body()],
+    "not modified": [start((b"etag", b'"a"'), status=304), body()],
+    "names in upper case": [start((b"Content-Length", b"4"), (b"X-A", b"\xe4")), body(b"body")],
+    "closed": [start(LENGTH, (b"connection", b"Upgrade, Close")), body(b"body")],
+    "constant headers": [start(LENGTH, (b"x-frame-options", b"DENY"), (b"X-Frame-Options", b"DENY")), body(b"body")],
+    "unknown status": [start(LENGTH, status=299), body(b"body")],
+    "too long": [start(LENGTH), body(b"bodies")],
+    "too short": [start(LENGTH), body(b"bo")],
+    "invalid value": [start((b"x", b"a\r\nb: c")), body()],
+    "invalid name": [start((b"x y", b"a")), body()],
+    "no start": [body(b"body")],
+    "two starts": [start(LENGTH), start(LENGTH)],
+    "no end": [start(LENGTH), body(b"bo", more=True)],
+    "too much": [start(LENGTH), body(b"body"), body(b"body")],
+    "nothing": [],
+}
+REQUESTS = {
+    "GET": get(), "HEAD": get("HEAD"), "1.0": get("GET", "1.0"), "close": get("GET", "1.1", "Connection: close"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("request_of", REQUESTS)
+@pytest.mark.parametrize("response", RESPONSES)
+async def test_responses_have_the_bytes_of_uvicorns_protocol(response: str, request_of: str) -> None:
+    both = [Connected(sending(*RESPONSES[response]), options) for options in (OWN, UVICORN)]
+    own, other = [b"".join(await each.send(REQUESTS[request_of])) for each in both]
+    assert own == other
+    assert [each.transport.is_closed for each in both] in ([True, True], [False, False])
+
+
+async def test_scopes_are_those_of_uvicorns_protocol() -> None:
+    scopes: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await sending(start(LENGTH), body(b"body"))(scope, receive, send)
+
+    for options in (OWN, UVICORN):
+        await Connected(app, options).send(get("POST", "1.0", "X-A: \xe4", "Content-Length: 0"))
+    assert scopes[0].pop("extensions") == {WHOLE_RESPONSE: {}}
+    assert scopes[0] == scopes[1]
+
+
+async def test_head_and_body_of_one_step_are_one_write() -> None:
+    (written,) = await Connected(sending(start(LENGTH), body(b"body"))).send(get())
+    assert written.endswith(b"\r\n\r\nbody")
+
+
+async def test_whole_response_in_one_message_is_that_in_two() -> None:
+    whole = Connected(sending(start(LENGTH, body=b"body")))
+    assert await whole.send(get()) == await Connected(sending(start(LENGTH), body(b"body"))).send(get())
+    assert len(await whole.send(get())) == 2
+    head = Connected(sending(start(LENGTH, body=b"body")))
+    assert (await head.send(get("HEAD")))[0].endswith(b"content-length: 4\r\n\r\n")
+
+
+async def test_head_without_body_is_written_in_the_next_step() -> None:
+    goes_on = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(LENGTH))
+        await goes_on.wait()
+        await send(body(b"body"))
+
+    connected = Connected(app)
+    connected.protocol.data_received(get())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [written[:8] for written in connected.transport.written] == [b"HTTP/1.1"]
+    goes_on.set()
+    assert (await connected.send())[1:] == [b"body"]
+
+
+async def test_head_of_a_failed_response_is_written_before_the_connection_is_closed() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(LENGTH))
+        raise ValueError
+
+    connected = Connected(app)
+    (written,) = await connected.send(get())
+    assert (written[-4:], connected.transport.is_closed) == (b"\r\n\r\n", True)
+
+
+async def test_result_of_an_application_closes_the_connection() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> object:
+        return 1
+
+    connected = Connected(app)
+    assert (await connected.send(get()), connected.transport.is_closed) == ([], True)
+
+
+async def test_body_is_received_in_parts_and_then_the_end_of_the_exchange() -> None:
+    received: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while not received or received[-1].get("more_body"):
+            received.append(await receive())
+        await send(start(LENGTH, body=b"body"))
+        received.append(await receive())
+
+    connected = Connected(app)
+    head = get("POST", "1.1", "Content-Length: 8", "Expect: 100-continue")
+    written = await connected.send(head, b"abc", b"d", b"efgh")
+    assert b"".join(message.get("body", b"") for message in received) == b"abcdefgh"
+    assert received[-1] == {"type": "http.disconnect"}
+    assert written[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_reading_pauses_while_the_application_has_not_received_the_body() -> None:
+    goes_on = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await goes_on.wait()
+        assert len((await receive())["body"]) == 70_000
+        await sending(start(LENGTH), body(b"body"))(scope, receive, send)
+
+    connected = Connected(app)
+    connected.protocol.data_received(get("POST", "1.1", "Content-Length: 70000") + bytes(70_000))
+    assert connected.transport.is_reading_paused
+    goes_on.set()
+    await connected.send()
+    assert not connected.transport.is_reading_paused
+
+
+async def test_client_that_has_gone_ends_the_exchange() -> None:
+    received: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        received.extend([await receive(), await receive()])
+        await send(start(LENGTH, body=b"body"))
+
+    connected = Connected(app)
+    connected.protocol.data_received(get())
+    await asyncio.sleep(0)
+    connected.lose()
+    assert await connected.send() == []
+    assert [message["type"] for message in received] == ["http.request", "http.disconnect"]
+
+
+async def test_writing_waits_for_a_client_that_does_not_read() -> None:
+    connected = Connected(sending(start(LENGTH), body(b"bo", more=True), body(b"dy")))
+    connected.protocol.pause_writing()
+    connected.protocol.data_received(get())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert connected.transport.written == []
+    connected.protocol.resume_writing()
+    assert b"".join(await connected.send()).endswith(b"\r\n\r\nbody")
+
+
+async def test_exchange_is_freed_without_the_garbage_collector() -> None:
+    connected = Connected(sending(start(LENGTH), body(b"body")))
+    await connected.send(get())
+    freed = weakref.ref(connected.protocol)
+    gc.disable()
+    try:
+        connected.lose()
+        connected.transport = None  # type: ignore[assignment]  # it has the protocol no more
+        connected.protocol = None
+        await asyncio.sleep(0)
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+async def test_idle_connection_has_one_timer_for_all_its_requests() -> None:
+    connected = Connected(sending(start(LENGTH), body(b"body")))
+    await connected.send(get())
+    timer = connected.protocol.timeout_keep_alive_task
+    for _ in range(3):
+        await connected.send(get())
+    assert connected.protocol.timeout_keep_alive_task is timer
+    timer.cancel()

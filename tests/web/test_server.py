@@ -1,0 +1,16 @@
+"""The options of the servers."""
+
+import gc
+
+from web.server import tune_garbage_collection
+
+
+def test_tuned_garbage_collection_leaves_old_objects_out() -> None:
+    before = gc.get_threshold()
+    try:
+        tune_garbage_collection()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
