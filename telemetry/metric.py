@@ -191,9 +191,9 @@ def operation_timer(field: str) -> Histogram:
 
 
 @lru_cache(1024)
-def response_counter(route: str, method: str, status: str) -> Counter:
-    """Return the counter of these responses."""
-    return http_requests.labels(route, method, status)
+def response_counter(route: str, method: str, status: int) -> Counter:
+    """Return the counter of these responses; the status 0 is that of none."""
+    return http_requests.labels(route, method, str(status or OTHER))
 
 
 @lru_cache(256)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 HIDDEN = "[hidden]"
 _MIN_LENGTH = 6  # characters of a secret that is searched for by value: shorter ones occur in ordinary words
@@ -42,11 +42,17 @@ _MAX_HARMLESS = 4096  # texts that are known to contain no secret: names, ids, e
 _MAX_HARMLESS_LENGTH = 64
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A GraphQL document, whose string literals are private."""
 
     text: str
+
+
+class Target(NamedTuple):
+    """The path and the query of a request, whose parts are private."""
+
+    path: str
+    query: bytes
 
 
 class _Private:
@@ -79,6 +85,9 @@ def _texts(value: object) -> Iterator[str]:
         yield value
     elif isinstance(value, Document):
         yield from (_ESCAPED.sub(r"\1", text.strip('"')) for text in _STRING.findall(value.text))
+    elif isinstance(value, Target):
+        yield from value.path.split("/")
+        yield from _texts(parse_qs(value.query.decode("latin-1")))
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _texts(inner)

@@ -12,6 +12,16 @@ def content_type(media_type: str | None) -> str:
     return f"{media_type or JSON}; charset=utf-8"
 
 
+_CONTENT_TYPES = {
+    media_type: (b"content-type", content_type(media_type).encode()) for media_type in (None, JSON, RESPONSE_JSON)
+}
+
+
+def content_type_header(media_type: str | None) -> tuple[bytes, bytes]:
+    """Return the Content-Type of a response as a header."""
+    return _CONTENT_TYPES[media_type]
+
+
 def negotiate(accept: str, offers: tuple[str, ...] = (JSON, RESPONSE_JSON)) -> str | None:
     """Return the offer with the highest weight, or None if none is acceptable.
 

@@ -6,7 +6,9 @@ Starlette's `max_body_size` replaces the response with a plain text of its own. 
 
 import json
 from collections.abc import Mapping
+from typing import cast
 
+import orjson
 from cross_web import HTTPException
 from starlette.types import Message, Receive
 
@@ -69,6 +71,31 @@ def decode_json(data: str | bytes) -> object:
     Raises:
         json.JSONDecodeError: for every kind of invalid text, because all callers expect this class.
     """
+    try:
+        found: object = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _decode(data)  # which also reads UTF-16, and lone surrogates
+    # orjson reads integers past 64 bits as floats, too.
+    return _decode(data) if _has_float(found) else found
+
+
+def _has_float(found: object) -> bool:
+    level = [found]
+    while level:
+        inner: list[object] = []
+        for value in level:
+            kind = value.__class__
+            if kind is float:
+                return True
+            if kind is dict:
+                inner.extend(cast("dict[str, object]", value).values())
+            elif kind is list:
+                inner.extend(cast("list[object]", value))
+        level = inner
+    return False
+
+
+def _decode(data: str | bytes) -> object:
     try:
         if isinstance(data, bytes) and not data.startswith(_UTF_8_BOM):
             return _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))

@@ -38,9 +38,13 @@ class ClientAddress:
 
     async def of(self, scope: Scope) -> str:
         """Return an IPv4 address, or the /64 network of an IPv6 address."""
-        if not any(name == _FORWARDED for name, _ in scope["headers"]):
-            peer = scope.get("client")
-            return _key_of(tuple(peer) if peer else None)
+        for name, _ in scope["headers"]:
+            if name == _FORWARDED:
+                return await self._of_forwarded(scope)
+        peer = scope.get("client")
+        return _key_of(tuple(peer) if peer else None)
+
+    async def _of_forwarded(self, scope: Scope) -> str:
         resolved = dict(scope)  # the middleware replaces `client` and `scheme`
         await self._resolve(resolved, _no_receive, _no_send)
         address = parse_address(resolved.get("client")) or parse_address(scope.get("client"))

@@ -181,17 +181,18 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await socket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        request.state.context = context = self._context_of(request, request.headers)
+        request.state.context = context = self._context_of(request.scope, request.headers)
         return context
 
-    def _context_of(self, connection: HTTPConnection, headers: Mapping[str, str]) -> Context:
+    def _context_of(self, scope: Scope, headers: Mapping[str, str]) -> Context:
         authorization = headers.get("authorization")
-        is_socket = connection.scope["type"] == "websocket"
-        state: dict[str, Any] = connection.scope["state"]
+        is_socket = scope["type"] == "websocket"
+        state: dict[str, Any] = scope["state"]
         cookie = device_cookie = None
         if "cookie" in headers:
+            connection = HTTPConnection(scope)
             device_cookie = self._cookie.device_token(connection)
-            if authorization is None and (is_socket or not is_query_of_other_site(connection.scope, headers)):
+            if authorization is None and (is_socket or not is_query_of_other_site(scope, headers)):
                 cookie = self._cookie.token(connection)
         return Context(
             state["services"],

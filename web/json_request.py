@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cross_web import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http import GraphQLRequestData
@@ -22,7 +22,7 @@ from schema.runtime.context import Context
 from schema.runtime.kept_answers import AnsweredResult
 from schema.runtime.pipeline import DarkroomSchema
 from schema.runtime.response_json import encode_json
-from web.accept import content_type, negotiate
+from web.accept import content_type_header, negotiate
 from web.body import MAX_JSON_BYTES, decode_json
 from web.conditional import etag_matches
 from web.cookie import SessionCookie
@@ -63,7 +63,7 @@ class JsonRequests:
 
     schema: DarkroomSchema
     cookie: SessionCookie
-    context_of: Callable[[HTTPConnection, Mapping[str, str]], Context]
+    context_of: Callable[[Scope, Mapping[str, str]], Context]
     execute: Callable[[GraphQLRequestData, Context, str], Awaitable[ExecutionResult]]
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
@@ -100,7 +100,7 @@ class JsonRequests:
     async def _respond(
         self, data: GraphQLRequestData, given: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        context = self.context_of(HTTPConnection(scope), given)
+        context = self.context_of(scope, given)
         try:
             result = await self.execute(data, context, scope["method"])
         except HTTPException as error:
@@ -113,10 +113,7 @@ class JsonRequests:
         if answer is None:
             status, content = format_result(result, media_type)
             body = encode_json(content)
-        headers = [
-            (b"content-length", str(len(body)).encode()),
-            (b"content-type", content_type(media_type).encode()),
-        ]
+        headers = [(b"content-length", b"%d" % len(body)), content_type_header(media_type)]
         if context.changes_cookie or context.new_device_cookie is not None:
             cookies = Response()
             self.cookie.write(cookies, context)

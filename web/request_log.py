@@ -1,17 +1,17 @@
 """Request logging and metrics: a request id in every log line and response, duration and status."""
 
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable
-from urllib.parse import parse_qs
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry import crash, metric
-from telemetry.redaction import redact_in_errors
+from telemetry.log_level import logs_debug
+from telemetry.redaction import Target, redact_in_errors
 
 log = structlog.get_logger(__name__)
 
@@ -31,32 +31,33 @@ class RequestLog:
         self._routes = {_first_segment(path) for path in paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _ID_HEADER), "")
-        request_id = given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request=request_id)
-        # Most paths contain a token, of a signed, shared or mailed link.
-        query = scope["query_string"]
-        redact_in_errors(scope["path"].split("/"), parse_qs(query.decode("latin-1")) if query else {})
-        if scope["type"] == "websocket":
+        kind = scope["type"]
+        if kind == "http":
+            await self._respond(scope, receive, send)
+        elif kind == "websocket":
+            _begin(scope)
             with metric.sockets_open.track_inprogress():
                 await self._app(scope, receive, send)
-            return
-        await self._respond(scope, receive, send, request_id)
+        else:
+            await self._app(scope, receive, send)
 
-    async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _begin(scope)
         started, status, is_stream = time.perf_counter(), 0, False
 
         async def send_with_id(message: Message) -> None:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
-                headers = [header for header in message.get("headers", ()) if header[0].lower() != _ID_HEADER]
-                message["headers"] = [*headers, (_ID_HEADER, request_id.encode())]
                 status = message["status"]
-                is_stream = any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in headers)
+                headers = []
+                for header in message.get("headers", ()):
+                    name = header[0].lower()
+                    if name != _ID_HEADER:
+                        headers.append(header)
+                    if name == b"content-type" and header[1].startswith(_EVENT_STREAM):
+                        is_stream = True
+                headers.append((_ID_HEADER, request_id.encode()))
+                message["headers"] = headers
             await send(message)
 
         try:
@@ -71,16 +72,35 @@ class RequestLog:
             self._record(scope, status, time.perf_counter() - started, is_stream=is_stream)
 
     def _record(self, scope: Scope, status: int, seconds: float, *, is_stream: bool) -> None:
-        segment = _first_segment(scope["path"])
-        route = segment if segment in self._routes else metric.OTHER
+        path = scope["path"]
+        route = path if path in self._routes else _first_segment(path)
+        if route not in self._routes:
+            route = metric.OTHER
         method = scope["method"] if scope["method"] in _METHODS else metric.OTHER
-        metric.response_counter(route, method, str(status or metric.OTHER)).inc()
+        metric.response_counter(route, method, status).inc()
         if not is_stream:
             metric.response_timer(route).observe(seconds)
-        if route != _GRAPHQL or status >= 500:
-            # Not the path: readers of the log could use the signed links in it.
-            write = log.warning if status >= 500 else log.debug
-            write("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+        # Not the path: readers of the log could use the signed links in it.
+        if status >= 500:
+            log.warning("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+        elif route != _GRAPHQL and logs_debug():
+            log.debug("http.responded", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+
+
+def _begin(scope: Scope) -> str:
+    """Let log lines and errors of a request have its id and none of its secrets; return the id."""
+    request_id = ""
+    for name, value in scope["headers"]:
+        if name == _ID_HEADER:
+            request_id = value.decode("latin-1")
+            break
+    if not _VALID_ID.fullmatch(request_id):
+        request_id = f"{random.getrandbits(64):016x}"  # a name, not a secret: no entropy of the system is needed
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request=request_id)
+    # Most paths contain a token, of a signed, shared or mailed link.
+    redact_in_errors(Target(scope["path"], scope["query_string"]))
+    return request_id
 
 
 def _first_segment(path: str) -> str:

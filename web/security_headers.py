@@ -33,6 +33,7 @@ class SecurityHeaders:
         self._app = app
         defaults = default_headers(address)
         self._defaults = [(name.lower().encode(), value.encode()) for name, value in defaults.items()]
+        self._names = {name for name, _ in self._defaults}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A handshake that the application refuses without a response is answered by the server, without our headers.
@@ -45,9 +46,13 @@ class SecurityHeaders:
                 message = {"type": "websocket.http.response.body", "body": b""}
             is_unanswered = False
             if message["type"] in _STARTS:
-                headers = list(message.get("headers", ()))
-                given = {name.lower() for name, _ in headers}
-                message["headers"] = headers + [header for header in self._defaults if header[0] not in given]
+                message["headers"] = self._complete(list(message.get("headers", ())))
             await send(message)
 
         await self._app(scope, receive, send if scope["type"] == "lifespan" else send_with_headers)
+
+    def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        given = {name.lower() for name, _ in headers}
+        if given.isdisjoint(self._names):
+            return headers + self._defaults
+        return headers + [header for header in self._defaults if header[0] not in given]

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Mapping
 from typing import Any
 
-from web.accept import JSON, RESPONSE_JSON, content_type
+from web.accept import JSON, RESPONSE_JSON, content_type_header
 from web.http_exchange import HeaderLines
 from web.http_protocol import HttpProtocol
 from web.open_connections import OpenConnections, ServerLimits
@@ -38,7 +38,7 @@ def uvicorn_options(
     lines = HeaderLines(
         [
             *((name.lower().encode(), value.encode()) for name, value in headers.items()),
-            *((b"content-type", content_type(media_type).encode()) for media_type in (JSON, RESPONSE_JSON)),
+            *map(content_type_header, (JSON, RESPONSE_JSON)),
         ]
     )
     return {

@@ -18,6 +18,7 @@ from models.enum import ErrorCode
 from schema.runtime.live_operation import live_operation
 from services.core.error import Refusal
 from telemetry import metric
+from telemetry.log_level import logs_info
 from telemetry.redaction import Document, redact_in_errors
 
 log = structlog.get_logger(__name__)
@@ -74,10 +75,9 @@ class Instrumentation:
         if live is not None and live.is_handed_over:  # the stream goes on, elsewhere than where these fields are bound
             self._bound, live.instrumentation = structlog.contextvars.get_contextvars(), self
             return
-        is_disconnected = isinstance(error, asyncio.CancelledError | GeneratorExit)
-        if isinstance(error, Exception) and not is_disconnected:
+        if isinstance(error, Exception):
             self._codes.add(_code_of(error))
-        self._report(is_disconnected=is_disconnected)
+        self._report(is_disconnected=isinstance(error, asyncio.CancelledError | GeneratorExit))
 
     def end(self, codes: Iterable[ErrorCode], *, is_disconnected: bool) -> None:
         """Report a stream that was handed over and has ended. `codes`: of the errors that it sent since."""
@@ -103,15 +103,17 @@ class Instrumentation:
         seconds = time.perf_counter() - self._started
         if self._is_counted:
             metric.subscriptions_open.labels(self._field).dec()
-        if self._codes & _FAILURES:
-            outcome = "failed"
-        elif self._codes:
-            outcome = "refused"
-        else:
+        if not self._codes:
             outcome = "disconnected" if is_disconnected else "ok"
+        else:
+            outcome = "failed" if self._codes & _FAILURES else "refused"
         metric.operation_counter(self._field, self._kind, outcome).inc()
         if self._kind != _SUBSCRIPTION:
             metric.operation_timer(self._field).observe(seconds)
+        if logs_info():
+            self._log(outcome, seconds)
+
+    def _log(self, outcome: str, seconds: float) -> None:
         log.info(
             "graphql.operation",
             field=self._field,

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, cast
@@ -43,8 +42,7 @@ _TYPE_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRequest:
+class OperationRequest(NamedTuple):
     """An operation as a client sent it. `allowed`: the types that its transport can answer; None: all."""
 
     query: str | None

@@ -14,6 +14,7 @@ from structlog.testing import LogCapture
 
 from logs import ADDRESS_FIELDS, SECRET_FIELDS, configured_secrets
 from settings import ROOT, Settings, load_settings
+from telemetry.log_level import logs_debug, logs_info
 from telemetry.redaction import HIDDEN, Document, Redactor, is_secret, redact_in_errors
 from tests.conftest import Running
 from tests.support.client import photo
@@ -186,6 +187,19 @@ def test_every_secret_setting_is_redacted_by_value() -> None:
     public = {"public_url", "openrouter_base_url", "s3_endpoint_url", "s3_public_url", "app_url", "polar_base_url"}
     # A new setting must be added here or in logs.py.
     assert named - public == {*SECRET_FIELDS, *ADDRESS_FIELDS, "polar_webhook_secret"}
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("debug", (1, 1)), ("info", (0, 1)), ("warning", (0, 0)), ("error", (0, 0))]
+)
+def test_events_of_hot_paths_are_put_together_if_their_level_is_logged(level: str, expected: tuple[int, int]) -> None:
+    before = structlog.get_config()
+    try:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+        assert (logs_debug(), logs_info()) == expected
+    finally:
+        structlog.configure(**before)
+    assert logs_debug()  # without a level, all are
 
 
 @pytest.fixture
