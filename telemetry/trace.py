@@ -5,7 +5,7 @@ A disabled span costs nothing. Spans hold names, ids and durations, never argume
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,22 @@ class _Tracing:
 _tracing = _Tracing()
 
 
-@contextlib.contextmanager
-def span(name: str, parent: Context | None = None, **attributes: str | int | float) -> Iterator[Span]:
+_NO_SPAN = contextlib.nullcontext(INVALID_SPAN)
+
+
+def span(
+    name: str, parent: Context | None = None, **attributes: str | int | float
+) -> contextlib.AbstractContextManager[Span]:
     """Trace the body as one span; `parent`: the context of a trace that began in another process."""
-    if _tracing.tracer is None:
-        yield INVALID_SPAN
-        return
-    with _tracing.tracer.start_as_current_span(
+    tracer = _tracing.tracer
+    return _NO_SPAN if tracer is None else _span(tracer, name, parent, attributes)
+
+
+@contextlib.contextmanager
+def _span(
+    tracer: Tracer, name: str, parent: Context | None, attributes: Mapping[str, str | int | float]
+) -> Iterator[Span]:
+    with tracer.start_as_current_span(
         name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:
         try:

@@ -5,7 +5,7 @@ Starlette's `max_body_size` replaces the response with a plain text of its own. 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import orjson
@@ -73,25 +73,22 @@ def decode_json(data: str | bytes) -> object:
     """
     try:
         found: object = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return _decode(data)  # which also reads UTF-16, and lone surrogates
-    # orjson reads integers past 64 bits as floats, too.
-    return _decode(data) if _has_float(found) else found
+        is_same = not _has_float(found)  # orjson reads integers past 64 bits as floats, too
+    except (orjson.JSONDecodeError, RecursionError):
+        is_same = False  # Python also reads UTF-16, and lone surrogates
+    return found if is_same else _decode(data)
 
 
 def _has_float(found: object) -> bool:
-    level = [found]
-    while level:
-        inner: list[object] = []
-        for value in level:
-            kind = value.__class__
-            if kind is float:
-                return True
-            if kind is dict:
-                inner.extend(cast("dict[str, object]", value).values())
-            elif kind is list:
-                inner.extend(cast("list[object]", value))
-        level = inner
+    kind = found.__class__
+    if kind is dict:
+        found = cast("dict[str, object]", found).values()
+    elif kind is not list:
+        return kind is float
+    for inner in cast("Iterable[object]", found):
+        kind = inner.__class__
+        if kind is float or ((kind is dict or kind is list) and inner and _has_float(inner)):
+            return True
     return False
 
 

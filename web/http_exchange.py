@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
@@ -74,7 +74,7 @@ class HttpExchange:
 
     __slots__ = (
         "_connection", "_event", "_expects_continue", "_flow", "_has_message", "_head", "_is_chunked", "_parts",
-        "_remaining", "_size", "_transport", "disconnected", "has_more", "keep_alive", "response_complete",
+        "_remaining", "_size", "_task", "_transport", "disconnected", "has_more", "keep_alive", "response_complete",
         "response_started", "scope",
     )  # fmt: skip
 
@@ -88,6 +88,7 @@ class HttpExchange:
         self.has_more = True  # whether the rest of the body is still to be received
         self.response_started = False
         self.response_complete = False
+        self._task: asyncio.Task[None] | None = None  # that answers
         self._parts: list[bytes] = []  # of the body, received since the last message
         self._size = 0  # of all of them
         self._has_message = False
@@ -120,8 +121,12 @@ class HttpExchange:
         if self._event is not None:
             self._event.set()
 
-    async def run(self, app: ASGIApp, tasks: set[asyncio.Task[None]]) -> None:
-        """Run the application, in a task that is one of `tasks` until it ends."""
+    def start(self, app: ASGIApp, tasks: set[asyncio.Task[None]]) -> None:
+        """Run the application in a task, which is one of `tasks` until it ends."""
+        self._task = task = self._connection.loop.create_task(self._run(app, tasks))
+        tasks.add(task)
+
+    async def _run(self, app: ASGIApp, tasks: set[asyncio.Task[None]]) -> None:
         try:
             # Typed as None, but checked: a coroutine that an application forgot to await would be lost.
             result: object = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
@@ -137,7 +142,9 @@ class HttpExchange:
                 log.error("ASGI callable returned without %s response.", step)
                 await self._fail()
         finally:
-            tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if self._task is not None:
+                tasks.discard(self._task)
+                self._task = None
 
     async def receive(self) -> Message:
         """Return the next part of the body, or that the client has gone or has got its response."""

@@ -238,13 +238,10 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
         )
         if before is None or before.response_complete:
-            self._start(self.cycle)
+            self.cycle.start(self.app, self.tasks)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type]  # in the place of uvicorn's
-
-    def _start(self, cycle: HttpExchange) -> None:
-        self.tasks.add(self.loop.create_task(cycle.run(self.app, self.tasks)))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -267,7 +264,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start(self.pipeline.pop()[0])  # type: ignore[arg-type]  # in the place of uvicorn's
+            cycle, app = self.pipeline.pop()
+            cycle.start(app, self.tasks)  # type: ignore[attr-defined]  # in the place of uvicorn's
         else:
             self._idle_since = self.loop.time()
             if self.timeout_keep_alive_task is None:

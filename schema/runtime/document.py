@@ -48,8 +48,9 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _RULES = {True: tuple(specified_rules), False: (*specified_rules, NoSchemaIntrospectionCustomRule)}
-_MAX_SIMPLE, _MAX_SIMPLE_LENGTH = 16, 128  # variables, and characters of each, whose coerced values are kept
+_MAX_SIMPLE, _MAX_SIMPLE_LENGTH = 16, 128  # variables, and characters of each, of which something is kept
 _SCALARS = (str, int, float, type(None))
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 # Validation compares the fields of one name with each other, and each fragment with each. Documents of real clients
 # need about none of these steps; graphql-core's defaults allow for seconds.
@@ -72,6 +73,20 @@ class CoercedVariables(NamedTuple):
     arguments: dict[Any, dict[str, Any]] | None
 
 
+class KnownVariables:
+    """What one operation does with variables of these types and values: few, and short scalars.
+
+    `costs`: by whether the caller is signed in.
+    """
+
+    __slots__ = ("coerced", "costs", "json")
+
+    def __init__(self) -> None:
+        self.costs: dict[bool, int] = {}
+        self.coerced: CoercedVariables | None = None
+        self.json: bytes | None = None
+
+
 class PreparedOperation:
     """One operation of a document, with everything that depends only on its text.
 
@@ -85,6 +100,7 @@ class PreparedOperation:
         self.operation = _chosen(operations, given_name)
         self.name = self.operation.name.value if self.operation and self.operation.name else None
         self.kind = OperationType(self.operation.operation.value) if self.operation else None
+        self.kind_name = self.kind.value if self.kind else metric.OTHER
         self.label = self.name[:_MAX_LABEL] if self.name else None
         self.root_field = _root_field(document, self.operation) if self.operation else metric.OTHER
         # GraphQL specification, 6.1: the operation to execute is ambiguous.
@@ -97,7 +113,7 @@ class PreparedOperation:
         )
         self._is_valid = {True: False, False: False}  # by whether the caller may introspect the schema
         self._costs: dict[tuple[object, ...], int] = {}
-        self._coerced: dict[object, CoercedVariables] = {}
+        self._known: dict[object, KnownVariables] = {}
         self._coverage: Coverage | None = None
         self._has_coverage = False
 
@@ -106,22 +122,45 @@ class PreparedOperation:
         """A hash of the document and the name of the operation: what is kept by it does not keep the document."""
         return hashlib.sha256(f"{self.name or ''}\n{self.text}".encode("utf-8", "surrogatepass")).digest()
 
-    def coerce(self, schema: GraphQLSchema, variables: Mapping[str, Any] | None) -> CoercedVariables | None:
-        """Return the variables of a valid document as resolvers get them, known for scalars; None: they are invalid."""
-        given = variables or {}
-        key = tuple([(name, type(value), value) for name, value in given.items()])
-        is_simple = len(key) <= _MAX_SIMPLE and all(map(_is_simple, given.values()))
-        found = self._coerced.get(key) if is_simple else None
-        if found is None and self.operation is not None:
-            values = get_variable_values(schema, self.operation.variable_definitions or (), dict(given), 1)
-            if isinstance(values, list):
+    def known_variables(self, variables: Mapping[str, Any] | None) -> KnownVariables | None:
+        """Return what is known for these variables, to be filled in; None if they are too many or not short scalars."""
+        key: tuple[object, ...] = ()
+        if variables:
+            if len(variables) > _MAX_SIMPLE:
                 return None
-            found = CoercedVariables(values, {} if is_simple else None)
-            if is_simple:
-                if len(self._coerced) >= _MAX_COSTS:
-                    self._coerced.clear()
-                self._coerced[key] = found
-        return found
+            found: list[object] = []
+            for name, value in variables.items():
+                kind = value.__class__
+                if kind not in _SIMPLE or (kind is str and len(value) > _MAX_SIMPLE_LENGTH) or len(name) > MAX_NAME:
+                    return None
+                found += (name, kind, value)
+            key = tuple(found)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MAX_COSTS:
+                self._known.clear()
+            known = self._known[key] = KnownVariables()
+        return known
+
+    def coerce(
+        self, schema: GraphQLSchema, variables: Mapping[str, Any] | None, known: KnownVariables | None = None
+    ) -> CoercedVariables | None:
+        """Return the variables of a valid document as resolvers get them; None: they are invalid.
+
+        `known`: what is known for them, if it was found before.
+        """
+        known = known or self.known_variables(variables)
+        if known is not None and known.coerced is not None:
+            return known.coerced
+        if self.operation is None:
+            return None
+        values = get_variable_values(schema, self.operation.variable_definitions or (), dict(variables or {}), 1)
+        if isinstance(values, list):
+            return None
+        coerced = CoercedVariables(values, None if known is None else {})
+        if known is not None:
+            known.coerced = coerced
+        return coerced
 
     def coverage(self, schema: GraphQLSchema) -> Coverage | None:
         """Return what the account's version covers, of a valid document; None if it does not cover all of it."""
@@ -130,13 +169,26 @@ class PreparedOperation:
         return self._coverage
 
     def known_cost(
-        self, variables: Mapping[str, Any] | None, *, is_signed_in: bool, allows_introspection: bool
+        self,
+        variables: Mapping[str, Any] | None,
+        known: KnownVariables | None = None,
+        *,
+        is_signed_in: bool,
+        allows_introspection: bool,
     ) -> int | None:
-        """Return the cost if the document is known to be valid, within the limits with variables of these sizes."""
+        """Return the cost if the document is known to be valid, within the limits with variables of these sizes.
+
+        `known`: what is known for the variables, if it was found before.
+        """
         if not self._is_valid[allows_introspection]:
             return None
-        key = self._key(variables or {}, is_signed_in=is_signed_in)
-        return None if key is None else self._costs.get(key)
+        cost = known.costs.get(is_signed_in) if known is not None else None
+        if cost is None:
+            key = self._key(variables or {}, is_signed_in=is_signed_in)
+            cost = None if key is None else self._costs.get(key)
+            if cost is not None and known is not None:
+                known.costs[is_signed_in] = cost
+        return cost
 
     def check(
         self,
@@ -184,10 +236,6 @@ class PreparedOperation:
             except TooComplexError:
                 return None
         return (is_signed_in, *(_size(variables[name]) if name in variables else "" for name in self._variables))
-
-
-def _is_simple(value: object) -> bool:
-    return value.__class__ in _SCALARS and not (isinstance(value, str) and len(value) > _MAX_SIMPLE_LENGTH)
 
 
 def _size(value: object) -> object:

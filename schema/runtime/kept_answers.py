@@ -11,7 +11,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from schema.runtime.context import Context
-from schema.runtime.document import PreparedOperation
+from schema.runtime.document import KnownVariables, PreparedOperation
 
 _MAX_ANSWER = 256 * 1024  # bytes
 _MAX_VARIABLES = 1024  # bytes of their JSON
@@ -48,8 +48,14 @@ class KeptAnswers:
         self._bytes = 0
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
 
-    def key(self, prepared: PreparedOperation, variables: dict[str, object] | None, context: Context) -> Key | None:
-        """Return the key of an operation's answer; None if it may not be kept.
+    def key(
+        self,
+        prepared: PreparedOperation,
+        variables: dict[str, object] | None,
+        known: KnownVariables | None,
+        context: Context,
+    ) -> Key | None:
+        """Return the key of an operation's answer; None if it may not be kept. `known`: of these variables.
 
         The account's version covers what is selected. The rest of the key is what an answer depends on besides: the
         operation itself, its variables, the language, and the rights of the viewer.
@@ -60,12 +66,16 @@ class KeptAnswers:
         coverage = prepared.coverage(self._schema)
         if coverage is None or not coverage.includes(variables or {}):
             return None
-        try:
-            given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
-        except TypeError:  # lone surrogates, numbers of more than 64 bits
-            return None
-        if len(given) > _MAX_VARIABLES:
-            return None
+        given = known.json if known is not None else None
+        if given is None:
+            try:
+                given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
+            except TypeError:  # lone surrogates, numbers of more than 64 bits
+                return None
+            if len(given) > _MAX_VARIABLES:
+                return None
+            if known is not None:
+                known.json = given = bytes(bytearray(given))  # what orjson returns has the memory of its buffer
         rights = (viewer.role, context.uses_api_key, context.allows_introspection)
         # Of the account's own row, which was just read, nothing can be stale, even if it was changed by hand.
         row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.locale, viewer.suspended_at)

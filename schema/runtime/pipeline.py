@@ -21,7 +21,7 @@ from schema.runtime import complexity
 from schema.runtime.compilation.executor import Executable, LazyExecutor, PlannedExecutor
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.context import Context
-from schema.runtime.document import DocumentCache, InvalidDocumentError, PreparedOperation
+from schema.runtime.document import DocumentCache, InvalidDocumentError, KnownVariables, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, format_errors
 from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
 from schema.runtime.kept_answers import Answer, AnsweredResult, KeptAnswers
@@ -35,6 +35,7 @@ from telemetry.trace import span
 _PLANNED_SHARE = 4
 # The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
 _EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
+_NO_REPLICA = nullcontext()
 _TYPE_NAMES = {
     OperationType.QUERY: "queries",
     OperationType.MUTATION: "mutations",
@@ -54,11 +55,15 @@ class OperationRequest(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """An operation that its caller may execute. `plan`: of a query that was compiled, which makes it cost less."""
+    """An operation that its caller may execute.
+
+    `plan`: of a query that was compiled, which makes it cost less. `variables`: what is known for those of the request.
+    """
 
     operation: PreparedOperation
     cost: int
     plan: Executable | None = None
+    variables: KnownVariables | None = None
 
 
 class DarkroomSchema(Schema):
@@ -122,8 +127,10 @@ async def respond(
                 prepared = await _prepare(schema, request)
             except InvalidDocumentError as invalid:
                 return _refused(invalid.errors, request.context)
-            key = answers.key(prepared.operation, request.variables, request.context) if answers else None
-            if answers is None or key is None:
+            if answers is None:
+                return await _execute(schema, request, prepared, instrumentation)
+            key = answers.key(prepared.operation, request.variables, prepared.variables, request.context)
+            if key is None:
                 return await _execute(schema, request, prepared, instrumentation)
             if (kept := answers.find(key)) is not None:
                 _identify(request, prepared.operation, instrumentation)
@@ -144,7 +151,7 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
             except InvalidDocumentError as invalid:
                 yield _refused(invalid.errors, request.context)
                 return
-            operation, cost, _ = prepared
+            operation, cost = prepared.operation, prepared.cost
             if operation.kind is not OperationType.SUBSCRIPTION:
                 yield await _execute(schema, request, prepared, instrumentation)
                 return
@@ -165,36 +172,43 @@ async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> _Prepar
         MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
     """
     context = request.context
-    await context.authenticate()
+    viewer = await context.authenticate()
     slots, caller = context.services.operations.query_slots, context.caller
     slots.note(caller)
-    rights = {
-        "is_signed_in": context.viewer is not None,
-        "allows_introspection": context.allows_introspection,
-    }
+    is_signed_in, allows_introspection = viewer is not None, context.allows_introspection
     besides = UPLOAD_SECONDS if context.has_files else REQUEST_SECONDS
     query, name = request.query, request.operation_name
     known = schema.documents.find(query, name) if query else None
-    cost = known.known_cost(request.variables, **rights) if known else None
-    if known is not None and cost is not None:
-        _check_type(known, request)
-        is_query, is_due = known.kind is OperationType.QUERY, _is_plan_due(schema, request, known)
-        prepared = _Prepared(known, cost) if is_due else _with_plan(schema, request, known, cost)
-        if context.has_files or is_due or not slots.admits(caller, prepared.cost if is_query else None):
-            async with slots.slot(caller, PREPARATION, besides):
-                if is_due:
-                    schema.plans.compile(known.document, known.operation, request.variables)
-                    return _with_plan(schema, request, known, cost)
-        return prepared
+    if known is not None:
+        given = known.known_variables(request.variables)
+        cost = known.known_cost(
+            request.variables, given, is_signed_in=is_signed_in, allows_introspection=allows_introspection
+        )
+        if cost is not None:
+            _check_type(known, request)
+            prepared = _with_plan(schema, request, known, cost, given)
+            is_due = prepared.plan is None and _is_plan_due(schema, request, known)
+            is_query = known.kind is OperationType.QUERY
+            if context.has_files or is_due or not slots.admits(caller, prepared.cost if is_query else None):
+                async with slots.slot(caller, PREPARATION, besides):
+                    if is_due:
+                        schema.plans.compile(known.document, known.operation, request.variables)
+                        return _with_plan(schema, request, known, cost, given)
+            return prepared
     async with slots.slot(caller, PREPARATION, besides):
         if not query:
             raise MissingQueryError
         found = schema.documents.prepare(query, name)
         _check_type(found, request)
-        cost = found.check(schema._schema, request.variables, **rights)
+        cost = found.check(
+            schema._schema,
+            request.variables,
+            is_signed_in=is_signed_in,
+            allows_introspection=allows_introspection,
+        )
         if _is_plan_due(schema, request, found):
             schema.plans.compile(found.document, found.operation, request.variables)
-        return _with_plan(schema, request, found, cost)
+        return _with_plan(schema, request, found, cost, found.known_variables(request.variables))
 
 
 def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation) -> bool:
@@ -204,12 +218,18 @@ def _is_plan_due(schema: DarkroomSchema, request: OperationRequest, prepared: Pr
     )
 
 
-def _with_plan(schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation, cost: int) -> _Prepared:
+def _with_plan(
+    schema: DarkroomSchema,
+    request: OperationRequest,
+    prepared: PreparedOperation,
+    cost: int,
+    variables: KnownVariables | None,
+) -> _Prepared:
     """Return an operation with its plan, if there is one, and with what it then costs."""
     node, plan = prepared.operation, None
     if node is not None and prepared.kind is OperationType.QUERY and request.context.compiles_operations:
         plan = schema.plans.find(node, request.variables or {})
-    return _Prepared(prepared, max(cost // _PLANNED_SHARE, 1) if plan else cost, plan)
+    return _Prepared(prepared, max(cost // _PLANNED_SHARE, 1) if plan else cost, plan, variables)
 
 
 def _check_type(prepared: PreparedOperation, request: OperationRequest) -> None:
@@ -236,7 +256,7 @@ def _kept(
 def _identify(request: OperationRequest, prepared: PreparedOperation, instrumentation: Instrumentation) -> str | None:
     """Let log lines and metrics name the operation; return the viewer's ID."""
     user_id = request.context.viewer.id if request.context.viewer else None
-    instrumentation.identify(cast(OperationType, prepared.kind).value, prepared.root_field, prepared.label, user_id)
+    instrumentation.identify(prepared.kind_name, prepared.root_field, prepared.label, user_id)
     return user_id
 
 
@@ -246,12 +266,12 @@ async def _execute(
     operation, context = prepared.operation, request.context
     kind = cast(OperationType, operation.kind)
     user_id = _identify(request, operation, instrumentation)
-    slots = context.services.operations.query_slots
-    turn = slots.slot(context.caller, kind.value) if prepared.cost > _EXPENSIVE[kind] else nullcontext()
-    with span(f"graphql {operation.root_field}", type=kind.value) as found:
-        async with turn:
-            with _replica_reads(kind, context):
-                result = await _run(schema, request, operation, prepared.plan)
+    with span(f"graphql {operation.root_field}", type=operation.kind_name) as found, _replica_reads(kind, context):
+        if prepared.cost > _EXPENSIVE[kind]:
+            async with context.services.operations.query_slots.slot(context.caller, operation.kind_name):
+                result = await _run(schema, request, prepared)
+        else:
+            result = await _run(schema, request, prepared)
         if result.errors:
             format_errors(result.errors, context)
         instrumentation.describe(found, operation.label, user_id)
@@ -262,26 +282,25 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
     """Let a query read lists from the replica that has reached its viewer's version; mutations read the primary."""
     replica = context.services.core.replica
     if replica is None or kind is not OperationType.QUERY:
-        return nullcontext()
+        return _NO_REPLICA
     viewer = context.viewer
     return replica.read_by(viewer.id, viewer.version) if viewer else replica.read_by(None, 0)
 
 
-async def _run(
-    schema: DarkroomSchema, request: OperationRequest, prepared: PreparedOperation, plan: Executable | None
-) -> ExecutionResult:
+async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: _Prepared) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
-    variables = prepared.coerce(schema._schema, request.variables) if plan else None
+    operation, plan = prepared.operation, prepared.plan
+    variables = operation.coerce(schema._schema, request.variables, prepared.variables) if plan else None
     if plan and variables:
-        build = partial(build_executor, schema, prepared, request.context, request.variables, request.extensions)
+        build = partial(build_executor, schema, operation, request.context, request.variables, request.extensions)
         planned = plan.execute(LazyExecutor(build, request.context, variables.values, variables.arguments))
         result = await planned if isawaitable(planned) else planned
         return ExecutionResult(result.data, result.errors)
     found = graphql.execute(
         schema._schema,
-        prepared.document,
+        operation.document,
         variable_values=request.variables,
-        operation_name=prepared.name,
+        operation_name=operation.name,
         context_value=request.context,
         is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
         **_options(schema, request),

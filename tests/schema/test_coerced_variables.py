@@ -41,7 +41,28 @@ def test_long_texts_and_other_names_are_not_kept_without_bound(operation: Prepar
     assert long.arguments is None
     for number in range(500):
         operation.coerce(schema._schema, {"first": 1, f"other{number}": number})
-    assert len(operation._coerced) <= 64
+    assert len(operation._known) <= 64
+    for name, value in (("x" * 129, 1), ("other", "x" * 129), ("other", [1])):
+        assert operation.known_variables({"first": 1, name: value}) is None
+    assert operation.known_variables({f"other{number}": number for number in range(17)}) is None
+
+
+def test_known_variables_differ_by_type(operation: PreparedOperation) -> None:
+    found = [operation.known_variables({"first": value}) for value in (1, 1.0, True, "1", None)]
+    assert len({id(known) for known in found}) == 5
+    assert operation.known_variables({"first": 1}) is found[0]
+
+
+def test_known_cost_depends_on_the_values_and_on_who_asks(operation: PreparedOperation) -> None:
+    for first in (1, 50, 1):
+        variables = {"first": first}
+        known = operation.known_variables(variables)
+        cost = operation.check(schema._schema, variables, is_signed_in=True, allows_introspection=False)
+        assert operation.known_cost(variables, known, is_signed_in=True, allows_introspection=False) == cost
+        assert known is not None
+        assert known.costs == {True: cost}
+    known = operation.known_variables({"first": 2})
+    assert operation.known_cost({"first": 2}, known, is_signed_in=True, allows_introspection=True) is None
 
 
 async def test_arguments_of_earlier_variables_are_not_used(server: Running) -> None:

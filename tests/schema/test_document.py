@@ -29,12 +29,12 @@ VALUES = st.recursive(NUMBERS, lambda inner: st.lists(inner, max_size=120) | st.
 def cost_of(cache: DocumentCache, text: str, variables: dict[str, Any], *, is_signed_in: bool = True) -> int | None:
     """Return the cost as the pipeline finds it: the known one, else a new one; None if it is refused."""
     prepared = cache.prepare(text, None)
-    rights = {"is_signed_in": is_signed_in, "allows_introspection": True}
-    known = prepared.known_cost(variables, **rights)
+    given = prepared.known_variables(variables)
+    known = prepared.known_cost(variables, given, is_signed_in=is_signed_in, allows_introspection=True)
     if known is not None:
         return known
     try:
-        return prepared.check(schema._schema, variables, **rights)
+        return prepared.check(schema._schema, variables, is_signed_in=is_signed_in, allows_introspection=True)
     except InvalidDocumentError:
         return None
 

@@ -36,6 +36,8 @@ class _Operation:
 
     def switches(self, variables: Mapping[str, Any]) -> Switches | None:
         """Return the values of the variables of @skip and @include; None if one has none, which is an error."""
+        if not self.names:
+            return ()
         found = []
         for name in self.names:
             default = self.defaults.get(name)
@@ -109,8 +111,13 @@ class Plans:
         return found
 
     def find(self, node: OperationDefinitionNode, variables: Mapping[str, Any]) -> Plan | None:
-        """Return the plan of an operation if it was prepared."""
+        """Return the plan of an operation if it was prepared, which is then one of those used last."""
         operation = self._operations.get(id(node))
-        switches = operation.switches(variables) if operation else None
-        plan = operation.variants.get(switches) if operation and switches is not None else None
-        return plan if plan and plan.is_useful else None
+        if operation is None:
+            return None
+        switches = operation.switches(variables)
+        plan = operation.variants.get(switches) if switches is not None else None
+        if plan is None or not plan.is_useful:
+            return None
+        self._operations.move_to_end(id(node))
+        return plan
