@@ -42,7 +42,7 @@ from tests.support.servers import PostgresServer, RedisServer
 from web.app import create_app
 from web.open_connections import ServerLimits
 from web.server import uvicorn_options
-from web.socket_protocol import SocketLimits
+from web.socket_frames import SocketLimits
 
 # Every other environment variable is removed, so that no test depends on the shell.
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TEST_DATABASE_URL", "TEST_REDIS_URL", "CI", "COLUMNS", "TERM"}

@@ -62,9 +62,8 @@ class ConnectionLimits:
         """Return limits that allow everything."""
         return cls(0, None, limits_accounts=False)
 
-    @contextlib.contextmanager
-    def client(self, address: str) -> Iterator[None]:
-        """Count a connection of a client address for the length of the block.
+    def open_client(self, address: str) -> None:
+        """Count a connection of a client address, until `close_client`.
 
         Raises:
             TooManyConnectionsError: it has as many open as it may.
@@ -74,15 +73,23 @@ class ConnectionLimits:
             metric.sockets_refused.labels("client").inc()
             raise TooManyConnectionsError
         client.open += 1
+
+    def close_client(self, address: str) -> None:
+        """Stop counting a connection of a client address."""
+        self._clients[address].open -= 1
+        self._forget(address)
+
+    @contextlib.contextmanager
+    def client(self, address: str) -> Iterator[None]:
+        """Count a connection of a client address for the length of the block. Raises TooManyConnectionsError."""
+        self.open_client(address)
         try:
             yield
         finally:
-            client.open -= 1
-            self._forget(address)
+            self.close_client(address)
 
-    @contextlib.contextmanager
-    def account(self, user_id: str, most: int) -> Iterator[None]:
-        """Count a connection of an account for the length of the block.
+    def open_account(self, user_id: str, most: int) -> None:
+        """Count a connection of an account, until `close_account`.
 
         Raises:
             TooManyConnectionsError: it has `most` open.
@@ -91,12 +98,21 @@ class ConnectionLimits:
             metric.sockets_refused.labels("account").inc()
             raise TooManyConnectionsError
         self._accounts[user_id] += 1
+
+    def close_account(self, user_id: str) -> None:
+        """Stop counting a connection of an account."""
+        self._accounts[user_id] -= 1
+        if not self._accounts[user_id]:
+            del self._accounts[user_id]
+
+    @contextlib.contextmanager
+    def account(self, user_id: str, most: int) -> Iterator[None]:
+        """Count a connection of an account for the length of the block. Raises TooManyConnectionsError."""
+        self.open_account(user_id, most)
         try:
             yield
         finally:
-            self._accounts[user_id] -= 1
-            if not self._accounts[user_id]:
-                del self._accounts[user_id]
+            self.close_account(user_id)
 
     async def wait_to_connect(self, address: str) -> None:
         """Wait until the client's pace allows another connection."""

@@ -9,7 +9,7 @@ from typing import Any
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
@@ -44,8 +44,8 @@ from web.graphql_response import (
 )
 from web.json_request import JsonRequests
 from web.multipart import MULTIPART_OVERHEAD_BYTES, check_preflight, read_multipart
-from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, SocketHandler
-from web.socket_protocol import TOO_MANY
+from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, SocketHandler, protocol_of
+from web.socket_frames import TOO_MANY
 from web.upload_slots import UploadSlots, announced_bytes
 
 _BY_GET = frozenset({OperationType.QUERY})
@@ -87,7 +87,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     """Strawberry's ASGI view with this API's context, limits and error format."""
 
     request_adapter_class = _RequestAdapter
-    websocket_adapter_class = SocketAdapter
+    websocket_adapter_class = SocketAdapter  # type: ignore[assignment]  # any AsyncWebSocketAdapter is used alike
 
     def __init__(
         self,
@@ -157,28 +157,21 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await response(scope, receive, send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_first = True
-
-        async def receive_paced() -> Message:
-            nonlocal is_first
-            message = await receive()
-            if "text" in message and is_first:
-                is_first = False
-                self._connections.count(client, len(message["text"]))  # the time to send it in has begun
-            elif "text" in message:
-                await self._connections.wait(client, len(message["text"]))
-            return message
-
-        socket = WebSocket(scope, receive_paced, send)
+        socket = WebSocket(scope, receive, send)
         client: str = socket.state.client
         try:
-            with self._connections.client(client):
-                await self._connections.wait_to_connect(client)
-                await self.run(socket)
+            self._connections.open_client(client)
         except TooManyConnectionsError:
             # Accepted first: browsers hide the status of a refused handshake, and clients try again.
             await socket.accept(subprotocol=await self.pick_websocket_subprotocol(socket))
             await socket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
+            return
+        try:
+            await self._connections.wait_to_connect(client)
+            await self.run(socket)
+        finally:
+            if not protocol_of(scope).is_served:  # otherwise its handler counts it until it ends
+                self._connections.close_client(client)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         request.state.context = context = self._context_of(request.scope, request.headers)

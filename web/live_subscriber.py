@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 from graphql import GraphQLError
-from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
+from strawberry.http.exceptions import WebSocketDisconnected
 
 from models.enum import ErrorCode
 from schema.runtime.error_formatting import format_errors
@@ -19,7 +19,6 @@ from services.core.error import Refusal
 
 log = structlog.get_logger(__name__)
 
-_GONE = (WebSocketDisconnect, WebSocketDisconnected, OSError)  # raised by sending to a client that has left
 _RETRY_SECONDS = 1.0
 _COMPLETE = b'{"type":"complete","id":'
 
@@ -158,12 +157,12 @@ class LiveSubscriber:
                 return
 
     async def _send_later(self, bodies: Sequence[bytes]) -> None:
-        with suppress(*_GONE):
+        with suppress(WebSocketDisconnected):
             await self._send_all(bodies)
             self._written()
 
     async def _send_after(self, writing: asyncio.Task[None], bodies: Sequence[bytes]) -> None:
-        with suppress(*_GONE):
+        with suppress(WebSocketDisconnected):
             await asyncio.wait([writing])
             await self._send_all(bodies)
 
@@ -179,7 +178,7 @@ class LiveSubscriber:
                 encoded = await view.encode(item)
                 feed.position = encoded.position
                 await self._send_all(encoded.messages)
-        except _GONE:
+        except WebSocketDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - the database is away
             log.warning("socket.missed_not_read", error=repr(error))

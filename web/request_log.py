@@ -36,8 +36,7 @@ class RequestLog:
             await self._respond(scope, receive, send)
         elif kind == "websocket":
             _begin(scope)
-            with metric.sockets_open.track_inprogress():
-                await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -7,9 +7,11 @@ from typing import Any
 from web.accept import JSON, RESPONSE_JSON, content_type_header
 from web.http_exchange import HeaderLines
 from web.http_protocol import HttpProtocol
+from web.keepalive import Keepalive
 from web.open_connections import OpenConnections, ServerLimits
 from web.security_headers import default_headers
-from web.socket_protocol import SocketLimits, SocketProtocol
+from web.socket_frames import SocketLimits
+from web.socket_protocol import SocketProtocol
 
 # Of Python's garbage collector: new objects before the young are searched, and the old are searched after
 # 10 x 20 of these searches.
@@ -43,7 +45,7 @@ def uvicorn_options(
     )
     return {
         "http": type("BoundHttpProtocol", (HttpProtocol,), {**bound, "header_lines": lines}),
-        "ws": type("BoundSocketProtocol", (SocketProtocol,), {**bound, "limits": sockets}),
+        "ws": type("BoundSocketProtocol", (SocketProtocol,), {**bound, "limits": sockets, "keepalive": Keepalive()}),
         "ws_ping_interval": 20,
         "timeout_keep_alive": limits.idle,
         "backlog": limits.backlog,

@@ -1,15 +1,14 @@
 """The graphql-transport-ws handler: follows the specification where Strawberry's is stricter or laxer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, aclosing, suppress
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
+from json import JSONDecodeError
+from typing import Any, ClassVar, cast
 
 import structlog
 from graphql import GraphQLError
-from starlette.websockets import WebSocketDisconnect
-from starlette.websockets import WebSocketDisconnected as ClosedError
-from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.async_base_view import AsyncBaseHTTPView, AsyncWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
@@ -27,12 +26,15 @@ from schema.root import schema
 from schema.runtime.context import Context
 from schema.runtime.event_view import EventOperation
 from schema.runtime.live_operation import LiveOperation, live_operation
+from schema.runtime.response_json import encode_json
 from services.accounts.connection_registry import OpenConnection
 from services.core.message import message
 from services.core.text import shortened
+from telemetry import metric
 from web.connection_limit import ConnectionLimits, TooManyConnectionsError
 from web.live_subscriber import LiveSubscriber
-from web.socket_protocol import TOO_MANY, WRITE_TEXT
+from web.socket_frames import TOO_MANY
+from web.socket_protocol import SERVER_SOCKET, SocketProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -46,34 +48,115 @@ _MAX_REASON = 123  # bytes of the reason in a close frame (RFC 6455, 5.5)
 _TOO_MANY_OPERATIONS = message("At most {limit} operations can run at once on one connection.", limit=MAX_OPERATIONS)
 
 
-class SocketAdapter(ASGIWebSocketAdapter):
-    """Strawberry's adapter, to which a client that is gone is never an error."""
+class SocketAdapter(AsyncWebSocketAdapter):
+    """Strawberry's access to a socket: straight to the server's protocol, past the framework's wrappers."""
+
+    def __init__(self, view: AsyncBaseHTTPView[Any, Any, Any, Any, Any, Any, Any], request: Any, response: Any) -> None:
+        super().__init__(view)
+        self.protocol = protocol_of(request.scope)
+        self.is_closed = False  # by this server
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        raise NotImplementedError  # SocketHandler.serve receives messages
+        yield
 
     async def send_json(self, message: Mapping[str, object]) -> None:
+        data = encode_json(message)
+        if not self.protocol.write_text(data):
+            await self.send_text(data.decode())
+
+    async def send_text(self, text: str) -> None:
+        """Send a message; waits while the client does not read.
+
+        Raises:
+            WebSocketDisconnected: the socket is closed.
+        """
         try:
-            await super().send_json(message)
-        except ClosedError as error:  # closed by this server, while an operation was running
+            await self.protocol.send({"type": "websocket.send", "text": text})
+        except OSError as error:
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
+        self.is_closed = True
         text = shortened(reason).encode()[:_MAX_REASON].decode(errors="ignore")
-        with suppress(WebSocketDisconnect, ClosedError):
-            await super().close(code, text)
+        with suppress(OSError):  # it is closed
+            await self.protocol.send({"type": "websocket.close", "code": code, "reason": text})
+
+
+def protocol_of(scope: Mapping[str, Any]) -> SocketProtocol:
+    """Return the server's protocol of a WebSocket's scope; it is served by this project's own server only."""
+    protocol: SocketProtocol = scope["extensions"][SERVER_SOCKET]["protocol"]
+    return protocol
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """One socket, which is closed when the session that opened it ends, even while it is idle."""
+    """One socket, which is closed when the session that opened it ends, even while it is idle.
+
+    It has no task of its own: the server calls `serve` when messages have arrived.
+    """
 
     connections: ClassVar[ConnectionLimits]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._exit_stack = ExitStack()
-        self._open_connection: OpenConnection | None = None
-        self._closing: asyncio.Task[None] | None = None
         assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
-        extension = self.websocket.ws.scope.get("extensions", {}).get(WRITE_TEXT)
-        self.write: Callable[[bytes, bytes], bool] = extension["write"] if extension else _cannot_write
+        self.socket: SocketAdapter = self.websocket
+        self.write = self.socket.protocol.write_text
+        self._open_connection: OpenConnection | None = None
+        self._init_timer: asyncio.TimerHandle | None = None
+        self._has_received = False
+        self._closing: asyncio.Task[None] | None = None
+
+    async def handle(self) -> None:
+        """Let the server call `serve`; the request, its middleware and its task end meanwhile."""
+        metric.sockets_open.inc()
+        self.on_request_accepted()
+        self.socket.protocol.serve_with(self.serve)
+
+    def on_request_accepted(self) -> None:
+        seconds = self.connection_init_wait_timeout.total_seconds()
+        self._init_timer = asyncio.get_running_loop().call_later(seconds, self._end_init)
+
+    def _end_init(self) -> None:
+        self.connection_timed_out = True
+        self._closing = asyncio.create_task(self.websocket.close(4408, "Connection initialisation timeout"))
+
+    async def serve(self) -> None:
+        """Handle what has arrived."""
+        is_over = True
+        try:
+            with suppress(WebSocketDisconnected):
+                is_over = not await self._handle_received()
+        finally:
+            if is_over:
+                try:
+                    await self.shutdown()
+                finally:
+                    self.socket.protocol.finish()
+
+    async def _handle_received(self) -> bool:
+        """Handle messages until there are none; return whether the socket is still open."""
+        protocol, client = self.socket.protocol, self.context.client
+        while protocol.has_received and not self.socket.is_closed:
+            received = await protocol.receive()
+            if received["type"] == "websocket.disconnect":
+                return False
+            text = received.get("text") if received["type"] == "websocket.receive" else None
+            if text is None:
+                await self.handle_invalid_message("WebSocket message type must be text")
+                return False
+            if self._has_received:
+                await self.connections.wait(client, len(text))
+            else:  # the time to send it in has begun
+                self.connections.count(client, len(text))
+            self._has_received = True
+            try:
+                message = self.view.decode_json(text)
+            except JSONDecodeError:
+                await self.handle_invalid_message("WebSocket message must be valid JSON")
+                return False
+            await self.handle_message(cast(Message, message))
+        return not self.socket.is_closed
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -82,6 +165,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        self._stop_init_timer()
         if message.get("payload") is None:  # the specification allows null
             message = {"type": "connection_init", "payload": {}}
         try:
@@ -94,18 +178,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             log.warning("socket.unavailable", error=repr(error))
             await self.websocket.close(CloseCode.TRY_AGAIN_LATER, "Unavailable")
             return
+        self.context.connection_params = {}
+        if self.connection_acknowledged and self._open_connection is None:
+            await self._register()
+
+    async def _register(self) -> None:
+        """Count the socket of a signed-in client, and check its session from now on."""
         token, viewer = self.context.token, self.context.viewer
-        if self.connection_acknowledged and self._open_connection is None and token is not None and viewer is not None:
-            services = self.context.services
-            most = services.products.profile.limits.connections_per_account
-            try:
-                self._exit_stack.enter_context(self.connections.account(viewer.id, most))
-            except TooManyConnectionsError:
-                await self.websocket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
-                return
-            self._open_connection = self._exit_stack.enter_context(
-                services.accounts.connections.register(token, viewer, self._check_session)
-            )
+        if token is None or viewer is None:
+            return
+        services = self.context.services
+        try:
+            self.connections.open_account(viewer.id, services.products.profile.limits.connections_per_account)
+        except TooManyConnectionsError:
+            await self.websocket.close(TOO_MANY, TOO_MANY_CONNECTIONS)
+            return
+        self._open_connection = services.accounts.connections.register(token, viewer, self._check_session)
 
     def _check_session(self) -> None:
         if self._open_connection is not None and self._open_connection.signed_out and self._closing is None:
@@ -117,10 +205,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.websocket.close(code=SIGNED_OUT, reason="Unauthorized")
 
     async def shutdown(self) -> None:
-        self._exit_stack.close()
+        self._stop_init_timer()
         if self._closing is not None:
             self._closing.cancel()
-        await super().shutdown()
+        if self._open_connection is not None:
+            self.context.services.accounts.connections.unregister(self._open_connection)
+            self.connections.close_account(self._open_connection.user.id)
+        self.connections.close_client(self.context.client)
+        try:
+            await super().shutdown()
+        finally:
+            metric.sockets_open.dec()
+
+    def _stop_init_timer(self) -> None:
+        if self._init_timer is not None:
+            self._init_timer.cancel()
+            self._init_timer = None
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         is_new = self.connection_acknowledged and message["id"] not in self.operations
@@ -180,8 +280,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         subscriber.start()
 
     async def send_text(self, text: str) -> None:
-        assert isinstance(self.websocket, SocketAdapter)  # noqa: S101 - see web/graphql.py
-        await self.websocket.ws.send({"type": "websocket.send", "text": text})
+        await self.socket.send_text(text)
 
     def forget(self, operation_id: str) -> None:
         self.operations.pop(operation_id, None)
@@ -204,11 +303,6 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
         return None  # an invalid document ends only its own operation, not the socket
-
-
-def _cannot_write(body: bytes, tail: bytes) -> bool:
-    """Write nothing: this server has no way to do it at once."""
-    return False
 
 
 def _is_message(message: Any) -> bool:

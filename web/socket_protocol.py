@@ -5,35 +5,28 @@ not, and waits without a limit for a client to read the last bytes.
 """
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, ClassVar
+import random
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from typing import Any, ClassVar, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.exceptions import WebSocketException
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
-from websockets.server import ServerProtocol
 
 from services.integrations.lazy_event import LazyEvent
-from telemetry import metric
+from web.keepalive import Keepalive
 from web.open_connections import WriteDeadline
+from web.socket_frames import FrameParser, SocketLimits
 
-# After this close code, which graphql-ws treats as final, clients do not reconnect.
-TOO_MANY = 4429
-TOO_MANY_REQUESTS = "Too many requests"
-# After this one, with which graphql-ws itself ends a dead connection, they do; after 1011, uvicorn's, they do not.
+# After this close code, with which graphql-ws itself ends a dead connection, clients reconnect; after 1011, uvicorn's,
+# they do not.
 NO_PONG = 4499
-WRITE_TEXT = "darkroom.write_text"  # the extension of ASGI by which an application uses `SocketProtocol.write_text`
-_MAX_UNWRITTEN = 32 * 1024  # bytes, after which messages are written within a step
+SERVER_SOCKET = "darkroom.socket"  # the extension of ASGI by which an application gets its SocketProtocol
 _TEXT = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 _MEDIUM = 126  # the smallest size that has two bytes of its own
 _LARGE = 65536
@@ -42,95 +35,27 @@ _LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, befor
 _MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
 
 
-@dataclass(frozen=True)
-class SocketLimits:
-    """What a client may send over one socket: a bucket of frames and one of bytes, each refilled at a steady rate.
+class _Received:
+    """Events for the application, which has one reader: as asyncio.Queue, which takes 3 KiB for each socket.
 
-    Every frame counts: messages, their fragments, pings and pongs.
+    `notify` is called for each event that comes while the reader does not wait.
     """
 
-    frames: int = 200
-    frames_per_second: float = 50.0
-    bytes: int = 512 * 1024
-    bytes_per_second: float = 128 * 1024
-    message_bytes: int = 64 * 1024
-    fragments: int = 128  # frames of one message
-
-
-class _LimitExceededError(WebSocketException):
-    """The client has sent more than its socket's limits allow."""
-
-
-class _Budget:
-    """The two buckets of one socket."""
-
-    def __init__(self, limits: SocketLimits) -> None:
-        self._limits = limits
-        self._frames: float = limits.frames
-        self._bytes: float = limits.bytes
-        self._filled = time.monotonic()
-
-    def take(self, size: int) -> bool:
-        """Take a frame of `size` bytes; return whether it was still covered."""
-        limits, now = self._limits, time.monotonic()
-        passed, self._filled = now - self._filled, now
-        self._frames = min(limits.frames, self._frames + passed * limits.frames_per_second) - 1
-        self._bytes = min(limits.bytes, self._bytes + passed * limits.bytes_per_second) - size
-        return self._frames >= 0 and self._bytes >= 0
-
-
-class _Frames(ServerProtocol):
-    """The parser of one socket, which stops at the first frame beyond the limits."""
-
-    def __init__(self, limits: SocketLimits, can_write: Callable[[], bool], headers: Mapping[str, str]) -> None:
-        super().__init__(max_size=limits.message_bytes, logger=logging.getLogger("uvicorn.error"))
-        self._headers = headers  # of a refused handshake
-        self.late_pong: bytes | None = None  # to be sent when the client reads again
-        self._limits = limits
-        self._budget = _Budget(limits)
-        self._can_write = can_write
-        self._fragments = 0
-
-    def accept(self, request: Request) -> Response:
-        response = super().accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers.update(self._headers)
-        return response
-
-    def recv_frame(self, frame: Frame) -> None:
-        if frame.opcode not in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
-            self._fragments = self._fragments + 1 if frame.opcode is Opcode.CONT else 1
-        if not self._budget.take(len(frame.data)):
-            metric.sockets_refused.labels("messages").inc()
-            self._stop(TOO_MANY, TOO_MANY_REQUESTS)
-        elif self._fragments > self._limits.fragments:
-            metric.sockets_refused.labels("fragments").inc()
-            self._stop(CloseCode.MESSAGE_TOO_BIG, "Too many fragments")
-        else:
-            super().recv_frame(frame)
-            if frame.opcode is Opcode.PING and not self._can_write():
-                # RFC 6455, 5.5.3: only the last of several pings needs a pong.
-                self.late_pong = self.writes.pop()
-
-    def _stop(self, code: int, reason: str) -> None:
-        self.fail(code, reason)
-        self.parser_exc = _LimitExceededError(reason)
-
-
-class _Received:
-    """Events for the application, which has one reader: as asyncio.Queue, which takes 3 KiB for each socket."""
-
-    __slots__ = ("_events", "_loop", "_waiting")
+    __slots__ = ("_events", "_loop", "_waiting", "notify")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._events: list[ASGIReceiveEvent] = []
         self._loop = loop
         self._waiting: asyncio.Future[None] | None = None
+        self.notify: Callable[[], None] | None = None
 
     def put_nowait(self, event: ASGIReceiveEvent) -> None:
         self._events.append(event)
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        if self._waiting is not None:
+            if not self._waiting.done():
+                self._waiting.set_result(None)
+        elif self.notify is not None:
+            self.notify()
 
     async def get(self) -> ASGIReceiveEvent:
         while not self._events:
@@ -149,9 +74,22 @@ class _Received:
 
 
 class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
-    """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it."""
+    """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it.
 
+    An application may return and leave its socket open: it is called again for what arrives (`serve_with`). Slots: as
+    in FrameParser.
+    """
+
+    __slots__ = (
+        "_context", "_discarded", "_frames", "_has_failed", "_serve", "_serving", "_write_timer", "app", "app_state",
+        "asgi_version", "client", "close_sent", "close_timeout", "close_timer", "config", "conn", "connections",
+        "curr_msg_data_type", "default_headers", "disconnected", "frames", "handshake_complete", "handshake_initiated",
+        "initial_response", "is_served", "last_ping_rtt", "logger", "loop", "pending_ping_payload", "ping_interval",
+        "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer", "queue", "read_paused", "request", "response",
+        "root_path", "scheme", "scope", "server", "tasks", "transport", "writable",
+    )  # fmt: skip
     limits: ClassVar[SocketLimits] = SocketLimits()
+    keepalive: ClassVar[Keepalive] = Keepalive()
 
     def __init__(
         self,
@@ -164,12 +102,15 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self.conn.parser.close()  # a cycle, by which uvicorn's parser would wait for the garbage collector
         self.queue = _Received(self.loop)  # type: ignore[assignment]  # has what is used of asyncio.Queue
         self.writable = LazyEvent(is_set=True)  # type: ignore[assignment]  # has the methods of asyncio.Event
-        self._frames = _Frames(self.limits, self.writable.is_set, self.open_connections.headers)
+        self._frames = FrameParser(self.limits, self.writable.is_set, self.open_connections.headers)
         self.conn = self._frames
+        self._write_timer: asyncio.TimerHandle | None = None
         self._has_failed = False
         self._discarded = 0  # bytes
-        self._unwritten: tuple[bytes, ...] = ()  # parts of messages
-        self._unwritten_bytes = 0
+        self.is_served = False  # the application has returned, or will, and leaves the socket open
+        self._serve: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._context: Context | None = None  # of the application
 
     def data_received(self, data: bytes) -> None:
         if self._has_failed:
@@ -208,6 +149,30 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             super().handle_close(event)
             self._abort_after(_CLOSE_SECONDS)
 
+    def schedule_ping(self) -> None:
+        assert self.ping_interval is not None  # noqa: S101 - uvicorn calls this only then
+        self.keepalive.ping_after(self.ping_interval, self)
+
+    def stop_keepalive(self) -> None:
+        self.keepalive.stop(self)
+        self.pending_ping_payload = None
+
+    def send_keepalive_ping(self) -> None:
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.pending_ping_payload = random.randbytes(4)
+        self.conn.send_ping(self.pending_ping_payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.ping_timeout is None:
+            self.schedule_ping()
+        else:
+            self.keepalive.expect_pong(self.ping_timeout, self)
+
+    def handle_pong(self, event: Frame) -> None:
+        if self.pending_ping_payload is not None and bytes(event.data) == self.pending_ping_payload:
+            self.pending_ping_payload = None
+            self.schedule_ping()
+
     def keepalive_timeout(self) -> None:
         self.conn.fail(NO_PONG, "No answer to a ping")
         super().keepalive_timeout()
@@ -219,12 +184,11 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self.transport.write(self._frames.late_pong)
             self._frames.late_pong = None
 
-    def write_text(self, body: bytes, tail: bytes) -> bool:
+    def write_text(self, body: bytes, tail: bytes = b"") -> bool:
         """Send a text message of two parts, in UTF-8, without suspending; False if the client does not read.
 
-        websockets' own serializer takes several times as long, for each subscriber of one event. What is sent in one
-        step of the event loop is written at its end: messages of one socket together, and those of different sockets
-        directly after each other, so that a client on the same machine is not woken up for each.
+        websockets' own serializer takes several times as long, for each subscriber of one event. uvloop sends what is
+        written in one step of the event loop at its end: the messages of one socket by one call of the system.
         """
         if not self.writable.is_set() or self.close_sent or self._has_failed or self.conn.state is not State.OPEN:
             return False
@@ -235,30 +199,73 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             start = bytes((_TEXT, _MEDIUM, size >> 8, size & 0xFF))
         else:
             start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
-        if not self._unwritten:
-            self.loop.call_soon(self._flush)
-        self._unwritten += (start, body, tail)
-        self._unwritten_bytes += size
-        if self._unwritten_bytes > _MAX_UNWRITTEN:
-            self._flush()
+        if not self.transport.is_closing():
+            self.transport.write(b"".join((start, body, tail)))
         return True
 
-    def _flush(self) -> None:
-        """Write what `write_text` has taken."""
-        if self._unwritten:
-            data = b"".join(self._unwritten)
-            self._unwritten, self._unwritten_bytes = (), 0
-            if not self.transport.is_closing():
-                self.transport.write(data)
-
     async def run_asgi(self) -> None:
-        self.scope.setdefault("extensions", {})[WRITE_TEXT] = {"write": self.write_text}
-        await super().run_asgi()
+        self.scope.setdefault("extensions", {})[SERVER_SOCKET] = {"protocol": self}
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            self.logger.exception("Exception in ASGI application")
+            self.send_500_response()
+            self.is_served = False
+        else:
+            if not self.handshake_complete and not self.is_served:  # or the client has left meanwhile
+                self.logger.error("The application has returned without an answer to the handshake.")
+                self.send_500_response()
+        if self.is_served:
+            del self.scope, self.request, self.response  # a third of what a quiet socket would take
+        else:
+            self.finish()
+
+    def serve_with(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Leave the socket open when the application returns, until `finish`.
+
+        `serve` runs in a task whenever something has arrived, and returns when `has_received` is false. While a socket
+        is quiet, it thus keeps no task, no request and none of the middleware around the application.
+        """
+        self.is_served = True
+        self._serve, self._context = serve, copy_context()
+        self._received.notify = self._start_serving
+        if self.has_received:
+            self._start_serving()
+
+    @property
+    def has_received(self) -> bool:
+        """Whether `receive` returns at once."""
+        return not self.queue.empty()
+
+    def finish(self) -> None:
+        """Close the socket if the application has not."""
+        self._serve = self._context = self._received.notify = None
         if self.close_timer is None:
+            self.transport.close()
             self._abort_after(_CLOSE_SECONDS)
 
+    @property
+    def _received(self) -> _Received:
+        return cast(_Received, self.queue)
+
+    def _start_serving(self) -> None:
+        if self._serve is not None and self._serving is None:
+            self._serving = asyncio.Task(self._serve(), loop=self.loop, context=self._context)
+            self._serving.add_done_callback(self._end_serving)
+            self.tasks.add(self._serving)  # for which the server waits when it stops
+
+    def _end_serving(self, task: asyncio.Task[None]) -> None:
+        self._serving = None
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.logger.error("Exception in ASGI application", exc_info=error)
+            self.finish()
+        elif self.has_received:
+            self._start_serving()
+
     async def send(self, message: ASGISendEvent) -> None:
-        self._flush()
         is_close = message["type"] == "websocket.close"
         if is_close:
             self.writable.set()  # do not wait for a client that does not read
@@ -279,7 +286,6 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
 
         Closing at once would reset it, and the client might never read the close code.
         """
-        self._flush()
         self._has_failed = self.close_sent = self.handshake_complete = True
         self.stop_keepalive()
         self.read_paused = False

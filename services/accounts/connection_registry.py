@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -78,34 +77,30 @@ class ConnectionRegistry:
         if most is not None and self._subscriptions[user.id] >= most:
             raise TooManySubscriptionsError(most)
         self._subscriptions[user.id] += 1
-        return self._register(token, user, notify)
+        return self.register(token, user, notify)
 
     def close_subscription(self, connection: OpenConnection) -> None:
         """Stop counting and checking a subscription."""
         user_id = connection.user.id
-        self._connections.discard(connection)
+        self.unregister(connection)
         self._subscriptions[user_id] -= 1
         if not self._subscriptions[user_id]:
             del self._subscriptions[user_id]
 
-    @contextmanager
-    def register(self, token: str, user: User, notify: Callable[[], None]) -> Iterator[OpenConnection]:
-        """Check a connection for the length of the block; `notify` is called when it has changed."""
-        connection = self._register(token, user, notify)
-        try:
-            yield connection
-        finally:
-            self._connections.discard(connection)
-
-    def _register(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+    def register(self, token: str, user: User, notify: Callable[[], None]) -> OpenConnection:
+        """Check a connection until `unregister`; `notify` is called when it has changed."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check_forever(), name="sign-ins")
         connection = OpenConnection(token, user, notify)
         self._connections.add(connection)
         return connection
 
+    def unregister(self, connection: OpenConnection) -> None:
+        """Stop checking a connection."""
+        self._connections.discard(connection)
+
     async def aclose(self) -> None:
-        """Remove the connection, which is then no longer checked."""
+        """Stop checking."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])

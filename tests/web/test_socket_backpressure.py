@@ -1,100 +1,20 @@
 """Clients that send to their socket and never read from it."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from tests.support.client import PATIENCE, until
-from web.open_connections import OpenConnections, ServerLimits
-from web.socket_protocol import SocketLimits, SocketProtocol
-
-HANDSHAKE = (
-    b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-BUFFER = 64 * 1024  # bytes that asyncio buffers before it asks to stop
-GENEROUS = SocketLimits(frames=10**9, bytes=10**12)
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer each message with a large one, as an ASGI application."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    with contextlib.suppress(OSError):
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message["text"] * 1000})
-
-
-class Counting(SocketProtocol):
-    """The protocol without a budget, which counts what it has received."""
-
-    limits = GENEROUS
-    open_connections = OpenConnections(ServerLimits(), {})
-    received = 0
-
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
-        super().data_received(data)
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that the client has not read."""
-        return self.transport.get_write_buffer_size()
-
-
-class Peer:
-    """The client's end, in blocks of bytes."""
-
-    def __init__(self, end: socket.socket, protocol: Counting) -> None:
-        self.end = end
-        self.protocol = protocol
-        self.sent = 0
-
-    async def send(self, data: bytes) -> None:
-        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.end, data), PATIENCE)
-        self.sent += len(data)
-
-    async def read(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.end, 2**16), PATIENCE)
-
-
-def frame(opcode: Opcode, data: bytes) -> bytes:
-    return Frame(opcode, data).serialize(mask=True)
+from tests.support.socket_peer import BUFFER, Peer, connected_peer, frame
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    server, client = socket.socketpair()
-    for end in (server, client):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        end.setblocking(False)
-    yield server, client
-    for end in (server, client):
-        end.close()
-
-
-@pytest.fixture
-async def peer(ends: tuple[socket.socket, socket.socket]) -> AsyncIterator[Peer]:
-    config = uvicorn.Config(echo, log_config=None, lifespan="off", ws_ping_interval=None)
-    config.load()
-    loop, (server, client) = asyncio.get_running_loop(), ends
-    transport, protocol = await loop.connect_accepted_socket(lambda: Counting(config, ServerState(), {}), server)
-    assert isinstance(protocol, Counting)
-    found = Peer(client, protocol)
-    await found.send(HANDSHAKE)
-    assert (await found.read()).startswith(b"HTTP/1.1 101")
-    yield found
-    transport.abort()
-    if protocol.tasks:
-        await asyncio.wait(protocol.tasks, timeout=PATIENCE)
+async def peer() -> AsyncIterator[Peer]:
+    async with connected_peer() as found:
+        yield found
 
 
 async def test_pings_that_are_never_read_use_bounded_memory_and_the_last_is_answered(peer: Peer) -> None:

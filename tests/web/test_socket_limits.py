@@ -17,7 +17,7 @@ from tests.conftest import Running, running
 from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
 from web.connection_limit import ConnectionLimits, Pace
-from web.socket_protocol import SocketLimits
+from web.socket_frames import SocketLimits
 
 PROTOCOL = websockets.Subprotocol("graphql-transport-ws")
 PING = '{"type": "ping"}'
