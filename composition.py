@@ -73,7 +73,12 @@ async def open_services(
         # Not in main: uvicorn re-raises the signal that stopped it, so nothing in main would run after it.
         stack.enter_context(tracing(settings.otel_exporter_otlp_endpoint))
         stack.enter_context(crash.reporting(settings.sentry_dsn, settings.environment.value))
-        database = open_database(settings.database, pool_size=settings.database_pool_size, limits=database_limits)
+        database = open_database(
+            settings.database,
+            pool_size=settings.database_pool_size,
+            group_size=settings.database_group_size,
+            limits=database_limits,
+        )
         await stack.enter_async_context(database)
         opening = open_integrations(
             settings, with_provider=with_provider, hash_kib=hash_kib, shared_sanitizers=shared_sanitizers

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(
         10, ge=1, le=1000, description="Maximum number of PostgreSQL connections per process."
     )
+    database_group_size: int = Field(
+        8, ge=1, le=100, description="Maximum number of requests whose reads share a PostgreSQL statement; 1: none do."
+    )
     database_replica_url: PostgresAddress | None = Field(
         None, description="A streaming replica of DATABASE_URL, for lists and statistics as far as it is current."
     )

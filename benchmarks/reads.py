@@ -5,6 +5,7 @@ PostgreSQL's own CPU is not part of it.
 """
 
 import argparse
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -18,10 +19,11 @@ import tests.support.factories as example
 from benchmarks.measure import postgres
 from models.database.connection import open_database, rows
 from models.database.migrate import migrate
+from models.database.read_groups import GROUP_SIZE
 from services.accounts.secret_token import hash_token
 from services.accounts.session import SessionService
 from services.core.pagination import PageRequest
-from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey, GenerationOrder
+from services.gallery.gallery import GalleryService, GenerationKey, GenerationOrder
 from services.integrations.device_token import DeviceTokens
 from tests.support.factories import insert
 from tests.support.model_reads import ModelGallery, user_of_session
@@ -55,12 +57,12 @@ def reads(owner: str) -> dict[str, tuple[Read, Read]]:
     """Return each read by fixed SQL and by models."""
     sessions, gallery, models = SessionService(1, DeviceTokens("s" * 32)), GalleryService(), ModelGallery()
     first: PageRequest[GenerationKey] = PageRequest(first=20)
-    anything, newest = GenerationFilter(), GenerationOrder.NEWEST
+    newest = GenerationOrder.NEWEST
 
     def page(attributes: frozenset[str] | None) -> tuple[Read, Read]:
         return (
-            lambda: gallery.generations(owner, first, anything, newest, attributes),
-            lambda: models.generations(owner, first, anything, newest),
+            lambda: gallery.generations(owner, first, None, newest, attributes),
+            lambda: models.generations(owner, first, None, newest),
         )
 
     return {
@@ -102,13 +104,23 @@ async def cpu(read: Read, times: int) -> float:
     return (time.process_time() - begun) / times * 1e6
 
 
+def by_all(read: Read) -> Read:
+    """Return the read by as many callers at once as share a statement."""
+
+    async def run() -> None:
+        await asyncio.gather(*(read() for _ in range(GROUP_SIZE)))
+
+    return run
+
+
 async def main(times: int) -> None:
     """Fill a database and measure it."""
     with postgres() as url:
         await migrate(url)
         async with open_database(url):
             owner = await fill()
-            print(f"{'microseconds of CPU':40}{'driver alone':>14}{'fixed SQL':>12}{'models':>10}{'ratio':>8}")
+            names = f"{'driver alone':>14}{'fixed SQL':>12}{'models':>10}{'ratio':>8}"
+            print(f"{'microseconds of CPU':40}{names}{f'{GROUP_SIZE} at once, each':>18}")
             driver = await asyncpg.connect(url)
             for name, (fixed, models) in reads(owner).items():
                 sql, values = await statement(fixed)
@@ -116,12 +128,13 @@ async def main(times: int) -> None:
                 def alone(sql: str = sql, values: list[object] = values) -> Awaitable[object]:
                     return driver.fetch(sql, *values)
 
-                costs: tuple[list[float], ...] = ([], [], [])
+                costs: tuple[list[float], ...] = ([], [], [], [])
                 for _ in range(ROUNDS):
-                    for read, found in zip((alone, fixed, models), costs, strict=True):
+                    for read, found in zip((alone, fixed, models, by_all(fixed)), costs, strict=True):
                         found.append(await cpu(read, times))
-                floor, least, most = (min(found) for found in costs)  # other processes only add
-                print(f"{name:40}{floor:14.0f}{least:12.0f}{most:10.0f}{most / least:8.1f}")
+                floor, least, most, together = (min(found) for found in costs)  # other processes only add
+                cells = f"{floor:14.0f}{least:12.0f}{most:10.0f}{most / least:8.1f}"
+                print(f"{name:40}{cells}{together / GROUP_SIZE:18.0f}")
             await driver.close()
 
 

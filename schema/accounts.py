@@ -184,7 +184,7 @@ class User(Node):
         page = await info.context.services.gallery.lists.generations(
             self.row.id,
             page_request(generation_key(order), first, after, last, before, order),
-            filter.criteria() if filter else gallery.GenerationFilter(),
+            filter.criteria() if filter else None,
             order,
             attributes_of(info),
         )

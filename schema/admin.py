@@ -19,7 +19,6 @@ from schema.runtime.enum import GenerationOrder
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
 from services.billing import ledger
-from services.gallery import gallery
 
 
 @strawberry.input
@@ -82,7 +81,7 @@ class Admin:
         order = GenerationOrder.NEWEST
         page = await info.context.services.gallery.lists.all_generations(
             page_request(generation_key(order), first, after, last, before, order),
-            filter.criteria() if filter else gallery.GenerationFilter(),
+            filter.criteria() if filter else None,
             attributes_of(info),
         )
         return Connection.of(page, Generation.of, order)

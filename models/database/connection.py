@@ -18,6 +18,7 @@ from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from models.database.postgres import REQUEST_LIMITS, Limits
+from models.database.read_groups import GROUP_SIZE
 from telemetry.trace import span
 
 P = ParamSpec("P")
@@ -69,11 +70,13 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def tortoise_config(url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS) -> dict[str, Any]:
+def tortoise_config(
+    url: str, *, pool_size: int = POOL_SIZE, group_size: int = GROUP_SIZE, limits: Limits = REQUEST_LIMITS
+) -> dict[str, Any]:
     """Return Tortoise's configuration for a DATABASE_URL (`sqlite:///path`, `postgresql://...`)."""
     if is_postgres(url):
         name = "postgres"
-        credentials = {"dsn": url, "pool_size": pool_size, "limits": limits}
+        credentials = {"dsn": url, "pool_size": pool_size, "group_size": group_size, "limits": limits}
     else:
         name = "sqlite"
         # A path, not a URL: a folder's name may contain `#` and `?`.
@@ -101,17 +104,18 @@ MIGRATION_CONFIG = migration_config("postgresql://offline@localhost:1/offline")
 
 @contextlib.asynccontextmanager
 async def open_database(
-    url: str, *, pool_size: int = POOL_SIZE, limits: Limits = REQUEST_LIMITS
+    url: str, *, pool_size: int = POOL_SIZE, group_size: int = GROUP_SIZE, limits: Limits = REQUEST_LIMITS
 ) -> AsyncIterator[None]:
     """Connect while the body runs; on exit, wait for running transactions.
 
-    `pool_size` and `limits` are for PostgreSQL, which may still be down: connections are opened on demand.
+    The other arguments are for PostgreSQL, which may still be down: connections are opened on demand.
     """
     if not is_postgres(url):
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
     async with TortoiseContext() as context:
         # Requests run in contexts that do not inherit from this one, so the fallback must be global.
-        await context.init(tortoise_config(url, pool_size=pool_size, limits=limits), _enable_global_fallback=True)
+        config = tortoise_config(url, pool_size=pool_size, group_size=group_size, limits=limits)
+        await context.init(config, _enable_global_fallback=True)
         if not is_postgres(url):
             # Connect now: a cancellation while the first query connects would leave SQLite's lock behind.
             await rows("SELECT 1 AS connected")

@@ -19,6 +19,7 @@ from tortoise.models import Model
 
 from models.database.connection import current_connection, in_dialect
 from models.database.postgres import PostgresClient
+from models.database.read_groups import GroupedSelect
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R", bound="Row")
@@ -153,6 +154,29 @@ async def fetch(
         kind.plain({name: read[name](row[name]) if name in read else row[name] for name in row.keys()})  # noqa: SIM118 - of sqlite3.Row
         for row in found
     ]
+
+
+class Select(Generic[R]):
+    """A SELECT that many callers run: on PostgreSQL, those that run it at the same time share one statement.
+
+    `sql`: with `$1` placeholders; it reads only a few rows by an index, whatever the values are. `types`: of the
+    values, on PostgreSQL. `parts`: see `fetch`.
+    """
+
+    def __init__(
+        self, kind: RowKind[R], sql: str, types: Sequence[str], parts: tuple[tuple[str, type[Model]], ...] = ()
+    ) -> None:
+        self._kind = kind
+        self._parts = parts
+        self._grouped: GroupedSelect[R] = GroupedSelect(sql, types, kind.record)
+
+    async def fetch(self, values: Sequence[object]) -> list[R]:
+        """Return the rows of these values, which are those of the transaction that the caller is in, if any."""
+        connection = current_connection()
+        if isinstance(connection, PostgresClient):
+            groups = connection.open_groups or await connection.read_groups()
+            return await groups.fetch(self._grouped, values)
+        return await fetch(self._kind, self._grouped.sql, values, self._parts)
 
 
 @functools.cache

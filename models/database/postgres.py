@@ -14,6 +14,7 @@ from tortoise.backends.base.client import (
 )
 
 from models.database.connection_pool import Connection, ConnectionPool
+from models.database.read_groups import ReadGroups
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ class PostgresClient(AsyncpgDBClient):
 
     _pool: ConnectionPool | None  # type: ignore[assignment]  # Tortoise names asyncpg's, and uses what this has, too
 
-    def __init__(self, dsn: str, pool_size: int, limits: Limits, **options: Any) -> None:
+    def __init__(self, dsn: str, pool_size: int, limits: Limits, group_size: int, **options: Any) -> None:
         super().__init__(**options)
         self._dsn = dsn
         self._size = pool_size
+        self._group_size = group_size
         self._limits = limits
+        self._groups: ReadGroups | None = None
 
     async def create_connection(self, with_db: bool) -> None:
         self._pool = ConnectionPool(
@@ -84,6 +87,7 @@ class PostgresClient(AsyncpgDBClient):
             self._limits.client,
             server_settings=server_settings(self._dsn, self._limits),
         )
+        self._groups = ReadGroups(self._pool, self._group_size)
         await self._post_connect()
 
     async def pool(self) -> ConnectionPool:
@@ -94,6 +98,17 @@ class PostgresClient(AsyncpgDBClient):
                     await self.create_connection(with_db=True)
         assert self.open_pool is not None  # noqa: S101 - made above
         return self.open_pool
+
+    async def read_groups(self) -> ReadGroups:
+        """Return the groups of reads, which are made with the pool."""
+        await self.pool()
+        assert self.open_groups is not None  # noqa: S101 - made with the pool
+        return self.open_groups
+
+    @property
+    def open_groups(self) -> ReadGroups | None:
+        """The groups of reads, if the pool was used before."""
+        return self._groups if self._pool is not None else None
 
     @property
     def open_pool(self) -> ConnectionPool | None:

@@ -12,7 +12,7 @@ from models import ApiKey, User
 from models.database.connection import as_datetime, run_tx
 from models.database.fixed_sql import Row, RowKind
 from services.accounts.email_verification import VerificationService
-from services.accounts.secret_token import find_with_users, hash_token, is_well_formed
+from services.accounts.secret_token import TokenTable, hash_token, is_well_formed
 from services.billing.entitlement import Entitlements
 from services.core import idempotency
 from services.core.error import (
@@ -59,8 +59,8 @@ class _KeyRow(Row, model=User):
     last_used_at: datetime | str | None
 
 
-_KEYS = RowKind(_KeyRow)
 _COLUMNS = '"api_keys"."id" AS "key_id", "api_keys"."key_hash", "api_keys"."last_used_at"'
+_KEYS = TokenTable(RowKind(_KeyRow), "api_keys", "key_hash", _COLUMNS)
 
 
 def is_api_key(token: str) -> bool:
@@ -169,11 +169,11 @@ class ApiKeyService:
 
     async def user_of(self, key: str) -> User | None:
         """Return the user of a key; None if it is unknown or revoked, or its account may not sign in or use the API."""
-        found = await _find([hash_token(key)]) if is_well_formed(key) else []
-        if not found or not found[0][1].may_sign_in:
+        found = await _KEYS.find(hash_token(key)) if is_well_formed(key) else None
+        if found is None:
             return None
-        ((row, user),) = found
-        if not await self._has_access(user):
+        row, user = found
+        if not user.may_sign_in or not await self._has_access(user):
             return None
         now = datetime.now(UTC)
         if row.last_used_at is None or now - as_datetime(row.last_used_at) > _USE_PRECISION:
@@ -185,16 +185,12 @@ class ApiKeyService:
         by_hash = {hash_token(key): key for key in keys}
         return {
             by_hash[row.key_hash]: user
-            for row, user in await _find(list(by_hash))
+            for row, user in await _KEYS.find_all(list(by_hash))
             if user.may_sign_in and await self._has_access(user)
         }
 
     async def _has_access(self, user: User) -> bool:
         return (await self._entitlements.of(user)).api_access
-
-
-async def _find(hashes: Sequence[str]) -> list[tuple[_KeyRow, User]]:
-    return await find_with_users(_KEYS, "api_keys", "key_hash", _COLUMNS, hashes)
 
 
 async def _replay(user_id: str, key_id: str) -> ApiKey:

@@ -3,10 +3,11 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property
+from typing import Generic
 
 from models import User
-from models.database.fixed_sql import ModelReader, R, RowKind, fetch, places_of
+from models.database.fixed_sql import ModelReader, R, RowKind, Select, fetch, places_of
 
 _USERS = ModelReader(User)
 _TOKEN_BYTES = 32  # 256 bits
@@ -29,21 +30,38 @@ def is_well_formed(token: str) -> bool:
     return 0 < len(token) <= _MAX_LENGTH and token.isascii()
 
 
-async def find_with_users(
-    kind: RowKind[R], table: str, hash_column: str, columns: str, hashes: Sequence[str]
-) -> list[tuple[R, User]]:
-    """Return the rows of `table` that store these hashes, of which there is at least one, each with its user.
+class TokenTable(Generic[R]):
+    """A table that stores hashes of tokens, each with its user.
 
-    `columns`: the select list of what is read of `table`.
+    `hash_column`: of the table `name`; `columns`: the select list of what else is read of it, as rows of `kind`.
     """
-    places, values = places_of(hashes)
-    found = await fetch(kind, _statement(table, hash_column, columns, places), values)
-    return [(row, _USERS.read(row)) for row in found]
 
+    def __init__(self, kind: RowKind[R], name: str, hash_column: str, columns: str) -> None:
+        self._kind = kind
+        self._name = name
+        self._hash_column = hash_column
+        self._columns = columns
 
-@lru_cache(maxsize=32)
-def _statement(table: str, hash_column: str, columns: str, places: str) -> str:
-    return (
-        f'SELECT {_USERS.columns}, {columns} FROM "{table}" JOIN "users" ON "users"."id" = "{table}"."user_id"'  # noqa: S608 - names and placeholders
-        f' WHERE "{table}"."{hash_column}" IN ({places})'
-    )
+    async def find(self, token_hash: str) -> tuple[R, User] | None:
+        """Return the row of one token, with its user."""
+        for row in await self._one.fetch((token_hash,)):
+            return row, _USERS.read(row)
+        return None
+
+    async def find_all(self, hashes: Sequence[str]) -> list[tuple[R, User]]:
+        """Return the rows of several tokens, of which there is at least one, each with its user."""
+        places, values = places_of(hashes)
+        found = await fetch(self._kind, f"{self._select} IN ({places})", values)
+        return [(row, _USERS.read(row)) for row in found]
+
+    @cached_property
+    def _one(self) -> Select[R]:
+        return Select(self._kind, f"{self._select} = $1", ["varchar"])
+
+    @cached_property
+    def _select(self) -> str:
+        """The statement, up to the hash."""
+        return (
+            f'SELECT {_USERS.columns}, {self._columns} FROM "{self._name}"'  # noqa: S608 - names
+            f' JOIN "users" ON "users"."id" = "{self._name}"."user_id" WHERE "{self._name}"."{self._hash_column}"'
+        )

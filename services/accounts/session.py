@@ -8,7 +8,7 @@ from models import Session, User
 from models.database.connection import as_datetime
 from models.database.fixed_sql import Row, RowKind, fetch, places_of
 from models.enum import Role
-from services.accounts.secret_token import find_with_users, hash_token, is_well_formed, new_token
+from services.accounts.secret_token import TokenTable, hash_token, is_well_formed, new_token
 from services.core.error import SuspendedError
 from services.integrations.device_token import DeviceTokens
 
@@ -44,13 +44,14 @@ class SessionService:
 
     async def user_of(self, token: str) -> User | None:
         """Return the user of a token; None if it is unknown, ended or expired, or the account may not sign in."""
-        found = await _sessions([hash_token(token)]) if is_well_formed(token) else []
-        return found[0][1] if found else None
+        found = await _SESSIONS.find(hash_token(token)) if is_well_formed(token) else None
+        return found[1] if found and _is_valid(*found) else None
 
     async def users_of(self, tokens: Sequence[str]) -> dict[str, User]:
         """Return the users of several tokens in one query, without invalid tokens."""
         by_hash = {hash_token(token): token for token in tokens}
-        return {by_hash[token_hash]: user for token_hash, user in await _sessions(list(by_hash))}
+        found = await _SESSIONS.find_all(list(by_hash))
+        return {by_hash[row.token_hash]: user for row, user in found if _is_valid(row, user)}
 
     async def states_of(self, tokens: Sequence[str]) -> dict[str, SessionState]:
         """Return the role and the language of several tokens' users in one query, without invalid tokens.
@@ -104,8 +105,9 @@ class _StateRow(Row, model=User):
     expires_at: datetime | str
 
 
-_ROWS, _STATES = RowKind(_SessionRow), RowKind(_StateRow)
 _COLUMNS = '"sessions"."token_hash", "sessions"."expires_at"'
+_SESSIONS = TokenTable(RowKind(_SessionRow), "sessions", "token_hash", _COLUMNS)
+_STATES = RowKind(_StateRow)
 _STATE_STATEMENT = (
     'SELECT "users"."role", "users"."locale", "users"."suspended_at", "users"."deleted_at",'
     ' "sessions"."token_hash", "sessions"."expires_at" FROM "sessions"'
@@ -113,11 +115,5 @@ _STATE_STATEMENT = (
 )
 
 
-async def _sessions(hashes: Sequence[str]) -> list[tuple[str, User]]:
-    """Return the valid sessions of these tokens: the hash of each, and its user."""
-    now = datetime.now(UTC)
-    return [
-        (row.token_hash, user)
-        for row, user in await find_with_users(_ROWS, "sessions", "token_hash", _COLUMNS, hashes)
-        if as_datetime(row.expires_at) > now and user.may_sign_in
-    ]
+def _is_valid(row: _SessionRow, user: User) -> bool:
+    return as_datetime(row.expires_at) > datetime.now(UTC) and user.may_sign_in

@@ -51,7 +51,7 @@ class GalleryService:
     """Loads and lists generations.
 
     `attributes` of each method: what the caller reads of each generation (see models.generation_row.selection); None:
-    everything.
+    everything. `wanted`: None: all generations.
     """
 
     async def find(
@@ -79,7 +79,7 @@ class GalleryService:
         self,
         user_id: str,
         request: PageRequest[GenerationKey],
-        wanted: GenerationFilter,
+        wanted: GenerationFilter | None,
         order: GenerationOrder,
         attributes: frozenset[str] | None = None,
     ) -> Page[GenerationRow, GenerationKey]:
@@ -92,7 +92,10 @@ class GalleryService:
         return await replica_page(lambda: _page(query, request, wanted, order, attributes), user_id)
 
     async def all_generations(
-        self, request: PageRequest[GenerationKey], wanted: GenerationFilter, attributes: frozenset[str] | None = None
+        self,
+        request: PageRequest[GenerationKey],
+        wanted: GenerationFilter | None,
+        attributes: frozenset[str] | None = None,
     ) -> Page[GenerationRow, GenerationKey]:
         """Return a page of all accounts' generations, newest first, for admins.
 
@@ -106,19 +109,19 @@ class GalleryService:
 async def _page(
     query: GenerationQuery,
     request: PageRequest[GenerationKey],
-    wanted: GenerationFilter,
+    wanted: GenerationFilter | None,
     order: GenerationOrder,
     attributes: frozenset[str] | None,
 ) -> Page[GenerationRow, GenerationKey]:
-    query = _filtered(query, wanted)
     key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
     descending = order is not GenerationOrder.OLDEST
-    words = search_words(wanted.search)
-    if words:
-        return await search_page(query, words, request, key, attributes, descending=descending)
-    ahead = query.between_cursors(request, key, descending=descending)
+    if wanted is not None:
+        query = _filtered(query, wanted)
+        if words := search_words(wanted.search):
+            return await search_page(query, words, request, key, attributes, descending=descending)
+    ahead, down = query.between_cursors(request, key, descending=descending), request.walks_down(descending=descending)
     # One more row than requested shows whether there is a further page in that direction.
-    found = await ahead.page(attributes, key, request.size + 1, down=request.walks_down(descending=descending))
+    found = await ahead.page(attributes, key, request.size + 1, down=down, is_indexed=wanted is None)
     return page_of(found, request, key, query.total)
 
 

@@ -5,13 +5,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from models.database.connection import rows
-from models.database.fixed_sql import fetch
+from models.database.fixed_sql import Select, fetch
 from models.generation_row import GENERATIONS, PARTS, GenerationRow, Selection, selection
-from services.core.pagination import K, PageRequest, key_values
+from services.core.pagination import MAX_SIZE, K, PageRequest, key_values
 
 # Rows that are read for a page: one more than requested, rounded up. They are in the text of the statement, so that
 # PostgreSQL knows them when it plans it once for all values; and few, because each text is prepared on each connection.
 _LIMITS = (2, 6, 11, 21, 31, 51, 101)
+_LIMIT_OF = {count: next(limit for limit in _LIMITS if limit >= count) for count in range(1, MAX_SIZE + 2)}
+
+_TYPES = {str: "varchar", bool: "bool"}  # PostgreSQL's, of the values of cursors and ids
 
 # An order without an index: PostgreSQL then collects the matches, rather than scan the list until it has enough.
 _UNINDEXED_ID = '"generations"."id" || \'\''
@@ -57,10 +60,17 @@ class GenerationQuery(NamedTuple):
         return query
 
     async def page(
-        self, wanted: frozenset[str] | None, key: tuple[str, ...], count: int, *, down: bool
+        self, wanted: frozenset[str] | None, key: tuple[str, ...], count: int, *, down: bool, is_indexed: bool = False
     ) -> list[GenerationRow]:
-        """Return at least the first `count` rows in the order of `key`, if there are as many, with what is `wanted`."""
-        sql = _page_statement(self.conditions, len(self.values), selection(wanted), key, count, down)
+        """Return at least the first `count` rows in the order of `key`, if there are as many, with what is `wanted`.
+
+        `is_indexed`: whether an index has exactly the rows of the query in that order, so that few are read.
+        """
+        chosen, limit = selection(wanted), _LIMIT_OF[count]
+        if is_indexed:
+            types = tuple([_TYPES[type(value)] for value in self.values])
+            return await _page_select(self.conditions, types, chosen, key, limit, down).fetch(self.values)
+        sql = _page_statement(self.conditions, len(self.values), chosen, key, limit, down)
         return await fetch(GENERATIONS, sql, self.values, PARTS)
 
     async def all(self, wanted: frozenset[str] | None) -> list[GenerationRow]:
@@ -98,10 +108,16 @@ def _from(conditions: tuple[str, ...], values: int, joins: str) -> str:
 
 
 @lru_cache(512)
+def _page_select(
+    conditions: tuple[str, ...], types: tuple[str, ...], chosen: Selection, key: tuple[str, ...], limit: int, down: bool
+) -> Select[GenerationRow]:
+    return Select(GENERATIONS, _page_statement(conditions, len(types), chosen, key, limit, down), types, PARTS)
+
+
+@lru_cache(512)
 def _page_statement(
-    conditions: tuple[str, ...], values: int, chosen: Selection, key: tuple[str, ...], count: int, down: bool
+    conditions: tuple[str, ...], values: int, chosen: Selection, key: tuple[str, ...], limit: int, down: bool
 ) -> str:
-    limit = next((limit for limit in _LIMITS if limit >= count), count)
     where = _from(conditions, values, chosen.joins)
     return f"SELECT {chosen.columns}{where}{_order(key, down=down)} LIMIT {limit}"
 

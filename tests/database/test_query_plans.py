@@ -1,5 +1,6 @@
 """Frequent queries use an index, on both databases."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -107,6 +108,27 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
     if is_postgres(database):
         explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))
         assert "ix_generations_words" in explained
+
+
+@pytest.mark.postgres_only
+async def test_pages_of_several_callers_use_the_index_of_each_order(user_id: str, plan: Plan) -> None:
+    gallery, newest, favorites = GalleryService(), GenerationOrder.NEWEST, GenerationOrder.FAVORITES_FIRST
+    first: PageRequest[GenerationKey] = PageRequest(first=20)
+    by_id: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
+    by_favorite: PageRequest[GenerationKey] = PageRequest(first=20, after=FavoriteKey(False, "gen_zzzz"))
+    last: PageRequest[GenerationKey] = PageRequest(last=20)
+    for request, order, index in (
+        (first, newest, "gallery"),
+        (by_id, newest, "gallery"),
+        (last, GenerationOrder.OLDEST, "gallery"),
+        (first, favorites, "favorites"),
+        (by_favorite, favorites, "favorites"),
+    ):
+        callers = [gallery.generations(id, request, None, order) for id in (user_id, "usr_other", user_id)]
+        explained = await plan(asyncio.gather(*callers))
+        assert "callers" in explained
+        assert f"using ix_generations_{index}" in explained
+        assert not sorts(explained), explained
 
 
 async def test_the_next_generation_in_the_queue_is_found_by_a_partial_index(user_id: str, plan: Plan) -> None:

@@ -68,6 +68,7 @@ INVALID: list[tuple[str, str]] = [
     ("GENERATION_SWEEP_SECONDS", "-5"),
     ("FILE_ORPHAN_SECONDS", "0"),
     ("DATABASE_POOL_SIZE", "0"),
+    ("DATABASE_GROUP_SIZE", "0"),
     ("DATABASE_REPLICA_URL", "sqlite:///srv/darkroom.sqlite3"),
     ("DATABASE_REPLICA_URL", "postgresql://user@host:port/name"),
     ("PNG_RESULTS", "jpeg"),

@@ -40,7 +40,7 @@ class ModelGallery:
         self,
         user_id: str,
         request: PageRequest[GenerationKey],
-        wanted: GenerationFilter,
+        wanted: GenerationFilter | None,
         order: GenerationOrder,
         _: object = None,
     ) -> Page[Generation, GenerationKey]:
@@ -48,7 +48,7 @@ class ModelGallery:
         return await _page(Generation.present().filter(user_id=user_id), request, wanted, order)
 
     async def all_generations(
-        self, request: PageRequest[GenerationKey], wanted: GenerationFilter, _: object = None
+        self, request: PageRequest[GenerationKey], wanted: GenerationFilter | None, _: object = None
     ) -> Page[Generation, GenerationKey]:
         """Return a page of all accounts' generations."""
         return await _page(Generation.present(), request, wanted, GenerationOrder.NEWEST)
@@ -84,8 +84,12 @@ class ModelPlans(PlanService):
 
 
 async def _page(
-    query: QuerySet[Generation], request: PageRequest[GenerationKey], wanted: GenerationFilter, order: GenerationOrder
+    query: QuerySet[Generation],
+    request: PageRequest[GenerationKey],
+    wanted: GenerationFilter | None,
+    order: GenerationOrder,
 ) -> Page[Generation, GenerationKey]:
+    wanted = wanted or GenerationFilter()
     if wanted.status is not None:
         query = query.filter(status__in=wanted.status)
     if wanted.media is not None:
