@@ -1,5 +1,6 @@
 """Rows of generations as lists and single reads show them, with the columns and joins that the caller wants."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -8,6 +9,7 @@ from models.catalogue import Collection, Localised, Style
 from models.catalogue_row import StyleColumns, style_columns
 from models.database.fixed_sql import Part, Row, RowKind, columns, fetch, places_of
 from models.enum import (
+    FINAL,
     ErrorCode,
     FileKind,
     GenerationStage,
@@ -104,6 +106,14 @@ class GenerationRow(Row, model=Generation):
     def style(self) -> StyleColumns | None:
         """The style; None: requested without one, or it was deleted."""
         return StyleColumns(self) if self["style.id"] is not None else None
+
+
+_FINAL = frozenset(status.value for status in FINAL)
+
+
+def all_final(rows: Iterable[GenerationRow]) -> bool:
+    """Return whether no status can change any more."""
+    return _FINAL.issuperset([row["status"] for row in rows])
 
 
 AnyGeneration: TypeAlias = Generation | GenerationRow

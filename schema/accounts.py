@@ -7,7 +7,7 @@ import strawberry
 
 import models
 from models import ids
-from models.enum import FINAL
+from models.generation_row import all_final
 from schema.billing import CreditTransaction, Membership, Pass, TransactionFilter
 from schema.generations import Generation, GenerationFilter, generation_key
 from schema.runtime.attribute import attributes_of
@@ -188,7 +188,7 @@ class User(Node):
             order,
             attributes_of(info),
         )
-        info.context.shows_unfinished |= not FINAL.issuperset([row.status for row in page.items])
+        info.context.shows_unfinished |= not all_final(page.items)
         return Connection(page=page, order=order, nodes=Generation.all_of(page.items))
 
     @strawberry.field(description="The ledger, newest first.")

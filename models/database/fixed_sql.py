@@ -7,7 +7,7 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import asyncpg
 from tortoise.backends.base.client import TransactionalDBClient
@@ -27,6 +27,18 @@ R = TypeVar("R", bound="Row")
 _Read = Callable[[Any], object]
 
 
+class Column(NamedTuple):
+    """How an attribute is read of a row. `members`: of the enum whose values the column `key` has; None: no enum.
+
+    `is_value`: whether the attribute is the column's value itself.
+    """
+
+    key: str
+    read: _Read
+    members: dict[str | None, Any] | None = None
+    is_value: bool = True
+
+
 class Row:
     """A row of a statement, with the attributes that a subclass annotates. `model`: whose columns they are.
 
@@ -35,6 +47,7 @@ class Row:
 
     __slots__ = ()
     attributes: tuple[str, ...] = ()  # those that are columns
+    columns: dict[str, Column]  # by attribute
     table: type[Model]
 
     if TYPE_CHECKING:  # of the driver's class
@@ -46,8 +59,9 @@ class Row:
             return  # a class for one database, below
         cls.table = model
         cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
-        for name in cls.attributes:
-            setattr(cls, name, property(_reader(model, name, name)))
+        cls.columns = {name: _column(model, name, name) for name in cls.attributes}
+        for name, column in cls.columns.items():
+            setattr(cls, name, property(column.read))
 
 
 class Part:
@@ -63,24 +77,23 @@ class Part:
             cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
         if prefix is not None:
             for name in cls.attributes:
-                setattr(cls, name, property(_part_reader(_reader(cls.table, name, f"{prefix}.{name}"))))
+                setattr(cls, name, property(_part_reader(_column(cls.table, name, f"{prefix}.{name}").read)))
 
     def __init__(self, row: Any) -> None:
         self._row = row
 
 
-def _reader(model: type[Model], name: str, column: str) -> _Read:
-    """Return the function that reads an attribute of `model` from a row, where it is called `column`."""
-    field: Field[Any] | None = model._meta.fields_map.get(
-        name
-    )  # None: the id of a relation, known once models are open
+def _column(model: type[Model], name: str, key: str) -> Column:
+    """Return how an attribute of `model` is read from a row, where its column is called `key`."""
+    # None: the id of a relation, known once models are open.
+    field: Field[Any] | None = model._meta.fields_map.get(name)
     if isinstance(field, CharEnumFieldInstance):
         members = {member.value: member for member in field.enum_type} | {None: None}
-        return lambda row: members[row[column]]
+        return Column(key, lambda row: members[row[key]], members, is_value=False)
     if isinstance(field, JSONField):
         decode = field.decoder
-        return lambda row: decode(row[column]) if isinstance(row[column], str) else row[column]
-    return itemgetter(column)
+        return Column(key, lambda row: decode(row[key]) if isinstance(row[key], str) else row[key], is_value=False)
+    return Column(key, itemgetter(key))
 
 
 def _part_reader(read: _Read) -> _Read:

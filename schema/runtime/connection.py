@@ -3,11 +3,13 @@
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar
+from operator import itemgetter
+from typing import Any, Generic, Self, TypeVar, cast
 
 import strawberry
 
 from models import ids
+from schema.runtime.node import SourceClasses
 from services.core.error import InvalidInputError
 from services.core.message import message
 from services.core.pagination import Page, PageRequest, R
@@ -17,6 +19,39 @@ T = TypeVar("T")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")  # as base64.urlsafe_b64encode
 
 
+class EdgeSource(tuple[str, Any]):
+    """The source of an Edge: a cursor and a node, in an object that costs a third of a dataclass."""
+
+    __slots__ = ()
+    cursor = property(itemgetter(0))
+    node = property(itemgetter(1))
+
+
+class PagePosition:
+    """The source of a PageInfo: cursors are encoded where they are selected."""
+
+    __slots__ = ("_order", "_page")
+
+    def __init__(self, page: Page[Any, Any], order: str) -> None:
+        self._page, self._order = page, order
+
+    @property
+    def has_next_page(self) -> bool:
+        return self._page.has_next
+
+    @property
+    def has_previous_page(self) -> bool:
+        return self._page.has_previous
+
+    @property
+    def start_cursor(self) -> str | None:
+        return encode_cursor(self._page.keys[0], self._order) if self._page.keys else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        return encode_cursor(self._page.keys[-1], self._order) if self._page.keys else None
+
+
 @strawberry.type(description="The position of a page within its list.")
 class PageInfo:
     has_next_page: bool
@@ -24,20 +59,14 @@ class PageInfo:
     start_cursor: str | None
     end_cursor: str | None
 
-    @classmethod
-    def of(cls, page: Page[Any, Any], order: str = "") -> "PageInfo":
-        return cls(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=encode_cursor(page.keys[0], order) if page.keys else None,
-            end_cursor=encode_cursor(page.keys[-1], order) if page.keys else None,
-        )
+    is_type_of = SourceClasses(PagePosition)
 
 
 @strawberry.type
 class Edge(Generic[T]):
     cursor: str
     node: T
+    is_type_of = SourceClasses(EdgeSource)
 
 
 @strawberry.type(name="Connection")
@@ -50,12 +79,12 @@ class UncountedConnection(Generic[T]):
 
     @strawberry.field
     def edges(self) -> list[Edge[T]]:
-        keys = zip(self.page.keys, self.nodes, strict=True)
-        return [Edge(cursor=encode_cursor(key, self.order), node=node) for key, node in keys]
+        cursors = encode_cursors(self.page.keys, self.order)
+        return cast("list[Edge[T]]", [*map(EdgeSource, zip(cursors, self.nodes, strict=True))])
 
     @strawberry.field
     def page_info(self) -> PageInfo:
-        return PageInfo.of(self.page, self.order)
+        return cast(PageInfo, PagePosition(self.page, self.order))
 
     @classmethod
     def of(cls, page: Page[R, Any], node_of: Callable[[R], T], order: str = "") -> Self:
@@ -81,8 +110,18 @@ def encode_cursor(key: object, order: str = "") -> str:
     if not isinstance(text, str):
         parts = key if isinstance(key, tuple) else (key,)
         text = " ".join([str(int(part) if isinstance(part, bool) else part) for part in parts])
-    encoded = binascii.b2a_base64(f"{order} {text}".encode() if order else text.encode(), newline=False)
-    return encoded.translate(_URL_SAFE).decode("ascii")
+    return _encoded(f"{order} {text}" if order else text)
+
+
+def encode_cursors(keys: list[Any], order: str = "") -> list[str]:
+    """Return the cursors of several rows."""
+    if order and all(type(key) is str for key in keys):
+        return [_encoded(f"{order} {key}") for key in keys]
+    return [encode_cursor(key, order) for key in keys]
+
+
+def _encoded(text: str) -> str:
+    return binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE).decode("ascii")
 
 
 def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: str) -> K | None:

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import GraphQLError
 from starlette.datastructures import UploadFile
@@ -11,8 +12,9 @@ from strawberry.file_uploads import Upload
 
 
 def _serialize_datetime(value: datetime) -> str:
-    if value.tzinfo is UTC:  # of a column, as the driver returns it
-        return value.isoformat()[:-6] + "Z"
+    if type(value) is datetime and value.tzinfo is UTC:  # of a column, as the driver returns it
+        # A quarter of the time of isoformat, which asks the time zone.
+        return orjson.dumps(value, None, orjson.OPT_UTC_Z)[1:-1].decode()
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -10,7 +10,7 @@ from graphql import OperationDefinitionNode, parse
 from models import enum
 from models.generation_row import GENERATIONS
 from schema.root import schema
-from schema.runtime.compilation.plan import ANYTHING, Plan, UnsupportedError, compile_event, compile_query
+from schema.runtime.compilation.plan import Plan, UnsupportedError, compile_event, compile_query
 from schema.runtime.compilation.plans import MAX_OPERATIONS, MAX_VARIANTS, SELECTIONS_PER_USE, Plans
 from schema.runtime.compilation.resolvers import promptly
 from setting_types import Switch
@@ -111,12 +111,6 @@ def test_operation_that_is_not_compiled_is_left_to_graphql_core(text: str) -> No
     with pytest.raises(UnsupportedError):
         compile_query(schema, parse(text))
     assert used(Plans(schema, uses=1), text, {}) is None
-
-
-def test_plan_names_the_attributes_that_it_reads() -> None:
-    plan = compile_query(schema, parse("{ viewer { credits generations { nodes { id status } edges { cursor } } } }"))
-    assert plan.reads["Generation"] == {"id", "status"}
-    assert plan.reads["User"] == {"credits", ANYTHING}
 
 
 async def test_resolver_that_rarely_waits_has_its_value_at_once_or_starts_again() -> None:

@@ -12,11 +12,16 @@ from graphql import (
     GraphQLID,
     GraphQLInt,
     GraphQLLeafType,
+    GraphQLNonNull,
+    GraphQLOutputType,
+    GraphQLScalarType,
     GraphQLString,
+    is_leaf_type,
 )
 from graphql.pyutils import Undefined, inspect
 from strawberry.execution import optimized_is_awaitable as is_awaitable
 
+from models.database.fixed_sql import Column
 from schema.runtime.compilation.run import RerunError
 from schema.runtime.compilation.source import Source
 
@@ -49,9 +54,37 @@ def leaf_expression(source: Source, kind: GraphQLLeafType, value: str, name: str
         )
         # Of other classes, a value may not even be hashable.
         converted = f"({names}.get({name}) if type({first}) in {classes} else None) or {convert}({name})"
+    elif isinstance(kind, GraphQLScalarType):
+        coerce = source.bind(kind.coerce_output_value, f"coerce_{kind.name}")
+        converted = f"(type({first}) is datetime and {coerce}({name})) or {convert}({name})"
+        source.let("datetime", datetime)
     else:
         converted = f"{convert}({first})"
     return f"(None if {value} is None else {converted})" if is_nullable else f"({converted})"
+
+
+def column_expression(source: Source, kind: GraphQLOutputType, column: Column, row: str) -> str | None:
+    """Return the expression of the response of a column's value in `row`; None if it has none of its own."""
+    is_nullable = not isinstance(kind, GraphQLNonNull)
+    inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    if isinstance(inner, GraphQLEnumType) and column.members:
+        found = stored_names(inner, tuple(column.members.items()), is_nullable=is_nullable)
+        return f"{source.bind(found, f'{inner.name}_stored')}[{row}[{column.key!r}]]" if found else None
+    if not is_leaf_type(inner) or not column.is_value:
+        return None
+    name = source.new_name("value")
+    return leaf_expression(source, inner, f"({name} := {row}[{column.key!r}])", name, is_nullable=is_nullable)
+
+
+@cache
+def stored_names(
+    kind: GraphQLEnumType, members: tuple[tuple[str | None, Any], ...], *, is_nullable: bool
+) -> dict[Any, str | None]:
+    """Return the response of each value of an enum's column; empty if it is another enum's."""
+    names: dict[Any, str] = names_of(kind)
+    if not all(member is None or type(member) is kind.wrapped_cls for _, member in members):  # type: ignore[attr-defined]  # Strawberry's class
+        return {}
+    return {value: names[member] if member else None for value, member in members if member or is_nullable}
 
 
 @cache

@@ -8,6 +8,7 @@ from graphql.pyutils import Undefined, is_iterable
 from strawberry.execution import optimized_is_awaitable as is_awaitable
 from strawberry.types.base import StrawberryObjectDefinition
 
+from models.database.fixed_sql import Column, Row
 from schema.runtime.compilation.run import FieldPlan, RerunError, ResponsePath, Run
 from schema.runtime.compilation.selection import UnsupportedError
 
@@ -92,6 +93,21 @@ def check_list(value: Any) -> bool:
     if not is_iterable(value):
         raise RerunError
     return True
+
+
+def unexpected() -> bool:
+    """Raise RerunError: the value is none that an expression is for."""
+    raise RerunError
+
+
+def row_classes(kind: GraphQLObjectType) -> tuple[frozenset[type], dict[str, Column]]:
+    """Return the classes of rows that are objects of a type, and their columns by attribute; both empty if none are."""
+    classes: frozenset[type] = getattr(kind.is_type_of, "classes", frozenset())
+    rows = frozenset(one for one in classes if issubclass(one, Row))
+    columns = next((one.columns for one in rows if issubclass(one, Row)), {})
+    if any(one.columns is not columns for one in rows if issubclass(one, Row)):
+        return frozenset(), {}
+    return rows, columns
 
 
 def definition_of(kind: GraphQLObjectType) -> StrawberryObjectDefinition:

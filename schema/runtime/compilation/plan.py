@@ -8,7 +8,7 @@ operation.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from types import CoroutineType, MappingProxyType
+from types import CoroutineType
 from typing import Any, cast
 
 import strawberry
@@ -26,12 +26,12 @@ from graphql.pyutils import AwaitableOrValue
 
 from schema.runtime.compilation.compiler import Compiler
 from schema.runtime.compilation.executor import LazyExecutor, PlannedExecutor
-from schema.runtime.compilation.resolvers import ANYTHING, Resolvers
+from schema.runtime.compilation.resolvers import Resolvers
 from schema.runtime.compilation.run import RerunError, ResponsePath, Run
 from schema.runtime.compilation.selection import Selections, UnsupportedError
 from schema.runtime.compilation.source import Source
 
-__all__ = ["ANYTHING", "Plan", "UnsupportedError", "compile_event", "compile_query"]
+__all__ = ["Plan", "UnsupportedError", "compile_event", "compile_query"]
 
 _MAX_RERUNS = 3  # by graphql-core; then the operation is not tried again
 
@@ -39,8 +39,7 @@ _MAX_RERUNS = 3  # by graphql-core; then the operation is not tried again
 class Plan:
     """A compiled operation.
 
-    `reads`: the names of the attributes that are read of each type's objects; ANYTHING among them if a resolver gets
-    the object. `source`: the text of the generated module. `fields`: how many it executes, each for each type.
+    `source`: the text of the generated module. `fields`: how many it has, each for each type.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Plan:
     ) -> None:
         self.schema, self.document, self.operation = schema, document, operation
         self.source, self._execute = module
-        self.reads = MappingProxyType({name: frozenset(read) for name, read in compiler.reads.items()})
         self.fields = compiler.fields
         self._reruns = 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, TypeVar
 
 import strawberry
@@ -31,7 +32,6 @@ from schema.runtime.compilation.selection import UnsupportedError
 from schema.runtime.compilation.source import Source, is_attribute_name
 
 F = TypeVar("F", bound=Callable[..., Any])
-ANYTHING = "*"  # among the attributes that are read: a resolver gets the object
 
 
 def rarely_waits(function: F) -> F:
@@ -74,30 +74,41 @@ class Resolvers:
             raise UnsupportedError(declared.python_name)
         return declared.python_name
 
-    def reads(self, field: GraphQLField) -> str:
-        """Return what a resolver reads of its object."""
-        return str(declaration(field).metadata.get("reads", ANYTHING))
-
     def call(self, source: Source, kind: GraphQLObjectType, name: str, plan: FieldPlan) -> str:
         """Return the expression that calls a field's resolver. `name`: of `plan`, in the module."""
         if kind is self._subscription:
             return "source"  # the event
         field = plan.definition
         declared = plan.strawberry_field
-        given_names = {one.name.value for one in plan.nodes[0].arguments or ()}
-        passed = [one for name, one in field.args.items() if name in given_names or has_default(one)]
-        function = self._function(declared) if all(_is_shared(one.type) for one in passed) else None
+        function = self._direct(plan)
         if function is None:
             resolve = source.bind(field.resolve, f"resolve_{name}")
             arguments = f", **run.arguments({name})" if field.args or plan.nodes[0].arguments else ""
             return f"{resolve}(source, run.info({name}, here){arguments})"
-        given = self._given(declared, name)
-        if field.args or plan.nodes[0].arguments:
-            given.append(self._arguments(source, plan, name))
+        given = self._given(declared, "source", f"ResolverInfo(run, {name}, here)")
+        given += self._arguments(source, plan, name)
         called = source.bind(function, declared.python_name)
         if getattr(function, "rarely_waits", False):
             return f"{source.let('promptly', promptly)}({', '.join([called, *given])})"
         return f"{called}({', '.join(given)})"
+
+    def prompt_call(self, source: Source, plan: FieldPlan, of: str) -> str | None:
+        """Return the expression that calls the resolver of a field of the object `of`; None if it may wait."""
+        function = self._direct(plan)
+        if function is None or plan.parent_type is self._subscription:
+            return None
+        if iscoroutinefunction(function) or isasyncgenfunction(function):
+            return None
+        name = source.bind(plan, f"{plan.parent_type.name}_{plan.nodes[0].name.value}")
+        given = self._given(plan.strawberry_field, of, "run.context_info")
+        given += self._arguments(source, plan, name)
+        return f"{source.bind(function, plan.strawberry_field.python_name)}({', '.join(given)})"
+
+    def _direct(self, plan: FieldPlan) -> Callable[..., Any] | None:
+        """Return the function of a resolver that is called directly; None if Strawberry has to call it."""
+        given_names = {one.name.value for one in plan.nodes[0].arguments or ()}
+        passed = [one for name, one in plan.definition.args.items() if name in given_names or has_default(one)]
+        return self._function(plan.strawberry_field) if all(_is_shared(one.type) for one in passed) else None
 
     def _function(self, declared: StrawberryField) -> Callable[..., Any] | None:
         """Return the function to call directly; None where Strawberry has something to do around it."""
@@ -111,20 +122,22 @@ class Resolvers:
         return function if callable(function) else None
 
     @staticmethod
-    def _given(declared: StrawberryField, name: str) -> list[str]:
+    def _given(declared: StrawberryField, source: str, info: str) -> list[str]:
         """Return the arguments that do not come from the document."""
         resolver = declared.base_resolver
         if resolver is None:
-            raise UnsupportedError(name)
-        given = ["source"] if resolver.self_parameter else []
-        given += [f"{one.name}=source" for one in (resolver.parent_parameter, resolver.root_parameter) if one]
+            raise UnsupportedError(declared.python_name)
+        given = [source] if resolver.self_parameter else []
+        given += [f"{one.name}={source}" for one in (resolver.parent_parameter, resolver.root_parameter) if one]
         if resolver.info_parameter:
-            given.append(f"{resolver.info_parameter.name}=ResolverInfo(run, {name}, here)")
+            given.append(f"{resolver.info_parameter.name}={info}")
         return given
 
-    def _arguments(self, source: Source, plan: FieldPlan, name: str) -> str:
+    def _arguments(self, source: Source, plan: FieldPlan, name: str) -> list[str]:
         """Return the document's arguments: constants where they have no variables."""
         declared, field = plan.strawberry_field, plan.definition
+        if not field.args and not plan.nodes[0].arguments:
+            return []
         convert = partial(
             convert_arguments,
             arguments=declared.arguments,
@@ -137,9 +150,9 @@ class Resolvers:
             except GraphQLError:
                 constants = None  # each object has the error
             if constants is not None and all(isinstance(one, CONSTANTS) for one in constants.values()):
-                return f"**{source.bind(constants, f'{name}_arguments')}" if constants else ""
+                return [f"{key}={source.bind(one, f'{name}_{key}')}" for key, one in constants.items()]
         plan.convert = convert
-        return f"**run.arguments({name})"
+        return [f"**run.arguments({name})"]
 
 
 def declaration(field: GraphQLField) -> StrawberryField:

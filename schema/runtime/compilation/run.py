@@ -83,10 +83,11 @@ class ItemPlan:
 class Run:
     """One execution of a generated function. `executor`: has the context and the variables."""
 
-    __slots__ = ("_arguments", "_created", "_nulled", "_shared", "errors", "executor", "is_unsure")
+    __slots__ = ("_arguments", "_created", "_nulled", "_shared", "context_info", "errors", "executor", "is_unsure")
 
     def __init__(self, executor: Executor[Any] | LazyExecutor) -> None:
         self.executor = executor
+        self.context_info = ContextInfo(executor.context_value)
         self._shared = executor.arguments if isinstance(executor, LazyExecutor) else None
         self.errors: list[GraphQLError] = []
         self.is_unsure = False  # whether graphql-core has to execute the operation
@@ -261,6 +262,31 @@ class ResolverInfo(Info[Any, Any]):
     @property
     def _field(self) -> StrawberryField:  # type: ignore[override]  # a field of Strawberry's class
         return self._plan.strawberry_field
+
+
+class ContextInfo(Info[Any, Any]):
+    """Strawberry's Info of a resolver that is part of an expression, with nothing but the context.
+
+    A resolver that needs more of it is called again, step by step, with a ResolverInfo.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    @property
+    def context(self) -> Any:
+        """The operation's context."""
+        return self._context
+
+    @property
+    def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # a field of Strawberry's class
+        raise RerunError
+
+    @property
+    def _field(self) -> StrawberryField:  # type: ignore[override]  # a field of Strawberry's class
+        raise RerunError
 
 
 def keys(path: ResponsePath) -> list[str | int]:

@@ -1,0 +1,145 @@
+"""Objects and lists as one expression: attributes, columns of rows, and resolvers that do not wait."""
+
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    SelectionSetNode,
+    is_leaf_type,
+    is_list_type,
+    is_object_type,
+)
+
+from models.database.fixed_sql import Column
+from schema.runtime.compilation.leaves import column_expression, leaf_expression
+from schema.runtime.compilation.objects import KnownClasses, row_classes
+from schema.runtime.compilation.resolvers import Resolvers
+from schema.runtime.compilation.run import FieldPlan
+from schema.runtime.compilation.selection import Selections, UnsupportedError
+from schema.runtime.compilation.source import Source, indented
+
+# Of an operation, each counted for each type of object that an interface can have, and again where an expression has
+# functions to fall back on.
+MAX_FIELDS = 2000
+
+
+class Module:
+    """What the parts of the compiler share: the generated text, the selections, the resolvers and names of classes."""
+
+    def __init__(self, source: Source, selections: Selections, resolvers: Resolvers) -> None:
+        self.source, self.selections, self.resolvers = source, selections, resolvers
+        self.fields = 0  # that were compiled, a measure of the plan's size: each takes about a kilobyte
+        self.waiting: set[tuple[Any, ...]] = set()  # selections that are no expression, by type
+        self._classes: dict[str, str] = {}  # names of KnownClasses, by type
+
+    def field(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> GraphQLField | None:
+        """Return the definition of a field; None of __typename."""
+        name = nodes[0].name.value
+        self.fields += 1
+        if self.fields > MAX_FIELDS:
+            raise UnsupportedError("too many fields")
+        if name == "__typename":
+            return None
+        field: GraphQLField | None = kind.fields.get(name)
+        if field is None:
+            raise UnsupportedError(name)
+        return field
+
+    def known_classes(self, kind: GraphQLObjectType) -> str:
+        """Return the name of the classes of a type's objects."""
+        if kind.name not in self._classes:
+            self._classes[kind.name] = self.source.bind(KnownClasses(kind), f"{kind.name}_classes")
+        return self._classes[kind.name]
+
+
+class Expression:
+    """Builds the expression of the response of one value.
+
+    With `calls` it calls the resolvers that do not wait, and reads rows by their columns. It then raises an exception
+    wherever something is not as usual, and the functions that do the same step by step have to run instead; `is_sure`
+    is whether it has neither. Without `calls`, and where `is_sure`, graphql-core has to execute the operation then.
+    """
+
+    def __init__(self, module: Module, *, calls: bool) -> None:
+        self._module, self._calls = module, calls
+        self._source = module.source
+        self.is_sure = True
+
+    def value(self, kind: GraphQLOutputType, nodes: list[FieldNode], raw: str) -> str | None:
+        """Return the expression of the value `raw`; None if a part of it may wait, or has an abstract type."""
+        inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+        name = raw if raw.isidentifier() else self._source.new_name("value")
+        value = name if raw == name else f"({name} := {raw})"
+        if is_leaf_type(inner):
+            return leaf_expression(self._source, inner, value, name, is_nullable=is_nullable(kind))
+        if is_list_type(inner):
+            item = self._source.new_name("item")
+            found = self.value(inner.of_type, nodes, item)
+            expression = found and f"[\n    {indented(found)}\n    for {item} in {name}\n]"
+            # An iterator could not be read again.
+            test = "type({}) is list or " + ("unexpected()" if self._calls else f"check_list({name})")
+        elif is_object_type(inner):
+            expression, test = self.object(inner, sets_of(nodes), name)
+        else:
+            return None
+        if expression is None:
+            return None
+        if is_nullable(kind):
+            return f"(None if {value} is None else {expression} if {test.format(name)} else None)"
+        return f"({expression} if {test.format(value)} else None)"
+
+    def object(self, kind: GraphQLObjectType, sets: list[SelectionSetNode], name: str) -> tuple[str | None, str]:
+        """Return the expression of an object, and the test of its class with `{}` in the object's place."""
+        rows, columns = row_classes(kind) if self._calls else (None, {})
+        if rows:
+            self.is_sure = False
+            test = f"type({{}}) in {self._source.bind(rows, f'{kind.name}_rows')} or unexpected()"
+        else:
+            classes = self._module.known_classes(kind)
+            test = f"type({{}}) in {classes} or {classes}.check({name})"
+        memo = (kind.name, self._calls, *map(id, sets))
+        entries: list[str] = []
+        if memo in self._module.waiting:
+            return None, test
+        for key, nodes in self._module.selections.fields(kind, sets).items():
+            field = self._module.field(kind, nodes)
+            value = repr(kind.name) if field is None else self._field(kind, field, nodes, name, columns)
+            if value is None:
+                self._module.waiting.add(memo)
+                return None, test
+            entries.append(f"    {key!r}: {indented(value)},\n")
+        return "{\n" + "".join(entries) + "}", test
+
+    def _field(
+        self,
+        kind: GraphQLObjectType,
+        field: GraphQLField,
+        nodes: list[FieldNode],
+        name: str,
+        columns: dict[str, Column],
+    ) -> str | None:
+        attribute = self._module.resolvers.attribute(field)
+        if attribute is None:
+            plan = FieldPlan(field, nodes, kind, is_nullable(field.type))
+            call = self._module.resolvers.prompt_call(self._source, plan, name) if self._calls else None
+            self.is_sure = False
+            return call and self.value(field.type, nodes, call)
+        if attribute in columns:
+            found = column_expression(self._source, field.type, columns[attribute], name)
+            if found is not None:
+                return found
+        return self.value(field.type, nodes, f"{name}.{attribute}")
+
+
+def is_nullable(kind: GraphQLOutputType) -> bool:
+    """Return whether a place of this type may be null."""
+    return not isinstance(kind, GraphQLNonNull)
+
+
+def sets_of(nodes: list[FieldNode]) -> list[SelectionSetNode]:
+    """Return the selections of a field in all its nodes."""
+    return [node.selection_set for node in nodes if node.selection_set is not None]
