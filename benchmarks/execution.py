@@ -151,7 +151,7 @@ async def main(times: int, *, shows_source: bool) -> None:
             both = (compared.by_plan, compared.by_graphql_core)
             first, second = [await execute() for execute in both]
             if first != second or first.errors:
-                raise RuntimeError(f"{first} is not {second}")
+                raise RuntimeError(f"{first} is not {second}"[:1000])
             costs: tuple[list[float], list[float]] = ([], [])
             for _ in range(ROUNDS):
                 for execute, found, share in zip(both, costs, (1, 8), strict=True):

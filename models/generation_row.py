@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from models.catalogue import Collection, Localised, Style
 from models.catalogue_row import StyleColumns, style_columns
-from models.database.fixed_sql import Part, Row, RowKind, columns, fetch, places_of
+from models.database.fixed_sql import Row, RowKind, WholePart, columns, fetch, places_of
 from models.enum import (
     FINAL,
     ErrorCode,
@@ -23,9 +23,10 @@ from models.generations import Generation
 from models.media import File, StoredFile
 
 
-class FileColumns(StoredFile, Part, model=File):
-    """A file in the columns of another row."""
+class FileColumns(StoredFile, WholePart, model=File):
+    """A file in the columns of a generation's row."""
 
+    __slots__ = ()
     id: str
     owner_id: str
     kind: FileKind
@@ -35,14 +36,18 @@ class FileColumns(StoredFile, Part, model=File):
     height: int
     thumbnail_widths: list[int]
     placeholder: str
+    shared = None  # what the type of the API has for the picture of a share
 
+    @property
+    def row(self) -> "FileColumns":
+        """Itself: what the type of the API calls its row."""
+        return self
 
-class _Original(FileColumns, prefix="original"):
-    """The original of a row."""
-
-
-class _Result(FileColumns, prefix="result"):
-    """The result of a row."""
+    @property
+    def generation(self) -> "GenerationRow":
+        """The generation whose original or result it is."""
+        found: GenerationRow = self[-1]
+        return found
 
 
 class GenerationRow(Row, model=Generation):
@@ -92,15 +97,8 @@ class GenerationRow(Row, model=Generation):
         """The preview, as the API calls it."""
         return self.preview
 
-    @property
-    def original(self) -> FileColumns | None:
-        """The reference image; None: none."""
-        return _Original(self) if self["original.id"] is not None else None
-
-    @property
-    def result(self) -> FileColumns | None:
-        """The picture; None: not yet, or none."""
-        return _Result(self) if self["result.id"] is not None else None
+    original = property(FileColumns.reader("original"), doc="The reference image; None: none.")
+    result = property(FileColumns.reader("result"), doc="The picture; None: not yet, or none.")
 
     @property
     def style(self) -> StyleColumns | None:
@@ -111,12 +109,13 @@ class GenerationRow(Row, model=Generation):
 _FINAL = frozenset(status.value for status in FINAL)
 
 
-def all_final(rows: Iterable[GenerationRow]) -> bool:
-    """Return whether no status can change any more."""
-    return _FINAL.issuperset([row["status"] for row in rows])
-
-
 AnyGeneration: TypeAlias = Generation | GenerationRow
+
+
+def all_final(rows: Iterable[AnyGeneration]) -> bool:
+    """Return whether no status can change any more."""
+    return _FINAL.issuperset([row["status"] if isinstance(row, GenerationRow) else row.status for row in rows])
+
 
 GENERATIONS = RowKind(GenerationRow)
 PARTS = (("original", File), ("result", File), ("style", Style), ("collection", Collection))

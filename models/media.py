@@ -32,6 +32,7 @@ def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]
 class StoredFile:
     """What names the stored objects of a picture: of a File, or of the columns of one in another row."""
 
+    __slots__ = ()
     id: str
     owner_id: str
     kind: FileKind

@@ -2,20 +2,26 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import attrgetter
+from typing import TypeVar, cast
 
 import strawberry
 from strawberry.scalars import JSON
 
 import models
+from models.generation_row import FileColumns
 from models.media import StoredFile
-from schema.runtime.compilation.resolvers import rarely_waits
 from schema.runtime.context import Info
+from schema.runtime.node import SourceClasses
 from schema.runtime.payload import Payload
 from schema.runtime.user_error import UserError
+from services.gallery.download_name import file_name
 from services.gallery.share import ShareLinks
 from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
-from services.integrations.storage.protocol import Target
+from services.integrations.storage.protocol import Link, PendingLink, Target
 from services.media.file import thumbnail_width
+
+R = TypeVar("R")
 
 _DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 
@@ -26,69 +32,76 @@ class MediaFile:
     name: strawberry.Private[Callable[[], str]]  # suggested for downloads, without the extension
     # For a shared image: signed URLs would reveal the storage key, which contains the account's ID.
     shared: strawberry.Private[ShareLinks | None]
-
-    @strawberry.field
-    def content_type(self) -> str:
-        return self.row.content_type
-
-    @strawberry.field(description="Size in bytes.")
-    def byte_size(self) -> int:
-        return self.row.byte_size
-
-    @strawberry.field(description="Pixels, in upright orientation; null: unknown.")
-    def width(self) -> int | None:
-        return self.row.width
-
-    @strawberry.field(description="Pixels, in upright orientation; null: unknown.")
-    def height(self) -> int | None:
-        return self.row.height
-
-    @strawberry.field(
+    is_type_of = SourceClasses(FileColumns)
+    content_type: str
+    byte_size: int = strawberry.field(description="Size in bytes.")
+    width: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    height: int | None = strawberry.field(description="Pixels, in upright orientation; null: unknown.")
+    placeholder: str | None = strawberry.field(
         description="A tiny image as a data: URI of about 100 bytes, to show while the file loads; null: none."
     )
-    def placeholder(self) -> str | None:
-        return self.row.placeholder
 
     @strawberry.field(
         description="A signed URL, valid for a short time; repeated requests return the same URL for a while, so that "
         "browsers can cache.",
     )
-    @rarely_waits
-    async def url(self, info: Info) -> str:
+    def url(self, info: Info) -> str:
         if self.shared:
             return self.shared.picture
-        return (await info.context.services.media.files.link(self.row)).url
+        return _of_link(info.context.services.media.files.link(self.row), _url)
 
     @strawberry.field(description="A URL of the same file with Content-Disposition: attachment.")
-    @rarely_waits
-    async def download_url(self, info: Info) -> str:
+    def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
-        return (await info.context.services.media.files.download_link(self.row, self.name())).url
+        name = file_name(self.row) if isinstance(self.row, FileColumns) else self.name()
+        return _of_link(info.context.services.media.files.download_link(self.row, name), _url)
 
     @strawberry.field(
         description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
         "1280, else of the image itself."
     )
-    @rarely_waits
-    async def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
+    def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
         wanted_width = _DEFAULT_WIDTH if width is None else width
         if self.shared:
             return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted_width))
-        return (await info.context.services.media.files.thumbnail_link(self.row, wanted_width)).url
+        return _of_link(info.context.services.media.files.thumbnail_link(self.row, wanted_width), _url)
 
     @strawberry.field(description="When the URLs expire; null: valid while the generation is shared.")
-    @rarely_waits
-    async def expires_at(self, info: Info) -> datetime | None:
+    def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None
-        return datetime.fromtimestamp((await info.context.services.media.files.link(self.row)).expires_at, UTC)
+        return _of_link(info.context.services.media.files.link(self.row), _expiry)
 
     @classmethod
     def of(
         cls, row: StoredFile, name: Callable[[], str] = lambda: "picture", shared: ShareLinks | None = None
     ) -> "MediaFile":
-        return cls(row=row, name=name, shared=shared)
+        """Return the source of a file's fields; FileColumns have their attributes themselves."""
+        if isinstance(row, FileColumns):
+            return cast(MediaFile, row)
+        return cls(
+            row=row,
+            name=name,
+            shared=shared,
+            content_type=row.content_type,
+            byte_size=row.byte_size,
+            width=row.width,
+            height=row.height,
+            placeholder=row.placeholder,
+        )
+
+
+_url: Callable[[Link], str] = attrgetter("url")
+
+
+def _expiry(link: Link) -> datetime:
+    return datetime.fromtimestamp(link.expires_at, UTC)
+
+
+def _of_link(link: Link | PendingLink, read: Callable[[Link], R]) -> R:
+    """Return what `read` makes of a link; of one that has to wait, an awaitable, as resolvers may return."""
+    return read(link) if isinstance(link, Link) else cast(R, link.then(read))
 
 
 @strawberry.type(

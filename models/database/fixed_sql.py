@@ -7,7 +7,7 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import asyncpg
 from tortoise.backends.base.client import TransactionalDBClient
@@ -28,12 +28,13 @@ _Read = Callable[[Any], object]
 
 
 class Column(NamedTuple):
-    """How an attribute is read of a row. `members`: of the enum whose values the column `key` has; None: no enum.
+    """How an attribute is read of a row.
 
+    `key`: the column, or its position in a tuple. `members`: of the enum whose values the column has; None: no enum.
     `is_value`: whether the attribute is the column's value itself.
     """
 
-    key: str
+    key: str | int
     read: _Read
     members: dict[str | None, Any] | None = None
     is_value: bool = True
@@ -83,7 +84,27 @@ class Part:
         self._row = row
 
 
-def _column(model: type[Model], name: str, key: str) -> Column:
+class WholePart(tuple[Any, ...]):
+    """As Part, for objects most of whose attributes are read: all its columns and, at the end, the row itself."""
+
+    __slots__ = ()
+    attributes: tuple[str, ...] = ()
+    table: type[Model]
+
+    def __init_subclass__(cls, *, model: type[Model]) -> None:
+        cls.table = model
+        cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
+        for place, name in enumerate(cls.attributes):
+            setattr(cls, name, property(_column(model, name, place).read))
+
+    @classmethod
+    def reader(cls, prefix: str) -> Callable[[Any], Self | None]:
+        """Return the function that reads the object with this prefix from a row; None if there is none."""
+        key, values = f"{prefix}.{cls.attributes[0]}", itemgetter(*[f"{prefix}.{name}" for name in cls.attributes])
+        return lambda row: None if row[key] is None else cls((*values(row), row))
+
+
+def _column(model: type[Model], name: str, key: str | int) -> Column:
     """Return how an attribute of `model` is read from a row, where its column is called `key`."""
     # None: the id of a relation, known once models are open.
     field: Field[Any] | None = model._meta.fields_map.get(name)

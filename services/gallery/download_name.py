@@ -2,7 +2,8 @@
 
 import re
 
-from models.generation_row import AnyGeneration
+from models.enum import FileKind
+from models.generation_row import AnyGeneration, FileColumns
 from services.catalogue.style import PROMPT_ONLY_STYLE
 from services.core.text import is_slug
 
@@ -20,6 +21,11 @@ def result_name(generation: AnyGeneration) -> str:
 def original_name(generation: AnyGeneration) -> str:
     """Return the file name of the original, without extension."""
     return _name("original", generation)
+
+
+def file_name(file: FileColumns) -> str:
+    """Return the file name of a generation's original or result, without extension."""
+    return (result_name if file.kind is FileKind.RESULT else original_name)(file.generation)
 
 
 def _name(prefix: str, generation: AnyGeneration) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,7 +26,7 @@ from services.integrations.images.sanitizer import (
     SanitizerBusyError,
     SanitizerUnavailableError,
 )
-from services.integrations.storage.protocol import Link, Storage, StorageError
+from services.integrations.storage.protocol import Link, PendingLink, Storage, StorageError
 from services.media.quota import UNLIMITED, StorageQuota
 from telemetry.trace import span
 
@@ -222,26 +223,26 @@ class FileService:
             return False
         return True
 
-    async def link(self, file: StoredFile) -> Link:
+    def link(self, file: StoredFile) -> Link | PendingLink:
         """Return a signed link to the picture."""
-        return await self._storage.link(file.key, file.content_type)
+        return self._link(file.key, file.content_type)
 
-    async def download_link(self, file: StoredFile, name: str) -> Link:
+    def download_link(self, file: StoredFile, name: str) -> Link | PendingLink:
         """Return a signed link that makes a browser save the picture as `name` with the right extension."""
-        return await self._storage.link(
-            file.key, file.content_type, download_as=f"{name}.{EXTENSIONS[file.content_type]}"
-        )
+        return self._link(file.key, file.content_type, f"{name}.{EXTENSIONS[file.content_type]}")
 
-    async def thumbnail_link(self, file: StoredFile, width: int) -> Link:
+    def thumbnail_link(self, file: StoredFile, width: int) -> Link | PendingLink:
         """Return a signed link to the thumbnail that `thumbnail_width` chooses, else to the picture itself.
 
         Raises:
             InvalidInputError: the width is out of range.
         """
         found = thumbnail_width(file, width)
-        if found is None:
-            return await self.link(file)
-        return await self._storage.link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+        return self.link(file) if found is None else self._link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+
+    def _link(self, key: str, content_type: str, download_as: str | None = None) -> Link | PendingLink:
+        found = self._storage.sign(key, content_type, download_as)
+        return found or PendingLink(partial(self._storage.link, key, content_type, download_as=download_as))
 
 
 def new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
@@ -288,7 +289,10 @@ def thumbnail_width(file: StoredFile, wanted: int) -> int | None:
     """
     if not 1 <= wanted <= MAX_WIDTH:
         raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=MAX_WIDTH), field=("width",))
-    return next((width for width in file.thumbnail_widths if width >= wanted), None)
+    for width in file.thumbnail_widths:
+        if width >= wanted:
+            return width
+    return None
 
 
 async def mark_live(file_id: str) -> bool:

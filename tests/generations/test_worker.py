@@ -90,6 +90,9 @@ class SlowStorage:
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
         return await self.inner.link(key, content_type, download_as=download_as)
 
+    def sign(self, key: str, content_type: str, download_as: str | None = None) -> Link | None:
+        return self.inner.sign(key, content_type, download_as)
+
     async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
         return await self.inner.upload_target(key, content_type, byte_size=byte_size, seconds=seconds)
 

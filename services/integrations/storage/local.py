@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 
 from services.integrations.storage.protocol import (
+    KEPT_LINKS,
     Link,
     MissingObjectError,
     StorageError,
@@ -71,12 +73,14 @@ class LocalStorage:
         self._address = address
         self._links = f"{address}/files/"
         self._signer = URLSafeSerializer(secret, salt="darkroom-files")
-        self._link_key = self._signer.make_signer().derive_key()
+        # As the signer signs, with a key that is derived once.
+        self._mac = hmac.new(self._signer.make_signer().derive_key(), digestmod=hashlib.sha1)
         self._upload_signer = URLSafeSerializer(secret, salt="darkroom-uploads")
         self._puts_uploads = puts_uploads
         # A link stays the same for half of its lifetime, so that browsers can cache the file.
         self._window = max(link_seconds // 2, 1)
         self._clock = clock
+        self._signed = lru_cache(KEPT_LINKS)(self._new_link)
 
     @property
     def origin(self) -> None:
@@ -162,13 +166,20 @@ class LocalStorage:
         path.unlink(missing_ok=True)
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
-        expires_at = (int(self._clock()) // self._window + 2) * self._window
+        return self.sign(key, content_type, download_as)
+
+    def sign(self, key: str, content_type: str, download_as: str | None = None) -> Link:
+        return self._signed(key, content_type, download_as, (int(self._clock()) // self._window + 2) * self._window)
+
+    def _new_link(self, key: str, content_type: str, download_as: str | None, expires_at: int) -> Link:
         # As `self._signer.dumps` writes it, but without deriving the key anew and without trying to compress.
         fields = [key, content_type, download_as, expires_at]
         # orjson is ten times as fast, and writes the same unless there are other letters than ASCII's.
         found = orjson.dumps(fields) if download_as is None else _COMPACT.encode(fields).encode()
         payload = base64_encode(found)
-        signature = base64_encode(hmac.digest(self._link_key, payload, hashlib.sha1))
+        mac = self._mac.copy()
+        mac.update(payload)
+        signature = base64_encode(mac.digest())
         return Link(f"{self._links}{payload.decode()}.{signature.decode()}", expires_at)
 
     def resolve(self, token: str) -> LocalFile | None:

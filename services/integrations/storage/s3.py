@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.handlers import add_expect_header
 
 from services.integrations.storage.protocol import (
+    KEPT_LINKS,
     Link,
     MissingObjectError,
     StorageError,
@@ -72,6 +74,13 @@ class S3Storage:
             aws_session_token=session_token,
             region_name=region,
         )
+        # Others may have to be fetched, or be renewed.
+        self._known_credentials = (
+            ReadOnlyCredentials(access_key_id, secret_access_key, session_token)
+            if access_key_id and secret_access_key
+            else None
+        )
+        self._signed = lru_cache(KEPT_LINKS)(self._new_link)
         self._puts_uploads = puts_uploads
         self._deadline = deadline
         # A link stays the same for half of its lifetime, so that browsers can cache the object.
@@ -181,6 +190,20 @@ class S3Storage:
                 await self._client.delete_object(Bucket=self._bucket, Key=name)
 
     async def link(self, key: str, content_type: str, *, download_as: str | None = None) -> Link:
+        return self._signed(key, content_type, download_as, self._start, await self._credentials())
+
+    def sign(self, key: str, content_type: str, download_as: str | None = None) -> Link | None:
+        known = self._known_credentials
+        return self._signed(key, content_type, download_as, self._start, known) if known else None
+
+    @property
+    def _start(self) -> int:
+        """When the present window began, in Unix seconds."""
+        return int(self._clock()) // self._window * self._window
+
+    def _new_link(
+        self, key: str, content_type: str, download_as: str | None, start: int, credentials: ReadOnlyCredentials
+    ) -> Link:
         url = f"{self._address()}/{self._name(key)}"
         lifetime = 2 * self._window
         parameters = {
@@ -189,11 +212,8 @@ class S3Storage:
         }
         if download_as is not None:
             parameters["response-content-disposition"] = _attachment(download_as)
-        start = int(self._clock()) // self._window * self._window
-        credentials = await self._credentials()
-        return Link(
-            sign_link(url, parameters, credentials, self._region, moment=start, seconds=lifetime), start + lifetime
-        )
+        url = sign_link(url, parameters, credentials, self._region, moment=start, seconds=lifetime)
+        return Link(url, start + lifetime)
 
     async def upload_target(self, key: str, content_type: str, *, byte_size: int, seconds: int) -> Target:
         now, name, credentials = int(self._clock()), self._name(key), await self._credentials()
