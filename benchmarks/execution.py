@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import tempfile
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from models import enum
 from models.database.connection import open_database
 from models.database.migrate import migrate
 from models.database.postgres import MIGRATION_LIMITS
+from models.generation_row import GENERATIONS
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.compilation.executor import LazyExecutor
@@ -60,18 +62,38 @@ async def pages() -> tuple[AnyPage, AnyPage]:
             return await read(FLAT_COLUMNS), await read(REAL_COLUMNS)
 
 
-def services(page: AnyPage, folder: Path) -> Any:
-    """Return the services that a page asks, of which the gallery has its answer ready."""
+def plain_page() -> AnyPage:
+    """Return a page without a database, of rows as SQLite's driver returns them."""
+    values = {
+        "status": "COMPLETED", "stage": "COMPLETED", "progress": 1.0, "prompt": "a cat", "size": "MEDIUM",
+        "quality": "STANDARD", "cost": 3, "is_favorite": False, "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    found = [GENERATIONS.plain({"id": f"gen_{number}", **values}) for number in range(SIZE)]
+    return Page(found, [row.id for row in found], True, False, _count)
+
+
+async def _count() -> int:
+    return SIZE
+
+
+class Pages:
+    """The services that a page asks, of which the gallery has its answer ready. `files`: sign links."""
+
+    def __init__(self, page: AnyPage | None = None, files: FileService | None = None) -> None:
+        self._page = page or plain_page()
+        self.gallery = SimpleNamespace(lists=self)
+        self.media = SimpleNamespace(files=files)
+
+    async def generations(self, *_: Any) -> AnyPage:
+        """Return the page."""
+        return self._page
+
+
+def local_files(folder: Path) -> FileService:
+    """Return files whose links are signed for a local folder."""
     storage = LocalStorage(folder, address="http://127.0.0.1:8000", secret="s" * 32, link_seconds=3600)
     unused: Any = None
-    files = FileService(storage, unused, UploadLimits(1, frozenset()))
-
-    async def generations(*_: Any) -> AnyPage:
-        return page
-
-    return SimpleNamespace(
-        gallery=SimpleNamespace(lists=SimpleNamespace(generations=generations)), media=SimpleNamespace(files=files)
-    )
+    return FileService(storage, unused, UploadLimits(1, frozenset()))
 
 
 VIEWER = models.User(id="usr_1", email="a@example.com", locale="en", role=enum.Role.USER, credits=5)
@@ -145,7 +167,7 @@ async def main(times: int, *, shows_source: bool) -> None:
             ("20 generations, 10 fields", FLAT, flat),
             ("and style, links, thumbnails", REAL, real),
         ):
-            compared = Compared(text, services(page, Path(folder)))
+            compared = Compared(text, Pages(page, local_files(Path(folder))))
             if shows_source:
                 print(compared.plan.source)
             both = (compared.by_plan, compared.by_graphql_core)

@@ -50,7 +50,7 @@ async def request_data_export(info: Info) -> DataExportPayload:
     return DataExportPayload(data_export=DataExport(url=link.url if link else None, expires_at=row.expires_at))
 
 
-async def viewer(info: Info) -> User | None:
+def viewer(info: Info) -> User | None:
     return User.of(info.context.viewer) if info.context.viewer else None
 
 

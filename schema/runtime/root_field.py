@@ -3,7 +3,7 @@
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import strawberry
 from strawberry.permission import BasePermission
@@ -17,10 +17,13 @@ R = TypeVar("R")
 # The functions return what a class body needs to be well typed; at runtime, each returns a StrawberryField.
 
 
-def query(resolver: Callable[..., Awaitable[R]], permission: type[BasePermission], description: str) -> R:
+@overload
+def query(resolver: Callable[..., Awaitable[R]], permission: type[BasePermission], description: str) -> R: ...
+@overload
+def query(resolver: Callable[..., R], permission: type[BasePermission], description: str) -> R: ...
+def query(resolver: Callable[..., Any], permission: type[BasePermission], description: str) -> Any:
     """Declare a field of Query."""
-    field: Any = strawberry.field(resolver=resolver, permission_classes=[permission], description=description)
-    return field  # type: ignore[no-any-return]  # see above
+    return strawberry.field(resolver=resolver, permission_classes=[permission], description=description)
 
 
 def mutation(

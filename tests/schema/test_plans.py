@@ -1,6 +1,5 @@
 """When operations are compiled, what is kept of them, and which are left to graphql-core."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +11,6 @@ from models.generation_row import GENERATIONS
 from schema.root import schema
 from schema.runtime.compilation.plan import Plan, UnsupportedError, compile_event, compile_query
 from schema.runtime.compilation.plans import MAX_OPERATIONS, MAX_VARIANTS, SELECTIONS_PER_USE, Plans
-from schema.runtime.compilation.resolvers import promptly
 from setting_types import Switch
 from settings import Settings
 from tests.conftest import Running, running
@@ -111,25 +109,6 @@ def test_operation_that_is_not_compiled_is_left_to_graphql_core(text: str) -> No
     with pytest.raises(UnsupportedError):
         compile_query(schema, parse(text))
     assert used(Plans(schema, uses=1), text, {}) is None
-
-
-async def test_resolver_that_rarely_waits_has_its_value_at_once_or_starts_again() -> None:
-    calls: list[str] = []
-
-    async def resolve(outcome: str) -> str:
-        calls.append(outcome)
-        if outcome == "waits":
-            await asyncio.sleep(0)
-        if outcome == "fails":
-            raise ValueError(outcome)
-        return outcome
-
-    assert promptly(resolve, "at once") == "at once"
-    assert await promptly(resolve, "waits") == "waits"
-    failing = promptly(resolve, "fails")
-    with pytest.raises(ValueError, match="fails"):
-        await failing
-    assert calls == ["at once", "waits", "waits", "fails", "fails"]
 
 
 async def test_event_of_subscription_is_executed_by_its_plan() -> None:

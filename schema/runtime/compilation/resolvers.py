@@ -1,9 +1,9 @@
 """How a field gets its value: an attribute of its object, a resolver called directly, or as Strawberry calls it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any, TypeVar
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -30,31 +30,6 @@ from strawberry.types.info import Info
 from schema.runtime.compilation.run import CONSTANTS, FieldPlan
 from schema.runtime.compilation.selection import UnsupportedError
 from schema.runtime.compilation.source import Source, is_attribute_name
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def rarely_waits(function: F) -> F:
-    """Mark an async resolver that usually returns without waiting for anything.
-
-    A compiled operation starts it at once, without a task. If it has to wait or fails, it is started again in a task,
-    as any other resolver is: what it does before it waits must be repeatable.
-    """
-    function.rarely_waits = True  # type: ignore[attr-defined]  # see above
-    return function
-
-
-def promptly(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> Any:
-    """Return what an async function returns without waiting; otherwise a coroutine of another call."""
-    started = function(*args, **kwargs)
-    try:
-        started.send(None)
-    except StopIteration as ended:
-        return ended.value
-    except Exception:  # noqa: BLE001, S110 - the other call raises it again, where graphql-core expects it
-        pass
-    started.close()
-    return function(*args, **kwargs)
 
 
 class Resolvers:
@@ -87,10 +62,7 @@ class Resolvers:
             return f"{resolve}(source, run.info({name}, here){arguments})"
         given = self._given(declared, "source", f"ResolverInfo(run, {name}, here)")
         given += self._arguments(source, plan, name)
-        called = source.bind(function, declared.python_name)
-        if getattr(function, "rarely_waits", False):
-            return f"{source.let('promptly', promptly)}({', '.join([called, *given])})"
-        return f"{called}({', '.join(given)})"
+        return f"{source.bind(function, declared.python_name)}({', '.join(given)})"
 
     def prompt_call(self, source: Source, plan: FieldPlan, of: str) -> str | None:
         """Return the expression that calls the resolver of a field of the object `of`; None if it may wait."""
