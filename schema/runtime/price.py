@@ -31,7 +31,6 @@ _BATCHED = Price(1, is_batched=True)
 PRICES: dict[str, Price] = {
     "Query.node": Price(1, is_batched=True),
     "Query.nodes": Price(9, is_batched=True),  # one for each type of object, and at most one for each ID
-    "Query.viewer": FREE,
     "Query.collections": Price(1),
     "Query.style": Price(1),
     "Query.styles": Price(1),
@@ -63,10 +62,6 @@ PRICES: dict[str, Price] = {
     "CreditTransaction.user": _BATCHED,
     "CreditTransaction.generation": _BATCHED,
     "CreditTransactionConnection.totalCount": Price(1),
-    "MediaFile.url": FREE,  # signed here
-    "MediaFile.downloadUrl": FREE,
-    "MediaFile.thumbnailUrl": FREE,
-    "MediaFile.expiresAt": FREE,
     "AuditEntry.actor": _BATCHED,
     "Admin.users": Price(1),
     "Admin.user": Price(1),
