@@ -3,24 +3,29 @@
 redis-py takes the SDK (2.2 MiB) wherever it is installed, to send metrics that no program here asks for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from telemetry.hidden_packages import hidden
 
 with hidden("opentelemetry.sdk"):
+    from redis._parsers.hiredis import NOT_ENOUGH_DATA
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.client import PubSub
     from redis.asyncio.cluster import ClusterNode, RedisCluster
-    from redis.asyncio.connection import SSLConnection, parse_url
+    from redis.asyncio.connection import DefaultParser, SSLConnection, parse_url
     from redis.asyncio.retry import Retry
     from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
     from redis.backoff import NoBackoff
     from redis.crc import key_slot
     from redis.exceptions import ClusterDownError, MovedError, RedisError, ResponseError
+    from redis.exceptions import ConnectionError as RedisConnectionError
 
 __all__ = [
     "Address",
+    "Batch",
+    "BatchParser",
     "ClusterDownError",
     "ConnectionPool",
     "MovedError",
@@ -42,9 +47,46 @@ __all__ = [
 ]
 
 _SENTINEL = ("redis+sentinel://", "rediss+sentinel://")  # the second: TLS to the masters
+_MESSAGES = (b"message", b"smessage")  # the first element of a message of a channel
 _CLUSTER = ("redis+cluster://", "rediss+cluster://")  # the second: TLS
 
 Address = tuple[str, int]
+
+
+class Batch(list[Sequence[Any]]):
+    """Messages of channels that arrived together."""
+
+
+class BatchParser(DefaultParser):  # type: ignore[misc, valid-type]  # a variable: there are two parsers
+    """The parser of a connection with subscriptions: it returns the messages of channels that have arrived together.
+
+    Returned one by one, each takes three coroutines. Other replies are returned alone, also where they end a Batch.
+    """
+
+    def __init__(self, socket_read_size: int) -> None:
+        super().__init__(socket_read_size=socket_read_size)
+        self._following: Any = NOT_ENOUGH_DATA  # the reply after a batch
+
+    def on_connect(self, connection: Any) -> None:
+        """Begin with the replies of a new connection."""
+        self._following = NOT_ENOUGH_DATA
+        super().on_connect(connection)
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the next reply, or a Batch of messages."""
+        reply, self._following = self._following, NOT_ENOUGH_DATA
+        if reply is NOT_ENOUGH_DATA:
+            reply = await super().read_response(*args, **kwargs)
+        if isinstance(reply, RedisConnectionError):
+            raise reply
+        batch, read = Batch(), self._reader.gets
+        while type(reply) is list and reply and reply[0] in _MESSAGES:
+            batch.append(reply)
+            reply = read()
+        if not batch:
+            return reply
+        self._following = reply
+        return batch
 
 
 class _SentinelPool(SentinelConnectionPool):

@@ -85,7 +85,7 @@ class Bus(Broadcast):
         self._redis = backend
         self._maxsize = maxsize
         self._queues: dict[str, set[_Queue]] = {}
-        self._listeners: dict[str, set[Listener]] = {}
+        self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._subscribed: set[str] = set()  # channels that the backend subscribes to
         self._unsubscribing: set[asyncio.Task[None]] = set()
         if backend is not None:
@@ -182,7 +182,9 @@ class Bus(Broadcast):
         Returns once no later message can be missed; if Redis does not respond, after a second at most, with a GAP for
         now and another one when Redis is back. All listeners share the message's objects, and must not change them.
         """
-        self._listeners.setdefault(channel, set()).add(listener)
+        listeners = self._listeners.get(channel, ())
+        if listener not in listeners:
+            self._listeners[channel] = (*listeners, listener)
         try:
             await self._subscribe(channel)
         except OSError:
@@ -190,9 +192,11 @@ class Bus(Broadcast):
 
     def unlisten(self, channel: str, listener: Listener) -> None:
         """Do not call the listener any more."""
-        listeners = self._listeners.get(channel, set())
-        listeners.discard(listener)
-        if not listeners and self._listeners.pop(channel, None) is not None:
+        if channel not in self._listeners:
+            return
+        self._listeners[channel] = tuple(other for other in self._listeners[channel] if other != listener)
+        if not self._listeners[channel]:
+            del self._listeners[channel]
             # As a task, because the backend's method is a coroutine function; the channel may be used again by then.
             task = asyncio.create_task(self._unsubscribe_unused(channel))
             self._unsubscribing.add(task)
@@ -242,7 +246,7 @@ class Bus(Broadcast):
         if not listeners:
             return
         message = _decode(data)
-        for listener in tuple(listeners):
+        for listener in listeners:
             try:
                 listener(message)
             except Exception:  # the others, and the connection, must go on

@@ -15,7 +15,16 @@ import structlog
 
 from services.integrations.messaging.bus import MISSED
 from services.integrations.messaging.redis_backend import KEEPALIVE, TIMEOUT, Channel, Outgoing, SharedBackend
-from services.integrations.redis_client import NoBackoff, PubSub, Redis, ResponseError, Retry, client_of
+from services.integrations.redis_client import (
+    Batch,
+    BatchParser,
+    NoBackoff,
+    PubSub,
+    Redis,
+    ResponseError,
+    Retry,
+    client_of,
+)
 from telemetry import metric
 
 log = structlog.get_logger(__name__)
@@ -28,7 +37,6 @@ OUTBOX = 8192  # messages that wait to be published at most; further ones are re
 
 
 _Pending = tuple[str, Channel | None, int]  # a command, the channel that it names, and its attempt
-_MESSAGES = (b"message", b"smessage")
 
 
 class RedisBackend(SharedBackend):
@@ -45,6 +53,7 @@ class RedisBackend(SharedBackend):
         super().__init__()
         options: dict[str, Any] = {
             "protocol": 2,
+            "parser_class": BatchParser,
             # Without supported errors redis-py neither retries nor reconnects by itself.
             "retry": Retry(NoBackoff(), 0, supported_errors=()),
             "socket_connect_timeout": TIMEOUT,
@@ -245,7 +254,7 @@ class RedisBackend(SharedBackend):
         await pubsub.execute_command(name, *channels)
 
     async def _read(self, pubsub: PubSub, pending_replies: deque[_Pending]) -> None:
-        # Not pubsub.get_message(), which takes eight times as long; all replies of one packet are read in one step.
+        # Not pubsub.get_message(), which takes eight times as long; all messages of one packet are read in one step.
         connection, now = pubsub.connection, asyncio.get_running_loop().time
         assert connection is not None  # noqa: S101 - connected above
         step_end = 0.0
@@ -255,14 +264,15 @@ class RedisBackend(SharedBackend):
             except ResponseError as error:
                 reply = error
             self._replied = now()
-            if isinstance(reply, list) and reply[0] in _MESSAGES:
-                # Foreign bytes must not end the connection; anything but JSON is read as MISSED.
-                self.deliver(reply[1].decode(errors="replace"), reply[2])
-            else:
-                self._handle_reply(reply, pending_replies)
-            if self._replied > step_end:
-                await asyncio.sleep(0)
-                step_end = now() + _MAX_STEP
+            is_batch = isinstance(reply, Batch)
+            for one in reply if is_batch else (reply,):
+                if is_batch:  # foreign bytes must not end the connection; anything but JSON is read as MISSED
+                    self.deliver(str(one[1], "utf-8", "replace"), one[2])
+                else:
+                    self._handle_reply(one, pending_replies)
+                if now() > step_end:
+                    await asyncio.sleep(0)
+                    step_end = now() + _MAX_STEP
 
     def _handle_reply(self, reply: Any, pending_replies: deque[_Pending]) -> None:
         if isinstance(reply, list) and reply[0] == b"sunsubscribe":
