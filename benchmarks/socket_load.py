@@ -54,6 +54,14 @@ class Delivered:
     latencies: list[float] = field(default_factory=list)  # seconds from publishing
 
 
+def change_of(generation: str, version: int) -> dict[str, object]:
+    """Return a message about a generation, as a worker publishes it."""
+    values = {"version": version, "status": "PROCESSING", "stage": "GENERATING", "progress": version % 100 / 100}
+    more = {"preview": None, "attempts": 1, "provider": "demo", "model": "demo", "is_favorite": False}
+    moments = {"share_slug": None, "started_at": None, "updated_at": "2026-01-01T00:00:00+00:00"}
+    return {**values, **more, **moments, "id": generation}
+
+
 def frame(payload: bytes, opcode: int = 1) -> bytes:
     """Return one masked frame of a client."""
     size = len(payload)
@@ -238,10 +246,7 @@ class Fleet:
                     self._publish_to_all()
 
     def _send(self, generation: str, version: int) -> None:
-        values = {"version": version, "status": "PROCESSING", "stage": "GENERATING", "progress": version % 100 / 100}
-        more = {"preview": None, "attempts": 1, "provider": "demo", "model": "demo", "is_favorite": False}
-        moments = {"share_slug": None, "started_at": None, "updated_at": "2026-01-01T00:00:00+00:00"}
-        payload = orjson.dumps({**values, **more, **moments, "id": generation})
+        payload = orjson.dumps(change_of(generation, version))
         channel = generation_channel(generation).encode()
         lengths = (len(channel), channel, len(payload), payload)
         if not self._pending:

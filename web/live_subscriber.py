@@ -11,7 +11,8 @@ from strawberry.http.exceptions import WebSocketDisconnected
 
 from models.enum import ErrorCode
 from schema.runtime.error_formatting import format_errors
-from schema.runtime.event_view import EncodedItem, EventOperation, EventView, next_message
+from schema.runtime.event_executor import EventOperation
+from schema.runtime.event_view import EncodedItem, EventView, next_message
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import Instrumentation, collecting_codes
 from schema.runtime.response_json import encode_json
@@ -50,9 +51,11 @@ class LiveSubscriber:
         "_operation",
         "_tail",
         "_view",
+        "_write",
         "_writing",
         "feed",
         "id",
+        "is_busy",
     )
 
     def __init__(
@@ -64,6 +67,7 @@ class LiveSubscriber:
         instrumentation: Instrumentation,
     ) -> None:
         self._connection = connection
+        self._write = connection.write
         self.id = operation_id
         self.feed = feed
         self._operation = operation
@@ -72,6 +76,7 @@ class LiveSubscriber:
         self._codes: set[ErrorCode] | None = None
         self._view: EventView | None = None
         self._writing: asyncio.Task[None] | None = None  # waits until the client reads
+        self.is_busy = False  # whether it waits
 
     def start(self) -> None:
         """Send what is new since the stream was opened, and everything from now on."""
@@ -81,18 +86,18 @@ class LiveSubscriber:
         self._view.add(self)
 
     @property
-    def is_busy(self) -> bool:
-        return self._writing is not None
-
-    @property
     def task(self) -> asyncio.Task[None] | None:
         """The task of a message that waits until the client reads."""
         return self._writing
 
     def deliver(self, item: EncodedItem) -> None:
-        if not self._may_continue():
+        feed = self.feed
+        try:
+            feed.check()
+        except Refusal as refusal:
+            self.fail(refusal)
             return
-        self.feed.position = item.position
+        feed.position = item.position
         if item.codes:
             self._add_codes(item.codes)
         self._send(item.messages)
@@ -111,7 +116,7 @@ class LiveSubscriber:
         self.close(is_disconnected=False)
 
     def fetch_missed(self) -> None:
-        self._writing = asyncio.create_task(self._send_missed())
+        self._wait_for(self._send_missed())
 
     def close(self, *, is_disconnected: bool = True) -> None:
         """End the subscription without a message. `is_disconnected`: by the client."""
@@ -149,12 +154,15 @@ class LiveSubscriber:
     def _send(self, bodies: Sequence[bytes]) -> None:
         """Give messages to the server in their order; what it does not take now waits in a task."""
         if self._writing is not None:
-            self._writing = asyncio.create_task(self._send_after(self._writing, bodies))
+            self._wait_for(self._send_after(self._writing, bodies))
             return
         for number, body in enumerate(bodies):
-            if not self._connection.write(body, self._tail):
-                self._writing = asyncio.create_task(self._send_later(bodies[number:]))
+            if not self._write(body, self._tail):
+                self._wait_for(self._send_later(bodies[number:]))
                 return
+
+    def _wait_for(self, writing: Coroutine[Any, Any, None]) -> None:
+        self._writing, self.is_busy = asyncio.create_task(writing), True
 
     async def _send_later(self, bodies: Sequence[bytes]) -> None:
         with suppress(WebSocketDisconnected):
@@ -187,6 +195,6 @@ class LiveSubscriber:
 
     def _written(self) -> None:
         """Continue with what is new, after the client has read."""
-        self._writing = None
+        self._writing, self.is_busy = None, False
         if self._view is not None and self._may_continue():
             self._view.serve(self)

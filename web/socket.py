@@ -24,7 +24,7 @@ from models.database.connection import is_outage
 from models.enum import ErrorCode
 from schema.root import schema
 from schema.runtime.context import Context
-from schema.runtime.event_view import EventOperation
+from schema.runtime.event_executor import EventOperation
 from schema.runtime.live_operation import LiveOperation, live_operation
 from schema.runtime.response_json import encode_json
 from services.accounts.connection_registry import OpenConnection

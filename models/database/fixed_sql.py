@@ -138,7 +138,7 @@ class RowKind(Generic[R]):
         self.row = row
         self.record: type[Any] = type(f"{row.__name__}Record", (row, asyncpg.Record), {"__slots__": ()})
         self.plain: type[Any] = type(f"{row.__name__}Plain", (row, dict), {})
-        self.updated: type[Any] = type(f"{row.__name__}Updated", (row, _Updated), {})
+        self.updated: type[Any] = type(f"{row.__name__}Updated", (row, _Updated), {"__slots__": ()})
 
     def updated_row(self, row: R, values: dict[str, Any]) -> R:
         """Return a row with later values of some columns; of a row that is one itself, `values` replace the former."""

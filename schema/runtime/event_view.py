@@ -2,24 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Hashable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Hashable
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
-from graphql import ExecutionResult, Executor
+from graphql import ExecutionResult
 
 from models.enum import ErrorCode
-from schema.runtime.compilation.executor import PlannedExecutor
 from schema.runtime.context import Context
-from schema.runtime.document import PreparedOperation
 from schema.runtime.error_formatting import format_errors
+from schema.runtime.event_executor import EventExecutor, EventOperation, Executed
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import collecting_codes
-from schema.runtime.pipeline import DarkroomSchema, build_executor
 from schema.runtime.response_json import encode_json
 from services.events.topic import Item, Position
+
+Finished: TypeAlias = dict[str, Any] | ExecutionResult
 
 _NO_CODES: frozenset[ErrorCode] = frozenset()
 
@@ -36,10 +34,7 @@ class Receiver(Protocol):
     """One subscriber of a view."""
 
     feed: Feed[Any, Any]
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it cannot be written to right now; it calls the view's `serve` when it can."""
+    is_busy: bool  # cannot be written to right now; it calls the view's `serve` when it can
 
     def deliver(self, item: EncodedItem) -> None:
         """Send the events of an item."""
@@ -54,33 +49,14 @@ class Receiver(Protocol):
         """Fetch what stands for the items that are gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventOperation:
-    """The subscription that a view executes for each event."""
-
-    schema: DarkroomSchema
-    prepared: PreparedOperation
-    variables: Mapping[str, Any] | None
-    cost: int  # of one event
-
-    def executor(self, context: Context) -> PlannedExecutor:
-        """Return graphql-core's executor of the subscription, of which each event gets a copy.
-
-        Raises:
-            ValueError: the variables are invalid, which opening the subscription would have found.
-        """
-        return build_executor(self.schema, self.prepared, context, self.variables)
-
-    def key(self, context: Context) -> Hashable:
-        """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
-        viewer = context.require_viewer()
-        variables = b""
-        if (
-            self.variables
-        ):  # as a digest, which is small; not by orjson, which refuses lone surrogates and large integers
-            variables = sha256(json.dumps(self.variables, sort_keys=True).encode()).digest()
-        rights = (viewer.id, viewer.role, context.uses_api_key)
-        return (self.prepared.text, self.prepared.name, variables, context.locale, rights)
+def view_key(operation: EventOperation, context: Context) -> Hashable:
+    """Return what the events depend on besides the topic: the document, its variables, the language, the rights."""
+    viewer, prepared = context.require_viewer(), operation.prepared
+    variables = b""
+    if operation.variables:  # as a digest, which is small; orjson refuses lone surrogates and large integers
+        variables = sha256(json.dumps(operation.variables, sort_keys=True).encode()).digest()
+    rights = (viewer.id, viewer.role, context.uses_api_key)
+    return (prepared.text, prepared.name, variables, context.locale, rights)
 
 
 class EventView:
@@ -92,15 +68,16 @@ class EventView:
 
     __slots__ = (
         "_context",
-        "_count",
+        "_cost",
         "_encoded",
         "_executor",
         "_is_paid",
         "_key",
-        "_operation",
+        "_newest",
         "_pending",
         "_render",
         "_topic",
+        "_turns",
         "receivers",
     )
 
@@ -108,14 +85,13 @@ class EventView:
         self._key = key
         self._topic = feed.topic
         self._render = feed.render
-        self._operation = operation
         self._context = context
-        slots = context.services.operations.query_slots
-        # Counts an event of the account, and returns the seconds until its turn.
-        self._count = partial(slots.count_event, context.caller, operation.cost)
-        self._executor: Executor[Any] | None = None  # made for the first event
+        self._turns = context.services.operations.query_slots.event_turns(context.caller)
+        self._cost = operation.cost
+        self._executor = EventExecutor(operation, context)
         self.receivers: dict[Receiver, None] = {}
-        self._encoded: dict[Position, EncodedItem] = {}
+        self._newest: EncodedItem | None = None
+        self._encoded: dict[Position, EncodedItem] | None = None  # of a topic that keeps several items
         self._pending: asyncio.Task[None] | asyncio.TimerHandle | None = None
         self._is_paid = False
 
@@ -123,7 +99,7 @@ class EventView:
     def of(cls, feed: Feed[Any, Any], operation: EventOperation) -> "EventView":
         """Return the view for the subscriber of a feed, a new one if there is none."""
         context = feed.context.of_events(feed.viewer)
-        key = operation.key(context)
+        key = view_key(operation, context)
         view = feed.topic.followers.get(key)
         if view is None:
             view = feed.topic.followers[key] = cls(key, feed, operation, context)
@@ -136,8 +112,9 @@ class EventView:
 
     def remove(self, receiver: Receiver) -> None:
         """Stop sending to a receiver; a view without any is gone."""
-        self.receivers.pop(receiver, None)
+        del self.receivers[receiver]
         if not self.receivers:
+            self._turns.close()
             self._topic.followers.pop(self._key, None)
             if self._pending is not None:
                 self._pending.cancel()
@@ -150,15 +127,18 @@ class EventView:
         """Send a receiver what it has not received, until it cannot be written to."""
         feed, topic = receiver.feed, self._topic
         while not receiver.is_busy and receiver in self.receivers:
-            if topic.has_missed(feed.position):
+            position = feed.position
+            if topic.missed > position:
                 receiver.fetch_missed()
                 return
-            item = topic.next_item(feed.position)
+            item = topic.next_item(position)
             if item is None:
                 if topic.has_ended:
                     receiver.complete()
                 return
-            encoded = self._encoded.get(item.position)
+            encoded = self._newest
+            if encoded is None or encoded.position != item.position:
+                encoded = self._encoded.get(item.position) if self._encoded else None
             if encoded is None:
                 try:
                     encoded = self._execute_next(item)
@@ -173,15 +153,15 @@ class EventView:
 
     async def encode(self, item: Item[Any]) -> EncodedItem:
         """Execute an item for one receiver, outside the turns of the view."""
-        await asyncio.sleep(self._count())
-        return self._encode(item.position, [await _result(value) for value in self._execute(item)])
+        await asyncio.sleep(self._turns.count(self._cost))
+        return self._encode(item.position, [await _awaited(result) for result in self._execute(item)])
 
     def _execute_next(self, item: Item[Any]) -> EncodedItem | None:
         """Execute an item for all receivers; None: it takes longer, or has to wait for its turn."""
         if self._pending is not None:
             return None
         if not self._is_paid:
-            delay = self._count()
+            delay = self._turns.count(self._cost)
             if delay > 0:
                 self._is_paid = True
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
@@ -189,14 +169,14 @@ class EventView:
         self._is_paid = False
         results = self._execute(item)
         for result in results:
-            if not isinstance(result, ExecutionResult):
+            if type(result) is not dict and not isinstance(result, ExecutionResult):
                 self._pending = asyncio.create_task(self._finish(item, results))
                 return None
-        return self._keep(self._encode(item.position, cast("list[ExecutionResult]", results)))
+        return self._keep(self._encode(item.position, cast("list[Finished]", results)))
 
-    async def _finish(self, item: Item[Any], results: list[ExecutionResult | Awaitable[ExecutionResult]]) -> None:
+    async def _finish(self, item: Item[Any], results: list[Executed]) -> None:
         try:
-            encoded = self._keep(self._encode(item.position, [await _result(result) for result in results]))
+            encoded = self._keep(self._encode(item.position, [await _awaited(result) for result in results]))
         except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
             for receiver in tuple(self.receivers):
                 receiver.fail(error)
@@ -213,32 +193,26 @@ class EventView:
         self.changed()
 
     def _keep(self, encoded: EncodedItem) -> EncodedItem:
-        topic = self._topic
+        topic, self._newest = self._topic, encoded
         if topic.keeps_newest:
-            self._encoded.clear()
+            return encoded
+        if self._encoded is None:
+            self._encoded = {}
         elif len(self._encoded) >= topic.max_items:
             current = {item.position for item in topic.items}
             self._encoded = {position: kept for position, kept in self._encoded.items() if position in current}
         self._encoded[encoded.position] = encoded
         return encoded
 
-    def _execute(self, item: Item[Any]) -> list[ExecutionResult | Awaitable[ExecutionResult]]:
-        return [self._execute_event(event) for event in self._render(item.value, self._context)]
+    def _execute(self, item: Item[Any]) -> list[Executed]:
+        return list(map(self._executor.execute, self._render(item.value, self._context)))
 
-    def _execute_event(self, event: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
-        executor, self._executor = self._executor or self._operation.executor(self._context), None
-        executor.root_value = event
-        # Without @defer and @stream, there is one result.
-        result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
-        if isinstance(result, ExecutionResult) and not result.errors:
-            self._executor = executor
-        else:  # it still has the event and its errors; a copy costs as much as the rest
-            self._executor = executor.build_per_event_executor(None)
-        return result
-
-    def _encode(self, position: Position, results: list[ExecutionResult]) -> EncodedItem:
+    def _encode(self, position: Position, results: list[Finished]) -> EncodedItem:
         messages, codes = [], _NO_CODES
         for result in results:
+            if isinstance(result, dict):
+                messages.append(data_message(encode_json(result)))
+                continue
             payload: dict[str, object] = {"data": result.data}
             if result.errors:
                 with collecting_codes() as found:
@@ -249,10 +223,15 @@ class EventView:
         return EncodedItem(position, tuple(messages), codes)
 
 
-async def _result(result: ExecutionResult | Awaitable[ExecutionResult]) -> ExecutionResult:
-    return result if isinstance(result, ExecutionResult) else await result
+async def _awaited(result: Executed) -> Finished:
+    return await result if isinstance(result, Awaitable) else result
 
 
 def next_message(payload: bytes) -> bytes:
     """Return a message of type `next`, up to the operation's id."""
     return b'{"type":"next","payload":' + payload + b',"id":'
+
+
+def data_message(data: bytes) -> bytes:
+    """Return a message of an event without errors, as `next_message` does."""
+    return b'{"type":"next","payload":{"data":' + data + b'},"id":'

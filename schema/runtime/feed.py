@@ -24,7 +24,7 @@ class Feed(Generic[T, E]):
 
     __slots__ = (
         "_changed",
-        "_role",
+        "_user",
         "connection",
         "context",
         "is_for_admins",
@@ -50,7 +50,7 @@ class Feed(Generic[T, E]):
         self.is_live = False  # what it opens with has been sent: the rest is the same for all subscribers of the topic
         viewer = context.require_viewer()
         assert context.token is not None  # noqa: S101 - there is a viewer
-        self._role = viewer.role
+        self._user = viewer  # whose role is known to the context
         self._changed: asyncio.Event | None = None
         connections = context.services.accounts.connections
         self.connection = connections.open_subscription(context.token, viewer, self.changed)
@@ -70,9 +70,11 @@ class Feed(Generic[T, E]):
         connection, context = self.connection, self.context
         if connection.signed_out or context.viewer is None:
             raise UnauthenticatedError
-        if connection.user.role is not self._role:
-            self._role = connection.user.role
-            context.set_viewer(connection.user)
+        user = connection.user
+        if user is not self._user:
+            if user.role is not self._user.role:
+                context.set_viewer(user)
+            self._user = user
         if self.is_for_admins:
             context.require_admin()
 

@@ -39,7 +39,8 @@ class GenerationTopic(Topic[GenerationRow]):
         if updated is None:  # a gap, another release's message, or a final status, whose row has more fields
             self.read_again()
         else:
-            self.show(updated)
+            self.version = version = updated["version"]
+            self.add(Item((version,), updated))
 
     def read_again(self) -> None:
         self.topics.read_soon(self)

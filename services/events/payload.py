@@ -23,7 +23,8 @@ GENERATION_FIELDS = (
     "share_slug",
 )
 GENERATION_TIMES = ("started_at", "updated_at")
-_fields_of = itemgetter(*GENERATION_FIELDS)
+_FIELDS = GENERATION_FIELDS + GENERATION_TIMES
+_fields_of = itemgetter(*_FIELDS)
 _UNFINISHED = frozenset(status.value for status in GenerationStatus if not status.is_final)
 _STAGES = frozenset(stage.value for stage in GenerationStage)
 LINE_FIELDS = (
@@ -68,9 +69,15 @@ def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> Generati
     try:
         if payload["status"] not in _UNFINISHED or payload["stage"] not in _STAGES:
             return None
-        values = dict(zip(GENERATION_FIELDS, _fields_of(payload), strict=True))
+        if not isinstance(payload["version"], int):
+            return None
+        found = _fields_of(payload)
+        # Without other fields, a copy of the message takes a third of the time of a dictionary of these.
+        has_others = len(payload) > len(_FIELDS) + ("id" in payload)
+        values = dict(zip(_FIELDS, found, strict=True)) if has_others else payload.copy()
         for name in GENERATION_TIMES:
-            values[name] = datetime.fromisoformat(payload[name]) if payload[name] else None
+            text = values[name]
+            values[name] = datetime.fromisoformat(text) if text else None
     except _OTHER_RELEASE:
         return None
     return GENERATIONS.updated_row(generation, values)

@@ -134,12 +134,12 @@ class Topic(ABC, Generic[V]):
 
     def has_missed(self, position: Position) -> bool:
         """Whether items after `position` are gone."""
-        return not self.keeps_newest and self.missed > position
+        return self.missed > position
 
     def add(self, item: Item[V]) -> None:
         """Add an item, and let all subscribers take it."""
-        if self.keeps_newest:
-            self.items = [item]
+        if self.keeps_newest and self.items:
+            self.items[0] = item
         else:
             self.items.append(item)
             if len(self.items) > self.max_items:

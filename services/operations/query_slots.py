@@ -42,6 +42,8 @@ class QuerySlots:
         self._running = {kind: asyncio.Semaphore(total) for kind, total in _TOTAL.items()}
         self._due: dict[str, float] = {}  # when a caller with pauses would have come so far; seconds of the clock
         self._max_due = _MAX_FORGOTTEN  # entries, after which those in the past are removed
+        self._event_turns: dict[str, EventTurns] = {}
+        self._max_event_turns = _MAX_FORGOTTEN
         self._admitted: set[str] = set()  # callers with an operation in this step of the event loop
         self._last_caller = ""
         self._last_seen = self._other_seen = float("-inf")  # of the last caller, and of any other
@@ -69,7 +71,7 @@ class QuerySlots:
         if cost is not None:
             seconds = min(_PREPARED_SECONDS + cost * _SECONDS_OF_COST, REQUEST_SECONDS)
         due = max(self._due.get(key, 0.0), now) + seconds * _PAUSE
-        if due - now > _BURST_SECONDS and self._has_others(caller, now):
+        if due - now > _BURST_SECONDS and self.has_others(caller, now):
             return False
         self._set_due(key, min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS), now)
         if not self._admitted:
@@ -100,16 +102,26 @@ class QuerySlots:
         finally:
             asyncio.get_running_loop().call_later(pause, turns.release, caller)
 
+    def event_turns(self, caller: str) -> "EventTurns":
+        """Return the turns of the events of a caller's subscriptions, kept until its `close`."""
+        turns = self._event_turns.get(caller)
+        if turns is None:
+            if len(self._event_turns) >= self._max_event_turns:
+                now = self.clock()
+                self._event_turns = {key: kept for key, kept in self._event_turns.items() if kept.is_needed(now)}
+                self._max_event_turns = max(2 * len(self._event_turns), _MAX_FORGOTTEN)
+            turns = self._event_turns[caller] = EventTurns(self, caller)
+        turns.users += 1
+        return turns
+
     def count_event(self, caller: str, cost: int) -> float:
         """Count an event of one of the caller's subscriptions, which costs `cost`; return the seconds until its turn.
 
         One change can be an event of two hundred subscriptions. Their events are spread, with pauses as above.
         """
-        now, key = self.clock(), f"{caller} events"
-        start = max(self._due.get(key, 0.0), now)
-        share = 1 + _PAUSE if self._has_others(caller, now) else 1.0
-        self._set_due(key, start + cost * _SECONDS_OF_COST * share, now)
-        return max(start - now - _EVENT_BURST_SECONDS, 0.0)
+        turns = self.event_turns(caller)
+        turns.close()
+        return turns.count(cost)
 
     async def wait_for_event(self, caller: str, cost: int) -> None:
         """Wait until one of the caller's subscriptions may execute its next event, counted as above."""
@@ -122,7 +134,7 @@ class QuerySlots:
         due = max(self._due.get(key, 0.0), started) + took + (took + besides) * _PAUSE
         due = min(due, now + _BURST_SECONDS + _MAX_PAUSE_SECONDS)
         self._set_due(key, due, now)
-        return max(due - now - _BURST_SECONDS if self._has_others(caller, now) else 0.0, took * _MIN_PAUSE)
+        return max(due - now - _BURST_SECONDS if self.has_others(caller, now) else 0.0, took * _MIN_PAUSE)
 
     def _set_due(self, key: str, due: float, now: float) -> None:
         self._due[key] = due
@@ -130,6 +142,35 @@ class QuerySlots:
             self._due = {each: when for each, when in self._due.items() if when > now}
             self._max_due = max(2 * len(self._due), _MAX_FORGOTTEN)
 
-    def _has_others(self, caller: str, now: float) -> bool:
+    def has_others(self, caller: str, now: float) -> bool:
+        """Return whether another caller was active a moment ago."""
         seen = self._other_seen if caller == self._last_caller else self._last_seen
         return self._has_pauses and now - seen < _ACTIVE_SECONDS
+
+
+class EventTurns:
+    """The turns of the events of one caller's subscriptions; see `QuerySlots.count_event`."""
+
+    __slots__ = ("_caller", "_due", "_slots", "users")
+
+    def __init__(self, slots: QuerySlots, caller: str) -> None:
+        self._slots = slots
+        self._caller = caller
+        self._due = 0.0  # when the caller would have come so far; seconds of the clock
+        self.users = 0
+
+    def count(self, cost: int) -> float:
+        """Count an event that costs `cost`; return the seconds until its turn."""
+        now = self._slots.clock()
+        start = max(self._due, now)
+        share = 1 + _PAUSE if self._slots.has_others(self._caller, now) else 1.0
+        self._due = start + cost * _SECONDS_OF_COST * share
+        return max(start - now - _EVENT_BURST_SECONDS, 0.0)
+
+    def close(self) -> None:
+        """Note that a user counts no more events."""
+        self.users -= 1
+
+    def is_needed(self, now: float) -> bool:
+        """Whether new ones would not allow the same."""
+        return self.users > 0 or self._due > now

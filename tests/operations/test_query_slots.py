@@ -213,6 +213,24 @@ async def test_events_of_one_caller_are_spread_and_those_of_others_do_not_wait()
     assert not await has_to_wait(slots, "eve", 300)
 
 
+async def test_turns_of_events_are_kept_while_they_are_used_or_due() -> None:
+    clock = Clock()
+    slots = QuerySlots(clock)
+    used, due = slots.event_turns("ada"), slots.event_turns("eve")
+    assert due.count(10_000_000) == 0
+    due.close()
+    for number in range(2000):  # more callers than are kept
+        slots.event_turns(f"caller{number}").close()
+    assert slots.event_turns("ada") is used
+    assert slots.event_turns("eve").count(1) > 100
+    clock.now += 1000
+    for number in range(3000):
+        slots.event_turns(f"other{number}").close()
+    assert slots.event_turns("ada") is used
+    assert slots.event_turns("eve") is due, "the last user has not closed it"
+    assert slots.event_turns("caller0").users == 1
+
+
 async def test_events_of_expensive_subscriptions_wait_for_their_turn(server: Running, ada: Api) -> None:
     eve = await server.api.sign_up("eve@example.com")
     await server.services.operations.query_slots.wait_for_event(eve.user["id"], 10_000_000)

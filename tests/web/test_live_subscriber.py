@@ -18,7 +18,7 @@ from resolvers.generations import _states
 from schema.root import schema
 from schema.runtime.access import Audience
 from schema.runtime.context import Context
-from schema.runtime.event_view import EventOperation
+from schema.runtime.event_executor import EventOperation
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import Instrumentation
 from services.billing.credits_topic import CreditsTopic

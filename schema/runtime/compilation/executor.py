@@ -58,7 +58,7 @@ class LazyExecutor:
         self.context_value = context
         self.variable_values = variable_values
         self.arguments = arguments
-        self.root_value = None
+        self.root_value: Any = None
         self.hide_suggestions = True
 
     @cached_property
@@ -82,4 +82,5 @@ class LazyExecutor:
 
     def interpret(self) -> Any:
         """Execute the operation as graphql-core does."""
+        self.whole.root_value = self.root_value
         return self.whole.interpret()

@@ -75,12 +75,24 @@ class Plan:
     def execute(self, executor: Executor[Any] | LazyExecutor) -> AwaitableOrValue[ExecutionResult]:
         """Return the result of an operation with the executor's context and variables, as `execute_operation` does."""
         run = Run(executor)
+        found = self.execute_event(run, executor.root_value)
+        return run.result(found) if isinstance(found, dict) else found
+
+    def execute_event(self, run: Run, event: Any) -> dict[str, Any] | AwaitableOrValue[ExecutionResult]:
+        """Return the data of an event of a subscription, and the result where it has errors or has to wait.
+
+        Only a run whose events all had data without errors may execute another one.
+        """
         try:
-            data = self._execute(run, executor.root_value, None)
+            data = self._execute(run, event, None)
         except (GraphQLError, RerunError) as error:
             run.close()
+            run.executor.root_value = event
             return self._failed(run, error)
-        return self._finish(run, data) if type(data) is CoroutineType else run.result(data)
+        if type(data) is CoroutineType:
+            run.executor.root_value = event
+            return self._finish(run, data)
+        return run.result(data) if run.errors else data
 
     async def _finish(self, run: Run, data: Coroutine[Any, Any, Any]) -> ExecutionResult:
         try:

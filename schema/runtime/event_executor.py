@@ -1,0 +1,89 @@
+"""The execution of a subscription's events, one after another: by its plan, without an executor for each."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias, cast
+from weakref import ref
+
+from graphql import ExecutionResult
+
+from schema.runtime.compilation.executor import LazyExecutor, PlannedExecutor
+from schema.runtime.compilation.plan import Plan
+from schema.runtime.compilation.run import Run
+from schema.runtime.context import Context
+from schema.runtime.document import PreparedOperation
+from schema.runtime.pipeline import DarkroomSchema, build_executor
+
+# The data of an event without errors, or its result.
+Executed: TypeAlias = dict[str, Any] | ExecutionResult | Awaitable[ExecutionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class EventOperation:
+    """The subscription that a view executes for each event."""
+
+    schema: DarkroomSchema
+    prepared: PreparedOperation
+    variables: Mapping[str, Any] | None
+    cost: int  # of one event
+
+
+def _no_plan() -> None:
+    return None
+
+
+class EventExecutor:
+    """Executes the events of one subscription for one context."""
+
+    __slots__ = ("_context", "_executor", "_operation", "_plan", "_run")
+
+    def __init__(self, operation: EventOperation, context: Context) -> None:
+        self._operation = operation
+        self._context = context
+        self._plan: Callable[[], Plan | None] = _no_plan  # weak: how many plans are kept is limited elsewhere
+        self._run: Run | None = None  # of the events that have had neither errors nor anything to wait for
+        self._executor: PlannedExecutor | None = None  # graphql-core's, of which each event gets a copy
+
+    def execute(self, event: Any) -> Executed:
+        """Execute an event.
+
+        Raises:
+            ValueError: the variables are invalid, which opening the subscription would have found.
+        """
+        plan, run = self._plan(), self._run
+        if plan is None or run is None:
+            plan = self._find_plan()
+            run = self._start() if plan else None
+            if plan is None or run is None:
+                return self._interpret(event)
+            self._plan = ref(plan)
+        self._run = None
+        found = plan.execute_event(run, event)
+        if type(found) is dict:
+            self._run = run
+        return found
+
+    def _find_plan(self) -> Plan | None:
+        operation = self._operation
+        node = operation.prepared.operation
+        if node is None or not self._context.compiles_operations:
+            return None
+        return operation.schema.plans.find(node, operation.variables or {})
+
+    def _start(self) -> Run | None:
+        operation, context = self._operation, self._context
+        schema, prepared = operation.schema, operation.prepared
+        variables = prepared.coerce(schema._schema, operation.variables)
+        if variables is None:
+            return None
+        build = partial(build_executor, schema, prepared, context, operation.variables)
+        return Run(LazyExecutor(build, context, variables.values, variables.arguments))
+
+    def _interpret(self, event: Any) -> Executed:
+        if self._executor is None:
+            operation = self._operation
+            self._executor = build_executor(operation.schema, operation.prepared, self._context, operation.variables)
+        # Without @defer and @stream, there is one result.
+        executor = cast("PlannedExecutor", self._executor.build_per_event_executor(event))
+        return cast("Executed", executor.interpret())
