@@ -50,6 +50,7 @@ attack: .venv/dev ## attack a server on loopback in 33 ways, and time another us
 bench: .venv/dev ## measure pages, fan-out, generations and pictures beside floors and peers, then lists, analytics, webhooks; ROWS=, WORKERS=
 	@PYTHONPATH=. $(BIN)/python benchmarks/pages.py --workers $(or $(WORKERS),1) --cold KEPT_ANSWERS_MIB=0
 	@PYTHONPATH=. $(BIN)/python benchmarks/layers.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/request_cost.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py --workers $(or $(WORKERS),1)
 	@PYTHONPATH=. $(BIN)/python benchmarks/life.py
 	@PYTHONPATH=. $(BIN)/python benchmarks/reads.py

@@ -5,8 +5,8 @@ Starlette's `max_body_size` replaces the response with a plain text of its own. 
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from cross_web import HTTPException
@@ -79,13 +79,13 @@ def decode_json(data: str | bytes) -> object:
     return found if is_same else _decode(data)
 
 
-def _has_float(found: object) -> bool:
+def _has_float(found: Any) -> bool:
     kind = found.__class__
     if kind is dict:
-        found = cast("dict[str, object]", found).values()
+        found = found.values()
     elif kind is not list:
         return kind is float
-    for inner in cast("Iterable[object]", found):
+    for inner in found:
         kind = inner.__class__
         if kind is float or ((kind is dict or kind is list) and inner and _has_float(inner)):
             return True

@@ -48,8 +48,8 @@ from web.socket import MAX_OPERATIONS, TOO_MANY_CONNECTIONS, SocketAdapter, Sock
 from web.socket_frames import TOO_MANY
 from web.upload_slots import UploadSlots, announced_bytes
 
-_BY_GET = frozenset({OperationType.QUERY})
-_BY_POST = frozenset({OperationType.QUERY, OperationType.MUTATION})
+_BY_GET = (OperationType.QUERY,)
+_BY_POST = (OperationType.QUERY, OperationType.MUTATION)
 
 
 class _SubscriptionError(HTTPException):

@@ -20,6 +20,7 @@ WHOLE_RESPONSE = "darkroom.whole_response"
 _INVALID_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]|\A\Z")  # RFC 9110, 5.6.2: what no token contains
 _INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = {204, 304}
+_FRAMING = {b"content-length", b"transfer-encoding", b"connection"}  # headers that say how the response ends
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _FAILED: Message = {
     "type": "http.response.start",
@@ -203,7 +204,9 @@ class HttpExchange:
             line = constant.get(header)
             if line is None:
                 line = _line(*header)
-                has_close = self._read_header(header[0].lower(), header[1]) or has_close
+                name = header[0].lower()
+                if name in _FRAMING:
+                    has_close = self._read_header(name, header[1]) or has_close
             found.append(line)
         if not self.keep_alive and not has_close:
             found.append(b"connection: close\r\n")

@@ -151,7 +151,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         elif self._received > MAX_HEAD_BYTES:
             self._reject(HEAD_TOO_LARGE)
         elif self.cycle is not None and not self.cycle.response_complete:
-            self._stop_timer()
+            if self._timer is not None:
+                self._stop_timer()
         elif self._timer is None:
             self._start_timer(self._limits.head, self._end_head)
 
@@ -211,7 +212,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._read_head()
         self._stage = _BODY
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         self._body_bytes = self._body_parts = self._idle_bytes = self._discarded_bytes = 0
         self.open_connections.stop_waiting(self)
 

@@ -136,7 +136,7 @@ class Coverage:
 
     def includes(self, variables: Mapping[str, Any]) -> bool:
         """Return whether an answer with these variables is covered."""
-        return all(variables.get(name) is None for name in self.null_variables)
+        return not self.null_variables or all(variables.get(name) is None for name in self.null_variables)
 
 
 def coverage_of(schema: GraphQLSchema, document: DocumentNode) -> Coverage | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 from graphql import GraphQLError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
 
 from models.database.connection import is_outage
 from models.enum import ErrorCode
@@ -24,6 +26,25 @@ MAX_ERRORS = 10  # of a document or its variables: enough to fix them, too few f
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")  # graphql-core's: names of a schema that may be secret
 # Also graphql-core's: it repeats an invalid value in full, even a password.
 _INVALID_VALUE = re.compile(r",? found: .*|(?<= value): .*|(?<=String) ['\"].*", re.IGNORECASE | re.DOTALL)
+_TYPE_NAMES = {
+    OperationType.QUERY: "queries",
+    OperationType.MUTATION: "mutations",
+    OperationType.SUBSCRIPTION: "subscriptions",
+}
+
+
+def as_graphql_error(error: Exception) -> GraphQLError:
+    """Return an exception as an error of GraphQL."""
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+
+
+def without_operation(error: Exception) -> GraphQLError:
+    """Return the error of a document without an operation to execute, on transports without status codes."""
+    if isinstance(error, CannotGetOperationTypeError):
+        return GraphQLError(error.as_http_error_reason(), original_error=error)
+    if isinstance(error, InvalidOperationTypeError):
+        return GraphQLError(f"{_TYPE_NAMES[error.operation_type]} are not allowed", original_error=error)
+    return as_graphql_error(error)
 
 
 def format_errors(errors: list[GraphQLError], context: object) -> None:

@@ -22,7 +22,7 @@ from schema.runtime.compilation.executor import Executable, LazyExecutor, Planne
 from schema.runtime.compilation.plans import Plans
 from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, KnownVariables, PreparedOperation
-from schema.runtime.error_formatting import MAX_ERRORS, format_errors
+from schema.runtime.error_formatting import MAX_ERRORS, as_graphql_error, format_errors, without_operation
 from schema.runtime.instrumentation import NO_OPERATION, Instrumentation
 from schema.runtime.kept_answers import Answer, AnsweredResult, KeptAnswers
 from schema.runtime.live_operation import live_operation
@@ -36,11 +36,6 @@ _PLANNED_SHARE = 4
 # The cost above which a caller's operations are executed one at a time; that of a mutation includes its writes.
 _EXPENSIVE = {OperationType.QUERY: 300, OperationType.MUTATION: 2 * complexity.WRITE_COST}
 _NO_REPLICA = nullcontext()
-_TYPE_NAMES = {
-    OperationType.QUERY: "queries",
-    OperationType.MUTATION: "mutations",
-    OperationType.SUBSCRIPTION: "subscriptions",
-}
 
 
 class OperationRequest(NamedTuple):
@@ -139,7 +134,7 @@ async def respond(
     except NO_OPERATION:
         raise
     except Exception as error:  # noqa: BLE001 - it becomes the response
-        return _refused([_as_graphql_error(error)], request.context)
+        return _refused([as_graphql_error(error)], request.context)
 
 
 async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGenerator[ExecutionResult, None]:
@@ -159,9 +154,9 @@ async def stream(schema: DarkroomSchema, request: OperationRequest) -> AsyncGene
                 async for result in results:
                     yield result
     except NO_OPERATION as error:
-        yield _refused([_without_operation(error)], request.context)
+        yield _refused([without_operation(error)], request.context)
     except Exception as error:  # noqa: BLE001 - it becomes the response
-        yield _refused([_as_graphql_error(error)], request.context)
+        yield _refused([as_graphql_error(error)], request.context)
 
 
 async def _prepare(schema: DarkroomSchema, request: OperationRequest) -> _Prepared:
@@ -374,7 +369,7 @@ async def _subscribe(
                     format_errors(event.errors, context)
                 yield ExecutionResult(event.data, event.errors)
     except Exception as error:  # noqa: BLE001 - graphql-core does not handle those of the source of the events
-        errors = [_as_graphql_error(error)]
+        errors = [as_graphql_error(error)]
         format_errors(errors, context)
         yield ExecutionResult(None, errors)
 
@@ -394,16 +389,3 @@ def _refused(errors: list[GraphQLError], context: Context) -> PreExecutionError:
     """Return the result of an operation that was not executed."""
     format_errors(errors, context)
     return PreExecutionError(data=None, errors=errors)
-
-
-def _as_graphql_error(error: Exception) -> GraphQLError:
-    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
-
-
-def _without_operation(error: Exception) -> GraphQLError:
-    """Return the error of a document without an operation to execute, on transports without status codes."""
-    if isinstance(error, CannotGetOperationTypeError):
-        return GraphQLError(error.as_http_error_reason(), original_error=error)
-    if isinstance(error, InvalidOperationTypeError):
-        return GraphQLError(f"{_TYPE_NAMES[error.operation_type]} are not allowed", original_error=error)
-    return _as_graphql_error(error)

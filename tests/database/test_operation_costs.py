@@ -66,7 +66,7 @@ QUERIES = {
 }
 REQUESTED = Cost(6, 1900, 2800, 3)
 COMPLETED = Cost(8, 1300, 2800, 5)
-WORK = {"page": Work(1900, 290), "one generation": Work(1700, 290)}
+WORK = {"page": Work(950, 290), "one generation": Work(950, 290)}
 
 
 def exceeded(found: Cost | Work, recorded: Cost | Work) -> dict[str, tuple[int, int]]:
