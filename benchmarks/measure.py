@@ -76,9 +76,9 @@ def backends(libraries: str = "") -> Iterator[Backends]:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the URL of an empty database, which is dropped afterwards."""
-    server = PostgresServer()
+def postgres(libraries: str = "") -> Iterator[str]:
+    """Yield the URL of an empty database, which is dropped afterwards. `libraries`: that a server of its own loads."""
+    server = PostgresServer(own=bool(libraries), libraries=libraries)
     server.start()
     server.create_database(_NAME)
     try:

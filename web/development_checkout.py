@@ -1,6 +1,5 @@
 """The checkout page of a development deployment: its button simulates a payment, and nothing is charged."""
 
-from babel.numbers import format_currency, get_currency_precision
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +18,8 @@ _NOTICE = message("This is a development page. Nothing is charged.")
 
 async def show_checkout(request: Request) -> Response:
     """Show the product, its price and the button."""
+    from babel.numbers import format_currency, get_currency_precision  # only for this page
+
     product = await _find_product(request)
     if isinstance(product, Response):
         return product

@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-from babel.dates import format_date
 from starlette.responses import Response
 
 from services.core import locale
@@ -17,6 +16,8 @@ def shared_page(reader: Reader, shared: SharedPicture) -> Response:
     title = locale.choose(shared.title, reader.locale) or reader.translate(message("A picture"))
     by = reader.translate(message("Shared by {name}", name=shared.shared_by)) if shared.shared_by else ""
     preview_width, preview_height = preview_size(shared.file)
+    from babel.dates import format_date  # only for this page, as Jinja2
+
     day = shared.created_at.date()
     values = {
         "title": title,

@@ -5,7 +5,6 @@ import contextlib
 import functools
 import random
 import re
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +39,7 @@ _OUTAGES = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # of a connection that was lost in the middle of a statement
 )
-_SQLITE_OUTAGES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+_SQLITE_OUTAGES = (5, 6, 13)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL; sqlite3 is imported where it is used
 
 # Conflicts of two transactions: one was certainly rolled back, and can be retried.
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -63,9 +62,9 @@ def is_outage(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _OUTAGES):
             return True
-        if isinstance(error, sqlite3.Error):
+        if code := getattr(error, "sqlite_errorcode", 0):
             # The primary code, without the extended code's upper bits; errors of the module itself have none.
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
+            return code & 0xFF in _SQLITE_OUTAGES
         error = error.__cause__ or error.__context__
     return False
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -79,6 +78,8 @@ async def _applied_in_postgres(url: str) -> set[str]:
 
 def _applied_in_sqlite(path: Path) -> set[str]:
     """Return the applied migrations; none if the file does not exist or cannot be read, which the upgrade reports."""
+    import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
+
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return {version for (version,) in connection.execute(_APPLIED)}

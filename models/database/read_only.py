@@ -5,7 +5,6 @@ The pool's connections are for short statements, and SQLite's single connection 
 
 import asyncio
 import contextlib
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, overload
 
@@ -95,6 +94,8 @@ class ReadOnlyDatabase:
             connection.terminate()  # it may still be busy, and a regular close would wait for it
 
     async def _query_sqlite(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        import sqlite3  # 1.3 MiB, which a server on PostgreSQL does not need
+
         address = f"{sqlite_path(self._url).absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY, check_same_thread=False)
         connection.row_factory = sqlite3.Row

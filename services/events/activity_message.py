@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from babel.numbers import get_currency_precision
-
 from models.enum import AdminAction, GenerationStatus, TransactionType
 from services.core.message import Message, message
 from services.events.activity import ACTIVITIES, Activity, ActivityKind
@@ -94,6 +92,8 @@ def _ledger_line(type: TransactionType, amount: int, balance: int) -> Message:
 
 
 def _payment(minor: int, currency: str) -> Message:
+    from babel.numbers import get_currency_precision  # only for payments
+
     digits = get_currency_precision(currency.upper())
     money = f"{abs(minor) / 10**digits:.{digits}f} {currency.upper()}".strip()
     return message("{money} refunded.", money=money) if minor < 0 else message("{money} paid.", money=money)

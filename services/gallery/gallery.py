@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from models import ids
 from models.enum import GenerationStatus, MediaKind
@@ -11,7 +11,7 @@ from models.generation_row import GenerationRow
 from services.core.pagination import Page, PageRequest, created_bounds, page_of, replica_page
 from services.core.text import slug_or_empty
 from services.gallery.generation_query import NONE_DELETED, GenerationQuery
-from services.gallery.search import search_page, search_words
+from services.gallery.search import search, search_words
 
 
 class GenerationOrder(StrEnum):
@@ -88,8 +88,8 @@ class GalleryService:
         Raises:
             InvalidInputError: the search is too long or contains invalid characters.
         """
-        query = NONE_DELETED.equal("user_id", user_id)
-        return await replica_page(lambda: _page(query, request, wanted, order, attributes), user_id)
+        query = NONE_DELETED.of_account(user_id, indexed=wanted is None or wanted.batch_id is None)
+        return await replica_page(lambda: _page(query, request, wanted, order, attributes, of_account=True), user_id)
 
     async def all_generations(
         self,
@@ -112,29 +112,56 @@ async def _page(
     wanted: GenerationFilter | None,
     order: GenerationOrder,
     attributes: frozenset[str] | None,
+    *,
+    of_account: bool = False,
 ) -> Page[GenerationRow, GenerationKey]:
-    key = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
+    cursor = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
     descending = order is not GenerationOrder.OLDEST
+    key: tuple[str, ...] = cursor
+    reading: PageRequest[Any] = request
     if wanted is not None:
-        query = _filtered(query, wanted)
+        first = _first_column(wanted) if of_account and cursor == ("id",) else None
+        query = _filtered(query, wanted, first[0] if first else None)
+        if first is not None:
+            column, value = first
+            query, key = query.begins_with(column, value), (column, "id")
+            after, before = ((value, one) if one is not None else None for one in (request.after, request.before))
+            reading = PageRequest(request.first, after, request.last, before)
         if words := search_words(wanted.search):
-            return await search_page(query, words, request, key, attributes, descending=descending)
-    ahead, down = query.between_cursors(request, key, descending=descending), request.walks_down(descending=descending)
+            found, count = await search(query, words, reading, key, attributes, descending=descending)
+            return page_of(found, request, cursor, count)
+    ahead, down = query.between_cursors(reading, key, descending=descending), request.walks_down(descending=descending)
     # One more row than requested shows whether there is a further page in that direction.
     found = await ahead.page(attributes, key, request.size + 1, down=down, is_indexed=wanted is None)
-    return page_of(found, request, key, query.total)
+    return page_of(found, request, cursor, query.total)
 
 
-def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQuery:
-    if wanted.status is not None:
+def _first_column(wanted: GenerationFilter) -> tuple[str, object] | None:
+    """Return the column, and its value, whose index has only rows that are wanted: the rarest value, as a rule."""
+    if wanted.batch_id is not None:
+        return None  # a few rows, which have an index of their own
+    if wanted.style_id is not None:
+        return "style_id", wanted.style_id
+    if wanted.is_favorite:
+        return "is_favorite", True
+    if wanted.status is not None and len(set(wanted.status)) == 1:
+        return "status", wanted.status[0].value
+    if wanted.collection is not None:
+        return "collection_slug", slug_or_empty(wanted.collection)
+    return None
+
+
+def _filtered(query: GenerationQuery, wanted: GenerationFilter, first: str | None) -> GenerationQuery:
+    """Return the query for what is wanted, but for the condition on the column `first`."""
+    if wanted.status is not None and first != "status":
         query = query.among("status", [status.value for status in wanted.status])
     if wanted.media is not None:
         query = query.equal("media", wanted.media.value)
-    if wanted.is_favorite is not None:
+    if wanted.is_favorite is not None and first != "is_favorite":
         query = query.equal("is_favorite", wanted.is_favorite)
-    if wanted.style_id is not None:
+    if wanted.style_id is not None and first != "style_id":
         query = query.equal("style_id", wanted.style_id)
-    if wanted.collection is not None:
+    if wanted.collection is not None and first != "collection_slug":
         query = query.equal("collection_slug", slug_or_empty(wanted.collection))
     if wanted.batch_id is not None:
         query = query.equal("batch_id", wanted.batch_id)

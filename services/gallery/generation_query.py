@@ -21,18 +21,39 @@ _UNINDEXED_ID = '"generations"."id" || \'\''
 
 
 class GenerationQuery(NamedTuple):
-    """Conditions, with `{}` in the place of each value; a list of generations that are not deleted by default."""
+    """Conditions, with `{}` in the place of each value; a list of generations that are not deleted by default.
+
+    `first`: the column of `begins_with`.
+    """
 
     conditions: tuple[str, ...] = ('"generations"."deleted_at" IS NULL',)
     values: tuple[object, ...] = ()
+    first: str | None = None
 
     def where(self, condition: str, *values: object) -> "GenerationQuery":
         """Return the query with one more condition."""
-        return GenerationQuery((*self.conditions, condition), self.values + values)
+        return GenerationQuery((*self.conditions, condition), self.values + values, self.first)
 
     def equal(self, column: str, value: object) -> "GenerationQuery":
         """Return the query for rows with this value."""
         return self.where(f'"generations"."{column}" = {{}}', value)
+
+    def of_account(self, user_id: str, *, indexed: bool) -> "GenerationQuery":
+        """Return the query for an account's rows. Not `indexed`: another condition finds the few rows that matter.
+
+        PostgreSQL then cannot read the whole list of the account as well, to combine it with what the other index has.
+        """
+        column = '"generations"."user_id"'
+        return self.where(f"{column} = {{}}" if indexed else f"COALESCE({column}, '') = {{}}", user_id)
+
+    def begins_with(self, column: str, value: object) -> "GenerationQuery":
+        """Return the query for rows with this value, to be read in an order that begins with this column.
+
+        PostgreSQL drops a column from the order that equals a value, and then may read the whole list in another index
+        for the few rows that have it. Between two bounds it stays, so that only an index of this column has the order.
+        """
+        name = f'"generations"."{column}"'
+        return self.where(f"{name} >= {{}}", value).where(f"{name} <= {{}}", value)._replace(first=column)
 
     def among(self, column: str, values: Iterable[object]) -> "GenerationQuery":
         """Return the query for rows with one of these values."""
@@ -42,7 +63,7 @@ class GenerationQuery(NamedTuple):
 
     def beyond(self, columns: tuple[str, ...], key: tuple[object, ...], *, less: bool) -> "GenerationQuery":
         """Return the query for rows before (`less`) or after a key, compared as one tuple, as in an index."""
-        if len(key) > 1 and key[0] is not less:
+        if len(key) > 1 and self.first is None and key[0] is not less:
             # The last value of a flag in this direction. As an equality: PostgreSQL estimates the rows of the
             # comparison by the flag alone (none), and would sort.
             return self.equal(columns[0], key[0]).beyond(columns[1:], key[1:], less=less)
@@ -102,7 +123,7 @@ class GenerationQuery(NamedTuple):
 NONE_DELETED = GenerationQuery()
 
 
-def _from(conditions: tuple[str, ...], values: int, joins: str) -> str:
+def _from(conditions: tuple[str, ...], values: int, joins: str = "") -> str:
     places = [f"${number}" for number in range(1, values + 1)]
     return f' FROM "generations"{joins} WHERE {" AND ".join(conditions)}'.format(*places)
 
@@ -118,8 +139,13 @@ def _page_select(
 def _page_statement(
     conditions: tuple[str, ...], values: int, chosen: Selection, key: tuple[str, ...], limit: int, down: bool
 ) -> str:
-    where = _from(conditions, values, chosen.joins)
-    return f"SELECT {chosen.columns}{where}{_order(key, down=down)} LIMIT {limit}"
+    order = _order(key, down=down)
+    if not chosen.joins:
+        return f"SELECT {chosen.columns}{_from(conditions, values)}{order} LIMIT {limit}"
+    # The page first, and then what is joined to its rows: PostgreSQL might else join and sort all of a list that it
+    # estimates to be short.
+    page = f'(SELECT "generations".*{_from(conditions, values)}{order} LIMIT {limit}) AS "generations"'
+    return f"SELECT {chosen.columns} FROM {page}{chosen.joins}{order}"  # noqa: S608 - columns, joins and placeholders
 
 
 def _order(key: tuple[str, ...], *, down: bool, indexed: bool = True) -> str:

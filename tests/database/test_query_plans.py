@@ -75,12 +75,17 @@ def sorts(explained: str) -> bool:
     return "Sort" in explained or "TEMP B-TREE FOR ORDER BY" in explained
 
 
+def reading(explained: str) -> str:
+    """Return the part of a page's plan that reads its rows, before others are joined and they are sorted again."""
+    return explained.partition("Limit")[2] or explained.partition("SCAN generations")[0]
+
+
 async def test_a_page_of_the_gallery_uses_its_index(user_id: str, plan: Plan) -> None:
     page: PageRequest[GenerationKey] = PageRequest(first=20, after="gen_zzzz")
     explained = await plan(GalleryService().generations(user_id, page, GenerationFilter(), GenerationOrder.NEWEST))
-    assert "ix_generations_gallery" in explained
+    assert "ix_generations_gallery" in reading(explained)
     assert "Seq Scan on generations" not in explained
-    assert not sorts(explained)
+    assert not sorts(reading(explained))
 
 
 async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str, plan: Plan, database: str) -> None:
@@ -96,7 +101,8 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
     ):
         explained = await plan(gallery.generations(user_id, request, wanted, order))
         assert "Seq Scan on generations" not in explained, explained
-        assert not sorts(explained), explained
+        assert "ix_generations" in reading(explained), explained
+        assert not sorts(reading(explained)), explained
     for wanted, index in (
         (GenerationFilter(is_favorite=True), "favorites"),
         (GenerationFilter(status=(GenerationStatus.FAILED,)), "status"),
