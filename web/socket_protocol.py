@@ -16,7 +16,6 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
-from websockets.protocol import State
 
 from services.integrations.lazy_event import LazyEvent
 from web.keepalive import Keepalive
@@ -26,6 +25,7 @@ from web.socket_frames import FrameParser, SocketLimits
 # After this close code, with which graphql-ws itself ends a dead connection, clients reconnect; after 1011, uvicorn's,
 # they do not.
 NO_PONG = 4499
+_MAX_UNWRITTEN = 32 * 1024  # bytes of one socket, after which they are written within a step
 SERVER_SOCKET = "darkroom.socket"  # the extension of ASGI by which an application gets its SocketProtocol
 _TEXT = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 _MEDIUM = 126  # the smallest size that has two bytes of its own
@@ -73,6 +73,23 @@ class _Received:
         return not self._events
 
 
+class _Outbox:
+    """Sockets with messages that are written when this step of the event loop ends."""
+
+    def __init__(self) -> None:
+        self._sockets: list[SocketProtocol] = []
+
+    def write_later(self, socket: "SocketProtocol") -> None:
+        if not self._sockets:
+            socket.loop.call_soon(self._write)
+        self._sockets.append(socket)
+
+    def _write(self) -> None:
+        sockets, self._sockets = self._sockets, []
+        for socket in sockets:
+            socket.flush()
+
+
 class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """uvicorn's protocol with the limits; without compression, which costs 41 KiB for each socket that offers it.
 
@@ -81,15 +98,17 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """
 
     __slots__ = (
-        "_context", "_discarded", "_frames", "_has_failed", "_serve", "_serving", "_write_timer", "app", "app_state",
-        "asgi_version", "client", "close_sent", "close_timeout", "close_timer", "config", "conn", "connections",
-        "curr_msg_data_type", "default_headers", "disconnected", "frames", "handshake_complete", "handshake_initiated",
-        "initial_response", "is_served", "last_ping_rtt", "logger", "loop", "pending_ping_payload", "ping_interval",
-        "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer", "queue", "read_paused", "request", "response",
-        "root_path", "scheme", "scope", "server", "tasks", "transport", "writable",
+        "_context", "_discarded", "_frames", "_has_failed", "_serve", "_serving", "_unwritten", "_unwritten_bytes",
+        "_write_timer", "app", "app_state", "asgi_version", "client", "close_sent", "close_timeout", "close_timer",
+        "config", "conn", "connections", "curr_msg_data_type", "default_headers", "disconnected", "frames",
+        "handshake_complete", "handshake_initiated", "initial_response", "is_served", "last_ping_rtt", "logger",
+        "loop", "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer",
+        "queue", "read_paused", "request", "response", "root_path", "scheme", "scope", "server", "tasks", "transport",
+        "writable",
     )  # fmt: skip
     limits: ClassVar[SocketLimits] = SocketLimits()
     keepalive: ClassVar[Keepalive] = Keepalive()
+    outbox: ClassVar[_Outbox] = _Outbox()
 
     def __init__(
         self,
@@ -107,6 +126,8 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._has_failed = False
         self._discarded = 0  # bytes
+        self._unwritten: list[bytes] | None = None  # parts of messages
+        self._unwritten_bytes = 0
         self.is_served = False  # the application has returned, or will, and leaves the socket open
         self._serve: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -187,10 +208,11 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     def write_text(self, body: bytes, tail: bytes = b"") -> bool:
         """Send a text message of two parts, in UTF-8, without suspending; False if the client does not read.
 
-        websockets' own serializer takes several times as long, for each subscriber of one event. uvloop sends what is
-        written in one step of the event loop at its end: the messages of one socket by one call of the system.
+        websockets' own serializer takes several times as long, for each subscriber of one event. What is sent in one
+        step of the event loop is written at its end: the messages of one socket by one call of the system, and those of
+        different sockets directly after each other, so that a client on the same machine is not woken up for each.
         """
-        if not self.writable.is_set() or self.close_sent or self._has_failed or self.conn.state is not State.OPEN:
+        if self.close_sent or not self.writable.is_set() or self.transport.is_closing():
             return False
         size = len(body) + len(tail)
         if size < _MEDIUM:
@@ -199,9 +221,22 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             start = bytes((_TEXT, _MEDIUM, size >> 8, size & 0xFF))
         else:
             start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
-        if not self.transport.is_closing():
-            self.transport.write(b"".join((start, body, tail)))
+        if self._unwritten is None:
+            self._unwritten, self._unwritten_bytes = [start, body, tail], size
+            self.outbox.write_later(self)
+        else:
+            self._unwritten += (start, body, tail)
+            self._unwritten_bytes += size
+        if self._unwritten_bytes > _MAX_UNWRITTEN:
+            self.flush()
         return True
+
+    def flush(self) -> None:
+        """Write what `write_text` has taken."""
+        if self._unwritten is not None:
+            data, self._unwritten = b"".join(self._unwritten), None
+            if not self.transport.is_closing():
+                self.transport.write(data)
 
     async def run_asgi(self) -> None:
         self.scope.setdefault("extensions", {})[SERVER_SOCKET] = {"protocol": self}
@@ -266,6 +301,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self._start_serving()
 
     async def send(self, message: ASGISendEvent) -> None:
+        self.flush()
         is_close = message["type"] == "websocket.close"
         if is_close:
             self.writable.set()  # do not wait for a client that does not read
@@ -286,6 +322,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
 
         Closing at once would reset it, and the client might never read the close code.
         """
+        self.flush()
         self._has_failed = self.close_sent = self.handshake_complete = True
         self.stop_keepalive()
         self.read_paused = False
