@@ -29,6 +29,11 @@ def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]
     return [key, *([f"{key}-thumbnail"] if thumbnail_widths else []), *wider]
 
 
+def thumbnail_key(key: str, width: int, widths: Sequence[int]) -> str:
+    """Return the storage key of the thumbnail with one of the `widths` of the file at `key`."""
+    return f"{key}-thumbnail" if width == widths[0] else f"{key}-thumbnail-{width}"
+
+
 class StoredFile:
     """What names the stored objects of a picture: of a File, or of the columns of one in another row."""
 
@@ -55,7 +60,7 @@ class StoredFile:
 
     def thumbnail_key_of(self, width: int) -> str:
         """Return the storage key of the thumbnail with one of `thumbnail_widths`."""
-        return self.thumbnail_key if width == self.thumbnail_widths[0] else f"{self.thumbnail_key}-{width}"
+        return thumbnail_key(self.key, width, self.thumbnail_widths)
 
     @property
     def preview_key(self) -> str:

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 @strawberry.type(description="A request for one image.")
 class Generation(Node):
     row: strawberry.Private[AnyGeneration]
-    is_type_of = SourceClasses(GENERATIONS.record, GENERATIONS.plain, GENERATIONS.updated)
+    is_type_of = SourceClasses(
+        GENERATIONS.record,
+        GENERATIONS.plain,
+        GENERATIONS.updated,
+        attributes=("original", "result"),
+        shared={"style": "style.id"},
+    )
     media: MediaKind
     status: GenerationStatus
     stage: GenerationStage

@@ -19,7 +19,7 @@ from services.gallery.download_name import file_name
 from services.gallery.share import ShareLinks
 from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
 from services.integrations.storage.protocol import Link, PendingLink, Target
-from services.media.file import thumbnail_width
+from services.media.file import narrowest
 
 R = TypeVar("R")
 
@@ -64,7 +64,7 @@ class MediaFile:
     def thumbnail_url(self, info: Info, width: int | None = _DEFAULT_WIDTH) -> str | None:
         wanted_width = _DEFAULT_WIDTH if width is None else width
         if self.shared:
-            return self.shared.thumbnail_of(self.row, thumbnail_width(self.row, wanted_width))
+            return self.shared.thumbnail_of(self.row, narrowest(self.row.thumbnail_widths, wanted_width))
         return _of_link(info.context.services.media.files.thumbnail_link(self.row, wanted_width), _url)
 
     @strawberry.field(description="When the URLs expire; null: valid while the generation is shared.")

@@ -113,7 +113,7 @@ def _column(model: type[Model], name: str, key: str | int) -> Column:
         return Column(key, lambda row: members[row[key]], members, is_value=False)
     if isinstance(field, JSONField):
         decode = field.decoder
-        return Column(key, lambda row: decode(row[key]) if isinstance(row[key], str) else row[key], is_value=False)
+        return Column(key, lambda row: decode(value) if isinstance(value := row[key], str) else value, is_value=False)
     return Column(key, itemgetter(key))
 
 

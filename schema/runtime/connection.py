@@ -115,9 +115,10 @@ def encode_cursor(key: object, order: str = "") -> str:
 
 def encode_cursors(keys: list[Any], order: str = "") -> list[str]:
     """Return the cursors of several rows."""
-    if order and all(type(key) is str for key in keys):
-        return [_encoded(f"{order} {key}") for key in keys]
-    return [encode_cursor(key, order) for key in keys]
+    if not order or set(map(type, keys)) != {str}:
+        return [encode_cursor(key, order) for key in keys]
+    encode, prefix = binascii.b2a_base64, f"{order} "  # as `_encoded`, without a call for each
+    return [encode((prefix + key).encode(), newline=False).translate(_URL_SAFE).decode("ascii") for key in keys]
 
 
 def _encoded(text: str) -> str:

@@ -1,5 +1,8 @@
 """The Node interface, and the validation of IDs from clients."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import strawberry
 
 from models import ids
@@ -14,10 +17,18 @@ class Node:
 
 
 class SourceClasses:
-    """A type's `is_type_of`: its objects are of the type's own class, or rows that have its fields as attributes."""
+    """A type's `is_type_of`: its objects are of the type's own class, or rows that have its fields as attributes.
 
-    def __init__(self, *rows: type) -> None:
+    What the resolvers of some fields return, where the object is a row, is declared for the compiled operations:
+    `attributes`: the row's attribute of the same name. `shared`: the same for all rows of a list with the same value
+    of this column.
+    """
+
+    def __init__(
+        self, *rows: type, attributes: tuple[str, ...] = (), shared: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.classes = frozenset(rows)
+        self.attributes, self.shared = attributes, shared
 
     def __set_name__(self, owner: type, _name: str) -> None:
         self.classes |= {owner}

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import structlog
 from models import File
 from models.database.connection import rows, run_tx
 from models.enum import FileKind, FileState
-from models.media import StoredFile
+from models.media import StoredFile, thumbnail_key
 from services.core.crashpoint import crashpoint
 from services.core.error import InvalidInputError, RateLimitedError, UnavailableError, UploadFailedError
 from services.core.message import Message, message
@@ -232,13 +232,14 @@ class FileService:
         return self._link(file.key, file.content_type, f"{name}.{EXTENSIONS[file.content_type]}")
 
     def thumbnail_link(self, file: StoredFile, width: int) -> Link | PendingLink:
-        """Return a signed link to the thumbnail that `thumbnail_width` chooses, else to the picture itself.
+        """Return a signed link to the thumbnail that `narrowest` chooses, else to the picture itself.
 
         Raises:
             InvalidInputError: the width is out of range.
         """
-        found = thumbnail_width(file, width)
-        return self.link(file) if found is None else self._link(file.thumbnail_key_of(found), THUMBNAIL_TYPE)
+        widths = file.thumbnail_widths
+        found = narrowest(widths, width)
+        return self.link(file) if found is None else self._link(thumbnail_key(file.key, found, widths), THUMBNAIL_TYPE)
 
     def _link(self, key: str, content_type: str, download_as: str | None = None) -> Link | PendingLink:
         found = self._storage.sign(key, content_type, download_as)
@@ -281,7 +282,7 @@ def _too_many_pixels(details: dict[str, Any]) -> Message:
     )
 
 
-def thumbnail_width(file: StoredFile, wanted: int) -> int | None:
+def narrowest(widths: Sequence[int], wanted: int) -> int | None:
     """Return the narrowest thumbnail of at least `wanted` pixels; None: use the picture itself.
 
     Raises:
@@ -289,7 +290,7 @@ def thumbnail_width(file: StoredFile, wanted: int) -> int | None:
     """
     if not 1 <= wanted <= MAX_WIDTH:
         raise InvalidInputError(message("A width is 1 to {limit} pixels.", limit=MAX_WIDTH), field=("width",))
-    for width in file.thumbnail_widths:
+    for width in widths:
         if width >= wanted:
             return width
     return None

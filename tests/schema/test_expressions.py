@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,3 +131,23 @@ def test_datetime_is_its_iso_format_in_utc(moment: datetime) -> None:
     except OverflowError:
         return
     assert serialize(moment) == expected
+
+
+async def test_rows_of_a_list_with_one_style_share_its_response() -> None:
+    def row(number: int, style: str | None) -> Any:
+        title = f'{{"en": "{style}"}}'
+        return GENERATIONS.plain(
+            {"id": f"gen_{number}", "style.id": style, "style.is_active": style != "sty_3", "style.title": title}
+        )
+
+    rows = [row(number, style) for number, style in enumerate(["sty_1", None, "sty_2", "sty_1", "sty_3"])]
+    body = {"rows": strawberry.field(resolver=lambda: rows, graphql_type=list[Generation])}
+    rooted = strawberry.Schema(strawberry.type(type("Query", (), body)), scalar_overrides=SCALARS)
+    context = SimpleNamespace(localize=lambda texts: texts["en"])
+    document = "{ rows { id style { id title } again: style { title } } }"
+    compiled: Any = await compile_query(rooted, parse(document)).run(context)
+    found: Any = await rooted.execute(document, context_value=context)
+    assert (compiled.data, compiled.errors) == (found.data, found.errors)
+    shown = [each["style"] for each in compiled.data["rows"]]
+    assert shown[0] is shown[3]
+    assert [one and one["id"] for one in shown] == ["sty_1", None, "sty_2", "sty_1", None]

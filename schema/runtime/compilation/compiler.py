@@ -25,7 +25,7 @@ from graphql import (
 
 from schema.runtime.compilation.expressions import Expression, Module, is_nullable, sets_of
 from schema.runtime.compilation.leaves import leaf_expression
-from schema.runtime.compilation.objects import AbstractPlan, check_list, row_classes, unexpected
+from schema.runtime.compilation.objects import AbstractPlan, check_list, rows_of, unexpected
 from schema.runtime.compilation.resolvers import Resolvers
 from schema.runtime.compilation.run import FieldPlan, ItemPlan, RerunError, ResolverInfo
 from schema.runtime.compilation.selection import Selections, UnsupportedError
@@ -79,8 +79,8 @@ class Compiler:
         if builder.is_sure:
             return [f"def {name}(run, source, path):", *_sure_lines(expression)]
         # The caller knows that it is an object of the type, but not whether it is a row.
-        test = test.format("source") if row_classes(kind)[0] else ""
-        lines = [f"def {name}(run, source, path):", *_tried_lines(expression, test)]
+        test = test.format("source") if rows_of(kind) else ""
+        lines = [f"def {name}(run, source, path):", *_tried_lines(builder, expression, test)]
         return [*lines, f"    return {self.object_function(kind, sets, by_steps=True)}(run, source, path)"]
 
     def _object_lines(
@@ -162,14 +162,16 @@ class Compiler:
 
     def _list_lines(self, kind: "GraphQLList[Any]", nodes: list[FieldNode], plan: str, *, by_steps: bool) -> list[str]:
         lines = ["    if type(value) is not list:", "        check_list(value)"]
-        builder = Expression(self._module, calls=not by_steps)
+        builder = Expression(self._module, calls=not by_steps, is_repeated=True)
         item = builder.value(kind.of_type, nodes, "item")
         tried: list[str] = []
         if item is not None:
             expression = f"[\n    {indented(item)}\n    for item in value\n]"
             if builder.is_sure:
                 return [*lines, *_sure_lines(expression)]
-            tried = _tried_lines(expression, "type(value) is list or unexpected()")  # an iterator is read only once
+            tried = _tried_lines(
+                builder, expression, "type(value) is list or unexpected()"
+            )  # an iterator is read only once
             by_steps = True
         items = ItemPlan(nodes, is_nullable(kind.of_type))
         name = self._source.bind(items, f"{plan}_item")
@@ -209,9 +211,11 @@ def _sure_lines(expression: str) -> list[str]:
     ]
 
 
-def _tried_lines(expression: str, test: str) -> list[str]:
+def _tried_lines(builder: Expression, expression: str, test: str) -> list[str]:
     """Return the lines of an expression, and of its test if it has one, after which the same follows step by step."""
     returned = [f"return {expression}"]
     if test:
         returned = [f"if {test}:", f"    {indented(returned[0])}"]
-    return ["    try:", *(f"        {indented(line, 2)}" for line in returned), "    except Exception:", "        pass"]
+    lines = [f"    {name} = {{}}" for name in builder.dictionaries]
+    lines += ["    try:", *(f"        {indented(line, 2)}" for line in returned)]
+    return [*lines, "    except Exception:", "        pass"]

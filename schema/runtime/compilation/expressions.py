@@ -14,10 +14,9 @@ from graphql import (
     is_object_type,
 )
 
-from models.database.fixed_sql import Column
 from schema.runtime.compilation.leaves import column_expression, leaf_expression
-from schema.runtime.compilation.objects import KnownClasses, row_classes
-from schema.runtime.compilation.resolvers import Resolvers
+from schema.runtime.compilation.objects import KnownClasses, Rows, rows_of
+from schema.runtime.compilation.resolvers import Resolvers, declaration
 from schema.runtime.compilation.run import FieldPlan
 from schema.runtime.compilation.selection import Selections, UnsupportedError
 from schema.runtime.compilation.source import Source, indented
@@ -62,12 +61,15 @@ class Expression:
     With `calls` it calls the resolvers that do not wait, and reads rows by their columns. It then raises an exception
     wherever something is not as usual, and the functions that do the same step by step have to run instead; `is_sure`
     is whether it has neither. Without `calls`, and where `is_sure`, graphql-core has to execute the operation then.
+
+    `is_repeated`: for each item of a list. `dictionaries`: names of empty ones that it needs.
     """
 
-    def __init__(self, module: Module, *, calls: bool) -> None:
-        self._module, self._calls = module, calls
+    def __init__(self, module: Module, *, calls: bool, is_repeated: bool = False) -> None:
+        self._module, self._calls, self._is_repeated = module, calls, is_repeated
         self._source = module.source
         self.is_sure = True
+        self.dictionaries: list[str] = []
 
     def value(self, kind: GraphQLOutputType, nodes: list[FieldNode], raw: str) -> str | None:
         """Return the expression of the value `raw`; None if a part of it may wait, or has an abstract type."""
@@ -78,7 +80,9 @@ class Expression:
             return leaf_expression(self._source, inner, value, name, is_nullable=is_nullable(kind))
         if is_list_type(inner):
             item = self._source.new_name("item")
+            around, self._is_repeated = self._is_repeated, True
             found = self.value(inner.of_type, nodes, item)
+            self._is_repeated = around
             expression = found and f"[\n    {indented(found)}\n    for {item} in {name}\n]"
             # An iterator could not be read again.
             test = "type({}) is list or " + ("unexpected()" if self._calls else f"check_list({name})")
@@ -94,10 +98,10 @@ class Expression:
 
     def object(self, kind: GraphQLObjectType, sets: list[SelectionSetNode], name: str) -> tuple[str | None, str]:
         """Return the expression of an object, and the test of its class with `{}` in the object's place."""
-        rows, columns = row_classes(kind) if self._calls else (None, {})
+        rows = rows_of(kind) if self._calls else None
         if rows:
             self.is_sure = False
-            test = f"type({{}}) in {self._source.bind(rows, f'{kind.name}_rows')} or unexpected()"
+            test = f"type({{}}) in {self._source.let(f'{kind.name}_rows', rows.classes)} or unexpected()"
         else:
             classes = self._module.known_classes(kind)
             test = f"type({{}}) in {classes} or {classes}.check({name})"
@@ -107,7 +111,7 @@ class Expression:
             return None, test
         for key, nodes in self._module.selections.fields(kind, sets).items():
             field = self._module.field(kind, nodes)
-            value = repr(kind.name) if field is None else self._field(kind, field, nodes, name, columns)
+            value = repr(kind.name) if field is None else self._field(kind, field, nodes, name, rows)
             if value is None:
                 self._module.waiting.add(memo)
                 return None, test
@@ -115,24 +119,34 @@ class Expression:
         return "{\n" + "".join(entries) + "}", test
 
     def _field(
-        self,
-        kind: GraphQLObjectType,
-        field: GraphQLField,
-        nodes: list[FieldNode],
-        name: str,
-        columns: dict[str, Column],
+        self, kind: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], name: str, rows: Rows | None
     ) -> str | None:
         attribute = self._module.resolvers.attribute(field)
+        python_name = declaration(field).python_name
+        if attribute is None and rows and python_name in rows.attributes:
+            attribute = python_name
         if attribute is None:
-            plan = FieldPlan(field, nodes, kind, is_nullable(field.type))
-            call = self._module.resolvers.prompt_call(self._source, plan, name) if self._calls else None
-            self.is_sure = False
-            return call and self.value(field.type, nodes, call)
-        if attribute in columns:
-            found = column_expression(self._source, field.type, columns[attribute], name)
+            return self._call(kind, field, nodes, name, rows)
+        if rows and attribute in rows.columns:
+            found = column_expression(self._source, field.type, rows.columns[attribute], name)
             if found is not None:
                 return found
         return self.value(field.type, nodes, f"{name}.{attribute}")
+
+    def _call(
+        self, kind: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], name: str, rows: Rows | None
+    ) -> str | None:
+        plan = FieldPlan(field, nodes, kind, is_nullable(field.type))
+        call = self._module.resolvers.prompt_call(self._source, plan, name) if self._calls else None
+        self.is_sure = False
+        value = call and self.value(field.type, nodes, call)
+        column = rows.shared.get(plan.strawberry_field.python_name) if rows else None
+        if not value or not column or not self._is_repeated:
+            return value
+        known, key = self._source.new_name("known"), self._source.new_name("key")
+        self.dictionaries.append(known)
+        found = f"{known}[{key}] if ({key} := {name}[{column!r}]) in {known}"
+        return f"({found} else {known}.setdefault({key}, {value}))"
 
 
 def is_nullable(kind: GraphQLOutputType) -> bool:

@@ -1,7 +1,7 @@
 """Which objects a selection accepts, and the type of an object where the schema has an interface or a union."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from graphql import GraphQLAbstractType, GraphQLObjectType
 from graphql.pyutils import Undefined, is_iterable
@@ -100,14 +100,22 @@ def unexpected() -> bool:
     raise RerunError
 
 
-def row_classes(kind: GraphQLObjectType) -> tuple[frozenset[type], dict[str, Column]]:
-    """Return the classes of rows that are objects of a type, and their columns by attribute; both empty if none are."""
-    classes: frozenset[type] = getattr(kind.is_type_of, "classes", frozenset())
-    rows = frozenset(one for one in classes if issubclass(one, Row))
-    columns = next((one.columns for one in rows if issubclass(one, Row)), {})
-    if any(one.columns is not columns for one in rows if issubclass(one, Row)):
-        return frozenset(), {}
-    return rows, columns
+class Rows(NamedTuple):
+    """The rows that are objects of a type. `attributes`, `shared`: what its resolvers return, see SourceClasses."""
+
+    classes: frozenset[type]
+    columns: Mapping[str, Column]  # by attribute
+    attributes: tuple[str, ...]
+    shared: Mapping[str, str]
+
+
+def rows_of(kind: GraphQLObjectType) -> Rows | None:
+    """Return the rows that are objects of a type; None: none are."""
+    declared: Any = kind.is_type_of
+    rows: list[type[Row]] = [one for one in getattr(declared, "classes", ()) if issubclass(one, Row)]
+    if not rows or any(one.columns is not rows[0].columns for one in rows):
+        return None
+    return Rows(frozenset(rows), rows[0].columns, declared.attributes, declared.shared)
 
 
 def definition_of(kind: GraphQLObjectType) -> StrawberryObjectDefinition:

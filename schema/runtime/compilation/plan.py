@@ -97,13 +97,15 @@ class Plan:
     async def _finish(self, run: Run, data: Coroutine[Any, Any, Any]) -> ExecutionResult:
         try:
             found = await data
-            if not run.is_unsure:
-                return run.result(found)
-            result = self._failed(run, RerunError())
+            if not run.errors and not run.is_unsure:
+                return run.result(found)  # without errors, everything was awaited
+            result = self._failed(run, RerunError()) if run.is_unsure else run.result(found)
         except (GraphQLError, RerunError) as error:
             result = self._failed(run, error)
-        finally:
+        except BaseException:
             run.close()
+            raise
+        run.close()
         return await result if isinstance(result, Awaitable) else result
 
     @property
