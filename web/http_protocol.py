@@ -294,6 +294,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
+        # Both have this connection, which nothing else has any more.
+        self.parser = self.cycle = None  # type: ignore[assignment]  # as uvicorn does when a connection is lost
 
     def send_400_response(self, msg: str) -> None:
         self._reject(self._rejection or NOT_HTTP)
