@@ -9,6 +9,7 @@ from models import ids
 from models.accounts import User
 from models.enum import FileKind, FileState
 
+_PREVIEW = "-preview"
 _FOLDERS: dict[str, str] = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
@@ -19,7 +20,12 @@ def file_key(kind: str, owner_id: str, id: str) -> str:
 
 def preview_key(key: str) -> str:
     """Return the storage key of the preview for chats of the picture at `key`."""
-    return f"{key}-preview"
+    return key + _PREVIEW
+
+
+def is_preview(key: str) -> bool:
+    """Whether `preview_key` has made this storage key."""
+    return key.endswith(_PREVIEW)
 
 
 def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:

@@ -1,7 +1,8 @@
 """The integrity audit: checks every invariant against the database and the storage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from models import DataExport, File, Upload
 from models.database.connection import is_outage, rows
 from models.database.read_only import QueryTimeoutError
 from models.enum import FileState
-from models.media import file_keys, preview_key
+from models.media import file_keys, is_preview, preview_key
 from services.integrations.storage.protocol import StorageError
 from services.operations.invariant import INVARIANTS, Invariant
 
@@ -28,6 +29,7 @@ class InvariantResult:
 
 _FILES = "SELECT id, kind, owner_id, state, thumbnail_widths FROM files WHERE id > $1 ORDER BY id LIMIT $2"
 _PAGE = 20_000  # rows in memory at once; PostgreSQL accepts 32,767 parameters
+_LIVE = FileState.LIVE.value
 _STORAGE = "B1"  # the invariant that compares the database with the storage's listing
 
 
@@ -115,14 +117,15 @@ class IntegrityAudit:
 async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], list[str]]:
     """Return keys of objects without a row, and ids of LIVE files without an object.
 
-    The server may be working, so the storage is listed before and after: a row is written before its bytes and deleted
-    after them.
+    The server may be working, so the storage is listed again if anything differs: a row is written before its bytes and
+    deleted after them.
     """
     unknown = await keys()
     leftovers: dict[str, list[str]] = {}
     for key in unknown:
         if "/." in key:
             leftovers.setdefault(_final_key(key), []).append(key)
+    has_previews = any(map(is_preview, unknown))
 
     def expect_leftovers(expected: Iterable[str]) -> None:
         # The leftover of an interrupted write, beside its key, is removed with its row, unless that row stays.
@@ -135,16 +138,17 @@ async def _compare(keys: Callable[[], Awaitable[set[str]]]) -> tuple[list[str], 
     expect_leftovers(temporary)
     absent: dict[str, list[str]] = {}  # keys by id of LIVE files, at the first listing
     async for row in _files():
-        widths = row["thumbnail_widths"]
-        widths = orjson.loads(widths) if isinstance(widths, str) else widths
-        expected, is_live = file_keys(row["kind"], row["owner_id"], row["id"], widths), row["state"] == FileState.LIVE
-        if is_live and not unknown.issuperset(expected):
-            absent[row["id"]] = expected
+        expected, is_live = file_keys(row["kind"], row["owner_id"], row["id"], _widths(row)), row["state"] == _LIVE
+        before = len(unknown)
         unknown.difference_update(expected)
-        preview = preview_key(expected[0])  # of any picture that is shared and was visited
-        unknown.discard(preview)
-        if leftovers:
+        if is_live and before - len(unknown) < len(expected):
+            absent[row["id"]] = expected
+        if has_previews or leftovers:
+            preview = preview_key(expected[0])  # of any picture that is shared and was visited
+            unknown.discard(preview)
             expect_leftovers((preview, *(() if is_live else expected)))
+    if not unknown and not absent:
+        return [], []
     listed = await keys()
     missing = [id for id, expected in absent.items() if not listed.issuperset(expected)]
     return sorted(unknown & listed), await _still_live(missing)
@@ -159,6 +163,17 @@ async def _files() -> AsyncIterator[dict[str, Any]]:
             yield row
         is_full = len(page) == _PAGE
         last = page[-1]["id"] if page else last
+
+
+def _widths(row: dict[str, Any]) -> Sequence[int]:
+    """Return the widths of a file's thumbnails, which are the same for most files."""
+    widths = row["thumbnail_widths"]
+    return _parsed(widths) if isinstance(widths, str) else widths
+
+
+@functools.lru_cache(256)
+def _parsed(widths: str) -> Sequence[int]:
+    return tuple(orjson.loads(widths))
 
 
 async def _still_live(ids: list[str]) -> list[str]:

@@ -197,6 +197,17 @@ async def test_changes_of_the_storage_between_its_two_listings_are_no_violations
         assert [result for result in found if result.violations] == []
 
 
+async def test_storage_without_differences_is_listed_once(server: Running, audit: IntegrityAudit) -> None:
+    keys = await server.services.integrations.storage.keys()
+    listings = iter([keys])  # a second listing raises StopIteration
+
+    async def list_storage() -> set[str]:
+        return set(next(listings))
+
+    found = await IntegrityAudit(list_storage, generation_seconds=0, file_seconds=0, upload_seconds=0).run()
+    assert [result for result in found if result.violations] == []
+
+
 async def test_a_lost_bucket_with_more_files_than_query_parameters_is_reported(
     audit: IntegrityAudit,
 ) -> None:
