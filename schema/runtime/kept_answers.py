@@ -74,8 +74,9 @@ class KeptAnswers:
                 return None
             if len(given) > _MAX_VARIABLES:
                 return None
+            given = _copied(given)
             if known is not None:
-                known.json = given = bytes(bytearray(given))  # what orjson returns has the memory of its buffer
+                known.json = given
         rights = (viewer.role, context.uses_api_key, context.allows_introspection)
         # Of the account's own row, which was just read, nothing can be stale, even if it was changed by hand.
         row = (viewer.credits, viewer.address, viewer.email_verified, viewer.name, viewer.locale, viewer.suspended_at)
@@ -89,13 +90,18 @@ class KeptAnswers:
         return found
 
     def keep(self, key: Key, answer: Answer) -> None:
-        """Keep an answer, and drop those that were used least recently if there are too many bytes."""
+        """Keep a copy of an answer, and drop those that were used least recently if there are too many bytes."""
         if len(answer.body) > _MAX_ANSWER or key in self._answers:
             return
-        self._answers[key] = answer
+        self._answers[key] = answer = Answer(_copied(answer.body))
         self._bytes += _size(key, answer)
         while self._bytes > self._max_bytes:
             self._bytes -= _size(*self._answers.popitem(last=False))
+
+
+def _copied(json: bytes) -> bytes:
+    """Return bytes with only the memory that they need; what orjson returns has that of its buffer, at least 4 KiB."""
+    return bytes(memoryview(json))
 
 
 def _size(key: Key, answer: Answer) -> int:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import gc
+import tracemalloc
 import weakref
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,7 +17,7 @@ from models.database.connection import rows
 from schema.root import schema
 from schema.runtime.coverage import COVERED
 from schema.runtime.document import DocumentCache
-from schema.runtime.kept_answers import KeptAnswers
+from schema.runtime.kept_answers import Answer, KeptAnswers
 from schema.runtime.permission import ID_ARGUMENTS
 from settings import Settings
 from tests.conftest import Running, running
@@ -116,6 +118,19 @@ async def test_kept_answer_does_not_keep_its_document(ada: Api, monkeypatch: pyt
     del found
     gc.collect()
     assert [one() is not None for one in prepared] == [False, False, False, True, True]
+
+
+def test_kept_answers_take_no_more_memory_than_is_counted() -> None:
+    budget, each = 1024 * 1024, 1500  # bytes: with the overhead that is counted for an entry, at least
+    answers = KeptAnswers(schema._schema, budget)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(budget // each):
+            answers.keep((number, b""), Answer(orjson.dumps({"data": {"number": number}})))
+        assert tracemalloc.get_traced_memory()[0] - before < budget
+    finally:
+        tracemalloc.stop()
 
 
 async def test_account_row_that_was_changed_by_hand_is_seen_at_once(ada: Api, hits: list[bool]) -> None:
