@@ -129,7 +129,7 @@ class Selection:
     joins: str
 
 
-_ALWAYS = ("id", "user_id", "status", "version", "is_favorite")
+_ALWAYS = ("id", "status")  # for cursors, and whether an answer may be kept
 _JOINS = {
     "original": ' LEFT JOIN "files" "original" ON "original"."id" = "generations"."original_id"',
     "result": ' LEFT JOIN "files" "result" ON "result"."id" = "generations"."result_id"',

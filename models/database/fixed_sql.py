@@ -193,8 +193,8 @@ async def fetch(
 class Select(Generic[R]):
     """A SELECT that many callers run: on PostgreSQL, those that run it at the same time share one statement.
 
-    `sql`: with `$1` placeholders; it reads only a few rows by an index, whatever the values are. `types`: of the
-    values, on PostgreSQL. `parts`: see `fetch`.
+    `sql`: with `$1` placeholders; it reads few rows, whatever the values are. `types`: of the values, on PostgreSQL.
+    `parts`: see `fetch`.
     """
 
     def __init__(
@@ -204,8 +204,11 @@ class Select(Generic[R]):
         self._parts = parts
         self._grouped: GroupedSelect[R] = GroupedSelect(sql, types, kind.record)
 
-    async def fetch(self, values: Sequence[object]) -> list[R]:
-        """Return the rows of these values, which are those of the transaction that the caller is in, if any."""
+    async def fetch(self, values: tuple[object, ...]) -> list[R]:
+        """Return the rows of these values, as the transaction sees them that the caller is in, if any.
+
+        The list must not be changed: other callers may have the same.
+        """
         connection = current_connection()
         if isinstance(connection, PostgresClient):
             groups = connection.open_groups or await connection.read_groups()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from contextvars import Context
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tortoise.log import db_client_logger
 
@@ -17,12 +17,14 @@ from models.database.connection_pool import ConnectionPool
 
 R = TypeVar("R")
 
-GROUP_SIZE = 8  # callers of one statement: a page on cold disks waits for the disk as often as all of them
-_CALLER = "group_caller"  # the column with the caller's number
+GROUP_SIZE = 8  # different values of one statement, which on cold disks waits for the disk as often as all together
+_PLACE = "group_place"  # the column with the place of a row's values
+
+Values = tuple[object, ...]
 
 
 class GroupedSelect(Generic[R]):
-    """A SELECT with `$1` placeholders that reads only a few rows by an index, whatever the values are.
+    """A SELECT with `$1` placeholders that reads few rows, whatever the values are.
 
     `types`: PostgreSQL's types of the values; `record`: asyncpg's class of the rows. One object for each text, because
     it is known by identity.
@@ -35,34 +37,41 @@ class GroupedSelect(Generic[R]):
 
     @cached_property
     def of_several(self) -> str:
-        """The statement of several callers, with one array for each placeholder.
+        """The statement for several values, with one array for each placeholder.
 
-        LATERAL runs the original for each caller in turn, so the rows of each stay in their order.
+        LATERAL runs the original for each of them in turn, so the rows of each stay in their order.
         """
         numbers = range(1, len(self._types) + 1)
-        given = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in zip(numbers, self._types, strict=True))
+        arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in zip(numbers, self._types, strict=True))
         names = ", ".join(f"value{number}" for number in numbers)
-        original = re.sub(r"\$(\d+)", r"callers.value\1", self.sql)
+        original = re.sub(r"\$(\d+)", r"given.value\1", self.sql)
         return (
-            f"SELECT found.*, callers.{_CALLER} FROM unnest({given}) WITH ORDINALITY AS callers({names}, {_CALLER})"  # noqa: S608 - our own text
+            f"SELECT found.*, given.{_PLACE} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, {_PLACE})"  # noqa: S608 - our own text
             f" CROSS JOIN LATERAL ({original}) AS found"
         )
+
+
+class _Waiter(NamedTuple, Generic[R]):
+    """A caller that waits, and the place of its values."""
+
+    place: int
+    rows: "asyncio.Future[list[R]]"
 
 
 class _Group(Generic[R]):
     """The callers of one statement that has not begun."""
 
-    __slots__ = ("values", "waiters")
+    __slots__ = ("places", "waiters")
 
-    def __init__(self, values: Sequence[object]) -> None:
-        self.values = [values]  # of each caller
-        self.waiters: list[asyncio.Future[list[R]]] = []  # of each but the first
+    def __init__(self, values: Values) -> None:
+        self.places = {values: 0}  # of the different values
+        self.waiters: list[_Waiter[R]] = []  # of each caller but the first
 
 
 class ReadGroups:
     """The reads of one pool. A caller's read always begins after it was asked for.
 
-    `size`: most callers of a statement; 1: each has a statement of its own.
+    `size`: most different values of a statement; 1: each caller has a statement of its own.
     """
 
     def __init__(self, pool: ConnectionPool, size: int) -> None:
@@ -71,8 +80,12 @@ class ReadGroups:
         self._open: dict[GroupedSelect[Any], _Group[Any]] = {}
         self._running: set[asyncio.Task[None]] = set()  # the event loop itself keeps no reference
 
-    async def fetch(self, select: GroupedSelect[R], values: Sequence[object]) -> list[R]:
-        """Return the rows of one caller, outside any transaction. Raises as ConnectionPool.fetch."""
+    async def fetch(self, select: GroupedSelect[R], values: Values) -> list[R]:
+        """Return the rows of one caller, outside any transaction; callers with the same values may get the same list.
+
+        Raises:
+            NoConnectionError, TimeoutError: as ConnectionPool.fetch.
+        """
         if self._size == 1:
             return await self._fetch(select.sql, values, select)
         group = self._open.get(select)
@@ -92,43 +105,48 @@ class ReadGroups:
             return await self._fetch(select.sql, values, select)
         return await self._begin(select, group)
 
-    async def _join(self, select: GroupedSelect[R], group: _Group[R], values: Sequence[object]) -> list[R]:
-        waiter: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
-        group.values.append(values)
-        group.waiters.append(waiter)
-        if len(group.values) >= self._size:
+    async def _join(self, select: GroupedSelect[R], group: _Group[R], values: Values) -> list[R]:
+        rows: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
+        group.waiters.append(_Waiter(group.places.setdefault(values, len(group.places)), rows))
+        if len(group.places) >= self._size:
             del self._open[select]
-        return await waiter
+        return await rows
 
     def _begin(self, select: GroupedSelect[R], group: _Group[R]) -> "asyncio.Future[list[R]]":
         """Run the statement in a task, which no caller's cancellation ends; return what the first caller awaits."""
         loop = asyncio.get_running_loop()
         first: asyncio.Future[list[R]] = loop.create_future()
         # An empty context: the statement belongs to no caller's trace or log lines.
-        task = loop.create_task(self._run(select, group.values, [first, *group.waiters]), context=Context())
+        group.waiters.insert(0, _Waiter(0, first))
+        task = loop.create_task(self._run(select, group), context=Context())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return first
 
-    async def _run(
-        self, select: GroupedSelect[R], values: list[Sequence[object]], waiters: list["asyncio.Future[list[R]]"]
-    ) -> None:
+    async def _run(self, select: GroupedSelect[R], group: _Group[R]) -> None:
         try:
-            arrays = [list(column) for column in zip(*values, strict=True)]
-            found: list[Any] = await self._fetch(select.of_several, arrays, select)
+            found = await self._read(select, [*group.places])
         except BaseException as error:
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(error)
+            for waiter in group.waiters:
+                if not waiter.rows.done():
+                    waiter.rows.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
-        rows: list[list[R]] = [[] for _ in waiters]
+        for waiter in group.waiters:
+            if not waiter.rows.done():  # else its caller was canceled
+                waiter.rows.set_result(found[waiter.place])
+
+    async def _read(self, select: GroupedSelect[R], values: list[Values]) -> list[list[R]]:
+        """Return the rows of each element of `values`."""
+        if len(values) == 1:
+            return [await self._fetch(select.sql, values[0], select)]
+        arrays = [list(column) for column in zip(*values, strict=True)]
+        rows: list[list[R]] = [[] for _ in values]
+        found: list[Any] = await self._fetch(select.of_several, arrays, select)
         for row in found:
-            rows[row[_CALLER] - 1].append(row)
-        for waiter, own in zip(waiters, rows, strict=True):
-            if not waiter.done():  # else its caller was canceled
-                waiter.set_result(own)
+            rows[row[_PLACE] - 1].append(row)
+        return rows
 
     async def _fetch(self, sql: str, values: Sequence[object], select: GroupedSelect[R]) -> list[R]:
         db_client_logger.debug("%s: %s", sql, values)

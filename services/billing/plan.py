@@ -1,10 +1,11 @@
 """The offers of the profile: credit packages, monthly plans and passes."""
 
+from functools import cache
 from typing import Any
 
 from models import CreditPackage, Plan
 from models.database.connection import run_tx
-from models.database.fixed_sql import ModelReader, Row, RowKind, fetch
+from models.database.fixed_sql import ModelReader, R, Row, RowKind, Select
 from services.products.offer import ProfilePackage, ProfilePlan
 from services.products.profile import Profile
 
@@ -22,6 +23,11 @@ _PLAN_ROWS, _PLANS = RowKind(_PlanRow), ModelReader(Plan)
 _ON_SALE = 'SELECT {} FROM "{}" WHERE "is_active" ORDER BY "position", "id"'
 
 
+@cache
+def _on_sale(kind: RowKind[R], columns: str) -> Select[R]:
+    return Select(kind, _ON_SALE.format(columns, kind.row.table._meta.db_table), ())
+
+
 class PlanService:
     """Reads the offers, and seeds them from the profile."""
 
@@ -30,13 +36,13 @@ class PlanService:
 
     async def packages(self) -> list[CreditPackage]:
         """Return all packages on sale, in the profile's order."""
-        sql = _ON_SALE.format(_PACKAGES.columns, CreditPackage._meta.db_table)
-        return [_PACKAGES.read(row) for row in await fetch(_PACKAGE_ROWS, sql, [])]
+        select = _on_sale(_PACKAGE_ROWS, _PACKAGES.columns)
+        return [_PACKAGES.read(row) for row in await select.fetch(())]
 
     async def plans(self) -> list[Plan]:
         """Return all plans on sale, in the profile's order."""
-        sql = _ON_SALE.format(_PLANS.columns, Plan._meta.db_table)
-        return [_PLANS.read(row) for row in await fetch(_PLAN_ROWS, sql, [])]
+        select = _on_sale(_PLAN_ROWS, _PLANS.columns)
+        return [_PLANS.read(row) for row in await select.fetch(())]
 
     async def package(self, slug: str) -> CreditPackage | None:
         """Return a package on sale, or None."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from tortoise.queryset import QuerySet
@@ -14,12 +15,13 @@ from models.catalogue_row import (
     CATALOGUE_PARTS,
     AnyCollection,
     AnyStyle,
+    CatalogueRow,
     CollectionColumns,
     StyleColumns,
     catalogue_columns,
 )
 from models.database.connection import run_tx
-from models.database.fixed_sql import fetch, places_of
+from models.database.fixed_sql import Select, places_of
 from models.enum import MediaKind, Quality, Size
 from services.billing.entitlement import Entitlement, is_member
 from services.core.error import InvalidInputError, NotFoundError, Refusal
@@ -46,6 +48,11 @@ _STYLES = (
     ' WHERE "style"."collection_id" IN ({}) AND "style"."is_active" AND "collection"."is_active"'
     ' AND "style"."owner_id" IS NULL ORDER BY "style"."position", "style"."id"'
 )
+
+
+@lru_cache(maxsize=256)
+def _select(sql: str, values: int) -> Select[CatalogueRow]:
+    return Select(CATALOGUE, sql, ("varchar",) * values, CATALOGUE_PARTS)
 
 
 @dataclass(frozen=True)
@@ -127,9 +134,7 @@ class StyleService:
 
     async def collections(self, wanted: frozenset[str] | None = None) -> Sequence[AnyCollection]:
         """Return all active collections, in order of position, with the `wanted` columns; see models.catalogue_row."""
-        found = await fetch(
-            CATALOGUE, _COLLECTIONS.format(catalogue_columns(wanted, of_styles=False)), [], CATALOGUE_PARTS
-        )
+        found = await _select(_COLLECTIONS.format(catalogue_columns(wanted, of_styles=False)), 0).fetch(())
         return [CollectionColumns(row) for row in found]
 
     async def styles_of(
@@ -139,7 +144,7 @@ class StyleService:
         places, values = places_of(sorted(set(collection_ids)))
         sql = _STYLES.format(catalogue_columns(wanted, of_styles=True), places)
         by_collection: dict[str, list[StyleColumns]] = {collection_id: [] for collection_id in collection_ids}
-        for row in await fetch(CATALOGUE, sql, values, CATALOGUE_PARTS):
+        for row in await _select(sql, len(values)).fetch(tuple(values)):
             by_collection[row["collection.id"]].append(StyleColumns(row))
         return by_collection
 

@@ -117,6 +117,8 @@ async def _page(
 ) -> Page[GenerationRow, GenerationKey]:
     cursor = ("is_favorite", "id") if order is GenerationOrder.FAVORITES_FIRST else ("id",)
     descending = order is not GenerationOrder.OLDEST
+    if attributes is not None and len(cursor) > 1:
+        attributes |= frozenset(cursor)
     key: tuple[str, ...] = cursor
     reading: PageRequest[Any] = request
     if wanted is not None:

@@ -42,7 +42,7 @@ class HeldPool:
         await self.released.wait()
         if self.error:
             raise self.error
-        return [{"name": f"row of {key}", "group_caller": place} for place, key in enumerate(keys, 1)]
+        return [{"name": f"row of {key}", "group_place": place} for place, key in enumerate(keys, 1)]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def groups(pool: HeldPool) -> ReadGroups:
 
 def ask(groups: ReadGroups, keys: Iterable[str]) -> list[asyncio.Task[list[Any]]]:
     """Let callers ask for these keys in one step of the event loop."""
-    return [asyncio.create_task(groups.fetch(SELECT, [key])) for key in keys]
+    return [asyncio.create_task(groups.fetch(SELECT, (key,))) for key in keys]
 
 
 async def steps() -> None:
@@ -74,6 +74,14 @@ async def test_callers_of_one_step_share_statements_of_limited_size(pool: HeldPo
     assert together == (SELECT.of_several, [*map(str, range(SIZE))])
     pool.released.set()
     assert [found["name"] for (found,) in await asyncio.gather(*callers)] == [f"row of {n}" for n in range(SIZE + 1)]
+
+
+async def test_callers_with_the_same_values_are_read_once(pool: HeldPool, groups: ReadGroups) -> None:
+    pool.released.set()
+    found = await asyncio.gather(*ask(groups, "aabba"))
+    assert [row["name"] for (row,) in found] == [f"row of {key}" for key in "aabba"]
+    assert [row["name"] for (row,) in await asyncio.gather(*ask(groups, "c" * 2 * SIZE))] == ["row of c"] * 2 * SIZE
+    assert pool.statements == [(SELECT.of_several, ["a", "b"]), (SELECT.sql, ["c"])]
 
 
 async def test_read_begins_after_it_was_asked_for(pool: HeldPool, groups: ReadGroups) -> None:
@@ -162,6 +170,28 @@ async def test_pages_of_one_step_hold_the_rows_of_their_account_in_order(databas
             for expected, found in zip(alone, await asyncio.gather(*together), strict=True):
                 assert found.keys == expected.keys
                 assert [row.prompt for row in found.items] == [row.prompt for row in expected.items]
+
+
+@pytest.mark.postgres_only
+async def test_catalogue_is_read_once_and_each_caller_gets_the_styles_of_its_collections(
+    idle_server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    styles, plans = idle_server.services.catalogue.styles, idle_server.services.billing.plans
+    with caplog.at_level("DEBUG", "tortoise.db_client"):
+        reads = [*(styles.collections() for _ in range(4)), *(plans.plans() for _ in range(4))]
+        found = await asyncio.gather(*reads)
+    assert len(caplog.records) == 2
+    assert [len(each) for each in found[1:4]] == [len(found[0])] * 3
+    ids = [collection.id for collection in await styles.collections()]
+    wanted = [ids[:1], ids[1:2], ids[:2], ids[:1], ["col_unknown"]]
+
+    async def slugs(collection_ids: list[str]) -> dict[str, list[str]]:
+        by_id = await styles.styles_of(collection_ids)
+        return {id: [style.slug for style in group] for id, group in by_id.items()}
+
+    alone = [await slugs(each) for each in wanted]
+    assert await asyncio.gather(*map(slugs, wanted)) == alone
+    assert alone[0][ids[0]]
 
 
 @pytest.mark.postgres_only
