@@ -274,6 +274,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         assert feed is not None  # noqa: S101 - all are there once the first event was sent
         assert prepared is not None  # noqa: S101
         assert instrumentation is not None  # noqa: S101
+        if self._open_connection is not None and self._open_connection.user.id == feed.viewer.id:
+            self._open_connection.user = feed.viewer  # as it is now, and one row less in memory
         executed = EventOperation(schema, prepared, operation.variables, live.event_cost)
         subscriber = LiveSubscriber(self, operation.id, feed, executed, instrumentation)
         self.operations[operation.id] = subscriber  # type: ignore[assignment]  # Strawberry needs `task` only
