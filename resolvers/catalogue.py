@@ -110,8 +110,13 @@ async def styles(
         return Connection.of(
             await services.catalogue.styles.custom_styles(info.context.viewer, own, criteria), Style.of
         )
-    request = page_request(int, first, after, last, before)
+    request = page_request(_style_key, first, after, last, before)
     return Connection.of(await services.catalogue.styles.styles(request, criteria), Style.of)
+
+
+def _style_key(text: str) -> catalogue.StyleKey:
+    position, id = text.split(" ")
+    return catalogue.StyleKey(int(position), id)
 
 
 async def quote(info: Info, input: QuoteInput) -> Quote | None:

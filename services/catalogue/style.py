@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from tortoise.queryset import QuerySet
 
@@ -126,6 +126,13 @@ def no_style(style_id: str | None) -> Refusal:
     return NotFoundError(field=("styleId",))
 
 
+class StyleKey(NamedTuple):
+    """A cursor of the catalogue. The database does not keep positions unique."""
+
+    position: int
+    id: str
+
+
 class StyleService:
     """Reads the catalogue and seeds it from the profile."""
 
@@ -148,10 +155,10 @@ class StyleService:
             by_collection[row["collection.id"]].append(StyleColumns(row))
         return by_collection
 
-    async def styles(self, request: PageRequest[int], wanted: StyleFilter) -> Page[Style, int]:
+    async def styles(self, request: PageRequest[StyleKey], wanted: StyleFilter) -> Page[Style, StyleKey]:
         """Return a page of the catalogue; every word of `search` must occur in a title, description or category."""
         query = self._matching(self._active(), wanted)
-        return await replica_page(lambda: paginate(query, request, key="position", descending=False))
+        return await replica_page(lambda: paginate(query, request, key=StyleKey._fields, descending=False))
 
     async def custom_styles(
         self, viewer: User | None, request: PageRequest[str], wanted: StyleFilter

@@ -54,6 +54,21 @@ async def slugs(api: Api, **filter: Any) -> list[str]:
     return [f"{node['collection']['slug']}/{node['slug']}" for node in found["nodes"]]
 
 
+async def test_styles_at_the_same_position_are_each_on_one_page(idle_server: Running) -> None:
+    await Style.filter(owner_id__isnull=True).update(position=1)
+    expected = [style["slug"] for style in await all_styles(idle_server.api)]
+    for size, cursor, named in (("first", "after", "endCursor"), ("last", "before", "startCursor")):
+        found: list[str] = []
+        arguments: dict[str, Any] = {size: 3}
+        while len(found) < len(expected):
+            page = await idle_server.api.one(STYLES, **arguments)
+            of_page = [node["slug"] for node in page["nodes"]]
+            assert of_page
+            found = found + of_page if size == "first" else of_page + found
+            arguments[cursor] = page["pageInfo"][named]
+        assert found == expected
+
+
 # Prices
 
 
