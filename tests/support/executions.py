@@ -13,6 +13,7 @@ from schema.root import schema
 from schema.runtime.compilation.executor import PlannedExecutor
 from schema.runtime.compilation.plan import Plan
 from schema.runtime.compilation.plans import Plans
+from schema.runtime.compilation.run import Run
 
 _TIMES = 5  # that two executions are compared before they count as different
 EXECUTIONS = ("compiled", "both", "graphql-core")
@@ -45,6 +46,14 @@ class _ComparingPlan:
         else:
             body = self._plan.operation.loc.source.body if self._plan.operation.loc else ""
             self._differences.append(f"{body}\ncompiled: {found}\ngraphql-core: {expected}")
+        return compiled
+
+    async def execute_event(self, run: Run, event: Any) -> ExecutionResult:
+        executor: Any = run.executor.build_per_event_executor(event)
+        found = self._plan.execute_event(run, event)
+        compiled = ExecutionResult(found, None) if isinstance(found, dict) else await _awaited(found)
+        if outcome(compiled) != await self._expected(executor):
+            return await self.execute(executor)
         return compiled
 
     @staticmethod
