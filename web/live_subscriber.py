@@ -100,7 +100,9 @@ class LiveSubscriber:
         feed.position = item.position
         if item.codes:
             self._add_codes(item.codes)
-        self._send(item.messages)
+        messages = item.messages
+        if len(messages) > 1 or self.is_busy or not self._write(messages[0], self._tail):
+            self._send(messages)
 
     def complete(self) -> None:
         self._send([_COMPLETE])

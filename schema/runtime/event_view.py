@@ -19,6 +19,7 @@ from services.events.topic import Item, Position
 
 Finished: TypeAlias = dict[str, Any] | ExecutionResult
 
+_DATA, _DATA_END = b'{"type":"next","payload":{"data":', b'},"id":'  # around the data of an event without errors
 _NO_CODES: frozenset[ErrorCode] = frozenset()
 
 
@@ -168,10 +169,15 @@ class EventView:
                 return None
         self._is_paid = False
         results = self._execute(item)
+        messages = []
         for result in results:
-            if type(result) is not dict and not isinstance(result, ExecutionResult):
+            if isinstance(result, dict):
+                messages.append(_DATA + encode_json(result) + _DATA_END)
+            elif not isinstance(result, ExecutionResult):
                 self._pending = asyncio.create_task(self._finish(item, results))
                 return None
+        if len(messages) == len(results):
+            return self._keep(EncodedItem(item.position, tuple(messages), _NO_CODES))
         return self._keep(self._encode(item.position, cast("list[Finished]", results)))
 
     async def _finish(self, item: Item[Any], results: list[Executed]) -> None:
@@ -211,7 +217,7 @@ class EventView:
         messages, codes = [], _NO_CODES
         for result in results:
             if isinstance(result, dict):
-                messages.append(data_message(encode_json(result)))
+                messages.append(_DATA + encode_json(result) + _DATA_END)
                 continue
             payload: dict[str, object] = {"data": result.data}
             if result.errors:
@@ -230,8 +236,3 @@ async def _awaited(result: Executed) -> Finished:
 def next_message(payload: bytes) -> bytes:
     """Return a message of type `next`, up to the operation's id."""
     return b'{"type":"next","payload":' + payload + b',"id":'
-
-
-def data_message(data: bytes) -> bytes:
-    """Return a message of an event without errors, as `next_message` does."""
-    return b'{"type":"next","payload":{"data":' + data + b'},"id":'

@@ -162,10 +162,11 @@ class EventTurns:
     def count(self, cost: int) -> float:
         """Count an event that costs `cost`; return the seconds until its turn."""
         now = self._slots.clock()
-        start = max(self._due, now)
+        start = self._due if self._due > now else now
         share = 1 + _PAUSE if self._slots.has_others(self._caller, now) else 1.0
         self._due = start + cost * _SECONDS_OF_COST * share
-        return max(start - now - _EVENT_BURST_SECONDS, 0.0)
+        delay = start - now - _EVENT_BURST_SECONDS
+        return delay if delay > 0 else 0.0
 
     def close(self) -> None:
         """Note that a user counts no more events."""

@@ -6,6 +6,7 @@ response, one by one. What a resolver returns is made a response by a function o
 """
 
 from collections.abc import Iterable
+from types import CoroutineType
 from typing import Any
 
 from graphql import (
@@ -26,7 +27,7 @@ from graphql import (
 from schema.runtime.compilation.expressions import Expression, Module, is_nullable, sets_of
 from schema.runtime.compilation.leaves import leaf_expression
 from schema.runtime.compilation.objects import AbstractPlan, check_list, rows_of, unexpected
-from schema.runtime.compilation.resolvers import Resolvers
+from schema.runtime.compilation.resolvers import EVENT, Resolvers
 from schema.runtime.compilation.run import FieldPlan, ItemPlan, RerunError, ResolverInfo
 from schema.runtime.compilation.selection import Selections, UnsupportedError
 from schema.runtime.compilation.source import Source, indented
@@ -43,6 +44,7 @@ class Compiler:
         self._abstract: list[tuple[str, GraphQLAbstractType, dict[str, tuple[str, str]]]] = []
         for known in (RerunError, ResolverInfo, check_list, unexpected):
             source.let(known.__name__, known)
+        source.let("CoroutineType", CoroutineType)
 
     @property
     def fields(self) -> int:
@@ -121,6 +123,12 @@ class Compiler:
     ) -> list[str]:
         plan = self._plan(kind, field, nodes, by_steps=by_steps)
         call = self._resolvers.call(self._source, kind, plan, self._source.values[plan])
+        if call == EVENT:  # which nothing awaits
+            return [
+                f"    data[{key!r}] = run.complete(source, {plan}, (path, {key!r}, {kind.name!r}))",
+                f"    if type(data[{key!r}]) is CoroutineType:",
+                f"        waiting.append({key!r})",
+            ]
         lines = [
             f"    here = (path, {key!r}, {kind.name!r})",
             "    try:",

@@ -31,6 +31,8 @@ from schema.runtime.compilation.run import CONSTANTS, FieldPlan
 from schema.runtime.compilation.selection import UnsupportedError
 from schema.runtime.compilation.source import Source, is_attribute_name
 
+EVENT = "source"  # the expression of a root field of a subscription: its event
+
 
 class Resolvers:
     """The resolvers of a Strawberry schema."""
@@ -52,7 +54,7 @@ class Resolvers:
     def call(self, source: Source, kind: GraphQLObjectType, name: str, plan: FieldPlan) -> str:
         """Return the expression that calls a field's resolver. `name`: of `plan`, in the module."""
         if kind is self._subscription:
-            return "source"  # the event
+            return EVENT
         field = plan.definition
         declared = plan.strawberry_field
         function = self._direct(plan)
