@@ -4,10 +4,8 @@ httptools itself limits nothing: without this, a head may have any size and a ha
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum, auto
-from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -17,6 +15,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from telemetry import metric
 from web.http_exchange import WHOLE_RESPONSE, HeaderLines, HttpExchange
 from web.open_connections import WriteDeadline
+from web.rejection import (
+    BODY_TOO_SLOW,
+    HEAD_TOO_LARGE,
+    HEAD_TOO_SLOW,
+    NOT_HTTP,
+    TINY_CHUNKS,
+    TOO_MANY_CONNECTIONS,
+    TOO_MANY_HEADERS,
+    TOO_MANY_REQUESTS,
+    URL_TOO_LONG,
+    Rejection,
+)
 
 MAX_URL_BYTES = 8000  # RFC 9112 recommends to support at least as many
 MAX_HEADER_BYTES = 8000  # name and value; the websockets package ends at 8192 for the line
@@ -29,7 +39,7 @@ MAX_DISCARDED_CHUNKED_BYTES = 16 * 1024 * 1024
 _MAX_SMALL_PARTS = 1000  # of a body; more must have at least this many bytes on average, because each costs as much:
 _MIN_PART_BYTES = 16
 _MAX_PIPELINED = 16  # requests that wait for an earlier one on the same connection
-_RETRY_AFTER_SECONDS = 5
+_BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 
 
 class Stage(Enum):
@@ -43,44 +53,6 @@ class Stage(Enum):
 
 # Read for every request and header, for which the attributes of an enum are slow.
 _START, _HEAD, _BODY, _UPGRADED = Stage
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """The response to a request that is not passed to the application, and the label of its metric."""
-
-    status: HTTPStatus
-    text: str
-    reason: str
-
-    def response(self, headers: Mapping[str, str]) -> bytes:
-        """Return the bytes of the response, with `headers` added to those that it needs."""
-        body = self.text.encode() + b"\n"
-        lines = [
-            f"HTTP/1.1 {self.status} {self.status.phrase}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-            "Content-Type: text/plain; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-        ]
-        if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            lines.append(f"Retry-After: {_RETRY_AFTER_SECONDS}")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-NOT_HTTP = Rejection(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.", "not_http")
-URL_TOO_LONG = Rejection(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.", "url_size")
-HEAD_TOO_LARGE = Rejection(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers of the request are too large.", "head_size"
-)
-TOO_MANY_HEADERS = Rejection(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many headers.", "head_size"
-)
-HEAD_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "head_time")
-BODY_TOO_SLOW = Rejection(HTTPStatus.REQUEST_TIMEOUT, "The request took too long.", "body_time")
-TINY_CHUNKS = Rejection(HTTPStatus.BAD_REQUEST, "The chunks of the body are too small.", "body_chunks")
-TOO_MANY_REQUESTS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests on one connection.", "pipelined")
-TOO_MANY_CONNECTIONS = Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.", "connections")
 
 
 class _RejectedError(Exception):
@@ -103,6 +75,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._limits = self.open_connections.limits
         self._stage = _START
         self._is_upgrade = False  # the request that is being received asks for a WebSocket
+        self._repeats_head = False  # the parser is to read the head again, see `_ignore_upgrade`
+        self._answering: HttpExchange | None = None  # the last that was started; `cycle`, the last that was received
         self._timer: asyncio.TimerHandle | None = None  # of the head or body that is being received, or of the end
         self._idle_since: float | None = None  # the end of the last response; None: a request has begun since
         self._rejection: Rejection | None = None
@@ -128,9 +102,10 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         self.open_connections.stop_waiting(self)
-        cycle, self.cycle = self.cycle, None  # which has this connection
-        if cycle is not None:
-            cycle.disconnect()
+        for cycle in (self.cycle, self._answering):
+            if cycle is not None:
+                cycle.disconnect()
+        self.cycle = self._answering = None  # which have this connection
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -163,13 +138,28 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             message = "Invalid HTTP request received."
             self.logger.warning(message)
             self.send_400_response(message)
-        except httptools.HttpParserUpgrade:
-            if self._should_upgrade():
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_upgrade:
                 self.handle_websocket_upgrade()
             else:
-                self._unsupported_upgrade_warning()
+                self._ignore_upgrade(data[upgrade.args[0] :])
+
+    def _ignore_upgrade(self, following: bytes) -> None:
+        """Receive the body of a request for another protocol, such as h2c, which stays one of HTTP/1.1.
+
+        The parser took the head for the whole request, and may have ended. Another one continues after a head that
+        says the same of the body.
+        """
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] in _BODY_HEADERS]
+        if self.cycle is not None and not self.cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self._parse(b"POST / HTTP/1.1\r\n%b\r\n%b" % (b"".join(lines), following))
 
     def on_message_begin(self) -> None:
+        if self._repeats_head:
+            return
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop_parser(TOO_MANY_REQUESTS)
         self._stage = _HEAD
@@ -191,12 +181,16 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         }
 
     def on_url(self, url: bytes) -> None:
+        if self._repeats_head:
+            return
         self.url += url
         if len(self.url) > MAX_URL_BYTES:
             self._stop_parser(URL_TOO_LONG)
         self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._repeats_head:
+            return
         size = len(name) + len(value)
         self._head_bytes = total = self._head_bytes + size
         if total > MAX_HEADER_BYTES and (size > MAX_HEADER_BYTES or total > MAX_HEAD_BYTES):
@@ -210,6 +204,9 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._repeats_head:
+            self._repeats_head = False
+            return
         self._read_head()
         self._stage = _BODY
         if self._timer is not None:
@@ -224,9 +221,11 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         version = parser.get_http_version()
         if version != "1.1":
             scope["http_version"] = version
-        if parser.should_upgrade() and self._should_upgrade():
-            self._is_upgrade = True
-            return
+        if parser.should_upgrade():
+            self._is_upgrade = self._should_upgrade()
+            if self._is_upgrade:
+                return
+            self._repeats_head = True
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
         scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
@@ -240,6 +239,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
         )
         if before is None or before.response_complete:
+            self._answering = self.cycle
             self.cycle.start(self.app, self.tasks)
         else:
             self.flow.pause_reading()
@@ -254,6 +254,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             self.cycle.add_body(body)
 
     def on_message_complete(self) -> None:
+        if self._repeats_head:
+            return
         self._stage = _START
         self._received = 0
         if not self._is_upgrade and self.cycle is not None and not self.cycle.response_complete:
@@ -266,8 +268,10 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
+            cycle: Any  # in the place of uvicorn's
             cycle, app = self.pipeline.pop()
-            cycle.start(app, self.tasks)  # type: ignore[attr-defined]  # in the place of uvicorn's
+            self._answering = cycle
+            cycle.start(app, self.tasks)
         else:
             self._idle_since = self.loop.time()
             if self.timeout_keep_alive_task is None:
@@ -295,7 +299,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
         # Both have this connection, which nothing else has any more.
-        self.parser = self.cycle = None  # type: ignore[assignment]  # as uvicorn does when a connection is lost
+        self.parser = self.cycle = self._answering = None  # type: ignore[assignment]  # as uvicorn does when a connection is lost
 
     def send_400_response(self, msg: str) -> None:
         self._reject(self._rejection or NOT_HTTP)

@@ -245,6 +245,52 @@ async def test_client_that_has_gone_ends_the_exchange() -> None:
     assert [message["type"] for message in received] == ["http.request", "http.disconnect"]
 
 
+async def test_client_that_has_gone_ends_the_exchange_before_a_pipelined_one() -> None:
+    received: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        received.extend([await receive(), await receive()])
+
+    connected = Connected(app)
+    connected.protocol.data_received(get() + get())
+    await asyncio.sleep(0)
+    connected.lose()
+    await connected.send()
+    assert [message["type"] for message in received] == ["http.request", "http.disconnect"]
+
+
+FOR_H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")  # as of Java and curl
+BODIES = {
+    "a length": (("Content-Length: 5",), b"hello"),
+    "chunks": (("Transfer-Encoding: chunked",), b"2\r\nhe\r\n3\r\nllo\r\n0\r\nX: 1\r\n\r\n"),
+    "nothing": ((), b""),
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("of", BODIES)
+async def test_request_that_offers_another_protocol_keeps_its_body_and_connection(of: str, size: int) -> None:
+    headers, sent = BODIES[of]
+    expected = b"hello" if sent else b""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        data, more = b"", True
+        while more:
+            message = await receive()
+            data, more = data + message["body"], message["more_body"]
+        answer = scope["method"].encode() + b" " + data
+        await send(start((b"content-length", b"%d" % len(answer)), body=answer))
+
+    requests = get("POST", "1.1", *FOR_H2C, *headers) + sent + get("POST", "1.1", *FOR_H2C, *headers) + sent + get()
+    kept = Connected(app)
+    await kept.send(*(requests[index : index + size] for index in range(0, len(requests), size)))
+    answers = [written.rpartition(b"\r\n\r\n")[2] for written in kept.transport.written]
+    assert (answers, kept.transport.is_closed) == ([b"POST " + expected, b"POST " + expected, b"GET "], False)
+    closed = Connected(app)
+    (written,) = await closed.send(get("POST", "1.1", "Connection: Upgrade, close", "Upgrade: h2c", *headers) + sent)
+    assert (written.rpartition(b"\r\n\r\n")[2], closed.transport.is_closed) == (b"POST " + expected, True)
+
+
 async def test_writing_waits_for_a_client_that_does_not_read() -> None:
     connected = Connected(sending(start(LENGTH), body(b"bo", more=True), body(b"dy")))
     connected.protocol.pause_writing()
