@@ -48,7 +48,8 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _RULES = {True: tuple(specified_rules), False: (*specified_rules, NoSchemaIntrospectionCustomRule)}
-_MAX_SIMPLE, _MAX_SIMPLE_LENGTH = 16, 128  # variables, and characters of each, of which something is kept
+_MAX_SIMPLE, _MAX_SIMPLE_LENGTH = 16, 512  # variables, and characters of all together, of which something is kept
+_MAX_SIMPLE_INT = 2**63  # larger ones can have thousands of digits
 _SCALARS = (str, int, float, type(None))
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
@@ -67,14 +68,17 @@ class InvalidDocumentError(Exception):
 
 
 class CoercedVariables(NamedTuple):
-    """Variables as resolvers get them. `arguments`: of fields, which plans add; None: do not keep any."""
+    """Variables as resolvers get them.
+
+    `arguments`: of fields, which plans add, by the place in the document; None: do not keep any.
+    """
 
     values: VariableValues
-    arguments: dict[Any, dict[str, Any]] | None
+    arguments: dict[tuple[int, int], dict[str, Any]] | None
 
 
 class KnownVariables:
-    """What one operation does with variables of these types and values: few, and short scalars.
+    """What one operation does with variables of these types and values: few, declared, and short scalars.
 
     `costs`: by whether the caller is signed in.
     """
@@ -123,17 +127,27 @@ class PreparedOperation:
         return hashlib.sha256(f"{self.name or ''}\n{self.text}".encode("utf-8", "surrogatepass")).digest()
 
     def known_variables(self, variables: Mapping[str, Any] | None) -> KnownVariables | None:
-        """Return what is known for these variables, to be filled in; None if they are too many or not short scalars."""
+        """Return what is known for these variables, to be filled in.
+
+        None: they are too many, not short scalars, or the document does not declare one of them.
+        """
         key: tuple[object, ...] = ()
         if variables:
             if len(variables) > _MAX_SIMPLE:
                 return None
             found: list[object] = []
+            length = 0
             for name, value in variables.items():
                 kind = value.__class__
-                if kind not in _SIMPLE or (kind is str and len(value) > _MAX_SIMPLE_LENGTH) or len(name) > MAX_NAME:
+                if kind not in _SIMPLE or name not in self._variables:
+                    return None
+                if kind is str:
+                    length += len(value)
+                elif kind is int and not -_MAX_SIMPLE_INT <= value < _MAX_SIMPLE_INT:
                     return None
                 found += (name, kind, value)
+            if length > _MAX_SIMPLE_LENGTH:
+                return None
             key = tuple(found)
         known = self._known.get(key)
         if known is None:

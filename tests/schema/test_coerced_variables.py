@@ -3,7 +3,10 @@
 import pytest
 
 from schema.root import schema
-from schema.runtime.document import PreparedOperation
+from schema.runtime.compilation.executor import LazyExecutor
+from schema.runtime.compilation.plan import compile_query
+from schema.runtime.compilation.run import FieldPlan, Run
+from schema.runtime.document import DocumentCache, PreparedOperation
 from tests.conftest import Running
 
 QUERY = "query($first: Int!, $cursor: String) { styles(first: $first, after: $cursor) { nodes { slug } } }"
@@ -11,7 +14,7 @@ QUERY = "query($first: Int!, $cursor: String) { styles(first: $first, after: $cu
 
 @pytest.fixture
 def operation() -> PreparedOperation:
-    return schema.documents.prepare(QUERY, None)
+    return DocumentCache().prepare(QUERY, None)
 
 
 def test_equal_scalars_are_coerced_once(operation: PreparedOperation) -> None:
@@ -40,11 +43,16 @@ def test_long_texts_and_other_names_are_not_kept_without_bound(operation: Prepar
     assert long is not None
     assert long.arguments is None
     for number in range(500):
-        operation.coerce(schema._schema, {"first": 1, f"other{number}": number})
+        operation.coerce(schema._schema, {"first": 1, "cursor": str(number)})
     assert len(operation._known) <= 64
-    for name, value in (("x" * 129, 1), ("other", "x" * 129), ("other", [1])):
+    for name, value in (("other", 1), ("cursor", "x" * 513), ("cursor", [1]), ("first", 2**63), ("first", -(10**4000))):
         assert operation.known_variables({"first": 1, name: value}) is None
-    assert operation.known_variables({f"other{number}": number for number in range(17)}) is None
+    assert operation.known_variables({"first": 2**63 - 1, "cursor": "x" * 512}) is not None
+    names = [f"v{number}" for number in range(17)]
+    many = f"query({' '.join(f'${name}: Int' for name in names)}) {{ viewer {{ id }} }}"
+    prepared = schema.documents.prepare(many, None)
+    assert prepared.known_variables(dict.fromkeys(names[:16], 1)) is not None
+    assert prepared.known_variables(dict.fromkeys(names, 1)) is None
 
 
 def test_known_variables_differ_by_type(operation: PreparedOperation) -> None:
@@ -63,6 +71,18 @@ def test_known_cost_depends_on_the_values_and_on_who_asks(operation: PreparedOpe
         assert known.costs == {True: cost}
     known = operation.known_variables({"first": 2})
     assert operation.known_cost({"first": 2}, known, is_signed_in=True, allows_introspection=True) is None
+
+
+def test_arguments_are_kept_once_however_often_the_operation_is_compiled(operation: PreparedOperation) -> None:
+    coerced = operation.coerce(schema._schema, {"first": 3})
+    assert coerced is not None
+    for _ in range(3):
+        plan = compile_query(schema, operation.document)
+        run = Run(LazyExecutor(lambda: pytest.fail("not needed"), None, coerced.values, coerced.arguments))
+        fields = [value for value in plan._execute.__globals__.values() if isinstance(value, FieldPlan)]
+        assert run.arguments(fields[0]) == {"first": 3}
+    assert coerced.arguments is not None
+    assert len(coerced.arguments) == 1
 
 
 async def test_arguments_of_earlier_variables_are_not_used(server: Running) -> None:

@@ -44,7 +44,8 @@ class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
 class LazyExecutor:
     """What a plan needs of an executor. `build` makes graphql-core's, for the few resolvers that read more of it.
 
-    `variable_values`: the coerced variables. `arguments`: of fields, known from other executions with these variables.
+    `variable_values`: the coerced variables. `arguments`: of fields, known from other executions with these variables,
+    by FieldPlan.place.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LazyExecutor:
         build: Callable[[], PlannedExecutor],
         context: Any,
         variable_values: VariableValues,
-        arguments: dict[Any, dict[str, Any]] | None,
+        arguments: dict[tuple[int, int], dict[str, Any]] | None,
     ) -> None:
         self._build = build
         self.context_value = context

@@ -49,7 +49,8 @@ class RerunError(Exception):
 class FieldPlan:
     """A field of a selection that is more than an attribute of its object.
 
-    `complete`: the generated function that makes the response of the resolver's value.
+    `complete`: the generated function that makes the response of the resolver's value. `place`: the same for the same
+    field of the same document, also once its operation is compiled again; nothing that is kept by it keeps the plan.
     """
 
     definition: GraphQLField
@@ -58,6 +59,10 @@ class FieldPlan:
     is_nullable: bool
     convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     complete: Complete = field(init=False)
+    place: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = id(self.nodes[0]), id(self.definition)
 
     @property
     def strawberry_field(self) -> StrawberryField:
@@ -211,7 +216,7 @@ class Run:
         shared = self._shared
         found = self._arguments.get(plan)
         if found is None and shared is not None:
-            found = shared.get(plan)
+            found = shared.get(plan.place)
         if found is None:
             executor = self.executor
             found = get_argument_values(
@@ -219,7 +224,7 @@ class Run:
             )
             self._arguments[plan] = found = plan.convert(found) if plan.convert else found
             if shared is not None and all(isinstance(value, CONSTANTS) for value in found.values()):
-                shared[plan] = found
+                shared[plan.place] = found
         return found
 
     def info(self, plan: FieldPlan, path: ResponsePath) -> GraphQLResolveInfo[Any]:
