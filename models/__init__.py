@@ -1,14 +1,18 @@
 """All tables of the database; Tortoise finds every model through this module."""
 
-from models.accounts import ApiKey, DataExport, MailToken, Session, User
-from models.billing import CreditTransaction, Membership, Pass, PassHour, SignupBonus
-from models.catalogue import Collection, Style
-from models.events import AuditEntry
-from models.generations import Generation, IdempotencyKey
-from models.media import File, Upload
-from models.operations import JobRun, Maintenance, Worker
-from models.payments import Checkout, ExternalEvent, Purchase
-from models.plan import CreditPackage, Plan
+from telemetry.hidden_packages import hidden_class_sources
+
+# Tortoise parses the source of every model and its own, for `#:` comments, which none has: 5 MiB, and 0.1 s of a start.
+with hidden_class_sources():
+    from models.accounts import ApiKey, DataExport, MailToken, Session, User
+    from models.billing import CreditTransaction, Membership, Pass, PassHour, SignupBonus
+    from models.catalogue import Collection, Style
+    from models.events import AuditEntry
+    from models.generations import Generation, IdempotencyKey
+    from models.media import File, Upload
+    from models.operations import JobRun, Maintenance, Worker
+    from models.payments import Checkout, ExternalEvent, Purchase
+    from models.plan import CreditPackage, Plan
 
 __all__ = [
     "ApiKey",

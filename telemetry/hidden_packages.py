@@ -1,8 +1,9 @@
-"""Hides installed packages from libraries that import them only because they are there."""
+"""Keeps libraries from importing packages, or from parsing sources, whose result no program here uses."""
 
 import contextlib
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
@@ -19,3 +20,20 @@ def hidden(*names: str) -> Iterator[None]:
     finally:
         for name in added:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def hidden_class_sources() -> Iterator[None]:
+    """Let `inspect.getsource` of a class fail while the body runs, as where a program is installed without sources."""
+    original: Callable[..., str] = inspect.getsource
+
+    def getsource(object: object) -> str:
+        if isinstance(object, type):
+            raise OSError("could not get source code")
+        return original(object)
+
+    inspect.getsource = getsource
+    try:
+        yield
+    finally:
+        inspect.getsource = original

@@ -1,13 +1,14 @@
 """Every user message is translated, with the same placeholders."""
 
 import ast
+import gettext
 import string
 from pathlib import Path
 
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
-from tools.update_messages import CATALOGUE, FOLDERS, ROOT, extract, updated
+from tools.update_messages import CATALOGUE, COMPILED, FOLDERS, ROOT, extract, updated
 
 HINT = "run `make messages`, then fill in the empty translations"
 
@@ -32,6 +33,13 @@ def test_every_message_is_translated_and_none_is_fuzzy() -> None:
     assert len(translated()) > 50
     assert [entry.id for entry in translated() if not entry.string] == [], HINT
     assert [entry.id for entry in translated() if entry.fuzzy] == []
+
+
+def test_compiled_catalogue_matches_its_text() -> None:
+    with COMPILED.open("rb") as file:
+        found = gettext.GNUTranslations(file)
+    texts = {str(entry.id): str(entry.string) for entry in translated()}
+    assert {id: found.gettext(id) for id in texts} == texts, "run `make messages` again, which compiles it"
 
 
 def test_translations_are_chinese() -> None:
