@@ -12,11 +12,12 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from models.enum import ErrorCode
 from schema.runtime.error_formatting import format_errors
 from schema.runtime.event_executor import EventOperation
-from schema.runtime.event_view import EncodedItem, EventView, next_message
+from schema.runtime.event_view import EventView, next_message
 from schema.runtime.feed import Feed
 from schema.runtime.instrumentation import Instrumentation, collecting_codes
 from schema.runtime.response_json import encode_json
 from services.core.error import Refusal
+from services.events.topic import Position
 
 log = structlog.get_logger(__name__)
 
@@ -50,12 +51,12 @@ class LiveSubscriber:
         "_instruments",
         "_operation",
         "_tail",
-        "_view",
         "_write",
         "_writing",
         "feed",
         "id",
         "is_busy",
+        "view",
     )
 
     def __init__(
@@ -74,7 +75,7 @@ class LiveSubscriber:
         self._instruments = instrumentation
         self._tail = encode_json(operation_id) + b"}"
         self._codes: set[ErrorCode] | None = None
-        self._view: EventView | None = None
+        self.view: EventView | None = None
         self._writing: asyncio.Task[None] | None = None  # waits until the client reads
         self.is_busy = False  # whether it waits
 
@@ -82,25 +83,24 @@ class LiveSubscriber:
         """Send what is new since the stream was opened, and everything from now on."""
         self.feed.detach()
         self.feed.connection.notify = self._check
-        self._view = EventView.of(self.feed, self._operation)
-        self._view.add(self)
+        self.view = EventView.of(self.feed, self._operation)
+        self.view.add(self)
 
     @property
     def task(self) -> asyncio.Task[None] | None:
         """The task of a message that waits until the client reads."""
         return self._writing
 
-    def deliver(self, item: EncodedItem) -> None:
+    def deliver(self, position: Position, messages: tuple[bytes, ...], codes: frozenset[ErrorCode]) -> None:
         feed = self.feed
         try:
             feed.check()
         except Refusal as refusal:
             self.fail(refusal)
             return
-        feed.position = item.position
-        if item.codes:
-            self._add_codes(item.codes)
-        messages = item.messages
+        feed.position = position
+        if codes:
+            self._add_codes(codes)
         if len(messages) > 1 or self.is_busy or not self._write(messages[0], self._tail):
             self._send(messages)
 
@@ -122,7 +122,7 @@ class LiveSubscriber:
 
     def close(self, *, is_disconnected: bool = True) -> None:
         """End the subscription without a message. `is_disconnected`: by the client."""
-        view, self._view = self._view, None
+        view, self.view = self.view, None
         if view is None:
             return
         view.remove(self)
@@ -134,12 +134,12 @@ class LiveSubscriber:
 
     def _check(self) -> None:
         """Apply a change of the session: the stream ends with it, and shows what the new role may see."""
-        if self._view is None or not self._may_continue():
+        if self.view is None or not self._may_continue():
             return
         view = EventView.of(self.feed, self._operation)
-        if view is not self._view:
-            self._view.remove(self)
-            self._view = view
+        if view is not self.view:
+            self.view.remove(self)
+            self.view = view
             view.add(self)
 
     def _may_continue(self) -> bool:
@@ -148,7 +148,7 @@ class LiveSubscriber:
         except Refusal as refusal:
             self.fail(refusal)
             return False
-        return self._view is not None
+        return self.view is not None
 
     def _add_codes(self, codes: "frozenset[ErrorCode] | set[ErrorCode]") -> None:
         self._codes = (self._codes or set()) | codes
@@ -181,7 +181,7 @@ class LiveSubscriber:
             await self._connection.send_text((body + self._tail).decode())
 
     async def _send_missed(self) -> None:
-        view, feed = self._view, self.feed
+        view, feed = self.view, self.feed
         assert view is not None  # noqa: S101 - it has asked for this
         try:
             for item in await feed.topic.missed_items(feed.position):
@@ -198,5 +198,5 @@ class LiveSubscriber:
     def _written(self) -> None:
         """Continue with what is new, after the client has read."""
         self._writing, self.is_busy = None, False
-        if self._view is not None and self._may_continue():
-            self._view.serve(self)
+        if self.view is not None and self._may_continue():
+            self.view.serve(self)

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from struct import Struct
 from typing import Any, ClassVar, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -30,6 +31,7 @@ SERVER_SOCKET = "darkroom.socket"  # the extension of ASGI by which an applicati
 _TEXT = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 _MEDIUM = 126  # the smallest size that has two bytes of its own
 _LARGE = 65536
+_medium_head = Struct("!BBH").pack
 _CLOSE_SECONDS = 5.0  # in which the client confirms that the socket is closed
 _LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, before its connection is cut
 _MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
@@ -212,13 +214,13 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         step of the event loop is written at its end: the messages of one socket by one call of the system, and those of
         different sockets directly after each other, so that a client on the same machine is not woken up for each.
         """
-        if self.close_sent or not self.writable.is_set() or self.transport.is_closing():
+        if self.close_sent or self._write_timer is not None:  # which runs while the transport takes no more
             return False
         size = len(body) + len(tail)
         if size < _MEDIUM:
             start = bytes((_TEXT, size))
         elif size < _LARGE:
-            start = bytes((_TEXT, _MEDIUM, size >> 8, size & 0xFF))
+            start = _medium_head(_TEXT, _MEDIUM, size)
         else:
             start = bytes((_TEXT, _MEDIUM + 1)) + size.to_bytes(8, "big")
         if self._unwritten is None:

@@ -6,6 +6,7 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
@@ -140,9 +141,15 @@ class RowKind(Generic[R]):
         self.plain: type[Any] = type(f"{row.__name__}Plain", (row, dict), {})
         self.updated: type[Any] = type(f"{row.__name__}Updated", (row, _Updated), {"__slots__": ()})
 
-    def updated_row(self, row: R, values: dict[str, Any]) -> R:
-        """Return a row with later values of some columns; of a row that is one itself, `values` replace the former."""
+    def updated_row(self, row: R, values: dict[str, Any], moments: Iterable[str] = ()) -> R:
+        """Return a row with later values of some columns; of a row that is one itself, `values` replace the former.
+
+        `moments`: columns of points in time, whose values are text (ISO 8601).
+        """
         found = self.updated(values)
+        for name in moments:
+            text = found[name]
+            found[name] = datetime.fromisoformat(text) if text else None
         found.base = row.base if isinstance(row, _Updated) else row
         return found  # type: ignore[no-any-return]  # a class that is made above
 

@@ -80,9 +80,9 @@ class Context:
     """
 
     __slots__ = (
-        "_introspection", "_is_authenticated", "_is_socket", "_viewer", "_wanted_locale", "changes_cookie",
+        "_introspection", "_is_authenticated", "_is_socket", "_wanted_locale", "changes_cookie",
         "client", "compiles_operations", "connection_params", "cookie", "device_cookie", "has_files", "is_cookie",
-        "loaders", "new_device_cookie", "services", "shows_unfinished", "takes_cookies", "token",
+        "loaders", "new_device_cookie", "services", "shows_unfinished", "takes_cookies", "token", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +114,7 @@ class Context:
         self.connection_params: Mapping[str, Any] = {}  # of connection_init; Strawberry fills it in
         self._wanted_locale = locale.from_header(accept_language)
         self._is_socket = is_socket
-        self._viewer: User | None = None
+        self.viewer: User | None = None  # the authenticated user; None when signed out
         self._is_authenticated = False
         self.loaders: dict[str, Any] = {}  # those that were used
 
@@ -167,9 +167,9 @@ class Context:
     async def authenticate(self) -> User | None:
         """Load the viewer from the token; called before every operation. Return None when signed out."""
         if self._is_socket or not self._is_authenticated:
-            self._viewer = await self._user_of(self.token) if self.token else None
+            self.viewer = await self._user_of(self.token) if self.token else None
             self._is_authenticated = not self._is_socket
-        return self._viewer
+        return self.viewer
 
     async def _user_of(self, token: str) -> User | None:
         return await (
@@ -179,7 +179,7 @@ class Context:
     @property
     def caller(self) -> str:
         """What limits count requests by: the account, or the client's address when signed out."""
-        return self._viewer.id if self._viewer else f"client:{self.client}"
+        return self.viewer.id if self.viewer else f"client:{self.client}"
 
     @property
     def uses_api_key(self) -> bool:
@@ -189,23 +189,18 @@ class Context:
     @property
     def is_admin(self) -> bool:
         """Whether the viewer is an admin signed in with a session; API keys have no admin rights."""
-        return self._viewer is not None and self._viewer.role is not Role.USER and not self.uses_api_key
+        return self.viewer is not None and self.viewer.role is not Role.USER and not self.uses_api_key
 
     @property
     def allows_introspection(self) -> bool:
         """Whether the viewer may introspect the schema."""
         return self._introspection is Audience.EVERYONE or (self._introspection is Audience.ADMINS and self.is_admin)
 
-    @property
-    def viewer(self) -> User | None:
-        """The authenticated user; None when signed out."""
-        return self._viewer
-
     def require_viewer(self) -> User:
         """Return the authenticated user. Raises UnauthenticatedError when signed out."""
-        if self._viewer is None:
+        if self.viewer is None:
             raise UnauthenticatedError
-        return self._viewer
+        return self.viewer
 
     def require_admin(self) -> None:
         """Raises UnauthenticatedError when signed out, ForbiddenError unless `is_admin`."""
@@ -215,7 +210,7 @@ class Context:
 
     def set_viewer(self, viewer: User | None) -> None:
         """Use `viewer` for the rest of this operation, after a sign-in, a sign-out or a change of the account."""
-        self._viewer = viewer
+        self.viewer = viewer
 
     def require_cookies(self) -> None:
         """Raises InvalidInputError where the response cannot set a cookie: on WebSockets and streams."""
@@ -233,7 +228,7 @@ class Context:
     @property
     def locale(self) -> str:
         """The language of the response: the account's, else the one that the client requests, else the profile's."""
-        saved = self._viewer.locale if self._viewer else None
+        saved = self.viewer.locale if self.viewer else None
         return saved or self._wanted_locale or locale.match(self.services.products.profile.locale) or locale.DEFAULT
 
     def translate(self, text: Message) -> str:
@@ -269,7 +264,7 @@ class Context:
         return [found.get(user_id, []) for user_id in user_ids]
 
     async def _viewer_by_id(self, user_id: str, ids: list[str]) -> dict[str, User]:
-        return {user_id: self._viewer} if self._viewer and user_id in ids else {}
+        return {user_id: self.viewer} if self.viewer and user_id in ids else {}
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

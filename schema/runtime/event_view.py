@@ -35,10 +35,11 @@ class Receiver(Protocol):
     """One subscriber of a view."""
 
     feed: Feed[Any, Any]
+    view: "EventView | None"  # None: it has ended
     is_busy: bool  # cannot be written to right now; it calls the view's `serve` when it can
 
-    def deliver(self, item: EncodedItem) -> None:
-        """Send the events of an item."""
+    def deliver(self, position: Position, messages: tuple[bytes, ...], codes: frozenset[ErrorCode]) -> None:
+        """Send the events of an item, see EncodedItem."""
 
     def complete(self) -> None:
         """End the stream: the topic has ended."""
@@ -90,8 +91,8 @@ class EventView:
         self._turns = context.services.operations.query_slots.event_turns(context.caller)
         self._cost = operation.cost
         self._executor = EventExecutor(operation, context)
-        self.receivers: dict[Receiver, None] = {}
-        self._newest: EncodedItem | None = None
+        self.receivers: tuple[Receiver, ...] = ()
+        self._newest: EncodedItem | None = None  # where there are several receivers
         self._encoded: dict[Position, EncodedItem] | None = None  # of a topic that keeps several items
         self._pending: asyncio.Task[None] | asyncio.TimerHandle | None = None
         self._is_paid = False
@@ -101,33 +102,53 @@ class EventView:
         """Return the view for the subscriber of a feed, a new one if there is none."""
         context = feed.context.of_events(feed.viewer)
         key = view_key(operation, context)
-        view = feed.topic.followers.get(key)
-        if view is None:
-            view = feed.topic.followers[key] = cls(key, feed, operation, context)
-        return cast("EventView", view)
+        for follower in feed.topic.followers:
+            if isinstance(follower, cls) and follower._key == key:
+                return follower
+        view = cls(key, feed, operation, context)
+        feed.topic.follow(view)
+        return view
 
     def add(self, receiver: Receiver) -> None:
-        """Send the topic's items to a receiver from now on."""
-        self.receivers[receiver] = None
+        """Send the topic's items to a receiver, whose `view` this is, from now on."""
+        self.receivers = (*self.receivers, receiver)
         self.serve(receiver)
 
     def remove(self, receiver: Receiver) -> None:
         """Stop sending to a receiver; a view without any is gone."""
-        del self.receivers[receiver]
+        place = self.receivers.index(receiver)
+        self.receivers = self.receivers[:place] + self.receivers[place + 1 :]
         if not self.receivers:
             self._turns.close()
-            self._topic.followers.pop(self._key, None)
+            self._topic.unfollow(self)
             if self._pending is not None:
                 self._pending.cancel()
 
     def changed(self) -> None:
-        for receiver in tuple(self.receivers):
+        for receiver in self.receivers:
             self.serve(receiver)
+
+    def replaced(self, position: Position, value: Any) -> None:
+        encoded = None
+        for receiver in self.receivers:
+            if receiver.is_busy or receiver.view is not self:
+                continue
+            if encoded is None:
+                try:
+                    encoded = self._execute_next(position, value)
+                except Exception as error:  # noqa: BLE001 - as in `serve`
+                    receiver.fail(error)
+                    continue
+                if encoded is None:
+                    return
+            receiver.deliver(*encoded)
+        if len(self.receivers) == 1:
+            self._newest = None  # which would only be in the way of what the processor's cache keeps
 
     def serve(self, receiver: Receiver) -> None:
         """Send a receiver what it has not received, until it cannot be written to."""
         feed, topic = receiver.feed, self._topic
-        while not receiver.is_busy and receiver in self.receivers:
+        while not receiver.is_busy and receiver.view is self:
             position = feed.position
             if topic.missed > position:
                 receiver.fetch_missed()
@@ -142,22 +163,22 @@ class EventView:
                 encoded = self._encoded.get(item.position) if self._encoded else None
             if encoded is None:
                 try:
-                    encoded = self._execute_next(item)
+                    encoded = self._execute_next(*item)
                 except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
                     receiver.fail(error)
                     return
             if encoded is None:
                 return  # all receivers are served when it is there
-            receiver.deliver(encoded)
+            receiver.deliver(*encoded)
             if topic.keeps_newest and not topic.has_ended:
                 return  # it was the only one
 
     async def encode(self, item: Item[Any]) -> EncodedItem:
         """Execute an item for one receiver, outside the turns of the view."""
         await asyncio.sleep(self._turns.count(self._cost))
-        return self._encode(item.position, [await _awaited(result) for result in self._execute(item)])
+        return self._encode(item.position, [await _awaited(result) for result in self._execute(item.value)])
 
-    def _execute_next(self, item: Item[Any]) -> EncodedItem | None:
+    def _execute_next(self, position: Position, value: Any) -> EncodedItem | None:
         """Execute an item for all receivers; None: it takes longer, or has to wait for its turn."""
         if self._pending is not None:
             return None
@@ -168,30 +189,32 @@ class EventView:
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
                 return None
         self._is_paid = False
-        results = self._execute(item)
+        results = self._execute(value)
+        if len(results) == 1 and type(results[0]) is dict:
+            return self._keep(EncodedItem(position, (_DATA + encode_json(results[0]) + _DATA_END,), _NO_CODES))
         messages = []
         for result in results:
             if isinstance(result, dict):
                 messages.append(_DATA + encode_json(result) + _DATA_END)
             elif not isinstance(result, ExecutionResult):
-                self._pending = asyncio.create_task(self._finish(item, results))
+                self._pending = asyncio.create_task(self._finish(position, results))
                 return None
         if len(messages) == len(results):
-            return self._keep(EncodedItem(item.position, tuple(messages), _NO_CODES))
-        return self._keep(self._encode(item.position, cast("list[Finished]", results)))
+            return self._keep(EncodedItem(position, tuple(messages), _NO_CODES))
+        return self._keep(self._encode(position, cast("list[Finished]", results)))
 
-    async def _finish(self, item: Item[Any], results: list[Executed]) -> None:
+    async def _finish(self, position: Position, results: list[Executed]) -> None:
         try:
-            encoded = self._keep(self._encode(item.position, [await _awaited(result) for result in results]))
+            encoded = self._keep(self._encode(position, [await _awaited(result) for result in results]))
         except Exception as error:  # noqa: BLE001 - formatted as any error of an operation
-            for receiver in tuple(self.receivers):
+            for receiver in self.receivers:
                 receiver.fail(error)
             return
         finally:
             self._pending = None
-        for receiver in tuple(self.receivers):  # also where a newer item has replaced it: that one takes as long
-            if receiver.feed.position < item.position and not receiver.is_busy:
-                receiver.deliver(encoded)
+        for receiver in self.receivers:  # also where a newer item has replaced it: that one takes as long
+            if receiver.feed.position < position and not receiver.is_busy:
+                receiver.deliver(*encoded)
         self.changed()
 
     def _continue(self) -> None:
@@ -210,8 +233,8 @@ class EventView:
         self._encoded[encoded.position] = encoded
         return encoded
 
-    def _execute(self, item: Item[Any]) -> list[Executed]:
-        return list(map(self._executor.execute, self._render(item.value, self._context)))
+    def _execute(self, value: Any) -> list[Executed]:
+        return list(map(self._executor.execute, self._render(value, self._context)))
 
     def _encode(self, position: Position, results: list[Finished]) -> EncodedItem:
         messages, codes = [], _NO_CODES

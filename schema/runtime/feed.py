@@ -83,6 +83,10 @@ class Feed(Generic[T, E]):
         if self._changed is not None:
             self._changed.set()
 
+    def replaced(self, position: Position, value: Any) -> None:
+        """Continue with the topic's newest item."""
+        self.changed()
+
     async def events(self, opening: AsyncIterable[Item[Any]] | list[Item[Any]] | None = None) -> AsyncIterator[E]:
         """Yield the events of `opening`, of one event each, then those of the topic until it ends.
 
@@ -104,7 +108,7 @@ class Feed(Generic[T, E]):
         for event in self.render(last.value, self.context) if last is not None else ():
             yield event
         self._changed = asyncio.Event()
-        self.topic.followers[self] = self
+        self.topic.follow(self)
         while True:
             self._changed.clear()
             has_missed = self.topic.has_missed(self.position)
@@ -124,7 +128,7 @@ class Feed(Generic[T, E]):
 
     def detach(self) -> None:
         """Stop waiting in `events`: the topic's next items are taken by others."""
-        self.topic.followers.pop(self, None)
+        self.topic.unfollow(self)
         self._changed = None
 
     def close(self) -> None:

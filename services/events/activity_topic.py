@@ -5,7 +5,7 @@ from services.core.message import message
 from services.events.activity import CHANNEL, Activity
 from services.events.activity_message import describe
 from services.events.topic import Item, Position, Topic
-from services.integrations.messaging.bus import Message
+from services.integrations.messaging.bus import MISSED, Message
 
 
 class ActivityTopic(Topic[tuple[Activity, Text]]):
@@ -22,7 +22,7 @@ class ActivityTopic(Topic[tuple[Activity, Text]]):
         """The position of a subscriber that receives what comes from now on."""
         return (self._count,)
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
         if not isinstance(message, dict):
             self.read_again()
             return

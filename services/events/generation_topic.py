@@ -2,45 +2,65 @@
 
 from typing import ClassVar, Self
 
+import orjson
+
 from models import Generation
 from models.enum import GenerationStatus
 from models.generation_row import GenerationRow, generations_by_id
 from services.events.payload import apply_update, generation_channel
-from services.events.topic import Item, Topic
-from services.integrations.messaging.bus import GAP, Message
+from services.events.topic import Item, Position, Topic
+from services.integrations.messaging.bus import GAP, MISSED, Message
 
 
 class GenerationTopic(Topic[GenerationRow]):
-    """A generation as its newest message or its row describes it; the topic ends after a final status."""
+    """A generation as its newest message or its row describes it; the topic ends after a final status.
+
+    Of a message it keeps the text, which is one object instead of fifteen: the state that it describes is sent as soon
+    as it arrives, and made again only for a subscriber that could not take it then.
+    """
 
     table: ClassVar = Generation
     keeps_newest: ClassVar = True
 
-    __slots__ = ()
+    __slots__ = ("_row", "_text")
 
     def __init__(self, generation_id: str) -> None:
         super().__init__(generation_channel(generation_id), generation_id)
+        self._row: GenerationRow | None = None  # as it was read
+        self._text: str | bytes | None = None  # of the newest message since
+
+    @property
+    def items(self) -> list[Item[GenerationRow]]:
+        row = self._row
+        if row is not None and self._text is not None:
+            row = apply_update(row, orjson.loads(self._text))
+        return [] if row is None else [Item((self.version,), row)]
+
+    def items_after(self, position: Position) -> list[Item[GenerationRow]]:
+        return self.items if position < (self.version,) else []
 
     def show(self, row: GenerationRow) -> None:
         """Send a state to all subscribers, if it is newer than what they have."""
         version = row.version
         if version > self.version:
-            self.version = version
+            self.version = self.seen = version
+            self._row, self._text = row, None
             self.has_ended = row.status.is_final
-            self.add(Item((version,), row))
+            self.notify()
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
         updated = None
-        if message is not GAP and self.items:
+        if message is not GAP and self._row is not None:
             version = message.get("version")
-            if isinstance(version, int) and version <= self.version:
+            if type(version) is int and version <= self.version:
                 return  # late, or a duplicate
-            updated = apply_update(self.items[-1].value, message)
+            updated = apply_update(self._row, message)
         if updated is None:  # a gap, another release's message, or a final status, whose row has more fields
             self.read_again()
-        else:
-            self.version = version = updated["version"]
-            self.add(Item((version,), updated))
+            return
+        self.version, self._text = version, text = updated["version"], text
+        for follower in self.followers:
+            follower.replaced((version,), updated)
 
     def read_again(self) -> None:
         self.topics.read_soon(self)

@@ -72,15 +72,12 @@ def apply_update(generation: GenerationRow, payload: dict[str, Any]) -> Generati
         if not isinstance(payload["version"], int):
             return None
         found = _fields_of(payload)
-        # Without other fields, a copy of the message takes a third of the time of a dictionary of these.
+        # A dictionary of these takes three times as long as a copy of the message.
         has_others = len(payload) > len(_FIELDS) + ("id" in payload)
-        values = dict(zip(_FIELDS, found, strict=True)) if has_others else payload.copy()
-        for name in GENERATION_TIMES:
-            text = values[name]
-            values[name] = datetime.fromisoformat(text) if text else None
+        values = dict(zip(_FIELDS, found, strict=True)) if has_others else payload
+        return GENERATIONS.updated_row(generation, values, GENERATION_TIMES)
     except _OTHER_RELEASE:
         return None
-    return GENERATIONS.updated_row(generation, values)
 
 
 def decode_lines(payload: dict[str, Any], seen: int) -> list[CreditTransaction] | None:

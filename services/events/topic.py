@@ -11,7 +11,7 @@ import structlog
 from models import Generation, User
 from models.database.fixed_sql import fetch, places_of
 from models.generation_row import GENERATIONS
-from services.integrations.messaging.bus import GAP, MAXSIZE, Bus, Message
+from services.integrations.messaging.bus import GAP, MAXSIZE, MISSED, Bus, Message
 
 V = TypeVar("V")
 T = TypeVar("T", bound="Topic[Any]")
@@ -40,6 +40,9 @@ class Follower(Protocol):
     def changed(self) -> None:
         """Take the topic's newest items; called after each change. Never raises."""
 
+    def replaced(self, position: Position, value: Any) -> None:
+        """As `changed`, of a topic that keeps its newest item: this one, and the topic goes on."""
+
 
 class Topic(ABC, Generic[V]):
     """What the subscribers of one channel are sent: the last items, in the order of their positions.
@@ -53,15 +56,16 @@ class Topic(ABC, Generic[V]):
     max_items: ClassVar[int] = 64
 
     __slots__ = (
+        "_kept",
         "awaited",
         "channel",
         "followers",
         "has_ended",
         "heard",
-        "items",
         "key",
         "missed",
         "row_id",
+        "seen",
         "topics",
         "users",
         "version",
@@ -72,18 +76,24 @@ class Topic(ABC, Generic[V]):
         self.row_id = row_id
         self.version = 0  # of the row, as far as it was applied
         self.awaited = 0  # the row's version at the last check, whose message had not arrived
-        self.heard = 0.0  # when the last message arrived, or the row was compared; seconds of time.monotonic
-        self.items: list[Item[V]] = []
+        self.seen = 0  # the version at the last check, or of the row that was read since
+        self.heard = 0.0  # the check that found another version, or compared the row; seconds of time.monotonic
+        self._kept: list[Item[V]] = []
         self.missed: Position = ()  # of the newest item that is gone
         self.has_ended = False  # no further item will come
-        self.followers: dict[Hashable, Follower] = {}
+        self.followers: tuple[Follower, ...] = ()  # in the memory of one object, which each message reads
         self.users = 0  # subscribers, also those that are opening
         self.topics: Topics
         self.key: Hashable  # in `topics`
 
+    @property
+    def items(self) -> list[Item[V]]:
+        """The items that are kept, in the order of their positions."""
+        return self._kept
+
     @abstractmethod
-    def receive(self, message: Message) -> None:
-        """Apply a message of the channel; called for every message. Does not suspend."""
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
+        """Apply a message of the channel, decoded from `text`; called for every message. Does not suspend."""
 
     @abstractmethod
     def read_again(self) -> None:
@@ -118,12 +128,7 @@ class Topic(ABC, Generic[V]):
 
     def next_item(self, position: Position) -> Item[V] | None:
         """Return the first item that a subscriber at `position` has not received."""
-        items = self.items
-        if not items or items[-1].position <= position:
-            return None
-        if self.keeps_newest:
-            return items[0]
-        return next(item for item in items if item.position > position)
+        return next(iter(self.items_after(position)), None)
 
     def items_after(self, position: Position) -> list[Item[V]]:
         """Return the items that a subscriber at `position` has not received."""
@@ -138,12 +143,9 @@ class Topic(ABC, Generic[V]):
 
     def add(self, item: Item[V]) -> None:
         """Add an item, and let all subscribers take it."""
-        if self.keeps_newest and self.items:
-            self.items[0] = item
-        else:
-            self.items.append(item)
-            if len(self.items) > self.max_items:
-                self.missed = self.items.pop(0).position
+        self._kept.append(item)
+        if len(self._kept) > self.max_items:
+            self.missed = self._kept.pop(0).position
         self.notify()
 
     def end(self) -> None:
@@ -153,13 +155,16 @@ class Topic(ABC, Generic[V]):
 
     def notify(self) -> None:
         """Let all subscribers take what is new."""
-        for follower in tuple(self.followers.values()):
+        for follower in self.followers:
             follower.changed()
 
-    def on_message(self, message: Message) -> None:
-        """Take a message from the bus."""
-        self.heard = time.monotonic()
-        self.receive(message)
+    def follow(self, follower: Follower) -> None:
+        """Call the follower after each change, until `unfollow`."""
+        self.followers = (*self.followers, follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        """Do not call the follower any more, if it was called."""
+        self.followers = tuple(other for other in self.followers if other is not follower)
 
     def leave(self) -> None:
         """Count a subscriber less; without any, the channel is left."""
@@ -188,7 +193,7 @@ class QueuedTopic(Topic[V]):
         self._is_open = True
         self._apply_soon()
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: Message, text: str | bytes = MISSED) -> None:
         if message is GAP or len(self._queue) >= MAXSIZE:
             self._queue = [GAP]  # reading the rows covers the messages before, too
         else:
@@ -245,7 +250,7 @@ class Topics:
             topic.topics, topic.key, topic.heard = self, key, time.monotonic()
         topic.users += 1
         try:
-            await self._bus.listen(topic.channel, topic.on_message)
+            await self._bus.listen(topic.channel, topic.receive)
         except BaseException:
             topic.leave()
             raise
@@ -256,7 +261,7 @@ class Topics:
     def forget(self, topic: "Topic[Any]") -> None:
         """Stop following a topic without subscribers."""
         del self._topics[topic.key]
-        self._bus.unlisten(topic.channel, topic.on_message)
+        self._bus.unlisten(topic.channel, topic.receive)
 
     def read_soon(self, topic: "Topic[Any]") -> None:
         """Read the row of a topic with the next statement, by `read_rows` of its class."""
@@ -288,7 +293,11 @@ class Topics:
     async def _check_forever(self) -> None:
         while self._topics:
             await asyncio.sleep(self._every / _CHECKS)
-            before = time.monotonic() - self._every / 2
+            now = time.monotonic()
+            for topic in self._topics.values():
+                if topic.version != topic.seen:
+                    topic.seen, topic.heard = topic.version, now
+            before = now - self._every / 2
             quiet = [topic for topic in self._topics.values() if topic.heard <= before and topic.table is not None]
             try:
                 for table in (Generation, User):

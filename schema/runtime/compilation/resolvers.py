@@ -67,9 +67,14 @@ class Resolvers:
         return f"{source.bind(function, declared.python_name)}({', '.join(given)})"
 
     def prompt_call(self, source: Source, plan: FieldPlan, of: str) -> str | None:
-        """Return the expression that calls the resolver of a field of the object `of`; None if it may wait."""
+        """Return the expression that calls the resolver of a field of the object `of`; None if it may wait.
+
+        The root field of a subscription is its event, `of` itself.
+        """
+        if plan.parent_type is self._subscription:
+            return of
         function = self._direct(plan)
-        if function is None or plan.parent_type is self._subscription:
+        if function is None:
             return None
         if iscoroutinefunction(function) or isasyncgenfunction(function):
             return None

@@ -34,7 +34,7 @@ class Gap(Enum):
 GAP: Final = Gap.GAP  # "messages may have been lost: read the rows again"
 
 Message: TypeAlias = dict[str, object] | Gap
-Listener: TypeAlias = Callable[[Message], None]
+Listener: TypeAlias = Callable[[Message, str | bytes], None]  # with the text of which the message was decoded
 _Queue = asyncio.Queue[str | bytes]
 
 
@@ -51,7 +51,7 @@ def _decode(data: str | bytes) -> Message:
         payload = orjson.loads(data)
     except orjson.JSONDecodeError:
         return GAP
-    return payload if isinstance(payload, dict) else GAP
+    return payload if type(payload) is dict else GAP
 
 
 class Subscription:
@@ -188,7 +188,7 @@ class Bus(Broadcast):
         try:
             await self._subscribe(channel)
         except OSError:
-            listener(GAP)
+            listener(GAP, MISSED)
 
     def unlisten(self, channel: str, listener: Listener) -> None:
         """Do not call the listener any more."""
@@ -237,17 +237,22 @@ class Bus(Broadcast):
             self._deliver(event.channel, event.message)
 
     def _deliver(self, channel: str, data: str | bytes) -> None:
-        for queue in self._queues.get(channel, ()):
-            if data == MISSED or queue.full():
-                _put_gap(queue)
-            else:
-                queue.put_nowait(data)
+        if channel in self._queues:
+            self._put_all(self._queues[channel], data)
         listeners = self._listeners.get(channel)
         if not listeners:
             return
         message = _decode(data)
         for listener in listeners:
             try:
-                listener(message)
+                listener(message, data)
             except Exception:  # the others, and the connection, must go on
                 log.exception("bus.listener_failed", channel=channel)
+
+    @staticmethod
+    def _put_all(queues: set[_Queue], data: str | bytes) -> None:
+        for queue in queues:
+            if data == MISSED or queue.full():
+                _put_gap(queue)
+            else:
+                queue.put_nowait(data)
