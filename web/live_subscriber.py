@@ -185,9 +185,8 @@ class LiveSubscriber:
         assert view is not None  # noqa: S101 - it has asked for this
         try:
             for item in await feed.topic.missed_items(feed.position):
-                encoded = await view.encode(item)
-                feed.position = encoded.position
-                await self._send_all(encoded.messages)
+                feed.position, messages, _ = await view.encode(item)
+                await self._send_all(messages)
         except WebSocketDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - the database is away

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Hashable
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from graphql import ExecutionResult
 
@@ -23,12 +23,9 @@ _DATA, _DATA_END = b'{"type":"next","payload":{"data":', b'},"id":'  # around th
 _NO_CODES: frozenset[ErrorCode] = frozenset()
 
 
-class EncodedItem(NamedTuple):
-    """The events of one item of a topic: messages of type `next`, as JSON, up to the operation's id."""
-
-    position: Position
-    messages: tuple[bytes, ...]
-    codes: frozenset[ErrorCode]  # of the errors in them
+# The events of one item of a topic: its position, messages of type `next`, as JSON, up to the operation's id, and the
+# codes of the errors in them. A plain tuple, which is made for every message.
+EncodedItem: TypeAlias = tuple[Position, tuple[bytes, ...], frozenset[ErrorCode]]
 
 
 class Receiver(Protocol):
@@ -159,7 +156,7 @@ class EventView:
                     receiver.complete()
                 return
             encoded = self._newest
-            if encoded is None or encoded.position != item.position:
+            if encoded is None or encoded[0] != item.position:
                 encoded = self._encoded.get(item.position) if self._encoded else None
             if encoded is None:
                 try:
@@ -189,10 +186,14 @@ class EventView:
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
                 return None
         self._is_paid = False
-        results = self._execute(value)
-        if len(results) == 1 and type(results[0]) is dict:
-            return self._keep(EncodedItem(position, (_DATA + encode_json(results[0]) + _DATA_END,), _NO_CODES))
-        messages = []
+        events, messages = self._render(value, self._context), []
+        if len(events) == 1:
+            result = self._executor.execute(events[0])
+            if type(result) is dict:
+                return self._keep((position, (_DATA + encode_json(result) + _DATA_END,), _NO_CODES))
+            results = [result]
+        else:
+            results = list(map(self._executor.execute, events))
         for result in results:
             if isinstance(result, dict):
                 messages.append(_DATA + encode_json(result) + _DATA_END)
@@ -200,7 +201,7 @@ class EventView:
                 self._pending = asyncio.create_task(self._finish(position, results))
                 return None
         if len(messages) == len(results):
-            return self._keep(EncodedItem(position, tuple(messages), _NO_CODES))
+            return self._keep((position, tuple(messages), _NO_CODES))
         return self._keep(self._encode(position, cast("list[Finished]", results)))
 
     async def _finish(self, position: Position, results: list[Executed]) -> None:
@@ -230,7 +231,7 @@ class EventView:
         elif len(self._encoded) >= topic.max_items:
             current = {item.position for item in topic.items}
             self._encoded = {position: kept for position, kept in self._encoded.items() if position in current}
-        self._encoded[encoded.position] = encoded
+        self._encoded[encoded[0]] = encoded
         return encoded
 
     def _execute(self, value: Any) -> list[Executed]:
@@ -249,7 +250,7 @@ class EventView:
                 codes |= found
                 payload["errors"] = [error.formatted for error in result.errors]
             messages.append(next_message(encode_json(payload)))
-        return EncodedItem(position, tuple(messages), codes)
+        return (position, tuple(messages), codes)
 
 
 async def _awaited(result: Executed) -> Finished:

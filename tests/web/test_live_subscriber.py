@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Any
 
+import orjson
 import pytest
 
 from models import User
@@ -26,6 +29,7 @@ from services.core.message import message
 from services.events.activity import CHANNEL
 from services.events.activity_topic import ActivityTopic
 from services.events.generation_topic import GenerationTopic
+from services.events.payload import GENERATION_FIELDS, GENERATION_TIMES
 from services.events.topic import Topic
 from services.gallery.gallery_topic import GalleryTopic
 from tests.conftest import Running
@@ -37,6 +41,7 @@ from web.live_subscriber import LiveSubscriber
 
 PROGRESS = "subscription { generationProgress(id: 1) { version previewUrl } }"
 QUEUED = "subscription { generationProgress(id: 1) { version queuePosition } }"
+PLAIN = "subscription { generationProgress(id: 1) { version progress } }"
 MESSAGES = "subscription { generationProgress(id: 1) { version message } }"
 GALLERY = "subscription { galleryChanged { kind version } }"
 CREDITS = "subscription { creditsChanged { credits transaction { sequence } } }"
@@ -167,6 +172,49 @@ async def test_slow_reader_of_progress_gets_the_newest_state_when_it_reads(ada: 
         await client.until(lambda: not subscriber.is_busy)
         assert [value["version"] for value in client.values] == [1, 3, 22], "the first was on its way"
         assert len(topic.items) == 1
+
+
+def progress_message(version: int) -> bytes:
+    """Return the text of a message about a generation."""
+    values = {"version": version, "status": "PROCESSING", "stage": "GENERATING", "progress": version / 100}
+    return orjson.dumps({**dict.fromkeys((*GENERATION_FIELDS, *GENERATION_TIMES)), **values, "attempts": 1})
+
+
+async def test_message_for_one_subscriber_takes_few_calls(ada: Api, server: Running) -> None:
+    topic, _ = await progress_topic(server, ada)
+    prepared = schema.documents.prepare(PLAIN, None)
+    schema.plans.compile(prepared.document, prepared.operation, {})
+    calls: list[str] = []
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_qualname)
+
+    async with subscribed(await context_of(server, ada), topic, _states, PLAIN) as (client, _):
+        for version in (2, 3, 4):
+            text = progress_message(version)
+            calls.clear()
+            sys.setprofile(count)
+            server.services.events.topics._bus._deliver(topic.channel, text)
+            sys.setprofile(None)
+        assert [value["version"] for value in client.values] == [1, 2, 3, 4]
+    assert "Plan.execute_event" in calls
+    assert len(calls) <= 25, calls  # with those of the client
+
+
+async def test_state_of_a_message_is_made_again_for_who_subscribes_later(ada: Api, server: Running) -> None:
+    topic, _ = await progress_topic(server, ada)
+    context = await context_of(server, ada)
+    async with subscribed(context, topic, _states, PLAIN) as (first, _):
+        for version in (2, 3):
+            server.services.events.topics._bus._deliver(topic.channel, progress_message(version))
+        topic.users += 1
+        async with subscribed(context, topic, _states, PLAIN, position=(1,)) as (second, _):
+            assert second.values == first.values[-1:] == [{"version": 3, "progress": 0.03}]
+            server.services.events.topics._bus._deliver(topic.channel, progress_message(2))
+            server.services.events.topics._bus._deliver(topic.channel, progress_message(4))
+        assert [value["version"] for value in second.values] == [3, 4]
+        assert [value["version"] for value in first.values] == [1, 2, 3, 4]
 
 
 async def test_slow_reader_of_the_gallery_gets_a_snapshot_of_what_it_missed(ada: Api, server: Running) -> None:
