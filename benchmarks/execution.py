@@ -46,7 +46,7 @@ VARIABLES = {"first": SIZE}
 FLAT_COLUMNS = frozenset(
     {"id", "status", "stage", "progress", "prompt", "size", "quality", "cost", "is_favorite", "created_at"}
 )
-REAL_COLUMNS = FLAT_COLUMNS | {"style", "style.title", "result", "style_slug"}
+REAL_COLUMNS = FLAT_COLUMNS | {"style", "style.title", "result"}
 
 AnyPage = Page[Any, Any]
 

@@ -32,7 +32,7 @@ ROUNDS = 9
 TEN_FIELDS = frozenset(
     {"id", "status", "stage", "progress", "prompt", "cost", "is_favorite", "version", "created_at", "completed_at"}
 )
-PICTURES = TEN_FIELDS | {"style", "style.title", "result", "style_slug"}
+PICTURES = TEN_FIELDS | {"style", "style.title", "result"}
 TOKEN = "a" * 43
 
 Read = Callable[[], Awaitable[object]]

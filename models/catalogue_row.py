@@ -61,8 +61,7 @@ AnyCollection: TypeAlias = Collection | CollectionColumns
 CATALOGUE = RowKind(CatalogueRow)
 CATALOGUE_PARTS = (("style", Style), ("collection", Collection))
 
-_STYLE_ALWAYS = ("id", "owner_id", "slug", "members_only", "cost", "reference_image", "is_active")
-_COLLECTION_ALWAYS = ("id", "slug", "base_cost", "refund_policy")
+_STYLE_ALWAYS = ("id", "is_active")
 _MAX_SELECTIONS = 64  # as of generations: every text of a statement is prepared on every connection
 _selections: dict[tuple[bool, frozenset[str] | None], str] = {}
 
@@ -73,7 +72,8 @@ def style_columns(wanted: frozenset[str] | None) -> str:
     `wanted`: `style.title`, `collection.title`; None: all. More may be read than is wanted.
     """
     names = _chosen(StyleColumns.attributes, _STYLE_ALWAYS, "style.", wanted)
-    return columns(Style, '"style"', names, "style.") + ", " + _collection_columns(("id", "base_cost"), wanted)
+    collection = _collection_columns((), wanted)
+    return columns(Style, '"style"', names, "style.") + (f", {collection}" if collection else "")
 
 
 def catalogue_columns(wanted: frozenset[str] | None, *, of_styles: bool) -> str:
@@ -83,7 +83,9 @@ def catalogue_columns(wanted: frozenset[str] | None, *, of_styles: bool) -> str:
     if found is None:
         if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
             return catalogue_columns(None, of_styles=of_styles)
-        made = style_columns(wanted) if of_styles else _collection_columns(_COLLECTION_ALWAYS, wanted)
+        made = _collection_columns(("id",), wanted)
+        if of_styles:
+            made = style_columns(None if wanted is None else wanted | {"collection.id"})
         found = _selections[key] = made
     return found
 

@@ -20,7 +20,7 @@ from models.enum import (
     Size,
 )
 from models.generations import Generation
-from models.media import File, StoredFile
+from models.media import File, StoredFile, file_key
 
 
 class FileColumns(StoredFile, WholePart, model=File):
@@ -37,6 +37,11 @@ class FileColumns(StoredFile, WholePart, model=File):
     thumbnail_widths: list[int]
     placeholder: str
     shared = None  # what the type of the API has for the picture of a share
+
+    @property
+    def key(self) -> str:
+        """The storage key, from the columns as they are stored."""
+        return file_key(self[2], self[1], self[0])
 
     @property
     def row(self) -> "FileColumns":

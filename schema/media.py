@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import TypeVar, cast
 
 import strawberry
@@ -18,7 +17,7 @@ from schema.runtime.user_error import UserError
 from services.gallery.download_name import file_name
 from services.gallery.share import ShareLinks
 from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
-from services.integrations.storage.protocol import Link, PendingLink, Target
+from services.integrations.storage.protocol import Link, Target
 from services.media.file import narrowest
 
 R = TypeVar("R")
@@ -48,14 +47,14 @@ class MediaFile:
     def url(self, info: Info) -> str:
         if self.shared:
             return self.shared.picture
-        return _of_link(info.context.services.media.files.link(self.row), _url)
+        return info.context.services.media.files.link(self.row).url
 
     @strawberry.field(description="A URL of the same file with Content-Disposition: attachment.")
     def download_url(self, info: Info) -> str:
         if self.shared:
             return self.shared.download
         name = file_name(self.row) if isinstance(self.row, FileColumns) else self.name()
-        return _of_link(info.context.services.media.files.download_link(self.row, name), _url)
+        return info.context.services.media.files.download_link(self.row, name).url
 
     @strawberry.field(
         description="A URL of a WebP thumbnail at least `width` pixels (1 to 4096) wide: the narrowest of 320, 640 and "
@@ -65,13 +64,14 @@ class MediaFile:
         wanted_width = _DEFAULT_WIDTH if width is None else width
         if self.shared:
             return self.shared.thumbnail_of(self.row, narrowest(self.row.thumbnail_widths, wanted_width))
-        return _of_link(info.context.services.media.files.thumbnail_link(self.row, wanted_width), _url)
+        return info.context.services.media.files.thumbnail_link(self.row, wanted_width).url
 
     @strawberry.field(description="When the URLs expire; null: valid while the generation is shared.")
     def expires_at(self, info: Info) -> datetime | None:
         if self.shared:
             return None
-        return _of_link(info.context.services.media.files.link(self.row), _expiry)
+        link = info.context.services.media.files.link(self.row)
+        return _expiry(link) if isinstance(link, Link) else cast(datetime, link.then(_expiry))
 
     @classmethod
     def of(
@@ -92,16 +92,8 @@ class MediaFile:
         )
 
 
-_url: Callable[[Link], str] = attrgetter("url")
-
-
 def _expiry(link: Link) -> datetime:
     return datetime.fromtimestamp(link.expires_at, UTC)
-
-
-def _of_link(link: Link | PendingLink, read: Callable[[Link], R]) -> R:
-    """Return what `read` makes of a link; of one that has to wait, an awaitable, as resolvers may return."""
-    return read(link) if isinstance(link, Link) else cast(R, link.then(read))
 
 
 @strawberry.type(

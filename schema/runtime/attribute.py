@@ -7,16 +7,21 @@ from schema.runtime.context import Info
 from schema.runtime.selection import selected_below
 
 _READS = {  # where the attributes that a field reads are not those of its name
-    "message": {"stage"},
-    "error_message": {"error_code"},
-    "queue_position": {"status"},
-    "estimated_seconds": {"status", "media", "quality", "started_at"},
-    "preview_url": {"preview"},
-    "share_url": {"share_slug"},
-    "parent": {"parent_id"},
-    "owner": {"user_id"},
-    "original": {"created_at"},  # for the names of downloads
-    "result": {"created_at", "style_slug"},  # ditto
+    "Generation.message": {"stage"},
+    "Generation.errorMessage": {"error_code"},
+    "Generation.queuePosition": {"status"},
+    "Generation.estimatedSeconds": {"status", "media", "quality", "started_at"},
+    "Generation.previewUrl": {"preview"},
+    "Generation.shareUrl": {"share_slug"},
+    "Generation.parent": {"parent_id"},
+    "Generation.owner": {"user_id"},
+    "MediaFile.downloadUrl": {"created_at", "style_slug"},  # of the generation, for the name of the file
+    "Style.cost": {"collection.base_cost"},  # of a style without a price of its own
+    "Style.collection": {"style.owner_id"},
+    "Style.locked": {"style.members_only"},
+    "Style.isOwn": {"style.owner_id"},
+    "Style.prompt": {"style.owner_id"},
+    "Collection.styles": {"collection.id"},
 }
 
 
@@ -35,7 +40,8 @@ def _attributes(fields: frozenset[str]) -> frozenset[str]:
         kind, _, camel = field.partition(".")
         name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), camel)
         if kind == "Generation":
-            found |= {name, *_READS.get(name, ())}
+            found.add(name)
         elif kind in ("Style", "Collection"):
             found.add(f"{kind.lower()}.{name}")
+        found |= _READS.get(field, set())
     return frozenset(found)

@@ -160,15 +160,23 @@ fragment A on Generation { id ...B ...B } fragment B on Node { ... on Generation
 fragment C on Generation { status result @skip(if: false) { url } style @include(if: true) { title } }"""
 
 
-def documents(made: list[str]) -> list[str]:
-    kind = schema._schema.type_map["Generation"]
+def fields_of(name: str) -> dict[str, str]:
+    kind = schema._schema.type_map[name]
     assert isinstance(kind, GraphQLObjectType)
-    fields = selected(kind)
+    return selected(kind)
+
+
+def documents(made: list[str]) -> list[str]:
+    fields, files, styles, collections = map(fields_of, ("Generation", "MediaFile", "Style", "Collection"))
     every, ids = " ".join(fields.values()), ", ".join(f'"{id}"' for id in made)
     page = "{ viewer { credits generations(first: 12) { %s } } }"
     return [
         page % f"totalCount nodes {{ {every} }} pageInfo {{ hasNextPage endCursor }} edges {{ cursor node {{ id }} }}",
-        *(page % f"nodes {{ {field} }}" for field in fields.values()),  # each alone: what it reads must be declared
+        # Each alone: what it reads must be declared.
+        *(page % f"nodes {{ {field} }}" for field in fields.values()),
+        *(page % f"nodes {{ result {{ {field} }} }}" for field in files.values()),
+        *(page % f"nodes {{ style {{ {field} }} }}" for field in styles.values()),
+        *(page % f"nodes {{ style {{ collection {{ {field} }} }} }}" for field in collections.values()),
         FRAGMENTS,
         f'{{ node(id: "{made[0]}") {{ __typename id ... on Generation {{ {every} }} }} }}',
         f"{{ nodes(ids: [{ids}]) {{ __typename ... on Generation {{ prompt style {{ collection {{ slug }} }} }} }} }}",

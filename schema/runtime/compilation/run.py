@@ -275,15 +275,10 @@ class ContextInfo(Info[Any, Any]):
     A resolver that needs more of it is called again, step by step, with a ResolverInfo.
     """
 
-    __slots__ = ("_context",)
+    __slots__ = ("context",)
 
     def __init__(self, context: Any) -> None:
-        self._context = context
-
-    @property
-    def context(self) -> Any:
-        """The operation's context."""
-        return self._context
+        self.context = context  # type: ignore[misc]  # read from its slot, in the place of Strawberry's property
 
     @property
     def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # a field of Strawberry's class

@@ -1,6 +1,7 @@
 """A storage in a local folder, served through signed links."""
 
 import asyncio
+import binascii
 import contextlib
 import hashlib
 import hmac
@@ -18,7 +19,6 @@ from typing import BinaryIO
 
 import orjson
 from itsdangerous import BadSignature, URLSafeSerializer
-from itsdangerous.encoding import base64_encode
 
 from services.integrations.storage.protocol import (
     KEPT_LINKS,
@@ -31,6 +31,12 @@ from services.integrations.storage.protocol import (
 )
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _base64(data: bytes) -> bytes:
+    """Return URL-safe base64 without padding, as itsdangerous writes it, by two calls of C."""
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")
 
 
 @dataclass(frozen=True)
@@ -176,11 +182,10 @@ class LocalStorage:
         fields = [key, content_type, download_as, expires_at]
         # orjson is ten times as fast, and writes the same unless there are other letters than ASCII's.
         found = orjson.dumps(fields) if download_as is None else _COMPACT.encode(fields).encode()
-        payload = base64_encode(found)
+        payload = _base64(found)
         mac = self._mac.copy()
         mac.update(payload)
-        signature = base64_encode(mac.digest())
-        return Link(f"{self._links}{payload.decode()}.{signature.decode()}", expires_at)
+        return Link(self._links + (payload + b"." + _base64(mac.digest())).decode("ascii"), expires_at)
 
     def resolve(self, token: str) -> LocalFile | None:
         """Return the file of a signed link; None if it is forged or expired, or the file does not exist."""

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from operator import attrgetter
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 _KEY = re.compile(r"(?=.{1,120}\Z)[a-z0-9_-]+(/[a-z0-9_-]+)*")
 
 
-# Signed links that a process keeps, since each stays the same for a while: about 8 MB.
-KEPT_LINKS = 10_000
+# Signed links that a process keeps, since each stays the same for a while: about 13 MiB.
+KEPT_LINKS = 20_000
 
 
 class StorageError(Exception):
@@ -24,8 +25,7 @@ class TooLargeError(StorageError):
     """The object is larger than the caller's limit."""
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A signed URL that needs no sign-in and expires."""
 
     url: str
@@ -37,6 +37,11 @@ class PendingLink:
     """A link that waits for credentials. It is signed when it is awaited, and may be dropped instead."""
 
     link: Callable[[], Awaitable[Link]]
+
+    @property
+    def url(self) -> str:
+        """An awaitable of the link's URL, which resolvers may return as if it were the URL."""
+        return cast(str, self.then(attrgetter("url")))
 
     def then(self, read: Callable[[Link], object]) -> "PendingValue":
         """Return an awaitable of what `read` makes of the link."""
