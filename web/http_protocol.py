@@ -216,7 +216,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
 
     def _read_head(self) -> None:
         """Complete the scope, and start the application unless an earlier request is still being answered."""
-        parser, scope = self.parser, self.scope
+        parser, scope, before = self.parser, self.scope, self.cycle
         scope["method"] = parser.get_method().decode("ascii")
         version = parser.get_http_version()
         if version != "1.1":
@@ -224,6 +224,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         if parser.should_upgrade():
             self._is_upgrade = self._should_upgrade()
             if self._is_upgrade:
+                if before is not None and not before.response_complete:
+                    self._stop_parser(NOT_HTTP)  # its response would be written into the socket
                 return
             self._repeats_head = True
         url = httptools.parse_url(self.url)
@@ -231,7 +233,6 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
         scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
         scope["raw_path"] = self.root_path.encode("ascii") + url.path
         scope["query_string"] = url.query or b""
-        before = self.cycle
         self.cycle = HttpExchange(
             self,
             scope,  # type: ignore[arg-type]  # a typed dictionary

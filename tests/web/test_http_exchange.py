@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from tests.support.socket_peer import HANDSHAKE
 from web.http_exchange import WHOLE_RESPONSE
 from web.open_connections import ServerLimits
 from web.server import uvicorn_options
@@ -289,6 +290,22 @@ async def test_request_that_offers_another_protocol_keeps_its_body_and_connectio
     closed = Connected(app)
     (written,) = await closed.send(get("POST", "1.1", "Connection: Upgrade, close", "Upgrade: h2c", *headers) + sent)
     assert (written.rpartition(b"\r\n\r\n")[2], closed.transport.is_closed) == (b"POST " + expected, True)
+
+
+async def test_socket_is_refused_while_an_earlier_request_is_answered() -> None:
+    goes_on = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await goes_on.wait()
+        await send(start(LENGTH, body=b"body"))
+
+    connected = Connected(app)
+    connected.protocol.data_received(get() + HANDSHAKE)
+    await asyncio.sleep(0)
+    goes_on.set()
+    (written,) = await connected.send()
+    assert written.endswith(b"\r\nconnection: close\r\n\r\nbody")
+    assert connected.transport.is_closed
 
 
 async def test_writing_waits_for_a_client_that_does_not_read() -> None:
