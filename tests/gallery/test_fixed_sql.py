@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType
 
-from models import Generation, User
+from models import Generation, User, generation_row
 from models.catalogue_row import CollectionColumns, StyleColumns
 from models.database.connection import open_database, rows, run_tx
 from models.enum import GenerationStatus, MediaKind
@@ -185,7 +185,12 @@ def documents(made: list[str]) -> list[str]:
     ]
 
 
-async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(idle_server: Running) -> None:
+async def test_documents_get_the_same_bytes_by_fixed_sql_and_by_models(
+    idle_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each document with a selection of its own, which other tests of the process then do not find used up.
+    monkeypatch.setattr(generation_row, "_selections", {})
+    monkeypatch.setattr(generation_row, "_MAX_SELECTIONS", 1000)
     ada: Api = await idle_server.api.sign_up()
     made = await fill(str(ada.user["id"]))
     for document in documents(made):
