@@ -6,7 +6,7 @@ httptools itself limits nothing: without this, a head may have any size and a ha
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import unquote
 
 import httptools
@@ -139,10 +139,15 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             self.logger.warning(message)
             self.send_400_response(message)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._is_upgrade:
-                self.handle_websocket_upgrade()
+            following = data[upgrade.args[0] :]
+            if not self._is_upgrade:
+                self._ignore_upgrade(following)
+            elif self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete):
+                self._reject(NOT_HTTP)  # a socket amid an earlier response, which does not know whether it is read
             else:
-                self._ignore_upgrade(data[upgrade.args[0] :])
+                self.handle_websocket_upgrade()
+                if following:
+                    cast(asyncio.Protocol, self.transport.get_protocol()).data_received(following)
 
     def _ignore_upgrade(self, following: bytes) -> None:
         """Receive the body of a request for another protocol, such as h2c, which stays one of HTTP/1.1.

@@ -21,6 +21,7 @@ from websockets.frames import CloseCode, Frame
 from services.integrations.lazy_event import LazyEvent
 from web.keepalive import Keepalive
 from web.open_connections import WriteDeadline
+from web.rejection import NOT_HTTP
 from web.socket_frames import FrameParser, SocketLimits
 
 # After this close code, with which graphql-ws itself ends a dead connection, clients reconnect; after 1011, uvicorn's,
@@ -35,6 +36,7 @@ _medium_head = Struct("!BBH").pack
 _CLOSE_SECONDS = 5.0  # in which the client confirms that the socket is closed
 _LINGER_SECONDS = 1.0  # in which a client that broke a rule may read why, before its connection is cut
 _MAX_DISCARDED = 256 * 1024  # bytes that are read from it meanwhile
+_MAX_EARLY = 64 * 1024  # bytes after which a client that does not wait for the answer to its handshake is not read
 
 
 class _Received:
@@ -100,13 +102,13 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
     """
 
     __slots__ = (
-        "_context", "_discarded", "_frames", "_has_failed", "_serve", "_serving", "_unwritten", "_unwritten_bytes",
-        "_write_timer", "app", "app_state", "asgi_version", "client", "close_sent", "close_timeout", "close_timer",
-        "config", "conn", "connections", "curr_msg_data_type", "default_headers", "disconnected", "frames",
-        "handshake_complete", "handshake_initiated", "initial_response", "is_served", "last_ping_rtt", "logger",
-        "loop", "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout", "ping_timer", "pong_timer",
-        "queue", "read_paused", "request", "response", "root_path", "scheme", "scope", "server", "tasks", "transport",
-        "writable",
+        "_context", "_discarded", "_early", "_frames", "_has_failed", "_serve", "_serving", "_unwritten",
+        "_unwritten_bytes", "_write_timer", "app", "app_state", "asgi_version", "client", "close_sent",
+        "close_timeout", "close_timer", "config", "conn", "connections", "curr_msg_data_type", "default_headers",
+        "disconnected", "frames", "handshake_complete", "handshake_initiated", "initial_response", "is_served",
+        "last_ping_rtt", "logger", "loop", "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout",
+        "ping_timer", "pong_timer", "queue", "read_paused", "request", "response", "root_path", "scheme", "scope",
+        "server", "tasks", "transport", "writable",
     )  # fmt: skip
     limits: ClassVar[SocketLimits] = SocketLimits()
     keepalive: ClassVar[Keepalive] = Keepalive()
@@ -128,6 +130,7 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._has_failed = False
         self._discarded = 0  # bytes
+        self._early = b""  # received before the answer to the handshake
         self._unwritten: list[bytes] | None = None  # parts of messages
         self._unwritten_bytes = 0
         self.is_served = False  # the application has returned, or will, and leaves the socket open
@@ -141,8 +144,14 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             if self._discarded > _MAX_DISCARDED:
                 self.transport.pause_reading()
             return
+        if self.handshake_initiated and not self.handshake_complete:
+            self._early += data  # parsed now, it would be answered before the handshake
+            if len(self._early) > _MAX_EARLY:
+                self.transport.pause_reading()
+            return
         super().data_received(data)
-        if self.conn.handshake_exc is not None:  # its head is unreadable or too large
+        if self.conn.handshake_exc is not None:  # its head is unreadable or too large, or it has a body
+            self.transport.write(NOT_HTTP.response(self.open_connections.headers))
             self._fail()
 
     def handle_parser_exception(self) -> None:
@@ -154,6 +163,9 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
         self._fail()
 
     def send_receive_event_to_app(self) -> None:
+        if self._has_failed:  # by a frame before, of the same step
+            self.frames = []
+            return
         if self.curr_msg_data_type == "text":
             try:
                 b"".join(self.frames).decode()
@@ -251,7 +263,8 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             self.send_500_response()
             self.is_served = False
         else:
-            if not self.handshake_complete and not self.is_served:  # or the client has left meanwhile
+            is_answered = self.handshake_complete or self.initial_response is not None  # or the client has left
+            if not is_answered and not self.is_served:
                 self.logger.error("The application has returned without an answer to the handshake.")
                 self.send_500_response()
         if self.is_served:
@@ -316,8 +329,15 @@ class SocketProtocol(WriteDeadline, WebSocketsSansIOProtocol):
             # uvicorn keeps the headers of both for as long as the socket is open.
             self.request.headers.clear()
             self.response.headers.clear()
+            self._receive_early()
         if is_close:
             self._abort_after(_CLOSE_SECONDS)
+
+    def _receive_early(self) -> None:
+        data, self._early = self._early, b""
+        if data and self.handshake_complete and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.data_received(data)
 
     def _fail(self) -> None:
         """Send what is left to be sent, and cut the connection a moment later.

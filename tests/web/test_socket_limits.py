@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import websockets
+from websockets.frames import Opcode
 
 from setting_types import Switch
 from settings import PROFILES, Settings
@@ -16,6 +17,8 @@ from telemetry import metric
 from tests.conftest import Running, running
 from tests.support.bus_subscribers import wait_for_subscribers
 from tests.support.client import CREDITS, PATIENCE, Api
+from tests.support.raw_http import connection
+from tests.support.socket_peer import HANDSHAKE, frame
 from web.connection_limit import ConnectionLimits, Pace
 from web.socket_frames import SocketLimits
 
@@ -147,6 +150,22 @@ async def test_text_that_is_not_utf8_closes_with_1007_and_is_not_logged(
     async with connected(strict) as connection:
         await connection.send(b"\xff\xfe", text=True)
         assert (await closing(connection))[0] == 1007
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+@pytest.mark.parametrize(
+    "second",
+    [frame(Opcode.TEXT, b"\xfe"), frame(Opcode.PING, b"") + frame(Opcode.TEXT, b"{}")],
+    ids=["another", "ping and text"],
+)
+async def test_frames_after_text_that_is_not_utf8_are_dropped_without_an_error(
+    strict: Running, second: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connection(strict.api.address) as raw:
+        await raw.send(HANDSHAKE)
+        assert (await raw.answer()).status == 101
+        await raw.send(frame(Opcode.TEXT, b"\xff") + second)
+        assert frame(Opcode.CLOSE, b"")[:1] + b"\x14" + (1007).to_bytes(2) in await raw.rest()
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
