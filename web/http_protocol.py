@@ -142,8 +142,8 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             following = data[upgrade.args[0] :]
             if not self._is_upgrade:
                 self._ignore_upgrade(following)
-            elif self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete):
-                self._reject(NOT_HTTP)  # a socket amid an earlier response, which does not know whether it is read
+            elif self.flow.write_paused:
+                self._reject(NOT_HTTP)  # a socket that would not know that its client does not read
             else:
                 self.handle_websocket_upgrade()
                 if following:

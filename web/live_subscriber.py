@@ -85,6 +85,8 @@ class LiveSubscriber:
         self.feed.connection.notify = self._check
         self.view = EventView.of(self.feed, self._operation)
         self.view.add(self)
+        if self.view is not None:  # its session may have ended while the stream was opened
+            self._may_continue()
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -185,7 +187,11 @@ class LiveSubscriber:
         assert view is not None  # noqa: S101 - it has asked for this
         try:
             for item in await feed.topic.missed_items(feed.position):
-                feed.position, messages, _ = await view.encode(item)
+                position, messages, codes = await view.encode(item)
+                if self.view is not view:  # the session has ended, or its rights have changed
+                    break
+                feed.position = position
+                self._add_codes(codes)
                 await self._send_all(messages)
         except WebSocketDisconnected:
             return

@@ -213,9 +213,10 @@ class EventView:
             return
         finally:
             self._pending = None
-        for receiver in self.receivers:  # also where a newer item has replaced it: that one takes as long
-            if receiver.feed.position < position and not receiver.is_busy:
-                receiver.deliver(*encoded)
+        if self._topic.keeps_newest:  # else a receiver may have to be sent earlier items first
+            for receiver in self.receivers:  # also where a newer item has replaced it: that one takes as long
+                if receiver.feed.position < position and not receiver.is_busy:
+                    receiver.deliver(*encoded)
         self.changed()
 
     def _continue(self) -> None:

@@ -129,9 +129,10 @@ async def subscribed(
     *,
     position: tuple[float, ...] = (),
     is_for_admins: bool = False,
+    client: Client | None = None,
 ) -> AsyncIterator[tuple[Client, LiveSubscriber]]:
     """Subscribe a client to a topic for the length of the block."""
-    client = Client()
+    client = client or Client()
     feed = Feed(context, topic, render, is_for_admins=is_for_admins)
     feed.position = position
     operation = EventOperation(schema, schema.documents.prepare(document, None), None, 1)
