@@ -233,6 +233,7 @@ class Topics:
         self._checking: asyncio.Task[None] | None = None
         self._due: dict[Topic[Any], None] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None  # of reading, while the database is away
         self.opening = asyncio.Semaphore(_OPENINGS)
 
     def subscriber_count(self) -> int:
@@ -266,18 +267,25 @@ class Topics:
     def read_soon(self, topic: "Topic[Any]") -> None:
         """Read the row of a topic with the next statement, by `read_rows` of its class."""
         self._due[topic] = None
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_due())
+        if self._retry is None:
+            self._start_reading()
 
     async def aclose(self) -> None:
         """Stop the tasks."""
+        if self._retry is not None:
+            self._retry.cancel()
         tasks = [task for task in (self._checking, self._reading) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
+    def _start_reading(self) -> None:
+        if self._due and self._reading is None:
+            self._reading = asyncio.create_task(self._read_due())
+
     async def _read_due(self) -> None:
+        batch: list[Topic[Any]] = []
         try:
             while self._due:
                 kind = type(next(iter(self._due)))
@@ -287,8 +295,15 @@ class Topics:
                 await kind.read_rows(batch)
         except Exception as error:  # noqa: BLE001 - as in QueuedTopic
             log.warning("topic.not_read", error=repr(error))
+            self._due.update(dict.fromkeys(batch))
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._read_again)
         finally:
             self._reading = None
+
+    def _read_again(self) -> None:
+        self._retry = None
+        self._due = {topic: None for topic in self._due if topic.users}
+        self._start_reading()
 
     async def _check_forever(self) -> None:
         while self._topics:
