@@ -130,7 +130,7 @@ async def test_cap_holds_for_concurrent_referrals(
     before = await ada.credits()
     users = [await refer(api, ada, f"friend-{number}@example.com") for number in range(CAP + 2)]
     settled = await asyncio.gather(*(referrals.settle(client.user["id"]) for client in users))
-    assert sum(settled) == CAP
+    assert sum(settled) <= CAP, "the server's own reconciliation may settle some of them first"
     assert await ada.credits() == before + CAP * BONUS
     versions = [(await User.get(id=client.user["id"])).version for client in users]
     assert await referrals.settle_all() == 0
