@@ -42,7 +42,9 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             nonlocal is_unanswered
             if is_unanswered and message["type"] == "websocket.close":
-                await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
+                # Not by calling this function itself: a reference cycle would keep each request until a collection.
+                headers = self._complete([])
+                await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
                 message = {"type": "websocket.http.response.body", "body": b""}
             is_unanswered = False
             if message["type"] in _STARTS:

@@ -1,0 +1,51 @@
+"""Queries leave nothing that only the garbage collector can free: its searches would be a part of their CPU."""
+
+import gc
+import json
+from collections import Counter
+
+import pytest
+
+from tests.conftest import Running
+from tests.support.raw_http import RawConnection, connection, request
+
+REQUESTS = 10
+PAGE = """query Page($first: Int!) { viewer { credits generations(first: $first) {
+  edges { cursor node { id status result { url } style { title } } } pageInfo { endCursor } } } }"""
+OPERATIONS: dict[str, list[dict[str, object]]] = {
+    "query": [{"query": PAGE, "variables": {"first": first}} for first in range(1, REQUESTS + 1)],
+    "unchanged query": [{"query": "{ viewer { id } }"}] * REQUESTS,
+}
+
+
+async def garbage(raw: RawConnection, sent: list[bytes]) -> Counter[str]:
+    """Return the objects, by class, that only the garbage collector found after these requests."""
+    for one in sent[:3]:
+        await raw.send(one)
+        await raw.answer()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for one in sent:
+            await raw.send(one)
+            answer = await raw.answer()
+            assert answer.status == 200, answer.body
+            assert "errors" not in json.loads(answer.body), answer.body
+        gc.collect()
+        return Counter(type(found).__qualname__ for found in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+async def test_queries_leave_no_reference_cycles(server: Running, kind: str) -> None:
+    ada = await server.api.sign_up()
+    headers = (f"Authorization: Bearer {ada.token}", "Content-Type: application/json")
+    sent = [request("POST", "/graphql", *headers, body=json.dumps(each).encode()) for each in OPERATIONS[kind]]
+    async with connection(server.api.address) as raw:
+        found = await garbage(raw, sent)
+    often = {name: count for name, count in found.items() if count >= REQUESTS}
+    assert often == {}
