@@ -1,9 +1,10 @@
 """Rows of generations as lists and single reads show them, with the columns and joins that the caller wants."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from operator import attrgetter, itemgetter
+from typing import Any, TypeAlias
 
 from models.catalogue import Collection, Localised, Style
 from models.catalogue_row import StyleColumns, style_columns
@@ -112,14 +113,17 @@ class GenerationRow(Row, model=Generation):
 
 
 _FINAL = frozenset(status.value for status in FINAL)
+_STORED_STATUS = itemgetter("status")  # the column's text, which no enum is looked up for
 
 
 AnyGeneration: TypeAlias = Generation | GenerationRow
 
 
-def all_final(rows: Iterable[AnyGeneration]) -> bool:
-    """Return whether no status can change any more."""
-    return _FINAL.issuperset([row["status"] if isinstance(row, GenerationRow) else row.status for row in rows])
+def all_final(rows: Sequence[AnyGeneration]) -> bool:
+    """Return whether no status can change any more. `rows`: those of one list, which are all of one kind."""
+    is_stored = bool(rows) and isinstance(rows[0], GenerationRow)
+    status_of: Callable[[Any], str] = _STORED_STATUS if is_stored else attrgetter("status")
+    return _FINAL.issuperset(map(status_of, rows))
 
 
 GENERATIONS = RowKind(GenerationRow)
