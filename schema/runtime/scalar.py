@@ -11,9 +11,10 @@ from starlette.datastructures import UploadFile
 from strawberry.file_uploads import Upload
 
 
-def _serialize_datetime(value: datetime) -> str:
+def serialize_datetime(value: datetime) -> str:
+    """Return a date and time in UTC, as the API shows it."""
     if type(value) is datetime and value.tzinfo is UTC:  # of a column, as the driver returns it
-        # A quarter of the time of isoformat, which asks the time zone.
+        # A quarter of the time of isoformat, which asks the time zone. Compiled operations do it without this call.
         return orjson.dumps(value, None, orjson.OPT_UTC_Z)[1:-1].decode()
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -46,7 +47,7 @@ SCALARS: dict[object, Any] = {
         name="DateTime",
         description="A date and time as RFC 3339: returned in UTC (2026-11-21T09:30:00Z), accepted with any offset.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-        serialize=_serialize_datetime,
+        serialize=serialize_datetime,
         parse_value=_parse_datetime,
     ),
     Upload: strawberry.scalar(

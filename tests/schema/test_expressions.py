@@ -16,8 +16,10 @@ from models import enum
 from models.generation_row import GENERATIONS
 from schema.generations import Generation
 from schema.root import schema as real_schema
+from schema.runtime.compilation.leaves import leaf_expression
 from schema.runtime.compilation.plan import compile_query
 from schema.runtime.compilation.run import ContextInfo
+from schema.runtime.compilation.source import Source
 from schema.runtime.scalar import SCALARS
 
 
@@ -125,12 +127,15 @@ async def test_row_is_answered_as_by_graphql_core(make: Callable[[Any], Any], ch
 
 @given(st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=2)))))
 def test_datetime_is_its_iso_format_in_utc(moment: datetime) -> None:
-    serialize = real_schema._schema.type_map["DateTime"].coerce_output_value  # type: ignore[attr-defined]
+    kind: Any = real_schema._schema.type_map["DateTime"]
+    source = Source("of a value")
+    expression = leaf_expression(source, kind, "value", "value", is_nullable=False)
     try:
         expected = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
         return
-    assert serialize(moment) == expected
+    assert kind.coerce_output_value(moment) == expected
+    assert eval(expression, {**source.values, "value": moment}) == expected  # noqa: S307 - of this package
 
 
 async def test_rows_of_a_list_with_one_style_share_its_response() -> None:

@@ -1,10 +1,11 @@
 """Scalars and enums as expressions: what a response takes as it is, and graphql-core's conversion of anything else."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -24,6 +25,7 @@ from strawberry.execution import optimized_is_awaitable as is_awaitable
 from models.database.fixed_sql import Column
 from schema.runtime.compilation.run import RerunError
 from schema.runtime.compilation.source import Source
+from schema.runtime.scalar import serialize_datetime
 
 # Whether a value is its own response; `{0}` is a name.
 _UNCHANGED: dict[GraphQLLeafType, str] = {
@@ -55,12 +57,22 @@ def leaf_expression(source: Source, kind: GraphQLLeafType, value: str, name: str
         # Of other classes, a value may not even be hashable.
         converted = f"({names}.get({name}) if type({first}) in {classes} else None) or {convert}({name})"
     elif isinstance(kind, GraphQLScalarType):
-        coerce = source.bind(kind.coerce_output_value, f"coerce_{kind.name}")
-        converted = f"(type({first}) is datetime and {coerce}({name})) or {convert}({name})"
-        source.let("datetime", datetime)
+        converted = _scalar_expression(source, kind, first, name, convert)
     else:
         converted = f"{convert}({first})"
     return f"(None if {value} is None else {converted})" if is_nullable else f"({converted})"
+
+
+def _scalar_expression(source: Source, kind: GraphQLScalarType, first: str, name: str, convert: str) -> str:
+    """Return the expression of a scalar of the API's own; `convert`: the function for unusual values."""
+    source.let("datetime", datetime)
+    if kind.coerce_output_value is serialize_datetime:
+        # What that does with the values of columns, as a part of the expression: a list has many.
+        dumps, option = source.let("dumps", orjson.dumps), source.let("OPT_UTC_Z", orjson.OPT_UTC_Z)
+        test = f"type({first}) is datetime and {name}.tzinfo is {source.let('UTC', UTC)}"
+        return f"{dumps}({name}, None, {option})[1:-1].decode() if {test} else {convert}({name})"
+    coerce = source.bind(kind.coerce_output_value, f"coerce_{kind.name}")
+    return f"(type({first}) is datetime and {coerce}({name})) or {convert}({name})"
 
 
 def column_expression(source: Source, kind: GraphQLOutputType, column: Column, row: str) -> str | None:
