@@ -72,7 +72,7 @@ def style_columns(wanted: frozenset[str] | None) -> str:
     `wanted`: `style.title`, `collection.title`; None: all. More may be read than is wanted.
     """
     names = _chosen(StyleColumns.attributes, _STYLE_ALWAYS, "style.", wanted)
-    collection = _collection_columns((), wanted)
+    collection = _collection_columns(wanted)
     return columns(Style, '"style"', names, "style.") + (f", {collection}" if collection else "")
 
 
@@ -83,15 +83,13 @@ def catalogue_columns(wanted: frozenset[str] | None, *, of_styles: bool) -> str:
     if found is None:
         if wanted is not None and len(_selections) >= _MAX_SELECTIONS:
             return catalogue_columns(None, of_styles=of_styles)
-        made = _collection_columns(("id",), wanted)
-        if of_styles:
-            made = style_columns(None if wanted is None else wanted | {"collection.id"})
-        found = _selections[key] = made
+        needed = None if wanted is None else wanted | {"collection.id"}
+        found = _selections[key] = style_columns(needed) if of_styles else _collection_columns(needed)
     return found
 
 
-def _collection_columns(always: tuple[str, ...], wanted: frozenset[str] | None) -> str:
-    names = _chosen(CollectionColumns.attributes, always, "collection.", wanted)
+def _collection_columns(wanted: frozenset[str] | None) -> str:
+    names = _chosen(CollectionColumns.attributes, (), "collection.", wanted)
     return columns(Collection, '"collection"', names, "collection.")
 
 

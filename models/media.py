@@ -28,16 +28,15 @@ def is_preview(key: str) -> bool:
     return key.endswith(_PREVIEW)
 
 
-def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:
-    """Return the storage keys of a file and of its thumbnails, the file's own first."""
-    key = file_key(kind, owner_id, id)
-    wider = (f"{key}-thumbnail-{width}" for width in thumbnail_widths[1:])
-    return [key, *([f"{key}-thumbnail"] if thumbnail_widths else []), *wider]
-
-
 def thumbnail_key(key: str, width: int, widths: Sequence[int]) -> str:
     """Return the storage key of the thumbnail with one of the `widths` of the file at `key`."""
     return f"{key}-thumbnail" if width == widths[0] else f"{key}-thumbnail-{width}"
+
+
+def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:
+    """Return the storage keys of a file and of its thumbnails, the file's own first."""
+    key = file_key(kind, owner_id, id)
+    return [key, *(thumbnail_key(key, width, thumbnail_widths) for width in thumbnail_widths)]
 
 
 class StoredFile:

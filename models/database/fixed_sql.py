@@ -71,15 +71,11 @@ class Part:
 
     __slots__ = ("_row",)
     attributes: tuple[str, ...] = ()
-    table: type[Model]
 
-    def __init_subclass__(cls, *, model: type[Model] | None = None, prefix: str | None = None) -> None:
-        if model is not None:
-            cls.table = model
-            cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
-        if prefix is not None:
-            for name in cls.attributes:
-                setattr(cls, name, property(_part_reader(_column(cls.table, name, f"{prefix}.{name}").read)))
+    def __init_subclass__(cls, *, model: type[Model], prefix: str) -> None:
+        cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
+        for name in cls.attributes:
+            setattr(cls, name, property(_part_reader(_column(model, name, f"{prefix}.{name}").read)))
 
     def __init__(self, row: Any) -> None:
         self._row = row
@@ -90,10 +86,8 @@ class WholePart(tuple[Any, ...]):
 
     __slots__ = ()
     attributes: tuple[str, ...] = ()
-    table: type[Model]
 
     def __init_subclass__(cls, *, model: type[Model]) -> None:
-        cls.table = model
         cls.attributes = tuple(name for name in cls.__annotations__ if name not in cls.__dict__)
         for place, name in enumerate(cls.attributes):
             setattr(cls, name, property(_column(model, name, place).read))
