@@ -1,6 +1,6 @@
 """Lists of generations, filtered and paged: one account's, or all for admins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
@@ -123,9 +123,9 @@ async def _page(
     reading: PageRequest[Any] = request
     if wanted is not None:
         first = _first_column(wanted) if of_account and cursor == ("id",) else None
-        query = _filtered(query, wanted, first[0] if first else None)
+        query = _filtered(query, first[2] if first else wanted)
         if first is not None:
-            column, value = first
+            column, value, _ = first
             query, key = query.begins_with(column, value), (column, "id")
             after, before = ((value, one) if one is not None else None for one in (request.after, request.before))
             reading = PageRequest(request.first, after, request.last, before)
@@ -138,32 +138,34 @@ async def _page(
     return page_of(found, request, cursor, query.total)
 
 
-def _first_column(wanted: GenerationFilter) -> tuple[str, object] | None:
-    """Return the column, and its value, whose index has only rows that are wanted: the rarest value, as a rule."""
+def _first_column(wanted: GenerationFilter) -> tuple[str, object, GenerationFilter] | None:
+    """Return the column whose index has only rows that are wanted, its value, and the other conditions.
+
+    It is the one with the rarest value, as a rule.
+    """
     if wanted.batch_id is not None:
         return None  # a few rows, which have an index of their own
     if wanted.style_id is not None:
-        return "style_id", wanted.style_id
+        return "style_id", wanted.style_id, replace(wanted, style_id=None)
     if wanted.is_favorite:
-        return "is_favorite", True
+        return "is_favorite", True, replace(wanted, is_favorite=None)
     if wanted.status is not None and len(set(wanted.status)) == 1:
-        return "status", wanted.status[0].value
+        return "status", wanted.status[0].value, replace(wanted, status=None)
     if wanted.collection is not None:
-        return "collection_slug", slug_or_empty(wanted.collection)
+        return "collection_slug", slug_or_empty(wanted.collection), replace(wanted, collection=None)
     return None
 
 
-def _filtered(query: GenerationQuery, wanted: GenerationFilter, first: str | None) -> GenerationQuery:
-    """Return the query for what is wanted, but for the condition on the column `first`."""
-    if wanted.status is not None and first != "status":
+def _filtered(query: GenerationQuery, wanted: GenerationFilter) -> GenerationQuery:
+    if wanted.status is not None:
         query = query.among("status", [status.value for status in wanted.status])
     if wanted.media is not None:
         query = query.equal("media", wanted.media.value)
-    if wanted.is_favorite is not None and first != "is_favorite":
+    if wanted.is_favorite is not None:
         query = query.equal("is_favorite", wanted.is_favorite)
-    if wanted.style_id is not None and first != "style_id":
+    if wanted.style_id is not None:
         query = query.equal("style_id", wanted.style_id)
-    if wanted.collection is not None and first != "collection_slug":
+    if wanted.collection is not None:
         query = query.equal("collection_slug", slug_or_empty(wanted.collection))
     if wanted.batch_id is not None:
         query = query.equal("batch_id", wanted.batch_id)
