@@ -225,14 +225,11 @@ class FileService:
 
     def link(self, file: StoredFile) -> Link | PendingLink:
         """Return a signed link to the picture."""
-        key, content_type = file.key, file.content_type
-        return self._storage.sign(key, content_type) or self._pending(key, content_type)
+        return self._link(file.key, file.content_type)
 
     def download_link(self, file: StoredFile, name: str) -> Link | PendingLink:
         """Return a signed link that makes a browser save the picture as `name` with the right extension."""
-        key, content_type = file.key, file.content_type
-        download_as = f"{name}.{EXTENSIONS[content_type]}"
-        return self._storage.sign(key, content_type, download_as) or self._pending(key, content_type, download_as)
+        return self._link(file.key, file.content_type, f"{name}.{EXTENSIONS[file.content_type]}")
 
     def thumbnail_link(self, file: StoredFile, width: int) -> Link | PendingLink:
         """Return a signed link to the thumbnail that `narrowest` chooses, else to the picture itself.
@@ -244,11 +241,13 @@ class FileService:
         found = narrowest(widths, width)
         if found is None:
             return self.link(file)
-        key = thumbnail_key(file.key, found, widths)
-        return self._storage.sign(key, THUMBNAIL_TYPE) or self._pending(key, THUMBNAIL_TYPE)
+        return self._link(thumbnail_key(file.key, found, widths), THUMBNAIL_TYPE)
 
-    def _pending(self, key: str, content_type: str, download_as: str | None = None) -> PendingLink:
-        return PendingLink(partial(self._storage.link, key, content_type, download_as=download_as))
+    def _link(self, key: str, content_type: str, download_as: str | None = None) -> Link | PendingLink:
+        """Return a signed link, or one to wait for where the storage has to wait for its credentials."""
+        return self._storage.sign(key, content_type, download_as) or PendingLink(
+            partial(self._storage.link, key, content_type, download_as=download_as)
+        )
 
 
 def new_file(owner_id: str, kind: FileKind, image: CleanImage) -> File:
