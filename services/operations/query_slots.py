@@ -114,18 +114,14 @@ class QuerySlots:
         turns.users += 1
         return turns
 
-    def count_event(self, caller: str, cost: int) -> float:
-        """Count an event of one of the caller's subscriptions, which costs `cost`; return the seconds until its turn.
+    async def wait_for_event(self, caller: str, cost: int) -> None:
+        """Wait until one of the caller's subscriptions may execute its next event, which costs `cost`.
 
         One change can be an event of two hundred subscriptions. Their events are spread, with pauses as above.
         """
         turns = self.event_turns(caller)
         turns.close()
-        return turns.count(cost)
-
-    async def wait_for_event(self, caller: str, cost: int) -> None:
-        """Wait until one of the caller's subscriptions may execute its next event, counted as above."""
-        await asyncio.sleep(self.count_event(caller, cost))
+        await asyncio.sleep(turns.count(cost))
 
     def pause_after(self, caller: str, kind: str, started: float, besides: float = 0.0) -> float:
         """Count an operation that has just ended; return the seconds until the caller's next one of this kind."""
@@ -149,7 +145,7 @@ class QuerySlots:
 
 
 class EventTurns:
-    """The turns of the events of one caller's subscriptions; see `QuerySlots.count_event`."""
+    """The turns of the events of one caller's subscriptions; see `QuerySlots.wait_for_event`."""
 
     __slots__ = ("_caller", "_due", "_slots", "users")
 
