@@ -30,11 +30,10 @@ from models.database.postgres import MIGRATION_LIMITS
 from models.generation_row import GENERATIONS
 from schema.root import schema
 from schema.runtime.access import Audience
-from schema.runtime.compilation.executor import LazyExecutor
 from schema.runtime.compilation.plan import compile_query
+from schema.runtime.compiled_execution import lazy_executor
 from schema.runtime.context import Context
 from schema.runtime.document import PreparedOperation
-from schema.runtime.pipeline import build_executor
 from services.core.pagination import Page, PageRequest
 from services.gallery.gallery import GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.integrations.storage.local import LocalStorage
@@ -120,11 +119,10 @@ class Compared:
     async def by_plan(self) -> ExecutionResult:
         """Execute it as schema/runtime/pipeline.py does."""
         asked = context(self.found, compiles=True)
-        variables = self.prepared.coerce(schema._schema, VARIABLES)
-        if variables is None:
+        executor = lazy_executor(schema, self.prepared, asked, VARIABLES)
+        if executor is None:
             raise ValueError(VARIABLES)
-        build = partial(build_executor, schema, self.prepared, asked, VARIABLES)
-        result = self.plan.execute(LazyExecutor(build, asked, variables.values, variables.arguments))
+        result = self.plan.execute(executor)
         return result if isinstance(result, ExecutionResult) else await result
 
     async def by_graphql_core(self) -> ExecutionResult:

@@ -2,18 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias, cast
 from weakref import ref
 
 from graphql import ExecutionResult
 
-from schema.runtime.compilation.executor import LazyExecutor, PlannedExecutor
+from schema.runtime.compilation.executor import PlannedExecutor
 from schema.runtime.compilation.plan import Plan
 from schema.runtime.compilation.run import Run
+from schema.runtime.compiled_execution import build_executor, lazy_executor
 from schema.runtime.context import Context
 from schema.runtime.document import PreparedOperation
-from schema.runtime.pipeline import DarkroomSchema, build_executor
+from schema.runtime.pipeline import DarkroomSchema
 
 # The data of an event without errors, or its result.
 Executed: TypeAlias = dict[str, Any] | ExecutionResult | Awaitable[ExecutionResult]
@@ -72,13 +72,9 @@ class EventExecutor:
         return operation.schema.plans.find(node, operation.variables or {})
 
     def _start(self) -> Run | None:
-        operation, context = self._operation, self._context
-        schema, prepared = operation.schema, operation.prepared
-        variables = prepared.coerce(schema._schema, operation.variables)
-        if variables is None:
-            return None
-        build = partial(build_executor, schema, prepared, context, operation.variables)
-        return Run(LazyExecutor(build, context, variables.values, variables.arguments))
+        operation = self._operation
+        executor = lazy_executor(operation.schema, operation.prepared, self._context, operation.variables)
+        return Run(executor) if executor else None
 
     def _interpret(self, event: Any) -> Executed:
         if self._executor is None:

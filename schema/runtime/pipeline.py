@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext
-from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, cast
 
@@ -18,8 +17,9 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.runtime import complexity
-from schema.runtime.compilation.executor import Executable, LazyExecutor, PlannedExecutor
+from schema.runtime.compilation.executor import Executable
 from schema.runtime.compilation.plans import Plans
+from schema.runtime.compiled_execution import lazy_executor
 from schema.runtime.context import Context
 from schema.runtime.document import DocumentCache, InvalidDocumentError, KnownVariables, PreparedOperation
 from schema.runtime.error_formatting import MAX_ERRORS, as_graphql_error, format_errors, without_operation
@@ -84,8 +84,9 @@ class DarkroomSchema(Schema):
         Raises:
             MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError: there is nothing to execute.
         """
-        allowed = allowed_operation_types
-        request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
+        request = OperationRequest(
+            query, variable_values, operation_name, context_value, allowed_operation_types, operation_extensions
+        )
         return await respond(self, request)
 
     async def stream(
@@ -99,8 +100,9 @@ class DarkroomSchema(Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[ExecutionResult, None]:
         """Return the results of any operation: of a query or mutation there is one."""
-        allowed = allowed_operation_types
-        request = OperationRequest(query, variable_values, operation_name, context_value, allowed, operation_extensions)
+        request = OperationRequest(
+            query, variable_values, operation_name, context_value, allowed_operation_types, operation_extensions
+        )
         return stream(self, request)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -285,10 +287,13 @@ def _replica_reads(kind: OperationType, context: Context) -> AbstractContextMana
 async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: _Prepared) -> ExecutionResult:
     """Execute a query or mutation by its plan, else by graphql-core."""
     operation, plan = prepared.operation, prepared.plan
-    variables = operation.coerce(schema._schema, request.variables, prepared.variables) if plan else None
-    if plan and variables:
-        build = partial(build_executor, schema, operation, request.context, request.variables, request.extensions)
-        planned = plan.execute(LazyExecutor(build, request.context, variables.values, variables.arguments))
+    executor = None
+    if plan:
+        executor = lazy_executor(
+            schema, operation, request.context, request.variables, prepared.variables, request.extensions
+        )
+    if plan and executor:
+        planned = plan.execute(executor)
         result = await planned if isawaitable(planned) else planned
         return ExecutionResult(result.data, result.errors)
     found = graphql.execute(
@@ -302,33 +307,6 @@ async def _run(schema: DarkroomSchema, request: OperationRequest, prepared: _Pre
     )
     result = await found if isawaitable(found) else found
     return ExecutionResult(result.data, result.errors)
-
-
-def build_executor(
-    schema: DarkroomSchema,
-    prepared: PreparedOperation,
-    context: Context,
-    variables: Mapping[str, Any] | None,
-    extensions: dict[str, Any] | None = None,
-) -> PlannedExecutor:
-    """Return graphql-core's executor of an operation.
-
-    Raises:
-        ValueError: the variables are invalid, which the operation's preparation would have found.
-    """
-    built = schema.execution_context_class.build(
-        schema._schema,
-        prepared.document,
-        context_value=context,
-        raw_variable_values=dict(variables or {}),
-        operation_name=prepared.name,
-        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
-        hide_suggestions=True,
-        operation_extensions=extensions,
-    )
-    if isinstance(built, list):
-        raise ValueError("The variables are not valid any more.")
-    return cast(PlannedExecutor, built)
 
 
 async def _subscribe(
