@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -19,8 +19,6 @@ from services.gallery.share import ShareLinks
 from services.integrations.images.sanitizer import THUMBNAIL_WIDTHS
 from services.integrations.storage.protocol import Link, Target
 from services.media.file import narrowest
-
-R = TypeVar("R")
 
 _DEFAULT_WIDTH = THUMBNAIL_WIDTHS[0]
 

@@ -110,19 +110,16 @@ def encode_cursor(key: object, order: str = "") -> str:
     if not isinstance(text, str):
         parts = key if isinstance(key, tuple) else (key,)
         text = " ".join([str(int(part) if isinstance(part, bool) else part) for part in parts])
-    return _encoded(f"{order} {text}" if order else text)
+    encoded = binascii.b2a_base64(f"{order} {text}".encode() if order else text.encode(), newline=False)
+    return encoded.translate(_URL_SAFE).decode("ascii")
 
 
 def encode_cursors(keys: list[Any], order: str = "") -> list[str]:
     """Return the cursors of several rows."""
     if not order or set(map(type, keys)) != {str}:
         return [encode_cursor(key, order) for key in keys]
-    encode, prefix = binascii.b2a_base64, f"{order} "  # as `_encoded`, without a call for each
+    encode, prefix = binascii.b2a_base64, f"{order} "  # as `encode_cursor`, without a call for each
     return [encode((prefix + key).encode(), newline=False).translate(_URL_SAFE).decode("ascii") for key in keys]
-
-
-def _encoded(text: str) -> str:
-    return binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE).decode("ascii")
 
 
 def _decode(cursor: str | None, argument: str, read: Callable[[str], K], order: str) -> K | None:

@@ -31,7 +31,7 @@ class Module:
 
     def __init__(self, source: Source, selections: Selections, resolvers: Resolvers) -> None:
         self.source, self.selections, self.resolvers = source, selections, resolvers
-        self.fields = 0  # that were compiled, a measure of the plan's size: each takes about a kilobyte
+        self.fields = 0  # that were compiled, see Compiler.fields
         self.waiting: set[tuple[Any, ...]] = set()  # selections that are no expression, by type
         self._classes: dict[str, str] = {}  # names of KnownClasses, by type
 
@@ -136,8 +136,10 @@ class Expression:
     def _call(
         self, kind: GraphQLObjectType, field: GraphQLField, nodes: list[FieldNode], name: str, rows: Rows | None
     ) -> str | None:
+        if not self._calls:
+            return None
         plan = FieldPlan(field, nodes, kind, is_nullable(field.type))
-        call = self._module.resolvers.prompt_call(self._source, plan, name) if self._calls else None
+        call = self._module.resolvers.prompt_call(self._source, plan, name)
         self.is_sure = False
         value = call and self.value(field.type, nodes, call)
         column = rows.shared.get(plan.strawberry_field.python_name) if rows else None

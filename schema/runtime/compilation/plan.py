@@ -48,11 +48,11 @@ class Plan:
         document: DocumentNode,
         operation: OperationDefinitionNode,
         module: tuple[str, Callable[[Run, Any, ResponsePath | None], Any]],
-        compiler: Compiler,
+        fields: int,
     ) -> None:
         self.schema, self.document, self.operation = schema, document, operation
         self.source, self._execute = module
-        self.fields = compiler.fields
+        self.fields = fields
         self._reruns = 0
 
     async def run(self, context: Any, variables: Mapping[str, Any] | None = None, event: Any = None) -> ExecutionResult:
@@ -177,4 +177,4 @@ def _compile(
     function = compiler.object_function(root, [operation.selection_set])
     module = source.execute()
     compiler.link(module)
-    return Plan(schema, document, operation, (source.text, module[function]), compiler)
+    return Plan(schema, document, operation, (source.text, module[function]), compiler.fields)
