@@ -52,10 +52,9 @@ class LiveSubscriber:
         "_operation",
         "_tail",
         "_write",
-        "_writing",
         "feed",
         "id",
-        "is_busy",
+        "task",
         "view",
     )
 
@@ -76,8 +75,7 @@ class LiveSubscriber:
         self._tail = encode_json(operation_id) + b"}"
         self._codes: set[ErrorCode] | None = None
         self.view: EventView | None = None
-        self._writing: asyncio.Task[None] | None = None  # waits until the client reads
-        self.is_busy = False  # whether it waits
+        self.task: asyncio.Task[None] | None = None  # of messages that wait until the client reads
 
     def start(self) -> None:
         """Send what is new since the stream was opened, and everything from now on."""
@@ -87,11 +85,6 @@ class LiveSubscriber:
         self.view.add(self)
         if self.view is not None:  # its session may have ended while the stream was opened
             self._may_continue()
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The task of a message that waits until the client reads."""
-        return self._writing
 
     def deliver(self, position: Position, messages: tuple[bytes, ...], codes: frozenset[ErrorCode]) -> None:
         feed = self.feed
@@ -103,7 +96,7 @@ class LiveSubscriber:
         feed.position = position
         if codes:
             self._add_codes(codes)
-        if len(messages) > 1 or self.is_busy or not self._write(messages[0], self._tail):
+        if len(messages) > 1 or self.task is not None or not self._write(messages[0], self._tail):
             self._send(messages)
 
     def complete(self) -> None:
@@ -130,8 +123,8 @@ class LiveSubscriber:
         view.remove(self)
         self.feed.close()
         self._connection.forget(self.id)
-        if is_disconnected and self._writing is not None:
-            self._writing.cancel()
+        if is_disconnected and self.task is not None:
+            self.task.cancel()
         self._instruments.end(self._codes or (), is_disconnected=is_disconnected)
 
     def _check(self) -> None:
@@ -157,8 +150,8 @@ class LiveSubscriber:
 
     def _send(self, bodies: Sequence[bytes]) -> None:
         """Give messages to the server in their order; what it does not take now waits in a task."""
-        if self._writing is not None:
-            self._wait_for(self._send_after(self._writing, bodies))
+        if self.task is not None:
+            self._wait_for(self._send_after(self.task, bodies))
             return
         for number, body in enumerate(bodies):
             if not self._write(body, self._tail):
@@ -166,7 +159,7 @@ class LiveSubscriber:
                 return
 
     def _wait_for(self, writing: Coroutine[Any, Any, None]) -> None:
-        self._writing, self.is_busy = asyncio.create_task(writing), True
+        self.task = asyncio.create_task(writing)
 
     async def _send_later(self, bodies: Sequence[bytes]) -> None:
         with suppress(WebSocketDisconnected):
@@ -202,6 +195,6 @@ class LiveSubscriber:
 
     def _written(self) -> None:
         """Continue with what is new, after the client has read."""
-        self._writing, self.is_busy = None, False
+        self.task = None
         if self.view is not None and self._may_continue():
             self.view.serve(self)

@@ -33,7 +33,7 @@ class Receiver(Protocol):
 
     feed: Feed[Any, Any]
     view: "EventView | None"  # None: it has ended
-    is_busy: bool  # cannot be written to right now; it calls the view's `serve` when it can
+    task: asyncio.Task[None] | None  # while it cannot be written to; it calls the view's `serve` when it can
 
     def deliver(self, position: Position, messages: tuple[bytes, ...], codes: frozenset[ErrorCode]) -> None:
         """Send the events of an item, see EncodedItem."""
@@ -128,7 +128,7 @@ class EventView:
     def replaced(self, position: Position, value: Any) -> None:
         encoded = None
         for receiver in self.receivers:
-            if receiver.is_busy or receiver.view is not self:
+            if receiver.task is not None or receiver.view is not self:
                 continue
             if encoded is None:
                 try:
@@ -145,9 +145,9 @@ class EventView:
     def serve(self, receiver: Receiver) -> None:
         """Send a receiver what it has not received, until it cannot be written to."""
         feed, topic = receiver.feed, self._topic
-        while not receiver.is_busy and receiver.view is self:
+        while receiver.task is None and receiver.view is self:
             position = feed.position
-            if topic.missed > position:
+            if topic.has_missed(position):
                 receiver.fetch_missed()
                 return
             item = topic.next_item(position)
@@ -186,22 +186,17 @@ class EventView:
                 self._pending = asyncio.get_running_loop().call_later(delay, self._continue)
                 return None
         self._is_paid = False
-        events, messages = self._render(value, self._context), []
-        if len(events) == 1:
+        events = self._render(value, self._context)
+        if len(events) == 1:  # of almost every message
             result = self._executor.execute(events[0])
             if type(result) is dict:
                 return self._keep((position, (_DATA + encode_json(result) + _DATA_END,), _NO_CODES))
             results = [result]
         else:
             results = list(map(self._executor.execute, events))
-        for result in results:
-            if isinstance(result, dict):
-                messages.append(_DATA + encode_json(result) + _DATA_END)
-            elif not isinstance(result, ExecutionResult):
-                self._pending = asyncio.create_task(self._finish(position, results))
-                return None
-        if len(messages) == len(results):
-            return self._keep((position, tuple(messages), _NO_CODES))
+        if any(isinstance(result, Awaitable) for result in results):
+            self._pending = asyncio.create_task(self._finish(position, results))
+            return None
         return self._keep(self._encode(position, cast("list[Finished]", results)))
 
     async def _finish(self, position: Position, results: list[Executed]) -> None:
@@ -215,7 +210,7 @@ class EventView:
             self._pending = None
         if self._topic.keeps_newest:  # else a receiver may have to be sent earlier items first
             for receiver in self.receivers:  # also where a newer item has replaced it: that one takes as long
-                if receiver.feed.position < position and not receiver.is_busy:
+                if receiver.feed.position < position and receiver.task is None:
                     receiver.deliver(*encoded)
         self.changed()
 

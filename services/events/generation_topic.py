@@ -58,7 +58,8 @@ class GenerationTopic(Topic[GenerationRow]):
         if updated is None:  # a gap, another release's message, or a final status, whose row has more fields
             self.read_again()
             return
-        self.version, self._text = version, text = updated["version"], text
+        self.version = version = updated["version"]
+        self._text = text
         for follower in self.followers:
             follower.replaced((version,), updated)
 

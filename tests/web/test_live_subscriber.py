@@ -168,9 +168,9 @@ async def test_slow_reader_of_progress_gets_the_newest_state_when_it_reads(ada: 
         for step in range(20):
             await publish(step / 20)
         await client.until(lambda: topic.version == 22)
-        assert subscriber.is_busy
+        assert subscriber.task
         client.reads.set()
-        await client.until(lambda: not subscriber.is_busy)
+        await client.until(lambda: not subscriber.task)
         assert [value["version"] for value in client.values] == [1, 3, 22], "the first was on its way"
         assert len(topic.items) == 1
 
@@ -234,7 +234,7 @@ async def test_slow_reader_of_the_gallery_gets_a_snapshot_of_what_it_missed(ada:
         start = int(position[0]) + 1
         await client.until(lambda: topic.version == start + 10)
         client.reads.set()
-        await client.until(lambda: not subscriber.is_busy)
+        await client.until(lambda: not subscriber.task)
         assert client.values == [
             {"kind": "SNAPSHOT", "version": start},
             {"kind": "UPDATED", "version": start + 1},
@@ -256,7 +256,7 @@ async def test_slow_reader_of_credits_gets_every_line_once_in_order(ada: Api, se
             await server.services.events.publisher.account_changed(changed)
         await client.until(lambda: len(topic.items) == 4 and topic.items[-1].value.line.sequence == position[0] + 12)
         client.reads.set()
-        await client.until(lambda: not subscriber.is_busy and len(client.values) >= 12)
+        await client.until(lambda: not subscriber.task and len(client.values) >= 12)
         sequences = [value["transaction"]["sequence"] for value in client.values]
         assert sequences == [position[0] + number for number in range(1, 13)]
         assert client.values[-1]["credits"] == state.credits + 12
@@ -276,7 +276,7 @@ async def test_slow_reader_of_activity_is_alerted_that_it_missed_some(server: Ru
             await server.services.events.publisher.alert(message("Alert {number}", number=number))
         await client.until(lambda: topic.position == (10,))
         client.reads.set()
-        await client.until(lambda: not subscriber.is_busy)
+        await client.until(lambda: not subscriber.task)
         assert [value["message"] for value in client.values] == [
             "Alert 0",
             "Some activity may have been missed here; read the lists again.",
@@ -325,7 +325,7 @@ async def test_session_that_ends_while_the_client_does_not_read_ends_the_stream(
     async with subscribed(await context_of(server, ada), topic, _states, PROGRESS) as (client, subscriber):
         client.reads.clear()
         await publish(0.1)
-        await client.until(lambda: subscriber.is_busy)
+        await client.until(lambda: subscriber.task is not None)
         await ada.one("mutation { signOut(everywhere: true) { sessionsEnded } }")
         await client.until(lambda: client.ended == ["1"])
         client.reads.set()

@@ -98,7 +98,7 @@ async def test_reader_that_catches_up_while_an_event_is_executed_gets_those_befo
     async with subscribed(context, topic, _activity, document, position=(0,), is_for_admins=True) as (slow, reader):
         slow.reads.clear()
         add(1)
-        await slow.until(lambda: reader.is_busy)
+        await slow.until(lambda: reader.task is not None)
         add(2)
         topic.users += 1
         async with subscribed(context, topic, _activity, document, position=(2,), is_for_admins=True) as (quick, _):
