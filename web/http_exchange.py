@@ -8,11 +8,11 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 # An extension of ASGI, named in the scope: `http.response.start` may carry the whole body, under "body".
@@ -21,7 +21,6 @@ _INVALID_NAME = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]|\A\Z")  # RFC 9110, 5
 _INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = {204, 304}
 _FRAMING = {b"content-length", b"transfer-encoding", b"connection"}  # headers that say how the response ends
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _FAILED: Message = {
     "type": "http.response.start",
     "status": 500,
@@ -195,10 +194,7 @@ class HttpExchange:
         """Return the head of a response, and note how its body and the connection end."""
         lines = self._connection.header_lines
         constant = lines.constant
-        found = [
-            _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
-            lines.defaults(self._connection.server_state.default_headers),
-        ]
+        found = [STATUS_LINE[status], lines.defaults(self._connection.server_state.default_headers)]
         has_close = False
         for header in headers:
             line = constant.get(header)

@@ -4,6 +4,7 @@ httptools itself limits nothing: without this, a head may have any size and a ha
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, ClassVar, cast
@@ -69,6 +70,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
     # Replaced by web/server.py in a subclass, as `open_connections` is.
     header_lines: ClassVar[HeaderLines] = HeaderLines(())
     cycle: HttpExchange | None  # type: ignore[assignment]  # in the place of uvicorn's
+    pipeline: deque[HttpExchange]  # type: ignore[assignment]  # the same
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -245,11 +247,14 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
         )
         if before is None or before.response_complete:
-            self._answering = self.cycle
-            self.cycle.start(self.app, self.tasks)
+            self._answer(self.cycle)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type]  # in the place of uvicorn's
+            self.pipeline.appendleft(self.cycle)
+
+    def _answer(self, exchange: HttpExchange) -> None:
+        self._answering = exchange
+        exchange.start(self.app, self.tasks)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -274,10 +279,7 @@ class HttpProtocol(WriteDeadline, HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle: Any  # in the place of uvicorn's
-            cycle, app = self.pipeline.pop()
-            self._answering = cycle
-            cycle.start(app, self.tasks)
+            self._answer(self.pipeline.pop())
         else:
             self._idle_since = self.loop.time()
             if self.timeout_keep_alive_task is None:

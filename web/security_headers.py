@@ -26,13 +26,17 @@ def default_headers(address: str) -> dict[str, str]:
     return {**DEFAULTS, **hsts}
 
 
+def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 class SecurityHeaders:
     """ASGI wrapper that adds each of the default headers that the response does not set itself."""
 
     def __init__(self, app: ASGIApp, address: str) -> None:
         self._app = app
-        defaults = default_headers(address)
-        self._defaults = [(name.lower().encode(), value.encode()) for name, value in defaults.items()]
+        self._defaults = encoded(default_headers(address))
         self._names = {name for name, _ in self._defaults}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

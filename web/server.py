@@ -9,7 +9,7 @@ from web.http_exchange import HeaderLines
 from web.http_protocol import HttpProtocol
 from web.keepalive import Keepalive
 from web.open_connections import OpenConnections, ServerLimits
-from web.security_headers import default_headers
+from web.security_headers import default_headers, encoded
 from web.socket_frames import SocketLimits
 from web.socket_protocol import SocketProtocol
 
@@ -37,17 +37,11 @@ def uvicorn_options(
     """Return uvicorn's options. `address`: PUBLIC_URL, on which the security headers depend."""
     headers = default_headers(address)
     bound = {"open_connections": OpenConnections(limits, headers)}
-    lines = HeaderLines(
-        [
-            *((name.lower().encode(), value.encode()) for name, value in headers.items()),
-            *map(content_type_header, (JSON, RESPONSE_JSON)),
-        ]
-    )
+    lines = HeaderLines([*encoded(headers), *map(content_type_header, (JSON, RESPONSE_JSON))])
     return {
         "http": type("BoundHttpProtocol", (HttpProtocol,), {**bound, "header_lines": lines}),
         "ws": type("BoundSocketProtocol", (SocketProtocol,), {**bound, "limits": sockets, "keepalive": Keepalive()}),
         "ws_ping_interval": 20,
-        "timeout_keep_alive": limits.idle,
         "backlog": limits.backlog,
         "server_header": False,
         "proxy_headers": False,  # web/client_address.py applies TRUSTED_PROXIES; uvicorn would trust localhost
