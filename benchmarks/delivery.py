@@ -35,14 +35,11 @@ from services.events.payload import generation_channel
 from services.events.topic import Topics
 from services.integrations.messaging.bus import Bus
 from services.operations.query_slots import QuerySlots
+from tests.support.socket_peer import HANDSHAKE
 from web.live_subscriber import LiveSubscriber
 from web.server import tune_garbage_collection
 from web.socket_protocol import SERVER_SOCKET, SocketProtocol
 
-HANDSHAKE = (
-    "GET /graphql HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
-    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13", "", "",
-)  # fmt: skip
 SESSION = "abc"
 BATCH = 100  # messages in one step of the event loop, as in one packet of Redis
 
@@ -74,7 +71,7 @@ class Socket:
         self.transport = Transport()
         self.protocol = SocketProtocol(config, state, {})
         self.protocol.connection_made(self.transport)
-        self.protocol.data_received("\r\n".join(HANDSHAKE).encode())
+        self.protocol.data_received(HANDSHAKE)
 
     def write(self, body: bytes, tail: bytes) -> bool:
         return self.protocol.write_text(body, tail)

@@ -21,7 +21,6 @@ HANDSHAKE = (
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
 BUFFER = 64 * 1024  # bytes that asyncio buffers before it asks to stop
-GENEROUS = SocketLimits(frames=10**9, bytes=10**12)
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -36,7 +35,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 class Counting(SocketProtocol):
     """The protocol without a budget, which counts what it has received."""
 
-    limits = GENEROUS
+    limits = SocketLimits(frames=10**9, bytes=10**12)
     open_connections = OpenConnections(ServerLimits(), {})
     received = 0
 

@@ -17,14 +17,10 @@ from telemetry import metric
 from tests.conftest import Running
 from tests.support.bus_subscribers import subscriber_count
 from tests.support.client import CREDITS, PATIENCE, Api, until
+from tests.support.socket_peer import HANDSHAKE, frame
 
 HEAD = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nAuthorization: Bearer {token}\r\n"
 JSON = "Content-Type: application/json\r\n\r\n"
-UPGRADE = (
-    "GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-)
 SIGN_UP = 'mutation { signUp(input: {email: "%s@example.com", password: "correct horse"}) { token } }'
 STYLES = "{ styles(first: 50) { nodes { id slug title prompt } } }"
 
@@ -48,7 +44,7 @@ class Peer:
 
     async def messages(self, *messages: dict[str, Any]) -> None:
         for message in messages:
-            await self.send(Frame(Opcode.TEXT, json.dumps(message).encode()).serialize(mask=True))
+            await self.send(frame(Opcode.TEXT, json.dumps(message).encode()))
 
     async def post(self, query: str, accept: str = "application/json") -> None:
         body = json.dumps({"query": query})
@@ -57,7 +53,7 @@ class Peer:
 
     async def open(self) -> None:
         """Complete the WebSocket's handshake, and its connection_init."""
-        await self.send(UPGRADE)
+        await self.send(HANDSHAKE)
         await self.receive(b"\r\n\r\n")
         await self.messages({"type": "connection_init", "payload": {"token": self.api.token}})
         await self.receive(b"connection_ack")
@@ -107,16 +103,16 @@ async def before_an_event_stream(peer: Peer) -> None:
 
 
 async def in_the_handshake(peer: Peer) -> None:
-    await peer.send(UPGRADE)
+    await peer.send(HANDSHAKE)
 
 
 async def before_connection_init(peer: Peer) -> None:
-    await peer.send(UPGRADE)
+    await peer.send(HANDSHAKE)
     await peer.receive(b"\r\n\r\n")
 
 
 async def before_connection_ack(peer: Peer) -> None:
-    await peer.send(UPGRADE)
+    await peer.send(HANDSHAKE)
     await peer.receive(b"\r\n\r\n")
     await peer.messages({"type": "connection_init", "payload": {"token": peer.api.token}})
 
@@ -140,7 +136,7 @@ async def before_an_invalid_message_is_answered(peer: Peer) -> None:
 
 
 async def before_an_invalid_token_is_refused(peer: Peer) -> None:
-    await peer.send(UPGRADE)
+    await peer.send(HANDSHAKE)
     await peer.receive(b"\r\n\r\n")
     await peer.messages({"type": "connection_init", "payload": {"token": "wrong"}})
 
@@ -165,7 +161,7 @@ async def before_sign_out_closes_the_socket(peer: Peer) -> None:
 
 async def in_a_frame(peer: Peer) -> None:
     await peer.open()
-    await peer.send(Frame(Opcode.TEXT, b"x" * 1000).serialize(mask=True)[:100])
+    await peer.send(frame(Opcode.TEXT, b"x" * 1000)[:100])
 
 
 async def in_a_fragmented_message(peer: Peer) -> None:
