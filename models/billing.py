@@ -8,7 +8,7 @@ from tortoise.models import Model
 
 from models import ids
 from models.accounts import User
-from models.enum import MembershipStatus, TransactionStatus, TransactionType
+from models.enum import MembershipStatus, Quality, TransactionStatus, TransactionType
 from models.plan import Plan
 
 GRANTED = "admin:"  # how the `subscription_id` of a plan that an admin granted begins
@@ -51,6 +51,8 @@ class CreditTransaction(Model):
     generation_id = fields.CharField(max_length=ids.LENGTH, null=True, db_index=True)
     price = fields.BigIntField(null=True)  # minor units: the price of a purchase or a month
     currency = fields.CharField(max_length=3, null=True)  # ISO 4217, lower case
+    # Of a deduction: the API key that requested it; null: a session. No foreign key, as for `generation_id`.
+    api_key_id = fields.CharField(max_length=ids.LENGTH, null=True)
     metadata: dict[str, Any] | None = fields.JSONField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 
@@ -108,6 +110,10 @@ class Pass(Model):
     reference = fields.CharField(max_length=200, unique=True)  # of its order or admin action
     images_per_hour = fields.IntField()  # as on the day of purchase
     videos_per_hour = fields.IntField()
+    quality: fields.Field[Quality | None] = fields.CharEnumField(  # type: ignore[assignment]  # null=True is untyped there
+        Quality, "models/enum.py", max_length=8, null=True
+    )  # the highest that it pays for; null: any
+    collections: list[str] | None = fields.JSONField(null=True)  # slugs of those that it pays for; null: all
     images_used = fields.IntField(default=0)  # in all its hours
     videos_used = fields.IntField(default=0)
     started_at = fields.DatetimeField()

@@ -17,6 +17,8 @@ class CollectionColumns(Part, model=Collection, prefix="collection"):
     base_cost: int
     refund_policy: RefundPolicy
     qualities: dict[str, float]
+    reuse_share: float | None
+    video: dict[str, Any] | None
 
     @property
     def row(self) -> "CollectionColumns":
@@ -38,6 +40,8 @@ class StyleColumns(Part, model=Style, prefix="style"):
     reference_image: ReferenceImage
     prompt: str
     variables: list[dict[str, Any]]
+    picture_id: str | None
+    picture_folder_id: str | None
     is_active: bool
 
     @property

@@ -104,6 +104,7 @@ class TransactionType(StrEnum):
     REFUND = "REFUND"
     ADMIN = "ADMIN"
     REVERSAL = "REVERSAL"  # of a purchase that was refunded or charged back
+    TRANSFER = "TRANSFER"  # from a guest to the account that it was merged into: one line of each
 
 
 class TransactionStatus(StrEnum):
@@ -162,6 +163,47 @@ class EventOutcome(StrEnum):
     FAILED = "FAILED"  # handling it raised an error; it can be replayed
 
 
+class WebhookEventType(StrEnum):
+    """The types of events that are sent to webhook endpoints, as their payloads name them."""
+
+    GENERATION_COMPLETED = "generation.completed"
+    GENERATION_FAILED = "generation.failed"
+    GENERATION_CANCELED = "generation.canceled"
+    CREDITS_LOW = "credits.low"  # the balance fell below the endpoint's threshold
+    PURCHASE_COMPLETED = "purchase.completed"  # what was paid for is granted
+    PURCHASE_REFUNDED = "purchase.refunded"  # in full or in part
+    MEMBERSHIP_CHANGED = "membership.changed"
+
+
+class DeliveryState(StrEnum):
+    """The state of the delivery of an event to a webhook endpoint."""
+
+    WAITING = "WAITING"  # for its next attempt, or being sent
+    DELIVERED = "DELIVERED"  # the endpoint answered with a status of 200 to 299
+    DEAD = "DEAD"  # every attempt of a day failed, or the endpoint was disabled; it can be replayed
+
+
+class DisabledReason(StrEnum):
+    """Why a webhook endpoint is sent nothing."""
+
+    OWNER = "OWNER"  # switched off by its owner
+    FAILING = "FAILING"  # every attempt of a day failed
+    GONE = "GONE"  # it answered 410
+    SECRET = "SECRET"  # noqa: S105 - a reason: SECRET_KEY has changed, and a new secret is needed
+
+
+class AttemptFailure(StrEnum):
+    """Why an attempt to send an event to a webhook endpoint failed."""
+
+    STATUS = "STATUS"  # a status outside 200 to 299; redirects are not followed
+    UNSAFE_ADDRESS = "UNSAFE_ADDRESS"  # the host has no public address; nothing was sent
+    DNS = "DNS"  # the host has no address
+    CONNECTION = "CONNECTION"  # refused or closed
+    TLS = "TLS"  # no trusted certificate for the host
+    TIMEOUT = "TIMEOUT"
+    PROTOCOL = "PROTOCOL"  # the response is not HTTP
+
+
 class JobState(StrEnum):
     """The state of one run of an hourly job."""
 
@@ -176,6 +218,15 @@ class MailPurpose(StrEnum):
     VERIFY = "VERIFY"  # verifies the address
     RESET = "RESET"  # resets the password
     CHANGE = "CHANGE"  # changes the address
+    SIGN_IN = "SIGN_IN"  # opens a session
+
+
+class ApiKeyScope(StrEnum):
+    """What an API key may do. Some operations need a session, whatever the scope of a key."""
+
+    READ = "READ"  # queries and subscriptions
+    GENERATE = "GENERATE"  # READ, and what requests generations: uploads, requests, cancellation
+    EVERYTHING = "EVERYTHING"  # whatever API keys may do
 
 
 class ExportState(StrEnum):
@@ -209,6 +260,9 @@ class AdminAction(StrEnum):
     DELETE_STYLE = "DELETE_STYLE"
     IMPORT_CATALOGUE = "IMPORT_CATALOGUE"
     SET_MAINTENANCE = "SET_MAINTENANCE"
+    ENABLE_SECOND_FACTOR = "ENABLE_SECOND_FACTOR"  # of the admin's own account
+    DISABLE_SECOND_FACTOR = "DISABLE_SECOND_FACTOR"  # by its user, or from the command line
+    USE_RECOVERY_CODE = "USE_RECOVERY_CODE"  # in place of the second factor
 
 
 class ErrorCode(StrEnum):
@@ -216,6 +270,7 @@ class ErrorCode(StrEnum):
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"  # set one up, or prove it in this session; the message says which
     NOT_FOUND = "NOT_FOUND"
     INVALID_INPUT = "INVALID_INPUT"
     CONFLICT = "CONFLICT"

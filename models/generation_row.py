@@ -31,18 +31,21 @@ class FileColumns(StoredFile, WholePart, model=File):
     id: str
     owner_id: str
     kind: FileKind
+    folder_id: str | None
     content_type: str
     byte_size: int
     width: int
     height: int
     thumbnail_widths: list[int]
     placeholder: str
+    duration: float | None
+    poster_bytes: int
     shared = None  # what the type of the API has for the picture of a share
 
     @property
     def key(self) -> str:
         """The storage key, from the columns as they are stored."""
-        return file_key(self[2], self[1], self[0])
+        return file_key(self[2], self[3] or self[1], self[0])
 
     @property
     def row(self) -> "FileColumns":
@@ -67,23 +70,31 @@ class GenerationRow(Row, model=Generation):
     stage: GenerationStage
     progress: float
     preview: str | None
+    is_loading: bool
     version: int
+    requested_model: str | None
     style_slug: str
     style_title: Localised
     prompt: str | None
+    enhanced_prompt: str | None
     variables: dict[str, str]
     size: Size
     quality: Quality
     aspect_ratio: str | None
+    duration_seconds: int | None
     parent_id: str | None
+    reused_id: str | None
     cost: int
     paid_by: PaidBy
     refunded: bool
+    delivered_quality: Quality | None
+    size_refund: int
     attempts: int
     provider: str | None
     model: str | None
     provider_cost: float | None
     provider_request_id: str | None
+    provider_path: list[dict[str, Any]] | None
     error_code: ErrorCode | None
     is_favorite: bool
     share_slug: str | None
@@ -168,7 +179,7 @@ def selection(wanted: frozenset[str] | None) -> Selection:
 
 def _select(wanted: frozenset[str] | None) -> Selection:
     names = [name for name in GenerationRow.attributes if wanted is None or name in _ALWAYS or name in wanted]
-    lists = [columns(Generation, '"generations"', names)]
+    lists = [columns(Generation, '"generations"', names, packs_moments=True)]
     joins = ""
     for part, join in _JOINS.items():
         if wanted is not None and part not in wanted:

@@ -1,6 +1,6 @@
 """Tables of generations: requests for one picture each, with their price and terms, and idempotency keys."""
 
-from typing import Self
+from typing import Any, Self
 
 from tortoise import fields
 from tortoise.indexes import Index
@@ -24,7 +24,7 @@ from models.media import File
 
 
 class Generation(Model):
-    """One request for one picture.
+    """One request for one picture or video.
 
     Every change is a compare-and-set that increments `version`. A worker owns the row while `lease_until` is in the
     future and its `fence` is the newest. Price and refund policy are those of the time of the request.
@@ -42,6 +42,7 @@ class Generation(Model):
     stage = fields.CharEnumField(GenerationStage, "models/enum.py", max_length=16, default=GenerationStage.QUEUED)
     progress = fields.FloatField(default=0.0)  # 0 to 1
     preview = fields.TextField(null=True)  # a data: URI, only while GENERATING
+    is_loading = fields.BooleanField(default=False)  # only while GENERATING: the provider is still loading the model
     version = fields.BigIntField(default=1)
 
     style: fields.ForeignKeyNullableRelation[Style] = fields.ForeignKeyField(
@@ -52,14 +53,19 @@ class Generation(Model):
     style_slug = fields.CharField(max_length=64)
     style_title: dict[str, str] = fields.JSONField()
     prompt = fields.TextField(null=True)  # the user's own text
+    enhance_prompt = fields.BooleanField(default=False)  # whether a text model is to enrich it
+    enhanced_prompt = fields.TextField(null=True)  # the enriched text, which stands in `full_prompt` instead of it
     full_prompt = fields.TextField()  # as sent to the provider
     variables: dict[str, str] = fields.JSONField()
     size = fields.CharEnumField(Size, "models/enum.py", max_length=8)
     quality = fields.CharEnumField(Quality, "models/enum.py", max_length=8)
     aspect_ratio = fields.CharField(max_length=8, null=True)
+    duration_seconds = fields.IntField(null=True)  # that was ordered, of a video; None: the model's own
     requested_model = fields.CharField(max_length=100, null=True)
     # The generation that it regenerates or refines. No foreign key: the parent may be deleted meanwhile.
     parent_id = fields.CharField(max_length=ids.LENGTH, null=True)
+    # The generation whose result it got instead of a new one. No foreign key, as `parent_id`.
+    reused_id = fields.CharField(max_length=ids.LENGTH, null=True)
     # For a refinement, the prompts of its parents, oldest first; `full_prompt` follows them.
     earlier_prompts: list[str] = fields.JSONField(default=list)
 
@@ -81,6 +87,12 @@ class Generation(Model):
     pass_hour = fields.IntField(null=True)
     refund_policy = fields.CharEnumField(RefundPolicy, "models/enum.py", max_length=16)
     refunded = fields.BooleanField(default=False)
+    delivered_quality: fields.Field[Quality | None] = fields.CharEnumField(  # type: ignore[assignment]  # as error_code
+        Quality, "models/enum.py", max_length=8, null=True
+    )
+    # If credits pay: what each lower quality would have cost, at the time of the request.
+    lower_costs: dict[str, int] = fields.JSONField(default=dict)
+    size_refund = fields.IntField(default=0)  # credits, returned because the result has a lower quality than ordered
 
     attempts = fields.IntField(default=0)  # number of claims
     fence = fields.BigIntField(default=0)  # incremented by every claim; writes with an older fence change nothing
@@ -92,6 +104,13 @@ class Generation(Model):
     model = fields.CharField(max_length=100, null=True)
     provider_cost = fields.FloatField(null=True)  # US dollars
     provider_request_id = fields.CharField(max_length=200, null=True)
+    # Every try to make it, in order: provider, model, code (null: it made the image), seconds, and whether a request
+    # was sent. Null: none has ended yet.
+    provider_path: list[dict[str, Any]] | None = fields.JSONField(null=True)
+    # Of a video: the provider's job, since it accepted the request. Such a row is not submitted again: when its lease
+    # ends, because the job is to be asked about or because its worker died, any worker goes on with the job.
+    provider_job_id = fields.CharField(max_length=200, null=True)
+    provider_job_url = fields.CharField(max_length=500, null=True)  # where its state is, if the provider named it
     error_code: fields.Field[ErrorCode | None] = fields.CharEnumField(  # type: ignore[assignment]  # null=True is untyped there
         ErrorCode, "models/enum.py", max_length=32, null=True
     )

@@ -7,9 +7,11 @@ from typeid import TypeID, base32
 
 USER = "usr"
 SESSION = "ses"
+IDENTITY = "idn"
 TRANSACTION = "txn"
 COLLECTION = "col"
 STYLE = "sty"
+STYLE_PICTURE = "stp"
 GENERATION = "gen"
 BATCH = "bat"
 FILE = "fil"
@@ -26,6 +28,9 @@ PURCHASE = "ord"
 EXTERNAL_EVENT = "evt"
 AUDIT_ENTRY = "aud"
 ACTIVITY = "act"
+WEBHOOK_ENDPOINT = "whk"
+WEBHOOK_DELIVERY = "whd"
+WEBHOOK_MESSAGE = "msg"  # the header webhook-id
 
 LENGTH = 30  # three letters, an underscore, 26 characters of base32
 _TYPE_ID = re.compile(r"[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}")

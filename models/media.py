@@ -10,12 +10,13 @@ from models.accounts import User
 from models.enum import FileKind, FileState
 
 _PREVIEW = "-preview"
+_POSTER = "-poster"
 _FOLDERS: dict[str, str] = {FileKind.ORIGINAL: "originals", FileKind.RESULT: "generated"}
 
 
-def file_key(kind: str, owner_id: str, id: str) -> str:
-    """Return the storage key of a file: `originals|generated/{user}/{file}`."""
-    return f"{_FOLDERS[kind]}/{owner_id}/{id}"
+def file_key(kind: str, folder_id: str, id: str) -> str:
+    """Return the storage key of a file: `originals|generated/{user}/{file}`, of the account that stored it."""
+    return f"{_FOLDERS[kind]}/{folder_id}/{id}"
 
 
 def preview_key(key: str) -> str:
@@ -33,30 +34,49 @@ def thumbnail_key(key: str, width: int, widths: Sequence[int]) -> str:
     return f"{key}-thumbnail" if width == widths[0] else f"{key}-thumbnail-{width}"
 
 
-def file_keys(kind: str, owner_id: str, id: str, thumbnail_widths: Sequence[int]) -> list[str]:
-    """Return the storage keys of a file and of its thumbnails, the file's own first."""
-    key = file_key(kind, owner_id, id)
-    return [key, *(thumbnail_key(key, width, thumbnail_widths) for width in thumbnail_widths)]
+def file_keys(kind: str, folder_id: str, id: str, thumbnail_widths: Sequence[int], *, is_video: bool) -> list[str]:
+    """Return the storage keys of a file, of its thumbnails and of a video's poster, the file's own first."""
+    key = file_key(kind, folder_id, id)
+    poster = [key + _POSTER] if is_video else []
+    return [key, *poster, *[thumbnail_key(key, width, thumbnail_widths) for width in thumbnail_widths]]
 
 
 class StoredFile:
-    """What names the stored objects of a picture: of a File, or of the columns of one in another row."""
+    """What names the stored objects of a picture or a video: of a File, or of the columns of one in another row."""
 
     __slots__ = ()
     id: str
     owner_id: str
     kind: FileKind
+    folder_id: str | None
     content_type: str
     byte_size: int
     width: int
     height: int
     thumbnail_widths: list[int]
     placeholder: str
+    duration: float | None
+    poster_bytes: int
 
     @property
     def key(self) -> str:
         """The storage key."""
-        return file_key(self.kind, self.owner_id, self.id)
+        return file_key(self.kind, self.folder_id or self.owner_id, self.id)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video, whose thumbnails and placeholder are those of its poster."""
+        return self.duration is not None
+
+    @property
+    def poster_key(self) -> str:
+        """The storage key of a video's poster, a JPEG."""
+        return self.key + _POSTER
+
+    @property
+    def picture_key(self) -> str:
+        """The storage key of the picture itself, or of a video's poster."""
+        return self.poster_key if self.is_video else self.key
 
     @property
     def thumbnail_key(self) -> str:
@@ -79,7 +99,7 @@ class StoredFile:
 
 
 class File(StoredFile, Model):
-    """One picture and its thumbnails, under storage keys that the server generates."""
+    """One picture or video and its thumbnails, under storage keys that the server generates."""
 
     id = fields.CharField(max_length=ids.LENGTH, primary_key=True, default=lambda: ids.new_id(ids.FILE))
     # RESTRICT: an account's files are removed one by one, bytes first; a cascade would orphan the bytes.
@@ -87,14 +107,18 @@ class File(StoredFile, Model):
         "models.User", related_name="files", on_delete=fields.RESTRICT
     )
     owner_id: str
+    # The guest under whose name its bytes are stored, which was merged into the owner; null: under the owner's.
+    folder_id: str | None = fields.CharField(max_length=ids.LENGTH, null=True)  # type: ignore[assignment]
     kind = fields.CharEnumField(FileKind, "models/enum.py", max_length=16)
     state = fields.CharEnumField(FileState, "models/enum.py", max_length=16, default=FileState.PENDING)
     content_type = fields.CharField(max_length=32)
     byte_size = fields.BigIntField()
     width = fields.IntField()  # pixels, upright
     height = fields.IntField()
+    duration = fields.FloatField(null=True)  # seconds, of a video
+    poster_bytes = fields.IntField(default=0)  # of a video's poster, a JPEG beside it
     sha256 = fields.CharField(max_length=64)  # hex, of the stored bytes
-    thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the picture
+    thumbnail_widths: list[int] = fields.JSONField()  # pixels, ascending from 320; each is a WebP beside the file
     placeholder = fields.CharField(max_length=400)  # a data: URI of about 100 bytes
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)

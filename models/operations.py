@@ -27,9 +27,24 @@ class Worker(Model):
     name = fields.CharField(max_length=64, primary_key=True)
     concurrency = fields.IntField()  # generations at once
     seen_at = fields.DatetimeField()
+    started_at = fields.DatetimeField(null=True)  # when the first heartbeat came; null: of a release before
+    clock = fields.DatetimeField(null=True)  # the worker's own, at `seen_at` by the database's
 
     class Meta:
         table = "workers"
+
+
+class ProviderPause(Model):
+    """A provider that is not called, because it refuses the key or the account."""
+
+    provider = fields.CharField(max_length=32, primary_key=True)
+    cause = fields.CharField(max_length=16)  # a FailureCause: key or credit
+    began_at = fields.DatetimeField()
+    asks_at = fields.DatetimeField()  # when it is next asked about the key, by one of the workers
+    questions = fields.IntField()  # that were asked so far
+
+    class Meta:
+        table = "provider_pauses"
 
 
 class JobRun(Model):

@@ -4,7 +4,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models import ids
-from models.enum import PlanKind
+from models.enum import PlanKind, Quality
 
 
 class Plan(Model):
@@ -20,6 +20,10 @@ class Plan(Model):
     duration_hours = fields.IntField(null=True)  # of a pass
     images_per_hour = fields.IntField(null=True)
     videos_per_hour = fields.IntField(null=True)
+    quality: fields.Field[Quality | None] = fields.CharEnumField(  # type: ignore[assignment]  # null=True is untyped there
+        Quality, "models/enum.py", max_length=8, null=True
+    )  # the highest that a pass pays for; null: any
+    collections: list[str] | None = fields.JSONField(null=True)  # slugs of those that a pass pays for; null: all
     priority = fields.BooleanField(default=False)
     unlimited = fields.BooleanField(default=False)
     api_access = fields.BooleanField(default=False)

@@ -68,7 +68,7 @@ class Batch(Generic[T, R]):
         try:
             found = await self._write({key: item for key, (item, _) in items.items()})
         except Exception as error:  # noqa: BLE001 - passed on to those who wait
-            log.warning("batch.failed", items=len(items), error=repr(error))
+            log.warning("batch.failed", items=len(items), error=error)
             if is_outage(error):
                 for _, written in items.values():
                     written.set_exception(error)

@@ -16,6 +16,8 @@ from tortoise.context import TortoiseContext, require_context
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
+from models.database.connection_pool import ConnectionPool, NoConnectionError
+from models.database.moment import unpacked
 from models.database.postgres import REQUEST_LIMITS, Limits
 from models.database.read_groups import GROUP_SIZE
 from telemetry.trace import span
@@ -39,6 +41,8 @@ _OUTAGES = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # of a connection that was lost in the middle of a statement
 )
+# Those that only the database can have raised.
+_LOST = (*(kind for kind in _OUTAGES if kind is not OSError), NoConnectionError)
 _SQLITE_OUTAGES = (5, 6, 13)  # SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL; sqlite3 is imported where it is used
 
 # Conflicts of two transactions: one was certainly rolled back, and can be retried.
@@ -57,16 +61,21 @@ def sqlite_path(url: str) -> Path:
     return Path(url.removeprefix("sqlite://"))
 
 
-def is_outage(error: BaseException | None) -> bool:
+def is_outage(error: BaseException | None, kinds: tuple[type[Exception], ...] = _OUTAGES) -> bool:
     """Whether the error is an outage of the database, rather than a statement that it refused."""
     while error is not None:
-        if isinstance(error, _OUTAGES):
+        if isinstance(error, kinds):
             return True
         if code := getattr(error, "sqlite_errorcode", 0):
             # The primary code, without the extended code's upper bits; errors of the module itself have none.
             return code & 0xFF in _SQLITE_OUTAGES
         error = error.__cause__ or error.__context__
     return False
+
+
+def is_lost_database(error: BaseException | None) -> bool:
+    """Whether the error is certainly an outage of the database: for errors of work that has other causes to fail."""
+    return is_outage(error, _LOST)
 
 
 def tortoise_config(
@@ -179,6 +188,12 @@ def current_connection() -> BaseDBAsyncClient:
     return connections.get(next(iter(connections.db_config)))
 
 
+def pool_usage() -> dict[str, int]:
+    """Return the number of connections by state, and of callers that wait for one; empty on SQLite."""
+    pool = getattr(current_connection(), "open_pool", None)
+    return pool.usage() if isinstance(pool, ConnectionPool) else {}
+
+
 async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:
     """Run one hand-written statement and return its rows (RETURNING included).
 
@@ -201,6 +216,12 @@ def as_datetime(value: datetime | str) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
+async def database_time() -> datetime:
+    """Return the time by the database's clock, which all processes share."""
+    (found,) = await rows("SELECT NOW() AS time")
+    return as_datetime(found["time"])
+
+
 @functools.lru_cache(4096)  # lists of ids give statements of many lengths
 def in_dialect(sql: str, dialect: str) -> str:
     """Translate a statement for `rows` to one dialect: `postgres` or `sqlite`."""
@@ -210,4 +231,4 @@ def in_dialect(sql: str, dialect: str) -> str:
         )
     moment = "(strftime('%Y-%m-%d %H:%M:%f', 'now'{}) || '+00:00')"
     sql = re.sub(r"LATER\((\$\d+)\)", lambda match: moment.format(f", {match[1]} || ' seconds'"), sql)
-    return re.sub(r"\$(\d+)", r"?\1", sql.replace("NOW()", moment.format("")))
+    return re.sub(r"\$(\d+)", r"?\1", unpacked(sql).replace("NOW()", moment.format("")))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from models.database.connection_queue import ConnectionQueue, QueueStalledError
+from telemetry.outage import Outage
 
 STALL_TIMEOUT = 2.0  # seconds without a served connection; requests are refused within 3 s of an outage
 _CONNECT_TIMEOUT = 10.0  # seconds, in case no request is still waiting for the connection
@@ -71,13 +72,15 @@ class ConnectionPool:
     """At most `size` connections, opened on demand, so that the pool can be made while PostgreSQL is down.
 
     `limit`: seconds of a statement, later than PostgreSQL's own limit, so that its error arrives if possible.
-    `options`: of `asyncpg.connect`. Connections carry no state between uses: no LISTEN, no SET, no cursor, no session
-    lock; so nothing is reset, and one that is given back inside a transaction is closed.
+    `outage`: learns when no connection can be opened, and when one is again. `options`: of `asyncpg.connect`.
+    Connections carry no state between uses: no LISTEN, no SET, no cursor, no session lock; so nothing is reset, and one
+    that is given back inside a transaction is closed.
     """
 
-    def __init__(self, dsn: str, size: int, limit: float, **options: Any) -> None:
+    def __init__(self, dsn: str, size: int, limit: float, outage: Outage | None = None, **options: Any) -> None:
         self._dsn = dsn
         self._limit = limit
+        self._outage = outage
         self._options = options
         self._queue = ConnectionQueue(size, stall_timeout=STALL_TIMEOUT, wait_limit=_WAIT_LIMIT)
         self._entries: dict[asyncpg.Connection[Any], _Entry] = {}
@@ -137,6 +140,8 @@ class ConnectionPool:
             self._release_slot()
             if isinstance(error, CONNECTION_ERRORS):
                 if self.get_size() == 0:
+                    if self._outage is not None:
+                        self._outage.failed(error)
                     self._queue.reject_all()  # or the waiters would fail one after another
                 raise NoConnectionError(f"{type(error).__name__}: {error}") from error
             raise
@@ -204,12 +209,18 @@ class ConnectionPool:
         """Return the number of open connections that are not in use."""
         return sum(not entry.connection.is_closed() for entry in self._idle)
 
+    def usage(self) -> dict[str, int]:
+        """Return the connections in use and idle, and the callers that wait for one."""
+        return {"in_use": self._in_use, "idle": self.get_idle_size(), "waiting": self._queue.waiting}
+
     async def _open(self) -> _Entry:
         generation = self._generation
         connection: Connection = await asyncpg.connect(
             self._dsn, timeout=_CONNECT_TIMEOUT, connection_class=Connection, **self._options
         )
         connection.limit = self._limit
+        if self._outage is not None:
+            self._outage.worked()
         entry = self._entries[connection] = _Entry(connection, generation)
         return entry
 

@@ -34,6 +34,11 @@ class ConnectionQueue:
         self._timer: asyncio.TimerHandle | None = None
         self._timeouts: dict[asyncio.Timeout, float] = {}
 
+    @property
+    def waiting(self) -> int:
+        """The number of waiters."""
+        return len(self._waiters)
+
     async def acquire(self) -> float:
         """Take a slot, and return the deadline for its first use (see `deadline`); `release` returns the slot.
 

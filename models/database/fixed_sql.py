@@ -5,7 +5,7 @@ metadata: the column, and whether its value is an enum or JSON. Both are read wh
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
@@ -19,6 +19,7 @@ from tortoise.log import db_client_logger
 from tortoise.models import Model
 
 from models.database.connection import current_connection, in_dialect
+from models.database.moment import moment_of, packed
 from models.database.postgres import PostgresClient
 from models.database.read_groups import GroupedSelect
 
@@ -32,13 +33,14 @@ class Column(NamedTuple):
     """How an attribute is read of a row.
 
     `key`: the column, or its position in a tuple. `members`: of the enum whose values the column has; None: no enum.
-    `is_value`: whether the attribute is the column's value itself.
+    `is_value`: whether the attribute is the column's value itself. `is_moment`: whether that may be bytes (moment.py).
     """
 
     key: str | int
     read: _Read
     members: dict[str | None, Any] | None = None
     is_value: bool = True
+    is_moment: bool = False
 
 
 class Row:
@@ -104,12 +106,24 @@ def _column(model: type[Model], name: str, key: str | int) -> Column:
     # None: the id of a relation, known once models are open.
     field: Field[Any] | None = model._meta.fields_map.get(name)
     if isinstance(field, CharEnumFieldInstance):
-        members = {member.value: member for member in field.enum_type} | {None: None}
+        members = _members(field)
         return Column(key, lambda row: members[row[key]], members, is_value=False)
     if isinstance(field, JSONField):
         decode = field.decoder
         return Column(key, lambda row: decode(value) if isinstance(value := row[key], str) else value, is_value=False)
+    if isinstance(field, DatetimeField):
+        return Column(
+            key,
+            lambda row: moment_of(value) if type(value := row[key]) is bytes else value,
+            is_value=False,
+            is_moment=True,
+        )
     return Column(key, itemgetter(key))
+
+
+def _members(field: CharEnumFieldInstance) -> dict[str | None, Any]:
+    """Return the value of an attribute by that of its column."""
+    return {member.value: member for member in field.enum_type} | {None: None}
 
 
 def _part_reader(read: _Read) -> _Read:
@@ -148,14 +162,24 @@ class RowKind(Generic[R]):
         return found  # type: ignore[no-any-return]  # a class that is made above
 
 
-def columns(model: type[Model], alias: str, names: Iterable[str], prefix: str = "") -> str:
+def columns(
+    model: type[Model], alias: str, names: Iterable[str], prefix: str = "", *, packs_moments: bool = False
+) -> str:
     """Return the select list of these attributes of `model`, as `prefix.name` if there is a prefix.
+
+    `packs_moments`: points in time are bytes on PostgreSQL (moment.py), for attributes of a Row.
 
     Raises:
         KeyError: the model has no such column, for example since a migration.
     """
     known = model._meta.fields_db_projection
-    return ", ".join(f'{alias}."{known[name]}" AS "{prefix}{name}"' for name in names)
+    found = []
+    for name in names:
+        column = f'{alias}."{known[name]}"'
+        if packs_moments and isinstance(model._meta.fields_map.get(name), DatetimeField):
+            column = packed(column)
+        found.append(f'{column} AS "{prefix}{name}"')
+    return ", ".join(found)
 
 
 def places_of(ids: Sequence[str]) -> tuple[str, list[str]]:
@@ -205,16 +229,21 @@ class Select(Generic[R]):
         self._parts = parts
         self._grouped: GroupedSelect[R] = GroupedSelect(sql, types, kind.record)
 
-    async def fetch(self, values: tuple[object, ...]) -> list[R]:
+    def fetch(self, values: tuple[object, ...]) -> Awaitable[list[R]]:
         """Return the rows of these values, as the transaction sees them that the caller is in, if any.
 
         The list must not be changed: other callers may have the same.
         """
         connection = current_connection()
         if isinstance(connection, PostgresClient):
-            groups = connection.open_groups or await connection.read_groups()
-            return await groups.fetch(self._grouped, values)
-        return await fetch(self._kind, self._grouped.sql, values, self._parts)
+            groups = connection.open_groups
+            return groups.fetch(self._grouped, values) if groups else self._fetch_first(connection, values)
+        return fetch(self._kind, self._grouped.sql, values, self._parts)
+
+    async def _fetch_first(self, connection: PostgresClient, values: tuple[object, ...]) -> list[R]:
+        """Make the pool, and then read."""
+        groups = await connection.read_groups()
+        return await groups.fetch(self._grouped, values)
 
 
 @functools.cache
@@ -253,25 +282,28 @@ class ModelReader(Generic[M]):
         """The columns whose values asyncpg does not return as the model has them."""
         fields = self._model._meta.fields_map.items()
         return [
-            (name, field.to_python_value)
+            (name, _members(field).__getitem__ if isinstance(field, CharEnumFieldInstance) else field.to_python_value)
             for name, field in fields
             if isinstance(field, (CharEnumFieldInstance, JSONField))
         ]
 
     def read(self, row: Any) -> M:
         """Return the instance of a row."""
-        values = dict(zip(self._names, row.values() if isinstance(row, dict) else row))  # noqa: B905 - more columns follow
-        if isinstance(row, dict) or not self._blank:
+        is_plain = isinstance(row, dict)
+        pairs = zip(self._names, row.values() if is_plain else row)  # noqa: B905 - more columns follow
+        if is_plain or not self._blank:
+            values = dict(pairs)
             projection = self._model._meta.fields_db_projection
             instance = self._model._init_from_db(**{projection[name]: value for name, value in values.items()})
             self._blank = {name: value for name, value in vars(instance).items() if name not in values}
             self._blank_dicts = [name for name, value in self._blank.items() if isinstance(value, dict)]
             return instance
-        for name, convert in self._converted:
-            values[name] = convert(values[name])
         instance = self._model.__new__(self._model)
-        vars(instance).update(self._blank)
+        attributes = vars(instance)
+        attributes.update(self._blank)
+        attributes.update(pairs)
         for name in self._blank_dicts:
-            values[name] = {}
-        vars(instance).update(values)
+            attributes[name] = {}
+        for name, convert in self._converted:
+            attributes[name] = convert(attributes[name])
         return instance

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import asyncpg
@@ -26,20 +27,21 @@ class DatabaseUnreachableError(Exception):
 
 
 class MigrationError(Exception):
-    """The process that applies migrations failed; its error is in its output."""
+    """A migration failed, or the process that applies them; the message is one line with the migration's name."""
 
 
-async def migrate(url: str) -> list[str]:
+async def migrate(url: str, only: Collection[str] | None = None) -> list[str]:
     """Apply missing migrations, once however many processes start at the same time, and return their names.
 
-    A database that has all of them costs one statement. Opens and closes connections of its own.
+    A database that has all of them costs one statement. Opens and closes connections of its own. `only`: no others,
+    for the tables of an earlier release.
 
     Raises:
         DatabaseUnreachableError: the database cannot be opened.
         MigrationError: a migration failed.
     """
-    applied = await _applied_in_postgres(url) if is_postgres(url) else _applied_in_sqlite(sqlite_path(url))
-    if not _missing(applied):
+    missing = _missing(await applied_migrations(url))
+    if not (missing if only is None else set(missing) & set(only)):
         return []
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -48,14 +50,22 @@ async def migrate(url: str) -> list[str]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await process.communicate(url.encode())
+    given = {"url": url, "only": None if only is None else sorted(only)}
+    output, _ = await process.communicate(json.dumps(given).encode())
     if process.returncode != 0:
         raise MigrationError(f"the process that applies migrations ended with {process.returncode}")
     result = json.loads(output)
     if "unreachable" in result:
         raise DatabaseUnreachableError(result["unreachable"])
+    if "failed" in result:
+        raise MigrationError(f"migration {result['failed']} failed: {result['problem']}")
     names: list[str] = result["applied"]
     return names
+
+
+async def applied_migrations(url: str) -> set[str]:
+    """Return the names of the migrations that a database has. Raises DatabaseUnreachableError."""
+    return await _applied_in_postgres(url) if is_postgres(url) else _applied_in_sqlite(sqlite_path(url))
 
 
 async def connect(url: str) -> asyncpg.Connection:

@@ -15,6 +15,8 @@ from tortoise.backends.base.client import (
 
 from models.database.connection_pool import Connection, ConnectionPool
 from models.database.read_groups import ReadGroups
+from telemetry import outage
+from telemetry.process import process_kind
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class PostgresClient(AsyncpgDBClient):
             self._dsn,
             self._size,
             self._limits.client,
+            outage.DATABASE,
             server_settings=server_settings(self._dsn, self._limits),
         )
         self._groups = ReadGroups(self._pool, self._group_size)
@@ -125,7 +128,7 @@ class PostgresClient(AsyncpgDBClient):
 def server_settings(dsn: str, limits: Limits) -> dict[str, str]:
     """Return the settings of each connection; those in the DATABASE_URL take precedence."""
     defaults = {
-        "application_name": "darkroom",
+        "application_name": f"darkroom {process_kind()}",
         "statement_timeout": f"{limits.statement * 1000:.0f}",
         "lock_timeout": f"{limits.lock * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{limits.idle * 1000:.0f}",

@@ -6,10 +6,12 @@ reading the pages of eight accounts at once takes half of the time of eight page
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextvars import Context
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
 
 from tortoise.log import db_client_logger
 
@@ -19,6 +21,7 @@ R = TypeVar("R")
 
 GROUP_SIZE = 8  # different values of one statement, which on cold disks waits for the disk as often as all together
 _PLACE = "group_place"  # the column with the place of a row's values
+_place_of = itemgetter(_PLACE)
 
 Values = tuple[object, ...]
 
@@ -51,21 +54,14 @@ class GroupedSelect(Generic[R]):
         )
 
 
-class _Waiter(NamedTuple, Generic[R]):
-    """A caller that waits, and the place of its values."""
-
-    place: int
-    rows: "asyncio.Future[list[R]]"
-
-
 class _Group(Generic[R]):
     """The callers of one statement that has not begun."""
 
     __slots__ = ("places", "waiters")
 
-    def __init__(self, values: Values) -> None:
-        self.places = {values: 0}  # of the different values
-        self.waiters: list[_Waiter[R]] = []  # of each caller but the first
+    def __init__(self) -> None:
+        self.places: dict[Values, int] = {}  # of the different values
+        self.waiters: list[tuple[int, asyncio.Future[list[R]]]] = []  # each caller's place, and what it awaits
 
 
 class ReadGroups:
@@ -80,62 +76,52 @@ class ReadGroups:
         self._open: dict[GroupedSelect[Any], _Group[Any]] = {}
         self._running: set[asyncio.Task[None]] = set()  # the event loop itself keeps no reference
 
-    async def fetch(self, select: GroupedSelect[R], values: Values) -> list[R]:
+    def fetch(self, select: GroupedSelect[R], values: Values) -> Awaitable[list[R]]:
         """Return the rows of one caller, outside any transaction; callers with the same values may get the same list.
 
+        No coroutine: each that a caller waits in costs at every step.
+
         Raises:
-            NoConnectionError, TimeoutError: as ConnectionPool.fetch.
+            NoConnectionError, TimeoutError: as ConnectionPool.fetch, when awaited.
         """
         if self._size == 1:
-            return await self._fetch(select.sql, values, select)
+            return self._fetch(select.sql, values, select)
+        loop = asyncio.get_running_loop()
         group = self._open.get(select)
-        if group is not None:
-            return await self._join(select, group, values)
-        group = self._open[select] = _Group(values)
-        try:
-            await asyncio.sleep(0)  # the others of this step join; the first begins the statement
-        except BaseException:
-            if group.waiters:  # they are served all the same
-                self._begin(select, group).cancel()
-            raise
-        finally:
-            if self._open.get(select) is group:
-                del self._open[select]
-        if not group.waiters:
-            return await self._fetch(select.sql, values, select)
-        return await self._begin(select, group)
-
-    async def _join(self, select: GroupedSelect[R], group: _Group[R], values: Values) -> list[R]:
-        rows: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
-        group.waiters.append(_Waiter(group.places.setdefault(values, len(group.places)), rows))
+        if group is None:
+            group = self._open[select] = _Group()
+            # After this step, so that its other callers join. An empty context: the statement belongs to no caller's
+            # trace or log lines.
+            loop.call_soon(self._begin, select, group, context=Context())
+        rows: asyncio.Future[list[R]] = loop.create_future()
+        group.waiters.append((group.places.setdefault(values, len(group.places)), rows))
         if len(group.places) >= self._size:
             del self._open[select]
-        return await rows
+        return rows
 
-    def _begin(self, select: GroupedSelect[R], group: _Group[R]) -> "asyncio.Future[list[R]]":
-        """Run the statement in a task, which no caller's cancellation ends; return what the first caller awaits."""
-        loop = asyncio.get_running_loop()
-        first: asyncio.Future[list[R]] = loop.create_future()
-        # An empty context: the statement belongs to no caller's trace or log lines.
-        group.waiters.insert(0, _Waiter(0, first))
-        task = loop.create_task(self._run(select, group), context=Context())
+    def _begin(self, select: GroupedSelect[R], group: _Group[R]) -> None:
+        """Run the statement in a task, which no caller's cancellation ends."""
+        if self._open.get(select) is group:
+            del self._open[select]
+        if all(rows.done() for _, rows in group.waiters):
+            return  # every caller was canceled
+        task = asyncio.get_running_loop().create_task(self._run(select, group))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return first
 
     async def _run(self, select: GroupedSelect[R], group: _Group[R]) -> None:
         try:
             found = await self._read(select, [*group.places])
         except BaseException as error:
-            for waiter in group.waiters:
-                if not waiter.rows.done():
-                    waiter.rows.set_exception(error)
+            for _, rows in group.waiters:
+                if not rows.done():
+                    rows.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
-        for waiter in group.waiters:
-            if not waiter.rows.done():  # else its caller was canceled
-                waiter.rows.set_result(found[waiter.place])
+        for place, rows in group.waiters:
+            if not rows.done():  # else its caller was canceled
+                rows.set_result(found[place])
 
     async def _read(self, select: GroupedSelect[R], values: list[Values]) -> list[list[R]]:
         """Return the rows of each element of `values`."""
@@ -144,8 +130,8 @@ class ReadGroups:
         arrays = [list(column) for column in zip(*values, strict=True)]
         rows: list[list[R]] = [[] for _ in values]
         found: list[Any] = await self._fetch(select.of_several, arrays, select)
-        for row in found:
-            rows[row[_PLACE] - 1].append(row)
+        for place, several in groupby(found, _place_of):
+            rows[place - 1] += several
         return rows
 
     async def _fetch(self, sql: str, values: Sequence[object], select: GroupedSelect[R]) -> list[R]:

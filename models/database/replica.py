@@ -139,7 +139,7 @@ class ReadReplica:
     def note_failure(self, error: Exception) -> None:
         """Use the primary until the next check, which is made at once, unless a statement alone was refused."""
         metric.replica_reads.labels("failed").inc()
-        log.debug("replica.read_failed", error=repr(error))
+        log.debug("replica.read_failed", error=error)
         if self._is_usable and is_outage(error):
             self._is_usable = False
             self._check_now.set()

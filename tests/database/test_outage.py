@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websockets
@@ -12,8 +13,17 @@ from structlog.testing import capture_logs
 from main import prepare
 from models.database.connection import is_postgres, rows
 from tests.conftest import Running, quick_settings, running
-from tests.support.client import PATIENCE, Api
+from tests.support.client import PATIENCE, Api, until
+from tests.support.fakes.openrouter import ScriptedOpenRouter
 from tests.support.servers import PostgresServer
+
+STREAMS = (
+    "subscription { creditsChanged { credits } }",
+    "subscription { galleryChanged { version } }",
+    "subscription { favoriteChanged { id } }",
+    "subscription($id: ID!) { generationProgress(id: $id) { status } }",
+    "subscription { adminActivity { at } }",
+)
 
 
 async def _fail(database: str, when: str) -> None:
@@ -57,16 +67,6 @@ async def test_a_completion_that_cannot_be_written_is_retried(server: Running, a
     assert await ada.credits() == 29
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that tests may kill."""
-    server = PostgresServer(own=True)
-    server.start()
-    server.create_database("darkroom")
-    yield server
-    server.stop()
-
-
 async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -94,6 +94,45 @@ async def test_an_outage_of_the_database_is_unavailable_until_it_is_back(
         assert body["data"]["viewer"]["credits"] == 30
 
 
+async def test_a_paid_picture_survives_a_restart_of_the_database(
+    own_postgres: PostgresServer, openrouter: ScriptedOpenRouter, tmp_path: Path
+) -> None:
+    changes = {
+        "openrouter_api_key": openrouter.key,
+        "openrouter_base_url": openrouter.base_url,
+        "storage_patience_seconds": float(PATIENCE),
+    }
+    settings = quick_settings(own_postgres.url("darkroom"), tmp_path).model_copy(update=changes)
+    await asyncio.create_task(prepare(settings))
+    async with running(settings) as server:
+        ada = await server.api.sign_up()
+        openrouter.answering.clear()
+        id = (await ada.create(prompt="A red boat"))["generations"][0]["id"]
+        await asyncio.wait_for(openrouter.called.wait(), PATIENCE)
+        await rows("CHECKPOINT")  # this cluster runs without fsync
+        with capture_logs() as logs:
+            own_postgres.kill()
+            openrouter.answering.set()
+
+            async def has_failed_to_store() -> bool:
+                return any(line["event"] == "generation.files_unavailable" for line in logs)
+
+            async def has_ended() -> Any:
+                body = (await ada.raw("query($id: ID!) { viewer { generation(id: $id) { status } } }", id=id)).json()
+                return "errors" not in body and body["data"]["viewer"]["generation"]["status"] not in (
+                    "PENDING",
+                    "PROCESSING",
+                )
+
+            await until(has_failed_to_store)
+            own_postgres.start()
+            await until(has_ended)
+            ended = await ada.generation(id)
+        assert (ended["status"], ended["attempts"]) == ("COMPLETED", 1)
+        assert len(openrouter.calls) == 1
+        assert not [line for line in logs if line["log_level"] == "error"]
+
+
 async def test_a_server_that_starts_before_its_database_serves_once_that_is_up(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -109,3 +148,49 @@ async def test_a_server_that_starts_before_its_database_serves_once_that_is_up(
         while "errors" in (body := (await server.api.raw(query)).json()):
             assert time.monotonic() < deadline, body
             await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def ada_without_database(own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Api]:
+    """A signed-in client of a server whose database the test kills."""
+    settings = quick_settings(own_postgres.url("darkroom"), tmp_path)
+    await asyncio.create_task(prepare(settings))
+    async with running(settings) as server:
+        ada = await server.api.sign_up()
+        await rows("CHECKPOINT")  # this cluster runs without fsync
+        yield ada
+
+
+async def test_streams_that_begin_in_an_outage_end_with_unavailable(
+    ada_without_database: Api, own_postgres: PostgresServer
+) -> None:
+    ada = ada_without_database
+    unavailable = {"code": "UNAVAILABLE"}
+    async with ada.socket() as socket:
+        own_postgres.kill()
+        for query in STREAMS:
+            stream = await socket.subscribe(query, id="gen_00000000000000000000000000")
+            ended = await stream.message()
+            assert (ended["type"], ended["payload"][0]["extensions"]) == ("error", unavailable), query
+    for query in ("subscription { creditsChanged { credits } }", "subscription { galleryChanged { version } }"):
+        answer = await ada.raw(query, headers={"accept": "text/event-stream"})
+        first, second, *rest = [part for part in answer.text.split("\n\n") if part and not part.startswith(":")]
+        assert first.startswith("event: next\n"), answer.text
+        assert '"UNAVAILABLE"' in first
+        assert (second.splitlines()[0], rest) == ("event: complete", [])
+
+
+@pytest.mark.parametrize("path", ["/verify-email", "/change-email", "/reset-password"])
+async def test_account_pages_say_that_they_are_unavailable(
+    ada_without_database: Api, own_postgres: PostgresServer, path: str
+) -> None:
+    own_postgres.kill()
+    form = {"token": "A" * 43, "password": "correct horse battery"}
+    answer = await ada_without_database.http.post(
+        path, data=form, headers={"accept": "text/html", "accept-language": "zh-CN"}
+    )
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "服务暂时不可用" in answer.text
+    answer = await ada_without_database.http.post(path, data=form, headers={"accept": "*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/plain; charset=utf-8")

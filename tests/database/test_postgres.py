@@ -185,7 +185,7 @@ async def test_repeated_conflicts_are_an_outage(opened: str) -> None:
 
 async def test_settings_in_the_url_take_precedence(opened: str) -> None:
     shown = "SELECT current_setting('application_name') AS name, current_setting('statement_timeout') AS timeout"
-    assert await rows(shown) == [{"name": "darkroom", "timeout": "600ms"}]
+    assert await rows(shown) == [{"name": "darkroom command", "timeout": "600ms"}]
     dsn = f"{opened}?sslmode=disable&application_name=studio&statement_timeout=700"
     assert "statement_timeout" not in server_settings(dsn, REQUEST_LIMITS)
 

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,11 @@ from services.events.publisher import EventPublisher
 from services.gallery.gallery import FavoriteKey, GalleryService, GenerationFilter, GenerationKey, GenerationOrder
 from services.gallery.generation_query import NONE_DELETED
 from services.gallery.original_retention import OriginalRetention
-from services.generations.claim import expired_leases, next_in_line
+from services.generations.claim_statement import expired_leases, next_in_line
 from services.integrations.messaging.bus import Bus
 from services.media.quota import StorageQuota
+from services.operations.analytics import AnalyticsWindow
+from services.operations.analytics_report import Interval
 from tests.support import factories
 from tests.support.factories import NOW, insert
 
@@ -111,6 +114,8 @@ async def test_every_order_and_filter_of_the_gallery_uses_an_index(user_id: str,
     ):
         explained = await plan(gallery.generations(user_id, by_id, wanted, newest))
         assert f"ix_generations_{index}" in explained, explained
+    assert "ix_generations_children" in await plan(gallery.children(user_id, "gen_parent", by_id))
+    assert "idx_generations_batch_i" in await plan(gallery.by_batches(user_id, ["bat_1", "bat_2"]))
     if is_postgres(database):
         explained = await plan(NONE_DELETED.where(HAS_PAIRS, character_pairs(["fox"])).all(None))
         assert "ix_generations_words" in explained
@@ -182,3 +187,24 @@ async def test_files_and_shares_of_generations_are_found_by_indexes_without_null
     for column, index in (("original_id", "origina"), ("result_id", "result"), ("share_slug", "share_s")):
         explained = await plan(rows(f"SELECT id FROM generations WHERE {column} = $1", "value"))  # noqa: S608 - our names
         assert f"generations_{index}" in explained, explained
+
+
+async def test_statistics_read_nothing_but_their_index(user_id: str, database: str) -> None:
+    plans: list[str] = []
+
+    async def explain(sql: str, *window: object) -> list[dict[str, Any]]:
+        found = await rows(("EXPLAIN " if is_postgres(database) else "EXPLAIN QUERY PLAN ") + sql, *window)
+        plans.append("\n".join(str(row.get("QUERY PLAN") or row.get("detail")) for row in found))
+        return []
+
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    window = AnalyticsWindow(long_ago, long_ago + timedelta(days=1), explain)
+    await asyncio.gather(window.outcomes, window.by_hour, window.by_account)  # `durations` subtracts no credits
+    await window.series(Interval.HOUR)
+    assert len(plans) == 4
+    index = (
+        "Index Only Scan using ix_generations_figures"
+        if is_postgres(database)
+        else ("USING COVERING INDEX ix_generations_figures")
+    )
+    assert [index in explained for explained in plans] == [True] * 4, "\n\n".join(plans)

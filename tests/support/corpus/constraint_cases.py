@@ -1,5 +1,6 @@
 """Rows that the tables must refuse, each with one invalid value."""
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -32,26 +33,55 @@ def style(account: SampleAccount, **changes: Any) -> Row:
     return factories.style(account.collection, **changes)
 
 
+def endpoint(account: SampleAccount, **changes: Any) -> Row:
+    return factories.webhook_endpoint(user_id=account.user, **changes)
+
+
+def delivery(account: SampleAccount, **changes: Any) -> Row:
+    return factories.webhook_delivery(account.endpoint, **changes)
+
+
+def second_factor(user_id: str, **changes: Any) -> Row:
+    return {
+        "user_id": user_id,
+        "salt": secrets.token_hex(32),
+        "secret_hash": secrets.token_hex(32),
+        "last_step": 0,
+        "created_at": NOW,
+        **changes,
+    }
+
+
+def recovery_code(user_id: str, **changes: Any) -> Row:
+    return {"code_hash": secrets.token_hex(32), "user_id": user_id, **changes}
+
+
 Make = Callable[[SampleAccount], Row]
 # The violated constraint, the table, and a row that differs from a valid one in one value.
 CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_priority", "generations", lambda a: pending(a, priority=-1)),
     ("ck_uploads_size", "uploads", lambda a: upload(a, byte_size=0)),
+    ("ck_provider_pauses_cause", "provider_pauses", lambda _: factories.provider_pause(cause="other")),
+    ("ck_provider_pauses_questions", "provider_pauses", lambda _: factories.provider_pause(questions=-1)),
     ("ck_workers_concurrency", "workers", lambda _: factories.worker(concurrency=0)),
     ("ck_collections_cost", "collections", lambda a: factories.collection(base_cost=-1)),
+    ("ck_collections_reuse_share", "collections", lambda a: factories.collection(reuse_share=1.1)),
     ("ck_collections_refund_policy", "collections", lambda a: factories.collection(refund_policy="SOMETIMES")),
     ("ck_styles_cost", "styles", lambda a: style(a, cost=-1)),
     ("ck_styles_reference_image", "styles", lambda a: style(a, reference_image="PERHAPS")),
     ("ck_users_credits", "users", lambda a: factories.user(credits=-1)),
     ("ck_users_counters", "users", lambda a: factories.user(version=-1)),
     ("ck_users_counters", "users", lambda a: factories.user(ledger_sequence=-1)),
+    ("ck_second_factors_last_step", "second_factors", lambda a: second_factor(a.user, last_step=-1)),
     ("ck_users_role", "users", lambda a: factories.user(role="GOD")),
+    ("ck_users_merged", "users", lambda a: factories.user(merged_into_id=a.user)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=0)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, amount=-1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="PURCHASE", amount=-1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="SUBSCRIPTION", amount=-1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="REVERSAL", amount=1)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="ADMIN", amount=0)),
+    ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="TRANSFER", amount=0)),
     ("ck_credit_transactions_sign", "credit_transactions", lambda a: line(a, type="GIFT")),
     (
         "ck_credit_transactions_sign",
@@ -69,6 +99,10 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_credit_transactions_status", "credit_transactions", lambda a: line(a, status="MAYBE")),
     ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="DEDUCTION", amount=-1)),
     ("ck_credit_transactions_cause", "credit_transactions", lambda a: line(a, type="REFUND", amount=1)),
+    ("ck_style_pictures_state", "style_pictures", lambda a: factories.style_picture(a.user, state="LOST")),
+    ("ck_style_pictures_size", "style_pictures", lambda a: factories.style_picture(a.user, byte_size=0)),
+    ("ck_style_pictures_size", "style_pictures", lambda a: factories.style_picture(a.user, width=0)),
+    ("ck_style_pictures_size", "style_pictures", lambda a: factories.style_picture(a.user, height=-1)),
     ("ck_files_state", "files", lambda a: file(a, state="LOST")),
     ("ck_files_kind", "files", lambda a: file(a, kind="COPY")),
     ("ck_files_size", "files", lambda a: file(a, byte_size=0)),
@@ -100,6 +134,8 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_generations_numbers", "generations", lambda a: pending(a, version=0)),
     ("ck_generations_refund_policy", "generations", lambda a: pending(a, refund_policy="SOMETIMES")),
     ("ck_generations_paid_by", "generations", lambda a: pending(a, paid_by="BARTER")),
+    ("ck_generations_delivered_quality", "generations", lambda a: pending(a, delivered_quality="BEST")),
+    ("ck_generations_size_refund", "generations", lambda a: pending(a, size_refund=-1)),
     ("ck_data_exports_state", "data_exports", lambda a: factories.data_export(a.user, state="LOST")),
     ("ck_data_exports_attempts", "data_exports", lambda a: factories.data_export(a.user, attempts=-1)),
     ("ck_plans_kind", "plans", lambda _: factories.plan(kind="GIFT")),
@@ -108,10 +144,12 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_plans_numbers", "plans", lambda _: factories.plan(max_batch=0)),
     ("ck_plans_numbers", "plans", lambda _: factories.plan(credits_per_month=-1)),
     ("ck_plans_currency", "plans", lambda _: factories.plan(price=499)),
+    ("ck_plans_quality", "plans", lambda _: factories.plan(quality="BEST")),
     ("ck_credit_packages_numbers", "credit_packages", lambda _: factories.credit_package(credits=0)),
     ("ck_memberships_status", "memberships", lambda a: factories.membership(a.user, a.plan, status="FREE")),
     ("ck_memberships_status", "memberships", lambda a: factories.membership(a.user, a.plan, status="PAST_DUE")),
     ("ck_passes_numbers", "passes", lambda a: factories.hour_pass(a.user, a.plan, images_used=-1)),
+    ("ck_passes_quality", "passes", lambda a: factories.hour_pass(a.user, a.plan, quality="BEST")),
     ("ck_passes_time", "passes", lambda a: factories.hour_pass(a.user, a.plan, expires_at=factories.LONG_AGO)),
     ("ck_pass_hours_numbers", "pass_hours", lambda a: factories.pass_hour(a.pass_id, images=-1)),
     ("ck_generations_pass", "generations", lambda a: pending(a, paid_by="PASS")),
@@ -123,12 +161,24 @@ CHECKS: list[tuple[str, str, Make]] = [
     ("ck_job_runs_state", "job_runs", lambda _: factories.job_run(finished_at=None)),
     ("ck_job_runs_state", "job_runs", lambda _: factories.job_run(state="RUNNING")),
     ("ck_mail_tokens_purpose", "mail_tokens", lambda a: factories.mail_token(a.user, purpose="ADVERTISE")),
+    ("ck_api_keys_scope", "api_keys", lambda a: factories.api_key(a.user, scope="ROOT")),
+    ("ck_api_keys_monthly_credits", "api_keys", lambda a: factories.api_key(a.user, monthly_credits=-1)),
+    ("ck_webhook_endpoints_credits_low", "webhook_endpoints", lambda a: endpoint(a, credits_low=-1)),
+    ("ck_webhook_endpoints_reason", "webhook_endpoints", lambda a: endpoint(a, disabled_at=NOW, disabled_reason="BAD")),
+    ("ck_webhook_endpoints_disabled", "webhook_endpoints", lambda a: endpoint(a, disabled_at=NOW)),
+    ("ck_webhook_endpoints_previous", "webhook_endpoints", lambda a: endpoint(a, previous_salt="-")),
+    ("ck_webhook_endpoints_secret", "webhook_endpoints", lambda a: endpoint(a, salt="")),
+    ("ck_webhook_deliveries_state", "webhook_deliveries", lambda a: delivery(a, state="LOST")),
+    ("ck_webhook_deliveries_attempts", "webhook_deliveries", lambda a: delivery(a, attempts=-1)),
+    ("ck_webhook_deliveries_lease", "webhook_deliveries", lambda a: delivery(a, state="DEAD", lease_until=NOW)),
+    ("ck_webhook_deliveries_delivered", "webhook_deliveries", lambda a: delivery(a, state="DELIVERED")),
 ]
 
 # The unique columns, the table, and a row of which a second one is refused.
 DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("slug", "collections", lambda a, n: factories.collection(slug="same")),
     ("collection_id, slug", "styles", lambda a, n: style(a, slug="same")),
+    ("picture_id", "styles", lambda a, n: style(a, picture_id=a.picture)),
     ("email", "users", lambda a, n: factories.user(email="same@example.com")),
     ("token_hash", "sessions", lambda a, n: factories.session(a.user, token_hash="same")),
     ("owner_id, idempotency_key", "uploads", lambda a, n: factories.upload(a.user, idempotency_key="same")),
@@ -137,6 +187,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
     ("user_id, sequence", "credit_transactions", lambda a, n: factories.ledger_line(a.user, 7)),
     ("share_slug", "generations", lambda a, n: pending(a, share_slug="same")),
     ("key_hash", "api_keys", lambda a, n: factories.api_key(a.user, key_hash="same")),
+    ("key_hash", "identities", lambda a, n: factories.identity(a.user, key_hash="same")),
     ("referral_code", "users", lambda a, n: factories.user(referral_code="same")),
     ("referral_identity", "users", lambda a, n: factories.user(referral_identity="same")),
     ("identity", "signup_bonuses", lambda a, n: {"user_id": ids.new_id(ids.USER), "identity": "same"}),
@@ -160,6 +211,7 @@ DUPLICATES: list[tuple[str, str, Callable[[SampleAccount, int], Row]]] = [
         "credit_transactions",
         lambda a, n: factories.ledger_line(a.user, n, type="REFUND", generation_id=a.generation),
     ),
+    ("url", "webhook_endpoints", lambda a, n: factories.webhook_endpoint(user_id=None)),
 ]
 
 # The foreign key, the table, and a row that references a missing row.
@@ -172,6 +224,8 @@ DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("owner_id", "files", lambda a: factories.file(UNKNOWN_USER)),
     ("owner_id", "uploads", lambda a: factories.upload(UNKNOWN_USER)),
     ("owner_id", "styles", lambda a: style(a, owner_id=UNKNOWN_USER)),
+    ("picture_id", "styles", lambda a: style(a, picture_id=UNKNOWN_ID)),
+    ("owner_id", "style_pictures", lambda a: factories.style_picture(UNKNOWN_USER)),
     ("plan_id", "users", lambda a: factories.user(plan_id=UNKNOWN_ID)),
     ("user_id", "memberships", lambda a: factories.membership(UNKNOWN_USER, a.plan)),
     ("plan_id", "memberships", lambda a: factories.membership(a.user, UNKNOWN_ID)),
@@ -184,10 +238,15 @@ DANGLING_REFERENCES: list[tuple[str, str, Make]] = [
     ("plan_id", "purchases", lambda _: factories.purchase(plan_id=UNKNOWN_ID)),
     ("owner_id", "data_exports", lambda a: factories.data_export(UNKNOWN_USER)),
     ("user_id", "api_keys", lambda a: factories.api_key(UNKNOWN_USER)),
+    ("user_id", "identities", lambda a: factories.identity(UNKNOWN_USER)),
+    ("user_id", "second_factors", lambda a: second_factor(UNKNOWN_USER)),
+    ("user_id", "recovery_codes", lambda a: recovery_code(UNKNOWN_USER)),
     ("user_id", "mail_tokens", lambda a: factories.mail_token(UNKNOWN_USER)),
     ("actor_id", "audit_entries", lambda _: factories.audit_entry(actor_id=UNKNOWN_USER)),
     ("user_id", "generations", lambda a: factories.generation(UNKNOWN_USER)),
     ("style_id", "generations", lambda a: pending(a, style_id=UNKNOWN_ID)),
     ("original_id", "generations", lambda a: pending(a, original_id=UNKNOWN_ID)),
     ("result_id", "generations", lambda a: ended(a, "COMPLETED", result_id=UNKNOWN_ID)),
+    ("user_id", "webhook_endpoints", lambda _: factories.webhook_endpoint(user_id="usr_x")),
+    ("endpoint_id", "webhook_deliveries", lambda _: factories.webhook_delivery("whk_x")),
 ]

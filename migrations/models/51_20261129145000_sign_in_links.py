@@ -1,0 +1,218 @@
+"""Mailed links that sign in."""
+
+from tortoise import BaseDBAsyncClient
+
+RUN_IN_TRANSACTION = True
+
+_PURPOSES = "CHECK (\"purpose\" IN ('VERIFY', 'RESET', 'CHANGE', 'SIGN_IN'))"
+
+_POSTGRES = f"""
+ALTER TABLE "mail_tokens" DROP CONSTRAINT "ck_mail_tokens_purpose";
+ALTER TABLE "mail_tokens" ADD CONSTRAINT "ck_mail_tokens_purpose" {_PURPOSES};
+"""
+
+# SQLite cannot change a CHECK, so the table is made again.
+# executescript commits what was open; with a BEGIN of its own the script stands or falls as a whole.
+_SQLITE = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE "mail_tokens_51" (
+    "id" VARCHAR(30) NOT NULL PRIMARY KEY,
+    "purpose" VARCHAR(16) NOT NULL,
+    "email" VARCHAR(320) NOT NULL,
+    "new_address" VARCHAR(320),
+    "token_hash" VARCHAR(64) NOT NULL UNIQUE,
+    "expires_at" TIMESTAMP NOT NULL,
+    "used_at" TIMESTAMP,
+    "created_at" TIMESTAMP NOT NULL,
+    "user_id" VARCHAR(30) NOT NULL REFERENCES "users" ("id") ON DELETE CASCADE,
+    CONSTRAINT "ck_mail_tokens_purpose" {_PURPOSES}
+);
+INSERT INTO "mail_tokens_51"
+    SELECT "id", "purpose", "email", "new_address", "token_hash", "expires_at", "used_at", "created_at", "user_id"
+    FROM "mail_tokens";
+DROP TABLE "mail_tokens";
+ALTER TABLE "mail_tokens_51" RENAME TO "mail_tokens";
+CREATE INDEX "idx_mail_tokens_expires_782e44" ON "mail_tokens" ("expires_at");
+CREATE INDEX "idx_mail_tokens_user_id_4935c5" ON "mail_tokens" ("user_id", "created_at");
+COMMIT;
+"""
+
+
+async def upgrade(db: BaseDBAsyncClient) -> str:
+    return _POSTGRES if db.capabilities.dialect == "postgres" else _SQLITE
+
+
+async def downgrade(db: BaseDBAsyncClient) -> str:
+    return ""  # forward only: restore a backup instead
+
+
+MODELS_STATE = (
+    "eJztXVtz2ziW/isov3RPleJNK5fOdk9NleMoiacT2xs7M72bdNEQCUtYUwSbIK1oZvPfFw"
+    "Av4gWkCIqSKRgv3Q6JA1IfwINzP/8+WhAHufT4xMe/odXRL+DfRx5cIPZH6c4IHEHfX1/n"
+    "F0I4dcVQ6GPrDq3ERTilYQDtkF2/hS5F7JKDqB1gP8TE46MvPAROLs8AozgG13PE/wCYAg"
+    "/dowDQkATIGQHiuexqSMHV+5Mn4xcvAfQcAMEceyGYrsByju25uB9RRhUgm8w8/C9E2bVj"
+    "/h4OsdmLYG+2v0dGHv4zQlZIZiico4A9+Msf7DL2HPQN0fSf/p11i5HrFMDGDp9AXLfClS"
+    "+unc5h8FaM5D9natnEjRbeerS/CufEy4azX8uvzpCHAhgiJ7cAXuS6yVqll+J3ZRfCIELZ"
+    "SzrrCw66hZHLl/Hor7eRZ/PVA8megLZNIi+kx3914WLqwL/9LXnFHJFlnV9cW1eTa8s6qu"
+    "wB/kKlNUou2cTj+4dBTgVAC/jNcpE3C+fsn8+efo+fswYqHsUf+I+TT6fvTz79+OzpX/gD"
+    "CduE8e48T+6Mxa3vYgoYwngSsSzrdRD/V1iJdHw/a5FeWC/G+hNKgU2h2znYPz1tgzYbVQ"
+    "u3uMfxXuPLvyUVfNPxGuL7vAW6z2uxfV5GlkJXCdl0vIbIvmwD7ct6bF9WwGXHhTWHdK4C"
+    "cJ5mX6z6gCGmNvFrWO/EixYC4zP2RtCzUXUzp8T7281Hk39MPv339fuz83eKh18iQf0HYj"
+    "/r2F+VhZVWvPllG9b8sp4zvyzDj775OEDUghIm8oZBF+IFku/zImVpAZyE9Dj9o8VyJLt6"
+    "KLylAenrs4+Tq+uTj5d8+gWlf7oCrpPrCb8zFldXpas/llclmwT88+z6PeD/BP9zcT4RaB"
+    "IazgLxxPW46/854u8Eo5BYHlla0Mljkl5OLxVWeUG8cO6uLJvJu0yQrS71azw780L5QkuI"
+    "S6udHNaHtb7sddn/nvznePzs2c/jp89evnrx/OefX7x6+oqNFS9cvfVzw6Z4ffbu7Py6uM"
+    "b8QvF7YyByhDp8b0XKHr63wR3m7Ac6F0wXS/bKgXyAybZu/P5cSEOLaY9d1r1MazjtkDkt"
+    "NxFYalp9jkRDobwf3Z0bUG7vpKo7h68K91sSIDzzfkOrigRZAjmxbXxOpjkwsL+nuym9uv"
+    "68A7jMLE75TcZ+O/vFKIy35cnV6cmbyZFAeArtuyUMHKsANb9DxqR0JRtbvbUYL8pXoAdn"
+    "Ahz+K/g7p1bGiIkUEy8M5DbI9d1Rox2Sj7MQG4iRgjESOgvsAShMXCOwDHAYIg+wS+EcAc"
+    "pehSEJPRoP+JX9A89mKKAgQLcMThASYM+hN0OABCBGtNYIubtHPRrjI7pHWpoe4zXvqgGv"
+    "qYd8dvSg+j4bt1mIcf1CjMuqbwgD9s2ofAJrik5gbxa7Hs6w09c+X8ProBBitwrv368uzu"
+    "XwrinKMi62Q/B/wMW0jZ450CNaBizHoiDZpoD++PHk9zLWpx8uXpdFVj7Ba6NiGhWTHwRE"
+    "VfPI0+yIo+mseQj49qd6DAzstppHfpMVVI9PbMt/Oju9fijd43SO7DsShUcSzSO716h32M"
+    "koBZ0jJQEwFLK/D1cLJtcCPyD32EGBXH1oRbVZE/iSVwNzzP4PTVSEBBYNlQTqRjOVlUjH"
+    "D1kpGIwLMv2KFE/PElkvB+iAXL07iQOJAolGcI2+1biekuE6yCZNoubk9+tmLSCTND9cnL"
+    "9Lh5dVA6MFGC3AuPONk8k4mYyTaVhOpgfX9IjrIjv51VVdb3131KjtZeNa6nsnXD9zIjsE"
+    "LmZKHLkFNFy5iIIlDuOAcrL02BhsIxFyzp097H8+cbG9qiqC20/3aHxFNtOjXDKLkNEE+9"
+    "UEB6Sf9K8Hhjh0JaGo9Q6LjMD4K7bwV+RfUwH8EplZgi2WYAopYtBSidZQGxZaoOkUEDo0"
+    "1JOI0PFPz39+/urZy+dZIGh2pSn+sxrrGR/AVnwAy3n2Zgd/ZZIhi++DDHH/M4IuDpPIoL"
+    "bcpUBkeMsWvCVATC2wKNvskrP1rUtgDX8p0ZXW4JYTamWFeHPx+fWHCbj8NDk9uzpLFiIz"
+    "O4ib/BK7gFOt6uRDCWtujyYq2zwj2GqLHw7IO9nhlCcDq6CeERjGsgXs7D6WC421MkuexI"
+    "gsEpEFU4tHFN5LWPVrQlwEvRqFP09XQnbKCHcFbap+7nc7v764+FDYzq/Pyh6Zzx9fT5ic"
+    "8pciy64CzlOqkMS20oj2mmiPUGdXDhZr4xKr5yP6usQi3+m46kVKs+pDWXWJj0y8fcV/U+"
+    "9tyAlvwoYuYcAJ3dvfPiEX1ggNibn5is9xgOtf59f5vlNnjEgjvmRzQSG8VP0xhQGjRpeM"
+    "GGr58djWbhkvWkxRwD0oSU4zj6uDsetE5nfZOP7ROFZ8F3rGp2J8KjVQV30qtRUHanW0bc"
+    "sMDI3J9q2iCa4jOa8aKjhkJDoBuu/CDVEQIK/Ojl+zlXM0Qzbbd2XMbfhyPVuuhOEae46x"
+    "5xy6PcfYGOr39mFqm8bG8BhXvVcbgx8F9hzSbc0Ml8k0B+uRewhDw/W6rsZRrbEhP2jUwu"
+    "CQK9ahkPuXhm3yDD4XOTMUbFdUZIv5vnpfvRuK2ObwbHQD4rK+APISJeLvH6iYPY4t5YmH"
+    "M+jTUVqwhAROYg4hiwXT1Y7BDXscCuLJOMKMcJ7kKvJ5vnpT5BJvRvn7/HjjIB7G+gvbw9"
+    "bx8fHNX0S4KqYg3q4jQAmjZOQeiX8ju5WWTAmXDTaXL1mcdvrT4tTGnB3m30fr3ZOPVxaf"
+    "WoFwJHIiGLegYpWT3ZZsn2Sbpx/okRjMtoD4x3dNjD1T7DL4Zxrae9JFrrLjBi06T6WTsr"
+    "FnRTr90roEw6W0Q1amBxkDx/AMI4n40bLMbka9xzq7pxcfLz9MridvFLnOIPGHC36qqvGb"
+    "NY3hNp25zRS6UJnT54gM9J2hT0RJ656Jo1KzXuPmrxKbpei8FJl0riJ+Foi0c3WNW5U3GD"
+    "eUNxhXyxskeLAXU0zPrRCaAnM1Uv0DOsIGZlR5RH6woSG/SzdY0lRLtZRbgUpDkHtnHwsU"
+    "Qm4hqKJcH7ifpzEZE6ZEpfGXKHnJTNkSU7ZkAF6n0YGULWGcEE6++SSQlqjM3R01uayEFR"
+    "yJgQq+Kk4FYqpjcBZSEJBl3g8zRbdsF4mqI9NViKhw4cTQOQDehijgzp+F3HHV5+Rtql6S"
+    "padz2Ut923Jyw3P35nAp8R6N1peT8zeadIZzES/wwPaVrIj7hpZFRVJTTG44QSxVqQwylr"
+    "vwlUK08yT7s8o+3RVT6znm0ig39VDrq9yYypuPgVnmJcm24mGexiix6kqswM9osZu02Pw2"
+    "G5QaO/nGFDYPuhPewOtIoskWB4yalFmUDLXibmDt9dklms4JueNaJL5HwWoEaMg2kAMI2z"
+    "Mg8pxYpwQU8T9/oAA7azWU66ZzpoO6yJErtL3OLg1spCQK4s0tfjlf53JoI9Nzo9Am8RER"
+    "IBuxV9FKz9W4vUO2uq1TUDMKDY+UHbQ5Tz8aBYjzNBqCvJMAiPrgTjnGhxDQ2XUT76J/hq"
+    "rDshdn5dBw3re3MnesdrFD5sj3aIn8NDmdnP1Dj+hZPyAMioUKY8mR6BcM8aIVa3nRwFpe"
+    "VFmLsQP2Xv53LYJXMG02CZVIjSVwKEaiNpbARJfrsOxFSmMJHJolUCH5d5cGlbdY/NyKHU"
+    "VcHzWZT26x27ZKFjdr+ExMjAKROioKBcd5miEF4TxaTD2IXTpKrBvc3sHeFtyhFY2TN2N7"
+    "R3DPbqa7lMqtJ7t5zKOpybVADob62UTuGAhdRe6Udshq5SAlbRNw8XDYs8eF3OKkakMp0w"
+    "1503flNuM23GZcz23GZbB5XJnF67BXkW7MDMyTmYS0zlkkS+ywha1AX4t7Nl4nzHvTNOcI"
+    "z+YqvXvWBAZPCZ5OFGSleEpO5/p+JXki06ykRbMSrpGhwBIRvgp7t0xmDE/l7UvncPzipZ"
+    "I3MaPQUHjYQaPAVC+1xLmk1PtFRmu8M9u0gXGhjebEdWRBQg0OgiKZhvv+eSsvwfMGL8Hz"
+    "qpfABLfWo6+vSdvUt9Rt1SU27uTtTbCrCXZ9aOFht8GuhfxYh2kSEhuQQlnWd1ntloNV8a"
+    "qFWQuVEqCDDEr7Ll+bA0zi6yvCWe/xWxcWUvD7BbzSJQ3BLQkAkTjo5G68jVS86OyEh0en"
+    "JWkxBZDXkPVhgJ5Az3lCURh79bDHxEUR7AtukhJgN8fgBCxJcMdLzy49Kjx/PHF4OccuAj"
+    "e5pMMbPnNcq/ardxuJt0h9ije3cZVaHE/goSV752NwySsDiUFxw2UQN1wG7M3YOEKzQrtc"
+    "TEn/Tn5xS3djofTsFIb2XERxj7rXmeUfaW5OEuAZ5sHx/U7L5mBf07aTauJszX1P+rlcs0"
+    "2psCB5GiPwtao75GBJDG87F2tGvEcX69nHk3eT/TtYX7UA/lUt7q80qICrkW+b4TfbJq5g"
+    "tu+4gv/6PPmsTfA0twlItn6DMytP1NGZ1c3FcrwrJ8uunVkBusdoWQX5mslAdRhnJDqEqD"
+    "cZvia/Xzfb/TO4P1ycv0uHl50BldZWbCc6/JUqoG/qbZUjNB20FbpbdSrl/CAlnH/alXT4"
+    "MEVXiesioYdYqr1KJaQaiun9+3hFX2hltItUBujWQIc4dCUCYr0fvURmXOjbuNADsvAlrr"
+    "0m2SWlMKKLuuiCvDlXdKw63BvFlyqxEWEURJgEPqcW/PpNLyE1u19999+yt+iAfolMi7N1"
+    "39DfwwBzKJQi1gpE5pzd4pyV5xu0NILJkw4Gte+HZ/X9M4LsKKhpVrEZ9By5wV0Fd0h9pn"
+    "RawlOmoj+V6XQ4X3cKdJp1YFHEHuuoBNLLSDXqi9NjHQfh5Wdyn/jMVLazhFS/Hb2TQkc8"
+    "JES5YleBSD+g+/dFB0hEwKmhXCAyKG9GGcHAxShIlBcl2VtCun8JPBcFM42wG2KPHvPn7S"
+    "zuZe8FvtLAqQAtSLeKPTVTmBouw4lvr6Y1+AFm6yZTD5o6CGYkJvOw6qeiKmnI6XCThCzB"
+    "0odYHpveTnXNke+zafenyZuz6yvFg2F4+qsPKVUWPjMSIxRtFooEXHMSSZJd6plvnsaoqt"
+    "I+z5HnWHHselfOUZlEc9NX/yF3MYJIwj4aPXt5MuPTU/DpJWX3mdS9pb1XOtGAufnwDk6X"
+    "LJm6ygU7JT23RDYMHZc/Vhsdl/uPrJjDKJy4JSqj8ZRZj6ma3DOgIj1PcnA2BJhmJNqgue"
+    "9qbCKrUkXZWVMM+HQcTIijaaX5WOyJhGc6M0EGut0qgMtnMKt+MKuuVMmuQqjNAdafFTTB"
+    "SMkSl6PR73jqvxaucliDCWZQDGbIPnSpf6Q5D7NIaSqLtkrGTFBL4m9ULflycv02+05awG"
+    "Xo+VBW4rneBlQh3MoKNDDgHyClJwbzf8m06/Zfk5qtr7b1OXJRoHSmymj1g30nnctQEBB+"
+    "Qjqdg+uLMwwY9h4M/v3Lj5hat/Ceh8XIDHcbUvHzlMbppeD0omxnd0hQLlD1stM3l9E6YN"
+    "OdwKuLJadAaAw4QzbgUAQDe26F6JtSQmKJbMhREr0s6y4SEuPCrV2+ryKl+cCG/IGZovH1"
+    "59dhlg83ReMf46pLPvZKsWimYQXdVr1IaTj6cBZZwtHJwu96cpdpzUoPeaXzRaUrC93QB6"
+    "JINmCTymAi4td1thVwLhAZlDejHNcNUwM5T2Mw3oxxRJX7xuRItFCk99w2JqKma8zmrjG5"
+    "TVbTNKbCKXoA9Sqd57CYRFtQ88yxgCp7AXD++cOHI6k80QOwb7HOuJYkqBYbNpYFDLAbgC"
+    "2ITMrNo/idXbX8OXPQwich8uwVWyxxQJTa/pRGjJpa/+D1WOsOrTr0/1nicA6gB3IzATbT"
+    "L6L5zRzSOW+Ew5vqYM+PwpFon8NvYYffWIpGPiHg7aOaOwb1/BxJK54v2QlJ/FzfJPaQoz"
+    "/+yLZstkKtG9U0pSVIpRlJSGeyR5vO14d1se0xJ6G+N01h3VproXkiHeXK3n35d6gmeVIO"
+    "cDJcQ2h/GrfJjGSj6gNBx5XsSMG/LM7RVEAuUmmIdf9ue2NLkTCL3vV80y9sDyAb52k99I"
+    "fpRmvlPDUmNGNCG6DyXGdCOz25Oj15M3kozfnvZPop8o4kGnNyZ9SkKfOQ6yBS6ZDLixD9"
+    "QAEj4hooU135BXcF2EzH4JqppvG6ci0WMIioaIibNK+1XYgXTGGV68S9zSzVgtks/J6ooW"
+    "QU34NQfJMla3sKJMN1PAF6V3bl5ceahaqa8mM6iFMHIj61i+kNoSwboX231303HP30+fxc"
+    "k2avdX6I+tS/NYXJ+dsq54/hsFA5LXIk+hk8dpJsNqD4xqGdHxqr47fYw3TeadlLpCbacW"
+    "hiQ8Um8DAq7EeI3Wtyh6Ra7PrmqEmRXbBhTONj4xR0WU6EHHbGenfH4CwUyiRXK20kHK23"
+    "JACQ3V1gtiEB36K/sptMI+Ue2Kv3J0/GL16m/lnxaIApoCEJkCPXcHf8PIneW1J0v+StGD"
+    "kj6R9KGnCDv6ZHG9xmBThXuTLZLNC2ScQ+zuO/unAxdeDfdlbEcje273pd2I8C9sV3lutz"
+    "5EPWjwcp1CP+2ap8BRnBkKHubIpotdXHDXt9XJEsPSSOKnaaSYqI1eNcItNPjN8J2OLkUP"
+    "bEF6n2xeEP2A+PvvmY7cwOYnORcj/a0j6RP3SpueSs7JTmSY1WdBDra0IQ6hmovjYPE4Jg"
+    "QhBMCIKK/cYLkSeWRm7ByW6PNthwCgM32nB4UECOCNAlDu05or8ACCgD3EUgIMsRwB4Djt"
+    "tUpit2Z4FncWh01UjTx4SbrTBKxpatYw36kcR/2hWf6aVqcr3dhB9SFjeiVZHd0JEoR2eq"
+    "sylUZ0vLOVKL3N6quEIrhMPohaNVv1cHYndlUR95jmVDX3Lk1ldkltCamswtajKbakD13P"
+    "8wdQiJ6ijefij+NLSYMjY6x75UHFvfbZbGsnEKHjUaTbNrICRcOCJeOHdXwHehxwUn4cwS"
+    "YUbsLxiKf/pwtUBeCNITALiQhiBAPuFCltyXtrMnKXrR+AMiqo0HbYpdl6GsnwMtv19Ui6"
+    "BUSbUzgO+k+0PybUihbheLGHX37Dxml6UJ1eoi7A1cxKjaKQMG/bKLi6lAaDwQQ15jpm11"
+    "ciKuycz6Dnl9fSaAWg4TODu0zCuSmnUe8jqHxO1yHufIzGE86AU2ruJ6cfcwzTym1PdjXP"
+    "U6417h0HahqhEhRzJkdfaB7TcmBsPEYBxmDIa8MCX/6nvA9DKZRlNMc7xxUFUpLyGNP7GS"
+    "C0VcHzU5T5hqRlFLv8mJSPV5MiVshYAfBfYcUhRXhkwqYEDXJUu+QyhPG6Liclwo4zYgC3"
+    "CzNtrd/AriR4NbwolEjQzoEe7JqPpR9vpkRb9KLgra+FYGcHCMGnwrAbpFAUo4WNvVKBBp"
+    "50/ZSZdVvGB8ilo++0jkBTzqg8WqlP1Ejj20iNRL+NgaYe4UJp0QllAahCUI/xlBF4c1pV"
+    "Y3OwVz5APO9+rBKdimBmt9BdZK/VWGoIvEaSTxx9bH5JXITI2S7qF3CQvmqT/qjDul2h9L"
+    "eXog/CThu4qwlqgMrJUeyyaC4DE4LQ4rS9Usc8dlDtA9uev0NRcpjYt5yKtsPJD1x+Nh+q"
+    "KMB/IxrrrxQLZbXeOBPESIjQfSeCAHh+k2HshiVW2Jee11Qvb2t0/IrWvKlXMtvk/sx5pg"
+    "/X3XLlqBV42bNsWy2VVrZSvXruhA5hYF3ILEc81I0sBAtC4QntBfE2cpDBAQVQnZQOE0fS"
+    "qvO9DDnNLGB3PiOjE/NL0PFCxpD9z7QNH7ZFxOR/W2zNiGrmx0N4bhenu7sqndgCkDM+bN"
+    "ikpGgcioGepqxvpE3FYoTuLADgzutkJxYaMNqeCUUEZkAl+ipDQIe2xE67C8fEEBIGpzcx"
+    "nsGJzEVwK0IPepACaKCwTkFruIV+W+Q34o6nnzWt1JJQVZ/N0uHtFzAarhxtNxiPQLpqNu"
+    "NFNZhXS8diF0/dfkDXHoSmIU68NfMoL9l6LSKPLljv1O+Y7eHO+V0g5ZzhlkCQg/wLJ43C"
+    "YNPiPpJKgPzLG7TzU+54KNAh7TrNRJPk8z4JjGrgdmm/Oy/riU9IR2mMAj4myF8KSgiUpp"
+    "NdrrvamlThTXM7VqDNq1CFcJDbx19qiHDOPXHOCHj+LXHGATxG+C+AexsfetyjARmQTSnd"
+    "9YTTpPZopJKxSTjrykHZ4i4AU6g7gC4tDHFrRtaSuuRsiLhAZzBcz5mTGFoa2izBRojNtX"
+    "VoieUJwG27QENU9iMJWpLpR94yG+l1mWmphDgW6PvCG1Xh8sazAx/fV7+zCju01M/2Nc9b"
+    "qY/kqYQps401Jp/u7RpsVeAAe2E2rjTUvlVaks9ks1JldbfJKqP9tClExzsBaEZpSSD247"
+    "jFqmJRwKPjsN8Em3kyzIJ7fVGgJ98vu6Xe8SEvCGIDWNQkZxWawlbySCQzALoAi+hp4TX1"
+    "tCCgJ0zzZJXcOSfqdXrKaVEwbZsC+53gr5O7rEBcXgUv1ig8QeUgwXzdNoFyNk2pboFLOC"
+    "qeVDad7JBttCSmWsjmqmBR4OoWAey1GYWP4ynOnxbKnjKiM1AJcB9lBowQXPepMwiIawti"
+    "KdNrjuObItQEzMcrig2GEJJMRmHUyE4SAjDLnwXQW3ProiHW9CxLeIqxBKSieDd5HSFKga"
+    "jn276tYwzqx6lnaYbg3jzHqMq17nzCo6Xuw7OEOqNaoKVBrKKr1XqXqAQmCPDOEHqAP2CB"
+    "AeTBmwgWG9oypgMV/tAdVTYaK6XM+nJ7zFg2hwddYOFdWBNnq6QpTGP7nibk5vjZq8zTQe"
+    "pOBsTijirkohuUMer+ngcUMwoCHbNc4IECYYCm+xuP8DBVfvT56MX7yU+5e3nvHR1I2Atq"
+    "idpqF/WCyrNYdUEklevx5FKu18xP3XkTisqvn7RP5wFdiq3cLl7dUpYp+G+jqXaY1dcsgr"
+    "7aB7abGMepa5ptBPv9tJTA2T/NQQzgj0A7j/A8kY1uuhP0wTayvDuilQr7Vlamhgb2uaeu"
+    "CqkVdsjSL/NfGieFOUFf3c7VGjsi8GWlM+sm18OS/wvYDYnZJvombjco7tOYAeSHRRMCNx"
+    "YDif/EnkAzH7r3GRx+Wc6fL8ZjqY6fUxqpJQ850+aQsTwRCY1YCU0t3bArCDvLC2SEudZW"
+    "ZN04vcNSDE+5G6FPL1dsrLwpV4vyoXEzea+Rcf0roILp/f4XkqC8YfQrRgcnmIZKVs6wdK"
+    "2xKsi9LwIaKIabk1wZcjsvQyFsD+q0uCis2+WZfMIqSfBfJhq9cOSho19Wt3K4fuLTgx/5"
+    "oK4JfIzBJssQSMY6IZCSTCTEPZsxyNqXnWHXuKYGDPrRB9k1iXrtnVGs5eJNOCwTcZjya/"
+    "XzdDn9mOPlycv0uHl9ejVBgqzju3uN+2in1jVlyZ1KTGqaTGESrZ6/V5cclwUypUmjeEeP"
+    "IJskTxWrlsuDmrVjLNkDnKINNrY91MhYevKYYM9mDZdwyfxUs7kCi0/DkJiTr8VXodXGL7"
+    "Xot7GGCOhFLl3AKREeC3KZxrijGaYoyHXoyRRz4rlyJeExkR3BS+NCENJlfwUa16m1zBtS"
+    "9I0UNcIdRCTdl1Qlveq9YW6TyNDurHztMymXYQBcrprwUq3TzwOw/PKvqUt010K0x2YCyk"
+    "bahWhYG2yHQTrKAHgPXOz8wzTOVctzXYCTjylj8q1WffZRPpg7mkBm2FA1dRu/DQNWH/ab"
+    "lNRUTN5XqyQ+K/rfMyC+dOm+26ffRSCmldEFMO8g2xTFby+q1jmpLxIExL61IUt9KGQEz4"
+    "C/9jAV0X/BNNL48Bj6lMnxETQUbNy6b7yIkr98ZBVWAO7xHwCAjIUhYjtb8HP5pkTp1jqU"
+    "KGXVeHWUa8P5Xo6HJy/ubs/J0i/oP0lU1XIbIo/pcE/1qDdYHGWKwlRr0ldpQ69mbjDZoS"
+    "NOdM3p6rxCmsCQyeEjzpHI5fvFQ5/NYUGhqeTJqise4am75Z9eqqt7HpP4iReXDru1/755"
+    "4tc0NDey+mOaWsrrwut5KlbqQWvNQmtdmOlyV4aWTCUzAdffZdAov2iuKdUZO5KBJjFMp0"
+    "OThAdghiuri0FtfyKFjAFYBBgO8R4HluASBBXGvr1zi5domQz64GaEHu2XAcjkBEkSOGkV"
+    "BewWuXD5Pm4GX8Ajto4ZOQ14i37tBKkomnYZuoBXIw1M9qxB7PFjKMEVVYjjKdjgfwuA34"
+    "43rwxwpmoqZ+GNpaivbcDKPMt5S4T4VUv7iGn8av2hhGx6/qLaP8ntHi9dbn2mjxRp8z+t"
+    "xAdIbRg+lzqsoKFZJ2VVVJ1qNBUaFJu+F2akpSrkeuVqQ3v3pfvZukw9wNr+wDgQ1tpj+Q"
+    "W6FGuMiZoeAHCmi0GAF7Dr0Z1yFEyeBEbYhdzjAZClzsoWNww5vXsZe5AbOALLnOwojQ6K"
+    "uX5C2BGfRp0uCWKy0rYJPFAoe8wW38FP4GU+jyTTwCogKNi3gH1xEvJ3KLXXZV+MjXwTDs"
+    "LdE3TPnxzW7GLTfZE2/hPQlwyJvtAsrYUm39ET194foWNka8pJXKUmQE+lWOGrdCe9wA97"
+    "gSrsrR4sIAkxdqGt/KYS7T6SdC7wRusTstxgsxm1Q5oahCbBKLFBKLYmmBN15HkjDhRuTL"
+    "pAZ3Bdx9SOmSMJFKtTx9hVBDVWL84kULLsNG1XIZca+SHzqLkKySxab00IzM7HCFHS7+r7"
+    "Cx0/H6HZo7KSEeEJkHrWX5ECKtg7bLYMjPV5NPiuL3ICMhXWLDOuDl+3pNoeHO7h1fxm7j"
+    "Wk3qbHpNZ/i0Ap+OYbMo9mQtCZpN2GVa09hjODFIVaN1slqRF8qsB61WOqM1Kz3klU7smh"
+    "Ie2uCGzRHtzwn7dFfn1IN4YJkqHDgBvA0t6LpkqWzMkNKb00zhNEus72o7P0dkdn63nR/7"
+    "QCyKGABSQaIJfwmxWYdu6yAqQwbQZeg6SmpKhXBP9RYa/DYeWlqF19qTA6d/rSb+Fcixpi"
+    "vFoIEq5Y60yEMvhCH9CHyIu0TmyOiNwDtkgTdbsS59XqTEupWb6T9/jUbUR+yXdfnCyrTm"
+    "6xry15U0veqwzkVKs8pDXmUTyVrPSvWNZDX5qLqtuuRjr+Sj+i5UrS6ZI9HPkbXz4GWOXh"
+    "Vt5djly2Saw8K6deGt9Rbbokgc9DHPYdmyQtyJj3+LE2EOjGvV5pbmv39oS70DKvhEDg4n"
+    "Xhi0wehA9mNRHJoj+45E2+J0mkyj605idzwK7R5qMp4K/9P1ej5dIRNx3eibT4JtNxcT0O"
+    "BETKQrVjzfYUuQ3uJWJQIOEp6HKYh6kFCVUly3xOtsPZvGYoKIrQ/JHdp2e31kE13zebRF"
+    "Km4wOMf+tkhlE+kKFY9g35anX8I4w0ZLfKLAnsPtIUqm0VQ8Z/jQ7Y+9q3gWXbfSurn9Fh"
+    "BpVmKpgk+hYPaWOLWvjH6Q+ylXMao7UOvSVLpAtMus+X+S4E6eN5/cGTVlzi/FGIXc+ZiA"
+    "Z5rbjDWOwHKO7TmITf28lhblNdXTxPc5gkE4Rbx6+5wpWey2SKR38T2SJ9/3OvsWiex7zU"
+    "2qbGMNowIaC3DZUcCbFUtiMhp6SBeodCoK1V+BZoS8LqEXazINfXaH66OLXbMVF9LD1Go5"
+    "QQHjzLJTJ7nTeOrA9ZhNh079wvZcp6SW1UhdmhIOkzDp4TL2XthLPSOvjayvPzbr4+pNln"
+    "pNljr/qBQQToZriO5OkqaTqp5VhOubnudITMtzxZbnD3qYff9/LOcaCQ=="
+)
