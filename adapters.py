@@ -6,7 +6,12 @@ neither its memory nor its time.
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from provider_adapters import make_enhancer, make_moderator, make_route_tables, make_routes, make_video_routes
+from services.integrations.identity.issuer import Issuer
 from services.integrations.images.formats import PngStorage
 from services.integrations.images.sanitizer import Sanitizers
 from services.integrations.mail.console import ConsoleMailer
@@ -16,43 +21,27 @@ from services.integrations.messaging.wake_up import WakeUps
 from services.integrations.password_hashing import Passwords
 from services.integrations.payments.development import DevelopmentPaymentProvider
 from services.integrations.payments.protocol import PaymentProvider
+from services.integrations.persisted_documents import MAX_DOCUMENTS, PersistedDocuments
 from services.integrations.providers.protocol import ImageProvider
+from services.integrations.providers.routing import Routes
 from services.integrations.providers.unused import UnusedProvider
 from services.integrations.rate_limiter import RateLimiter
 from services.integrations.storage.local import LocalStorage
 from services.integrations.storage.protocol import Storage
+from services.integrations.trusted_documents import ManifestError, load_manifests
+from services.integrations.videos.refusal import VideoLimits
+from services.integrations.videos.sanitizer import VideoSanitizer
 from services.integrations.wiring import Integrations
-from services.products.profile import Profile, load_profile
-from setting_types import Provider, Switch, UploadMethod
-from settings import PROFILES, Settings
+from services.products.profile import Profile
+from setting_types import Switch, TrustedDocuments, UploadMethod
+from settings import Settings, SettingsError
 from web.open_connections import ServerLimits, max_backlog, max_connections
 
+if TYPE_CHECKING:
+    from services.integrations.identity.token_verifier import TokenVerifier
+    from services.integrations.webhooks.sender import WebhookSender
+
 _UPLOAD_WAIT = 20.0  # seconds that a picture waits for its turn to be decoded; then it is refused
-
-
-def make_provider(settings: Settings) -> ImageProvider:
-    """Return the configured image provider."""
-    if settings.provider is Provider.DEMO:
-        from services.integrations.providers.demo.provider import DemoProvider
-
-        return DemoProvider(settings.demo_seconds)
-    from services.integrations.providers.openrouter.client import OpenRouterProvider
-    from services.integrations.providers.openrouter.model import ModelLimits
-    from services.integrations.providers.safe_fetch import SafeFetch
-
-    profile = load_profile(PROFILES / f"{settings.profile}.toml")
-    hosts = frozenset(settings.provider_image_hosts)
-    return OpenRouterProvider(
-        settings.openrouter_api_key or "",
-        base_url=settings.openrouter_base_url,
-        model=settings.openrouter_model,
-        app_url=settings.address,
-        fetch=SafeFetch(hosts) if hosts else None,
-        limits={
-            model: ModelLimits(reference=rules.reference_max_bytes, request=rules.request_max_bytes)
-            for model, rules in profile.model_limits.items()
-        },
-    )
 
 
 def make_sanitizers(settings: Settings) -> Sanitizers:
@@ -66,6 +55,12 @@ def make_sanitizers(settings: Settings) -> Sanitizers:
     )
 
 
+def make_video_sanitizer(settings: Settings, sanitizers: Sanitizers) -> VideoSanitizer:
+    """Return the sanitizer of videos, whose posters are decoded as other results."""
+    limits = VideoLimits(bytes=settings.video_max_mib << 20, seconds=float(settings.video_max_seconds))
+    return VideoSanitizer(sanitizers.results, limits)
+
+
 def make_mailer(settings: Settings) -> Mailer | None:
     """Return the configured SMTP server; without one, the log in development and None in production."""
     if settings.smtp_url is not None and settings.mail_from is not None:
@@ -73,6 +68,33 @@ def make_mailer(settings: Settings) -> Mailer | None:
 
         return SmtpMailer(settings.smtp_url, settings.mail_from)
     return None if settings.is_production else ConsoleMailer()
+
+
+def make_token_verifier(settings: Settings) -> "TokenVerifier | None":
+    """Return what verifies the tokens of OIDC_ISSUERS; None without any."""
+    if not settings.oidc_issuers:
+        return None
+    from services.integrations.identity.token_verifier import TokenVerifier
+
+    return TokenVerifier(
+        Issuer(
+            one.issuer,
+            audiences=one.audience,
+            parties=one.authorized_parties,
+            algorithm=one.algorithm,
+            jwks_url=one.jwks_url,
+            claims={str(name): path for name, path in one.claims.items()},
+            links_by_email=one.link_by_email,
+        )
+        for one in settings.oidc_issuers
+    )
+
+
+def make_webhook_sender(settings: Settings) -> "WebhookSender":
+    """Return what sends webhooks; in development also to this machine."""
+    from services.integrations.webhooks.sender import WebhookSender
+
+    return WebhookSender(is_development=not settings.is_production)
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +160,33 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
 
 
 @contextlib.asynccontextmanager
+async def open_documents(settings: Settings) -> AsyncIterator[PersistedDocuments]:
+    """Open the documents that requests can name.
+
+    Raises:
+        SettingsError: a manifest of trusted documents cannot be used.
+    """
+    try:
+        trusted = load_manifests(map(Path, settings.trusted_documents_files))
+    except ManifestError as error:
+        raise SettingsError([f"TRUSTED_DOCUMENTS_FILES: {error}"]) from None
+    max_bytes, is_only = settings.persisted_operations_mib * 2**20, settings.trusted_documents is TrustedDocuments.ONLY
+    refuses_others = is_only and settings.is_production
+    shared = None
+    if settings.redis_url is not None and max_bytes and not refuses_others:
+        from services.integrations.shared_documents import SharedDocuments
+
+        shared = SharedDocuments(settings.redis_url, most=MAX_DOCUMENTS, max_bytes=max_bytes)
+    try:
+        yield PersistedDocuments(
+            max_bytes, shared, trusted=trusted, refuses_others=refuses_others, warns_of_others=is_only
+        )
+    finally:
+        if shared is not None:
+            await shared.aclose()
+
+
+@contextlib.asynccontextmanager
 async def open_integrations(
     settings: Settings, *, with_provider: bool, hash_kib: int, shared_sanitizers: Sanitizers | None = None
 ) -> AsyncIterator[Integrations]:
@@ -152,18 +201,38 @@ async def open_integrations(
         sanitizers = shared_sanitizers or make_sanitizers(settings)
         if sanitizers is not shared_sanitizers:
             stack.push_async_callback(sanitizers.aclose)
-        provider = make_provider(settings) if with_provider else UnusedProvider(settings.provider)
-        stack.push_async_callback(provider.aclose)
+        unused = UnusedProvider(settings.provider)
+        routes: Routes[ImageProvider] = make_routes(settings) if with_provider else Routes([unused])
+        stack.push_async_callback(routes.aclose)
+        enhancer = make_enhancer(settings) if with_provider else None
+        if enhancer is not None:
+            stack.push_async_callback(enhancer.aclose)
+        moderator = make_moderator(settings)
+        if moderator is not None:
+            stack.push_async_callback(moderator.aclose)
+        if (video_routes := make_video_routes(settings, routes.slots) if with_provider else None) is not None:
+            stack.push_async_callback(video_routes.aclose)
+        tokens = make_token_verifier(settings)
+        if tokens is not None:
+            stack.push_async_callback(tokens.aclose)
         yield Integrations(
             bus=bus,
             wake_ups=WakeUps(bus),
             storage=storage,
             sanitizers=sanitizers,
-            provider=provider,
+            videos=make_video_sanitizer(settings, sanitizers),
+            routes=routes,
+            route_tables=make_route_tables(settings),
+            enhancer=enhancer,
+            moderator=moderator,
+            video_routes=video_routes,
             payments=await stack.enter_async_context(open_payments(settings)),
             mailer=make_mailer(settings),
             limiter=await stack.enter_async_context(open_rate_limiter(settings)),
+            documents=await stack.enter_async_context(open_documents(settings)),
             passwords=Passwords(hash_kib),
+            webhook_sender=partial(make_webhook_sender, settings),
+            tokens=tokens,
         )
 
 

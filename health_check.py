@@ -2,31 +2,45 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
-from adapters import make_sanitizers, open_storage, product_ids, server_limits
-from models.database.connection import open_database
+from adapters import make_sanitizers, make_token_verifier, open_storage, product_ids, server_limits
+from models.database.connection import database_time, open_database
 from models.database.migrate import missing_migrations
 from models.database.replica import MAX_LAG, ReadReplica
+from provider_adapters import load_product, make_enhancer, make_moderator, make_routes
+from services.generations.prompts.enhancement import SECONDS as ENHANCEMENT_SECONDS
+from services.integrations.identity.issuer import IssuerUnavailableError
 from services.integrations.images.sanitizer import ImageSanitizer, SanitizerUnavailableError
+from services.integrations.providers.protocol import ProviderError
+from services.integrations.rate_limiter import RateLimiter
 from services.integrations.redis_client import ping
 from services.integrations.storage.upload_probe import find_upload_problem
-from services.products.profile import load_profile
-from setting_types import UploadMethod
-from settings import PROFILES, Settings
+from services.operations.part_check import check_database, problem_of
+from services.operations.provider_keys import key_problem
+from services.operations.provider_pause import Pause, read_pauses
+from services.operations.worker_registry import Worker, WorkerRegistry
+from setting_types import ModerationOutage, Provider, Switch, UploadMethod
+from settings import Settings, misspelt_settings
 from web.open_connections import raise_descriptor_limit
 
 _FEW_CONNECTIONS = 1000  # fewer than MAX_CONNECTIONS is worth a warning only below this
+_SHORT_AGE = 60  # seconds
+_MOST_SKEW = 2.0  # seconds between two clocks
 _TIMEOUT = 10  # seconds for each part
+_HARMLESS = "A red fox in the snow"  # for questions to text models, which cost a fraction of a cent
 
 
 async def check(settings: Settings) -> int:
     """Print one line per part; return 1 if any of them fails."""
 
-    async def migrations() -> str:
+    async def database() -> str:
         async with open_database(settings.database):
-            missing = await missing_migrations()
-        return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}" if missing else ""
+            if missing := await missing_migrations():
+                return f"migrations are missing, run `main.py migrate`: {', '.join(missing)}"
+            await check_database()
+        return ""
 
     async def replica() -> str:
         async with open_database(settings.database):
@@ -43,31 +57,34 @@ async def check(settings: Settings) -> int:
     async def redis() -> str:
         if settings.redis_url is not None:
             await ping(settings.redis_url)
+            async with contextlib.aclosing(RateLimiter(settings.redis_url)) as limiter:
+                await limiter.check()  # a write
         return ""
 
-    key = "API key is set" if settings.has_openrouter_key else "no API key needed"
     address = settings.database_replica_url
     replicas = [("replica", address.split("@")[-1], replica)] if address else []
     parts: list[tuple[str, str, Callable[[], Awaitable[str]]]] = [
-        ("database", settings.database.split("@")[-1], migrations),
+        ("database", settings.database.split("@")[-1], database),
         *replicas,
         ("storage", storage_summary(settings), storage),
         ("uploads", settings.upload_method, uploads),
         ("redis", settings.redis_url.split("@")[-1] if settings.redis_url else "not set: single process", redis),
     ]
+
     failures = 0
-    print(f"ok    settings   {settings.environment}, profile {settings.profile}")
-    print(connections_line(settings, raise_descriptor_limit()))
+    print("\n".join([*settings_lines(settings), connections_line(settings, raise_descriptor_limit())]))
     async with contextlib.aclosing(make_sanitizers(settings)) as sanitizers:
         print(await pictures_line(settings, sanitizers.uploads))
     for name, place, probe in parts:
         try:
             problem = await asyncio.wait_for(probe(), timeout=_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - every error is reported in the part's line
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            problem = f"{problem_of(error)} ({type(error).__name__}: {error})".splitlines()[0]
         failures += bool(problem)
         print(f"{'FAIL' if problem else 'ok':5} {name:10} {place}{': ' + problem if problem else ''}")
-    print(f"ok    provider   {settings.provider} ({key})")
+    for line in await _service_lines(settings):
+        failures += line.startswith("FAIL")
+        print(line)
     missing = missing_products(settings)
     failures += bool(missing)
     status = "FAIL" if missing else "ok" if settings.has_payments else "none"
@@ -75,6 +92,89 @@ async def check(settings: Settings) -> int:
     print(f"{status:5} payments   {payments_summary(settings)}{problem}")
     print(f"{'ok' if settings.has_mail else 'none':5} mail       {settings.mail_summary}")
     return 1 if failures else 0
+
+
+def settings_lines(settings: Settings) -> list[str]:
+    """Return the line about the settings, and one for each that is probably not what was meant."""
+    problems = [f"{name} is no setting: {meant} is meant?" for name, meant in misspelt_settings().items()]
+    if settings.generation_sweep_seconds > settings.generation_lease_seconds:
+        problems.append("GENERATION_SWEEP_SECONDS is above GENERATION_LEASE_SECONDS: a dead worker is noticed late")
+    if 0 < settings.socket_max_seconds < _SHORT_AGE:
+        problems.append(f"SOCKET_MAX_SECONDS is below {_SHORT_AGE}: clients connect again all the time")
+    if settings.is_production and settings.redis_url is None and settings.database.startswith("postgres"):
+        problems.append("REDIS_URL is not set: with more than one process, live events arrive late")
+    if settings.is_production and settings.rate_limits is Switch.OFF:
+        problems.append("RATE_LIMITS=off is for load tests")
+    if settings.is_production and settings.public_url is None:
+        problems.append("PUBLIC_URL is not set: links to files start with this machine's own address")
+    first = f"{'ok':5} {'settings':10} {settings.environment}, profile {settings.profile}"
+    return [first, *(f"{'low':5} {'settings':10} {problem}" for problem in problems)]
+
+
+async def _service_lines(settings: Settings) -> list[str]:
+    """Return the lines about workers, what makes pictures, and who signs users in."""
+    lines = [*await provider_lines(settings), await moderation_line(settings), await enhancement_line(settings)]
+    with contextlib.suppress(Exception):  # the database's line has the error
+        lines = [*await asyncio.wait_for(_table_lines(settings), timeout=_TIMEOUT), *lines]
+    return [*lines, *await issuer_lines(settings)]
+
+
+async def _table_lines(settings: Settings) -> list[str]:
+    """Return the lines about workers and providers, as the tables have them."""
+    async with open_database(settings.database):
+        registry = WorkerRegistry(settings.generation_sweep_seconds)
+        before, database, after = datetime.now(UTC), await database_time(), datetime.now(UTC)
+        skew = ((before + (after - before) / 2) - database).total_seconds()
+        lines = workers_lines(settings, await registry.workers(), await registry.lost())
+        return [*lines, *clock_lines(skew), *paused_lines((await read_pauses()).values())]
+
+
+def workers_lines(settings: Settings, workers: Sequence[Worker], lost: int = 0) -> list[str]:
+    """Return the lines about the processes that make what is ordered. `lost`: they neither report nor have stopped."""
+    lines = [_live_workers(settings, workers)]
+    if lost:
+        one = "1 was killed or hangs" if lost == 1 else f"{lost} were killed or hang"
+        lines.append(f"{'low':5} {'workers':10} {one}: what they had started is recovered when its lease ends")
+    for worker in workers:
+        if worker.clock_skew is not None and abs(worker.clock_skew) > _MOST_SKEW:
+            lines.append(f"{'low':5} {'clock':10} {worker.name}: {_skew(worker.clock_skew)}")
+    return lines
+
+
+def _live_workers(settings: Settings, workers: Sequence[Worker]) -> str:
+    if workers:
+        slots = sum(worker.slots for worker in workers)
+        oldest = max(worker.seen_seconds_ago for worker in workers)
+        since = [worker.live_seconds for worker in workers if worker.live_seconds is not None]
+        lives = f", live for {_duration(min(since))} to {_duration(max(since))}" if since else ""
+        return f"{'ok':5} {'workers':10} {len(workers)} with {slots} slots{lives}, all seen in the last {oldest:.0f} s"
+    missing = "start one: orders only wait" if settings.redis_url else "none seen: the server is one as soon as it runs"
+    return f"{'low' if settings.redis_url else 'none':5} {'workers':10} {missing}"
+
+
+def clock_lines(skew: float) -> list[str]:
+    """Return a line about this machine's clock if it is wrong. `skew`: seconds ahead of the database's."""
+    return [f"{'low':5} {'clock':10} this machine: {_skew(skew)}"] if abs(skew) > _MOST_SKEW else []
+
+
+def _skew(seconds: float) -> str:
+    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's: set it by NTP"
+
+
+def paused_lines(pauses: Iterable[Pause]) -> list[str]:
+    """Return a line about each provider that workers do not call, because it refuses the key or the account."""
+    return [
+        f"{'FAIL':5} {'paused':10} {pause.provider}: {pause.problem}, for {_duration(pause.seconds)}: what waits for it"
+        " is not started; `main.py queue resume` calls it at once"
+        for pause in pauses
+    ]
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def storage_summary(settings: Settings) -> str:
@@ -106,7 +206,7 @@ def connections_line(settings: Settings, descriptors: int) -> str:
 
 async def pictures_line(settings: Settings, sanitizer: ImageSanitizer) -> str:
     """Return the line about the pictures that clients may send."""
-    accepted = set(settings.upload_formats or load_profile(PROFILES / f"{settings.profile}.toml").upload.formats)
+    accepted = set(settings.upload_formats or load_product(settings).upload.formats)
     try:
         missing = ", ".join(sorted(accepted & await sanitizer.missing_formats()))
         problem = f": {missing} cannot be decoded here" if missing else ""
@@ -114,6 +214,97 @@ async def pictures_line(settings: Settings, sanitizer: ImageSanitizer) -> str:
         problem = f": {error}"
     place = f"at most {settings.image_max_megapixels} megapixels"
     return f"{'low' if problem else 'ok':5} {'pictures':10} {place}{problem}"
+
+
+async def provider_lines(settings: Settings) -> list[str]:
+    """Return a line about each provider, whose key it is asked about, and one about calls that fail."""
+    lines = []
+    async with contextlib.aclosing(make_routes(settings)) as routes:
+        for number, provider in enumerate(routes.providers):
+            problem, key = "", "no API key needed"
+            try:
+                status = await asyncio.wait_for(provider.check_key(), timeout=_TIMEOUT)
+            except (ProviderError, TimeoutError) as error:
+                problem, key = f"cannot be asked: {error}", "API key is set"
+            else:
+                if status is not None:
+                    left = status.dollars_left
+                    key = "API key is valid" + (f", {left:.2f} US dollars left" if left is not None else "")
+                    problem = key_problem(status)
+            state = f"{provider.name}: {problem}" if problem else f"{provider.name} ({key})"
+            lines.append(f"{'FAIL' if problem else 'ok':5} {'fallback' if number else 'provider':10} {state}")
+    return [*lines, f"ok    {'routes':10} {routes_summary(settings)}"]
+
+
+async def moderation_line(settings: Settings) -> str:
+    """Return the line about the checks of what users write; the model is asked about a harmless text."""
+    phrases = len(load_product(settings).moderation.blocklist)
+    moderator = make_moderator(settings)
+    if moderator is None:
+        status, what = ("ok", f"a blocklist of {phrases}, no model") if phrases else ("none", "texts are not checked")
+        return f"{status:5} moderation {what}"
+    async with contextlib.aclosing(moderator):
+        problem = await _find_model_problem(moderator.rejected([_HARMLESS]), settings.moderation_seconds)
+    place = (settings.moderation_url or settings.openrouter_base_url).split("@")[-1]
+    what = f"a blocklist of {phrases}, " if phrases else ""
+    place = f"{what}{settings.moderation_model} at {place}, {settings.moderation_outage} during its outage"
+    failed = "FAIL" if settings.moderation_outage is ModerationOutage.CLOSED else "low"  # closed refuses every order
+    return f"{failed if problem else 'ok':5} moderation {place}{problem}"
+
+
+async def enhancement_line(settings: Settings) -> str:
+    """Return the line about the enhancement of prompts; the text model is asked to enhance one."""
+    profile, enhancer = load_product(settings), make_enhancer(settings)
+    if not profile.enhances_prompts or enhancer is None:
+        why = "needs OPENROUTER_API_KEY" if profile.enhances_prompts else f"{profile.name} does not offer it"
+        return f"{'none':5} prompts    are not enhanced: {why}"
+    async with contextlib.aclosing(enhancer):
+        problem = await _find_model_problem(enhancer.enhance(_HARMLESS), ENHANCEMENT_SECONDS)
+    place = "the demo provider" if settings.provider is Provider.DEMO else settings.openrouter_text_model
+    return f"{'low' if problem else 'ok':5} prompts    enhanced by {place}{problem}"  # without it, made as written
+
+
+async def _find_model_problem(question: Awaitable[object], seconds: float) -> str:
+    """Return why a text model gives no answer, to be appended to its line; empty: it does."""
+    try:
+        async with asyncio.timeout(seconds):
+            await question
+    except ProviderError as error:
+        return f": {error}"
+    except TimeoutError:
+        return f": no answer within {seconds:g} s"
+    return ""
+
+
+async def issuer_lines(settings: Settings) -> list[str]:
+    """Return a line about each issuer of OIDC_ISSUERS, whose discovery document and keys are fetched."""
+    lines: list[str] = []
+    verifier = make_token_verifier(settings)
+    if verifier is None:
+        return lines
+    async with contextlib.aclosing(verifier):
+        for issuer in verifier.issuers.values():
+            count, problem = 0, ""
+            try:
+                count = await asyncio.wait_for(verifier.check(issuer.issuer), timeout=_TIMEOUT)
+            except (IssuerUnavailableError, TimeoutError) as error:
+                problem = f": {error or 'it does not respond'}"
+            else:
+                problem = "" if count else f": it has no key for {issuer.algorithm}"
+            keys = f" ({issuer.algorithm}, {count} {'key' if count == 1 else 'keys'})" if count else ""
+            lines.append(f"{'FAIL' if problem else 'ok':5} {'issuer':10} {issuer.issuer}{keys}{problem}")
+    return lines
+
+
+def routes_summary(settings: Settings) -> str:
+    """Return which models are tried, when a circuit opens, and how many calls are made at once."""
+    others = ", then ".join(settings.fallback_models)
+    share, calls = settings.circuit_failure_share, settings.circuit_min_calls
+    return (
+        f"the ordered model{', then ' + others if others else ' only'}; a circuit opens for"
+        f" {settings.circuit_open_seconds:g} s if {share:.0%} of {calls} calls or more in"
+        f" {settings.circuit_window_seconds} s fail; {settings.provider_max_calls or 'any number of'} calls at once"
+    )
 
 
 async def find_replica_problem(url: str) -> str:
@@ -153,7 +344,7 @@ def missing_products(settings: Settings) -> list[str]:
     """Return the slugs that the profile sells and that have no product id at the payment provider."""
     if not settings.has_payments:
         return []
-    profile = load_profile(PROFILES / f"{settings.profile}.toml")
+    profile = load_product(settings)
     sold = [package.slug for package in profile.packages]
     sold += [plan.slug for plan in profile.plans if plan.price is not None]
     known = product_ids(settings, profile)

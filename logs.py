@@ -14,8 +14,16 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from structlog.typing import EventDict, Processor
 
+from models.database.connection import is_lost_database
+from secret_files import ADDRESS_FIELDS, SECRET_FIELDS, SECRET_LISTS
 from services.integrations.mail.console import MAIL_PRINTED
+from services.integrations.mail.protocol import MailError
+from services.integrations.payments.protocol import PaymentProviderError
+from services.integrations.providers.protocol import ProviderError
+from services.integrations.storage.protocol import MissingObjectError, StorageError, TooLargeError
 from settings import Settings
+from telemetry import log_fields, outage
+from telemetry.outage import Outage
 from telemetry.redaction import Redactor
 
 # Our own event names are constants, so there is nothing in them to redact.
@@ -26,6 +34,16 @@ _STANDARD_FIELDS = {"event", "level", "timestamp", "logger"}
 _MAX_FIELD = 2000  # characters of a text in an event
 _MAX_TRACEBACK = 20_000  # characters of a traceback, of which the end says most
 _TRACEBACKS = {"exception", "stack"}
+# Faults of what others run: where they are noticed says nothing, and an alert says it if a person must act.
+_FAULTS = (StorageError, ProviderError, PaymentProviderError, MailError)
+# Events that only an outage of Redis causes, with errors of several kinds.
+_OF_REDIS = {
+    "bus.publish_failed",
+    "bus.disconnected",
+    "bus.cluster_unavailable",
+    "rate_limit.redis_unavailable",
+    "documents.redis_unavailable",
+}
 # Controls, line separators and what reverses text: with them, a client could forge lines or hide what follows.
 _CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
@@ -38,9 +56,10 @@ def configure_logs(settings: Settings, *, has_processes: bool = False) -> Redact
     level = logging.getLevelName(settings.log_level.upper())
     redactor = Redactor(configured_secrets(settings))
     first: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        log_fields.merge,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _shorten_outage,
         # Plain tracebacks: rich ones show local variables, including passwords and tokens.
         structlog.processors.format_exc_info,
         _redact(redactor),
@@ -56,7 +75,7 @@ def configure_logs(settings: Settings, *, has_processes: bool = False) -> Redact
     )
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        processors=[*first, last],
+        processors=[_leave_out_outage, *first, last],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     _configure_libraries(level, first, last)
@@ -75,6 +94,53 @@ def _configure_libraries(level: int, first: list[Processor], last: Processor) ->
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+
+
+def _error_of(event: EventDict) -> BaseException | None:
+    """Return the exception that an event reports."""
+    raised = event.get("exc_info")
+    if raised is True:
+        raised = sys.exc_info()
+    if isinstance(raised, tuple):
+        raised = raised[1]
+    found = raised or event.get("error")
+    return found if isinstance(found, BaseException) else None
+
+
+def _outage_of(error: BaseException | None) -> Outage | None:
+    """Return the service whose outage has caused an error."""
+    if error is None:
+        return None
+    if isinstance(error, StorageError) and not isinstance(error, MissingObjectError | TooLargeError):
+        return outage.STORAGE
+    return outage.DATABASE if is_lost_database(error) else None
+
+
+def _leave_out_outage(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Drop what fails because of an outage that the log has reported; `outage.ended` gives the numbers."""
+    if event["event"] in _OF_REDIS:
+        found: Outage | None = outage.REDIS
+    elif event["event"] == "health.check_failed":
+        found = outage.SERVICES.get(event["part"])
+    else:
+        found = _outage_of(_error_of(event))
+    if found is not None and found.is_on:
+        found.leave_out(str(event["event"]))
+        raise structlog.DropEvent
+    return event
+
+
+def _shorten_outage(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Write errors as text; expected ones as warnings without the traceback, which shows only where it was noticed."""
+    error = _error_of(event)
+    is_fault = isinstance(error, _FAULTS) or _outage_of(error) is not None
+    if error is not None and (isinstance(event.get("error"), BaseException) or is_fault):
+        event["error"] = repr(error)
+    if is_fault:
+        event.pop("exc_info", None)
+        if event.get("level") == "error":
+            event["level"] = "warning"
+    return event
 
 
 def _add_process(logger: Any, method: str, event: EventDict) -> EventDict:
@@ -134,7 +200,8 @@ def _escaped(text: str) -> str:
 def configured_secrets(settings: Settings) -> list[str]:
     """Return every secret in the settings: keys, and the passwords in URLs."""
     found = [getattr(settings, name) for name in SECRET_FIELDS]
-    found += settings.polar_webhook_secret
+    for name in SECRET_LISTS:
+        found += getattr(settings, name)
     for name in ADDRESS_FIELDS:
         address = getattr(settings, name)
         with contextlib.suppress(ValueError):
@@ -145,14 +212,3 @@ def configured_secrets(settings: Settings) -> list[str]:
     with contextlib.suppress(OSError):  # the generated key cannot be written: its first user reports that
         found.append(settings.secret())
     return [secret for secret in found if secret]
-
-
-SECRET_FIELDS = (
-    "secret_key",
-    "openrouter_api_key",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "polar_access_token",
-    "metrics_token",
-)
-ADDRESS_FIELDS = ("database_url", "database_replica_url", "redis_url", "smtp_url", "sentry_dsn")

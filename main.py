@@ -1,5 +1,11 @@
 """The command line. Each command opens what it needs and closes it again."""
 
+from telemetry.lean_loader import use_lean_loader
+
+if __name__ == "__main__":  # not where tests import it
+    use_lean_loader()
+
+# isort: split
 import telemetry.lean_imports  # noqa: F401 - before all others, whose imports it makes smaller
 
 # isort: split
@@ -9,27 +15,32 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import structlog
 import uvicorn
 
 from adapters import server_limits
+from commands import backup, queue, second_factor, webhooks
 from composition import build_audit, open_server, open_services, running_worker, web_options
 from logs import configure_logs
 from models.database.migrate import DatabaseUnreachableError, MigrationError, migrate
 from models.database.postgres import MIGRATION_LIMITS
 from models.enum import Role
+from provider_adapters import load_product
 from services.accounts.user import DEMO_EMAIL, DEMO_PASSWORD
 from services.core.error import Refusal
 from services.operations.integrity_audit import IntegrityAudit
+from services.operations.release import VERSION
 from services.payments.webhook import UNSETTLED
-from services.products.profile import load_profile
-from services.products.toml_file import ProfileError
+from services.products.model import load_models
+from services.products.toml_file import SHARED, ProfileError
 from services.services import Services
-from setting_types import Provider
+from setting_types import LogLevel, Provider
 from settings import PROFILES, Settings, SettingsError, load_settings
+from telemetry.process import name_process
 from web.app import create_app
 from web.metrics import serving_metrics
 from web.open_connections import raise_descriptor_limit
@@ -37,6 +48,8 @@ from web.processes import STARTUP_FAILURE, serve_with_processes
 from web.server import tune_garbage_collection, uvicorn_options
 
 log = structlog.get_logger("darkroom")
+
+ServiceCommand = Callable[[Services, argparse.Namespace], Awaitable[int]]
 
 
 async def prepare(settings: Settings) -> None:
@@ -47,6 +60,7 @@ async def prepare(settings: Settings) -> None:
         await services.catalogue.styles.seed()
         await services.billing.plans.seed()
         await services.accounts.roles.apply_admin_emails_to_all()
+        await services.webhooks.synchronize_own()
         if not settings.is_production:
             await services.accounts.users.ensure_demo_account()
 
@@ -79,6 +93,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
 def process_config() -> uvicorn.Config:
     """Return the same for one of several processes, in that process."""
     settings = load_settings()
+    name_process("server")
     configure_logs(settings, has_processes=True)
     return server_config(settings)
 
@@ -92,7 +107,8 @@ def serve(settings: Settings, workers: int) -> int:
     asyncio.run(prepare(settings))
     if settings.provider is Provider.DEMO:
         log.warning(
-            "provider.demo", hint="the demo provider makes the pictures; set OPENROUTER_API_KEY to use a real model"
+            "provider.demo",
+            hint="the demo provider makes the pictures; OPENROUTER_API_KEY or HUGGINGFACE_API_KEY selects a real model",
         )
     if not settings.has_mail:
         log.warning("mail.not_configured", hint=settings.mail_summary)
@@ -116,7 +132,7 @@ async def run_worker(settings: Settings, concurrency: int) -> None:
         serving_metrics(services, settings.host, port, token, uvicorn_options(settings.address, limits)),
         running_worker(services, concurrency),
     ):
-        log.info("worker.started", name=services.generations.worker.name, concurrency=concurrency)
+        log.info("worker.started", name=services.generations.worker.name, concurrency=concurrency, version=VERSION)
         await stop.wait()
         log.info("worker.stopping")
 
@@ -163,6 +179,13 @@ async def print_audit(audit: IntegrityAudit) -> int:
     return code
 
 
+async def run_with_services(settings: Settings, command: ServiceCommand, arguments: argparse.Namespace) -> int:
+    """Run a command of commands/ that needs the services; return its exit code."""
+    await migrate(settings.database)
+    async with open_services(settings) as services:
+        return await command(services, arguments)
+
+
 async def replay(settings: Settings, event_id: str | None) -> int:
     """Handle stored webhook events again; return 1 if the event does not exist or any is still not handled."""
     await migrate(settings.database)
@@ -175,6 +198,29 @@ async def replay(settings: Settings, event_id: str | None) -> int:
         print(f"There is no event {event_id}." if event_id else "There are no events to handle.")
     missing = event_id is not None and not events
     return 1 if missing or any(event.outcome in UNSETTLED for event in events) else 0
+
+
+async def refresh_models(base_url: str, folder: Path, key: str | None = None) -> int:
+    """Update the catalogue of OpenRouter's models in `folder`, and print each change; return 1 if it cannot be."""
+    from services.integrations.providers.openrouter.discovery import DiscoveryError, discover
+    from services.integrations.providers.openrouter.video_discovery import discover_videos
+    from services.products.model_refresh import refresh
+
+    known = [model.id for model in load_models(folder).values() if model.provider == Provider.OPENROUTER]
+    path = folder / "openrouter.toml"
+    before = path.read_bytes()
+    try:
+        images, videos = await discover(base_url, known), await discover_videos(base_url, key)
+        lines = refresh(path, images, videos)
+        load_models(folder)
+    except (DiscoveryError, ProfileError) as error:
+        path.write_bytes(before)  # what does not load stops every start
+        print(f"The models were not refreshed: {error}", file=sys.stderr)
+        return 1
+    if videos is None:
+        print("OpenRouter lists no videos here: their models are left as they are.", file=sys.stderr)
+    print("\n".join(lines) or "The catalogue is up to date.")
+    return 0
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -208,11 +254,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     admin.add_argument("email", metavar="EMAIL")
     admin.add_argument("--super", action="store_true", help="SUPER_ADMIN, who may also change roles")
     commands.add_parser("check", help="check settings and connections, one line per part")
+    commands.add_parser("refresh-models", help="update shared/models/openrouter.toml from what OpenRouter says")
     commands.add_parser("verify", help="audit the ledger, generations and files, one line per invariant")
     replay_parser = commands.add_parser("replay", help="handle stored payment webhooks again")
     selection = replay_parser.add_mutually_exclusive_group(required=True)
     selection.add_argument("event", metavar="EVENT_ID", nargs="?", help="the row's id or the sender's event id")
     selection.add_argument("--failed", action="store_true", help="all events that need review, failed or are unhandled")
+    queue.add_arguments(commands)
+    second_factor.add_arguments(commands)
+    webhooks.add_arguments(commands)
+    backup.add_arguments(commands)
     return parser.parse_args(arguments)
 
 
@@ -220,6 +271,7 @@ def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the command and return its exit code."""
     match arguments.command:
         case "worker":
+            name_process("worker")
             asyncio.run(run_worker(settings, arguments.concurrency or settings.worker_concurrency))
         case "migrate":
             print("\n".join(asyncio.run(migrate(settings.database))) or "The database is up to date.")
@@ -233,11 +285,23 @@ def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
             from health_check import check  # with an HTTP client and Redis's, which the other commands do not need
 
             return asyncio.run(check(settings))
+        case "refresh-models":
+            folder, key = PROFILES / SHARED / "models", settings.openrouter_api_key
+            return asyncio.run(refresh_models(settings.openrouter_base_url, folder, key))
         case "verify":
             return asyncio.run(verify(settings))
         case "replay":
             return asyncio.run(replay(settings, arguments.event))
+        case second_factor.NAME:
+            return asyncio.run(run_with_services(settings, second_factor.execute, arguments))
+        case "queue":
+            return asyncio.run(run_with_services(settings, queue.execute, arguments))
+        case "webhooks":
+            return asyncio.run(run_with_services(settings, webhooks.execute, arguments))
+        case name if name in backup.NAMES:
+            return asyncio.run(backup.execute(settings, arguments))
         case _:
+            name_process("server")
             return serve(settings, getattr(arguments, "workers", 1))  # absent if no command is given
     return 0
 
@@ -246,11 +310,14 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         settings = load_settings()
-        load_profile(PROFILES / f"{settings.profile}.toml")
+        load_product(settings)
     except (SettingsError, ProfileError) as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 2
-    configure_logs(settings)
+    # The lines of `check` say themselves what is away.
+    configure_logs(
+        settings.model_copy(update={"log_level": LogLevel.ERROR}) if arguments.command == "check" else settings
+    )
     try:
         return run_command(arguments, settings)
     except DatabaseUnreachableError as error:

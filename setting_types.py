@@ -1,5 +1,6 @@
 """The types of settings: enums, and strings that are validated at startup. And the secret key that is generated."""
 
+import base64
 import contextlib
 import os
 import re
@@ -23,7 +24,15 @@ _FORMATS = {"JPEG", "PNG", "WEBP", "HEIC", "AVIF"}
 # Parts of example values that are left in place of a key; such a key counts as unset.
 _PLACEHOLDERS = ("your", "changeme", "change-me", "placeholder", "example", "xxx", "<", "...", "todo", "sk-or-v1-...")
 
+# An access token of Hugging Face: random letters and digits, in which one of these words may occur by chance.
+_RANDOM_TOKEN = re.compile(r"hf_[A-Za-z0-9]{30,}")
+_MIN_DIFFERENT = 12  # characters; "hf_xxxx..." has fewer
+
 _PRODUCT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*=[A-Za-z0-9-]{1,100}")
+_FALLBACK = re.compile(r"[a-z]+:[!-~]{1,100}")
+_MAX_FALLBACKS = 4
+_MAX_RECEIVERS = 10
+_MAX_RECEIVER = 2048  # characters
 _MIN_WEBHOOK_SECRET = 16  # characters; with this secret anyone could forge payments
 
 _T = TypeVar("_T")
@@ -36,7 +45,19 @@ class Environment(StrEnum):
 
 class Provider(StrEnum):
     OPENROUTER = "openrouter"
+    HUGGINGFACE = "huggingface"
     DEMO = "demo"
+
+
+class ModerationOutage(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class TrustedDocuments(StrEnum):
+    OFF = "off"
+    ON = "on"
+    ONLY = "only"
 
 
 class PngResults(StrEnum):
@@ -53,6 +74,17 @@ class Switch(StrEnum):
 class SignupVerification(StrEnum):
     OPTIONAL = "optional"
     REQUIRED = "required"
+
+
+class AdminSecondFactor(StrEnum):
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class SessionPlace(StrEnum):
+    ADDRESS = "address"
+    NETWORK = "network"
+    NOTHING = "nothing"
 
 
 class Access(StrEnum):
@@ -80,6 +112,8 @@ class LogLevel(StrEnum):
 
 def is_placeholder(key: str) -> bool:
     """Return whether `key` comes from an example file, or is too short for a real key."""
+    if _RANDOM_TOKEN.fullmatch(key.strip()) and len(set(key)) >= _MIN_DIFFERENT:
+        return False
     key = key.strip().lower()
     return len(key) < 8 or any(word in key for word in _PLACEHOLDERS)
 
@@ -111,8 +145,15 @@ def _is_origin(value: str) -> bool:
     return value == "*" or (_ORIGIN.fullmatch(value) is not None and _has_good_port(value))
 
 
-def _is_absolute(value: str) -> bool:
+def is_absolute_url(value: str) -> bool:
+    """Return whether a text is an http:// or https:// address."""
     return re.match("https?://[^/]", value) is not None and _has_good_port(value)
+
+
+def _is_receiver(value: str) -> bool:
+    """Return whether a webhook can be sent to an address: in plain ASCII, without a user name and a fragment."""
+    is_plain = re.fullmatch(r"[!-\[\]-~]+", value) is not None and len(value) <= _MAX_RECEIVER and "#" not in value
+    return is_plain and is_absolute_url(value) and "@" not in urlsplit(value).netloc
 
 
 def _is_dsn(value: str) -> bool:
@@ -159,6 +200,14 @@ def _is_network(value: str) -> bool:
     return True
 
 
+def _is_signing_secret(value: str) -> bool:
+    """Return whether a text is `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks has it."""
+    try:
+        return value.startswith("whsec_") and 24 <= len(base64.b64decode(value[6:], validate=True)) <= 64
+    except ValueError:
+        return False
+
+
 def _are_unique(pairs: tuple[str, ...]) -> bool:
     slugs, ids = [pair.partition("=")[0] for pair in pairs], [pair.partition("=")[2] for pair in pairs]
     return len(set(slugs)) == len(set(ids)) == len(pairs)
@@ -194,7 +243,7 @@ RedisAddress = Annotated[
         "redis://host:port, redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/service",
     ),
 ]
-WebAddress = Annotated[str, _must(_is_absolute, "an absolute http:// or https:// address"), _strip_slash]
+WebAddress = Annotated[str, _must(is_absolute_url, "an absolute http:// or https:// address"), _strip_slash]
 SentryAddress = Annotated[str, _must(_is_dsn, "a DSN such as https://key@sentry.example.com/1")]
 StoreAddress = Annotated[
     str, _must(_is_store, "an http:// or https:// address with neither a user nor a query"), _strip_slash
@@ -210,6 +259,11 @@ Origins = Annotated[
         lambda origins: all(map(_is_origin, origins)),
         "origins such as https://app.example.com, comma-separated, with no path",
     ),
+]
+FileNames = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(lambda names: all(Path(name).is_file() for name in names), "existing files, comma-separated"),
 ]
 HostNames = Annotated[
     tuple[str, ...],
@@ -242,12 +296,36 @@ Secrets = Annotated[
     _names,
     _must(lambda secrets: all(len(secret) >= _MIN_WEBHOOK_SECRET for secret in secrets), "secrets, comma-separated"),
 ]
+SigningSecrets = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(
+        lambda secrets: len(secrets) <= 2 and all(map(_is_signing_secret, secrets)),
+        "whsec_ and 24 to 64 bytes in base64; two during a rotation, comma-separated",
+    ),
+]
+Receivers = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(
+        lambda urls: len(set(urls)) == len(urls) <= _MAX_RECEIVERS and all(map(_is_receiver, urls)),
+        "at most 10 http:// or https:// addresses without a user, comma-separated, each once",
+    ),
+]
 Products = Annotated[
     tuple[str, ...],
     _names,
     _must(
         lambda pairs: all(map(_PRODUCT.fullmatch, pairs)) and _are_unique(pairs),
         "slug=product id, comma-separated, each slug and each product once",
+    ),
+]
+Fallbacks = Annotated[
+    tuple[str, ...],
+    _names,
+    _must(
+        lambda routes: len(set(routes)) == len(routes) <= _MAX_FALLBACKS and all(map(_FALLBACK.fullmatch, routes)),
+        "at most 4 of provider:model, comma-separated, each once",
     ),
 ]
 

@@ -1,46 +1,48 @@
-"""Every environment variable, typed. No other module reads the environment; docs/configuration.md lists them all."""
+"""Every environment variable, typed. Only this module and the three that it joins declare them; no other reads them.
 
+docs/configuration.md lists them all.
+"""
+
+import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from generation_settings import GenerationSettings
+from identity_settings import IdentitySettings
+from secret_files import SecretFileError, SecretFiles
+from server_settings import ServerSettings
 from setting_types import (
-    Access,
     Addresses,
     DatabaseAddress,
-    Environment,
     Folder,
     Formats,
-    HostNames,
-    LogFormat,
-    LogLevel,
     MailServer,
-    Networks,
-    Origins,
-    PngResults,
     PostgresAddress,
     Products,
-    Provider,
+    Receivers,
     RedisAddress,
     Secrets,
     Sender,
-    SentryAddress,
+    SessionPlace,
+    SigningSecrets,
     SignupVerification,
     StoreAddress,
-    Switch,
+    TrustedDocuments,
     UploadMethod,
     WebAddress,
     generated_secret,
-    is_placeholder,
     problem_lines,
 )
 
 ROOT = Path(__file__).parent
 PROFILES = ROOT / "profiles"
 LOCALES = ROOT / "locales"
+_SIMILAR = 0.88  # of 1: how alike names are of which one is taken for a misspelling of the other
 _MAX_LINK_SECONDS = 7 * 24 * 3600  # the longest that S3 signs for
 
 
@@ -52,23 +54,17 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(GenerationSettings, IdentitySettings, ServerSettings):
     """The deployment's configuration; docs/configuration.md repeats the descriptions."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True, allow_inf_nan=False
     )
 
-    host: str = Field("127.0.0.1", description="The address that the server listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
-    public_url: WebAddress | None = Field(
-        None, description="The server's address as clients reach it; links to files start with it."
-    )
     data_dir: Folder = Field(
         Path("data"), description="The folder of the SQLite file, local images and the generated secret key."
     )
     secret_key: str | None = Field(None, min_length=32, description="Signs links to files; at least 32 characters.")
-    environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     database_url: DatabaseAddress | None = Field(
         None, description="postgresql://user:password@host/name or sqlite:///path."
     )
@@ -94,46 +90,16 @@ class Settings(BaseSettings):
         description="required: an account signs in only after its address is verified, and sign-up does not reveal "
         "whether an address has an account; or optional.",
     )
-    session_days: int = Field(30, ge=1, le=365, description="How long a session lasts.")
+    session_days: int = Field(30, ge=1, le=365, description="How long a session lasts after its last use.")
+    session_max_days: int = Field(
+        365, ge=1, le=3650, description="How long a session lasts after its sign-in, however often it is used."
+    )
+    session_place: SessionPlace = Field(
+        SessionPlace.NETWORK,
+        description="What is kept of the client's address with a session: address, network (/24 of IPv4, /48 of IPv6) "
+        "or nothing.",
+    )
 
-    image_provider: Provider | None = Field(None, description="openrouter or demo.")
-    openrouter_api_key: str | None = Field(None, description="The API key of the OpenRouter account.")
-    openrouter_base_url: WebAddress = Field(
-        "https://openrouter.ai/api/v1", description="The address of OpenRouter's API."
-    )
-    openrouter_model: str = Field("google/gemini-2.5-flash-image", description="The default model.")
-    provider_image_hosts: Annotated[HostNames, NoDecode] = Field(
-        (), description="Hosts from which a provider's image may be downloaded over https; none: links are refused."
-    )
-    demo_seconds: float = Field(2.0, ge=0, le=60, description="How long the demo provider takes; 0 for tests.")
-
-    generation_deadline_seconds: float = Field(60.0, gt=0, description="Total time for the provider, retries included.")
-    generation_lease_seconds: float = Field(
-        60.0, gt=0, description="How long a worker's claim lasts without a heartbeat."
-    )
-    generation_sweep_seconds: float = Field(
-        10.0, gt=0, description="How often workers poll for waiting generations and run the sweeper."
-    )
-    storage_patience_seconds: float = Field(
-        120.0, ge=0, le=3600, description="How long a worker retries an unavailable storage before it gives up."
-    )
-    file_orphan_seconds: float = Field(
-        900.0, gt=0, description="Age at which a PENDING file counts as orphaned and is removed."
-    )
-    worker_concurrency: int = Field(8, ge=1, le=256, description="Concurrent generations per worker process.")
-    generation_user_concurrency: int = Field(
-        4, ge=1, le=256, description="Concurrent generations per account, in all workers together; the rest wait."
-    )
-    stop_grace_seconds: float = Field(
-        25.0, ge=0, le=3600, description="How long a stopping worker lets running generations finish."
-    )
-    image_processes: int = Field(
-        2, ge=1, le=32, description="Child processes that decode uploads, and as many that decode results, per process."
-    )
-    image_max_megapixels: int = Field(
-        120, ge=1, le=250, description="Maximum size of an image; other formats than JPEG have lower limits, too."
-    )
-    png_results: PngResults = Field(PngResults.WEBP, description="A model's PNG becomes webp, webp-lossless or png.")
     upload_max_bytes: int | None = Field(
         None, ge=1024, description="Maximum size of an uploaded image; default: the profile's."
     )
@@ -147,6 +113,17 @@ class Settings(BaseSettings):
         86_400, ge=1, le=10**8, description="How long a generation that ended before its provider call keeps its photo."
     )
     data_export_seconds: int = Field(604_800, ge=86_400, le=31_622_400, description="How long a data export is kept.")
+    idempotency_key_days: int | None = Field(
+        None, ge=1, le=36_500, description="How long idempotency keys are kept; a later repetition is a new request."
+    )
+    job_run_days: int = Field(30, ge=1, le=36_500, description="How long the runs of hourly jobs are kept.")
+    expired_session_days: int = Field(0, ge=0, le=36_500, description="How long expired sessions are kept.")
+    webhook_days: int | None = Field(
+        None, ge=7, le=36_500, description="How long webhook events are kept that were handled or ignored."
+    )
+    parked_event_days: int | None = Field(
+        None, ge=30, le=36_500, description="How long webhook events are kept that need review or failed."
+    )
     file_url_seconds: int = Field(
         3600, ge=60, le=366 * 24 * 3600, description="Maximum lifetime of a signed link; the minimum is half of it."
     )
@@ -176,7 +153,8 @@ class Settings(BaseSettings):
     )
     mail_from: Sender | None = Field(None, description="The sender of mails: an address, or Name <address>.")
     app_url: WebAddress | None = Field(
-        None, description="The app's address for links in mails: /verify-email, /reset-password and /change-email."
+        None,
+        description="The app's address for links in mails: /verify-email, /reset-password, /change-email and /sign-in.",
     )
 
     polar_access_token: str | None = Field(None, description="The access token of the Polar organization.")
@@ -186,62 +164,40 @@ class Settings(BaseSettings):
     polar_webhook_secret: Annotated[Secrets, NoDecode] = Field(
         (), description="The secret of the Polar webhook endpoint; two during a rotation."
     )
+    webhook_urls: Annotated[Receivers, NoDecode] = Field(
+        (), description="Addresses that the events of all accounts are sent to, signed with WEBHOOK_SECRET."
+    )
+    webhook_secret: Annotated[SigningSecrets, NoDecode] = Field(
+        (), description="whsec_ and 24 to 64 bytes in base64; two during a rotation, of which both sign."
+    )
+    webhook_retry_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="When a webhook that failed is sent again; later pauses are three times longer.",
+    )
+    webhook_give_up_seconds: float = Field(
+        86_400.0, ge=60, le=31_622_400, description="How long a webhook is retried, and an endpoint may fail."
+    )
+    webhook_delivery_days: int | None = Field(
+        30, ge=1, le=36_500, description="How long webhooks are kept that were delivered or given up."
+    )
     polar_products: Annotated[Products, NoDecode] = Field(
         (), description="slug=product id, for each package, plan and pass that is sold."
     )
 
-    compiled_operations: Switch = Field(Switch.ON, description="off: graphql-core executes all operations.")
-    rate_limits: Switch = Field(Switch.ON, description="Whether rate limits apply; off for load tests.")
-    rate_limit_generations_per_minute: int | None = Field(
-        None, ge=0, le=1_000_000, description="Images that an account may request per minute; 0: unlimited."
-    )
-    rate_limit_refused_pictures: int | None = Field(
-        None,
-        ge=0,
-        le=1_000_000,
-        description="Refused pictures of an account in 15 minutes, after which it waits; 0: unlimited.",
-    )
-    max_sockets_per_client: int = Field(
-        100,
-        ge=0,
-        le=1_000_000,
-        description="Open WebSockets and event streams of one client address, per process; 0: unlimited.",
-    )
-    trusted_proxies: Annotated[Networks, NoDecode] = Field(
-        (), description="Networks of the proxies whose X-Forwarded-For is trusted."
-    )
-    max_connections: int = Field(
-        10_000, ge=16, le=1_000_000, description="Open connections per process; fewer if RLIMIT_NOFILE is too low."
-    )
-    max_connections_per_client: int = Field(
-        256, ge=1, le=1_000_000, description="Open connections from one client address; trusted proxies are exempt."
-    )
-    keep_alive_seconds: float = Field(
-        5.0, gt=0, le=3600, description="How long a connection may be idle between two requests."
-    )
-
-    cors_origins: Annotated[Origins, NoDecode] = Field(
-        (), description="Browser origins that may send requests, also over WebSockets."
-    )
-    graphiql: Access | None = Field(None, description="Who may use GraphiQL at /graphql: on, admins or off.")
-    introspection: Access | None = Field(None, description="Who may query the schema: on, admins or off.")
-    subscription_reread_seconds: float = Field(
-        5.0, gt=0, description="Seconds without a message after which a subscription reads the database again."
-    )
-    json_fast_path: Switch = Field(Switch.ON, description="Whether JSON requests skip the web framework's view.")
-    kept_answers_mib: int = Field(16, ge=0, le=4096, description="Memory for answers of unchanged accounts; 0: off.")
-    metrics_token: str | None = Field(
-        None, min_length=16, description="The Bearer token that /metrics requires; at least 16 characters."
-    )
-    worker_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="The port on which a worker serves its own /metrics, on HOST."
-    )
-    otel_exporter_otlp_endpoint: WebAddress | None = Field(
-        None, description="The collector that traces are sent to, as OTLP over HTTP."
-    )
-    sentry_dsn: SentryAddress | None = Field(None, description="The Sentry project that crashes are reported to.")
-    log_format: LogFormat | None = Field(None, description="console or json.")
-    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values are looked for, in this order."""
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, env_settings, dotenv_settings, files
 
     @field_validator("profile")
     @classmethod
@@ -256,18 +212,18 @@ class Settings(BaseSettings):
         problems = []
         if self.is_production and not self.secret_key:
             problems.append("SECRET_KEY is required in production: `openssl rand -hex 32` generates one")
-        if self.image_provider is Provider.OPENROUTER and not self.has_openrouter_key:
-            problems.append("OPENROUTER_API_KEY is required when IMAGE_PROVIDER is openrouter")
-        if self.is_production and self.image_provider is None and not self.has_openrouter_key:
-            problems.append(
-                "OPENROUTER_API_KEY is missing (or a placeholder); set IMAGE_PROVIDER=demo to run without it"
-            )
+        problems += self.provider_problems(is_production=self.is_production)
+        problems += self.identity_problems(is_production=self.is_production)
         if self.polar_access_token and not self.polar_webhook_secret:
             problems.append("POLAR_WEBHOOK_SECRET is required with POLAR_ACCESS_TOKEN: payments arrive by webhook")
+        if bool(self.webhook_urls) != bool(self.webhook_secret):
+            problems.append("WEBHOOK_URLS and WEBHOOK_SECRET must be set together")
         if self.smtp_url and not self.mail_from:
             problems.append("MAIL_FROM is required with SMTP_URL: the sender of mails")
         if self.signup_verification is SignupVerification.REQUIRED and not self.has_mail:
             problems.append("SMTP_URL is required with SIGNUP_VERIFICATION=required: the link arrives by mail")
+        if (self.trusted_documents is TrustedDocuments.OFF) is bool(self.trusted_documents_files):
+            problems.append("TRUSTED_DOCUMENTS=on or only and TRUSTED_DOCUMENTS_FILES belong together")
         if self.database_replica_url and not (self.database_url or "").startswith("postgres"):
             problems.append("DATABASE_REPLICA_URL requires a DATABASE_URL of PostgreSQL")
         problems += self._storage_problems()
@@ -287,19 +243,6 @@ class Settings(BaseSettings):
         elif self.aws_session_token and not self.aws_access_key_id:
             problems.append("AWS_SESSION_TOKEN is set, but AWS_ACCESS_KEY_ID is not")
         return problems
-
-    @property
-    def is_production(self) -> bool:
-        return self.environment is Environment.PRODUCTION
-
-    @property
-    def has_openrouter_key(self) -> bool:
-        """Whether OPENROUTER_API_KEY is a real key, not a placeholder from an example file."""
-        return not is_placeholder(self.openrouter_api_key or "")
-
-    @property
-    def provider(self) -> Provider:
-        return self.image_provider or (Provider.OPENROUTER if self.has_openrouter_key else Provider.DEMO)
 
     @property
     def database(self) -> str:
@@ -342,43 +285,21 @@ class Settings(BaseSettings):
         """APP_URL, or this server's own pages."""
         return self.app_url or self.address
 
-    @property
-    def address(self) -> str:
-        """PUBLIC_URL, or a URL made of HOST and PORT."""
-        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
-        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-    @property
-    def heartbeat_seconds(self) -> float:
-        """Interval at which a worker renews its lease: four attempts before it expires."""
-        return self.generation_lease_seconds / 4
-
-    @property
-    def graphiql_access(self) -> Access:
-        return self.graphiql or (Access.ADMINS if self.is_production else Access.ON)
-
-    @property
-    def introspection_access(self) -> Access:
-        """INTROSPECTION, or the same as GRAPHIQL, which introspects the schema."""
-        return self.introspection or self.graphiql_access
-
-    @property
-    def logs_json(self) -> bool:
-        return (self.log_format is LogFormat.JSON) if self.log_format else self.is_production
-
     def secret(self) -> str:
         """Return SECRET_KEY, or a key that is generated once in DATA_DIR, readable by its owner only."""
         return self.secret_key or generated_secret(self.data_dir)
 
 
 def load_settings(**given: object) -> Settings:
-    """Read the environment and .env.
+    """Read the environment, .env, and the files of secrets that they name.
 
     Raises:
         SettingsError: with one line per problem, each naming its variable.
     """
     try:
         return Settings(**given)  # type: ignore[arg-type]  # tests give fields by name
+    except SecretFileError as error:
+        raise SettingsError(error.problems) from None
     except ValidationError as error:
         problems = problem_lines(error)
         # Pydantic checks the whole only if every field is valid: validate again with the invalid fields left out.
@@ -390,3 +311,16 @@ def load_settings(**given: object) -> Settings:
             except ValidationError as more:
                 problems += problem_lines(more)
         raise SettingsError(problems) from error
+
+
+def misspelt_settings() -> dict[str, str]:
+    """Return the names in the environment and .env that are no setting, but nearly one: with the one that was meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    file = Path(".env")
+    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+    in_file = (
+        line.partition("=")[0].removeprefix("export ").strip() for line in lines if "=" in line and line[:1] != "#"
+    )
+    given = {name.upper() for name in (*os.environ, *in_file)} - set(known)
+    found = {name: difflib.get_close_matches(name, known, n=1, cutoff=_SIMILAR) for name in sorted(given)}
+    return {name: close[0] for name, close in found.items() if close}

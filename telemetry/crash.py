@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from telemetry.process import process_kind
+
 _CLOSE_TIMEOUT = 2.0  # seconds to send pending reports when the process stops
 
 
@@ -25,13 +27,16 @@ def report(error: BaseException, **tags: str) -> None:
     from sentry_sdk.utils import event_from_exception
 
     event, hint = event_from_exception(error, client_options=_reporting.client.options)
-    event["tags"] = tags
+    event["tags"] = {"process": process_kind(), **tags}
     _reporting.client.capture_event(event, hint)
 
 
 @contextlib.contextmanager
-def reporting(dsn: str | None, environment: str) -> Iterator[None]:
-    """Report crashes to the project at `dsn` while the body runs; None disables it. Failures to send are ignored."""
+def reporting(dsn: str | None, environment: str, version: str) -> Iterator[None]:
+    """Report crashes to the project at `dsn` while the body runs; None disables it. Failures to send are ignored.
+
+    `version`: the release that Sentry names.
+    """
     if dsn is None:
         yield
         return
@@ -40,6 +45,7 @@ def reporting(dsn: str | None, environment: str) -> Iterator[None]:
     _reporting.client = sentry_sdk.Client(
         dsn,
         environment=environment,
+        release=f"darkroom@{version}",
         default_integrations=False,
         include_local_variables=False,
         include_source_context=False,

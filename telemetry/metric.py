@@ -6,12 +6,21 @@ Label values are closed sets. No value that a client chooses may become one: eve
 from dataclasses import dataclass
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from telemetry.server_processes import ServerProcessesCollector
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # no types here; they would be a third of all series
 # Our metrics only: libraries register theirs in the global registry.
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -19,8 +28,16 @@ PlatformCollector(registry=REGISTRY)
 
 OTHER = "other"  # the label value for everything outside a closed set
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds, of a response
-_SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)  # seconds, of a generation
+# Seconds, of a generation: a wait in the queue may take an hour, and so may a video.
+_SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
+build_info = Gauge(
+    "darkroom_build_info",
+    "Always 1; the labels say which release runs, and as what.",
+    ["version", "process"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 http_requests = Counter(
     "darkroom_http_requests", "Responses by route, method and status.", ["route", "method", "status"], registry=REGISTRY
 )
@@ -44,6 +61,9 @@ sockets_refused = Counter(
     registry=REGISTRY,
 )
 sockets_open = Gauge("darkroom_sockets_open", "Open WebSockets.", registry=REGISTRY, multiprocess_mode="livesum")
+event_streams_open = Gauge(
+    "darkroom_event_streams_open", "Open event streams (SSE).", registry=REGISTRY, multiprocess_mode="livesum"
+)
 
 operations = Counter(
     "darkroom_graphql_operations",
@@ -66,7 +86,10 @@ subscriptions_open = Gauge(
 )
 
 generations_ended = Counter(
-    "darkroom_generations_ended", "Generations that ended in this process.", ["status", "code"], registry=REGISTRY
+    "darkroom_generations_ended",
+    "Generations that this process ended: as a worker, a sweeper, by a cancellation or by an earlier result.",
+    ["status", "code"],
+    registry=REGISTRY,
 )
 stage_seconds = Histogram(
     "darkroom_generation_stage_seconds",
@@ -78,6 +101,20 @@ stage_seconds = Histogram(
 provider_calls = Counter(
     "darkroom_provider_calls", "Calls to providers, by outcome.", ["provider", "outcome"], registry=REGISTRY
 )
+provider_failures = Counter(
+    "darkroom_provider_failures",
+    "Calls of providers that have failed, by cause: dns, connection_refused, certificate_expired, certificate, tls,"
+    " timeout, connection, key, credit, other.",
+    ["provider", "cause"],
+    registry=REGISTRY,
+)
+provider_paused = Gauge(
+    "darkroom_provider_paused",
+    "1 while waiting generations are not started, because the provider refuses the key or the account.",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 provider_seconds = Histogram(
     "darkroom_provider_seconds", "Duration of calls to providers.", ["provider"], buckets=_SLOW, registry=REGISTRY
 )
@@ -86,6 +123,77 @@ provider_dollars = Counter(
     "Cost of generations in US dollars, as reported by the providers.",
     ["provider"],
     registry=REGISTRY,
+)
+webhook_events = Counter(
+    "darkroom_webhook_events", "Events that became deliveries to webhook endpoints.", ["type"], registry=REGISTRY
+)
+webhook_attempts = Counter(
+    "darkroom_webhook_attempts", "Attempts to send a webhook, by outcome.", ["scope", "outcome"], registry=REGISTRY
+)
+webhook_waiting = Gauge(
+    "darkroom_webhook_deliveries_waiting",
+    "Deliveries of webhooks that wait for an attempt, and events that wait to become some.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+webhook_failing_seconds = Gauge(
+    "darkroom_webhook_deployment_failing_seconds",
+    "Seconds since an endpoint of WEBHOOK_URLS has been failing; 0: all work; of several, the worst.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+content_checks = Counter(
+    "darkroom_content_checks",
+    "Users' texts by the outcome of their check: blocklist, rejected, accepted, outage.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+provider_calls_running = Gauge(
+    "darkroom_provider_calls_running",
+    "Calls of providers that are being made.",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+provider_calls_waiting = Gauge(
+    "darkroom_provider_calls_waiting",
+    "Calls of providers that wait, because as many are being made as PROVIDER_MAX_CALLS allows.",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+circuit_state = Gauge(
+    "darkroom_provider_circuit_state",
+    "State of the circuit of a model: 0 closed, 1 trying one call, 2 open; of several processes, the worst.",
+    ["provider", "model"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+circuit_refusals = Counter(
+    "darkroom_provider_circuit_refusals",
+    "Calls that were not made, because the circuit of the model was open.",
+    ["provider", "model"],
+    registry=REGISTRY,
+)
+fallbacks = Counter(
+    "darkroom_provider_fallbacks",
+    "Generations that another model than the ordered one made.",
+    ["provider", "model"],
+    registry=REGISTRY,
+)
+provider_key_valid = Gauge(
+    "darkroom_provider_key_valid",
+    "1 if the provider accepted its key when it was asked last, 0 if it did not.",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+provider_dollars_left = Gauge(
+    "darkroom_provider_dollars_left",
+    "US dollars that the provider's key may still spend; absent: no limit, or unknown.",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 ledger_lines = Counter(
     "darkroom_ledger_lines", "Credit transactions written to the ledger.", ["type"], registry=REGISTRY
@@ -105,6 +213,26 @@ bus_connected = Gauge(
 )
 bus_reconnects = Counter("darkroom_bus_reconnects", "Connections to Redis that the event bus lost.", registry=REGISTRY)
 
+storage_seconds = Histogram(
+    "darkroom_storage_seconds",
+    "Duration of operations of the storage, failed ones included.",
+    ["operation"],
+    buckets=_QUICK,
+    registry=REGISTRY,
+)
+storage_errors = Counter(
+    "darkroom_storage_errors",
+    "Operations that the storage refused or did not answer; missing objects are none.",
+    ["operation", "cause"],
+    registry=REGISTRY,
+)
+database_connections = Gauge(
+    "darkroom_database_connections",
+    "Connections of this process's pool by state: in_use, idle; waiting: callers without one.",
+    ["state"],
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
 replica_lost = Gauge(
     "darkroom_database_replica_lost",
     "1 while the read replica does not respond, so that the primary serves its reads.",
@@ -150,6 +278,20 @@ worker_slots = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemostrecent",
 )
+workers = Gauge(
+    "darkroom_workers",
+    "Worker processes: live; lost: without a heartbeat, though they did not stop.",
+    ["state"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+payments_unsettled = Gauge(
+    "darkroom_payments_unsettled",
+    "Events of the payment provider that have no effect yet, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 spend_today = Gauge(
     "darkroom_provider_spend_today_dollars",
     "Cost of providers in US dollars since midnight UTC.",
@@ -163,10 +305,31 @@ maintenance = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemostrecent",
 )
+part_up = Gauge(
+    "darkroom_part_up",
+    "Whether a part took a read and a write in the last check.",
+    ["part"],
+    registry=REGISTRY,
+    # Not the worst: what a process found that has not been asked since would stay.
+    multiprocess_mode="livemostrecent",
+)
+part_check_seconds = Gauge(
+    "darkroom_part_check_seconds",
+    "Duration of the last check of a part.",
+    ["part"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 invariant_violations = Gauge(
     "darkroom_invariant_violations",
-    "Rows that violated an invariant in the last audit.",
-    ["invariant"],
+    "Rows that violated an invariant in the last audit; kind: broken, or backlog if they are only late.",
+    ["invariant", "kind"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+clock_skew = Gauge(
+    "darkroom_clock_skew_seconds",
+    "By how much the clock of this process is ahead of the database's; negative: behind.",
     registry=REGISTRY,
     multiprocess_mode="livemostrecent",
 )

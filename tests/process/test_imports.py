@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from settings import ROOT
+from telemetry.lean_loader import without_docstrings
 from tests.support.client import PATIENCE
 from tests.support.server_process import free_port
 from tests.support.servers import RedisServer
@@ -23,6 +25,7 @@ sys.argv = ["main.py", "serve"]
 try:
     runpy.run_path("main.py", run_name="__main__")
 finally:
+    assert sys.modules["starlette.applications"].Starlette.add_middleware.__doc__ is None
     print(json.dumps(sorted(sys.modules)))
 """
 # Of the migrations, the demo provider, SDKs that the settings switch off, and what libraries take if it is installed.
@@ -30,6 +33,7 @@ NEVER = {
     "aerich",
     "asyncclick",
     "PIL",
+    "av",
     "rich",
     "pygments",
     "attr",
@@ -39,8 +43,13 @@ NEVER = {
     "greenlet",
     "babel",
     "openai",
+    "huggingface_hub",
+    "tqdm",
+    "yaml",
     "httpx2",
     "httpx",
+    "interlock",
+    "statistics",
 }
 NEVER |= {
     "sentry_sdk",
@@ -58,6 +67,22 @@ PRODUCTION = {
     "SECRET_KEY": "0123456789abcdef" * 2,
     "OPENROUTER_API_KEY": "sk-or-v1-0123456789abcdef",
 }
+
+DOCUMENTED = '''
+"""Of the module."""
+def function(value=1):
+    "Of the function."
+    text = lambda: "of no function"
+    return [("of no list", text()) for _ in range(value)]
+class Kind:
+    "Of the class."
+    def method(self):
+        """Of the method."""
+    async def plain(self):
+        return "plain"
+class Bare:
+    text = "of no class"
+'''
 
 # Lists the files whose source was read while the models were imported.
 READ_SOURCES = "import json, linecache, models; print(json.dumps(list(linecache.cache)))"
@@ -106,3 +131,15 @@ async def test_server_in_production_imports_no_package_that_only_workers_use(
 def test_import_of_models_parses_no_source() -> None:
     found = subprocess.run([sys.executable, "-c", READ_SOURCES], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own program
     assert [path for path in json.loads(found.stdout) if "tortoise" in path or "models" in path] == []
+
+
+def test_lean_loader_leaves_out_docstrings_alone() -> None:
+    found: dict[str, Any] = {}
+    exec(without_docstrings(compile(DOCUMENTED, "documented.py", "exec")), found)  # noqa: S102 - the text above
+    function, kind = found["function"], found["Kind"]
+    assert (found["__doc__"], kind.__doc__, found["Bare"].__doc__) == (None, " ", None)
+    assert [each.__doc__ for each in (function, kind.method, kind.plain)] == [None] * 3
+    assert function() == [("of no list", "of no function")]
+    assert found["Bare"].text == "of no class"
+    assert asyncio.run(kind().plain()) == "plain"
+    assert function.__code__.co_firstlineno == 3

@@ -12,8 +12,10 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from logs import ADDRESS_FIELDS, SECRET_FIELDS, configured_secrets
+from logs import configured_secrets
+from secret_files import IN_FILES, SECRET_FIELDS
 from settings import ROOT, Settings, load_settings
+from telemetry import log_fields
 from telemetry.log_level import logs_debug, logs_info
 from telemetry.redaction import HIDDEN, Document, Redactor, is_secret, redact_in_errors
 from tests.conftest import Running
@@ -169,11 +171,13 @@ async def test_error_text_is_hidden_completely_for_requests_with_very_many_texts
 
 
 def test_every_secret_setting_is_redacted_by_value() -> None:
-    secrets = {name: f"{name}-0123456789abcdef0123456789abcdef" for name in SECRET_FIELDS}
+    # Tokens of Hugging Face begin like this.
+    secrets = {name: f"hf_{name}-0123456789abcdef0123456789abcdef" for name in SECRET_FIELDS}
     given: dict[str, Any] = {
         **secrets,
         "aws_access_key_id": "AKIA",
         "polar_webhook_secret": "whsec-one-0123456789,whsec-two-0123456789",
+        "openrouter_webhook_secret": "video-one-0123456789,video-two-0123456789",
         "database_url": "postgresql://darkroom:data%2Fbase@db/darkroom",
         "redis_url": "redis://:redisredis@redis:6379/0",
         "smtp_url": "smtp://ada:mailmail@mail:25",
@@ -182,11 +186,13 @@ def test_every_secret_setting_is_redacted_by_value() -> None:
     }
     found = set(configured_secrets(load_settings(_env_file=None, **given)))
     assert found >= set(secrets.values()) | {"whsec-one-0123456789", "whsec-two-0123456789"}
+    assert found >= {"video-one-0123456789", "video-two-0123456789"}
     assert found >= {"data%2Fbase", "data/base", "redisredis", "mailmail", "0123456789sentry"}
     named = {name for name in Settings.model_fields if is_secret(name) or name.endswith(("_key", "_url", "_dsn"))}
     public = {"public_url", "openrouter_base_url", "s3_endpoint_url", "s3_public_url", "app_url", "polar_base_url"}
-    # A new setting must be added here or in logs.py.
-    assert named - public == {*SECRET_FIELDS, *ADDRESS_FIELDS, "polar_webhook_secret"}
+    public |= {"huggingface_base_url", "huggingface_hub_url", "moderation_url"}
+    # A new setting must be added here or in secret_files.py.
+    assert named - public == set(IN_FILES)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +212,7 @@ def test_events_of_hot_paths_are_put_together_if_their_level_is_logged(level: st
 def lines() -> Any:
     """The events logged during the test, with the context of their request."""
     before, capture = structlog.get_config(), LogCapture()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    structlog.configure(processors=[log_fields.merge, capture])
     yield capture.entries
     structlog.configure(**before)
 
@@ -246,6 +252,8 @@ async def test_each_operation_is_logged_once_with_request_user_and_outcome(
     style = await ada.style("noir", "avenger")
     (made,) = (await ada.create(photo(), styleId=style, prompt="in the rain"))["generations"]
     await ada.wait_for_end(made["id"])
+    created = [line["created"] for line in lines if line.get("field") == "createGeneration"]
+    assert created == [[made["id"]]]
     (line,) = [line for line in lines if line["event"] == "generation.ended"]
     assert (line["generation"], line["user"], line["provider"]) == (made["id"], ada.user["id"], "openrouter")
     assert (line["attempt"], line["calls"], line["status"]) == (1, 1, "COMPLETED")

@@ -13,13 +13,12 @@ from setting_types import Access, Environment, Provider
 from settings import ROOT, Settings, SettingsError, load_settings
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
+TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
 SECRET = "0123456789abcdef0123456789abcdef"
 
 # One invalid variable each, which the only problem must name.
 INVALID: list[tuple[str, str]] = [
-    ("PORT", "eighty"),
-    ("PORT", "-1"),
-    ("PORT", "65536"),
+    *(("PORT", value) for value in ("eighty", "-1", "65536")),
     ("PUBLIC_URL", "darkroom.example.com"),
     ("PUBLIC_URL", "ftp://darkroom.example.com"),
     ("PUBLIC_URL", "https://"),
@@ -31,13 +30,22 @@ INVALID: list[tuple[str, str]] = [
     ("SMTP_URL", "smtp://ada:hush@mail.example.com:port"),
     ("POLAR_BASE_URL", "polar.sh"),
     ("POLAR_WEBHOOK_SECRET", "short"),
+    *(
+        ("WEBHOOK_URLS", value)
+        for value in ("hooks.example.com", "https://a:b@example.com/", "https://a.b/,https://a.b/")
+    ),
+    *(("WEBHOOK_SECRET", value) for value in ("short", "whsec_c2hvcnQ=", "whsec_" + "A" * 32 + "!")),
+    *((f"WEBHOOK_{name}_SECONDS", "0") for name in ("RETRY", "GIVE_UP")),
+    ("OPENROUTER_WEBHOOK_SECRET", "short"),
     ("POLAR_PRODUCTS", "credits-50"),
     ("POLAR_PRODUCTS", "credits-50=one,credits-50=two"),
     ("POLAR_PRODUCTS", "credits-50=one,credits-200=one"),
-    ("MAIL_FROM", "Darkroom"),
-    ("MAIL_FROM", "@"),
+    *(("MAIL_FROM", value) for value in ("Darkroom", "@")),
     ("MAIL_FROM", "Darkroom <hello@example.com>\nBcc: eve@example.com"),
     ("APP_URL", "app.example.com"),
+    ("MODERATION_URL", "api.example.com"),
+    ("MODERATION_OUTAGE", "ajar"),
+    ("MODERATION_SECONDS", "0"),
     ("SECRET_KEY", "short"),
     ("ENVIRONMENT", "staging"),
     ("DATABASE_URL", "mysql://user@host/name"),
@@ -49,13 +57,19 @@ INVALID: list[tuple[str, str]] = [
     ("REDIS_URL", "redis://host:port"),
     ("PROFILE", "nothing-there"),
     ("PROFILE", "../../etc/passwd"),
-    ("SIGNUP_CREDITS", "-1"),
-    ("SIGNUP_CREDITS", "1000001"),
-    ("SIGNUP_CREDITS", "many"),
-    ("SESSION_DAYS", "0"),
-    ("SESSION_DAYS", "366"),
+    *(("SIGNUP_CREDITS", value) for value in ("-1", "1000001", "many")),
+    *(("SESSION_DAYS", value) for value in ("0", "366")),
+    *(("SESSION_MAX_DAYS", "0"), ("SESSION_PLACE", "moon")),
+    ("ADMIN_SECOND_FACTOR", "sometimes"),
+    *(("DEMO_MODE", "perhaps"), ("OIDC_ISSUERS", '["https://id.example.com"]')),
     ("IMAGE_PROVIDER", "midjourney"),
     ("OPENROUTER_BASE_URL", "openrouter.ai"),
+    ("HUGGINGFACE_BASE_URL", "router.huggingface.co"),
+    ("HUGGINGFACE_HUB_URL", "huggingface.co"),
+    ("HUGGINGFACE_CALLS_PER_HOUR", "-1"),
+    ("FALLBACK_MODELS", "demo:a,demo:b,demo:c,demo:d,demo:e"),
+    ("PROVIDER_MAX_CALLS", "0"),
+    *((f"CIRCUIT_{name}", "0") for name in ("FAILURE_SHARE", "WINDOW_SECONDS", "MIN_CALLS", "OPEN_SECONDS")),
     ("PROVIDER_IMAGE_HOSTS", "https://images.example.com"),
     ("PROVIDER_IMAGE_HOSTS", "images.example.com,in valid"),
     ("PROVIDER_IMAGE_HOSTS", "images.example.com:8080"),
@@ -64,6 +78,8 @@ INVALID: list[tuple[str, str]] = [
     ("GENERATION_DEADLINE_SECONDS", "0"),
     ("GENERATION_DEADLINE_SECONDS", "inf"),
     ("GENERATION_DEADLINE_SECONDS", "nan"),
+    ("VIDEO_DEADLINE_SECONDS", "0"),
+    ("VIDEO_POLL_SECONDS", "0"),
     ("GENERATION_LEASE_SECONDS", "0"),
     ("GENERATION_SWEEP_SECONDS", "-5"),
     ("FILE_ORPHAN_SECONDS", "0"),
@@ -79,18 +95,20 @@ INVALID: list[tuple[str, str]] = [
     ("WORKER_CONCURRENCY", "257"),
     ("IMAGE_PROCESSES", "0"),
     ("IMAGE_MAX_MEGAPIXELS", "0"),
+    ("VIDEO_MAX_MIB", "101"),
+    ("VIDEO_MAX_SECONDS", "0"),
     ("UPLOAD_MAX_BYTES", "1023"),
-    ("UPLOAD_FORMATS", "GIF"),
-    ("UPLOAD_FORMATS", "JPEG,SVG"),
-    ("UPLOAD_FORMATS", ","),
+    *(("UPLOAD_FORMATS", value) for value in ("GIF", "JPEG,SVG", ",")),
+    *(
+        (f"{name}_DAYS", "-1")
+        for name in ("IDEMPOTENCY_KEY", "JOB_RUN", "EXPIRED_SESSION", "WEBHOOK", "PARKED_EVENT", "WEBHOOK_DELIVERY")
+    ),
     ("DATA_EXPORT_SECONDS", "3600"),
     ("UPLOAD_SECONDS", "1"),
     ("UPLOAD_SECONDS", "1000000000000"),  # ends after the last representable date
     ("FILE_URL_SECONDS", "1000000000000"),
     ("FILE_URL_SECONDS", "59"),
-    ("S3_BUCKET", "Pictures"),
-    ("S3_BUCKET", "no"),
-    ("S3_BUCKET", "pictures/of/us"),
+    *(("S3_BUCKET", value) for value in ("Pictures", "no", "pictures/of/us")),
     ("S3_ENDPOINT_URL", "minio:9000"),
     ("S3_ENDPOINT_URL", "http://minio:port"),
     ("S3_ENDPOINT_URL", "http://admin:hush@minio:9000"),
@@ -103,12 +121,16 @@ INVALID: list[tuple[str, str]] = [
     ("CORS_ORIGINS", "https://app.example.com,https://app.example.com/path"),
     ("CORS_ORIGINS", "https://app.example.com:99999"),
     ("GRAPHIQL", "yes"),
+    ("STUDIO", "yes"),
     ("INTROSPECTION", "1"),
     ("SUBSCRIPTION_REREAD_SECONDS", "0"),
     ("RATE_LIMITS", "never"),
     ("COMPILED_OPERATIONS", "fast"),
     ("JSON_FAST_PATH", "never"),
     ("KEPT_ANSWERS_MIB", "-1"),
+    ("PERSISTED_OPERATIONS_MIB", "-1"),
+    ("TRUSTED_DOCUMENTS", "always"),
+    ("TRUSTED_DOCUMENTS_FILES", "missing.json"),
     ("RATE_LIMIT_GENERATIONS_PER_MINUTE", "-1"),
     ("UNUSED_PHOTO_SECONDS", "0"),
     ("RATE_LIMIT_REFUSED_PICTURES", "-1"),
@@ -117,7 +139,7 @@ INVALID: list[tuple[str, str]] = [
     ("MAX_CONNECTIONS", "15"),
     ("MAX_CONNECTIONS_PER_CLIENT", "0"),
     ("KEEP_ALIVE_SECONDS", "0"),
-    ("MAX_SOCKETS_PER_CLIENT", "-1"),
+    ("SOCKET_MAX_SECONDS", "-1"),
     ("TRUSTED_PROXIES", "proxy.example.com"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8"),
     ("METRICS_TOKEN", "short"),
@@ -131,15 +153,8 @@ INVALID: list[tuple[str, str]] = [
 ]
 
 PLACEHOLDERS = [
-    "your-key",
-    "sk-or-v1-...",
-    "changeme",
-    "<your key here>",
-    "sk-or-v1-xxxxxxxxxxxxxxxx",
-    "TODO",
-    "key",
-    "  ",
-]
+    "your-key", "sk-or-v1-...", "changeme", "<your key here>", "sk-or-v1-xxxxxxxxxxxxxxxx", "TODO", "key", "  ",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -176,7 +191,8 @@ def test_invalid_setting_is_reported_in_one_line_with_its_name(
 
 
 def test_every_setting_with_invalid_values_is_in_the_table() -> None:
-    unchecked = {"HOST", "OPENROUTER_API_KEY", "OPENROUTER_MODEL"}
+    unchecked = {"HOST", "OPENROUTER_API_KEY", "HUGGINGFACE_API_KEY", "OPENROUTER_MODEL", "OPENROUTER_TEXT_MODEL"}
+    unchecked |= {"MODERATION_MODEL", "MODERATION_API_KEY"}
     unchecked |= {"POLAR_ACCESS_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     assert {name for name, _ in INVALID} | unchecked == {name.upper() for name in Settings.model_fields}
 
@@ -230,6 +246,32 @@ def test_placeholder_key_counts_as_unset(here: Path, monkeypatch: pytest.MonkeyP
 def test_real_key_selects_openrouter_unless_the_demo_provider_is_set(here: Path) -> None:
     assert load_settings(openrouter_api_key=KEY).provider is Provider.OPENROUTER
     assert load_settings(openrouter_api_key=KEY, image_provider="demo").provider is Provider.DEMO
+
+
+def test_hugging_face_token_alone_selects_hugging_face(here: Path) -> None:
+    assert load_settings(huggingface_api_key=TOKEN).provider is Provider.HUGGINGFACE
+    assert load_settings(**production(openrouter_api_key=None, huggingface_api_key=TOKEN)).has_provider_key
+    both = {"openrouter_api_key": KEY, "huggingface_api_key": TOKEN}
+    assert load_settings(**both).provider is Provider.OPENROUTER
+    for chosen in Provider:
+        assert load_settings(**both, image_provider=chosen).provider is chosen
+
+
+@pytest.mark.parametrize("token", ["hf_your_token_here", "hf_...", "hf_" + "x" * 34, *PLACEHOLDERS])
+def test_placeholder_token_counts_as_unset(here: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    settings = load_settings(huggingface_api_key=token)
+    assert (settings.has_huggingface_key, settings.provider) == (False, Provider.DEMO)
+    (line,) = problems(monkeypatch, HUGGINGFACE_API_KEY=token, IMAGE_PROVIDER="huggingface")
+    assert line == "HUGGINGFACE_API_KEY is required when IMAGE_PROVIDER is huggingface"
+
+
+def test_random_token_with_the_word_of_a_placeholder_is_used(here: Path) -> None:
+    assert load_settings(huggingface_api_key="hf_AbTodoXxxEfGhIjKlMnOpQrStUvWxYz0123").has_huggingface_key
+
+
+def test_key_of_another_service_is_no_hugging_face_token(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = problems(monkeypatch, HUGGINGFACE_API_KEY=KEY)
+    assert line == "HUGGINGFACE_API_KEY must be an access token, which starts with hf_"
 
 
 @pytest.mark.parametrize(

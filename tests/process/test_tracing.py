@@ -135,14 +135,18 @@ async def test_crash_report_has_the_reference_and_no_user_input(scripted: Runnin
     await rows("ALTER TABLE styles RENAME COLUMN prompt TO prompts")
     query = "mutation($input: StyleInput!) { createStyle(input: $input) { style { id } errors { message } } }"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(reporting(f"http://public@127.0.0.1:{ingest.port}/1", "production"))
+        stack.enter_context(reporting(f"http://public@127.0.0.1:{ingest.port}/1", "production", "1.2.3"))
         refused = await ada.refused(query, input={"title": PROMPT, "prompt": PROMPT})
         assert refused["code"] == "INTERNAL"
         await ada.refused("mutation { cancelGeneration(id: 1) { errors { code message } } }")  # a refusal, not a crash
         report(ValueError(PROMPT), generation="gen_1")
         await asyncio.to_thread(stack.close)  # in a thread: it waits for the server of this event loop
     events = [event_in(body) for _, body in ingest.posts]
-    assert [event["tags"] for event in events] == [{"reference": refused["reference"]}, {"generation": "gen_1"}]
+    assert [event["tags"] for event in events] == [
+        {"process": "command", "reference": refused["reference"]},
+        {"process": "command", "generation": "gen_1"},
+    ]
+    assert {event["release"] for event in events} == {"darkroom@1.2.3"}
     for event in events:
         assert event["exception"]["values"]
         assert set(event) & {"request", "user", "extra", "breadcrumbs", "server_name"} == set()
